@@ -1,0 +1,84 @@
+// Config: the TOML file as plain structs. Reading it finds every mistake that can be found without loading a module.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace ashlar::host {
+
+// Where something stands in the config file. Lines and columns count from 1; 0: not in the file.
+struct Place {
+  std::uint32_t line = 0;
+  std::uint32_t column = 0;
+};
+
+// A mistake in the config, in one line: FILE:LINE:COLUMN: what, and what to do.
+class ConfigError : public std::runtime_error {
+ public:
+  ConfigError(const std::filesystem::path& file, Place place, const std::string& what);
+};
+
+// A value as it stands in the file; which type it should have is in the module's table.
+using ConfigValue = std::variant<bool, std::int64_t, double, std::string>;
+
+struct ConfigParameter {
+  std::string key;
+  Place place;        // of the key
+  Place value_place;  // of the value
+  ConfigValue value;
+};
+
+struct LayerConfig {
+  std::string type;  // a module's name, or, with a '/', the path of its shared object
+  Place place;       // of the type's value
+  std::vector<ConfigParameter> parameters;
+};
+
+struct ExportConfig {
+  std::string name;
+  std::string description;
+  bool read_only = false;
+  bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
+  Place place;
+  std::vector<LayerConfig> filters;  // the first is nearest to the client
+  LayerConfig plugin;
+};
+
+// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT or unix:PATH.
+struct ListenAddress {
+  enum class Kind { tcp, unix_socket } kind = Kind::tcp;
+  std::string text;  // as the user wrote it
+  std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
+  std::uint16_t port = 0;
+  std::filesystem::path path;  // unix
+};
+
+enum class LogLevel { trace, debug, info, warn, error };
+
+struct ServerConfig {
+  std::vector<ListenAddress> listen;  // never empty after reading
+  LogLevel log_level = LogLevel::info;
+  std::vector<std::filesystem::path> module_path;     // absolute; before the built-in place
+  std::uint32_t max_connections = 4096;               // 1..1'000'000
+  std::chrono::milliseconds handshake_timeout{10'000};  // > 0
+  std::uint32_t max_payload = 32u << 20;              // bytes, 64 KiB..64 MiB: largest read or write
+  std::uint32_t workers = 256;                        // 1..4096: threads for requests that block
+};
+
+struct Config {
+  std::filesystem::path file;
+  ServerConfig server;
+  std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
+};
+
+// Reads and checks a config file. Throws ConfigError.
+Config read_config(const std::filesystem::path& file);
+
+// What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.
+Config config_for_image(const std::filesystem::path& image);
+
+}  // namespace ashlar::host

@@ -1,0 +1,56 @@
+// Filter: a device that stands on another. Override the ops it changes; the others go on to the layer below.
+// See examples/02_filter.
+#pragma once
+#include <ashlar/device.hpp>
+#include <ashlar/module.hpp>
+
+namespace ashlar {
+
+class Filter : public Device {
+ public:
+  static constexpr std::uint32_t kind = ASHLAR_FILTER;
+
+  explicit Filter(const Open& open) : next_(*open.next), below_(from_abi(*open.below)) {}
+
+  // What the layer below offers, cut to what this revision of the SDK knows, so that no later op or flag slips past a filter
+  // that has never heard of it. A filter that changes sizes or adds ops overrides this and starts from offer().
+  Geometry describe() override { return offer(); }
+
+  Status read(Io& io) noexcept override { return next(io); }
+  Status write(Io& io) noexcept override { return next(io); }
+  Status flush(Io& io) noexcept override { return next(io); }
+  Status trim(Io& io) noexcept override { return next(io); }
+  Status zero(Io& io) noexcept override { return next(io); }
+  Status cache(Io& io) noexcept override { return next(io); }
+  Status extents(Io& io) noexcept override { return next(io); }
+
+ protected:
+  // What the layer below offers and a filter can pass on. `shortcuts`: those of Flag::shortcuts that this filter understands:
+  // nowait when it may be called twice for one request, may_lend when it does not look at the bytes of a read, may_hole when
+  // it changes neither bytes nor extents of a read.
+  Geometry offer(Flags shortcuts = Flag::none) const {
+    Geometry g = below_;
+    g.ops &= Ops::known();
+    g.flags &= Flag::promises | (shortcuts & Flag::shortcuts);
+    return g;
+  }
+  const Geometry& below() const { return below_; }
+
+  // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left out of
+  // the call; an op that it does not offer answers not_supported.
+  Status next(Io& io) noexcept {
+    if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
+    const Flags asked = io.flags();
+    io.set_flags(asked & below_.flags);
+    const Status s{next_.process(next_.self, &io)};
+    io.set_flags(asked);
+    return s;
+  }
+  Status next(Io&& io) noexcept { return next(io); }
+
+ private:
+  const ashlar_device next_;
+  const Geometry below_;
+};
+
+}  // namespace ashlar

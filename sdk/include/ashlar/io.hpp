@@ -1,0 +1,56 @@
+// Io: one request on its way through the layers. A view of ashlar_io; nothing is copied between layers.
+#pragma once
+#include <ashlar/ops.hpp>
+#include <ashlar/status.hpp>
+
+#include <cstddef>
+#include <span>
+
+namespace ashlar {
+
+class Io : public ashlar_io {
+ public:
+  Io(Op o, std::uint64_t at, std::uint64_t bytes, Flags f = Flag::none)
+      : ashlar_io{sizeof(ashlar_io), static_cast<std::uint32_t>(o), f.bits(), at, bytes, nullptr, nullptr, -1, 0, 0} {}
+
+  static Io read(std::uint64_t offset, std::span<std::byte> into, Flags f = Flag::none) {
+    Io io(Op::read, offset, into.size(), f);
+    io.ashlar_io::data = into.data();
+    return io;
+  }
+  // The layers below only read from `from`.
+  static Io write(std::uint64_t offset, std::span<const std::byte> from, Flags f = Flag::none) {
+    Io io(Op::write, offset, from.size(), f);
+    io.ashlar_io::data = const_cast<std::byte*>(from.data());
+    return io;
+  }
+
+  Op op() const { return static_cast<Op>(ashlar_io::op); }
+  std::uint64_t offset() const { return ashlar_io::offset; }
+  std::uint64_t length() const { return ashlar_io::length; }
+  std::uint64_t end() const { return ashlar_io::offset + ashlar_io::length; }
+  Flags flags() const { return Flags{ashlar_io::flags}; }
+  bool has(Flags f) const { return flags().has(f); }
+  void set_offset(std::uint64_t offset) { ashlar_io::offset = offset; }
+  void set_flags(Flags f) { ashlar_io::flags = f.bits(); }
+
+  // read: the bytes to fill.
+  std::span<std::byte> buffer() const { return {static_cast<std::byte*>(ashlar_io::data), ashlar_io::length}; }
+  // write: the bytes to take; a layer must not change them.
+  std::span<const std::byte> payload() const { return {static_cast<const std::byte*>(ashlar_io::data), ashlar_io::length}; }
+
+  // read with Flag::may_lend: answers "these bytes are in `fd` at `offset`" instead of filling buffer().
+  void lend(int fd, std::uint64_t offset) {
+    lent_fd = fd;
+    lent_offset = offset;
+  }
+  bool lent() const { return lent_fd >= 0; }
+
+  // extents, and read with Flag::may_hole: adds the next extent. Returns false when no more is wanted.
+  bool add_extent(std::uint64_t bytes, ExtentState state) {
+    return ashlar_io::extents->add(ashlar_io::extents->self, bytes, static_cast<std::uint32_t>(state.bits())) == 0;
+  }
+};
+static_assert(sizeof(Io) == sizeof(ashlar_io), "an Io is an ashlar_io seen through methods");
+
+}  // namespace ashlar

@@ -1,0 +1,165 @@
+// ASHLAR_MODULE: makes a class derived from Plugin or Filter into a module. One per shared object.
+//
+//   class Ram final : public ashlar::Plugin { ... };
+//   ASHLAR_MODULE(Ram, .name = "ram", .version = "1.0", .summary = "a disk in memory")
+//
+// The class may have
+//   using Layer = T;                        state of one layer in the config, shared by its connections; T(const Create&)
+//   static constexpr Param params[] = {…};  its parameter table
+// and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
+#pragma once
+#include <ashlar/device.hpp>
+
+#include <array>
+#include <exception>
+#include <memory>
+#include <new>
+#include <system_error>
+#include <type_traits>
+
+namespace ashlar {
+
+enum class Threads : std::uint32_t { serial = ASHLAR_SERIAL, parallel = ASHLAR_PARALLEL };
+
+struct About {
+  const char* name;                    // as the user types it; the file is called NAME.so
+  const char* version = "0";
+  const char* summary = "";            // one line
+  Threads threads = Threads::serial;   // serial: the module needs no locks
+};
+
+namespace detail {
+
+inline void write_error(ashlar_error* error, const char* text) {
+  if (error != nullptr && error->capacity != 0) std::snprintf(error->text, error->capacity, "%s", text);
+}
+
+// Turns the exception under way into a status and a text. Never throws.
+inline std::int32_t report(ashlar_error* error) noexcept {
+  try {
+    throw;
+  } catch (const std::system_error& e) {
+    write_error(error, e.what());
+    return e.code().category() == std::generic_category() || e.code().category() == std::system_category()
+               ? (e.code().value() > 0 ? e.code().value() : EIO)
+               : EIO;
+  } catch (const std::bad_alloc&) {
+    write_error(error, "out of memory");
+    return ENOMEM;
+  } catch (const std::invalid_argument& e) {
+    write_error(error, e.what());
+    return EINVAL;
+  } catch (const std::exception& e) {
+    write_error(error, e.what());
+    return EIO;
+  } catch (...) {
+    write_error(error, "unknown exception");
+    return EIO;
+  }
+}
+
+template <class T>
+struct LayerOf { using type = NoLayer; };
+template <class T>
+  requires requires { typename T::Layer; }
+struct LayerOf<T> { using type = typename T::Layer; };
+
+// An op is offered when the class overrides it: then the member's class is no longer that of Device.
+template <class T>
+constexpr Ops overridden() {
+  using Base = Status (Device::*)(Io&) noexcept;
+  Ops ops;
+  if (!std::is_same_v<decltype(&T::read), Base>) ops |= Ops{Op::read};
+  if (!std::is_same_v<decltype(&T::write), Base>) ops |= Ops{Op::write};
+  if (!std::is_same_v<decltype(&T::flush), Base>) ops |= Ops{Op::flush};
+  if (!std::is_same_v<decltype(&T::trim), Base>) ops |= Ops{Op::trim};
+  if (!std::is_same_v<decltype(&T::zero), Base>) ops |= Ops{Op::zero};
+  if (!std::is_same_v<decltype(&T::cache), Base>) ops |= Ops{Op::cache};
+  if (!std::is_same_v<decltype(&T::extents), Base>) ops |= Ops{Op::extents};
+  return ops;
+}
+
+template <class T>
+struct Thunks {
+  using Layer = typename LayerOf<T>::type;
+
+  struct Created {
+    Created(const Create& create) : host(create.host), layer(create) {}
+    Host host;
+    Layer layer;
+  };
+
+  static std::int32_t create(const ashlar_host* host, const ashlar_value* values, void** out, ashlar_error* error) noexcept {
+    try {
+      *out = new Created(Create{Host{host}, Params{table_data(), {values, table_size()}}});
+      return 0;
+    } catch (...) {
+      return report(error);
+    }
+  }
+  static void destroy(void* layer) noexcept { delete static_cast<Created*>(layer); }
+
+  static std::unique_ptr<T> make(Layer& layer, const Open& open) {
+    if constexpr (std::is_constructible_v<T, Layer&, const Open&>) return std::make_unique<T>(layer, open);
+    else if constexpr (std::is_constructible_v<T, const Open&>) return std::make_unique<T>(open);
+    else return std::make_unique<T>();
+  }
+
+  static std::int32_t open(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) noexcept {
+    try {
+      auto& created = *static_cast<Created*>(layer);
+      const Open open{how->export_name, how->read_only != 0, created.host, how->next, how->below};
+      out->self = make(created.layer, open).release();
+      out->describe = &describe;
+      out->process = &process;
+      out->close = &close;
+      out->extension = nullptr;
+      return 0;
+    } catch (...) {
+      return report(error);
+    }
+  }
+  static std::int32_t describe(void* self, ashlar_geometry* out, ashlar_error* error) noexcept {
+    try {
+      Geometry g = static_cast<T*>(self)->describe();
+      g.ops &= overridden<T>();
+      to_abi(g, *out);
+      return 0;
+    } catch (...) {
+      return report(error);
+    }
+  }
+  static std::int32_t process(void* self, ashlar_io* io) noexcept {
+    return static_cast<T*>(self)->process(*static_cast<Io*>(io)).code();
+  }
+  static void close(void* self) noexcept { delete static_cast<T*>(self); }
+
+  static constexpr std::size_t table_size() {
+    if constexpr (requires { T::params; }) return std::size(T::params);
+    else return 0;
+  }
+  static constexpr auto make_table() {
+    std::array<const ashlar_param*, table_size() + 1> table{};
+    if constexpr (requires { T::params; })
+      for (std::size_t i = 0; i < table_size(); ++i) table[i] = &T::params[i];
+    return table;
+  }
+  static constexpr std::array<const ashlar_param*, table_size() + 1> table = make_table();
+  static const ashlar_param* const* table_data() { return table.data(); }
+
+  static constexpr ashlar_module module(const About& about) {
+    return {sizeof(ashlar_module), ASHLAR_ABI_MAJOR, 0, T::kind, about.name, about.version, about.summary,
+            static_cast<std::uint32_t>(about.threads), static_cast<std::uint32_t>(table_size()), table.data(),
+            &create, &destroy, &open};
+  }
+};
+
+}  // namespace detail
+}  // namespace ashlar
+
+#define ASHLAR_MODULE(Class, ...)                                                                               \
+  static constexpr ashlar_module ashlar_module_table = ::ashlar::detail::Thunks<Class>::module(::ashlar::About{__VA_ARGS__}); \
+  extern "C" __attribute__((visibility("default"))) const ashlar_module* ashlar_entry(std::uint32_t host_major); \
+  extern "C" const ashlar_module* ashlar_entry(std::uint32_t host_major) {                                      \
+    return host_major == ASHLAR_ABI_MAJOR ? &ashlar_module_table : nullptr;                                     \
+  }
