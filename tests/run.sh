@@ -1,0 +1,48 @@
+#!/bin/sh
+# Installs what is missing, builds, runs the tests.
+#
+#   tests/run.sh [--preset release|debug|asan|tsan] [-R REGEX]
+#
+# -R runs only the tests whose name matches (as ctest's). JOBS sets how many compilers and tests run at once (default: one per
+# processor). With CI=true warnings are errors. Tests that mount file systems or make loop devices need root; without it they
+# are reported as skipped.
+set -eu
+
+usage() {
+  echo "usage: tests/run.sh [--preset release|debug|asan|tsan] [-R REGEX]" >&2
+  exit 2
+}
+
+preset=release
+regex=
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --preset | -R)
+      [ $# -ge 2 ] || usage
+      if [ "$1" = -R ]; then regex=$2; else preset=$2; fi
+      shift 2
+      ;;
+    *) usage ;;
+  esac
+done
+case "$preset" in
+  release) build=build ;;
+  debug | asan | tsan) build=build-$preset ;;
+  *) usage ;;
+esac
+
+cd "$(dirname "$0")/.."
+jobs=${JOBS:-$(nproc)}
+tests/setup.sh
+
+werror=OFF
+[ "${CI:-}" != true ] || werror=ON
+# Tests are switched on by name: examples/quickstart.sh may have configured the same folder without them.
+cmake --preset "$preset" -DASHLAR_TESTS=ON -DASHLAR_WERROR=$werror
+cmake --build "$build" -j "$jobs"
+
+# The last lines printed are ctest's own summary. A filter that matches no test is a mistake, not a success.
+if [ -n "$regex" ]; then
+  exec ctest --preset "$preset" -j "$jobs" --no-tests=error -R "$regex"
+fi
+exec ctest --preset "$preset" -j "$jobs" --no-tests=error

@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs the Debian 12 packages that ashlar needs and this machine lacks. Quick and silent when nothing is missing.
+#
+#   tests/setup.sh                what a build and all tests need
+#   tests/setup.sh --quickstart   what a build and examples/quickstart.sh need
+#   tests/setup.sh --build-only   what a build without tests needs
+#
+# Exit codes: 0 all there, 1 something is missing and could not be installed, 2 usage.
+set -eu
+
+build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev"
+# Makes the image and talks to the server.
+quickstart="e2fsprogs libnbd-bin qemu-utils"
+# catch2: unit tests; clang: the headers compile with it too; the rest: real clients, file systems, loop devices, faults.
+tests="catch2 clang fio python3 python3-libnbd xfsprogs btrfs-progs util-linux mount strace libseccomp-dev"
+
+case "${1:-}" in
+  "") wanted="$build $quickstart $tests" ;;
+  --quickstart) wanted="$build $quickstart" ;;
+  --build-only) wanted="$build" ;;
+  *)
+    echo "usage: tests/setup.sh [--build-only | --quickstart]" >&2
+    exit 2
+    ;;
+esac
+
+missing_of() {
+  for package in "$@"; do
+    status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=""
+    [ "$status" = installed ] || printf ' %s' "$package"
+  done
+}
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "setup.sh: this is not Debian; install the counterparts of: $wanted" >&2
+  exit 1
+fi
+
+# Word splitting is meant: these are lists of package names.
+missing=$(missing_of $wanted)
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+  echo "setup.sh: these packages are missing:$missing" >&2
+  echo "setup.sh: run as root: apt-get update && apt-get install --no-install-recommends$missing" >&2
+  exit 1
+fi
+
+echo "setup.sh: installing$missing"
+export DEBIAN_FRONTEND=noninteractive
+# Another apt may be at work on a machine that has just started: wait for its lock rather than fail.
+apt-get -q -o DPkg::Lock::Timeout=300 update
+apt-get -q -y -o DPkg::Lock::Timeout=300 install --no-install-recommends $missing
+
+missing=$(missing_of $wanted)
+if [ -n "$missing" ]; then
+  echo "setup.sh: still missing after apt-get:$missing" >&2
+  exit 1
+fi
