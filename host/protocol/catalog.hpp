@@ -1,7 +1,6 @@
 // Catalog: what the handshake wants to know of the exports. The seam between the pure protocol and the chains.
 #pragma once
 #include <ashlar/geometry.hpp>
-
 #include <optional>
 #include <string>
 #include <string_view>

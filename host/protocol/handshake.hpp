@@ -1,12 +1,16 @@
-// Handshake: the server's side of fixed newstyle negotiation, from the greeting to transmission. Pure: bytes in, bytes out.
-// (proto.md, "The newstyle negotiation")
+// Handshake: the server's side of fixed newstyle negotiation, from the greeting to transmission. Pure: bytes in, bytes
+// out. (proto.md, "The newstyle negotiation")
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "protocol/catalog.hpp"
+#include "protocol/option_data.hpp"
 
 namespace ashlar::protocol {
 
@@ -14,9 +18,9 @@ namespace ashlar::protocol {
 struct Agreement {
   std::size_t export_index = 0;
   bool structured_replies = false;
-  bool base_allocation = false;           // BLOCK_STATUS may be asked, for the export above
-  std::uint32_t allocation_context = 0;   // its id
-  std::uint16_t transmission_flags = 0;   // as sent to the client
+  bool base_allocation = false;          // BLOCK_STATUS may be asked, for the export above
+  std::uint32_t allocation_context = 0;  // its id
+  std::uint16_t transmission_flags = 0;  // as sent to the client
 };
 
 struct HandshakeLimits {
@@ -33,9 +37,9 @@ class Handshake {
 
   Handshake(Catalog& catalog, HandshakeLimits limits);
 
-  // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again, with
-  // more behind it. Never consumes past the end of the handshake. Payloads of refused options are consumed piecemeal, so
-  // that a claimed length needs no memory. At most max_message() bytes need be offered at once.
+  // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again,
+  // with more behind it. Never consumes past the end of the handshake. Payloads of refused options are consumed
+  // piecemeal, so that a claimed length needs no memory. At most max_message() bytes need be offered at once.
   std::size_t feed(std::span<const std::byte> bytes);
 
   // Bytes to send, in order; the caller clears it when they are sent. Holds the greeting right after construction.
@@ -46,10 +50,59 @@ class Handshake {
   const std::string& reason() const { return reason_; }
   static std::size_t max_message();
 
+  // Limits of one handshake, so that no client holds the server or its memory for ever. An option with more data than
+  // max_option_data is answered with TOO_BIG; who sends more options, or goes on without having been sent the replies
+  // to earlier ones (which the protocol forbids), is disconnected.
+  static constexpr std::uint32_t max_option_data = 64u << 10;  // bytes
+  static constexpr std::uint32_t max_options = 1024;
+  static constexpr std::size_t max_unsent = 1u << 20;  // bytes of output() when an option begins
+
  private:
+  enum class Stage : std::uint8_t { client_flags, option, drain };
+
+  // What can be said of an option from its header alone. Its data is drained first.
+  struct EarlyReply {
+    std::uint32_t type = 0;      // rep_*; 0: none, close
+    const char* text = nullptr;  // for an error, or why it is closed; null: the data has to be looked at
+  };
+
+  // Each takes one message, or a part of what is drained, off the front; returns how many bytes, 0: not yet complete.
+  std::size_t take_client_flags(std::span<const std::byte> bytes);
+  std::size_t take_option(std::span<const std::byte> bytes);
+  std::size_t take_drained(std::span<const std::byte> bytes);
+
+  EarlyReply judge_header(std::uint32_t option, std::uint32_t length) const;
+  void finish_early();
+  void run_option(std::span<const std::byte> data);
+  void export_name(std::span<const std::byte> data);
+  void list();
+  void info_or_go(std::span<const std::byte> data);
+  void meta_context(std::span<const std::byte> data);
+
+  struct Chosen {
+    std::size_t index = 0;
+    const Geometry* geometry = nullptr;  // null: the error has been replied
+  };
+  Chosen choose(std::string_view name);
+  void send_info(const InfoRequest& request, const Chosen& chosen);
+  void enter_transmission(const Chosen& chosen);
+  void close(std::string reason);
+
+  std::byte* extend(std::size_t bytes);
+  std::byte* reply(std::uint32_t type, std::size_t data_bytes);
+  void reply_error(std::uint32_t type, std::string_view text);
+
   Catalog& catalog_;
   HandshakeLimits limits_;
   State state_ = State::talking;
+  Stage stage_ = Stage::client_flags;
+  bool no_zeroes_ = false;
+  bool structured_ = false;
+  std::uint32_t options_ = 0;            // so far
+  std::uint32_t option_ = 0;             // the one under way
+  std::uint32_t drain_left_ = 0;         // bytes
+  EarlyReply early_;                     // sent when they are drained
+  std::optional<std::size_t> selected_;  // export for which base:allocation was selected last
   std::vector<std::byte> output_;
   Agreement agreement_;
   std::string reason_;

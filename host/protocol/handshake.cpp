@@ -1,0 +1,272 @@
+#include "protocol/handshake.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "protocol/codec.hpp"
+#include "protocol/text.hpp"
+#include "protocol/transmission.hpp"
+#include "protocol/wire.hpp"
+
+namespace ashlar::protocol {
+namespace {
+
+constexpr std::uint32_t allocation_id = 1;   // of base:allocation; any number would do
+constexpr std::size_t max_reply_text = 512;  // bytes of an error's text: a line
+
+bool needs_data(std::uint32_t option) {
+  return option == opt_info || option == opt_go || option == opt_list_meta_context || option == opt_set_meta_context;
+}
+
+std::byte* put_text(std::byte* out, std::string_view text) {
+  if (!text.empty()) std::memcpy(out, text.data(), text.size());
+  return out + text.size();
+}
+
+}  // namespace
+
+Handshake::Handshake(Catalog& catalog, HandshakeLimits limits) : catalog_(catalog), limits_(limits) {
+  std::byte* out = extend(greeting_size);
+  put64(out, init_magic);
+  put64(out + 8, option_magic);
+  put16(out + 16, flag_fixed_newstyle | flag_no_zeroes);
+}
+
+std::size_t Handshake::max_message() { return option_header_size + max_option_data; }
+
+std::size_t Handshake::feed(std::span<const std::byte> bytes) {
+  std::size_t consumed = 0;
+  while (state_ == State::talking) {
+    const auto rest = bytes.subspan(consumed);
+    std::size_t taken = 0;
+    switch (stage_) {
+      case Stage::client_flags: taken = take_client_flags(rest); break;
+      case Stage::option: taken = take_option(rest); break;
+      case Stage::drain: taken = take_drained(rest); break;
+    }
+    if (taken == 0) break;
+    consumed += taken;
+  }
+  return consumed;
+}
+
+// Without C_FIXED_NEWSTYLE other options than EXPORT_NAME are honoured all the same, as the text allows.
+std::size_t Handshake::take_client_flags(std::span<const std::byte> bytes) {
+  if (bytes.size() < client_flags_size) return 0;
+  const std::uint32_t flags = get32(bytes.data());
+  no_zeroes_ = (flags & flag_c_no_zeroes) != 0;
+  stage_ = Stage::option;
+  if (flags & ~(flag_c_fixed_newstyle | flag_c_no_zeroes)) close("unknown client flags");
+  return client_flags_size;
+}
+
+std::size_t Handshake::take_option(std::span<const std::byte> bytes) {
+  if (bytes.size() < option_header_size) return 0;
+  const std::uint32_t option = get32(bytes.data() + 8);
+  const std::uint32_t length = get32(bytes.data() + 12);
+  const bool in_step = get64(bytes.data()) == option_magic;
+  const EarlyReply early = judge_header(option, length);
+  if (in_step && !early.text && bytes.size() - option_header_size < length) return 0;
+
+  if (!in_step) {
+    close("wrong magic where an option should begin");
+  } else if (++options_ > max_options) {
+    close("too many options");
+  } else if (output_.size() > max_unsent) {
+    close("options sent without waiting for replies");
+  } else if (early.text) {
+    option_ = option;
+    early_ = early;
+    drain_left_ = length;
+    stage_ = Stage::drain;
+    // A selection is replaced by the option that fails, too.
+    if (option == opt_set_meta_context) selected_.reset();
+    if (length == 0 || early.type == 0) finish_early();
+  } else {
+    option_ = option;
+    run_option(bytes.subspan(option_header_size, length));
+    return option_header_size + length;
+  }
+  return option_header_size;
+}
+
+std::size_t Handshake::take_drained(std::span<const std::byte> bytes) {
+  const std::size_t taken = std::min<std::size_t>(bytes.size(), drain_left_);
+  drain_left_ -= static_cast<std::uint32_t>(taken);
+  if (drain_left_ == 0) finish_early();
+  return taken;
+}
+
+Handshake::EarlyReply Handshake::judge_header(std::uint32_t option, std::uint32_t length) const {
+  switch (option) {
+    case opt_export_name:
+      // Has no error reply.
+      return length > max_string ? EarlyReply{0, "export name longer than 4096 bytes"} : EarlyReply{};
+    case opt_abort: return {rep_ack, "client aborted"};  // with data, too: "SHOULD ignore any data"
+    case opt_list:
+    case opt_structured_reply: return length != 0 ? EarlyReply{rep_err_invalid, "option takes no data"} : EarlyReply{};
+    case opt_starttls:
+      if (length != 0) return {rep_err_invalid, "option takes no data"};
+      return {rep_err_unsup, "TLS is not supported"};
+    case opt_list_meta_context:
+    case opt_set_meta_context:
+      if (!structured_) return {rep_err_invalid, "structured replies must be negotiated first"};
+      break;
+    default:
+      if (!needs_data(option)) return {rep_err_unsup, "option is unknown"};
+  }
+  return length > max_option_data ? EarlyReply{rep_err_too_big, "option has too much data"} : EarlyReply{};
+}
+
+void Handshake::finish_early() {
+  stage_ = Stage::option;
+  if (early_.type == 0) {
+    close(early_.text);
+  } else if (early_.type == rep_ack) {
+    reply(rep_ack, 0);
+    close(early_.text);
+  } else {
+    reply_error(early_.type, early_.text);
+  }
+}
+
+void Handshake::run_option(std::span<const std::byte> data) {
+  switch (option_) {
+    case opt_export_name: return export_name(data);
+    case opt_list: return list();
+    case opt_structured_reply:
+      structured_ = true;
+      reply(rep_ack, 0);
+      return;
+    case opt_info:
+    case opt_go: return info_or_go(data);
+    default: return meta_context(data);
+  }
+}
+
+// An error cannot be replied to this option: "the server MUST terminate the session".
+void Handshake::export_name(std::span<const std::byte> data) {
+  std::string_view name;
+  if (const char* error = parse_name(data, name)) return close(error);
+  const auto index = find_export(catalog_, name);
+  if (!index) return close("unknown export");
+  const Catalog::Opened opened = catalog_.open(*index);
+  if (!opened.geometry) return close("export cannot be opened: " + opened.error);
+  enter_transmission({*index, opened.geometry});
+  std::byte* out = extend(10 + (no_zeroes_ ? 0 : export_name_padding));
+  put64(out, opened.geometry->size);
+  put16(out + 8, agreement_.transmission_flags);
+}
+
+void Handshake::list() {
+  for (std::size_t i = 0; i < catalog_.size(); ++i) {
+    const std::string_view name = catalog_.name(i);
+    const std::string_view description = cut_text(catalog_.description(i), max_string);
+    std::byte* out = reply(rep_server, 4 + name.size() + description.size());
+    out += put32(out, static_cast<std::uint32_t>(name.size()));
+    put_text(put_text(out, name), description);
+  }
+  reply(rep_ack, 0);
+}
+
+void Handshake::info_or_go(std::span<const std::byte> data) {
+  InfoRequest request;
+  if (const char* error = parse_info(data, request)) return reply_error(rep_err_invalid, error);
+  const Chosen chosen = choose(request.name);
+  if (!chosen.geometry) return;
+  send_info(request, chosen);
+  reply(rep_ack, 0);
+  if (option_ == opt_go) enter_transmission(chosen);
+}
+
+void Handshake::send_info(const InfoRequest& request, const Chosen& chosen) {
+  std::byte* out = reply(rep_info, 12);
+  out += put16(out, info_export);
+  out += put64(out, chosen.geometry->size);
+  put16(out, transmission_flags(*chosen.geometry, structured_));
+
+  const auto send_text = [this](std::uint16_t item, std::string_view text) {
+    std::byte* to = reply(rep_info, 2 + text.size());
+    put_text(to + put16(to, item), text);
+  };
+  if (request.wants_name) send_text(info_name, catalog_.name(chosen.index));
+  const std::string_view description = cut_text(catalog_.description(chosen.index), max_string);
+  if (request.wants_description && !description.empty()) send_text(info_description, description);
+
+  const BlockSizes sizes = block_sizes(*chosen.geometry, limits_.max_payload);
+  if (!request.wants_block_size && are_default(sizes)) return;
+  out = reply(rep_info, 14);
+  out += put16(out, info_block_size);
+  out += put32(out, sizes.minimum);
+  out += put32(out, sizes.preferred);
+  put32(out, sizes.max_payload);
+}
+
+void Handshake::meta_context(std::span<const std::byte> data) {
+  const bool set = option_ == opt_set_meta_context;
+  if (set) selected_.reset();
+  MetaRequest request;
+  if (const char* error = parse_meta(data, request)) return reply_error(rep_err_invalid, error);
+  const Chosen chosen = choose(request.name);
+  if (!chosen.geometry) return;
+
+  const bool matches = request.allocation || (!set && (request.wildcard || !request.queries));
+  if (matches && chosen.geometry->ops.has(Ops{Op::extents})) {
+    std::byte* out = reply(rep_meta_context, 4 + base_allocation_name.size());
+    out += put32(out, set ? allocation_id : 0);
+    put_text(out, base_allocation_name);
+    if (set) selected_ = chosen.index;
+  }
+  reply(rep_ack, 0);
+}
+
+// Finds and opens the export of an option that can reply errors. One that is there but cannot be opened is answered
+// with POLICY: UNKNOWN makes clients tell their users that there is no such export, PLATFORM that the server lacks the
+// option.
+Handshake::Chosen Handshake::choose(std::string_view name) {
+  const auto index = find_export(catalog_, name);
+  if (!index) {
+    reply_error(rep_err_unknown, "unknown export");
+    return {};
+  }
+  const Catalog::Opened opened = catalog_.open(*index);
+  if (!opened.geometry) reply_error(rep_err_policy, "export cannot be opened: " + opened.error);
+  return {*index, opened.geometry};
+}
+
+void Handshake::enter_transmission(const Chosen& chosen) {
+  agreement_.export_index = chosen.index;
+  agreement_.structured_replies = structured_;
+  agreement_.base_allocation = selected_ == chosen.index;
+  agreement_.allocation_context = agreement_.base_allocation ? allocation_id : 0;
+  agreement_.transmission_flags = transmission_flags(*chosen.geometry, structured_);
+  state_ = State::transmission;
+}
+
+void Handshake::close(std::string reason) {
+  state_ = State::closed;
+  reason_ = std::move(reason);
+}
+
+// Room for `bytes` at the end of the output, zeroed.
+std::byte* Handshake::extend(std::size_t bytes) {
+  output_.resize(output_.size() + bytes);
+  return output_.data() + output_.size() - bytes;
+}
+
+// Puts the header of a reply to the option under way; returns where its data goes.
+std::byte* Handshake::reply(std::uint32_t type, std::size_t data_bytes) {
+  std::byte* out = extend(option_reply_header_size + data_bytes);
+  out += put64(out, option_reply_magic);
+  out += put32(out, option_);
+  out += put32(out, type);
+  return out + put32(out, static_cast<std::uint32_t>(data_bytes));
+}
+
+void Handshake::reply_error(std::uint32_t type, std::string_view text) {
+  text = cut_text(text, max_reply_text);
+  put_text(reply(type, text.size()), text);
+}
+
+}  // namespace ashlar::protocol
