@@ -33,7 +33,7 @@ struct ConfigParameter {
 };
 
 struct LayerConfig {
-  std::string type;  // a module's name, or, with a '/', the path of its shared object
+  std::string type;  // a module's name, or, with a '/', the absolute path of its shared object
   Place place;       // of the type's value
   std::vector<ConfigParameter> parameters;
 };
@@ -54,7 +54,7 @@ struct ListenAddress {
   std::string text;  // as the user wrote it
   std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
   std::uint16_t port = 0;
-  std::filesystem::path path;  // unix
+  std::filesystem::path path;  // unix: absolute
 };
 
 enum class LogLevel { trace, debug, info, warn, error };
@@ -62,11 +62,11 @@ enum class LogLevel { trace, debug, info, warn, error };
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   LogLevel log_level = LogLevel::info;
-  std::vector<std::filesystem::path> module_path;     // absolute; before the built-in place
-  std::uint32_t max_connections = 4096;               // 1..1'000'000
+  std::vector<std::filesystem::path> module_path;       // absolute; before the built-in place
+  std::uint32_t max_connections = 4096;                 // 1..1'000'000
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
-  std::uint32_t max_payload = 32u << 20;              // bytes, 64 KiB..64 MiB: largest read or write
-  std::uint32_t workers = 256;                        // 1..4096: threads for requests that block
+  std::uint32_t max_payload = 32u << 20;                // bytes, 64 KiB..64 MiB: largest read or write
+  std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
 };
 
 struct Config {

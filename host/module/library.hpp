@@ -1,4 +1,5 @@
-// Library: one loaded shared object and its module table. Keep the shared_ptr as long as anything of the module is in use.
+// Library: one loaded shared object and its module table. Keep the shared_ptr as long as anything of the module is in
+// use.
 #pragma once
 #include <ashlar/abi.h>
 

@@ -2,20 +2,31 @@
 #pragma once
 #include <map>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "module/library.hpp"
 
 namespace ashlar::host {
 
+// There is no module of that name; the text says where was looked and, if a name is near, which was meant.
+class ModuleNotFound : public ModuleError {
+ public:
+  using ModuleError::ModuleError;
+};
+
 class Registry {
  public:
-  // `folders`: searched in order for KINDs/NAME.so, then NAME.so. The built-in folder (see builtin_module_folder) comes last.
+  // `folders`: searched in order for KINDs/NAME.so, then NAME.so. The built-in folder (see builtin_module_folder) comes
+  // last.
   explicit Registry(std::vector<std::filesystem::path> folders);
 
-  // The module `name`, or, when it has a '/', the file of that path. Throws ModuleError that says where was looked and, if a
-  // name is near, which was meant. [any thread]
+  // The module `name`, or, when it has a '/', the file of that path. Throws ModuleNotFound, or ModuleError when the
+  // first file of that name cannot be used. [any thread]
   std::shared_ptr<const Library> find(ModuleKind kind, const std::string& name);
+
+  // The modules `name` of either kind, at least one; otherwise as find().
+  std::vector<std::shared_ptr<const Library>> find_any(const std::string& name);
 
   struct Found {
     ModuleKind kind;
@@ -28,6 +39,15 @@ class Registry {
   std::vector<Found> list();
 
  private:
+  // Null: there is no such file. Throws ModuleError.
+  std::shared_ptr<const Library> search(ModuleKind kind, const std::string& name);
+  std::shared_ptr<const Library> load_file(const std::filesystem::path& file);
+  std::shared_ptr<const Library> load_file(ModuleKind kind, const std::filesystem::path& file);
+  // Names of files that may be modules, sorted; no kind: of all folders.
+  std::vector<std::string> file_names(std::optional<ModuleKind> kind) const;
+  [[noreturn]] void not_found(const std::string& kind, const std::string& name, const std::string& hint) const;
+  Found try_file(ModuleKind kind, const std::filesystem::path& file);
+
   std::vector<std::filesystem::path> folders_;
   std::mutex mutex_;
   std::map<std::filesystem::path, std::shared_ptr<const Library>> loaded_;

@@ -12,7 +12,8 @@ namespace ashlar::host {
 
 class Values {
  public:
-  // Throws ConfigError: unknown key (with a did-you-mean), wrong type, out of range, not a choice, required but missing.
+  // Throws ConfigError: unknown key (with a did-you-mean), wrong type, out of range, not a choice, required but
+  // missing.
   Values(const Config& config, const LayerConfig& layer, const ashlar_module& module);
   Values() = default;
   Values(const Values&) = delete;

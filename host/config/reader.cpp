@@ -1,0 +1,126 @@
+// The config's root and [server]; the exports are in reader_exports.cpp, the types in reader_types.cpp.
+#include "config/reader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <system_error>
+
+#include "config/did_you_mean.hpp"
+#include "config/listen_address.hpp"
+#include "config/log_level.hpp"
+#include "config/reader_table.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t most_addresses = 256;
+constexpr double longest_timeout = 86'400;  // s
+constexpr double shortest_timeout = 0.001;  // s, as it is kept in milliseconds
+
+}  // namespace
+
+ListenAddress default_listen_address() { return parse_listen_address("tcp:127.0.0.1:10809", "/"); }
+
+ConfigReader::ConfigReader(std::filesystem::path file)
+    : file_(std::move(file)), folder_(std::filesystem::absolute(file_).lexically_normal().parent_path()) {}
+
+Config ConfigReader::read(const TomlTable& root) const {
+  Config config;
+  config.file = file_;
+  read_table(root, root_keys(), "the config", config);
+  if (config.exports.empty())
+    fail({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
+  if (config.server.listen.empty()) config.server.listen = {default_listen_address()};
+  return config;
+}
+
+std::span<const ConfigReader::Key<Config>> ConfigReader::root_keys() {
+  static constexpr Key<Config> keys[] = {{"server", &ConfigReader::read_server},
+                                         {"export", &ConfigReader::read_exports}};
+  return keys;
+}
+
+std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
+  static constexpr Key<ServerConfig> keys[] = {
+      {"listen", &ConfigReader::read_listen},
+      {"log_level", &ConfigReader::read_log_level},
+      {"module_path", &ConfigReader::read_module_path},
+      {"max_connections", &ConfigReader::read_max_connections},
+      {"handshake_timeout", &ConfigReader::read_handshake_timeout},
+      {"max_payload", &ConfigReader::read_max_payload},
+      {"workers", &ConfigReader::read_workers},
+  };
+  return keys;
+}
+
+void ConfigReader::read_server(const TomlEntry& entry, Config& into) const {
+  read_table(table(entry.key, entry.node, "a table", "write [server]"), server_keys(), "[server]", into.server);
+}
+
+void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const {
+  constexpr const char* hint = R"(write listen = ["tcp:127.0.0.1:10809"])";
+  const TomlArray& nodes = array(entry, "an array of strings", hint);
+  if (nodes.empty())
+    fail(entry.node.place, entry.key, "is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
+  if (nodes.size() > most_addresses) fail(entry.node.place, entry.key, "has more than 256 addresses; name fewer");
+  for (const TomlNode& node : nodes) {
+    const std::string& text = string(entry.key, node, hint);
+    try {
+      into.listen.push_back(parse_listen_address(text, folder_));
+    } catch (const std::invalid_argument& e) {
+      fail(node.place, entry.key, e.what());
+    }
+    const auto twice = [&](const ListenAddress& other) { return same_address(other, into.listen.back()); };
+    if (std::any_of(into.listen.begin(), into.listen.end() - 1, twice))
+      fail(node.place, entry.key, in_quotes(text) + " is listed twice; take one out");
+  }
+}
+
+void ConfigReader::read_log_level(const TomlEntry& entry, ServerConfig& into) const {
+  const std::string& text = string(entry.key, entry.node, R"(write log_level = "info")");
+  const auto level = parse_log_level(text);
+  if (!level)
+    fail(entry.node.place, entry.key, "no level " + in_quotes(text) + "; " + did_you_mean(text, log_level_names()));
+  into.log_level = *level;
+}
+
+void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) const {
+  constexpr const char* hint = R"(write module_path = ["/folder/of/modules"])";
+  for (const TomlNode& node : array(entry, "an array of strings", hint)) {
+    const std::string& text = string(entry.key, node, hint);
+    if (text.empty()) fail(node.place, entry.key, "is an empty path; name a folder");
+    const std::filesystem::path folder = (folder_ / text).lexically_normal();
+    std::error_code error;
+    if (!std::filesystem::is_directory(folder, error))
+      fail(node.place, entry.key,
+           folder.string() + ": " + (error ? error.message() : "Not a directory") + "; name an existing folder");
+    into.module_path.push_back(folder);
+  }
+}
+
+void ConfigReader::read_max_connections(const TomlEntry& entry, ServerConfig& into) const {
+  into.max_connections = static_cast<std::uint32_t>(integer(entry, 1, 1'000'000));
+}
+
+void ConfigReader::read_handshake_timeout(const TomlEntry& entry, ServerConfig& into) const {
+  double seconds = 0;
+  if (const auto* whole = std::get_if<std::int64_t>(&entry.node.value)) seconds = static_cast<double>(*whole);
+  else if (const auto* number = std::get_if<double>(&entry.node.value)) seconds = *number;
+  else wrong_type(entry.key, entry.node, "a number", "write seconds, such as 10 or 0.5");
+  // Written so that NaN is refused as well.
+  if (!(seconds >= shortest_timeout && seconds <= longest_timeout))
+    fail(entry.node.place, entry.key, "is out of range; give 0.001 to 86400 seconds");
+  into.handshake_timeout = std::chrono::milliseconds(std::llround(seconds * 1000));
+}
+
+void ConfigReader::read_max_payload(const TomlEntry& entry, ServerConfig& into) const {
+  into.max_payload = static_cast<std::uint32_t>(size(entry, 64 << 10, 64 << 20));
+}
+
+void ConfigReader::read_workers(const TomlEntry& entry, ServerConfig& into) const {
+  into.workers = static_cast<std::uint32_t>(integer(entry, 1, 4096));
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,71 @@
+// ConfigReader: from the tree of a TOML file to a Config. All that a key may be called and hold stands in reader.cpp.
+#pragma once
+#include <span>
+
+#include "config/config.hpp"
+#include "config/toml_source.hpp"
+
+namespace ashlar::host {
+
+// tcp:127.0.0.1:10809, where the server listens unless told otherwise (the port is NBD's, proto.md).
+ListenAddress default_listen_address();
+
+class ConfigReader {
+ public:
+  explicit ConfigReader(std::filesystem::path file);
+
+  // Throws ConfigError at the first mistake.
+  Config read(const TomlTable& root) const;
+
+ private:
+  // A key of a section, and what reads it into `T`.
+  template <class T>
+  struct Key {
+    const char* name;
+    void (ConfigReader::*read)(const TomlEntry&, T&) const;
+  };
+  static std::span<const Key<Config>> root_keys();
+  static std::span<const Key<ServerConfig>> server_keys();
+  static std::span<const Key<ExportConfig>> export_keys();
+  template <class T>
+  void read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into) const;
+
+  [[noreturn]] void fail(Place place, const std::string& key, const std::string& what) const;
+  [[noreturn]] void wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
+                               const char* hint) const;
+
+  // The value, if it has the type; else wrong_type().
+  bool boolean(const TomlEntry& entry) const;
+  std::int64_t integer(const TomlEntry& entry, std::int64_t low, std::int64_t high) const;
+  std::int64_t size(const TomlEntry& entry, std::int64_t low, std::int64_t high) const;
+  // Without NUL, which no name, path or C string can hold.
+  const std::string& string(const std::string& key, const TomlNode& node, const char* hint) const;
+  const TomlArray& array(const TomlEntry& entry, const char* wanted, const char* hint) const;
+  const TomlTable& table(const std::string& key, const TomlNode& node, const char* wanted, const char* hint) const;
+
+  void read_server(const TomlEntry& entry, Config& into) const;
+  void read_listen(const TomlEntry& entry, ServerConfig& into) const;
+  void read_log_level(const TomlEntry& entry, ServerConfig& into) const;
+  void read_module_path(const TomlEntry& entry, ServerConfig& into) const;
+  void read_max_connections(const TomlEntry& entry, ServerConfig& into) const;
+  void read_handshake_timeout(const TomlEntry& entry, ServerConfig& into) const;
+  void read_max_payload(const TomlEntry& entry, ServerConfig& into) const;
+  void read_workers(const TomlEntry& entry, ServerConfig& into) const;
+
+  void read_exports(const TomlEntry& entry, Config& into) const;
+  ExportConfig read_export(const TomlNode& node) const;
+  void read_name(const TomlEntry& entry, ExportConfig& into) const;
+  void read_description(const TomlEntry& entry, ExportConfig& into) const;
+  void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
+  void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
+  void read_filters(const TomlEntry& entry, ExportConfig& into) const;
+  void read_plugin(const TomlEntry& entry, ExportConfig& into) const;
+  LayerConfig read_layer(const TomlTable& table, Place place, const char* section) const;
+  std::string read_type(const TomlEntry& entry) const;
+  ConfigParameter read_parameter(const TomlEntry& entry) const;
+
+  std::filesystem::path file_;
+  std::filesystem::path folder_;  // absolute; what relative paths count from
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,119 @@
+// ConfigReader's exports and their layers.
+#include <map>
+
+#include "config/reader.hpp"
+#include "config/reader_table.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t longest_text = 4096;  // bytes; proto.md, "String" values
+
+}  // namespace
+
+std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
+  static constexpr Key<ExportConfig> keys[] = {
+      {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
+      {"read_only", &ConfigReader::read_read_only}, {"zero_emulation", &ConfigReader::read_zero_emulation},
+      {"filter", &ConfigReader::read_filters},      {"plugin", &ConfigReader::read_plugin},
+  };
+  return keys;
+}
+
+void ConfigReader::read_exports(const TomlEntry& entry, Config& into) const {
+  std::map<std::string, std::uint32_t> line_of_name;
+  for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets")) {
+    ExportConfig one = read_export(node);
+    const auto [used, is_new] = line_of_name.emplace(one.name, one.place.line);
+    if (!is_new) {
+      Place place = one.place;
+      for (const TomlEntry& key : std::get<TomlTable>(node.value))
+        if (key.key == "name") place = key.node.place;
+      fail(place, "name",
+           in_quotes(one.name) + " is the name of the export in line " + std::to_string(used->second) +
+               " too; name one of them differently");
+    }
+    into.exports.push_back(std::move(one));
+  }
+}
+
+ExportConfig ConfigReader::read_export(const TomlNode& node) const {
+  const TomlTable& keys = table("export", node, "a table", "write [[export]]");
+  const auto has = [&](const char* key) {
+    return std::any_of(keys.begin(), keys.end(), [&](const TomlEntry& e) { return e.key == key; });
+  };
+  ExportConfig out;
+  out.place = node.place;
+  read_table(keys, export_keys(), "[[export]]", out);
+  if (!has("name")) fail(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
+  if (!has("plugin"))
+    fail(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
+  return out;
+}
+
+void ConfigReader::read_name(const TomlEntry& entry, ExportConfig& into) const {
+  into.name = string(entry.key, entry.node, "write name = \"disk\"");
+  if (into.name.size() > longest_text)
+    fail(entry.node.place, entry.key, "is " + std::to_string(into.name.size()) + " bytes long; NBD takes up to 4096");
+}
+
+void ConfigReader::read_description(const TomlEntry& entry, ExportConfig& into) const {
+  into.description = string(entry.key, entry.node, "write description = \"…\"");
+  if (into.description.size() > longest_text)
+    fail(entry.node.place, entry.key,
+         "is " + std::to_string(into.description.size()) + " bytes long; NBD takes up to 4096");
+}
+
+void ConfigReader::read_read_only(const TomlEntry& entry, ExportConfig& into) const { into.read_only = boolean(entry); }
+
+void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {
+  into.zero_emulation = boolean(entry);
+}
+
+void ConfigReader::read_filters(const TomlEntry& entry, ExportConfig& into) const {
+  constexpr const char* hint = "write [[export.filter]], with two brackets, once per filter";
+  for (const TomlNode& node : array(entry, "an array of tables", hint))
+    into.filters.push_back(read_layer(table(entry.key, node, "a table", hint), node.place, "[[export.filter]]"));
+}
+
+void ConfigReader::read_plugin(const TomlEntry& entry, ExportConfig& into) const {
+  if (const auto* several = std::get_if<TomlArray>(&entry.node.value); several != nullptr && several->size() > 1)
+    fail((*several)[1].place, entry.key, "given twice in one [[export]]; keep exactly one [export.plugin]");
+  const TomlTable& keys = table(entry.key, entry.node, "a table", "write [export.plugin], with one bracket");
+  into.plugin = read_layer(keys, entry.node.place, "[export.plugin]");
+}
+
+LayerConfig ConfigReader::read_layer(const TomlTable& table, Place place, const char* section) const {
+  LayerConfig out;
+  for (const TomlEntry& entry : table) {
+    if (entry.key != "type") {
+      out.parameters.push_back(read_parameter(entry));
+      continue;
+    }
+    out.type = read_type(entry);
+    out.place = entry.node.place;
+  }
+  if (out.type.empty())
+    fail(place, "type", std::string("missing in this ") + section + "; add the name of a module (see `ashlar list`)");
+  return out;
+}
+
+std::string ConfigReader::read_type(const TomlEntry& entry) const {
+  const std::string& type = string(entry.key, entry.node, "write the name of a module in quotes");
+  if (type.empty()) fail(entry.node.place, entry.key, "is empty; write the name of a module (see `ashlar list`)");
+  return type.find('/') == std::string::npos ? type : (folder_ / type).lexically_normal().string();
+}
+
+ConfigParameter ConfigReader::read_parameter(const TomlEntry& entry) const {
+  ConfigParameter out{entry.key, entry.place, entry.node.place, {}};
+  const TomlNode& node = entry.node;
+  if (const auto* b = std::get_if<bool>(&node.value)) out.value = *b;
+  else if (const auto* i = std::get_if<std::int64_t>(&node.value)) out.value = *i;
+  else if (const auto* d = std::get_if<double>(&node.value)) out.value = *d;
+  else if (std::holds_alternative<std::string>(node.value)) out.value = string(entry.key, node, "");
+  else wrong_type(entry.key, node, "a single value", "a parameter is a string, a number or a boolean");
+  return out;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,42 @@
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+void append_escaped(std::string& out, char c) {
+  constexpr char digits[] = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  switch (c) {
+    case '\n': out += "\\n"; return;
+    case '\r': out += "\\r"; return;
+    case '\t': out += "\\t"; return;
+    default: break;
+  }
+  if (byte >= 0x20 && byte != 0x7f) {
+    out += c;
+    return;
+  }
+  out += "\\x";
+  out += digits[byte >> 4];
+  out += digits[byte & 15];
+}
+
+}  // namespace
+
+std::string one_line(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) append_escaped(out, c);
+  return out;
+}
+
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    append_escaped(out, c);
+  }
+  return out += '"';
+}
+
+}  // namespace ashlar::host

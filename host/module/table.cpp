@@ -1,0 +1,90 @@
+#include "module/table.hpp"
+
+#include <set>
+#include <stdexcept>
+
+#include "config/text.hpp"
+#include "module/parameter.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::uint32_t most_parameters = 256;
+constexpr std::size_t most_choices = 256;
+
+bool is_text(const char* text) { return text != nullptr && *text != '\0'; }
+
+std::string fault_in_choices(const ashlar_param& row) {
+  if (row.type != ASHLAR_PARAM_CHOICE) return row.choices == nullptr ? "" : "has choices, but is no choice";
+  if (row.choices == nullptr || row.choices[0] == nullptr) return "is a choice without choices";
+  std::set<std::string> seen;
+  for (std::size_t i = 0; row.choices[i] != nullptr; ++i) {
+    if (i == most_choices) return "has more than " + std::to_string(most_choices) + " choices";
+    if (!seen.insert(row.choices[i]).second) return "has the choice " + in_quotes(row.choices[i]) + " twice";
+  }
+  return {};
+}
+
+std::string fault_in_range(const ashlar_param& row) {
+  if (row.type != ASHLAR_PARAM_INT && row.type != ASHLAR_PARAM_SIZE) return {};
+  if (row.minimum > row.maximum) return "has a minimum above its maximum";
+  return row.type == ASHLAR_PARAM_SIZE && row.minimum < 0 ? "is a size with a minimum below 0" : "";
+}
+
+std::string fault_in_default(const ashlar_param& row) {
+  if (row.default_text == nullptr) return {};
+  if (row.required != 0) return "is required, but has a default";
+  try {
+    default_value(row, "/");
+    return {};
+  } catch (const std::invalid_argument& e) {
+    return std::string("has a bad default: ") + e.what();
+  }
+}
+
+std::string fault_in_row(const ashlar_param& row) {
+  if (row.help == nullptr) return "has no help";
+  if (row.type > ASHLAR_PARAM_CHOICE) return "is of the unknown type " + std::to_string(row.type);
+  for (auto* check : {&fault_in_choices, &fault_in_range, &fault_in_default})
+    if (std::string fault = check(row); !fault.empty()) return fault;
+  return {};
+}
+
+std::string fault_in_parameters(const ashlar_module& module) {
+  if (module.n_params > most_parameters)
+    return "its table has more than " + std::to_string(most_parameters) + " parameters";
+  if (module.n_params != 0 && module.params == nullptr) return "its table counts parameters, but has none";
+  std::set<std::string> seen;
+  for (std::uint32_t i = 0; i < module.n_params; ++i) {
+    const ashlar_param* row = module.params[i];
+    const std::string number = "parameter " + std::to_string(i + 1);
+    if (row == nullptr) return number + " is null";
+    if (row->size < sizeof(ashlar_param)) return number + " is shorter than this ABI's";
+    if (!is_text(row->name)) return number + " has no name";
+    const std::string name = "parameter " + in_quotes(row->name);
+    if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";
+    if (!seen.insert(row->name).second) return name + " is in the table twice";
+    if (std::string fault = fault_in_row(*row); !fault.empty()) return name + " " + fault;
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string fault_in_table(const ashlar_module& module, const std::string& name) {
+  if (module.kind != ASHLAR_PLUGIN && module.kind != ASHLAR_FILTER)
+    return "its kind is " + std::to_string(module.kind) + ", neither plugin nor filter";
+  if (!is_text(module.name)) return "it has no name";
+  if (module.name != name)
+    return "it calls itself " + in_quotes(module.name) + ", but its file " + in_quotes(name + ".so");
+  if (module.version == nullptr) return "it has no version";
+  if (module.summary == nullptr) return "it has no summary";
+  if (module.threads != ASHLAR_SERIAL && module.threads != ASHLAR_PARALLEL)
+    return "its threads are " + std::to_string(module.threads) + ", neither serial nor parallel";
+  if (module.create == nullptr) return "it has no create function";
+  if (module.destroy == nullptr) return "it has no destroy function";
+  if (module.open == nullptr) return "it has no open function";
+  return fault_in_parameters(module);
+}
+
+}  // namespace ashlar::host
