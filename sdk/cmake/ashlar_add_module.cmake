@@ -3,8 +3,6 @@
 # Builds NAME.so, a module that exports nothing but ashlar_entry. The target is called ashlar-<plugin|filter>-NAME; link
 # further libraries to it with target_link_libraries(). In ashlar's own tree the module goes to lib/ashlar/{plugins,filters}
 # and is installed there; elsewhere it is left in the build folder, which can be named in [server] module_path.
-set(ASHLAR_MODULE_MAP ${CMAKE_CURRENT_LIST_DIR}/module.map)
-
 function(ashlar_add_module kind name)
   if(NOT kind MATCHES "^(plugin|filter)$")
     message(FATAL_ERROR "ashlar_add_module: the kind is plugin or filter, not \"${kind}\"")
@@ -14,7 +12,7 @@ function(ashlar_add_module kind name)
   target_link_libraries(${target} PRIVATE ashlar::sdk)
   # -fno-gnu-unique: a unique symbol would keep the library from ever being unloaded.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
-  target_link_options(${target} PRIVATE LINKER:--version-script=${ASHLAR_MODULE_MAP})
+  target_link_options(${target} PRIVATE LINKER:--version-script=${CMAKE_CURRENT_FUNCTION_LIST_DIR}/module.map)
   if(NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize" AND NOT ASHLAR_SANITIZE)
     target_link_options(${target} PRIVATE LINKER:-z,defs)  # a module has no undefined host symbol
   endif()
