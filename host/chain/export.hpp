@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,12 @@
 namespace ashlar::host {
 
 class Chain;
+
+// A layer that cannot be opened; the text names export and layer and gives the cause.
+class OpenError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
 
 // One layer of an export: a module created with its parameters. Destroyed with the export, before its library is let go.
 class Layer {
@@ -57,7 +64,7 @@ class Export {
   bool serial() const { return serial_; }
   std::mutex& serial_mutex() { return serial_mutex_; }
 
-  // Opens all layers, bottom up. Throws std::system_error whose text names the layer. [any thread]
+  // Opens all layers, bottom up. Throws OpenError. [any thread]
   std::unique_ptr<Chain> open();
 
  private:
@@ -99,6 +106,9 @@ class Chain {
     ashlar_geometry geometry;
     ashlar_open how;
   };
+  // Throws OpenError; what was opened before stays open until the destructor.
+  void open_on_top(Layer& layer);
+  void finish(bool read_only);
   int process_serial(ashlar_io& io);
 
   Export& export_;

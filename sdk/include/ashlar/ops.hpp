@@ -48,6 +48,7 @@ class Ops : public Bits<Ops> {
   using Bits::Bits;
   constexpr Ops(Bits b) : Bits(b) {}                                                               // NOLINT: same set
   constexpr Ops(Op op) : Bits(ASHLAR_OP_BIT(static_cast<std::uint32_t>(op))) {}                    // NOLINT: a set of one
+  constexpr bool has(Ops all_of) const { return Bits::has(all_of); }
   static constexpr Ops known() { return Ops{ASHLAR_OPS_KNOWN}; }
   static constexpr Ops writing() { return Ops{Op::write} | Ops{Op::trim} | Ops{Op::zero}; }
 };

@@ -1,0 +1,76 @@
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "chain/export.hpp"
+#include "chain/geometry_check.hpp"
+
+namespace ashlar::host {
+namespace {
+
+[[noreturn]] void fail(const Export& in, const Layer& layer, const std::string& what) {
+  throw OpenError("export \"" + in.name() + "\": " + name(layer.library().kind()) + " \"" + layer.type() + "\": " + what);
+}
+
+std::string because(const char* text, std::int32_t status) {
+  return text[0] != 0 ? text : std::generic_category().message(status > 0 ? status : EIO);
+}
+
+}  // namespace
+
+void Chain::open_on_top(Layer& layer) {
+  auto opened = std::make_unique<Opened>();
+  Opened* below = opened_.empty() ? nullptr : opened_.back().get();
+  opened->how = {sizeof(ashlar_open), export_.read_only() ? 1u : 0u, export_.name().c_str(),
+                 below != nullptr ? &below->device : nullptr, below != nullptr ? &below->geometry : nullptr};
+  opened->device.size = sizeof(ashlar_device);
+
+  std::array<char, 512> text{};
+  ashlar_error error{text.data(), text.size()};
+  if (const std::int32_t status = layer.library().module().open(layer.instance(), &opened->how, &opened->device, &error))
+    fail(export_, layer, because(text.data(), status));
+  const ashlar_device& device = opened->device;
+  if (device.process == nullptr || device.describe == nullptr || device.close == nullptr)
+    fail(export_, layer, "its device lacks describe, process or close");
+  opened_.push_back(std::move(opened));  // from here on the destructor closes it
+
+  ashlar_geometry& g = opened_.back()->geometry;
+  g.size = sizeof(ashlar_geometry);
+  if (const std::int32_t status = device.describe(device.self, &g, &error))
+    fail(export_, layer, because(text.data(), status));
+  g.ops &= ASHLAR_OPS_KNOWN;
+  g.flags &= ASHLAR_FLAGS_KNOWN;
+  if (const std::string fault = geometry_fault(g); !fault.empty()) fail(export_, layer, fault);
+}
+
+void Chain::finish(bool read_only) {
+  top_ = opened_.back()->device;
+  geometry_ = from_abi(opened_.back()->geometry);
+  geometry_.read_only = geometry_.read_only || read_only;
+  if (geometry_.read_only || !geometry_.ops.has(Op::write)) {
+    geometry_.read_only = true;
+    geometry_.ops = geometry_.ops.without(Ops::writing());
+  }
+}
+
+Chain::~Chain() {
+  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
+  if (export_.serial()) alone.lock();
+  while (!opened_.empty()) {
+    opened_.back()->device.close(opened_.back()->device.self);
+    opened_.pop_back();
+  }
+}
+
+std::vector<Geometry> Chain::geometries() const {
+  std::vector<Geometry> all;
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) all.push_back(from_abi((*opened)->geometry));
+  return all;
+}
+
+int Chain::process_serial(ashlar_io& io) {
+  const std::lock_guard<std::mutex> alone(export_.serial_mutex());
+  return top_.process(top_.self, &io);
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,92 @@
+#include "chain/export.hpp"
+
+#include <array>
+#include <system_error>
+
+#include "chain/geometry_check.hpp"
+
+namespace ashlar::host {
+namespace {
+
+std::string who(const ExportConfig& in, const ashlar_module& module) {
+  return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
+}
+
+std::shared_ptr<const Library> find(const Config& config, Registry& registry, ModuleKind kind, const LayerConfig& layer) {
+  try {
+    return registry.find(kind, layer.type);
+  } catch (const ModuleError& e) {
+    throw ConfigError(config.file, layer.place, e.what());
+  }
+}
+
+}  // namespace
+
+Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, const LayerConfig& layer,
+             bool implicit, const std::shared_ptr<spdlog::logger>& logger)
+    : library_(std::move(library)),
+      implicit_(implicit),
+      values_(config, layer, library_->module()),
+      log_(logger, who(in, library_->module())) {
+  std::array<char, 512> text{};
+  ashlar_error error{text.data(), text.size()};
+  const std::int32_t status = library_->module().create(&log_.services(), values_.data(), &instance_, &error);
+  if (status != 0)
+    throw ConfigError(config.file, layer.place,
+                      std::string(name(library_->kind())) + " \"" + type() + "\": " +
+                          (text[0] != 0 ? text.data() : std::generic_category().message(status)));
+}
+
+Layer::~Layer() { library_->module().destroy(instance_); }
+
+Export::Export(const Config& config, const ExportConfig& own, Registry& registry,
+               const std::shared_ptr<spdlog::logger>& logger)
+    : name_(own.name), description_(own.description), read_only_(own.read_only) {
+  const auto add = [&](ModuleKind kind, const LayerConfig& layer) {
+    layers_.push_back(
+        std::make_unique<Layer>(find(config, registry, kind, layer), config, own, layer, false, logger));
+    serial_ = serial_ || layers_.back()->library().serial();
+  };
+  for (const LayerConfig& filter : own.filters) add(ModuleKind::filter, filter);
+  add(ModuleKind::plugin, own.plugin);
+  try {
+    if (own.zero_emulation) add_zero_emulation(config, own, registry, logger);
+    open_layers();
+  } catch (const OpenError& e) {
+    throw ConfigError(config.file, own.plugin.place, e.what());
+  }
+}
+
+// A plugin may not be able to zero, or find out only when asked; a filter that writes zeroes then stands above it, where
+// `ashlar check` shows it, rather than hidden in the host.
+void Export::add_zero_emulation(const Config& config, const ExportConfig& own, Registry& registry,
+                                const std::shared_ptr<spdlog::logger>& logger) {
+  const Geometry plugin = open_layers()->geometries().back();
+  const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && !read_only_;
+  if (!writable || (plugin.ops.has(Op::zero) && !plugin.zero_may_fail)) return;
+  if (layers_.size() > 1 && std::string_view(layers_[layers_.size() - 2]->type()) == "zero-emulation") return;
+  LayerConfig layer;
+  layer.type = "zero-emulation";
+  layer.place = own.plugin.place;
+  auto made = std::make_unique<Layer>(find(config, registry, ModuleKind::filter, layer), config, own, layer, true, logger);
+  serial_ = serial_ || made->library().serial();
+  layers_.insert(layers_.end() - 1, std::move(made));
+}
+
+std::unique_ptr<Chain> Export::open() { return open_layers(); }
+
+std::unique_ptr<Chain> Export::open_layers() {
+  auto chain = std::make_unique<Chain>(*this);
+  std::unique_lock<std::mutex> alone(serial_mutex_, std::defer_lock);
+  if (serial_) alone.lock();
+  try {
+    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) chain->open_on_top(**layer);
+    chain->finish(read_only_);
+  } catch (...) {
+    if (alone.owns_lock()) alone.unlock();  // the chain's destructor takes it
+    throw;
+  }
+  return chain;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,211 @@
+#include "listener/listener.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <system_error>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace ashlar::host {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using Unix = asio::local::stream_protocol;
+
+constexpr int backlog = 4096;
+constexpr std::chrono::milliseconds pause_after_error{100};  // for descriptors to come free
+
+[[noreturn]] void fail(int error, const std::string& address) {
+  throw std::system_error(error, std::generic_category(), "cannot listen on " + address);
+}
+
+std::string describe(const tcp::endpoint& e) {
+  const std::string host = e.address().to_string();
+  return "tcp:" + (e.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(e.port());
+}
+
+std::string peer_of(const tcp::socket& socket) {
+  boost::system::error_code error;
+  const tcp::endpoint peer = socket.remote_endpoint(error);
+  return error ? "tcp" : describe(peer);
+}
+
+std::string peer_of(Unix::socket& socket) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unix";
+  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
+}
+
+void prepare(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+}
+void prepare(Unix::socket&) {}
+
+template <class Protocol>
+class AsioListener : public Listener {
+ public:
+  AsioListener(asio::io_context& io, std::string address)
+      : acceptor_(io), pause_(io), address_(std::move(address)) {}
+
+  void start(Accepted accepted, Complaint complain) override {
+    accepted_ = std::move(accepted);
+    complain_ = std::move(complain);
+    accept();
+  }
+  void stop() override {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+    pause_.cancel();
+  }
+  std::string address() const override { return address_; }
+
+ protected:
+  void accept() {
+    acceptor_.async_accept([this](boost::system::error_code error, typename Protocol::socket socket) {
+      if (!acceptor_.is_open()) return;
+      if (error && error != asio::error::connection_aborted) {
+        complain_(address_ + ": cannot accept a client: " + error.message());
+        pause_.expires_after(pause_after_error);
+        pause_.async_wait([this](boost::system::error_code stopped) {
+          if (!stopped && acceptor_.is_open()) accept();
+        });
+        return;
+      }
+      if (!error) hand_over(std::move(socket));
+      accept();
+    });
+  }
+  void hand_over(typename Protocol::socket socket) {
+    boost::system::error_code error;
+    std::string peer = peer_of(socket);
+    prepare(socket);
+    socket.native_non_blocking(false, error);
+    const int fd = socket.release(error);
+    if (!error) accepted_(fd, std::move(peer));
+  }
+
+  typename Protocol::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::string address_;
+  Accepted accepted_;
+  Complaint complain_;
+};
+
+class TcpListener final : public AsioListener<tcp> {
+ public:
+  // `dual`: an IPv6 socket that takes IPv4 clients, too.
+  TcpListener(asio::io_context& io, const tcp::endpoint& endpoint, bool dual, const std::string& as_written)
+      : AsioListener(io, {}) {
+    boost::system::error_code error;
+    const auto check = [&] {
+      if (error) fail(error.value(), as_written);
+    };
+    acceptor_.open(endpoint.protocol(), error), check();
+    acceptor_.set_option(tcp::acceptor::reuse_address(true), error), check();
+    if (endpoint.address().is_v6()) acceptor_.set_option(asio::ip::v6_only(!dual), error), check();
+    acceptor_.bind(endpoint, error), check();
+    acceptor_.listen(backlog, error), check();
+    address_ = describe(acceptor_.local_endpoint());
+  }
+};
+
+class UnixListener final : public AsioListener<Unix> {
+ public:
+  UnixListener(asio::io_context& io, std::filesystem::path path)
+      : AsioListener(io, "unix:" + path.string()), path_(std::move(path)) {
+    boost::system::error_code error;
+    acceptor_.open(Unix(), error);
+    if (error) fail(error.value(), address_);
+    acceptor_.bind(Unix::endpoint(path_.string()), error);
+    if (error == asio::error::address_in_use && is_stale()) {
+      ::unlink(path_.c_str());
+      acceptor_.bind(Unix::endpoint(path_.string()), error);
+    }
+    if (error) fail(error.value(), address_);
+    if (struct stat made{}; ::stat(path_.c_str(), &made) == 0) inode_ = made.st_ino, device_ = made.st_dev;
+    acceptor_.listen(backlog, error);
+    if (error) fail(error.value(), address_);
+  }
+  ~UnixListener() override { remove(); }
+  void stop() override {
+    AsioListener::stop();
+    remove();
+  }
+
+ private:
+  // Removes the file, unless another server has put its own there meanwhile.
+  void remove() {
+    struct stat now{};
+    if (inode_ != 0 && ::lstat(path_.c_str(), &now) == 0 && now.st_ino == inode_ && now.st_dev == device_) ::unlink(path_.c_str());
+    inode_ = 0;
+  }
+  // A socket that nobody listens at, left behind by a server that was killed.
+  bool is_stale() const {
+    struct stat there{};
+    if (::lstat(path_.c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return false;
+    asio::io_context io;
+    Unix::socket probe(io);
+    boost::system::error_code error;
+    probe.open(Unix(), error);
+    probe.non_blocking(true, error);  // a live server with a full backlog answers EAGAIN
+    probe.connect(Unix::endpoint(path_.string()), error);
+    return error == asio::error::connection_refused;
+  }
+
+  std::filesystem::path path_;
+  ino_t inode_ = 0;
+  dev_t device_ = 0;
+};
+
+void listen_tcp(asio::io_context& io, const ListenAddress& address, std::vector<std::unique_ptr<Listener>>& out) {
+  if (address.host.empty()) {  // all addresses, of both kinds where there is IPv6
+    try {
+      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text));
+    } catch (const std::system_error& e) {
+      if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
+      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text));
+    }
+    return;
+  }
+  tcp::resolver resolver(io);
+  boost::system::error_code error;
+  const auto found = resolver.resolve(address.host, std::to_string(address.port),
+                                      tcp::resolver::passive | tcp::resolver::numeric_service, error);
+  if (error) throw std::runtime_error("cannot listen on " + address.text + ": " + error.message());
+  std::exception_ptr refused;
+  for (const auto& entry : found) {
+    try {
+      out.push_back(std::make_unique<TcpListener>(io, entry.endpoint(), false, address.text));
+    } catch (const std::system_error& e) {
+      // "localhost" may resolve to ::1 where there is no IPv6: one address of a name is enough.
+      if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
+      refused = std::current_exception();
+    }
+  }
+  if (out.empty() && refused) std::rethrow_exception(refused);
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address) {
+  std::vector<std::unique_ptr<Listener>> out;
+  if (address.kind == ListenAddress::Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address.path));
+  else listen_tcp(io, address, out);
+  return out;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,36 @@
+// Listener: one address where clients are accepted, tcp or unix. (Boost.Asio)
+#pragma once
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace ashlar::host {
+
+class Listener {
+ public:
+  // Called with a connected, blocking socket, which is the callee's from then on, and its peer in words. [the io_context's thread]
+  using Accepted = std::function<void(int fd, std::string peer)>;
+  using Complaint = std::function<void(const std::string&)>;
+
+  virtual ~Listener() = default;  // to be called only when the io_context runs no more
+  // Begins to accept. `complain` hears of clients that could not be accepted; accepting goes on after a pause.
+  virtual void start(Accepted accepted, Complaint complain) = 0;
+  // Accepts no more clients, closes the socket and removes a unix socket's file.
+  virtual void stop() = 0;
+  // The address as a client would use it, with the actual port: "tcp:127.0.0.1:10809", "unix:/run/ashlar.sock".
+  virtual std::string address() const = 0;
+};
+
+// Binds and listens at all that `address` resolves to; a stale unix socket is taken over, one that somebody listens at is
+// refused. Throws std::system_error that names the address.
+std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address);
+
+}  // namespace ashlar::host

@@ -1,0 +1,81 @@
+#include "server/server.hpp"
+
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "listener/listener.hpp"
+#include "server/connections.hpp"
+
+namespace ashlar::host {
+namespace {
+
+namespace asio = boost::asio;
+
+// How long clients may take to accept their last replies.
+constexpr std::chrono::seconds grace{5};
+
+// A descriptor per client, and a few for the backends: as many as we may have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
+  for (const auto& listener : listeners) std::printf("listening on %s\n", listener->address().c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog::logger>& logger) {
+  raise_descriptor_limit();
+  ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
+
+  // Started from the inside out: what is declared first is needed by what follows, and goes last.
+  SessionContext context{.log = logger,
+                         .exports = {},
+                         .max_payload = config.server.max_payload,
+                         .handshake_timeout = config.server.handshake_timeout,
+                         .pool = {},
+                         .executor = Executor(config.server.workers)};
+  for (const ExportConfig& own : config.exports)
+    context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));
+
+  asio::io_context io(1);
+  Connections connections(io, context, config.server.max_connections);
+  std::vector<std::unique_ptr<Listener>> listeners;
+  for (const ListenAddress& address : config.server.listen)
+    for (auto& listener : listen(io, address)) listeners.push_back(std::move(listener));
+
+  asio::signal_set signals(io, SIGTERM, SIGINT);
+  signals.async_wait([&](boost::system::error_code error, int signal) {
+    if (error) return;
+    logger->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    signals.async_wait([&](boost::system::error_code cancelled, int) {
+      if (cancelled) return;
+      logger->error("told to stop twice: requests under way are given up");
+      logger->flush();
+      std::_Exit(1);  // whoever hangs in a backend would hang the orderly way, too
+    });
+    for (const auto& listener : listeners) listener->stop();
+    connections.stop(grace, [&] { signals.cancel(); });
+  });
+  for (const auto& listener : listeners)
+    listener->start([&](int fd, std::string peer) { connections.add(fd, std::move(peer)); },
+                    [&](const std::string& complaint) { logger->warn("{}", complaint); });
+  print_ready(listeners);
+  io.run();
+  return 0;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,90 @@
+#include "session/executor.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace ashlar::host {
+namespace {
+constexpr std::chrono::seconds idle_time{5};  // a thread that found nothing to do for so long ends
+}
+
+Executor::~Executor() {
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    stopping_ = true;
+    work_.notify_all();
+  }
+  for (;;) {  // a thread moves itself from threads_ to ended_
+    std::list<std::thread> ended;
+    {
+      std::unique_lock<std::mutex> lock(mutex_);
+      work_.wait(lock, [&] { return !ended_.empty() || threads_.empty(); });
+      ended.swap(ended_);
+      if (ended.empty()) return;
+    }
+    for (std::thread& thread : ended) thread.join();
+  }
+}
+
+void Executor::submit(Task& task) {
+  std::list<std::thread> ended;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    ended.swap(ended_);
+    if (idle_ <= queued_) {
+      threads_.emplace_front();
+      try {
+        threads_.front() = std::thread(&Executor::serve_tasks, this, threads_.begin());
+      } catch (...) {
+        threads_.pop_front();
+        throw;
+      }
+    }
+    task.next_task = nullptr;
+    (last_ != nullptr ? last_->next_task : first_) = &task;
+    last_ = &task;
+    ++queued_;
+    if (idle_ != 0) work_.notify_one();
+  }
+  for (std::thread& thread : ended) thread.join();  // at once: they have left serve_tasks
+}
+
+bool Executor::take_worker() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (free_workers_ <= 0) return false;
+  --free_workers_;
+  return true;
+}
+
+void Executor::give_worker_back() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ++free_workers_;
+}
+
+void Executor::retake_worker() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --free_workers_;
+}
+
+void Executor::serve_tasks(std::list<std::thread>::iterator self) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  for (;;) {
+    while (first_ != nullptr) {
+      Task* task = std::exchange(first_, first_->next_task);
+      if (first_ == nullptr) last_ = nullptr;
+      --queued_;
+      lock.unlock();
+      task->run();
+      lock.lock();
+    }
+    if (stopping_) break;
+    ++idle_;
+    const bool woken = work_.wait_for(lock, idle_time, [&] { return first_ != nullptr || stopping_; });
+    --idle_;
+    if (!woken) break;
+  }
+  ended_.splice(ended_.end(), threads_, self);
+  if (stopping_) work_.notify_all();
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,155 @@
+#include "session/jobs.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+namespace ashlar::host {
+namespace {
+constexpr std::size_t page = 4096;
+}
+
+class Jobs::Job final : public Task, public Posted {
+ public:
+  explicit Job(Jobs& jobs) : jobs_(jobs) {}
+
+  void begin(const Asked& asked, Pin& payload, std::size_t bytes) {
+    asked_ = asked;
+    payload_ = std::move(payload);
+    held_ = bytes;
+    waiting_ = nullptr;
+  }
+  // On a worker, in a place of its own.
+  void run() noexcept override { run_all(true); }
+  // This job, then those that wait for a thread.
+  void run_all(bool has_place) noexcept {
+    Jobs& jobs = jobs_;
+    for (Job* job = this; job != nullptr; job = jobs.next(has_place)) job->execute();
+  }
+
+  std::span<std::byte> bytes() override { return {at_, size_}; }
+  void sent() noexcept override {
+    answer_.reset();
+    jobs_.done(*this);
+  }
+
+ private:
+  friend class Jobs;
+  void execute() noexcept {
+    // A read's data start on a page, which spares a backend with O_DIRECT the copy.
+    const std::size_t before = page - jobs_.replier_.data_offset();
+    try {
+      answer_ = jobs_.pool_.take(before + jobs_.replier_.room(asked_));
+      at_ = answer_->data() + before;
+      size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
+    } catch (const std::bad_alloc&) {
+      at_ = small_;
+      size_ = jobs_.replier_.out_of_memory(asked_, at_).bytes;
+    }
+    payload_.release();
+    jobs_.outlet_.post(*this);  // may end in sent() at once: nothing of this job is touched behind it
+  }
+
+  Jobs& jobs_;
+  Asked asked_;
+  Pin payload_;
+  std::size_t held_ = 0;
+  std::shared_ptr<Buffer> answer_;
+  std::byte* at_ = nullptr;
+  std::size_t size_ = 0;
+  std::byte small_[protocol::max_error_size];
+  Job* waiting_ = nullptr;
+};
+
+Jobs::Jobs(Replier& replier, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width)
+    : replier_(replier), outlet_(outlet), pool_(pool), executor_(executor), width_(width) {}
+
+Jobs::~Jobs() { drain(); }
+
+bool Jobs::has_room(std::size_t bytes) const {
+  return under_way_ == 0 || (under_way_ < most_under_way && bytes_ + bytes <= most_bytes);
+}
+
+bool Jobs::try_start(const Asked& asked, Pin& payload) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  return launch(asked, payload, lock, false);
+}
+
+void Jobs::start(const Asked& asked, Pin& payload) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  launch(asked, payload, lock, true);
+}
+
+bool Jobs::launch(const Asked& asked, Pin& payload, std::unique_lock<std::mutex>& lock, bool wait) {
+  const std::size_t bytes = replier_.room(asked) + asked.verdict.payload;
+  if (!has_room(bytes)) {
+    if (!wait) return false;
+    changed_.wait(lock, [&] { return has_room(bytes); });
+  }
+  const bool own_thread = active_ < width_;
+  const bool place = own_thread && executor_.take_worker();
+  if (!place && active_ == 0 && !wait) return false;
+
+  if (free_.empty()) {
+    all_.push_back(std::make_unique<Job>(*this));
+    free_.push_back(all_.back().get());
+  }
+  Job* job = free_.back();
+  free_.pop_back();
+  job->begin(asked, payload, bytes);
+  ++under_way_;
+  bytes_ += bytes;
+
+  if (!place && active_ != 0) {
+    (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
+    last_waiting_ = job;
+    return true;
+  }
+  ++active_;
+  lock.unlock();
+  if (place) {
+    try {
+      executor_.submit(*job);
+      return true;
+    } catch (const std::system_error&) {  // no thread to be had: then here
+      executor_.give_worker_back();
+    }
+  }
+  job->run_all(false);
+  return true;
+}
+
+// The next job for a thread that has finished one; null: none, and the thread is no longer this connection's.
+Jobs::Job* Jobs::next(bool has_place) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (first_waiting_ != nullptr) {
+    Job* job = std::exchange(first_waiting_, first_waiting_->waiting_);
+    if (first_waiting_ == nullptr) last_waiting_ = nullptr;
+    job->waiting_ = nullptr;
+    return job;
+  }
+  if (has_place) executor_.give_worker_back();
+  --active_;
+  changed_.notify_all();
+  return nullptr;
+}
+
+void Jobs::done(Job& job) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --under_way_;
+  bytes_ -= job.held_;
+  free_.push_back(&job);
+  changed_.notify_all();
+}
+
+bool Jobs::idle() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return under_way_ == 0 && active_ == 0;
+}
+
+void Jobs::drain() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [&] { return under_way_ == 0 && active_ == 0; });
+}
+
+}  // namespace ashlar::host

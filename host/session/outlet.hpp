@@ -1,0 +1,56 @@
+// Outlet: the sending side of one connection. One thread at a time sends; replies of workers that come meanwhile are sent by
+// it, so that no worker waits for another's reply and no two replies mix.
+#pragma once
+#include <sys/uio.h>
+
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "session/executor.hpp"
+
+namespace ashlar::host {
+
+// A whole reply made by a worker. sent() is called when its bytes are no longer needed, also when they could not be sent.
+class Posted {
+ public:
+  virtual std::span<std::byte> bytes() = 0;
+  virtual void sent() noexcept = 0;
+
+ protected:
+  ~Posted() = default;
+};
+
+class Outlet {
+ public:
+  Outlet(int fd, Executor& executor) : fd_(fd), executor_(executor) {}
+
+  // Sends `bytes`; returns when the kernel has taken them. `more`: something follows at once. [the session's thread]
+  void send(std::span<const std::byte> bytes, bool more = false);
+  // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended with: then
+  // zeroes were sent in place of the rest if `pad`, else the connection is broken. [the session's thread]
+  int send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
+  // Sends a worker's reply, now or by whoever is sending. [a worker's thread]
+  void post(Posted& reply);
+
+  // The client cannot be reached any more; what is sent is dropped. [any thread]
+  bool broken();
+
+ private:
+  class Turn;
+  bool send_all(std::span<iovec> parts, int flags, bool worker = false);
+  void send_posted(std::unique_lock<std::mutex>& lock, bool worker);
+
+  const int fd_;
+  Executor& executor_;
+  std::mutex mutex_;
+  std::condition_variable free_;
+  bool busy_ = false;    // somebody is sending
+  bool broken_ = false;
+  std::vector<Posted*> posted_;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,94 @@
+// Replier: runs one admitted request through the chain and lays its reply out in wire format. No socket: the bytes of a reply
+// are built where they will be sent from. (proto.md, "Transmission")
+#pragma once
+#include <ashlar/io.hpp>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include <spdlog/logger.h>
+
+#include "chain/export.hpp"
+#include "protocol/admission.hpp"
+#include "protocol/codec.hpp"
+#include "protocol/handshake.hpp"
+
+namespace ashlar::host {
+
+// An admitted request, with its payload if it has one.
+struct Asked {
+  protocol::Request request;
+  protocol::Verdict verdict;
+  const std::byte* payload = nullptr;
+};
+
+// How a request ended.
+struct Reply {
+  enum class Kind {
+    ready,        // `bytes` of it were laid out
+    lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail() if structured
+    would_block,  // nothing happened; ask again on a worker
+  } kind = Kind::ready;
+  std::size_t bytes = 0;
+  int fd = -1;
+  std::uint64_t fd_offset = 0;
+};
+
+class Replier {
+ public:
+  // `max_payload`: the server's limit on reads and writes, in bytes.
+  Replier(Chain& chain, const protocol::Agreement& agreement, std::uint32_t max_payload, spdlog::logger& log);
+
+  // Bytes to have at hand for the reply.
+  std::size_t room(const Asked& asked) const;
+  // Bytes before the data of a read's reply: so that the data can be aligned in memory.
+  std::size_t data_offset() const { return structured_ ? protocol::data_header_size : protocol::simple_reply_size; }
+
+  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: Flag::nowait and Flag::may_lend as
+  // the caller can make use of them. [several threads at once, for different requests]
+  Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
+
+  // A reply to what was refused or needs nothing done.
+  Reply settle(const Asked& asked, std::byte* at) const;
+  // A reply to what there was no memory for.
+  Reply out_of_memory(const Asked& asked, std::byte* at) const { return fail(asked, at, ENOMEM); }
+  // What follows the lent data of a structured read. Returns its size.
+  std::size_t lent_tail(const Asked& asked, std::byte* at, int error) const;
+
+  const protocol::Admission& admission() const { return admission_; }
+  bool structured() const { return structured_; }
+  // Whether the chain can be asked not to block.
+  bool can_nowait() const { return offered_.has(Flag::nowait); }
+  std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
+
+  struct Segment {
+    std::uint64_t length;
+    bool zero;
+  };
+  struct Segments;
+  class Descriptors;
+
+  int call(const Asked& asked, Io& io);
+  Reply read(const Asked& asked, std::byte* at, Flags flags);
+  Reply extents(const Asked& asked, std::byte* at, Flags flags);
+  Reply fail(const Asked& asked, std::byte* at, int error) const;
+  Reply succeed(const Asked& asked, std::byte* at) const;
+  std::size_t lay_out_sparse(const Asked& asked, std::byte* at, const std::vector<Segment>& segments) const;
+
+  Chain& chain_;
+  const Flags offered_;
+  const bool structured_;
+  const bool has_extents_;
+  const std::uint32_t context_;
+  protocol::Admission admission_;
+  spdlog::logger& log_;
+  std::atomic<std::uint64_t> errors_{0};
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,134 @@
+#include "session/transmission.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace ashlar::host {
+namespace {
+using namespace protocol;
+
+constexpr unsigned workers_per_client = 16;
+constexpr std::size_t most_kept = 4u << 20;  // bytes of the reply buffer that stay in memory between batches
+}  // namespace
+
+Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, std::uint32_t max_payload, Inbox& inbox,
+                           BufferPool& pool, Executor& executor, const std::atomic<bool>& stopping, spdlog::logger& log)
+    : fd_(fd),
+      inbox_(inbox),
+      pool_(pool),
+      stopping_(stopping),
+      replier_(chain, agreement, max_payload, log),
+      outlet_(fd, executor),
+      jobs_(replier_, outlet_, pool, executor, chain.exported().serial() ? 1 : workers_per_client) {}
+
+// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
+Transmission::Outcome Transmission::run() {
+  for (;;) {
+    const Served served = serve_received();
+    send_replies();
+    if (served == Served::disconnect) return end("disconnected");
+    if (served == Served::out_of_step) return end("wrong request magic");
+    if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
+
+    const ssize_t n = inbox_.receive(fd_);
+    if (n > 0) continue;
+    if (n == 0) return end(inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request");
+    if (errno != EAGAIN) return end(std::strerror(errno));
+    if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0) {
+      replies_.reset();
+      inbox_.give_back();
+      return Outcome::idle;
+    }
+  }
+}
+
+// Serves the requests that have been received whole.
+Transmission::Served Transmission::serve_received() {
+  for (;;) {
+    std::span<const std::byte> bytes = inbox_.unread();
+    if (to_drain_ != 0) {
+      const std::size_t n = std::min<std::uint64_t>(to_drain_, bytes.size());
+      inbox_.consume(n);
+      to_drain_ -= n;
+      if (to_drain_ != 0) return Served::all;
+      bytes = inbox_.unread();
+    }
+    if (bytes.size() < request_size) return Served::all;
+    Asked asked;
+    if (!decode_request(bytes.data(), asked.request)) return Served::out_of_step;
+    asked.verdict = admit(asked.request, replier_.admission());
+    if (asked.verdict.kind == Verdict::Kind::disconnect) return Served::disconnect;
+
+    std::size_t whole = request_size;
+    if (asked.verdict.kind == Verdict::Kind::run) {
+      whole += asked.verdict.payload;
+      if (bytes.size() < whole) {
+        inbox_.expect(whole);
+        return Served::all;
+      }
+      asked.payload = bytes.data() + request_size;
+      serve(asked);
+    } else {
+      replies_size_ += replier_.settle(asked, reply_room(replier_.room(asked))).bytes;
+      to_drain_ = asked.verdict.payload;
+    }
+    ++counts_.requests;
+    inbox_.consume(whole);
+  }
+}
+
+void Transmission::serve(const Asked& asked) {
+  if (asked.verdict.op == Op::read) counts_.bytes_read += asked.request.length;
+  counts_.bytes_written += asked.verdict.payload;
+  if (!replier_.can_nowait()) return hand_over(asked);
+  const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend);
+  switch (reply.kind) {
+    case Reply::Kind::ready: replies_size_ += reply.bytes; break;
+    case Reply::Kind::lent: serve_lent(asked, reply); break;
+    case Reply::Kind::would_block: hand_over(asked); break;
+  }
+}
+
+// The data go from the page cache to the socket without passing through here, behind all replies laid out before.
+void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
+  const std::span<const std::byte> header(replies_->data(), replies_size_ + reply.bytes);
+  const int error =
+      outlet_.send_lent(header, reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
+  replies_size_ = 0;
+  if (replier_.structured()) replies_size_ = replier_.lent_tail(asked, reply_room(max_error_size), error);
+}
+
+// To a worker. What is ready goes out first if that means to wait.
+void Transmission::hand_over(const Asked& asked) {
+  Pin payload;
+  if (asked.verdict.payload != 0) payload = inbox_.pin();
+  if (jobs_.try_start(asked, payload)) return;
+  send_replies();
+  jobs_.start(asked, payload);
+}
+
+// Memory for a reply of up to `bytes`, behind those laid out before.
+std::byte* Transmission::reply_room(std::size_t bytes) {
+  if (!replies_) replies_ = pool_.take();
+  if (replies_->capacity() - replies_size_ < bytes) {
+    send_replies();
+    replies_->grow(bytes);
+  }
+  return replies_->data() + replies_size_;
+}
+
+void Transmission::send_replies() {
+  if (replies_size_ == 0) return;
+  outlet_.send({replies_->data(), replies_size_});
+  if (replies_size_ > most_kept) replies_->give_back(most_kept);
+  replies_size_ = 0;
+}
+
+Transmission::Outcome Transmission::end(std::string reason) {
+  reason_ = std::move(reason);
+  jobs_.drain();
+  return Outcome::over;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,64 @@
+// Transmission: the request loop of one client. Read transmission.cpp from top to bottom: it is the whole fast path.
+#pragma once
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "session/inbox.hpp"
+#include "session/jobs.hpp"
+#include "session/outlet.hpp"
+#include "session/reply.hpp"
+
+namespace ashlar::host {
+
+class Transmission {
+ public:
+  struct Counts {
+    std::uint64_t requests = 0;
+    std::uint64_t bytes_read = 0;     // asked for by reads
+    std::uint64_t bytes_written = 0;  // brought by writes
+  };
+  enum class Outcome {
+    idle,  // nothing has come for a while and nothing is under way: call run() again when the socket is readable
+    over,  // the connection is to be closed; reason() says why
+  };
+
+  // `chain` outlives it. `inbox` may hold bytes that came behind the handshake.
+  Transmission(int fd, Chain& chain, const protocol::Agreement& agreement, std::uint32_t max_payload, Inbox& inbox,
+               BufferPool& pool, Executor& executor, const std::atomic<bool>& stopping, spdlog::logger& log);
+  ~Transmission() = default;
+
+  // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way is
+  // done, and its replies sent, when it returns Outcome::over. [the session's thread]
+  Outcome run();
+
+  const Counts& counts() const { return counts_; }
+  std::uint64_t errors() const { return replier_.errors(); }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  enum class Served { all, disconnect, out_of_step };
+  Served serve_received();
+  void serve(const Asked& asked);
+  void serve_lent(const Asked& asked, const Reply& reply);
+  void hand_over(const Asked& asked);
+  std::byte* reply_room(std::size_t bytes);
+  void send_replies();
+  Outcome end(std::string reason);
+
+  const int fd_;
+  Inbox& inbox_;
+  BufferPool& pool_;
+  const std::atomic<bool>& stopping_;
+  Replier replier_;
+  Outlet outlet_;
+  Jobs jobs_;
+  std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
+  std::size_t replies_size_ = 0;
+  std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
+  Counts counts_;
+  std::string reason_;
+};
+
+}  // namespace ashlar::host
