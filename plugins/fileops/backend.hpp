@@ -1,0 +1,131 @@
+// Backend: one opened file or block device, and the seven ops on it. Opened once per layer and shared by that layer's
+// connections, so that what is found out about it is found out once. All I/O is positional: the file offset, which
+// lseek(2) moves when extents are asked for, means nothing to anybody.
+//
+// The ops in their order stand in read_write.cpp, zero.cpp (zero and trim) and extents.cpp; how a path becomes a
+// backend, in open.cpp.
+#pragma once
+#include <ashlar/geometry.hpp>
+#include <ashlar/host.hpp>
+#include <ashlar/io.hpp>
+#include <atomic>
+#include <cerrno>
+#include <string>
+
+#include "abilities.hpp"
+#include "bounce.hpp"
+#include "calm.hpp"
+#include "fd.hpp"
+#include "range.hpp"
+#include "syscalls.hpp"
+#include "zero_plan.hpp"
+
+namespace ashlar::fileops {
+
+// What is known of a backend when it is opened. Decided once, obeyed afterwards.
+struct Facts {
+  Kind kind = Kind::file;
+  std::uint64_t size = 0;      // bytes
+  std::uint32_t sector = 512;  // block device: logical sector; 4096 when it cannot be read
+  std::uint32_t preferred = 4096;
+  bool read_only = false;
+  bool rotational = false;
+  bool dense = false;           // every byte is allocated, so no hole need be looked for when reading
+  bool manual_zeroing = false;  // zero answers not_supported, trim does nothing
+
+  // Direct I/O (O_DIRECT).
+  bool direct = false;
+  std::uint32_t direct_block = 1;  // offsets and lengths are multiples of it
+  std::uint32_t memory_block = 1;  // addresses are
+  std::uint64_t direct_end = 0;    // from here on, the descriptor without O_DIRECT is used
+
+  // Trim: the device's unit, and where in it the device begins.
+  std::uint32_t discard_block = 1;
+  std::uint32_t discard_phase = 0;
+};
+
+// The answer to a request that ended with an errno of the kernel. EAGAIN is no answer to a call that may wait.
+inline Status answer(std::int64_t error) {
+  return error == EAGAIN ? Status::io_error() : Status{static_cast<std::int32_t>(error)};
+}
+
+class Backend {
+ public:
+  // `buffered`: a second descriptor of the same file without O_DIRECT, if facts.direct_end < facts.size. `syscalls` and
+  // what `host` stands for outlive the backend.
+  Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host);
+  ~Backend();  // logs the totals of zero and trim
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  Geometry geometry() const;
+  const Facts& facts() const { return facts_; }
+  const Abilities& abilities() const { return abilities_; }
+
+  // The ops, as in Device. [data, several threads at once]
+  //
+  // read: bytes that are no longer there, as somebody has truncated the file, are EIO, not zeroes.
+  Status read(Io& io) noexcept;
+  // write: never past the size at open. Of a file that was truncated it makes the file longer again.
+  Status write(Io& io) noexcept;
+  // flush: once fdatasync(2) has failed, this and every later flush or FUA answers its error until the backend is
+  // closed by its last connection: the kernel may have dropped the data that it could not write, and would say so only
+  // once.
+  Status flush(Io& io) noexcept;
+  Status trim(Io& io) noexcept;
+  Status zero(Io& io) noexcept;
+  Status cache(Io& io) noexcept;
+  Status extents(Io& io) noexcept;
+
+ private:
+  // read_write.cpp
+  Status read_part(std::byte* into, Range range, bool nowait) noexcept;
+  Status read_now(std::byte* into, Range range) noexcept;
+  Status read_all(std::byte* into, Range range) noexcept;
+  Status read_buffered(int fd, std::byte* into, Range range) noexcept;
+  Status read_direct(std::byte* into, Range range) noexcept;
+  Status write_all(const std::byte* from, Range range) noexcept;
+  Status write_buffered(int fd, const std::byte* from, Range range) noexcept;
+  Status write_direct(const std::byte* from, Range range) noexcept;
+  Status write_durably(const std::byte* from, Range range) noexcept;
+  std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
+  bool can_lend(const Io& io) noexcept;
+  Status sync() noexcept;
+  Status sync_failed(int error) noexcept;
+
+  // zero.cpp
+  Status zero_range(Range range, bool may_trim, bool fast) noexcept;
+  Status zero_by_plan(const Question& question, Range range) noexcept;
+  Status write_zeroes_at(Range range) noexcept;
+  Status trim_range(Range range) noexcept;
+  int attempt(const char* op, Method method, Range range) noexcept;
+  int call(Method method, Range range) noexcept;
+  bool may_run_inline(const Io& io) const noexcept;
+
+  // extents.cpp
+  Status walk_extents(Io& io) noexcept;
+  bool read_around_holes(Io& io, Status& status) noexcept;
+
+  // report.cpp
+  void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
+  void log_discovery(Method method, int error) const noexcept;
+  void log_totals() const noexcept;
+
+  const Facts facts_;
+  const Fd fd_, buffered_;
+  Syscalls& sys_;
+  const Host host_;
+
+  Abilities abilities_;
+  Calm calm_;
+  BounceBuffers bounce_;
+  std::atomic<bool> dense_;
+  std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here
+  std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
+  std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
+  std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
+  std::atomic<int> sync_error_{0};                 // of the first fdatasync that failed
+  std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
+};
+
+}  // namespace ashlar::fileops

@@ -1,0 +1,37 @@
+// ExtentWalk: the extents of a range of a file, one after the other, by lseek(SEEK_DATA) and lseek(SEEK_HOLE).
+#pragma once
+#include <cstdint>
+
+#include "range.hpp"
+#include "syscalls.hpp"
+
+namespace ashlar::fileops {
+
+struct FoundExtent {
+  Range range;  // never empty
+  bool hole = false;
+};
+
+// The file may change under the walk: an extent tells what was so at some moment during its search. What cannot be made
+// out, as holes keep moving, is called data.
+class ExtentWalk {
+ public:
+  ExtentWalk(Syscalls& syscalls, int fd, Range range) : sys_(syscalls), fd_(fd), left_(range) {}
+
+  // Finds the next extent, cut at the end of the range. Returns false at the end, or when lseek(2) fails (see error()).
+  // Takes at most 8 calls of lseek(2); two as a rule for a hole and the data behind it.
+  bool next(FoundExtent& found);
+  int error() const { return error_; }  // errno, or 0
+  Range left() const { return left_; }  // not walked yet
+
+ private:
+  bool give(FoundExtent& found, std::uint64_t end, bool hole);
+
+  Syscalls& sys_;
+  int fd_;
+  Range left_;
+  bool at_data_ = false;  // the rest begins with data, or did so a moment ago
+  int error_ = 0;
+};
+
+}  // namespace ashlar::fileops

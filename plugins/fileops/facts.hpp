@@ -1,0 +1,21 @@
+// What the kernel tells of an opened file or device.
+#pragma once
+#include <sys/stat.h>
+
+#include <string>
+
+#include "backend.hpp"
+
+namespace ashlar::fileops {
+
+// Throws std::system_error when the size of a device cannot be read; what else cannot be read gets a value that is
+// always right.
+Facts find_facts(Kind kind, int fd, const struct stat& status);
+
+// Fills in what direct I/O needs; `fd` was opened with O_DIRECT. Returns why it is not possible, or nothing.
+std::string find_direct_facts(int fd, Facts& facts);
+
+// Block sizes from here up to this one are taken (64 KiB is the largest minimum that a geometry can tell).
+inline constexpr std::uint32_t block_max = 65536;
+
+}  // namespace ashlar::fileops

@@ -1,0 +1,90 @@
+#include "open.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "facts.hpp"
+
+namespace ashlar::fileops {
+namespace {
+
+std::string text_of(int error) { return std::generic_category().message(error); }
+
+[[noreturn]] void fail(const OpenOptions& options, int error, const std::string& hint = "") {
+  throw OpenError(options.path, error, text_of(error) + hint);
+}
+
+// What can be served is a regular file or a block device.
+Kind kind_of(const OpenOptions& options, mode_t mode) {
+  const char* what = "neither a regular file nor a block device";
+  switch (mode & S_IFMT) {
+    case S_IFREG:
+      if (!options.block_only) return Kind::file;
+      throw OpenError(options.path, ENOTBLK, "it is a regular file, not a block device; the file plugin serves it");
+    case S_IFBLK: return Kind::block;
+    case S_IFDIR: what = "a directory"; break;
+    case S_IFCHR: what = "a character device"; break;
+    case S_IFIFO: what = "a pipe"; break;
+    case S_IFSOCK: what = "a socket"; break;
+    default: break;
+  }
+  throw OpenError(
+      options.path, (mode & S_IFMT) == S_IFDIR ? EISDIR : EINVAL,
+      std::string("it is ") + what + (options.block_only ? "" : "; a regular file or a block device is needed"));
+}
+
+std::string hint_for(const OpenOptions& options, int error) {
+  if (!options.read_only && (error == EACCES || error == EROFS || error == EPERM))
+    return "; set read_only = true to serve it without writing";
+  if (error == EBUSY && options.exclusive) return "; is it mounted? exclusive = false opens it all the same";
+  if (error == EINVAL && options.direct) return "; direct = true is not possible there";
+  return "";
+}
+
+Fd open_fd(const OpenOptions& options, Kind kind, int more) {
+  int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | more;
+  if (kind == Kind::block && options.exclusive) flags |= O_EXCL;
+  Fd fd{retry([&] {
+    const int result = ::open(options.path.c_str(), flags);
+    return result < 0 ? -errno : result;
+  })};
+  if (!fd.valid()) fail(options, -fd.get(), hint_for(options, -fd.get()));
+  return fd;
+}
+
+}  // namespace
+
+OpenError::OpenError(const std::string& path, int error, const std::string& why)
+    : std::system_error(error, std::generic_category()), text_("cannot open '" + path + "': " + why) {}
+
+std::unique_ptr<Backend> open_backend(const OpenOptions& options, Syscalls& syscalls, Host host) {
+  struct stat before, opened;
+  // Looked at first, as opening a pipe waits for its other end.
+  if (::stat(options.path.c_str(), &before) != 0) fail(options, errno);
+  const Kind kind = kind_of(options, before.st_mode);
+  Fd fd = open_fd(options, kind, options.direct ? O_DIRECT : 0);
+  const auto same = [&before](const struct stat& other) {
+    return other.st_dev == before.st_dev && other.st_ino == before.st_ino && other.st_mode == before.st_mode;
+  };
+  if (::fstat(fd.get(), &opened) != 0) fail(options, errno);
+  if (!same(opened)) throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
+
+  Facts facts = find_facts(kind, fd.get(), opened);
+  facts.read_only = options.read_only;
+  facts.manual_zeroing = options.manual_zeroing;
+  Fd buffered;
+  if (options.direct) {
+    if (const std::string why_not = find_direct_facts(fd.get(), facts); !why_not.empty())
+      throw OpenError(options.path, EINVAL, why_not);
+    if (facts.direct_end < facts.size) {
+      buffered = open_fd(options, kind, 0);
+      if (::fstat(buffered.get(), &opened) != 0) fail(options, errno);
+      if (!same(opened)) throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
+    }
+  }
+  return std::make_unique<Backend>(facts, std::move(fd), std::move(buffered), syscalls, host);
+}
+
+}  // namespace ashlar::fileops

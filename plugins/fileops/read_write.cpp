@@ -1,0 +1,215 @@
+// read, write, flush and cache.
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "backend.hpp"
+
+namespace ashlar::fileops {
+namespace {
+
+// A buffered operation up to this length may run on the connection's thread: it takes some 100 µs when nothing is
+// wrong.
+constexpr std::uint64_t inline_max = 1u << 20;
+// Lending costs a sendfile(2) of its own; below this length copying is cheaper.
+constexpr std::uint64_t lend_min = 64u << 10;
+// As much as one `cache` asks the kernel to read ahead.
+constexpr std::uint64_t cache_max = 64u << 20;
+
+bool aligned_address(const void* address, std::uint32_t block) {
+  return reinterpret_cast<std::uintptr_t>(address) % block == 0;
+}
+
+}  // namespace
+
+Status Backend::read(Io& io) noexcept {
+  Status status;
+  if (io.has(Flag::may_hole) && !dense_.load(std::memory_order_relaxed) && read_around_holes(io, status)) return status;
+  if (io.has(Flag::may_lend) && can_lend(io)) {
+    io.lend(fd_.get(), io.offset());
+    return Status::success();
+  }
+  return read_part(io.buffer().data(), {io.offset(), io.length()}, io.has(Flag::nowait));
+}
+
+Status Backend::read_part(std::byte* into, Range range, bool nowait) noexcept {
+  return nowait ? read_now(into, range) : read_all(into, range);
+}
+
+Status Backend::read_now(std::byte* into, Range range) noexcept {
+  if (facts_.direct) return Status::would_block();
+  if (!no_nowait_.load(std::memory_order_relaxed)) {
+    const auto n = retry([&] { return sys_.read(fd_.get(), into, range.length, range.offset, RWF_NOWAIT); });
+    if (n > 0 && static_cast<std::uint64_t>(n) == range.length) return Status::success();
+    // Errors and short reads are for the call that may wait to find out.
+    if (n >= 0 || verdict(static_cast<int>(-n)) != Verdict::unsupported) return Status::would_block();
+    no_nowait_.store(true, std::memory_order_relaxed);
+  }
+  if (range.length > inline_max) return Status::would_block();
+  const Watch watch(calm_);
+  return watch.may_run() ? read_all(into, range) : Status::would_block();
+}
+
+Status Backend::read_all(std::byte* into, Range range) noexcept {
+  if (!facts_.direct) return read_buffered(fd_.get(), into, range);
+  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const Range direct{range.offset, cut - range.offset};
+  if (const Status s = read_direct(into, direct); s.failed()) return s;
+  return read_buffered(buffered_.get(), into + direct.length, {cut, range.end() - cut});
+}
+
+Status Backend::read_buffered(int fd, std::byte* into, Range range) noexcept {
+  while (!range.empty()) {
+    const auto n = retry([&] { return sys_.read(fd, into, range.length, range.offset, 0); });
+    if (n < 0) return answer(-n);
+    if (n == 0) return Status::io_error();  // the file has become shorter
+    into += n;
+    range = {range.offset + n, range.length - n};
+  }
+  return Status::success();
+}
+
+Status Backend::read_direct(std::byte* into, Range range) noexcept {
+  const bool in_place = aligned_address(into, facts_.memory_block);
+  BounceBuffers::Lease bounce(bounce_, !in_place && !range.empty());
+  if (bounce.failed()) return Status{ENOMEM};
+  while (!range.empty()) {
+    const std::uint64_t want = in_place ? range.length : std::min<std::uint64_t>(range.length, BounceBuffers::bytes);
+    std::byte* const target = in_place ? into : bounce.data();
+    auto n = retry([&] { return sys_.read(fd_.get(), target, want, range.offset, 0); });
+    if (n < 0) return answer(-n);
+    n -= n % facts_.direct_block;           // direct I/O must go on at a block
+    if (n == 0) return Status::io_error();  // the file has become shorter
+    if (!in_place) std::memcpy(into, target, n);
+    into += n;
+    range = {range.offset + n, range.length - n};
+  }
+  return Status::success();
+}
+
+Status Backend::write(Io& io) noexcept {
+  const std::byte* from = io.payload().data();
+  const Range range{io.offset(), io.length()};
+  if (facts_.read_only) return Status{EPERM};
+  if (!io.has(Flag::nowait)) return io.has(Flag::fua) ? write_durably(from, range) : write_all(from, range);
+
+  if (io.has(Flag::fua) || facts_.direct || range.length > inline_max) return Status::would_block();
+  // RWF_NOWAIT is no help here: most file systems refuse it for buffered writes.
+  const Watch watch(calm_);
+  return watch.may_run() ? write_all(from, range) : Status::would_block();
+}
+
+Status Backend::write_all(const std::byte* from, Range range) noexcept {
+  if (!facts_.direct) return write_buffered(fd_.get(), from, range);
+  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const Range direct{range.offset, cut - range.offset};
+  if (const Status s = write_direct(from, direct); s.failed()) return s;
+  return write_buffered(buffered_.get(), from + direct.length, {cut, range.end() - cut});
+}
+
+Status Backend::write_buffered(int fd, const std::byte* from, Range range) noexcept {
+  while (!range.empty()) {
+    const auto n = retry([&] { return sys_.write(fd, from, range.length, range.offset, 0); });
+    if (n < 0) return answer(-n);
+    if (n == 0) return Status::io_error();  // would go on for ever
+    from += n;
+    range = {range.offset + n, range.length - n};
+  }
+  return Status::success();
+}
+
+Status Backend::write_direct(const std::byte* from, Range range) noexcept {
+  const bool in_place = aligned_address(from, facts_.memory_block);
+  BounceBuffers::Lease bounce(bounce_, !in_place && !range.empty());
+  if (bounce.failed()) return Status{ENOMEM};
+  while (!range.empty()) {
+    const std::uint64_t want = in_place ? range.length : std::min<std::uint64_t>(range.length, BounceBuffers::bytes);
+    if (!in_place) std::memcpy(bounce.data(), from, want);
+    const std::byte* const source = in_place ? from : bounce.data();
+    auto n = retry([&] { return sys_.write(fd_.get(), source, want, range.offset, 0); });
+    if (n < 0) return answer(-n);
+    n -= n % facts_.direct_block;
+    if (n == 0) return Status::io_error();
+    from += n;
+    range = {range.offset + n, range.length - n};
+  }
+  return Status::success();
+}
+
+// RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
+Status Backend::write_durably(const std::byte* from, Range range) noexcept {
+  if (const int error = sync_error_.load(std::memory_order_relaxed); error != 0) return Status{error};
+  const bool one_write = !facts_.direct || (range.end() <= facts_.direct_end && range.length <= BounceBuffers::bytes);
+  if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
+    const auto n = write_dsync(from, range);
+    if (n == static_cast<std::int64_t>(range.length)) return Status::success();
+    if (n < 0) {
+      const int error = static_cast<int>(-n);
+      if (verdict(error) == Verdict::unsupported || error == EINVAL) {
+        no_dsync_.store(true, std::memory_order_relaxed);  // Linux < 4.7
+      } else {
+        // Was it the write that failed, or making it durable? The same write without the flag tells.
+        const Status plain = write_all(from, range);
+        return plain.failed() ? plain : sync_failed(error);
+      }
+    }
+  }
+  const Status s = write_all(from, range);
+  return s.failed() ? s : sync();
+}
+
+std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
+  const bool in_place = !facts_.direct || aligned_address(from, facts_.memory_block);
+  BounceBuffers::Lease bounce(bounce_, !in_place);
+  if (bounce.failed()) return -ENOMEM;
+  if (!in_place) std::memcpy(bounce.data(), from, range.length);
+  const std::byte* const source = in_place ? from : bounce.data();
+  return retry([&] { return sys_.write(fd_.get(), source, range.length, range.offset, RWF_DSYNC); });
+}
+
+Status Backend::flush(Io& io) noexcept {
+  if (facts_.read_only) return Status::success();
+  return io.has(Flag::nowait) ? Status::would_block() : sync();
+}
+
+Status Backend::sync() noexcept {
+  if (sync_error_.load(std::memory_order_relaxed) == 0) {
+    const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
+    if (result < 0) return sync_failed(-result);
+  }
+  return Status{sync_error_.load(std::memory_order_relaxed)};
+}
+
+Status Backend::sync_failed(int error) noexcept {
+  int none = 0;
+  if (sync_error_.compare_exchange_strong(none, error, std::memory_order_relaxed))
+    host_.log(Level::error,
+              "data could not be made durable and may be lost (%s): every flush fails from now on, until all "
+              "clients have disconnected",
+              std::strerror(error));
+  return Status{error};
+}
+
+Status Backend::cache(Io& io) noexcept {
+  if (facts_.direct) return Status::success();
+  if (io.has(Flag::nowait)) return Status::would_block();
+  // Advice: whether it was taken is of no interest to the client.
+  retry([&] { return sys_.will_need(fd_.get(), io.offset(), std::min(io.length(), cache_max)); });
+  return Status::success();
+}
+
+// Bytes in the page cache can be lent; others would make the borrower wait for the disk.
+bool Backend::can_lend(const Io& io) noexcept {
+  if (facts_.direct || io.length() < lend_min || no_cachestat_.load(std::memory_order_relaxed)) return false;
+  const auto cached = sys_.cached_pages(fd_.get(), io.offset(), io.length());
+  if (cached < 0) {
+    no_cachestat_.store(true, std::memory_order_relaxed);
+    return false;
+  }
+  const auto page = static_cast<std::uint64_t>(::getpagesize());
+  return static_cast<std::uint64_t>(cached) >= (io.end() - 1) / page - io.offset() / page + 1;
+}
+
+}  // namespace ashlar::fileops

@@ -1,0 +1,63 @@
+// What the operator sees of zero and trim: each attempt at debug level, each discovery and the totals at info level.
+#include <array>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+#include "backend.hpp"
+
+namespace ashlar::fileops {
+namespace {
+
+// Bytes as "64K" when that is exact, otherwise as a plain number. Formats into itself.
+class Bytes {
+ public:
+  explicit Bytes(std::uint64_t bytes) {
+    constexpr const char* units[] = {"", "K", "M", "G", "T", "P", "E"};
+    std::size_t unit = 0;
+    while (bytes != 0 && bytes % 1024 == 0 && unit + 1 < std::size(units)) bytes /= 1024, ++unit;
+    std::snprintf(text_.data(), text_.size(), "%llu%s", static_cast<unsigned long long>(bytes), units[unit]);
+  }
+  const char* text() const { return text_.data(); }
+
+ private:
+  std::array<char, 24> text_;
+};
+
+const char* outcome(int error) {
+  if (error == 0) return "ok";
+  const char* const symbol = ::strerrorname_np(error);
+  return symbol != nullptr ? symbol : "unknown error";
+}
+
+}  // namespace
+
+void Backend::log_attempt(const char* op, Range range, Method method, int error) const noexcept {
+  host_.log(Level::debug, "%s %s@%s: %s %s", op, Bytes(range.length).text(), Bytes(range.offset).text(), name(method),
+            outcome(error));
+}
+
+void Backend::log_discovery(Method method, int error) const noexcept {
+  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), outcome(error));
+}
+
+void Backend::log_totals() const noexcept try {
+  if (!host_.logs(Level::info)) return;
+  std::string line;
+  const auto add = [&line](const std::string& part) { line += (line.empty() ? "zero and trim: " : "; ") + part; };
+  for (std::size_t i = 0; i < method_count; ++i) {
+    const auto method = static_cast<Method>(i);
+    const Abilities::Totals t = abilities_.totals(method);
+    if (t.calls == 0) continue;
+    std::string part = std::string(name(method)) + " " + std::to_string(t.done) + " of " + std::to_string(t.calls) +
+                       " ok, " + Bytes(t.bytes).text() + " in " + std::to_string(t.nanoseconds / 1'000'000) + " ms";
+    if (t.last_error != 0) part += std::string(", last error ") + outcome(t.last_error);
+    add(part);
+  }
+  if (const auto left = left_to_writing_.load(std::memory_order_relaxed); left != 0)
+    add(std::string(Bytes(left).text()) + " left to be written");
+  if (!line.empty()) host_.log(Level::info, "%s", line.c_str());
+} catch (const std::bad_alloc&) {  // then there is no line
+}
+
+}  // namespace ashlar::fileops

@@ -1,0 +1,244 @@
+// The file plugin's guarantees (plugins/file/README.md), through its shared object.
+#include <fcntl.h>
+
+#include "catch.hpp"
+#include "loaded.hpp"
+#include "scratch.hpp"
+
+using namespace testing;
+namespace Flag = ashlar::Flag;
+using ashlar::Op;
+
+namespace {
+
+const std::string module_file = std::string(MODULE_FOLDER) + "/file.so";
+constexpr std::uint64_t K = 1024, M = K * K;
+
+// Opens PATH and returns why that does not work.
+std::string refusal(const std::string& path, std::map<std::string, std::string> more = {}, bool read_only = false) {
+  more["path"] = path;
+  Plugin plugin(module_file, more);
+  try {
+    plugin.open(read_only);
+  } catch (const Failed& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("file: what was written is read back, at any alignment") {
+  const Scratch scratch;
+  for (const char* direct : {"false", "true"}) {
+    INFO("direct = " << direct);
+    Plugin plugin(module_file, {{"path", scratch.file("disk", 3 * M + 17)}, {"direct", direct}});
+    auto disk = plugin.open();
+    REQUIRE(disk.geometry.size == 3 * M + 17);
+    const std::uint64_t unit = disk.geometry.minimum;
+    REQUIRE(disk.fill(unit, 2 * M, 1) == 0);
+    REQUIRE(disk.fill(3 * M, 17, 2) == 0);  // the last part of a block
+    REQUIRE(disk.fill(2 * M + unit, M - unit, 3, Flag::fua) == 0);
+    REQUIRE(disk.holds(0, unit, 0));
+    REQUIRE(disk.holds(unit, 2 * M, 1));
+    REQUIRE(disk.holds(2 * M + unit, M - unit, 3));
+    REQUIRE(disk.holds(3 * M, 17, 2));
+    REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+    // Across the place where direct I/O ends.
+    REQUIRE(disk.fill(2 * M, M + 17, 4) == 0);
+    REQUIRE(disk.holds(2 * M, M + 17, 4));
+    REQUIRE(std::filesystem::file_size(scratch.path("disk")) == 3 * M + 17);
+  }
+}
+
+TEST_CASE("file: what cannot be opened is refused with path and reason") {
+  const Scratch scratch;
+  REQUIRE(refusal("/no/such") == "cannot open '/no/such': No such file or directory");
+  REQUIRE(refusal("/tmp") == "cannot open '/tmp': it is a directory; a regular file or a block device is needed");
+  REQUIRE(refusal("/dev/null") ==
+          "cannot open '/dev/null': it is a character device; a regular file or a block device is needed");
+  const std::string pipe = scratch.path("pipe");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  REQUIRE(refusal(pipe).find("it is a pipe") != std::string::npos);
+}
+
+TEST_CASE("file: the layer's create opens nothing; open does") {
+  Plugin plugin(module_file, {{"path", "/no/such"}});
+  REQUIRE_THROWS_AS(plugin.open(), Failed);
+}
+
+TEST_CASE("file: read only opens without write access and offers no writing op") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", 4096, 'x')}, {"read_only", "true"}});
+  auto disk = plugin.open();
+  REQUIRE(disk.geometry.read_only);
+  REQUIRE_FALSE((disk.geometry.ops & ashlar::Ops::writing()).any());
+  REQUIRE(disk.fill(0, 512, 1) == EPERM);
+  REQUIRE(disk.run(Io(Op::zero, 0, 512)) == EPERM);
+  REQUIRE(disk.run(Io(Op::trim, 0, 4096)) == EPERM);
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(disk.holds(0, 4096, 'x'));
+}
+
+TEST_CASE("file: an export that is read only needs no write access either") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", 4096, 'x')}});
+  auto disk = plugin.open(true);
+  REQUIRE(disk.geometry.read_only);
+  REQUIRE(disk.fill(0, 512, 1) == EPERM);
+}
+
+TEST_CASE("file: bytes that are gone are an error, not zeroes") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", 8192, 'x')}});
+  auto disk = plugin.open();
+  std::filesystem::resize_file(scratch.path("disk"), 4096);
+  std::vector<std::byte> bytes(8192);
+  REQUIRE(disk.run(Io::read(0, bytes)) == EIO);
+  REQUIRE(disk.run(Io::read(0, bytes, Flag::nowait)) == EAGAIN);  // for the call that may wait to find out
+  REQUIRE(disk.holds(0, 4096, 'x'));
+}
+
+TEST_CASE("file: zero reads as zeroes, touches nothing else and keeps the size") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M + 5, 'x')}});
+  auto disk = plugin.open();
+  const auto [offset, length] = GENERATE(table<std::uint64_t, std::uint64_t>(
+      {{0, 64 * K}, {1, 1}, {4095, 2}, {64 * K, 4 * K}, {M - 3, 8}, {0, M + 5}, {511, 70'000}}));
+  const bool may_trim = GENERATE(false, true), fast = GENERATE(false, true);
+  INFO("zero " << length << "@" << offset << (may_trim ? " may trim" : "") << (fast ? " fast" : ""));
+  const Flags flags = (may_trim ? Flag::may_trim : Flag::none) | (fast ? Flag::fast : Flag::none);
+  const int status = disk.run(Io(Op::zero, offset, length, flags));
+  REQUIRE((status == 0 || status == ENOTSUP));
+  const int byte = status == 0 ? 0 : 'x';
+  REQUIRE(disk.holds(0, offset, 'x'));
+  REQUIRE(disk.holds(offset, length, byte));
+  REQUIRE(disk.holds(offset + length, M + 5 - offset - length, 'x'));
+  REQUIRE(std::filesystem::file_size(scratch.path("disk")) == M + 5);
+}
+
+TEST_CASE("file: zeroing = manual leaves all zeroes to be written and trims nothing") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", 64 * K, 'x')}, {"zeroing", "manual"}});
+  auto disk = plugin.open();
+  REQUIRE_FALSE(disk.geometry.flags.has(Flag::fast));
+  REQUIRE(disk.geometry.zero_may_fail);
+  REQUIRE(disk.run(Io(Op::zero, 0, 64 * K, Flag::may_trim)) == ENOTSUP);
+  REQUIRE(disk.run(Io(Op::trim, 0, 64 * K)) == 0);
+  REQUIRE(disk.holds(0, 64 * K, 'x'));
+}
+
+TEST_CASE("file: extents are exact and merged") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.file("disk", M)}});
+  auto disk = plugin.open();
+  REQUIRE(disk.extents(0, M) == "H1048576");
+  REQUIRE(disk.fill(128 * K, 64 * K, 1) == 0);
+  REQUIRE(disk.fill(192 * K, 64 * K, 2) == 0);
+  REQUIRE(disk.extents(0, M) == "H131072 D131072 H786432");
+  REQUIRE(disk.extents(0, M, Flag::req_one) == "H131072");
+  REQUIRE(disk.extents(130 * K, 10, Flag::req_one) == "D10");
+  REQUIRE(disk.extents(M - 1, 1) == "H1");
+}
+
+TEST_CASE("file: a read reports holes instead of their zeroes") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.file("disk", M)}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(128 * K, 128 * K, 1) == 0);
+  const auto flags = GENERATE(Flag::may_hole, Flag::may_hole | Flag::nowait, Flag::may_hole | Flag::may_lend);
+  std::vector<std::byte> bytes(M, std::byte{0xee});
+  const auto holes = [&](std::uint64_t offset, std::uint64_t length) {
+    ExtentText found;
+    Io io = Io::read(offset, {bytes.data(), length}, flags);
+    io.ashlar_io::extents = &found.sink;
+    REQUIRE(disk.run(io) == 0);
+    return found.text;
+  };
+  REQUIRE(holes(0, 4096) == "H4096");
+  REQUIRE(bytes[0] == std::byte{0xee});
+  REQUIRE(holes(0, M) == "H131072 D131072 H786432");
+  REQUIRE(bytes[128 * K] == std::byte{1});
+  REQUIRE(bytes[256 * K - 1] == std::byte{1});
+  REQUIRE(holes(128 * K, 64 * K).empty());  // only data: filled, or lent
+  REQUIRE(holes(M - 4096, 4096) == "H4096");
+}
+
+TEST_CASE("file: a backend is opened once and shared by the layer's connections") {
+  const Scratch scratch;
+  const std::string path = scratch.filled("disk", 4096, 'x');
+  Plugin plugin(module_file, {{"path", path}});
+  {
+    auto first = plugin.open();
+    REQUIRE(first.geometry.multi_conn);
+    std::filesystem::remove(path);
+    auto second = plugin.open();  // the same file still, though it has no name any more
+    REQUIRE(first.fill(0, 4096, 7) == 0);
+    REQUIRE(second.holds(0, 4096, 7));
+  }
+  REQUIRE_THROWS_AS(plugin.open(), Failed);  // the last connection has closed it
+}
+
+TEST_CASE("file: bytes in the page cache are lent, and only those") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});
+  auto disk = plugin.open();
+  std::vector<std::byte> bytes(64 * K, std::byte{0xee});
+  Io small = Io::read(0, {bytes.data(), 4096}, Flag::may_lend | Flag::nowait);
+  REQUIRE(disk.run(small) == 0);
+  REQUIRE_FALSE(small.lent());
+  Io io = Io::read(128 * K, bytes, Flag::may_lend | Flag::nowait);
+  REQUIRE(disk.run(io) == 0);
+  if (!io.lent()) {
+    REQUIRE(bytes[0] == std::byte{'x'});
+    WARN("this kernel has no cachestat(2), so nothing is lent");
+    return;
+  }
+  char there = 0;
+  REQUIRE(::pread(io.lent_fd, &there, 1, static_cast<off_t>(io.lent_offset)) == 1);
+  REQUIRE(there == 'x');
+  REQUIRE(io.lent_offset == 128 * K);
+}
+
+TEST_CASE("file: with direct = true nothing is lent or done inline") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}, {"direct", "true"}});
+  auto disk = plugin.open();
+  std::vector<std::byte> bytes(64 * K + 1);
+  const std::span<std::byte> unaligned(bytes.data() + 1, 64 * K);
+  Io io = Io::read(0, unaligned, Flag::may_lend);
+  REQUIRE(disk.run(io) == 0);
+  REQUIRE_FALSE(io.lent());
+  REQUIRE(unaligned[64 * K - 1] == std::byte{'x'});
+  REQUIRE(disk.run(Io::read(0, unaligned, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io::write(0, unaligned, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io::write(0, unaligned, Flag::fua)) == 0);
+}
+
+TEST_CASE("file: what has to wait for the disk is not done inline") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(0, 4096, 1, Flag::nowait | Flag::fua) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::flush, 0, 0, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::zero, 0, 4096, Flag::nowait | Flag::fua)) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::cache, 0, 4096, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::cache, 0, 4096)) == 0);
+  REQUIRE(disk.holds(0, M, 'x'));
+}
+
+TEST_CASE("file: the user sees which way zeroing went") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});
+  {
+    auto disk = plugin.open();
+    REQUIRE(disk.run(Io(Op::zero, 0, 64 * K, Flag::may_trim)) == 0);
+    REQUIRE(plugin.log.lines[ASHLAR_LOG_DEBUG].back() == "zero 64K@0: punch_hole ok");
+    REQUIRE(disk.run(Io(Op::trim, 64 * K, 4096)) == 0);
+    REQUIRE(plugin.log.lines[ASHLAR_LOG_DEBUG].back() == "trim 4K@64K: punch_hole ok");
+  }
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO].size() == 1);
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO][0].find("zero and trim: punch_hole 2 of 2 ok, 68K in ") == 0);
+  plugin.open();
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO].size() == 1);  // no zero or trim, no line
+}
