@@ -1,0 +1,136 @@
+#include "cli/cli.hpp"
+
+#include <fcntl.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "cli/commands.hpp"
+#include "config/did_you_mean.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using Command = int (*)(const CommandOptions&, Streams);
+
+std::string version_text() {
+  return "ashlar " ASHLAR_VERSION " (ABI " + std::to_string(ASHLAR_ABI_MAJOR) + "." + std::to_string(ASHLAR_ABI_MINOR) +
+         ")";
+}
+
+void repeatable(CLI::App& command, const std::string& name, std::vector<std::string>& into, const std::string& value,
+                const std::string& help) {
+  // One value each time, so that an operand behind it is not taken for a second one.
+  command.add_option(name, into, help)->type_name(value)->allow_extra_args(false);
+}
+
+CLI::App& add_command(CLI::App& app, const std::string& name, const std::string& help, CommandOptions& options) {
+  CLI::App& command = *app.add_subcommand(name, help);
+  repeatable(command, "--module-path", options.module_path, "DIR",
+             "Look for modules here before the built-in place; may be repeated");
+  return command;
+}
+
+void add_operand(CLI::App& command, const std::string& name, const std::string& help, CommandOptions& options) {
+  command.add_option(name, options.operand, help)->type_name("")->required();
+}
+
+void add_serve(CLI::App& app, CommandOptions& options) {
+  CLI::App& serve = add_command(app, "serve", "Serve the exports of a config, or one disk image", options);
+  add_operand(serve, "FILE", "A config if its name ends in .toml, else a disk image or block device", options);
+  repeatable(serve, "--listen", options.listen, "ADDR",
+             "tcp:HOST:PORT or unix:PATH, instead of the config's addresses; may be repeated");
+  serve.add_flag("-v,--verbose", options.verbose, "Log level debug; twice: trace");
+  serve.add_option("--log-level", options.log_level, "trace, debug, info, warn or error, instead of the config's")
+      ->type_name("LEVEL");
+  serve.add_flag("--read-only", options.read_only, "Serve the image without allowing writes");
+}
+
+void add_commands(CLI::App& app, CommandOptions& options) {
+  add_serve(app, options);
+  CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
+  add_operand(check, "CONFIG", "The config", options);
+  add_command(app, "list", "List the plugins and filters", options);
+  CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
+  add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);
+}
+
+Command command_called(const std::string& name) {
+  if (name == "serve") return serve_command;
+  if (name == "check") return check_command;
+  if (name == "list") return list_command;
+  return inspect_command;
+}
+
+// CLI11 takes an unknown command for a surplus argument of no command at all; say what it is instead.
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& args) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (args.empty()) throw UsageError("no command; " + did_you_mean("", names));
+  if (args[0].starts_with('-') || std::find(names.begin(), names.end(), args[0]) != names.end()) return;
+  throw UsageError("unknown command " + in_quotes(args[0]) + "; " + did_you_mean(args[0], names));
+}
+
+int parse_and_run(std::vector<std::string> args, Streams streams) {
+  CLI::App app("An NBD server of plugins and filters", "ashlar");
+  CommandOptions options;
+  app.set_version_flag("--version", version_text(), "Print the version and exit");
+  app.require_subcommand(1);
+  add_commands(app, options);
+  refuse_unknown_command(app, args);
+  try {
+    std::reverse(args.begin(), args.end());  // as CLI11 wants them
+    app.parse(args);
+  } catch (const CLI::Success& help_or_version) {
+    return app.exit(help_or_version, streams.out, streams.err);
+  } catch (const CLI::ParseError& e) {
+    throw UsageError(std::string(e.what()) + "; see ashlar --help");
+  }
+  return command_called(app.get_subcommands().front()->get_name())(options, streams);
+}
+
+int run_and_report(std::vector<std::string> args, Streams streams) {
+  try {
+    const int code = parse_and_run(std::move(args), streams);
+    if (!streams.out.flush() && code == exit_ok) throw std::runtime_error("cannot write to stdout");
+    return code;
+  } catch (const ConfigError& e) {
+    // Without the program's name before it, so that editors find the place.
+    streams.err << std::string(e.what()) + "\n" << std::flush;
+    return exit_usage;
+  } catch (const ModuleError& e) {
+    print_mistake(streams.err, e.what());
+    return exit_usage;
+  } catch (const UsageError& e) {
+    print_mistake(streams.err, e.what());
+    return exit_usage;
+  } catch (const std::exception& e) {
+    print_mistake(streams.err, e.what());
+    return exit_failure;
+  }
+}
+
+}  // namespace
+
+void print_mistake(std::ostream& err, const std::string& text) {
+  err << "ashlar: " + one_line(text) + "\n" << std::flush;
+}
+
+int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noexcept {
+  try {
+    return run_and_report(std::move(args), {out, err});
+  } catch (...) {
+    return exit_failure;  // not even the report could be made
+  }
+}
+
+void prepare_process() noexcept {
+  for (int fd = 0; fd <= 2; ++fd)
+    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+}  // namespace ashlar::host

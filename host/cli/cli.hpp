@@ -1,0 +1,19 @@
+// The command line: serve, check, list, inspect.
+#pragma once
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace ashlar::host {
+
+// Runs the command that `args` (without the program's name) ask for: results to `out`, one line per mistake to `err`.
+// Returns the exit code: 0; 1: a failure at run time; 2: a mistake on the command line or in the config. Throws
+// nothing.
+int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noexcept;
+
+// To be called first in the process: ignores SIGPIPE (signal(7)), so that a reader who has gone is an error like any
+// other, and opens /dev/null for each standard stream that is closed, so that no disk or socket gets its number and is
+// printed into.
+void prepare_process() noexcept;
+
+}  // namespace ashlar::host

@@ -1,0 +1,54 @@
+// The commands behind the command line. Each throws ConfigError, ModuleError or UsageError for what the user can put
+// right, and other exceptions for failures at run time; returns the exit code.
+#pragma once
+#include <filesystem>
+#include <optional>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "config/config.hpp"
+#include "module/registry.hpp"
+
+namespace ashlar::host {
+
+enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
+
+// A mistake on the command line; the text says what to do.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Streams {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+// Writes "ashlar: TEXT" to `err` as one line.
+void print_mistake(std::ostream& err, const std::string& text);
+
+struct CommandOptions {
+  std::string operand;  // serve: config or image; check: config; inspect: module; list: nothing
+  std::vector<std::string> module_path;
+  // serve only
+  std::vector<std::string> listen;
+  std::string log_level;  // empty: the config's
+  int verbose = 0;        // 1: debug; 2 and more: trace
+  bool read_only = false;
+};
+
+int serve_command(const CommandOptions& options, Streams streams);
+int check_command(const CommandOptions& options, Streams streams);
+int list_command(const CommandOptions& options, Streams streams);
+int inspect_command(const CommandOptions& options, Streams streams);
+
+// The folders to find modules in: those of the command line before those of the config. Throws UsageError when one of
+// the command line is no folder.
+std::vector<std::filesystem::path> module_folders(const CommandOptions& options, const ServerConfig* config = nullptr);
+
+// What `serve` serves: the config, or the image when the name does not end in .toml, with the command line's overrides.
+Config config_to_serve(const CommandOptions& options);
+
+}  // namespace ashlar::host

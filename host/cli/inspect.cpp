@@ -1,0 +1,60 @@
+#include <utility>
+
+#include "cli/commands.hpp"
+#include "cli/table.hpp"
+#include "module/parameter.hpp"
+
+namespace ashlar::host {
+namespace {
+
+std::string abi_text(const ashlar_module& module) {
+  return std::to_string(module.abi_major) + "." + std::to_string(module.needs_minor) + " (this ashlar has " +
+         std::to_string(ASHLAR_ABI_MAJOR) + "." + std::to_string(ASHLAR_ABI_MINOR) + ")";
+}
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+void print_parameters(std::ostream& out, const ashlar_module& module) {
+  if (module.n_params == 0) {
+    out << "parameters  none\n";
+    return;
+  }
+  out << "parameters\n";
+  std::vector<std::vector<std::string>> rows{{"NAME", "TYPE", "DEFAULT", "RANGE", "REQUIRED", "HELP"}};
+  for (std::uint32_t i = 0; i < module.n_params; ++i) {
+    const ashlar_param& row = *module.params[i];
+    rows.push_back({row.name, type_name(row.type), or_dash(row.default_text != nullptr ? row.default_text : ""),
+                    or_dash(range_text(row)), row.required != 0 ? "yes" : "no", row.help});
+  }
+  print_table(out, "  ", std::move(rows));
+}
+
+void print_module(std::ostream& out, const Library& library) {
+  const ashlar_module& module = library.module();
+  print_table(out, "",
+              {{"name", module.name},
+               {"kind", name(library.kind())},
+               {"version", module.version},
+               {"summary", module.summary},
+               {"ABI", abi_text(module)},
+               {"threads", library.serial() ? "serial" : "parallel"},
+               {"path", library.path().string()}});
+  print_parameters(out, module);
+}
+
+}  // namespace
+
+int inspect_command(const CommandOptions& options, Streams streams) {
+  Registry registry(module_folders(options));
+  // A file is meant by a name with a '/', and also by foo.so, as no module is called so.
+  std::string module = options.operand;
+  if (module.ends_with(".so")) module = std::filesystem::absolute(module).string();
+  bool first = true;
+  for (const auto& library : registry.find_any(module)) {
+    if (!std::exchange(first, false)) streams.out << "\n";
+    print_module(streams.out, *library);
+  }
+  return exit_ok;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,8 @@
+#include <iostream>
+
+#include "cli/cli.hpp"
+
+int main(int argc, char** argv) {
+  ashlar::host::prepare_process();
+  return ashlar::host::run({argv + (argc > 0 ? 1 : 0), argv + argc}, std::cout, std::cerr);
+}
