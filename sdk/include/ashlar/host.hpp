@@ -3,6 +3,7 @@
 #include <ashlar/abi.h>
 
 #include <cstdarg>
+#include <cstdint>
 #include <cstdio>
 
 namespace ashlar {

@@ -32,6 +32,10 @@ class Io : public ashlar_io {
   Flags flags() const { return Flags{ashlar_io::flags}; }
   bool has(Flags f) const { return flags().has(f); }
   void set_offset(std::uint64_t offset) { ashlar_io::offset = offset; }
+  void set_range(std::uint64_t offset, std::uint64_t bytes) {
+    ashlar_io::offset = offset;
+    ashlar_io::length = bytes;
+  }
   void set_flags(Flags f) { ashlar_io::flags = f.bits(); }
 
   // read: the bytes to fill.
@@ -45,6 +49,10 @@ class Io : public ashlar_io {
     lent_offset = offset;
   }
   bool lent() const { return lent_fd >= 0; }
+
+  // extents, and read with Flag::may_hole: who receives them; see extents.hpp.
+  const ashlar_extent_sink* sink() const { return ashlar_io::extents; }
+  void set_sink(const ashlar_extent_sink* sink) { ashlar_io::extents = sink; }
 
   // extents, and read with Flag::may_hole: adds the next extent. Returns false when no more is wanted.
   bool add_extent(std::uint64_t bytes, ExtentState state) {

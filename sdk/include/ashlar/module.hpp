@@ -84,7 +84,7 @@ struct Thunks {
   using Layer = typename LayerOf<T>::type;
 
   struct Created {
-    Created(const Create& create) : host(create.host), layer(create) {}
+    explicit Created(const Create& create) : host(create.host), layer(create) {}
     Host host;
     Layer layer;
   };
@@ -139,10 +139,10 @@ struct Thunks {
     else return 0;
   }
   static constexpr auto make_table() {
-    std::array<const ashlar_param*, table_size() + 1> table{};
+    std::array<const ashlar_param*, table_size() + 1> rows{};
     if constexpr (requires { T::params; })
-      for (std::size_t i = 0; i < table_size(); ++i) table[i] = &T::params[i];
-    return table;
+      for (std::size_t i = 0; i < table_size(); ++i) rows[i] = &T::params[i];
+    return rows;
   }
   static constexpr std::array<const ashlar_param*, table_size() + 1> table = make_table();
   static const ashlar_param* const* table_data() { return table.data(); }

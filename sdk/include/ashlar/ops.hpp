@@ -69,6 +69,14 @@ inline constexpr Flags may_hole{ASHLAR_MAY_HOLE};
 inline constexpr Flags promises = fua | may_trim | fast | req_one;
 // Flags that make requests fast; a filter passes them on only when it says that it understands them.
 inline constexpr Flags shortcuts = nowait | may_lend | may_hole;
+
+// Each flag by name, in the order of the bits.
+struct Named {
+  Flags flag;
+  const char* name;
+};
+inline constexpr Named names[] = {{fua, "fua"},       {may_trim, "may_trim"}, {fast, "fast"},        {req_one, "req_one"},
+                                  {nowait, "nowait"}, {may_lend, "may_lend"}, {may_hole, "may_hole"}};
 }  // namespace Flag
 
 // State of an extent, as in NBD's base:allocation.
