@@ -1,0 +1,53 @@
+// Fuzzes the handshake. The first byte says in how large pieces the rest arrives.
+#include "protocol/handshake.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+using namespace ashlar;
+using namespace ashlar::protocol;
+
+namespace {
+
+class ThreeExports : public Catalog {
+ public:
+  std::size_t size() const override { return 3; }
+  std::string_view name(std::size_t i) const override { return names_[i]; }
+  std::string_view description(std::size_t i) const override { return i == 0 ? "a disk" : ""; }
+  Opened open(std::size_t i) override {
+    if (i == 2) return {nullptr, "device is busy"};
+    return {i == 0 ? &disk_ : &small_, ""};
+  }
+
+ private:
+  static constexpr std::string_view names_[] = {"disk", "small", "broken"};
+  const Geometry disk_{.size = 1 << 20, .flags = Flag::promises, .multi_conn = true};
+  const Geometry small_{.size = 1000, .ops = Ops{Op::read}, .minimum = 512, .read_only = true};
+};
+
+void require(bool promise) {
+  if (!promise) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  ThreeExports catalog;
+  Handshake handshake(catalog, {});
+  const auto bytes = std::as_bytes(std::span(data, size)).subspan(1);
+  const std::size_t piece = data[0] + std::size_t{1};
+  std::size_t taken = 0;
+  for (std::size_t offered = 0; offered < bytes.size();) {
+    offered = std::min(offered + piece, bytes.size());
+    const std::size_t n = handshake.feed(bytes.subspan(taken, offered - taken));
+    require(n <= offered - taken);
+    taken += n;
+    require(handshake.output().size() <= 18 + 640 * (offered / 16 + 1));
+  }
+  require((handshake.state() == Handshake::State::closed) == !handshake.reason().empty());
+  const Agreement& agreed = handshake.agreement();
+  require(!agreed.base_allocation || agreed.structured_replies);
+  return 0;
+}
