@@ -1,0 +1,128 @@
+"""Exports as clients see them: by name and by default, several, read-only, listed, opened once."""
+
+import errno
+import json
+
+import nbd
+
+from lib import config, libnbd, wire
+from lib.case import Case, main
+from lib.images import MIB, pattern
+from lib.processes import run
+
+
+class Exports(Case):
+    def disk(self, name, seed):
+        path = self.folder / name
+        path.write_bytes(pattern(MIB, seed))
+        return path
+
+    def two(self, **own):
+        return [config.file_export(self.disk("first.img", 1), "first", description="The first one", **own),
+                config.file_export(self.disk("second.img", 2), "zweiter Ümläut/ä", description="Die zweite")]
+
+    def test_by_name_and_by_default(self):
+        server = self.serve(self.two())
+        for name, seed in (("first", 1), ("zweiter Ümläut/ä", 2), ("", 1)):
+            self.assert_same(libnbd.connect(server.uri(name)).pread(MIB, 0), pattern(MIB, seed), name)
+
+    def test_an_unknown_name_is_refused_and_the_talk_goes_on(self):
+        server = self.serve(self.two())
+        with self.assertRaises(nbd.Error):
+            libnbd.connect(server.uri("third"))
+        with wire.Client(server) as client:
+            client.greet()
+            self.assertEqual(client.option(wire.OPT_GO, wire.go_data("third"))[-1][0], wire.REP_ERR_UNKNOWN)
+            self.assertEqual(client.option(wire.OPT_GO, wire.go_data("first"))[-1][0], wire.REP_ACK)
+            self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
+
+    def test_listed_with_names_and_descriptions(self):
+        server = self.serve(self.two())
+        shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))
+        self.assertEqual([(export["export-name"], export["description"]) for export in shown["exports"]],
+                         [("first", "The first one"), ("zweiter Ümläut/ä", "Die zweite")])
+        listed = run("qemu-nbd", "--list", f"--socket={server.socket}")
+        self.assertIn("exports available: 2", listed)
+        self.assertIn("export: 'first'", listed)
+
+    def test_the_name_and_description_of_the_default_export_are_told(self):
+        server = self.serve(self.two())
+        handle = nbd.NBD()
+        handle.set_full_info(True)
+        handle.connect_uri(server.uri())
+        self.assertEqual(handle.get_canonical_export_name(), "first")
+        self.assertEqual(handle.get_export_description(), "The first one")
+
+    def test_two_exports_of_one_server_do_not_mix(self):
+        server = self.serve(self.two())
+        first, second = libnbd.connect(server.uri("first")), libnbd.connect(server.uri("zweiter Ümläut/ä"))
+        first.pwrite(b"1", 0)
+        second.pwrite(b"2", 0)
+        self.assertEqual((first.pread(1, 0), second.pread(1, 0)), (b"1", b"2"))
+
+    def test_a_read_only_export_refuses_to_change(self):
+        server = self.serve(self.two(read_only=True))
+        handle = libnbd.connect(server.uri("first"), strict=False)
+        self.assertTrue(handle.is_read_only())
+        for call, *arguments in ((handle.pwrite, b"x", 0), (handle.zero, 512, 0), (handle.trim, 512, 0)):
+            with self.assertRaises(nbd.Error) as caught:
+                call(*arguments)
+            self.assertEqual(caught.exception.errnum, errno.EPERM, call)
+            self.assert_same(handle.pread(MIB, 0), pattern(MIB, 1))
+        self.assertNotEqual(run("qemu-io", "-f", "raw", "-c", "write 0 512", server.uri("first"), ok=False).returncode, 0)
+        run("qemu-io", "-r", "-f", "raw", "-c", "read 0 512", server.uri("first"))
+        self.assertFalse(libnbd.connect(server.uri("zweiter Ümläut/ä")).is_read_only())
+
+    def test_a_chain_of_filters_works_like_the_disk_itself(self):
+        disk = self.disk("disk.img", 3)
+        filters = [{"type": "log", "level": "debug"}, {"type": "align", "block_size": 4096}, {"type": "offset", "offset": 65536}]
+        server = self.serve([config.file_export(disk, filters=filters)], log_level="debug")
+        handle = libnbd.connect(server.uri("disk"))
+        self.assertEqual(handle.get_size(), MIB - 65536)
+        self.assert_same(handle.pread(1000, 77), pattern(MIB, 3)[65536 + 77:65536 + 1077])
+        handle.pwrite(b"in the middle of a block", 5000)
+        handle.zero(10_000, 20_001)
+        handle.shutdown()
+        server.stop()
+        wanted = bytearray(pattern(MIB, 3))
+        wanted[65536 + 5000:65536 + 5024] = b"in the middle of a block"
+        wanted[65536 + 20_001:65536 + 30_001] = bytes(10_000)
+        self.assert_same(disk.read_bytes(), wanted)
+
+    def opens(self, server):
+        return sum("open" in line and "/log" in line for line in server.log().splitlines())
+
+    def test_info_then_go_opens_once(self):
+        server = self.serve([config.file_export(self.disk("disk.img", 1), filters=[{"type": "log"}])])
+        before = self.opens(server)
+        with wire.Client(server) as client:
+            client.greet()
+            for _ in range(3):
+                self.assertEqual(client.option(wire.OPT_INFO, wire.go_data("disk"))[-1][0], wire.REP_ACK)
+            self.assertEqual(client.option(wire.OPT_GO, wire.go_data("disk"))[-1][0], wire.REP_ACK)
+            self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
+            self.assertEqual(self.opens(server), before + 1, server.log())
+
+    def test_the_oldest_way_in_still_works(self):
+        server = self.serve(self.two())
+        for flags, padding in ((wire.FLAG_C_FIXED_NEWSTYLE, 124), (wire.FLAG_C_FIXED_NEWSTYLE | wire.FLAG_C_NO_ZEROES, 0)):
+            with wire.Client(server) as client:
+                client.greet(flags)
+                client.option_head(wire.OPT_EXPORT_NAME, 5)
+                client.send(b"first")
+                answer = client.receive(10 + padding)
+                self.assertEqual(int.from_bytes(answer[:8], "big"), MIB)
+                self.assertEqual(answer[10:], bytes(padding))
+                self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
+
+    def test_an_export_of_no_bytes(self):
+        server = self.serve([config.file_export(self.sparse_file("empty.img", 0))])
+        handle = libnbd.connect(server.uri("disk"), strict=False)
+        self.assertEqual(handle.get_size(), 0)
+        with self.assertRaises(nbd.Error):
+            handle.pread(1, 0)
+        handle.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""The frame of all tests here: a folder of its own, servers that are stopped and judged, a log when something failed."""
+
+import os
+import pathlib
+import sys
+import tempfile
+import unittest
+
+from . import config
+from .server import Server
+
+NEEDS_ROOT = 77  # ctest's SKIP_RETURN_CODE: reported as skipped, not as passed
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory(prefix="ashlar-")
+        self.addCleanup(holder.cleanup)
+        self.folder = pathlib.Path(holder.name)
+        self.servers = []
+        self.logs = []
+
+    def run(self, result=None):
+        result = result if result is not None else self.defaultTestResult()
+        before = len(result.failures) + len(result.errors)
+        super().run(result)
+        if len(result.failures) + len(result.errors) > before:
+            for log in getattr(self, "logs", []):
+                print(f"--- end of the server's log in {self.id()}:\n{log[-4000:]}", file=sys.stderr)
+        return result
+
+    def serve(self, exports, listen=None, environment=None, **settings):
+        """Starts a server for `exports`; at the end of the test it has to stop well."""
+        number = len(self.servers)
+        listen = listen or [f"unix:{self.folder}/{number}.sock"]
+        file = self.write(f"{number}.toml", config.toml(exports, listen=listen, **settings))
+        return self.serve_words([file], addresses=len(listen), environment=environment)
+
+    def serve_words(self, words, addresses=1, environment=None):
+        server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment)
+        self.servers.append(server)
+        self.addCleanup(self._finish, server)
+        return server
+
+    def _finish(self, server):
+        try:
+            server.stop()
+        finally:
+            self.logs.append(server.log())
+
+    def write(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def assert_same(self, found, wanted, what=""):
+        """Equal bytes; says where they part instead of printing megabytes."""
+        if found == wanted:
+            return
+        if len(found) != len(wanted):
+            self.fail(f"{what} {len(found)} bytes instead of {len(wanted)}")
+        first = next(i for i, (a, b) in enumerate(zip(found, wanted)) if a != b)
+        self.fail(f"{what} differs first at byte {first}: {bytes(found[first:first + 16])!r}, not {bytes(wanted[first:first + 16])!r}")
+
+    def sparse_file(self, name, size):
+        path = self.folder / name
+        with open(path, "wb") as file:
+            file.truncate(size)
+        return path
+
+
+def main(needs_root=False):
+    if needs_root and os.geteuid() != 0:
+        print("needs root: mounts file systems and makes loop devices")
+        sys.exit(NEEDS_ROOT)
+    unittest.main(verbosity=2)
