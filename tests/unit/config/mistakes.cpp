@@ -1,0 +1,276 @@
+// One test per mistake: where it is, which key it is, and what to do.
+#include <sys/stat.h>
+
+#include "config/config.hpp"
+#include "unit/matchers.hpp"
+#include "unit/temp_folder.hpp"
+
+using namespace ashlar::host;
+
+namespace {
+
+constexpr const char* disk = "[[export]]\nname = \"disk\"\n[export.plugin]\ntype = \"file\"\n";
+
+// The message about the mistake in `text`, without the file's name; "none" when there is none.
+std::string mistake(const std::string& text) {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", text);
+  try {
+    read_config(file);
+    return "none";
+  } catch (const ConfigError& e) {
+    const std::string what = e.what();
+    REQUIRE(what.rfind(file.string(), 0) == 0);
+    CHECK(what.find('\n') == std::string::npos);
+    return what.substr(file.string().size());
+  }
+}
+
+// The same, for a line in [server]; it is line 2.
+std::string server_mistake(const std::string& line) { return mistake("[server]\n" + line + "\n" + disk); }
+
+}  // namespace
+
+TEST_CASE("the configs that the mistakes are put into have none") {
+  CHECK(mistake(disk) == "none");
+  CHECK(server_mistake("workers = 1") == "none");
+}
+
+TEST_CASE("unknown key") {
+  CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
+  CHECK(server_mistake("  color = 1") ==
+        ":2:3: key \"color\": unknown in [server]; known: listen, log_level, module_path, max_connections, "
+        "handshake_timeout, max_payload, workers");
+  CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
+  CHECK(mistake("[[export]]\nnaem = \"a\"\n") == ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");
+  CHECK(mistake("[[export]]\nname = \"a\"\n[[export.filters]]\n") ==
+        ":3:10: key \"filters\": unknown in [[export]]; did you mean \"filter\"?");
+}
+
+TEST_CASE("the first mistake in the file is reported first") {
+  CHECK_THAT(mistake("[zz]\n[aa]\n"), StartsWith(":1:2: key \"zz\""));
+}
+
+TEST_CASE("wrong type in [server]") {
+  CHECK(server_mistake("listen = \"tcp::1\"") ==
+        ":2:10: key \"listen\": found a string, wanted an array of strings; write listen = [\"tcp:127.0.0.1:10809\"]");
+  CHECK_THAT(server_mistake("listen = [\"tcp::1\", 2]"),
+             StartsWith(":2:21: key \"listen\": found an integer, wanted a string"));
+  CHECK(server_mistake("log_level = 3") ==
+        ":2:13: key \"log_level\": found an integer, wanted a string; write log_level = \"info\"");
+  CHECK_THAT(
+      server_mistake("module_path = \"/usr\""),
+      StartsWith(":2:15: key \"module_path\": found a string, wanted an array of strings; write module_path = ["));
+  CHECK(server_mistake("max_connections = \"9\"") ==
+        ":2:19: key \"max_connections\": found a string, wanted an integer; write a whole number, without quotes");
+  CHECK_THAT(server_mistake("workers = 1.0"), StartsWith(":2:11: key \"workers\": found a float, wanted an integer"));
+  CHECK(server_mistake("handshake_timeout = \"10s\"") ==
+        ":2:21: key \"handshake_timeout\": found a string, wanted a number; write seconds, such as 10 or 0.5");
+  CHECK(server_mistake("max_payload = 1.5") ==
+        ":2:15: key \"max_payload\": found a float, wanted a size; write bytes, or a string such as \"64K\"");
+  CHECK_THAT(server_mistake("workers = 2020-01-01"), ContainsSubstring("found a date or time, wanted an integer"));
+  CHECK(mistake("server = 1\n") == ":1:10: key \"server\": found an integer, wanted a table; write [server]");
+}
+
+TEST_CASE("wrong type in an export") {
+  const auto in_export = [](const std::string& line) {
+    return mistake("[[export]]\nname = \"a\"\n" + line + "\n[export.plugin]\ntype = \"file\"\n");
+  };
+  CHECK(mistake("[[export]]\nname = 1\n") ==
+        ":2:8: key \"name\": found an integer, wanted a string; write name = \"disk\"");
+  CHECK_THAT(in_export("description = true"),
+             StartsWith(":3:15: key \"description\": found a boolean, wanted a string"));
+  CHECK(in_export("read_only = \"yes\"") ==
+        ":3:13: key \"read_only\": found a string, wanted a boolean; write true or false, without quotes");
+  CHECK_THAT(in_export("zero_emulation = 0"),
+             StartsWith(":3:18: key \"zero_emulation\": found an integer, wanted a boolean"));
+  CHECK(in_export("filter = \"log\"") ==
+        ":3:10: key \"filter\": found a string, wanted an array of tables; write [[export.filter]], with two brackets, "
+        "once per filter");
+  CHECK_THAT(in_export("filter = [\"log\"]"), StartsWith(":3:11: key \"filter\": found a string, wanted a table"));
+  CHECK(mistake("[[export]]\nname = \"a\"\nplugin = \"file\"\n") ==
+        ":3:10: key \"plugin\": found a string, wanted a table; write [export.plugin], with one bracket");
+  CHECK_THAT(mistake("[[export]]\nname=\"a\"\n[export.plugin]\ntype = 4\n"),
+             StartsWith(":4:8: key \"type\": found an integer, wanted a string"));
+  CHECK(mistake("[export]\nname = \"a\"\n") ==
+        ":1:1: key \"export\": found a table, wanted an array of tables; write [[export]], with two brackets");
+  CHECK_THAT(mistake("export = [1]\n"), StartsWith(":1:11: key \"export\": found an integer, wanted a table"));
+}
+
+TEST_CASE("a parameter that is no single value") {
+  const auto with = [](const std::string& line) { return mistake(disk + line + "\n"); };
+  CHECK(with("path = [\"a\"]") ==
+        ":5:8: key \"path\": found an array, wanted a single value; a parameter is a string, a number or a boolean");
+  CHECK_THAT(with("path = { a = 1 }"), StartsWith(":5:8: key \"path\": found a table, wanted a single value"));
+  CHECK_THAT(with("path = 12:00:00"), StartsWith(":5:8: key \"path\": found a date or time, wanted a single value"));
+}
+
+TEST_CASE("out of range") {
+  CHECK(server_mistake("max_connections = 0") ==
+        ":2:19: key \"max_connections\": 0 is out of range; give 1 to 1000000");
+  CHECK_THAT(server_mistake("max_connections = 1000001"),
+             ContainsSubstring("1000001 is out of range; give 1 to 1000000"));
+  CHECK_THAT(server_mistake("max_connections = -1"), ContainsSubstring("-1 is out of range"));
+  CHECK(server_mistake("workers = 4097") == ":2:11: key \"workers\": 4097 is out of range; give 1 to 4096");
+  CHECK(server_mistake("max_payload = 65535") == ":2:15: key \"max_payload\": 65535 is out of range; give 64K to 64M");
+  CHECK_THAT(server_mistake("max_payload = \"65M\""), ContainsSubstring("68157440 is out of range; give 64K to 64M"));
+  CHECK_THAT(server_mistake("max_payload = \"1.5M\""),
+             StartsWith(":2:15: key \"max_payload\": \"1.5M\" has a fraction; write a whole number"));
+  for (const char* seconds : {"0", "-1", "0.0", "0.0009", "86401", "nan", "inf"})
+    CHECK(server_mistake(std::string("handshake_timeout = ") + seconds) ==
+          ":2:21: key \"handshake_timeout\": is out of range; give 0.001 to 86400 seconds");
+}
+
+TEST_CASE("unknown log level") {
+  CHECK(server_mistake("log_level = \"wran\"") ==
+        ":2:13: key \"log_level\": no level \"wran\"; did you mean \"warn\"?");
+  CHECK_THAT(server_mistake("log_level = \"loud\""), ContainsSubstring("; known: trace, debug, info, warn, error"));
+}
+
+TEST_CASE("listen address") {
+  CHECK(server_mistake("listen = [\"tcp:localhost\"]") ==
+        ":2:11: key \"listen\": \"tcp:localhost\" has no port; write tcp:HOST:PORT, or tcp::PORT for all addresses");
+  CHECK(server_mistake("listen = []") ==
+        ":2:10: key \"listen\": is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
+  CHECK_THAT(server_mistake("listen = [\"unix:/" + std::string(200, 'x') + "\"]"),
+             ContainsSubstring("is 201 bytes long as a full path; the kernel takes 107"));
+}
+
+TEST_CASE("duplicate listen address") {
+  CHECK(server_mistake("listen = [\"tcp:[::1]:1\", \"tcp:[0::1]:1\"]") ==
+        ":2:26: key \"listen\": \"tcp:[0::1]:1\" is listed twice; take one out");
+  CHECK(server_mistake("listen = [\"tcp::0\", \"tcp::0\"]") == "none");
+}
+
+TEST_CASE("a module path that is no folder") {
+  CHECK(server_mistake("module_path = [\"/nowhere-at-all\"]") ==
+        ":2:16: key \"module_path\": /nowhere-at-all: No such file or directory; name an existing folder");
+  CHECK_THAT(server_mistake("module_path = [\"a.toml\"]"),
+             ContainsSubstring("/a.toml: Not a directory; name an existing folder"));
+  CHECK_THAT(server_mistake("module_path = [\"\"]"), ContainsSubstring("is an empty path; name a folder"));
+}
+
+TEST_CASE("missing export name") {
+  CHECK(mistake("\n[[export]]\n[export.plugin]\ntype = \"file\"\n") ==
+        ":2:1: key \"name\": missing in this [[export]]; add name = \"disk\"");
+}
+
+TEST_CASE("missing plugin") {
+  CHECK(mistake("[[export]]\nname = \"a\"\n") ==
+        ":1:1: key \"plugin\": missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
+}
+
+TEST_CASE("missing type") {
+  CHECK(mistake("[[export]]\nname = \"a\"\n  [export.plugin]\npath = \"b\"\n") ==
+        ":3:3: key \"type\": missing in this [export.plugin]; add the name of a module (see `ashlar list`)");
+  CHECK_THAT(mistake("[[export]]\nname = \"a\"\n[[export.filter]]\n[export.plugin]\ntype=\"file\"\n"),
+             StartsWith(":3:1: key \"type\": missing in this [[export.filter]]"));
+  CHECK_THAT(mistake("[[export]]\nname = \"a\"\nplugin = { type = \"\" }\n"),
+             StartsWith(":3:19: key \"type\": is empty"));
+}
+
+TEST_CASE("duplicate export name") {
+  CHECK(mistake(std::string(disk) + "\n[[export]]\n  name = \"disk\"\nplugin = { type = \"null\" }\n") ==
+        ":7:10: key \"name\": \"disk\" is the name of the export in line 1 too; name one of them differently");
+}
+
+TEST_CASE("no exports") {
+  const std::string text =
+      "key \"export\": missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]";
+  CHECK(mistake("[server]\nworkers = 1\n") == ":1:1: " + text);
+  CHECK(mistake("export = []\n") == ":1:1: " + text);
+}
+
+TEST_CASE("empty file") {
+  CHECK_THAT(mistake(""), StartsWith(":1:1: key \"export\": missing, there is nothing to serve"));
+}
+
+TEST_CASE("two plugins in one export") {
+  const std::string text = "key \"plugin\": given twice in one [[export]]; keep exactly one [export.plugin]";
+  const std::string start = "[[export]]\nname = \"a\"\n";
+  CHECK(mistake(start + "[export.plugin]\ntype = \"a\"\n  [export.plugin]\ntype = \"b\"\n") == ":5:3: " + text);
+  CHECK(mistake(start + "[[export.plugin]]\ntype = \"a\"\n[[export.plugin]]\ntype = \"b\"\n") == ":5:1: " + text);
+  CHECK(mistake(start + "[export.plugin]\ntype = \"a\"\n[[export.plugin]]\ntype = \"b\"\n") == ":5:1: " + text);
+  CHECK(mistake(start + "[[export.plugin]]\ntype = \"a\"\n") ==
+        ":3:1: key \"plugin\": found an array, wanted a table; write [export.plugin], with one bracket");
+}
+
+TEST_CASE("one bracket where two belong") {
+  CHECK_THAT(mistake("[[export]]\nname=\"a\"\n[export.filter]\ntype=\"log\"\n"),
+             StartsWith(":3:1: key \"filter\": found a table, wanted an array of tables; write [[export.filter]]"));
+  CHECK_THAT(mistake("[[export]]\nname=\"a\"\n[export.filter]\ntype=\"a\"\n[export.filter]\ntype=\"b\"\n"),
+             StartsWith(":5:1: key \"filter\": given twice as a table; write [[export.filter]], once per filter"));
+  CHECK_THAT(mistake("[export]\nname=\"a\"\n[export]\n"),
+             StartsWith(":3:1: key \"export\": given twice as a table; write [[export]], once per export"));
+  CHECK_THAT(mistake("[export.plugin]\ntype=\"a\"\n[[export]]\nname=\"a\"\n"),
+             StartsWith(":3:1: key \"export\": is a table already; write [[export]] for all exports"));
+}
+
+TEST_CASE("syntax error") {
+  const std::string what = mistake("[server]\nworkers = \n");
+  CHECK_THAT(what, StartsWith(":2:11: syntax error: "));
+  CHECK_THAT(what, EndsWith("; correct the TOML there"));
+  CHECK_THAT(mistake("[server]\nworkers = 1\nworkers = 2\n"), StartsWith(":3:11: syntax error: "));
+  CHECK_THAT(mistake("[[export]\n"), StartsWith(":1:10: syntax error: "));
+  CHECK_THAT(mistake("[[export]]\nname = \"a"), StartsWith(":2:"));
+  CHECK_THAT(mistake("ELF\x01\x02"), ContainsSubstring("syntax error: "));
+}
+
+TEST_CASE("text that is not UTF-8") {
+  for (const char* bytes : {"\xff", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80"})
+    CHECK_THAT(mistake(std::string("[[export]]\nname = \"") + bytes + "\"\n"), ContainsSubstring("syntax error: "));
+}
+
+TEST_CASE("a name or description that is too long") {
+  const std::string text(4097, 'x');
+  CHECK(mistake("[[export]]\nname = \"" + text + "\"\n") ==
+        ":2:8: key \"name\": is 4097 bytes long; NBD takes up to 4096");
+  CHECK(mistake("[[export]]\nname = \"a\"\ndescription = \"" + text + "\"\n") ==
+        ":3:15: key \"description\": is 4097 bytes long; NBD takes up to 4096");
+}
+
+TEST_CASE("a NUL in a text, which would cut it short") {
+  const auto text = "key \"name\": has a NUL character; take it out";
+  CHECK(mistake("[[export]]\nname = \"a\\u0000b\"\n") == std::string(":2:8: ") + text);
+  CHECK_THAT(mistake(std::string(disk) + "path = \"a\\u0000b\"\n"),
+             StartsWith(":5:8: key \"path\": has a NUL character"));
+}
+
+TEST_CASE("a key with a line break does not break the line") {
+  CHECK_THAT(mistake("\"a\\nb\" = 1\n"), StartsWith(":1:1: key \"a\\nb\": unknown"));
+}
+
+TEST_CASE("deep nesting is refused before it can exhaust the stack") {
+  const auto dotted = [](int parts, const std::string& part) {
+    std::string key = part;
+    for (int i = 1; i < parts; ++i) key.append(1, '.').append(part);
+    return key;
+  };
+  CHECK_THAT(mistake("\n" + dotted(500'000, "a") + " = 1\n"), StartsWith(":2:1: syntax error: a key of more than 32"));
+  CHECK_THAT(mistake("[" + dotted(500'000, "a") + "]\n"), StartsWith(":1:1: syntax error: a key of more than 32"));
+  CHECK_THAT(mistake(dotted(100'000, "\"a=\"") + " = 1\n"), StartsWith(":1:1: syntax error: a key of more than 32"));
+  CHECK_THAT(mistake("x = '''\n'''\n" + dotted(100'000, "' '") + " = 1\n"), StartsWith(":3:1: syntax error: a key"));
+  CHECK_THAT(mistake("x = " + std::string(100'000, '[')), ContainsSubstring("syntax error: "));
+  CHECK(mistake(std::string(disk) + "a = \"" + std::string(100, '.') + "\" # " + std::string(100, '.') + "\n") ==
+        "none");
+  CHECK(mistake(std::string(disk) + "a = \"\"\"\n" + std::string(100, '.') + "\"\"\"\n") == "none");
+}
+
+TEST_CASE("a file that cannot be read") {
+  const TempFolder folder;
+  const auto read = [&](const std::string& name) {
+    try {
+      read_config(folder.path() / name);
+      return std::string("none");
+    } catch (const ConfigError& e) {
+      return std::string(e.what()).substr((folder.path() / name).string().size());
+    }
+  };
+  CHECK(read("nothing.toml") == ": cannot read the config: No such file or directory");
+  std::filesystem::create_directory(folder.path() / "folder.toml");
+  CHECK(read("folder.toml") == ": cannot read the config: Is a directory");
+  REQUIRE(::mkfifo((folder.path() / "fifo.toml").c_str(), 0600) == 0);
+  CHECK(read("fifo.toml") == ": cannot read the config: not a regular file");
+  folder.write("large.toml", std::string((16 << 20) + 1, '#'));
+  CHECK(read("large.toml") == ": cannot read the config: larger than 16 MiB");
+}
