@@ -46,6 +46,8 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
                          .exports = {},
                          .max_payload = config.server.max_payload,
                          .handshake_timeout = config.server.handshake_timeout,
+                         .busy_poll = {},
+                         .wakefulness = {},
                          .pool = {},
                          .executor = Executor(config.server.workers)};
   for (const ExportConfig& own : config.exports)

@@ -1,5 +1,6 @@
 // Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload.
 #pragma once
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <span>
@@ -21,7 +22,9 @@ class Inbox {
   void expect(std::size_t bytes) { expected_ = bytes; }
 
   // Receives what the socket has, waiting for something as long as its SO_RCVTIMEO. Returns as recv(2); EINTR is retried.
-  ssize_t receive(int fd);
+  ssize_t receive(int fd) { return receive(fd, 0); }
+  // Likewise, without waiting.
+  ssize_t poll(int fd) { return receive(fd, MSG_DONTWAIT); }
 
   // Keeps what has been received so far in place while a worker uses it.
   Pin pin() const { return Pin(buffer_); }
@@ -30,7 +33,9 @@ class Inbox {
   void give_back();
 
  private:
-  void make_room();
+  ssize_t receive(int fd, int flags);
+  std::size_t make_room();
+  void move(std::size_t needed, std::size_t have, bool pinned);
 
   BufferPool& pool_;
   std::shared_ptr<Buffer> buffer_;

@@ -83,8 +83,13 @@ Session::Outcome Session::shake_hands() {
   open(agreement.export_index);  // there already
   handshake_.reset();
   context_.log->info("{}: opened export \"{}\"", peer_, chain_->exported().name());
-  transmission_.emplace(fd_, *chain_, agreement, context_.max_payload, inbox_, context_.pool, context_.executor, stopping_,
-                        *context_.log);
+  transmission_.emplace(fd_, *chain_, agreement, inbox_, stopping_,
+                        Transmission::Surroundings{.max_payload = context_.max_payload,
+                                                   .busy_poll = context_.busy_poll,
+                                                   .pool = context_.pool,
+                                                   .executor = context_.executor,
+                                                   .wakefulness = context_.wakefulness,
+                                                   .log = *context_.log});
   return transmit();
 }
 

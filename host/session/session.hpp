@@ -22,6 +22,8 @@ struct SessionContext {
   std::vector<std::unique_ptr<Export>> exports;
   std::uint32_t max_payload;
   std::chrono::milliseconds handshake_timeout;
+  std::optional<std::chrono::microseconds> busy_poll;  // none: as experience teaches
+  Wakefulness wakefulness;
   BufferPool pool;
   Executor executor;
 };

@@ -12,18 +12,19 @@ constexpr unsigned workers_per_client = 16;
 constexpr std::size_t most_kept = 4u << 20;  // bytes of the reply buffer that stay in memory between batches
 }  // namespace
 
-Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, std::uint32_t max_payload, Inbox& inbox,
-                           BufferPool& pool, Executor& executor, const std::atomic<bool>& stopping, spdlog::logger& log)
+Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inbox& inbox,
+                           const std::atomic<bool>& stopping, const Surroundings& surroundings)
     : fd_(fd),
       inbox_(inbox),
-      pool_(pool),
       stopping_(stopping),
-      replier_(chain, agreement, max_payload, log),
-      outlet_(fd, executor),
-      jobs_(replier_, outlet_, pool, executor, chain.exported().serial() ? 1 : workers_per_client) {}
+      around_(surroundings),
+      replier_(chain, agreement, around_.max_payload, around_.log),
+      outlet_(fd, around_.executor),
+      jobs_(replier_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
 
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
 Transmission::Outcome Transmission::run() {
+  Poller poller(around_.wakefulness, around_.busy_poll);
   for (;;) {
     const Served served = serve_received();
     send_replies();
@@ -31,7 +32,7 @@ Transmission::Outcome Transmission::run() {
     if (served == Served::out_of_step) return end("wrong request magic");
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
-    const ssize_t n = inbox_.receive(fd_);
+    const ssize_t n = wait(poller);
     if (n > 0) continue;
     if (n == 0) return end(inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request");
     if (errno != EAGAIN) return end(std::strerror(errno));
@@ -41,6 +42,23 @@ Transmission::Outcome Transmission::run() {
       return Outcome::idle;
     }
   }
+}
+
+// Receives more, polling first where that pays.
+ssize_t Transmission::wait(Poller& poller) {
+  ssize_t n = -1;
+  if (poller.begin()) {
+    do n = inbox_.poll(fd_);
+    while (n < 0 && errno == EAGAIN && poller.go_on());
+    if (n >= 0 || errno != EAGAIN) return poller.end(), n;
+  }
+  poller.sleep();
+  n = inbox_.receive(fd_);
+  const int error = errno;
+  poller.wake();
+  poller.end();
+  errno = error;
+  return n;
 }
 
 // Serves the requests that have been received whole.
@@ -110,7 +128,7 @@ void Transmission::hand_over(const Asked& asked) {
 
 // Memory for a reply of up to `bytes`, behind those laid out before.
 std::byte* Transmission::reply_room(std::size_t bytes) {
-  if (!replies_) replies_ = pool_.take();
+  if (!replies_) replies_ = around_.pool.take();
   if (replies_->capacity() - replies_size_ < bytes) {
     send_replies();
     replies_->grow(bytes);

@@ -1,13 +1,16 @@
 // Transmission: the request loop of one client. Read transmission.cpp from top to bottom: it is the whole fast path.
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "session/inbox.hpp"
 #include "session/jobs.hpp"
 #include "session/outlet.hpp"
+#include "session/poller.hpp"
 #include "session/reply.hpp"
 
 namespace ashlar::host {
@@ -24,9 +27,19 @@ class Transmission {
     over,  // the connection is to be closed; reason() says why
   };
 
+  // What it needs of the server.
+  struct Surroundings {
+    std::uint32_t max_payload;
+    std::optional<std::chrono::microseconds> busy_poll;  // see Poller
+    BufferPool& pool;
+    Executor& executor;
+    Wakefulness& wakefulness;
+    spdlog::logger& log;
+  };
+
   // `chain` outlives it. `inbox` may hold bytes that came behind the handshake.
-  Transmission(int fd, Chain& chain, const protocol::Agreement& agreement, std::uint32_t max_payload, Inbox& inbox,
-               BufferPool& pool, Executor& executor, const std::atomic<bool>& stopping, spdlog::logger& log);
+  Transmission(int fd, Chain& chain, const protocol::Agreement& agreement, Inbox& inbox,
+               const std::atomic<bool>& stopping, const Surroundings& surroundings);
   ~Transmission() = default;
 
   // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way is
@@ -39,6 +52,7 @@ class Transmission {
 
  private:
   enum class Served { all, disconnect, out_of_step };
+  ssize_t wait(Poller& poller);
   Served serve_received();
   void serve(const Asked& asked);
   void serve_lent(const Asked& asked, const Reply& reply);
@@ -49,8 +63,8 @@ class Transmission {
 
   const int fd_;
   Inbox& inbox_;
-  BufferPool& pool_;
   const std::atomic<bool>& stopping_;
+  const Surroundings around_;
   Replier replier_;
   Outlet outlet_;
   Jobs jobs_;
