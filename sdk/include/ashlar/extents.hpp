@@ -1,13 +1,12 @@
 // ExtentSink: a filter's own receiver of extents, put between the layer below and the one who asked.
 #pragma once
 #include <ashlar/io.hpp>
-
 #include <utility>
 
 namespace ashlar {
 
-// Hands each extent to `take`, a callable bool(std::uint64_t bytes, ExtentState) that must not throw and returns false when no
-// more is wanted. Keeps its address: give it to Io::set_sink() for one call.
+// Hands each extent to `take`, a callable bool(std::uint64_t bytes, ExtentState) that must not throw and returns false
+// when no more is wanted. Keeps its address: give it to Io::set_sink() for one call.
 //
 //   ExtentSink sink([&](std::uint64_t bytes, ExtentState state) { return io.add_extent(bytes, state); });
 template <class Take>

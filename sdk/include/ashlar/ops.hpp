@@ -46,9 +46,13 @@ class Bits {
 class Ops : public Bits<Ops> {
  public:
   using Bits::Bits;
-  constexpr Ops(Bits b) : Bits(b) {}                                                               // NOLINT: same set
-  constexpr Ops(Op op) : Bits(ASHLAR_OP_BIT(static_cast<std::uint32_t>(op))) {}                    // NOLINT: a set of one
+  constexpr Ops(Bits b) : Bits(b) {}                                             // NOLINT: same set
+  constexpr Ops(Op op) : Bits(ASHLAR_OP_BIT(static_cast<std::uint32_t>(op))) {}  // NOLINT: a set of one
+  // As those of Bits, but an Op will do for a set of one.
   constexpr bool has(Ops all_of) const { return Bits::has(all_of); }
+  constexpr Ops without(Ops b) const { return Bits::without(b); }
+  constexpr Ops& operator|=(Ops b) { return *this = *this | b; }
+  constexpr Ops& operator&=(Ops b) { return *this = *this & b; }
   static constexpr Ops known() { return Ops{ASHLAR_OPS_KNOWN}; }
   static constexpr Ops writing() { return Ops{Op::write} | Ops{Op::trim} | Ops{Op::zero}; }
 };
@@ -75,8 +79,9 @@ struct Named {
   Flags flag;
   const char* name;
 };
-inline constexpr Named names[] = {{fua, "fua"},       {may_trim, "may_trim"}, {fast, "fast"},        {req_one, "req_one"},
-                                  {nowait, "nowait"}, {may_lend, "may_lend"}, {may_hole, "may_hole"}};
+inline constexpr Named names[] = {{fua, "fua"},          {may_trim, "may_trim"}, {fast, "fast"},
+                                  {req_one, "req_one"},  {nowait, "nowait"},     {may_lend, "may_lend"},
+                                  {may_hole, "may_hole"}};
 }  // namespace Flag
 
 // State of an extent, as in NBD's base:allocation.

@@ -1,0 +1,228 @@
+// align: requests on any byte over a layer that wants whole blocks.
+#include <ashlar/durable.hpp>
+#include <ashlar/extents.hpp>
+#include <ashlar/filter.hpp>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+#include "block_extents.hpp"
+#include "bounce.hpp"
+#include "range_lock.hpp"
+
+using namespace ashlar;
+
+namespace {
+
+constexpr const char* policies[] = {"rmw", "error", nullptr};
+
+// Throws std::invalid_argument when blocks of `block` bytes cannot stand on the layer below.
+void check_block(std::uint64_t block, const Geometry& below) {
+  const std::string ours = "block_size = " + std::to_string(block);
+  if (below.minimum > block)
+    throw std::invalid_argument(ours + " is less than the " + std::to_string(below.minimum) +
+                                " byte blocks of the layer below");
+  if (below.maximum != 0 && below.maximum < block)
+    throw std::invalid_argument(ours + " is more than the " + std::to_string(below.maximum) +
+                                " bytes that the layer below takes in one request");
+}
+
+}  // namespace
+
+class Align final : public Filter {
+ public:
+  struct Layer {
+    explicit Layer(const Create& create)
+        : block(static_cast<std::uint32_t>(create.params.size("block_size"))),
+          rmw(create.params.choice("policy") == "rmw") {
+      if (!std::has_single_bit(block))
+        throw std::invalid_argument("block_size = " + std::to_string(block) + " is not a power of two");
+    }
+    const std::uint32_t block;
+    const bool rmw;
+    RangeLock lock;  // of the export, not of a connection: a write may race one from another connection
+  };
+  static constexpr Param params[] = {
+      Param::size("block_size", "bytes, a power of two: requests below start and end on it")
+          .range(512, 65536)
+          .or_else("4K"),
+      Param::choice("policy", policies, "unaligned requests: rmw reads, modifies and writes; error refuses")
+          .or_else("rmw"),
+  };
+
+  Align(Layer& layer, const Open& open) : Filter(open), layer_(layer), blocks_{layer.block, below().size} {
+    check_block(layer.block, below());
+  }
+
+  Geometry describe() override;
+  Status process(Io& io) noexcept override;
+  Status read(Io& io) noexcept override;
+  Status write(Io& io) noexcept override;
+  Status trim(Io& io) noexcept override;
+  Status zero(Io& io) noexcept override;
+  Status cache(Io& io) noexcept override;
+  Status extents(Io& io) noexcept override;
+
+ private:
+  static Range range(const Io& io) { return {io.offset(), io.end()}; }
+  Status aligned(Io& io) noexcept;
+  Status read_part(Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept;
+  Status patch(Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept;
+  Status write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
+  Status zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
+  Status barrier(const Durable& durable) noexcept {
+    return durable.flush_after ? next(Io(Op::flush, 0, 0)) : Status::success();
+  }
+
+  Layer& layer_;
+  const Blocks blocks_;
+};
+
+Geometry Align::describe() {
+  // A read that may answer with holes or lend is passed on only when it is aligned already. Its holes may be finer than
+  // our blocks; that is right only where we have none.
+  const bool holes = layer_.rmw || below().minimum == layer_.block;
+  Geometry g = offer(Flag::nowait | Flag::may_lend | (holes ? Flag::may_hole : Flag::none));
+  g.minimum = layer_.rmw ? 1 : layer_.block;
+  g.preferred = std::max(layer_.block, g.preferred);
+  if (!layer_.rmw) return g;
+  // The edges of a write are read first, and those of a zero are written.
+  if (!g.ops.has(Op::read)) g.ops = g.ops.without(Op::write);
+  if (!g.ops.has(Op::write)) g.ops = g.ops.without(Op::zero);
+  return g;
+}
+
+Status Align::process(Io& io) noexcept {
+  if (io.op() == Op::flush) return next(io);
+  if (blocks_.aligned(range(io))) return aligned(io);
+  return layer_.rmw ? Filter::process(io) : Status::invalid();
+}
+
+// What changes bytes waits for a read-modify-write of the same blocks, and is waited for. Reads need not.
+Status Align::aligned(Io& io) noexcept {
+  if (io.op() == Op::extents) return extents(io);
+  if (!layer_.rmw || !Ops::writing().has(io.op())) return next(io);
+  if (!io.has(Flag::nowait)) {
+    const RangeLock::Hold hold(layer_.lock, io.offset(), io.end(), RangeLock::Mode::shared);
+    return next(io);
+  }
+  const RangeLock::Hold hold(layer_.lock, io.offset(), io.end(), RangeLock::Mode::shared, std::try_to_lock);
+  return hold.held() ? next(io) : Status::would_block();
+}
+
+Status Align::read(Io& io) noexcept {
+  const Blocks::Parts parts = blocks_.split(range(io));
+  const Flags flags = io.flags() & Flag::nowait;
+  Bounce bounce(blocks_.block);
+  for (const Range part : {parts.head, parts.middle, parts.tail}) {
+    if (part.empty()) continue;
+    const Status s = read_part(part, io.buffer().subspan(part.begin - io.offset(), part.length()), flags, bounce);
+    if (s.failed()) return s;
+  }
+  return Status::success();
+}
+
+// Reads `part`, which is of whole blocks, or lies within one.
+Status Align::read_part(Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept {
+  if (blocks_.aligned(part)) return next(Io::read(part.begin, into, flags));
+  if (!bounce.ready()) return Status{ENOMEM};
+  const Range whole = blocks_.outer(part);
+  const Status s = next(Io::read(whole.begin, bounce.first(whole.length()), flags));
+  if (s.ok()) std::memcpy(into.data(), bounce.data() + (part.begin - whole.begin), part.length());
+  return s;
+}
+
+// Several calls: the second could block when the first is done, so nowait ends here.
+Status Align::write(Io& io) noexcept {
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const Blocks::Parts parts = blocks_.split(range(io));
+  const Durable durable(io.has(Flag::fua), below(), parts.middle.empty() && parts.tail.empty());
+  const Status s = write_parts(io, parts, durable.on_each);
+  return s.ok() ? barrier(durable) : s;
+}
+
+Status Align::write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept {
+  const Range touched = blocks_.outer(range(io));
+  const RangeLock::Hold hold(layer_.lock, touched.begin, touched.end, RangeLock::Mode::exclusive);
+  Bounce bounce(blocks_.block);
+  for (const Range part : {parts.head, parts.middle, parts.tail}) {
+    if (part.empty()) continue;
+    const std::span<const std::byte> bytes = io.payload().subspan(part.begin - io.offset(), part.length());
+    const Status s =
+        blocks_.aligned(part) ? next(Io::write(part.begin, bytes, flags)) : patch(part, bytes.data(), flags, bounce);
+    if (s.failed()) return s;
+  }
+  return Status::success();
+}
+
+// Puts the bytes at `from`, or zeroes if it is null, into the block around `part`. The caller holds the block.
+Status Align::patch(Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept {
+  if (!bounce.ready()) return Status{ENOMEM};
+  const Range whole = blocks_.outer(part);
+  const std::span<std::byte> block = bounce.first(whole.length());
+  const Status s = next(Io::read(whole.begin, block));
+  if (s.failed()) return s;
+  std::byte* at = block.data() + (part.begin - whole.begin);
+  if (from != nullptr) std::memcpy(at, from, part.length());
+  else std::memset(at, 0, part.length());
+  return next(Io::write(whole.begin, block, flags));
+}
+
+// Advice: what is not whole blocks stays.
+Status Align::trim(Io& io) noexcept {
+  const Range middle = blocks_.split(range(io)).middle;
+  if (middle.empty()) return Status::success();
+  Io inner(Op::trim, middle.begin, middle.length(), io.flags());
+  return aligned(inner);
+}
+
+Status Align::zero(Io& io) noexcept {
+  if (io.has(Flag::fast)) return Status::not_supported();  // the edges would be read and written
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const Blocks::Parts parts = blocks_.split(range(io));
+  const int calls = !parts.head.empty() + !parts.middle.empty() + !parts.tail.empty();
+  const Durable durable(io.has(Flag::fua), below(), calls == 1);
+  const Status s = zero_parts(io, parts, durable.on_each);
+  return s.ok() ? barrier(durable) : s;
+}
+
+// The middle first: it alone may be refused as not supported, and then nothing has changed.
+Status Align::zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept {
+  const Range touched = blocks_.outer(range(io));
+  const RangeLock::Hold hold(layer_.lock, touched.begin, touched.end, RangeLock::Mode::exclusive);
+  if (!parts.middle.empty()) {
+    const Flags keep = (io.flags() & Flag::may_trim) | flags;
+    const Status s = next(Io(Op::zero, parts.middle.begin, parts.middle.length(), keep));
+    if (s.failed()) return s;
+  }
+  Bounce bounce(blocks_.block);
+  for (const Range edge : {parts.head, parts.tail}) {
+    if (edge.empty()) continue;
+    const Status s = patch(edge, nullptr, flags, bounce);
+    if (s.failed()) return s;
+  }
+  return Status::success();
+}
+
+Status Align::cache(Io& io) noexcept {
+  const Range whole = blocks_.outer(range(io));
+  return next(Io(Op::cache, whole.begin, whole.length(), io.flags()));
+}
+
+Status Align::extents(Io& io) noexcept {
+  const Range whole = blocks_.outer(range(io));
+  if (below().minimum == layer_.block && whole == range(io)) return next(io);
+  // The first extent below may be less than a block, so "only the first" is kept here and not passed on.
+  BlockExtents blocks(blocks_, io.offset(), *io.sink(), io.has(Flag::req_one));
+  ExtentSink sink([&](std::uint64_t bytes, ExtentState state) { return blocks.add(bytes, state); });
+  Io wide(Op::extents, whole.begin, whole.length(), io.flags().without(Flag::req_one));
+  wide.set_sink(&sink);
+  const Status s = next(wide);
+  if (s.ok()) blocks.finish();
+  return s;
+}
+
+ASHLAR_MODULE(Align, .name = "align", .version = "1.0",
+              .summary = "requests on any byte over a layer that wants whole blocks", .threads = Threads::parallel)

@@ -1,0 +1,124 @@
+// log: one line per request.
+#include <ashlar/filter.hpp>
+#include <atomic>
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <string>
+
+using namespace ashlar;
+
+namespace {
+
+// "fua,may_trim", or "-" for none.
+class FlagText {
+ public:
+  explicit FlagText(Flags flags) {
+    for (const auto& [flag, name] : Flag::names) {
+      if (!flags.has(flag)) continue;
+      if (used_ != 0) text_[used_++] = ',';
+      const std::size_t n = std::strlen(name);
+      std::memcpy(text_ + used_, name, n);
+      used_ += n;
+    }
+    if (used_ == 0) text_[used_++] = '-';
+  }
+  const char* c_str() const { return text_; }
+
+ private:
+  char text_[64] = {};  // all names together take less
+  std::size_t used_ = 0;
+};
+
+// "ok", "EIO", or the number of an error without a name.
+class ResultText {
+ public:
+  explicit ResultText(Status s) : text_(s.ok() ? "ok" : strerrorname_np(s.code())) {
+    if (text_ != nullptr) return;
+    std::snprintf(number_, sizeof number_, "%" PRId32, s.code());
+    text_ = number_;
+  }
+  ResultText(const ResultText&) = delete;
+  ResultText& operator=(const ResultText&) = delete;
+  const char* c_str() const { return text_; }
+
+ private:
+  char number_[16] = {};
+  const char* text_;
+};
+
+Level level_named(std::string_view name) {
+  if (name == "trace") return Level::trace;
+  if (name == "debug") return Level::debug;
+  if (name == "warn") return Level::warn;
+  if (name == "error") return Level::error;
+  return Level::info;
+}
+
+}  // namespace
+
+class Log final : public Filter {
+ public:
+  struct Layer {
+    explicit Layer(const Create& create) : host(create.host), level(level_named(create.params.choice("level"))) {}
+    const Host host;
+    const Level level;
+    std::atomic<std::uint64_t> opened{0};  // numbers the connections
+  };
+  static constexpr const char* levels[] = {"trace", "debug", "info", "warn", "error", nullptr};
+  static constexpr Param params[] = {Param::choice("level", levels, "the level of the lines").or_else("info")};
+
+  Log(Layer& layer, const Open& open)
+      : Filter(open), layer_(layer), export_name_(open.export_name), number_(++layer.opened) {}
+
+  ~Log() override {
+    layer_.host.log(layer_.level,
+                    "#%" PRIu64 " close export=\"%s\" requests=%" PRIu64 " failed=%" PRIu64 " read=%" PRIu64
+                    " written=%" PRIu64,
+                    number_, export_name_.c_str(), requests_.load(), failed_.load(), read_.load(), written_.load());
+  }
+
+  Geometry describe() override {
+    const Geometry g = offer(Flag::shortcuts);  // nothing is changed, so everything can be passed on
+    layer_.host.log(layer_.level,
+                    "#%" PRIu64 " open export=\"%s\" size=%" PRIu64 " blocks=%" PRIu32 "/%" PRIu32 "/%" PRIu32, number_,
+                    export_name_.c_str(), g.size, g.minimum, g.preferred, g.maximum);
+    return g;
+  }
+
+  Status process(Io& io) noexcept override {
+    if (!layer_.host.logs(layer_.level)) return next(io);
+    return logged(io);
+  }
+
+ private:
+  Status logged(Io& io) noexcept {
+    using namespace std::chrono;
+    const auto start = steady_clock::now();
+    const Status s = next(io);
+    // The same request will come again, without nowait.
+    if (s == Status::would_block() && io.has(Flag::nowait)) return s;
+    const auto us = duration_cast<microseconds>(steady_clock::now() - start).count();
+    count(io, s);
+    layer_.host.log(layer_.level, "#%" PRIu64 " %s offset=%" PRIu64 " length=%" PRIu64 " flags=%s result=%s us=%lld",
+                    number_, name(io.op()), io.offset(), io.length(), FlagText(io.flags()).c_str(),
+                    ResultText(s).c_str(), static_cast<long long>(us));
+    return s;
+  }
+
+  void count(const Io& io, Status s) noexcept {
+    requests_.fetch_add(1, std::memory_order_relaxed);
+    if (s.failed()) failed_.fetch_add(1, std::memory_order_relaxed);
+    else if (io.op() == Op::read) read_.fetch_add(io.length(), std::memory_order_relaxed);
+    else if (io.op() == Op::write) written_.fetch_add(io.length(), std::memory_order_relaxed);
+  }
+
+  Layer& layer_;
+  const std::string export_name_;
+  const std::uint64_t number_;
+  std::atomic<std::uint64_t> requests_{0}, failed_{0}, read_{0}, written_{0};  // of logged requests; bytes
+};
+
+ASHLAR_MODULE(Log, .name = "log", .version = "1.0", .summary = "a line in the log for each request",
+              .threads = Threads::parallel)

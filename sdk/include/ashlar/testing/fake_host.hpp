@@ -1,0 +1,57 @@
+// FakeHost: host services for tests of a module; collects what it logs.
+#pragma once
+#include <ashlar/host.hpp>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace ashlar::testing {
+
+// Safe for all threads. Keeps its address; must outlive the layers it is given to.
+class FakeHost {
+ public:
+  struct Line {
+    Level level;
+    std::string text;
+  };
+
+  // `least`: lines below this level are off.
+  explicit FakeHost(Level least = Level::trace) : least_(least) {}
+  FakeHost(const FakeHost&) = delete;
+  FakeHost& operator=(const FakeHost&) = delete;
+
+  const ashlar_host* services() const { return &services_; }
+
+  std::vector<Line> lines() const {
+    const std::lock_guard guard(mutex_);
+    return lines_;
+  }
+  // Whether a line holds `text`.
+  bool said(const std::string& text) const {
+    const std::lock_guard guard(mutex_);
+    for (const Line& line : lines_)
+      if (line.text.find(text) != std::string::npos) return true;
+    return false;
+  }
+  void clear() {
+    const std::lock_guard guard(mutex_);
+    lines_.clear();
+  }
+
+ private:
+  static std::int32_t enabled(void* self, std::uint32_t level) noexcept {
+    return level >= static_cast<std::uint32_t>(static_cast<FakeHost*>(self)->least_);
+  }
+  static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+    auto& host = *static_cast<FakeHost*>(self);
+    const std::lock_guard guard(host.mutex_);
+    host.lines_.push_back({static_cast<Level>(level), std::string(text, length)});
+  }
+
+  const Level least_;
+  mutable std::mutex mutex_;
+  std::vector<Line> lines_;
+  const ashlar_host services_{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &log, nullptr};
+};
+
+}  // namespace ashlar::testing

@@ -1,0 +1,117 @@
+// Harness: a layer and its devices, made from a module's table in this process, as the host would.
+#pragma once
+#include <ashlar/device.hpp>
+#include <ashlar/testing/extent_list.hpp>
+#include <ashlar/testing/fake_host.hpp>
+#include <ashlar/testing/values.hpp>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ashlar::testing {
+
+// What a module answered on the control path: an errno number, and its text.
+class Refused : public std::runtime_error {
+ public:
+  Refused(std::int32_t c, const std::string& text) : std::runtime_error(text), code_(c) {}
+  std::int32_t code() const { return code_; }
+
+ private:
+  std::int32_t code_;
+};
+
+namespace detail {
+// Calls `f(ashlar_error*)`; throws Refused when it fails.
+template <class F>
+void must(F f) {
+  char text[512] = "";
+  ashlar_error error{text, sizeof text};
+  if (const std::int32_t code = f(&error); code != 0) throw Refused(code, text);
+}
+}  // namespace detail
+
+// A device, opened and described; closed when it goes out of scope. [requests: as the module allows]
+class TestDevice {
+ public:
+  TestDevice(const ashlar_module& module, void* layer, const ashlar_open& how, std::string export_name)
+      : export_name_(std::move(export_name)), how_(how) {
+    how_.export_name = export_name_.c_str();
+    detail::must([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
+    try {
+      detail::must([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
+    } catch (...) {
+      device_.close(device_.self);
+      throw;
+    }
+  }
+  ~TestDevice() { device_.close(device_.self); }
+  TestDevice(const TestDevice&) = delete;
+  TestDevice& operator=(const TestDevice&) = delete;
+
+  Geometry geometry() const { return from_abi(geometry_); }
+  // To stand another filter on it.
+  const ashlar_device* device() const { return &device_; }
+  const ashlar_geometry* below() const { return &geometry_; }
+
+  Status process(Io& io) const { return Status{device_.process(device_.self, &io)}; }
+  Status process(Io&& io) const { return process(io); }
+
+  Status read(std::uint64_t offset, std::span<std::byte> into, Flags f = {}) const {
+    return process(Io::read(offset, into, f));
+  }
+  Status write(std::uint64_t offset, std::span<const std::byte> from, Flags f = {}) const {
+    return process(Io::write(offset, from, f));
+  }
+  Status flush() const { return process(Io(Op::flush, 0, 0)); }
+  Status trim(std::uint64_t offset, std::uint64_t n, Flags f = {}) const { return process(Io(Op::trim, offset, n, f)); }
+  Status zero(std::uint64_t offset, std::uint64_t n, Flags f = {}) const { return process(Io(Op::zero, offset, n, f)); }
+  Status cache(std::uint64_t offset, std::uint64_t n, Flags f = {}) const {
+    return process(Io(Op::cache, offset, n, f));
+  }
+  Status extents(std::uint64_t offset, std::uint64_t n, ExtentList& into, Flags f = {}) const {
+    Io io(Op::extents, offset, n, f);
+    io.set_sink(&into);
+    return process(io);
+  }
+
+ private:
+  std::string export_name_;
+  ashlar_open how_;
+  ashlar_device device_{sizeof(ashlar_device), 0, nullptr, nullptr, nullptr, nullptr, nullptr};
+  ashlar_geometry geometry_{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
+};
+
+// A layer of an export. Must outlive its devices, and be outlived by the host.
+class TestLayer {
+ public:
+  // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
+  TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
+      : module_(module), values_(module, given) {
+    detail::must([&](ashlar_error* e) { return module.create(host.services(), values_.data(), &layer_, e); });
+  }
+  ~TestLayer() { module_.destroy(layer_); }
+  TestLayer(const TestLayer&) = delete;
+  TestLayer& operator=(const TestLayer&) = delete;
+
+  // A plugin's device. Throws Refused.
+  std::unique_ptr<TestDevice> open(bool read_only = false, const std::string& name = "test") const {
+    return make({sizeof(ashlar_open), read_only, nullptr, nullptr, nullptr}, name);
+  }
+  // A filter's device over `next`: a TestDevice or a ModelDisk, which must outlive it. Throws Refused.
+  template <class Below>
+  std::unique_ptr<TestDevice> open_over(Below& next, bool read_only = false, const std::string& name = "test") const {
+    return make({sizeof(ashlar_open), read_only, nullptr, next.device(), next.below()}, name);
+  }
+
+ private:
+  std::unique_ptr<TestDevice> make(const ashlar_open& how, const std::string& name) const {
+    return std::make_unique<TestDevice>(module_, layer_, how, name);
+  }
+
+  const ashlar_module& module_;
+  Values values_;
+  void* layer_ = nullptr;
+};
+
+}  // namespace ashlar::testing
