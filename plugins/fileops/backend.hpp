@@ -44,9 +44,10 @@ struct Facts {
   std::uint32_t discard_phase = 0;
 };
 
-// The answer to a request that ended with an errno of the kernel. EAGAIN is no answer to a call that may wait.
+// The answer to a request that ended with an errno of the kernel. Two of them mean something else between layers:
+// EAGAIN is for NOWAIT alone, and EOPNOTSUPP from zero says that nothing was done.
 inline Status answer(std::int64_t error) {
-  return error == EAGAIN ? Status::io_error() : Status{static_cast<std::int32_t>(error)};
+  return error == EAGAIN || error == EOPNOTSUPP ? Status::io_error() : Status{static_cast<std::int32_t>(error)};
 }
 
 class Backend {

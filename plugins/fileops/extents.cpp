@@ -18,11 +18,15 @@ bool ExtentWalk::give(FoundExtent& found, std::uint64_t end, bool hole) {
   return true;
 }
 
+std::int64_t ExtentWalk::seek(int whence) {
+  return retry([&] { return sys_.seek(fd_, left_.offset, whence); });
+}
+
 bool ExtentWalk::next(FoundExtent& found) {
   if (left_.empty() || error_ != 0) return false;
   for (int tries = 0; tries < 4; ++tries) {
     if (!at_data_) {
-      const std::int64_t data = sys_.seek(fd_, left_.offset, SEEK_DATA);
+      const std::int64_t data = seek(SEEK_DATA);
       if (data == -ENXIO) return give(found, left_.end(), true);  // no data up to the end of the file
       if (data < 0) {
         error_ = static_cast<int>(-data);
@@ -30,7 +34,7 @@ bool ExtentWalk::next(FoundExtent& found) {
       }
       if (static_cast<std::uint64_t>(data) > left_.offset) return give(found, static_cast<std::uint64_t>(data), true);
     }
-    const std::int64_t hole = sys_.seek(fd_, left_.offset, SEEK_HOLE);
+    const std::int64_t hole = seek(SEEK_HOLE);
     if (hole < 0 && hole != -ENXIO) {
       error_ = static_cast<int>(-hole);
       return false;

@@ -25,6 +25,7 @@ class ExtentWalk {
   Range left() const { return left_; }  // not walked yet
 
  private:
+  std::int64_t seek(int whence);
   bool give(FoundExtent& found, std::uint64_t end, bool hole);
 
   Syscalls& sys_;

@@ -140,7 +140,7 @@ Status Backend::write_direct(const std::byte* from, Range range) noexcept {
 
 // RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
 Status Backend::write_durably(const std::byte* from, Range range) noexcept {
-  if (const int error = sync_error_.load(std::memory_order_relaxed); error != 0) return Status{error};
+  if (const int error = sync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
   const bool one_write = !facts_.direct || (range.end() <= facts_.direct_end && range.length <= BounceBuffers::bytes);
   if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
     const auto n = write_dsync(from, range);
@@ -179,7 +179,7 @@ Status Backend::sync() noexcept {
     const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
     if (result < 0) return sync_failed(-result);
   }
-  return Status{sync_error_.load(std::memory_order_relaxed)};
+  return answer(sync_error_.load(std::memory_order_relaxed));
 }
 
 Status Backend::sync_failed(int error) noexcept {
@@ -189,7 +189,7 @@ Status Backend::sync_failed(int error) noexcept {
               "data could not be made durable and may be lost (%s): every flush fails from now on, until all "
               "clients have disconnected",
               std::strerror(error));
-  return Status{error};
+  return answer(error);
 }
 
 Status Backend::cache(Io& io) noexcept {

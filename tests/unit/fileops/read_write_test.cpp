@@ -1,0 +1,163 @@
+// read, write and flush over the model disk.
+#include <sys/uio.h>
+
+#include "catch.hpp"
+#include "model_disk.hpp"
+
+using namespace testing;
+
+TEST_CASE("short reads and writes go on where they stopped") {
+  Bench b(Kind::file);
+  b.disk.fault = [](Call) { return 7; };
+  REQUIRE(b.write({100, 1000}, 5) == 0);
+  REQUIRE(b.disk.cells.holds({100, 1000}, 5));
+  REQUIRE(only(b.disk, {100, 1000}, M));
+  std::vector<std::byte> bytes;
+  REQUIRE(b.read({99, 1002}, bytes) == 0);
+  REQUIRE(bytes[0] == std::byte{0xff});
+  REQUIRE(bytes[1] == std::byte{5});
+  REQUIRE(bytes[1000] == std::byte{5});
+  REQUIRE(bytes[1001] == std::byte{0xff});
+}
+
+TEST_CASE("an error of read or write is the answer; EAGAIN and EOPNOTSUPP mean something else between layers") {
+  const int error = GENERATE(EIO, ENOSPC, EPERM, EINVAL);
+  Bench b(Kind::file);
+  std::vector<std::byte> bytes;
+  b.disk.fault = failing(Call::write, error);
+  REQUIRE(b.write({0, 512}, 1) == error);
+  b.disk.fault = failing(Call::read, error);
+  REQUIRE(b.read({0, 512}, bytes) == error);
+  for (const int other : {EAGAIN, EOPNOTSUPP}) {
+    b.disk.fault = failing(Call::read, other);
+    REQUIRE(b.read({0, 512}, bytes) == EIO);
+    b.disk.fault = failing(Call::write, other);
+    REQUIRE(b.write({0, 512}, 1) == EIO);
+  }
+}
+
+TEST_CASE("the end of the file within the size is EIO") {
+  Bench b(Kind::file);
+  b.disk.fault = nullptr;
+  std::vector<std::byte> bytes;
+  Facts facts;
+  facts.size = 2 * M;  // the file has become shorter
+  Backend longer(facts, Fd{}, Fd{}, b.disk, {});
+  bytes.resize(1024);
+  Io io = Io::read(M - 512, bytes);
+  REQUIRE(longer.read(io).code() == EIO);
+}
+
+TEST_CASE("NOWAIT reads by RWF_NOWAIT; anything but all of it is left to a call that may wait") {
+  Bench b(Kind::file, M, 512, {.dense = true});
+  std::vector<std::byte> bytes;
+  REQUIRE(b.read({0, 4096}, bytes, Flag::nowait) == 0);
+  const int answer = GENERATE(-EAGAIN, -EIO, 512);
+  b.disk.fault = [answer](Call call) { return call == Call::read ? answer : 0; };
+  b.disk.calls.clear();
+  REQUIRE(b.read({0, 4096}, bytes, Flag::nowait) == EAGAIN);
+  REQUIRE(b.disk.count(Call::read) == 1);
+}
+
+TEST_CASE("where RWF_NOWAIT is not supported, small reads run inline and that is remembered") {
+  Bench b(Kind::file, 8 * M, 512, {.dense = true});
+  b.disk.fault = failing(Call::read, EOPNOTSUPP, 1);
+  std::vector<std::byte> bytes;
+  REQUIRE(b.read({0, 4096}, bytes, Flag::nowait) == 0);
+  REQUIRE(b.disk.count(Call::read) == 2);
+  REQUIRE(b.read({0, 4096}, bytes, Flag::nowait) == 0);
+  REQUIRE(b.disk.count(Call::read) == 3);
+  REQUIRE(b.read({0, 4 * M}, bytes, Flag::nowait) == EAGAIN);
+}
+
+TEST_CASE("once an inline operation has blocked, none runs inline for a while") {
+  Calm calm;
+  REQUIRE(calm.at(5));
+  calm.ran(100, 100 + Calm::blocked_ns);
+  REQUIRE(calm.at(200));
+  const std::int64_t end = 100 + Calm::blocked_ns + 1;
+  calm.ran(100, end);
+  REQUIRE_FALSE(calm.at(end));
+  REQUIRE_FALSE(calm.at(end + Calm::quiet_ns - 1));
+  REQUIRE(calm.at(end + Calm::quiet_ns));
+}
+
+TEST_CASE("FUA makes just the write durable, by RWF_DSYNC") {
+  Bench b(Kind::file);
+  REQUIRE(b.write({0, 4096}, 3, Flag::fua) == 0);
+  REQUIRE(b.disk.calls.size() == 1);
+  REQUIRE(b.disk.write_flags == RWF_DSYNC);
+}
+
+TEST_CASE("FUA without RWF_DSYNC, or after a short write: one fdatasync at the end") {
+  const int answer = GENERATE(-EOPNOTSUPP, -EINVAL, 100);
+  Bench b(Kind::file);
+  int calls = 0;
+  b.disk.fault = [&](Call call) { return call == Call::write && calls++ == 0 ? answer : 0; };
+  REQUIRE(b.write({0, 4096}, 3, Flag::fua) == 0);
+  REQUIRE(b.disk.cells.holds({0, 4096}, 3));
+  REQUIRE(b.disk.count(Call::fdatasync) == 1);
+  REQUIRE(b.disk.calls.back().first == Call::fdatasync);
+  b.disk.calls.clear();
+  REQUIRE(b.write({0, 4096}, 4, Flag::fua) == 0);
+  REQUIRE(b.disk.count(Call::write) == 1);
+  REQUIRE(b.disk.count(Call::fdatasync) == (answer < 0 ? 1u : 0u));  // a refusal is remembered
+}
+
+TEST_CASE("an error of fdatasync reaches every later flush and FUA until the backend is opened again") {
+  const int error = GENERATE(EIO, ENOSPC);
+  Bench b(Kind::file);
+  b.disk.fault = failing(Call::fdatasync, error, 1);
+  REQUIRE(b.flush() == error);
+  REQUIRE(b.flush() == error);
+  REQUIRE(b.write({0, 512}, 1, Flag::fua) == error);
+  REQUIRE(b.zero({0, 512}, Flag::fua) == error);
+  REQUIRE(b.trim({0, 512}, Flag::fua) == error);
+  REQUIRE(b.write({0, 512}, 1) == 0);
+  REQUIRE(b.log.errors.size() == 1);
+}
+
+TEST_CASE("an error of RWF_DSYNC that was not the write's is remembered like one of fdatasync") {
+  Bench b(Kind::file);
+  b.disk.fault = failing(Call::write, EIO, 1);
+  REQUIRE(b.write({0, 512}, 1, Flag::fua) == EIO);
+  REQUIRE(b.flush() == EIO);
+}
+
+TEST_CASE("an error of a FUA write itself is not remembered") {
+  Bench b(Kind::file);
+  b.disk.fault = failing(Call::write, ENOSPC, 2);
+  REQUIRE(b.write({0, 512}, 1, Flag::fua) == ENOSPC);
+  REQUIRE(b.flush() == 0);
+}
+
+TEST_CASE("a flush that has nothing to make durable does nothing") {
+  Bench b(Kind::file, M, 512, {.read_only = true});
+  REQUIRE(b.flush() == 0);
+  REQUIRE(b.disk.calls.empty());
+}
+
+TEST_CASE("direct I/O goes in whole blocks, from and to aligned memory") {
+  Facts facts;
+  facts.direct = true;
+  facts.direct_block = 512;
+  facts.memory_block = 512;
+  facts.direct_end = 4 * M;
+  Bench b(Kind::file, 4 * M, 512, facts);
+  std::vector<std::byte> memory(3 * M + 513, std::byte{9});
+  const std::size_t shift = 1 + (512 - reinterpret_cast<std::uintptr_t>(memory.data()) % 512) % 512;
+  const std::span<std::byte> unaligned(memory.data() + shift, 3 * M - 512 + 512 - 512);
+  Io out = Io::write(512, unaligned);
+  b.disk.fault = [](Call) { return 1000; };  // a short transfer goes on at a block
+  REQUIRE(b.backend->write(out).code() == 0);
+  for (const auto& [call, range] : b.disk.calls) REQUIRE(aligned(range, 512));
+  REQUIRE(b.disk.cells.holds({512, unaligned.size()}, 9));
+  REQUIRE(only(b.disk, {512, unaligned.size()}, 4 * M));
+  std::fill(unaligned.begin(), unaligned.end(), std::byte{0});
+  b.disk.calls.clear();
+  b.disk.fault = nullptr;
+  Io in = Io::read(512, unaligned.first(64 * K));
+  REQUIRE(b.backend->read(in).code() == 0);
+  REQUIRE(unaligned[64 * K - 1] == std::byte{9});
+  REQUIRE(unaligned[64 * K] == std::byte{0});
+}
