@@ -79,7 +79,7 @@ void print_export(std::ostream& out, const Config& config, const ExportConfig& o
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
   out << "export " << in_quotes(exported.name()) << "\n"
-      << "  description  " << one_line(exported.description()) << "\n"
+      << "  description  " << (exported.description().empty() ? "-" : one_line(exported.description())) << "\n"
       << "  size         " << bytes_text(top.size) << "\n"
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";

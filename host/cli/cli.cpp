@@ -70,7 +70,9 @@ void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>&
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   if (args.empty()) throw UsageError("no command; " + did_you_mean("", names));
-  if (args[0].starts_with('-') || std::find(names.begin(), names.end(), args[0]) != names.end()) return;
+  if (std::find(names.begin(), names.end(), args[0]) != names.end()) return;
+  if (args[0] == "-h" || args[0] == "--help" || args[0] == "--version") return;
+  if (args[0].starts_with('-')) throw UsageError("unknown option " + in_quotes(args[0]) + "; see ashlar --help");
   throw UsageError("unknown command " + in_quotes(args[0]) + "; " + did_you_mean(args[0], names));
 }
 

@@ -1,0 +1,136 @@
+// `ashlar check`: what it prints of a good config, and what it says of mistakes that need the modules to be found.
+#include "unit/cli/run_command.hpp"
+#include "unit/matchers.hpp"
+#include "unit/temp_folder.hpp"
+
+namespace {
+
+Outcome check(const std::filesystem::path& file) {
+  return run_command({"check", file.string(), "--module-path", TEST_MODULES});
+}
+
+// The message about the mistake in `text`, without the file's name; the command must fail with 2 and one line.
+std::string mistake(const std::string& text) {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", text);
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.find("OK") == std::string::npos);
+  REQUIRE(outcome.err.rfind(file.string(), 0) == 0);
+  CHECK(outcome.err.find('\n') == outcome.err.size() - 1);
+  return outcome.err.substr(file.string().size());
+}
+
+// An export with `plugin` as the lines of its plugin, from line 4 on.
+std::string with_plugin(const std::string& plugin) { return "[[export]]\nname = \"a\"\n[export.plugin]\n" + plugin; }
+
+}  // namespace
+
+TEST_CASE("check prints each export's chain with its parameters, and OK") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "disk"
+description = "a pond"
+  [[export.filter]]
+  type = "reed"
+  tune = "d \"minor\""
+  [[export.filter]]
+  type = "reed"
+  [export.plugin]
+  type = "pond"
+  size = "64K"
+  shore = "sand"
+[[export]]
+name = "second"
+plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.err.empty());
+  CHECK(outcome.out ==
+        "export \"disk\"\n"
+        "  description  a pond\n"
+        "  size         65536 bytes (64K)\n"
+        "  read-only    yes\n"
+        "  threads      serial\n"
+        "  chain, from the client to the plugin:\n"
+        "    reed tune=\"d \\\"minor\\\"\"\n"
+        "    reed tune=\"c\"\n"
+        "    pond size=64K depth=shallow dry=false shore=\"" +
+            folder.path().string() +
+            "/sand\"\n"
+            "  ops          read\n"
+            "  flags        none\n"
+            "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
+            "  traits       not rotational, one connection\n"
+            "\n"
+            "export \"second\"\n"
+            "  description  -\n"
+            "  size         1000 bytes\n"
+            "  read-only    yes\n"
+            "  threads      parallel\n"
+            "  chain, from the client to the plugin:\n"
+            "    pond size=1000 depth=deep dry=false fish=3\n"
+            "  ops          read\n"
+            "  flags        none\n"
+            "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
+            "  traits       not rotational, one connection\n"
+            "\n"
+            "OK: " +
+            file.string() + ": 2 exports\n");
+}
+
+TEST_CASE("module not found") {
+  const std::string text = mistake(with_plugin("type = \"pnod\"\nsize = 1\n"));
+  CHECK_THAT(text, StartsWith(":4:8: "));
+  CHECK_THAT(text, ContainsSubstring("no plugin \"pnod\" in " TEST_MODULES ", "));
+  CHECK_THAT(text, EndsWith("; did you mean \"pond\"?\n"));
+}
+
+TEST_CASE("filter used as a plugin") {
+  CHECK_THAT(mistake(with_plugin("type = \"reed\"\n")), EndsWith("; it is a filter: use it in [[export.filter]]\n"));
+}
+
+TEST_CASE("unknown parameter of a module") {
+  CHECK(mistake(with_plugin("type = \"pond\"\n  sise = 1\n")) ==
+        ":5:3: key \"sise\": unknown to the plugin \"pond\"; did you mean \"size\"?\n");
+}
+
+TEST_CASE("required parameter of a module that is missing") {
+  CHECK(mistake(with_plugin("type = \"pond\"\n")) ==
+        ":4:8: key \"size\": missing for the plugin \"pond\"; add size = … (size: bytes)\n");
+}
+
+TEST_CASE("parameter of a module with a wrong value") {
+  CHECK(mistake(with_plugin("type = \"pond\"\nsize = 1.5\n")) ==
+        ":5:8: key \"size\": found a float, wanted a size; write bytes, or a string such as \"64K\"\n");
+  CHECK(mistake(with_plugin("type = \"pond\"\nsize = \"2G\"\n")) ==
+        ":5:8: key \"size\": 2147483648 is out of range; give 1..1G\n");
+  CHECK(mistake(with_plugin("type = \"pond\"\nsize = 1\ndepth = \"dep\"\n")) ==
+        ":6:9: key \"depth\": \"dep\" is not one of the choices; did you mean \"deep\"?\n");
+}
+
+TEST_CASE("backend that cannot be opened") {
+  const std::string text = mistake(with_plugin("type = \"pond\"\nsize = 1\ndry = true\n"));
+  CHECK_THAT(text, StartsWith(":4:8: "));
+  CHECK_THAT(text, ContainsSubstring("the pond is dry: No such file or directory"));
+}
+
+TEST_CASE("mistakes of several exports, one line each; the good ones are still printed") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "a"
+plugin = { type = "pnod" }
+[[export]]
+name = "b"
+plugin = { type = "pond", size = 1 }
+[[export]]
+name = "c"
+plugin = { type = "pond" }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.out, StartsWith("export \"b\"\n"));
+  CHECK_THAT(outcome.err, StartsWith(file.string() + ":3:"));
+  CHECK_THAT(outcome.err, ContainsSubstring("\n" + file.string() + ":9:"));
+}

@@ -1,0 +1,162 @@
+// The command line: what it takes, what it refuses, and with which exit code.
+#include "unit/cli/run_command.hpp"
+#include "unit/matchers.hpp"
+#include "unit/temp_folder.hpp"
+
+namespace {
+
+// Checks that `args` are refused with exit code 2, nothing on stdout and exactly the line `text` on stderr.
+void check_refused(const std::vector<std::string>& args, const std::string& text) {
+  INFO(text);
+  const Outcome outcome = run_command(args);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  CHECK(outcome.err == text + "\n");
+}
+
+}  // namespace
+
+TEST_CASE("help of the program and of each command") {
+  const Outcome help = run_command({"--help"});
+  CHECK(help.code == 0);
+  CHECK(help.err.empty());
+  for (const char* command : {"serve", "check", "list", "inspect"}) {
+    CHECK_THAT(help.out, ContainsSubstring(std::string("\n  ") + command + " "));
+    const Outcome own = run_command({command, "--help"});
+    CHECK(own.code == 0);
+    CHECK(own.err.empty());
+    CHECK_THAT(own.out, ContainsSubstring(std::string("Usage: ashlar ") + command));
+    CHECK_THAT(own.out, ContainsSubstring("--module-path"));
+  }
+  CHECK(run_command({"-h"}).out == help.out);
+}
+
+TEST_CASE("version") {
+  const Outcome outcome = run_command({"--version"});
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith("ashlar "));
+  CHECK_THAT(outcome.out, EndsWith(" (ABI 1.0)\n"));
+}
+
+TEST_CASE("no command") { check_refused({}, "ashlar: no command; known: serve, check, list, inspect"); }
+
+TEST_CASE("unknown command") {
+  check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean \"serve\"?");
+  check_refused({"a\nb"}, "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect");
+  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect");
+}
+
+TEST_CASE("unknown option") {
+  check_refused({"--foo"}, "ashlar: unknown option \"--foo\"; see ashlar --help");
+  check_refused({"list", "--foo"}, "ashlar: The following argument was not expected: --foo; see ashlar --help");
+  check_refused({"check", "a.toml", "--read-only"},
+                "ashlar: The following argument was not expected: --read-only; see ashlar --help");
+}
+
+TEST_CASE("missing argument") {
+  check_refused({"serve"}, "ashlar: FILE is required; see ashlar --help");
+  check_refused({"check"}, "ashlar: CONFIG is required; see ashlar --help");
+  check_refused({"inspect"}, "ashlar: NAME is required; see ashlar --help");
+  check_refused({"serve", ""}, "ashlar: serve: the file's name is empty; name a config or an image");
+  const Outcome no_value = run_command({"serve", "a.img", "--listen"});
+  CHECK(no_value.code == 2);
+  CHECK_THAT(no_value.err, ContainsSubstring("--listen"));
+}
+
+TEST_CASE("surplus argument") {
+  check_refused({"list", "a"}, "ashlar: The following argument was not expected: a; see ashlar --help");
+  check_refused({"serve", "a", "b"}, "ashlar: The following argument was not expected: b; see ashlar --help");
+}
+
+TEST_CASE("options of serve") {
+  check_refused({"serve", "--listen", "tcp::1", "--listen", "foo", "a.img"},
+                "ashlar: --listen: \"foo\" is not an address; write tcp:HOST:PORT or unix:PATH");
+  check_refused({"serve", "--listen", "tcp::1", "--listen", "tcp::1", "a.img"},
+                "ashlar: --listen: \"tcp::1\" is given twice; take one out");
+  check_refused({"serve", "--log-level", "wran", "a.img"},
+                "ashlar: --log-level: no level \"wran\"; did you mean \"warn\"?");
+  check_refused({"serve", "--read-only", "a.toml"},
+                "ashlar: --read-only is for images; write read_only = true in the [[export]] of the config");
+}
+
+TEST_CASE("a module path that is no folder") {
+  for (const char* command : {"list", "check", "inspect", "serve"}) {
+    std::vector<std::string> args{command, "--module-path", "/nowhere-at-all"};
+    if (command != std::string("list")) args.emplace_back("a.img");
+    if (command == std::string("check")) continue;  // reads the config first
+    check_refused(args,
+                  "ashlar: --module-path: \"/nowhere-at-all\": No such file or directory; name an existing folder");
+  }
+}
+
+TEST_CASE("a config that cannot be read") {
+  const std::string text = "/nowhere/a.toml: cannot read the config: No such file or directory";
+  check_refused({"check", "/nowhere/a.toml"}, text);
+  check_refused({"serve", "/nowhere/a.toml"}, text);
+}
+
+TEST_CASE("a config with a mistake") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", "[sever]\n").string();
+  const std::string text = file + ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?";
+  check_refused({"check", file}, text);
+  check_refused({"serve", file}, text);
+}
+
+TEST_CASE("list shows the modules of the given folders") {
+  const Outcome outcome = run_command({"list", "--module-path", TEST_MODULES});
+  CHECK_THAT(outcome.out, ContainsSubstring("pond"));
+  CHECK(outcome.out.find("  2.1") != std::string::npos);
+  CHECK(outcome.out.find("  still water\n") != std::string::npos);
+  CHECK(outcome.out.find("  bends\n") != std::string::npos);
+}
+
+TEST_CASE("list says on stderr which modules are broken, and fails") {
+  const TempFolder folder;
+  const auto file = folder.write("plugins/bad.so", "no library");
+  const Outcome outcome = run_command({"list", "--module-path", folder.path().string()});
+  CHECK(outcome.code == 1);
+  CHECK_THAT(outcome.err, ContainsSubstring("ashlar: " + file.string() + ": is no ELF file, so not a module\n"));
+}
+
+TEST_CASE("inspect describes a module and its parameters") {
+  const std::string text =
+      "name     pond\n"
+      "kind     plugin\n"
+      "version  2.1\n"
+      "summary  still water\n"
+      "ABI      1.0 (this ashlar has 1.0)\n"
+      "threads  parallel\n"
+      "path     " TEST_MODULES
+      "/pond.so\n"
+      "parameters\n"
+      "  NAME   TYPE     DEFAULT  RANGE         REQUIRED  HELP\n"
+      "  size   size     -        1..1G         yes       bytes\n"
+      "  depth  choice   shallow  deep|shallow  no        how far down\n"
+      "  dry    boolean  false    -             no        refuse to open\n"
+      "  fish   integer  -        0..9          no        how many\n"
+      "  shore  path     -        -             no        a file\n";
+  const Outcome by_name = run_command({"inspect", "pond", "--module-path", TEST_MODULES});
+  CHECK(by_name.code == 0);
+  CHECK(by_name.err.empty());
+  CHECK(by_name.out == text);
+  CHECK(run_command({"inspect", TEST_MODULES "/pond.so"}).out == text);
+  CHECK_THAT(run_command({"inspect", "reed", "--module-path", TEST_MODULES}).out,
+             ContainsSubstring("threads  serial\n"));
+}
+
+TEST_CASE("inspect of what is not there") {
+  const Outcome outcome = run_command({"inspect", "--module-path", TEST_MODULES, "pnod"});
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  CHECK_THAT(outcome.err, StartsWith("ashlar: no plugin or filter \"pnod\" in " TEST_MODULES ", "));
+  CHECK_THAT(outcome.err, EndsWith("; did you mean \"pond\"?\n"));
+  check_refused({"inspect", "/nowhere/a.so"}, "ashlar: /nowhere/a.so: No such file or directory");
+}
+
+TEST_CASE("output that cannot be written is a failure") {
+  std::ostringstream out, err;
+  out.setstate(std::ios::badbit);
+  CHECK(ashlar::host::run({"inspect", TEST_MODULES "/pond.so"}, out, err) == 1);
+  CHECK(err.str() == "ashlar: cannot write to stdout\n");
+}

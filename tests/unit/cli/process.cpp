@@ -1,0 +1,61 @@
+// The process around the command line: exit codes, closed and broken standard streams.
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "catch.hpp"
+#include "cli/cli.hpp"
+
+namespace {
+
+// The exit code of the program, run by the shell with `rest` behind its name; -1 when it did not exit.
+int exit_code(const std::string& rest) {
+  const int status = std::system((std::string(ASHLAR_PROGRAM) + " " + rest).c_str());
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+const std::string inspect = "inspect " TEST_MODULES "/pond.so ";
+
+}  // namespace
+
+TEST_CASE("exit codes of the process") {
+  CHECK(exit_code(inspect + ">/dev/null") == 0);
+  CHECK(exit_code("--help >/dev/null") == 0);
+  CHECK(exit_code("srve 2>/dev/null") == 2);
+  CHECK(exit_code("2>/dev/null") == 2);
+}
+
+TEST_CASE("a full device behind stdout is a failure") { CHECK(exit_code(inspect + ">/dev/full 2>/dev/null") == 1); }
+
+TEST_CASE("a pipe whose reader has gone is a failure, not a crash") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  ::close(ends[0]);
+  CHECK(exit_code(inspect + ">&" + std::to_string(ends[1]) + " 2>/dev/null") == 1);
+  ::close(ends[1]);
+}
+
+TEST_CASE("closed standard streams do no harm") {
+  CHECK(exit_code(inspect + ">&-") == 0);
+  CHECK(exit_code("srve 2>&-") == 2);
+  CHECK(exit_code(inspect + "<&- >&- 2>&-") == 0);
+}
+
+TEST_CASE("a standard stream that is closed is opened, so that no disk gets its number") {
+  for (int closed = 0; closed <= 2; ++closed) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      ::close(closed);
+      if (closed == 1) ::close(2);
+      ashlar::host::prepare_process();
+      const int next = ::open("/dev/null", O_RDONLY);
+      ::_exit(next > 2 && ::fcntl(closed, F_GETFD) != -1 ? 0 : 1);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
+  }
+}
