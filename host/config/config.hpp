@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -67,6 +68,9 @@ struct ServerConfig {
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
   std::uint32_t max_payload = 32u << 20;                // bytes, 64 KiB..64 MiB: largest read or write
   std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
+  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
+  // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
+  std::optional<std::chrono::microseconds> busy_poll;
 };
 
 struct Config {

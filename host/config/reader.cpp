@@ -51,6 +51,8 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"handshake_timeout", &ConfigReader::read_handshake_timeout},
       {"max_payload", &ConfigReader::read_max_payload},
       {"workers", &ConfigReader::read_workers},
+      {"max_memory", &ConfigReader::read_max_memory},
+      {"busy_poll", &ConfigReader::read_busy_poll},
   };
   return keys;
 }
@@ -121,6 +123,18 @@ void ConfigReader::read_max_payload(const TomlEntry& entry, ServerConfig& into) 
 
 void ConfigReader::read_workers(const TomlEntry& entry, ServerConfig& into) const {
   into.workers = static_cast<std::uint32_t>(integer(entry, 1, 4096));
+}
+
+void ConfigReader::read_max_memory(const TomlEntry& entry, ServerConfig& into) const {
+  into.max_memory = static_cast<std::uint64_t>(size(entry, std::int64_t{128} << 20, std::int64_t{1} << 40));
+}
+
+void ConfigReader::read_busy_poll(const TomlEntry& entry, ServerConfig& into) const {
+  if (const auto* text = std::get_if<std::string>(&entry.node.value); text != nullptr) {
+    if (*text != "auto") fail(entry.node.place, entry.key, in_quotes(*text) + R"(; write "auto" or microseconds)");
+    return;
+  }
+  into.busy_poll = std::chrono::microseconds(integer(entry, 0, 10'000));
 }
 
 }  // namespace ashlar::host

@@ -51,6 +51,8 @@ class ConfigReader {
   void read_handshake_timeout(const TomlEntry& entry, ServerConfig& into) const;
   void read_max_payload(const TomlEntry& entry, ServerConfig& into) const;
   void read_workers(const TomlEntry& entry, ServerConfig& into) const;
+  void read_max_memory(const TomlEntry& entry, ServerConfig& into) const;
+  void read_busy_poll(const TomlEntry& entry, ServerConfig& into) const;
 
   void read_exports(const TomlEntry& entry, Config& into) const;
   ExportConfig read_export(const TomlNode& node) const;

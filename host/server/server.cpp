@@ -46,9 +46,9 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
                          .exports = {},
                          .max_payload = config.server.max_payload,
                          .handshake_timeout = config.server.handshake_timeout,
-                         .busy_poll = {},
+                         .busy_poll = config.server.busy_poll,
                          .wakefulness = {},
-                         .pool = {},
+                         .pool = BufferPool(config.server.max_memory),
                          .executor = Executor(config.server.workers)};
   for (const ExportConfig& own : config.exports)
     context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));

@@ -20,36 +20,96 @@ Buffer::Buffer(std::size_t capacity) : capacity_(whole_pages(capacity)) {
 
 Buffer::~Buffer() { ::munmap(data_, capacity_); }
 
-void Buffer::grow(std::size_t capacity) {
-  capacity = whole_pages(capacity);
-  if (capacity <= capacity_) return;
-  void* region = ::mremap(data_, capacity_, capacity, MREMAP_MAYMOVE);
-  if (region == MAP_FAILED) throw std::bad_alloc();
-  data_ = static_cast<std::byte*>(region);
-  capacity_ = capacity;
-}
+// Outlives the pool as long as a buffer does.
+struct BufferPool::State {
+  // Buffers of one capacity that are not in use. Those beyond `most` go back to the system.
+  struct Shelf {
+    std::size_t capacity;
+    std::size_t most;
+    std::vector<std::unique_ptr<Buffer>> buffers;
+  };
 
-void Buffer::give_back(std::size_t keep) {
-  keep = whole_pages(keep);
-  if (keep < capacity_) ::madvise(data_ + keep, capacity_ - keep, MADV_DONTNEED);
-}
+  explicit State(std::size_t limit_in_bytes) : limit(limit_in_bytes) {}
 
-std::shared_ptr<Buffer> BufferPool::take(std::size_t capacity) {
+  const std::size_t limit;
+  std::mutex mutex;
+  std::condition_variable let_go;
+  std::size_t large = 0;  // bytes given out in large buffers
+  std::atomic<unsigned> waiting{0};
+  std::array<Shelf, 2> shelves{{{small_capacity, 256, {}}, {usual_capacity, 16, {}}}};
+
+  Shelf* shelf_for(std::size_t capacity) {
+    for (Shelf& shelf : shelves)
+      if (capacity <= shelf.capacity) return &shelf;
+    return nullptr;
+  }
+  std::unique_ptr<Buffer> from(Shelf& shelf) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!shelf.buffers.empty()) {
+        std::unique_ptr<Buffer> buffer = std::move(shelf.buffers.back());
+        shelf.buffers.pop_back();
+        return buffer;
+      }
+    }
+    return std::make_unique<Buffer>(shelf.capacity);
+  }
+  // Reserves the bytes of a large buffer.
+  bool claim(std::size_t bytes, bool wait) {
+    const auto fits = [&] { return large == 0 || large + bytes <= limit; };
+    std::unique_lock<std::mutex> lock(mutex);
+    if (!fits()) {
+      if (!wait) return false;
+      waiting.fetch_add(1, std::memory_order_relaxed);
+      let_go.wait(lock, fits);
+      waiting.fetch_sub(1, std::memory_order_relaxed);
+    }
+    large += bytes;
+    return true;
+  }
+  void give_back(Buffer* done) {
+    std::unique_ptr<Buffer> owned(done);
+    const std::size_t capacity = owned->capacity();
+    Shelf* shelf = shelf_for(capacity);
+    if (shelf == nullptr) {
+      owned.reset();
+      unclaim(capacity);
+      return;
+    }
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (shelf->buffers.size() < shelf->most) shelf->buffers.push_back(std::move(owned));
+  }
+  void unclaim(std::size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    large -= bytes;
+    let_go.notify_all();
+  }
+  static std::shared_ptr<Buffer> take(const std::shared_ptr<State>& state, std::size_t capacity, bool wait);
+};
+
+std::shared_ptr<Buffer> BufferPool::State::take(const std::shared_ptr<State>& state, std::size_t capacity, bool wait) {
   std::unique_ptr<Buffer> buffer;
-  if (capacity <= usual_capacity) {
-    const std::lock_guard<std::mutex> lock(shelf_->mutex);
-    if (!shelf_->buffers.empty()) {
-      buffer = std::move(shelf_->buffers.back());
-      shelf_->buffers.pop_back();
+  if (Shelf* shelf = state->shelf_for(capacity)) {
+    buffer = state->from(*shelf);
+  } else {
+    capacity = whole_pages(capacity);
+    if (!state->claim(capacity, wait)) return nullptr;
+    try {
+      buffer = std::make_unique<Buffer>(capacity);
+    } catch (...) {
+      state->unclaim(capacity);
+      throw;
     }
   }
-  if (!buffer) buffer = std::make_unique<Buffer>(capacity < usual_capacity ? usual_capacity : capacity);
-  return {buffer.release(), [shelf = shelf_](Buffer* done) {
-            std::unique_ptr<Buffer> owned(done);
-            if (owned->capacity() != usual_capacity) return;
-            const std::lock_guard<std::mutex> lock(shelf->mutex);
-            if (shelf->buffers.size() < most_kept) shelf->buffers.push_back(std::move(owned));
-          }};
+  return {buffer.release(), [state](Buffer* done) { state->give_back(done); }};
 }
+
+BufferPool::BufferPool(std::size_t limit) : state_(std::make_shared<State>(limit)) {}
+
+std::shared_ptr<Buffer> BufferPool::take(std::size_t capacity) { return State::take(state_, capacity, true); }
+
+std::shared_ptr<Buffer> BufferPool::try_take(std::size_t capacity) { return State::take(state_, capacity, false); }
+
+bool BufferPool::wanted() const { return state_->waiting.load(std::memory_order_relaxed) != 0; }
 
 }  // namespace ashlar::host

@@ -1,7 +1,9 @@
 // Buffer: a region of memory that is reserved at once and takes pages only as bytes are stored in it, so that a length a
-// client merely claims costs nothing. BufferPool: the ones that are not in use, a few of them.
+// client merely claims costs nothing. BufferPool: where they come from; bounds what all clients together may hold.
 #pragma once
+#include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -20,12 +22,8 @@ class Buffer {
 
   std::byte* data() const { return data_; }  // page-aligned
   std::size_t capacity() const { return capacity_; }
-  // Grows to at least `capacity`, keeping the contents; data() may move. Throws std::bad_alloc.
-  void grow(std::size_t capacity);
-  // Whether somebody else still uses the contents (see Pin): then they must not be moved or overwritten.
+  // Whether somebody else still uses the contents (see Pin): then they must not be overwritten.
   bool pinned() const { return pins_.load(std::memory_order_acquire) != 0; }
-  // Gives the pages behind the first `keep` bytes back to the system; their contents are lost.
-  void give_back(std::size_t keep);
 
  private:
   friend class Pin;
@@ -59,20 +57,27 @@ class Pin {
   std::shared_ptr<Buffer> buffer_;
 };
 
+// Buffers up to the usual capacity are free of charge (a client has two while it talks). The capacity of larger ones, all taken
+// together, stays within a limit: who wants one waits until others have let theirs go.
 class BufferPool {
  public:
+  static constexpr std::size_t small_capacity = 16 * 1024;
   static constexpr std::size_t usual_capacity = 256 * 1024;
 
-  // A buffer of at least `capacity` bytes; returns to the pool, or to the system, when the last owner lets go. [any thread]
+  // `limit`: bytes in large buffers. One that is larger than the limit is given out when no other is.
+  explicit BufferPool(std::size_t limit);
+
+  // A buffer of at least `capacity` bytes; goes back to the pool, or to the system, when its last owner lets go. try_take gives
+  // null instead of waiting. Throws std::bad_alloc. [any thread]
   std::shared_ptr<Buffer> take(std::size_t capacity = usual_capacity);
+  std::shared_ptr<Buffer> try_take(std::size_t capacity);
+
+  // Whether somebody waits for a large buffer: who has one that he does not need should let it go. [any thread]
+  bool wanted() const;
 
  private:
-  static constexpr std::size_t most_kept = 16;
-  struct Shelf {
-    std::mutex mutex;
-    std::vector<std::unique_ptr<Buffer>> buffers;  // of the usual capacity
-  };
-  std::shared_ptr<Shelf> shelf_ = std::make_shared<Shelf>();
+  struct State;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace ashlar::host

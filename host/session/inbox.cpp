@@ -1,19 +1,56 @@
 #include "session/inbox.hpp"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace ashlar::host {
 namespace {
-constexpr std::size_t least_room = 4096;          // below this a recv is not worth its call
-constexpr std::size_t large = 64 * 1024;
+
+constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
+constexpr std::size_t usual = BufferPool::usual_capacity;
+constexpr std::size_t alone = 64 * 1024;  // messages from this size on are received without what follows them
+
 }  // namespace
 
+bool Inbox::try_expect(std::size_t bytes) { return make_room(bytes, false); }
+
+void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
+
+bool Inbox::make_room(std::size_t bytes, bool wait) {
+  expected_ = bytes;
+  if (buffer_ && buffer_->capacity() - begin_ >= bytes) return true;
+  if (buffer_ && buffer_->capacity() >= bytes && !buffer_->pinned()) {
+    std::memmove(buffer_->data(), buffer_->data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    return true;
+  }
+  // Never wait for a large buffer while holding another: two clients could wait for each other for ever.
+  if (wait && bytes > usual) let_large_go();
+  std::shared_ptr<Buffer> buffer = wait ? pool_.take(bytes) : pool_.try_take(bytes);
+  if (!buffer) return false;
+  move_to(std::move(buffer));
+  return true;
+}
+
+// What is unread then begins the new buffer, which is large enough for it.
+void Inbox::move_to(std::shared_ptr<Buffer> buffer) {
+  if (buffer_) std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
+  buffer_ = std::move(buffer);
+  end_ -= begin_;
+  begin_ = 0;
+}
+
 ssize_t Inbox::receive(int fd, int flags) {
-  const std::size_t most = make_room();
+  if (!buffer_) buffer_ = pool_.take();
+  const std::size_t have = end_ - begin_;
+  if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
+  if (expected_ == 0) make_room(have + least_room, true), expected_ = 0;
+  // Unless a large message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
+  // And the rest of one comes alone, so that what follows it begins at the buffer's begin and need not be moved.
+  std::size_t most = std::min(buffer_->capacity() - end_, have < usual ? usual - have : 0);
+  if (expected_ > alone) most = expected_ - have;
   ssize_t n;
   do n = ::recv(fd, buffer_->data() + end_, most, flags);
   while (n < 0 && errno == EINTR);
@@ -24,29 +61,8 @@ ssize_t Inbox::receive(int fd, int flags) {
   return n;
 }
 
-// Returns how much to receive.
-std::size_t Inbox::make_room() {
-  if (!buffer_) buffer_ = pool_.take();
-  const bool pinned = buffer_->pinned();
-  const std::size_t have = end_ - begin_;
-  if (have == 0 && !pinned) begin_ = end_ = 0;
-  const std::size_t needed = std::max(expected_, have + least_room);
-  if (buffer_->capacity() - begin_ < needed) move(needed, have, pinned);
-  // The rest of a large message alone: what follows it then starts a buffer of its own and need not be moved.
-  return expected_ > large ? expected_ - have : buffer_->capacity() - end_;
-}
-
-void Inbox::move(std::size_t needed, std::size_t have, bool pinned) {
-  if (pinned) {  // a worker still reads from this one: go on in another
-    std::shared_ptr<Buffer> fresh = pool_.take(needed);
-    if (have != 0) std::memcpy(fresh->data(), buffer_->data() + begin_, have);
-    buffer_ = std::move(fresh);
-  } else {
-    if (have != 0 && begin_ != 0) std::memmove(buffer_->data(), buffer_->data() + begin_, have);
-    if (buffer_->capacity() < needed) buffer_->grow(needed);
-  }
-  begin_ = 0;
-  end_ = have;
+void Inbox::let_large_go() {
+  if (is_large() && end_ - begin_ <= usual) move_to(pool_.take());
 }
 
 void Inbox::give_back() {

@@ -18,8 +18,10 @@ class Inbox {
   }
   void consume(std::size_t bytes) { begin_ += bytes; }
 
-  // Makes sure that a message of `bytes`, the first of the unread ones, will fit. Reserves address space, no memory.
-  void expect(std::size_t bytes) { expected_ = bytes; }
+  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: it needs a large buffer and would
+  // have to wait for one. expect() waits; call it with no other large buffer in hand.
+  bool try_expect(std::size_t bytes);
+  void expect(std::size_t bytes);
 
   // Receives what the socket has, waiting for something as long as its SO_RCVTIMEO. Returns as recv(2); EINTR is retried.
   ssize_t receive(int fd) { return receive(fd, 0); }
@@ -29,18 +31,22 @@ class Inbox {
   // Keeps what has been received so far in place while a worker uses it.
   Pin pin() const { return Pin(buffer_); }
 
+  // Whether it holds a large buffer.
+  bool is_large() const { return buffer_ && buffer_->capacity() > BufferPool::usual_capacity; }
+  // Exchanges a large buffer for one of the usual size; it is for messages that are expected, and none may be now.
+  void let_large_go();
   // Lets the buffer go if nothing is unread: for a client that is idle.
   void give_back();
 
  private:
+  bool make_room(std::size_t bytes, bool wait);
+  void move_to(std::shared_ptr<Buffer> buffer);
   ssize_t receive(int fd, int flags);
-  std::size_t make_room();
-  void move(std::size_t needed, std::size_t have, bool pinned);
 
   BufferPool& pool_;
   std::shared_ptr<Buffer> buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  std::size_t expected_ = 0;
+  std::size_t expected_ = 0;  // size of the message that has begun to arrive; 0: not known
 };
 
 }  // namespace ashlar::host

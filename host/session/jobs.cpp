@@ -13,9 +13,10 @@ class Jobs::Job final : public Task, public Posted {
  public:
   explicit Job(Jobs& jobs) : jobs_(jobs) {}
 
-  void begin(const Asked& asked, Pin& payload, std::size_t bytes) {
+  void begin(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, std::size_t bytes) {
     asked_ = asked;
     payload_ = std::move(payload);
+    answer_ = std::move(answer);
     held_ = bytes;
     waiting_ = nullptr;
   }
@@ -36,16 +37,8 @@ class Jobs::Job final : public Task, public Posted {
  private:
   friend class Jobs;
   void execute() noexcept {
-    // A read's data start on a page, which spares a backend with O_DIRECT the copy.
-    const std::size_t before = page - jobs_.replier_.data_offset();
-    try {
-      answer_ = jobs_.pool_.take(before + jobs_.replier_.room(asked_));
-      at_ = answer_->data() + before;
-      size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
-    } catch (const std::bad_alloc&) {
-      at_ = small_;
-      size_ = jobs_.replier_.out_of_memory(asked_, at_).bytes;
-    }
+    at_ = answer_->data() + jobs_.before_reply();
+    size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
     payload_.release();
     jobs_.outlet_.post(*this);  // may end in sent() at once: nothing of this job is touched behind it
   }
@@ -57,7 +50,6 @@ class Jobs::Job final : public Task, public Posted {
   std::shared_ptr<Buffer> answer_;
   std::byte* at_ = nullptr;
   std::size_t size_ = 0;
-  std::byte small_[protocol::max_error_size];
   Job* waiting_ = nullptr;
 };
 
@@ -70,25 +62,34 @@ bool Jobs::has_room(std::size_t bytes) const {
   return under_way_ == 0 || (under_way_ < most_under_way && bytes_ + bytes <= most_bytes);
 }
 
+// A read's data start on a page, which spares a backend with O_DIRECT the copy.
+std::size_t Jobs::before_reply() const { return page - replier_.data_offset(); }
+
+std::size_t Jobs::answer_capacity(const Asked& asked) const { return before_reply() + replier_.room(asked); }
+
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  return launch(asked, payload, lock, false);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!has_room(answer_capacity(asked) + asked.verdict.payload)) return false;
+  }
+  std::shared_ptr<Buffer> answer = pool_.try_take(answer_capacity(asked));
+  return answer && launch(asked, payload, std::move(answer), false);
 }
 
 void Jobs::start(const Asked& asked, Pin& payload) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  launch(asked, payload, lock, true);
-}
-
-bool Jobs::launch(const Asked& asked, Pin& payload, std::unique_lock<std::mutex>& lock, bool wait) {
-  const std::size_t bytes = replier_.room(asked) + asked.verdict.payload;
-  if (!has_room(bytes)) {
-    if (!wait) return false;
+  {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const std::size_t bytes = answer_capacity(asked) + asked.verdict.payload;
     changed_.wait(lock, [&] { return has_room(bytes); });
   }
-  const bool own_thread = active_ < width_;
-  const bool place = own_thread && executor_.take_worker();
-  if (!place && active_ == 0 && !wait) return false;
+  launch(asked, payload, pool_.take(answer_capacity(asked)), true);  // not under the lock: jobs that end let buffers go
+}
+
+// There is room: only this thread adds jobs. False: all workers are taken and `here` is not allowed.
+bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const bool place = active_ < width_ && executor_.take_worker();
+  if (!place && active_ == 0 && !here) return false;
 
   if (free_.empty()) {
     all_.push_back(std::make_unique<Job>(*this));
@@ -96,7 +97,8 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::unique_lock<std::mutex>
   }
   Job* job = free_.back();
   free_.pop_back();
-  job->begin(asked, payload, bytes);
+  const std::size_t bytes = answer_capacity(asked) + asked.verdict.payload;
+  job->begin(asked, payload, std::move(answer), bytes);
   ++under_way_;
   bytes_ += bytes;
 

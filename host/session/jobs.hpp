@@ -28,7 +28,7 @@ class Jobs {
   // False: it would have to wait; nothing happened. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
   // As try_start, but waits, or runs the request on the calling thread when all workers are taken, so that nobody's blocking
-  // requests can stop this client for good. [the session's thread]
+  // requests can stop this client for good. Call it with no large buffer in hand. [the session's thread]
   void start(const Asked& asked, Pin& payload);
 
   // Whether nothing is under way. [the session's thread]
@@ -39,7 +39,9 @@ class Jobs {
  private:
   class Job;
   bool has_room(std::size_t bytes) const;
-  bool launch(const Asked& asked, Pin& payload, std::unique_lock<std::mutex>& lock, bool wait);
+  std::size_t before_reply() const;
+  std::size_t answer_capacity(const Asked& asked) const;
+  bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here);
   Job* next(bool has_place);
   void done(Job& job);
 

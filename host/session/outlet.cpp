@@ -23,7 +23,7 @@ class Outlet::Turn {
   }
   ~Turn() {
     lock_.lock();
-    if (!usable_) outlet_.broken_ = true;
+    if (!usable_) outlet_.break_off();
     outlet_.send_posted(lock_, false);
     outlet_.busy_ = false;
   }
@@ -55,7 +55,7 @@ int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t o
       length -= static_cast<std::size_t>(n);
       continue;
     }
-    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EINTR || (errno == EAGAIN && may_wait_on()))) continue;
     // Either side may have failed; a socket that failed also fails the padding below.
     const int error = n == 0 ? EIO : errno;
     if (!pad) return turn.done(false), error;
@@ -68,6 +68,15 @@ int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t o
     return error;
   }
   return 0;
+}
+
+// A client that has taken nothing for long keeps its memory only as long as nobody else needs it.
+bool Outlet::may_wait_on() const { return !pool_.wanted(); }
+
+// Also ends the session's wait for more requests.
+void Outlet::break_off() {
+  if (!broken_) ::shutdown(fd_, SHUT_RDWR);
+  broken_ = true;
 }
 
 void Outlet::post(Posted& reply) {
@@ -105,7 +114,7 @@ void Outlet::send_posted(std::unique_lock<std::mutex>& lock, bool worker) {
     }
     for (Posted* reply : batch) reply->sent();
     lock.lock();
-    if (!well) broken_ = true;
+    if (!well) break_off();
   }
 }
 
@@ -123,7 +132,7 @@ bool Outlet::send_all(std::span<iovec> parts, int flags, bool worker) {
       if (errno == EAGAIN && !waits) {
         executor_.give_worker_back();
         waits = true;
-      } else if (errno != EINTR) {
+      } else if (errno != EINTR && !(errno == EAGAIN && may_wait_on())) {
         well = false;
       }
       continue;

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "session/buffer.hpp"
 #include "session/executor.hpp"
 
 namespace ashlar::host {
@@ -26,7 +27,8 @@ class Posted {
 
 class Outlet {
  public:
-  Outlet(int fd, Executor& executor) : fd_(fd), executor_(executor) {}
+  // `fd`'s SO_SNDTIMEO is how long a client may take nothing at all while others wait for memory.
+  Outlet(int fd, Executor& executor, const BufferPool& pool) : fd_(fd), executor_(executor), pool_(pool) {}
 
   // Sends `bytes`; returns when the kernel has taken them. `more`: something follows at once. [the session's thread]
   void send(std::span<const std::byte> bytes, bool more = false);
@@ -42,10 +44,13 @@ class Outlet {
  private:
   class Turn;
   bool send_all(std::span<iovec> parts, int flags, bool worker = false);
+  bool may_wait_on() const;
+  void break_off();
   void send_posted(std::unique_lock<std::mutex>& lock, bool worker);
 
   const int fd_;
   Executor& executor_;
+  const BufferPool& pool_;
   std::mutex mutex_;
   std::condition_variable free_;
   bool busy_ = false;    // somebody is sending

@@ -4,7 +4,6 @@
 #include <ashlar/io.hpp>
 
 #include <atomic>
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -53,8 +52,6 @@ class Replier {
 
   // A reply to what was refused or needs nothing done.
   Reply settle(const Asked& asked, std::byte* at) const;
-  // A reply to what there was no memory for.
-  Reply out_of_memory(const Asked& asked, std::byte* at) const { return fail(asked, at, ENOMEM); }
   // What follows the lent data of a structured read. Returns its size.
   std::size_t lent_tail(const Asked& asked, std::byte* at, int error) const;
 

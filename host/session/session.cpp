@@ -11,8 +11,8 @@
 namespace ashlar::host {
 namespace {
 
-// How long a thread waits for its client before it turns to something else.
-constexpr timeval patience{.tv_sec = 0, .tv_usec = 100'000};
+constexpr timeval receive_timeout{.tv_sec = 0, .tv_usec = std::chrono::microseconds(Transmission::patience).count()};
+constexpr timeval send_timeout{.tv_sec = 10, .tv_usec = 0};  // see Outlet
 // Large reads gain much from a send buffer that takes them whole.
 constexpr int send_buffer = 1 << 20;
 
@@ -24,7 +24,8 @@ Session::Session(int fd, std::string peer, SessionContext& context)
       context_(context),
       deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
       inbox_(context.pool) {
-  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &receive_timeout, sizeof receive_timeout);
+  ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
   handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
 }

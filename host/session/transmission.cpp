@@ -9,7 +9,8 @@ namespace {
 using namespace protocol;
 
 constexpr unsigned workers_per_client = 16;
-constexpr std::size_t most_kept = 4u << 20;  // bytes of the reply buffer that stay in memory between batches
+// How long a request may lie here in part, in memory that others wait for, without a further byte.
+constexpr std::chrono::seconds most_stalled{10};
 }  // namespace
 
 Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inbox& inbox,
@@ -19,7 +20,7 @@ Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inb
       stopping_(stopping),
       around_(surroundings),
       replier_(chain, agreement, around_.max_payload, around_.log),
-      outlet_(fd, around_.executor),
+      outlet_(fd, around_.executor, around_.pool),
       jobs_(replier_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
 
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
@@ -33,7 +34,10 @@ Transmission::Outcome Transmission::run() {
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
     const ssize_t n = wait(poller);
-    if (n > 0) continue;
+    if (n > 0) {
+      quiet_ = 0;
+      continue;
+    }
     if (n == 0) return end(inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request");
     if (errno != EAGAIN) return end(std::strerror(errno));
     if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0) {
@@ -41,12 +45,15 @@ Transmission::Outcome Transmission::run() {
       inbox_.give_back();
       return Outcome::idle;
     }
+    if (++quiet_ * patience >= most_stalled && around_.pool.wanted() && inbox_.is_large())
+      return end("stalled within a request while others wait for memory");
   }
 }
 
 // Receives more, polling first where that pays.
 ssize_t Transmission::wait(Poller& poller) {
   ssize_t n = -1;
+  if (around_.pool.wanted() && inbox_.unread().empty()) let_large_buffers_go();
   if (poller.begin()) {
     do n = inbox_.poll(fd_);
     while (n < 0 && errno == EAGAIN && poller.go_on());
@@ -82,7 +89,7 @@ Transmission::Served Transmission::serve_received() {
     if (asked.verdict.kind == Verdict::Kind::run) {
       whole += asked.verdict.payload;
       if (bytes.size() < whole) {
-        inbox_.expect(whole);
+        expect(whole);
         return Served::all;
       }
       asked.payload = bytes.data() + request_size;
@@ -123,7 +130,16 @@ void Transmission::hand_over(const Asked& asked) {
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
   send_replies();
+  if (asked.verdict.payload == 0) let_large_buffers_go();
   jobs_.start(asked, payload);
+}
+
+// Makes room for a request that has arrived in part.
+void Transmission::expect(std::size_t bytes) {
+  if (inbox_.try_expect(bytes)) return;
+  send_replies();
+  let_large_buffers_go();
+  inbox_.expect(bytes);
 }
 
 // Memory for a reply of up to `bytes`, behind those laid out before.
@@ -131,7 +147,14 @@ std::byte* Transmission::reply_room(std::size_t bytes) {
   if (!replies_) replies_ = around_.pool.take();
   if (replies_->capacity() - replies_size_ < bytes) {
     send_replies();
-    replies_->grow(bytes);
+    if (replies_->capacity() < bytes) {
+      replies_.reset();
+      replies_ = around_.pool.try_take(bytes);
+      if (!replies_) {
+        let_large_buffers_go();
+        replies_ = around_.pool.take(bytes);
+      }
+    }
   }
   return replies_->data() + replies_size_;
 }
@@ -139,8 +162,13 @@ std::byte* Transmission::reply_room(std::size_t bytes) {
 void Transmission::send_replies() {
   if (replies_size_ == 0) return;
   outlet_.send({replies_->data(), replies_size_});
-  if (replies_size_ > most_kept) replies_->give_back(most_kept);
   replies_size_ = 0;
+}
+
+// Before a wait for one: two clients that each hold a large buffer and want another would wait for each other for ever.
+void Transmission::let_large_buffers_go() {
+  if (replies_size_ == 0) replies_.reset();
+  inbox_.let_large_go();
 }
 
 Transmission::Outcome Transmission::end(std::string reason) {

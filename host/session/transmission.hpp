@@ -37,6 +37,9 @@ class Transmission {
     spdlog::logger& log;
   };
 
+  // What the socket's SO_RCVTIMEO is to be: how long run() waits for the client before it turns to something else.
+  static constexpr std::chrono::milliseconds patience{100};
+
   // `chain` outlives it. `inbox` may hold bytes that came behind the handshake.
   Transmission(int fd, Chain& chain, const protocol::Agreement& agreement, Inbox& inbox,
                const std::atomic<bool>& stopping, const Surroundings& surroundings);
@@ -57,8 +60,10 @@ class Transmission {
   void serve(const Asked& asked);
   void serve_lent(const Asked& asked, const Reply& reply);
   void hand_over(const Asked& asked);
+  void expect(std::size_t bytes);
   std::byte* reply_room(std::size_t bytes);
   void send_replies();
+  void let_large_buffers_go();
   Outcome end(std::string reason);
 
   const int fd_;
@@ -71,6 +76,7 @@ class Transmission {
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
+  unsigned quiet_ = 0;               // waits since the last byte came
   Counts counts_;
   std::string reason_;
 };

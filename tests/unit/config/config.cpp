@@ -35,6 +35,8 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.server.handshake_timeout == 10s);
   CHECK(config.server.max_payload == 32u << 20);
   CHECK(config.server.workers == 256);
+  CHECK(config.server.max_memory == 1u << 30);
+  CHECK_FALSE(config.server.busy_poll);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name == "disk");
   CHECK(config.exports[0].description.empty());
@@ -56,6 +58,8 @@ max_connections = 7
 handshake_timeout = 0.25
 max_payload = "1M"
 workers = 3
+max_memory = "2G"
+busy_poll = 50
 )") + least);
   REQUIRE(config.server.listen.size() == 2);
   CHECK(config.server.listen[0].path == folder.path() / "a.sock");
@@ -66,6 +70,8 @@ workers = 3
   CHECK(config.server.handshake_timeout == 250ms);
   CHECK(config.server.max_payload == 1u << 20);
   CHECK(config.server.workers == 3);
+  CHECK(config.server.max_memory == std::uint64_t{2} << 30);
+  CHECK(config.server.busy_poll == 50us);
 }
 
 TEST_CASE("limits are read at both of their ends") {

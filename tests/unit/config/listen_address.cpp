@@ -104,6 +104,7 @@ TEST_CASE("the same port or socket, however it is written") {
   CHECK_FALSE(same("tcp:127.0.0.1:1", "tcp:127.0.0.1:2"));
   CHECK_FALSE(same("tcp:127.0.0.1:1", "tcp:127.0.0.2:1"));
   CHECK_FALSE(same("tcp:127.0.0.1:0", "tcp:127.0.0.1:0"));
+  CHECK_FALSE(same("tcp:[::1]:1", "tcp:[::2]:1"));
   CHECK_FALSE(same("tcp:[fe80::1%a]:1", "tcp:[fe80::1%b]:1"));
   CHECK_FALSE(same("unix:a", "unix:b"));
 }

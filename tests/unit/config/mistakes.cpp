@@ -40,7 +40,7 @@ TEST_CASE("unknown key") {
   CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, module_path, max_connections, "
-        "handshake_timeout, max_payload, workers");
+        "handshake_timeout, max_payload, workers, max_memory, busy_poll");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\n") == ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");
   CHECK(mistake("[[export]]\nname = \"a\"\n[[export.filters]]\n") ==
@@ -112,6 +112,9 @@ TEST_CASE("out of range") {
              ContainsSubstring("1000001 is out of range; give 1 to 1000000"));
   CHECK_THAT(server_mistake("max_connections = -1"), ContainsSubstring("-1 is out of range"));
   CHECK(server_mistake("workers = 4097") == ":2:11: key \"workers\": 4097 is out of range; give 1 to 4096");
+  CHECK_THAT(server_mistake("max_memory = \"127M\""), ContainsSubstring("133169152 is out of range; give 128M to 1T"));
+  CHECK(server_mistake("busy_poll = 10001") == ":2:13: key \"busy_poll\": 10001 is out of range; give 0 to 10000");
+  CHECK(server_mistake("busy_poll = \"yes\"") == ":2:13: key \"busy_poll\": \"yes\"; write \"auto\" or microseconds");
   CHECK(server_mistake("max_payload = 65535") == ":2:15: key \"max_payload\": 65535 is out of range; give 64K to 64M");
   CHECK_THAT(server_mistake("max_payload = \"65M\""), ContainsSubstring("68157440 is out of range; give 64K to 64M"));
   CHECK_THAT(server_mistake("max_payload = \"1.5M\""),
@@ -238,6 +241,11 @@ TEST_CASE("a NUL in a text, which would cut it short") {
 
 TEST_CASE("a key with a line break does not break the line") {
   CHECK_THAT(mistake("\"a\\nb\" = 1\n"), StartsWith(":1:1: key \"a\\nb\": unknown"));
+}
+
+TEST_CASE("a mistake is one line, whatever its file is called and its text says") {
+  CHECK(ConfigError("a\nb.toml", {3, 4}, "what\nelse").what() == std::string("a\\nb.toml:3:4: what\\nelse"));
+  CHECK(ConfigError("a.toml", {}, "what").what() == std::string("a.toml: what"));
 }
 
 TEST_CASE("deep nesting is refused before it can exhaust the stack") {
