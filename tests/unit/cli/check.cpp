@@ -56,7 +56,7 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
         "  chain, from the client to the plugin:\n"
         "    reed tune=\"d \\\"minor\\\"\"\n"
         "    reed tune=\"c\"\n"
-        "    pond size=64K depth=shallow dry=false shore=\"" +
+        "    pond size=64K depth=shallow dry=false wet=false shore=\"" +
             folder.path().string() +
             "/sand\"\n"
             "  ops          read\n"
@@ -70,7 +70,7 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             "  read-only    yes\n"
             "  threads      parallel\n"
             "  chain, from the client to the plugin:\n"
-            "    pond size=1000 depth=deep dry=false fish=3\n"
+            "    pond size=1000 depth=deep dry=false wet=false fish=3\n"
             "  ops          read\n"
             "  flags        none\n"
             "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
@@ -78,6 +78,19 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             "\n"
             "OK: " +
             file.string() + ": 2 exports\n");
+}
+
+TEST_CASE("check marks the layers that the host has added") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "disk"
+filter = [{ type = "reed" }]
+plugin = { type = "pond", size = 1, wet = true }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, ContainsSubstring("    reed tune=\"c\"\n    zero-emulation (implicit)\n    pond size=1 "));
+  CHECK_THAT(outcome.out, ContainsSubstring("  read-only    no\n"));
 }
 
 TEST_CASE("module not found") {

@@ -95,6 +95,14 @@ TEST_CASE("a config that cannot be read") {
   check_refused({"serve", "/nowhere/a.toml"}, text);
 }
 
+TEST_CASE("an option takes one value, and the file may stand behind it") {
+  const std::string text = "/nowhere/a.toml: cannot read the config: No such file or directory";
+  check_refused({"serve", "--listen", "tcp::1", "--listen", "tcp::2", "/nowhere/a.toml"}, text);
+  check_refused({"check", "--module-path", TEST_MODULES, "/nowhere/a.toml"}, text);
+  check_refused({"list", "--module-path", TEST_MODULES, TEST_MODULES},
+                "ashlar: The following argument was not expected: " TEST_MODULES "; see ashlar --help");
+}
+
 TEST_CASE("a config with a mistake") {
   const TempFolder folder;
   const auto file = folder.write("a.toml", "[sever]\n").string();
@@ -134,6 +142,7 @@ TEST_CASE("inspect describes a module and its parameters") {
       "  size   size     -        1..1G         yes       bytes\n"
       "  depth  choice   shallow  deep|shallow  no        how far down\n"
       "  dry    boolean  false    -             no        refuse to open\n"
+      "  wet    boolean  false    -             no        take writes\n"
       "  fish   integer  -        0..9          no        how many\n"
       "  shore  path     -        -             no        a file\n";
   const Outcome by_name = run_command({"inspect", "pond", "--module-path", TEST_MODULES});

@@ -1,4 +1,4 @@
-// A plugin that holds nothing: reads zeroes, cannot be written to. With `dry`, it cannot be opened.
+// A plugin that holds nothing: reads zeroes, takes writes only if `wet`, cannot zero. With `dry`, it cannot be opened.
 #include <ashlar/plugin.hpp>
 #include <cstring>
 
@@ -11,25 +11,27 @@ class Pond final : public ashlar::Plugin {
       ashlar::Param::size("size", "bytes").needed().range(1, 1 << 30),
       ashlar::Param::choice("depth", depths, "how far down").or_else("shallow"),
       ashlar::Param::boolean("dry", "refuse to open").or_else("false"),
+      ashlar::Param::boolean("wet", "take writes").or_else("false"),
       ashlar::Param::integer("fish", "how many").range(0, 9),
       ashlar::Param::path("shore", "a file"),
   };
   struct Layer {
     std::uint64_t size;
-    bool dry;
+    bool dry, wet;
     explicit Layer(const ashlar::Create& create)
-        : size(create.params.size("size")), dry(create.params.boolean("dry")) {}
+        : size(create.params.size("size")), dry(create.params.boolean("dry")), wet(create.params.boolean("wet")) {}
   };
 
   Pond(Layer& layer, const ashlar::Open&) : layer_(layer) {}
   ashlar::Geometry describe() override {
     if (layer_.dry) throw std::system_error(ENOENT, std::generic_category(), "the pond is dry");
-    return {.size = layer_.size, .read_only = true};
+    return {.size = layer_.size, .read_only = !layer_.wet};
   }
   ashlar::Status read(ashlar::Io& io) noexcept override {
     std::memset(io.buffer().data(), 0, io.length());
     return ashlar::Status::success();
   }
+  ashlar::Status write(ashlar::Io&) noexcept override { return ashlar::Status::success(); }
 
  private:
   Layer& layer_;

@@ -16,19 +16,13 @@ TEST_CASE("a shared object has no fault") { CHECK(fault_in_elf(good).empty()); }
 TEST_CASE("a shared object that is cut short anywhere is refused, not mapped") {
   const TempFolder folder;
   const auto file = folder.path() / "brick.so";
-  const auto whole = std::filesystem::file_size(good);
-  std::uintmax_t refused = 0;
-  for (std::uintmax_t size = 0; size < whole; size += 97) {
+  // Code, constants and data lie on pages of their own, so that the last of them begins behind the second page.
+  for (std::uintmax_t size = 64; size < 8192; size += 97) {
     std::filesystem::copy_file(good, file, std::filesystem::copy_options::overwrite_existing);
     std::filesystem::resize_file(file, size);
-    const std::string fault = fault_in_elf(file);
-    // Behind the last segment lie only tables that the dynamic linker does not read.
-    if (fault.empty()) break;
-    CHECK(
-        (fault == "is cut short; copy or build it again" || (size < 64 && fault == "is no ELF file, so not a module")));
-    ++refused;
+    INFO(size);
+    CHECK(fault_in_elf(file) == "is cut short; copy or build it again");
   }
-  CHECK(refused > 64 / 97 + 1);
 }
 
 TEST_CASE("what is no shared object is refused with what it is") {
