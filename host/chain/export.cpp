@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "chain/geometry_check.hpp"
+#include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -12,11 +13,27 @@ std::string who(const ExportConfig& in, const ashlar_module& module) {
   return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
 }
 
+// A module's complaint as a mistake in the config: at the parameter whose value it names, or else at the layer's type.
+ConfigError blame(const Config& config, std::span<const LayerConfig* const> layers, const std::string& complaint) {
+  for (const LayerConfig* layer : layers)
+    for (const ConfigParameter& parameter : layer->parameters) {
+      const auto* text = std::get_if<std::string>(&parameter.value);
+      if (text == nullptr || text->empty() || complaint.find(*text) == std::string::npos) continue;
+      return {config.file, parameter.value_place, "key " + in_quotes(parameter.key) + ": " + complaint};
+    }
+  return {config.file, layers.front()->place, "key \"type\": " + complaint};
+}
+
+ConfigError blame(const Config& config, const LayerConfig& layer, const std::string& complaint) {
+  const LayerConfig* const one = &layer;
+  return blame(config, {&one, 1}, complaint);
+}
+
 std::shared_ptr<const Library> find(const Config& config, Registry& registry, ModuleKind kind, const LayerConfig& layer) {
   try {
     return registry.find(kind, layer.type);
   } catch (const ModuleError& e) {
-    throw ConfigError(config.file, layer.place, e.what());
+    throw ConfigError(config.file, layer.place, std::string("key \"type\": ") + e.what());
   }
 }
 
@@ -32,9 +49,9 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
   ashlar_error error{text.data(), text.size()};
   const std::int32_t status = library_->module().create(&log_.services(), values_.data(), &instance_, &error);
   if (status != 0)
-    throw ConfigError(config.file, layer.place,
-                      std::string(name(library_->kind())) + " \"" + type() + "\": " +
-                          (text[0] != 0 ? text.data() : std::generic_category().message(status)));
+    throw blame(config, layer,
+                std::string(name(library_->kind())) + " \"" + type() + "\": " +
+                    (text[0] != 0 ? text.data() : std::generic_category().message(status)));
 }
 
 Layer::~Layer() { library_->module().destroy(instance_); }
@@ -53,7 +70,9 @@ Export::Export(const Config& config, const ExportConfig& own, Registry& registry
     if (own.zero_emulation) add_zero_emulation(config, own, registry, logger);
     open_layers();
   } catch (const OpenError& e) {
-    throw ConfigError(config.file, own.plugin.place, e.what());
+    std::vector<const LayerConfig*> layers{&own.plugin};
+    for (const LayerConfig& filter : own.filters) layers.push_back(&filter);
+    throw blame(config, layers, e.what());
   }
 }
 
