@@ -1,6 +1,8 @@
 #include "open.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -70,6 +72,12 @@ std::unique_ptr<Backend> open_backend(const OpenOptions& options, Syscalls& sysc
   };
   if (::fstat(fd.get(), &opened) != 0) fail(options, errno);
   if (!same(opened)) throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
+
+  // A device that is set read-only lets itself be opened for writing, and then refuses each write.
+  int protected_device = 0;
+  if (kind == Kind::block && !options.read_only && ::ioctl(fd.get(), BLKROGET, &protected_device) == 0 &&
+      protected_device != 0)
+    fail(options, EROFS, hint_for(options, EROFS));
 
   Facts facts = find_facts(kind, fd.get(), opened);
   facts.read_only = options.read_only;

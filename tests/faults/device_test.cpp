@@ -1,0 +1,162 @@
+// The block and file plugins on the loop device $DEVICE over $BACKING with sectors of $SECTOR bytes. $REFUSED: what the
+// kernel is made to refuse (refuse.c).
+#include <cstdlib>
+
+#include "catch.hpp"
+#include "modules/plugins/loaded.hpp"
+#include "modules/plugins/scratch.hpp"
+
+using namespace testing;
+namespace Flag = ashlar::Flag;
+using ashlar::Op;
+
+namespace {
+
+constexpr std::uint64_t K = 1024, M = K * K, size = 64 * M;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set");
+  return value;
+}
+
+const std::string device = environment("DEVICE"), backing = environment("BACKING"), refused = environment("REFUSED");
+const std::uint64_t sector = std::stoull(environment("SECTOR"));
+const bool no_fallocate = refused.find("fallocate") != std::string::npos;
+const bool no_blkzeroout = refused.find("blkzeroout") != std::string::npos;
+const bool can_zero = !no_fallocate || !no_blkzeroout;
+
+std::string module_file(const char* name) { return std::string(MODULE_FOLDER) + "/" + name + ".so"; }
+
+std::string refusal(const char* module, std::map<std::string, std::string> parameters) {
+  Plugin plugin(module_file(module), std::move(parameters));
+  try {
+    plugin.open();
+  } catch (const Failed& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::string last_line(Plugin& plugin) { return plugin.log.lines[ASHLAR_LOG_DEBUG].back(); }
+
+}  // namespace
+
+TEST_CASE("the geometry is the device's") {
+  for (const char* direct : {"false", "true"}) {
+    Plugin plugin(module_file("block"), {{"path", device}, {"direct", direct}});
+    auto disk = plugin.open();
+    REQUIRE(disk.geometry.size == size);
+    REQUIRE(disk.geometry.minimum == (*direct == 't' ? sector : 1));
+    REQUIRE(disk.geometry.preferred >= 4096);
+    REQUIRE(disk.geometry.multi_conn);
+    REQUIRE(disk.geometry.zero_may_fail);
+    REQUIRE(disk.extents(0, size) == "D67108864");
+  }
+}
+
+TEST_CASE("block opens the device exclusively unless told otherwise") {
+  Plugin first(module_file("block"), {{"path", device}});
+  auto disk = first.open();
+  REQUIRE(refusal("block", {{"path", device}}) ==
+          "cannot open '" + device +
+              "': Device or resource busy; is it mounted? exclusive = false opens it "
+              "all the same");
+  REQUIRE(refusal("block", {{"path", device}, {"exclusive", "false"}}).empty());
+  auto another_connection = first.open();
+  REQUIRE(another_connection.geometry.size == size);
+}
+
+TEST_CASE("block refuses what is no block device") {
+  REQUIRE(refusal("block", {{"path", backing}}) ==
+          "cannot open '" + backing + "': it is a regular file, not a block device; the file plugin serves it");
+}
+
+TEST_CASE("an aligned zero takes the best way there is") {
+  Plugin plugin(module_file("block"), {{"path", device}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(0, 4 * M, 'x') == 0);
+  const bool may_trim = GENERATE(false, true);
+  const int status = disk.run(Io(Op::zero, M, M, may_trim ? Flag::may_trim : Flag::none));
+  REQUIRE(status == (can_zero ? 0 : ENOTSUP));
+  const char* way = no_blkzeroout && no_fallocate ? "blkzeroout EOPNOTSUPP"
+                    : no_fallocate                ? "blkzeroout ok"
+                    : may_trim                    ? "punch_hole ok"
+                                                  : "zero_range ok";
+  REQUIRE(last_line(plugin) == std::string("zero 1M@1M: ") + way);
+  REQUIRE(disk.holds(0, M, 'x'));
+  REQUIRE(disk.holds(M, M, can_zero ? 0 : 'x'));
+  REQUIRE(disk.holds(2 * M, 2 * M, 'x'));
+}
+
+TEST_CASE("an unaligned zero is aligned in its middle and written at its ends") {
+  Plugin plugin(module_file("file"), {{"path", device}});
+  auto disk = plugin.open();
+  const auto [offset, length] = GENERATE(table<std::uint64_t, std::uint64_t>(
+      {{1, 100'000}, {511, 4097}, {4095, 2}, {4000, 4096}, {8191, 1}, {size - 5001, 5001}, {4096, 5000}}));
+  const std::uint64_t from = offset < 20'000 ? 0 : size - 20'000;
+  const std::uint64_t span = std::min<std::uint64_t>(size - from, 200'000);
+  REQUIRE(disk.fill(from, span, 'x') == 0);
+  const int status = disk.run(Io(Op::zero, offset, length));
+  INFO(length << "@" << offset);
+  const bool has_middle = (offset + sector - 1) / sector < (offset + length) / sector;
+  REQUIRE(status == (can_zero || !has_middle ? 0 : ENOTSUP));
+  REQUIRE(disk.holds(from, offset - from, 'x'));
+  REQUIRE(disk.holds(offset, length, status == 0 ? 0 : 'x'));
+  REQUIRE(disk.holds(offset + length, from + span - offset - length, 'x'));
+  REQUIRE(disk.run(Io(Op::zero, 1, 100'000, Flag::fast | Flag::may_trim)) == ENOTSUP);
+}
+
+TEST_CASE("FAST on a device is PUNCH_HOLE or nothing") {
+  Plugin plugin(module_file("block"), {{"path", device}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(0, 2 * M, 'x') == 0);
+  REQUIRE(disk.run(Io(Op::zero, 0, M, Flag::fast)) == ENOTSUP);
+  REQUIRE(disk.holds(0, 2 * M, 'x'));
+  REQUIRE(disk.run(Io(Op::zero, 0, M, Flag::fast | Flag::may_trim)) == (no_fallocate ? ENOTSUP : 0));
+  REQUIRE(disk.holds(0, M, no_fallocate ? 'x' : 0));
+  REQUIRE(disk.holds(M, M, 'x'));
+}
+
+TEST_CASE("provisioned zeroes stay provisioned below the device; others and trims are deallocated") {
+  Plugin plugin(module_file("block"), {{"path", device}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(0, 32 * M, 'x') == 0);
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  constexpr std::uint64_t slack = 64 * K;  // the backing file system's own blocks, for the extents that come to be
+  const std::uint64_t full = allocated_bytes(backing);
+  REQUIRE(full >= 32 * M);
+  const int status = disk.run(Io(Op::zero, 0, 16 * M, Flag::fua));
+  REQUIRE(status == (can_zero ? 0 : ENOTSUP));
+  REQUIRE(allocated_bytes(backing) >= 32 * M);
+  if (!no_fallocate) {
+    REQUIRE(disk.run(Io(Op::zero, 0, 8 * M, Flag::may_trim | Flag::fua)) == 0);
+    REQUIRE(allocated_bytes(backing) <= full - 8 * M + slack);
+  }
+  const std::uint64_t before = allocated_bytes(backing);
+  REQUIRE(disk.run(Io(Op::trim, 16 * M, 8 * M, Flag::fua)) == 0);
+  REQUIRE(last_line(plugin) == std::string("trim 8M@16M: ") + (no_fallocate ? "blkdiscard ok" : "punch_hole ok"));
+  REQUIRE(allocated_bytes(backing) <= before - 8 * M + slack);
+  REQUIRE(disk.holds(24 * M, 8 * M, 'x'));
+}
+
+TEST_CASE("direct I/O takes any memory") {
+  Plugin plugin(module_file("block"), {{"path", device}, {"direct", "true"}});
+  auto disk = plugin.open();
+  std::vector<std::byte> bytes(3 * M + 1, std::byte{9});
+  const std::span<std::byte> unaligned(bytes.data() + 1, 3 * M);
+  REQUIRE(disk.run(Io::write(sector, unaligned, Flag::fua)) == 0);
+  std::fill(bytes.begin(), bytes.end(), std::byte{0});
+  REQUIRE(disk.run(Io::read(sector, unaligned)) == 0);
+  REQUIRE(std::all_of(unaligned.begin(), unaligned.end(), [](std::byte b) { return b == std::byte{9}; }));
+}
+
+TEST_CASE("a device that is set read-only is refused, and served when read_only is set") {
+  REQUIRE(std::system(("blockdev --setro " + device).c_str()) == 0);
+  const std::string text = refusal("block", {{"path", device}});
+  const std::string allowed = refusal("block", {{"path", device}, {"read_only", "true"}});
+  REQUIRE(std::system(("blockdev --setrw " + device).c_str()) == 0);
+  REQUIRE(text ==
+          "cannot open '" + device + "': Read-only file system; set read_only = true to serve it without writing");
+  REQUIRE(allowed.empty());
+}

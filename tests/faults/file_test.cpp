@@ -1,0 +1,157 @@
+// The file plugin on the file system mounted on $FOLDER, of type $FSTYPE.
+#include <cstdlib>
+#include <random>
+
+#include "catch.hpp"
+#include "modules/plugins/loaded.hpp"
+#include "modules/plugins/scratch.hpp"
+
+using namespace testing;
+namespace Flag = ashlar::Flag;
+using ashlar::Op;
+
+namespace {
+
+const std::string module_file = std::string(MODULE_FOLDER) + "/file.so";
+constexpr std::uint64_t K = 1024, M = K * K, G = K * M;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) throw std::runtime_error(std::string(name) + " is not set");
+  return value;
+}
+
+const std::string path = environment("FOLDER") + "/disk";
+const bool tmpfs = environment("FSTYPE") == "tmpfs";
+
+void make(std::uint64_t size, std::size_t filled = 0) {
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << std::string(filled, 'x');
+  std::filesystem::resize_file(path, size);
+}
+
+bool logged(Plugin& plugin, const std::string& line) {
+  const auto& lines = plugin.log.lines[ASHLAR_LOG_DEBUG];
+  return std::find(lines.begin(), lines.end(), line) != lines.end();
+}
+
+// The line tells how a debugger reads what went wrong.
+std::string last_line(Plugin& plugin) { return plugin.log.lines[ASHLAR_LOG_DEBUG].back(); }
+
+}  // namespace
+
+TEST_CASE("provisioned zeroes stay provisioned, and the log says how") {
+  make(16 * M, 8 * M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(disk.run(Io(Op::zero, 0, 16 * M)) == 0);  // data, and a hole
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(disk.holds(0, 16 * M, 0));
+  REQUIRE(allocated_bytes(path) >= 16 * M);
+  REQUIRE((logged(plugin, tmpfs ? "zero 16M@0: punch_and_allocate ok" : "zero 16M@0: zero_range ok") ||
+           logged(plugin, "zero 16M@0: write_zeroes ok")));
+}
+
+TEST_CASE("zeroes that may be deallocated are, and so are trims") {
+  make(16 * M, 16 * M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(disk.run(Io(Op::zero, 0, 8 * M, Flag::may_trim)) == 0);
+  REQUIRE(last_line(plugin) == "zero 8M@0: punch_hole ok");
+  REQUIRE(disk.run(Io(Op::trim, 8 * M, 4 * M, Flag::fua)) == 0);
+  REQUIRE(last_line(plugin) == "trim 4M@8M: punch_hole ok");
+  REQUIRE(disk.holds(0, 8 * M, 0));
+  REQUIRE(disk.holds(12 * M, 4 * M, 'x'));
+  REQUIRE(allocated_bytes(path) < 5 * M);
+  REQUIRE(disk.extents(0, 16 * M) == "H12582912 D4194304");
+}
+
+TEST_CASE("FAST is quick or refused with the data untouched") {
+  make(M, M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.run(Io(Op::zero, 0, 64 * K, Flag::fast | Flag::may_trim)) == 0);
+  const int status = disk.run(Io(Op::zero, 64 * K, 64 * K, Flag::fast));
+  REQUIRE(status == (tmpfs ? ENOTSUP : 0));
+  REQUIRE(disk.holds(0, 64 * K, 0));
+  REQUIRE(disk.holds(64 * K, 64 * K, tmpfs ? 'x' : 0));
+  REQUIRE(disk.holds(128 * K, M - 128 * K, 'x'));
+}
+
+TEST_CASE("a zero of 4 GiB-1 touches its range alone") {
+  make(6 * G);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  const std::uint64_t offset = G + 3, length = 4 * G - 1;
+  for (const std::uint64_t at : {offset - 100, offset, offset + 64 * M, offset + length - 100, offset + length})
+    REQUIRE(disk.fill(at, 100, 7) == 0);
+  REQUIRE(disk.run(Io(Op::zero, offset, length, Flag::may_trim)) == 0);
+  REQUIRE(disk.holds(offset - 100, 100, 7));
+  for (const std::uint64_t at : {offset, offset + 64 * M, offset + length - 100}) REQUIRE(disk.holds(at, 100, 0));
+  REQUIRE(disk.holds(offset + length, 100, 7));
+  REQUIRE(std::filesystem::file_size(path) == 6 * G);
+}
+
+TEST_CASE("extents are exact") {
+  make(16 * M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.extents(0, 16 * M) == "H16777216");
+  REQUIRE(disk.fill(4 * M, 64 * K, 1) == 0);
+  REQUIRE(disk.fill(8 * M, 128 * K, 1) == 0);
+  REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(disk.extents(0, 16 * M) == "H4194304 D65536 H4128768 D131072 H8257536");
+  REQUIRE(disk.extents(4 * M + 100, 200, Flag::req_one) == "D200");
+  REQUIRE(disk.extents(4 * M - 100, 200) == "H100 D100");
+}
+
+TEST_CASE("any mixture of ops at any alignment equals a model") {
+  constexpr std::size_t size = 2 * M + 123;
+  for (const char* direct : {"false", "true"}) {
+    make(size);
+    Plugin plugin(module_file, {{"path", path}, {"direct", direct}});
+    auto disk = plugin.open();
+    std::vector<std::byte> model(size, std::byte{0});
+    const std::uint64_t unit = disk.geometry.minimum;
+    std::mt19937 random(7);
+    const auto below = [&random](std::uint64_t n) {
+      return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random);
+    };
+    for (int i = 0; i < 400; ++i) {
+      const std::uint64_t offset = below(size / unit) * unit;
+      const std::uint64_t most = std::min<std::uint64_t>(size - offset, below(8) == 0 ? size : 64 * K);
+      std::uint64_t length = 1 + below(most);
+      if (offset + length != size) length = std::min(size - offset, (length + unit - 1) / unit * unit);
+      const auto part = std::span(model).subspan(offset, length);
+      const Flags fua = below(10) == 0 ? Flag::fua : Flag::none;
+      const auto kind = below(4);
+      INFO(i << ": " << kind << " " << length << "@" << offset << " direct " << direct);
+      if (kind <= 1) {
+        const int byte = static_cast<int>(1 + below(255));
+        REQUIRE(disk.fill(offset, length, byte, fua) == 0);
+        std::fill(part.begin(), part.end(), static_cast<std::byte>(byte));
+      } else if (kind == 2) {
+        REQUIRE(disk.run(Io(Op::zero, offset, length, fua | (below(2) == 0 ? Flag::may_trim : Flag::none))) == 0);
+        std::fill(part.begin(), part.end(), std::byte{0});
+      } else {
+        REQUIRE(disk.run(Io(Op::trim, offset, length, fua)) == 0);
+        const auto now = disk.read(0, size);
+        std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(offset), length, part.begin());
+      }
+      if (i % 20 == 0) REQUIRE(disk.read(0, size) == model);
+    }
+    REQUIRE(disk.read(0, size) == model);
+    REQUIRE(std::filesystem::file_size(path) == size);
+  }
+}
+
+// Run by refused_calls.sh, which counts the system calls.
+TEST_CASE("10 000 zeroes", "[.many]") {
+  make(M, M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  for (std::uint64_t i = 0; i < 10'000; ++i) REQUIRE(disk.run(Io(Op::zero, i % 256 * 4096, 4096)) == 0);
+  REQUIRE(disk.holds(0, M, 0));
+}

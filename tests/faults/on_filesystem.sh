@@ -1,0 +1,37 @@
+#!/bin/sh
+# on_filesystem.sh TYPE COMMAND…: runs COMMAND with a fresh file system of TYPE (ext4, xfs, btrfs, tmpfs) of 512 MiB mounted on
+# the folder $FOLDER, in a mount namespace of its own. Needs root; exits 77 (skipped) without.
+set -eu
+type=$1
+shift
+if [ "$(id -u)" != 0 ]; then
+  echo "on_filesystem.sh: mounting needs root: skipped"
+  exit 77
+fi
+if [ "${ON_FILESYSTEM_INSIDE:-}" = "" ]; then
+  ON_FILESYSTEM_INSIDE=yes exec unshare --mount --propagation private "$0" "$type" "$@"
+fi
+work=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-faults-XXXXXX")
+FOLDER=$work/mounted
+FSTYPE=$type
+export FOLDER FSTYPE
+mkdir "$FOLDER"
+clean_up() {
+  umount "$FOLDER" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap clean_up EXIT
+trap 'exit 1' HUP INT TERM
+if [ "$type" = tmpfs ]; then
+  mount -t tmpfs -o size=512M tmpfs "$FOLDER"
+else
+  truncate -s 512M "$work/image"
+  case $type in
+    ext4) mkfs.ext4 -q -F "$work/image" ;;
+    xfs) mkfs.xfs -q -f "$work/image" ;;
+    btrfs) mkfs.btrfs -q -f "$work/image" ;;
+    *) echo "on_filesystem.sh: $type: unknown" >&2 && exit 2 ;;
+  esac
+  mount -o loop "$work/image" "$FOLDER"
+fi
+"$@"
