@@ -8,7 +8,7 @@
 # Exit codes: 0 all there, 1 something is missing and could not be installed, 2 usage.
 set -eu
 
-build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev"
+build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # catch2: unit tests; clang: the headers compile with it too; the rest: real clients, file systems, loop devices, faults.

@@ -43,6 +43,11 @@ void Outlet::send(std::span<const std::byte> bytes, bool more) {
   turn.done(send_all({&part, 1}, more ? MSG_MORE : 0));
 }
 
+void Outlet::send(std::span<iovec> parts) {
+  Turn turn(*this);
+  if (turn.usable()) turn.done(send_all(parts, 0));
+}
+
 int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad) {
   Turn turn(*this);
   if (!turn.usable()) return 0;

@@ -32,6 +32,8 @@ class Outlet {
 
   // Sends `bytes`; returns when the kernel has taken them. `more`: something follows at once. [the session's thread]
   void send(std::span<const std::byte> bytes, bool more = false);
+  // Likewise, several pieces, which are used up.
+  void send(std::span<iovec> parts);
   // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended with: then
   // zeroes were sent in place of the rest if `pad`, else the connection is broken. [the session's thread]
   int send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);

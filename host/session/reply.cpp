@@ -139,13 +139,18 @@ Reply Replier::read(const Asked& asked, std::byte* at, Flags flags) {
     if (holes.total != io.length()) return fail(asked, at, EIO);  // a module that lost count
     return {.bytes = lay_out_sparse(asked, at, holes.list)};
   }
-  const bool lent = io.lent() && io.has(Flag::may_lend);
-  const std::uint16_t done = lent ? 0 : reply_flag_done;  // lent data may still fail on their way to the socket
-  if (structured_) put_data_header(at, done, asked.request.cookie, io.offset(), asked.request.length);
+  if (!io.lent()) return {.bytes = lay_out_header(asked, at) + asked.request.length};
+  if (!io.has(Flag::may_lend)) return fail(asked, at, EIO);  // a module that was not asked to lend
+  if (io.lent_cold != 0) return {.kind = Reply::Kind::cold, .fd = io.lent_fd, .fd_offset = io.lent_offset};
+  // No DONE yet: lent data may still fail on their way to the socket.
+  if (structured_) put_data_header(at, 0, asked.request.cookie, io.offset(), asked.request.length);
   else put_simple_reply(at, asked.request.cookie, error_none);
-  if (lent)
-    return {.kind = Reply::Kind::lent, .bytes = data_offset(), .fd = io.lent_fd, .fd_offset = io.lent_offset};
-  return {.bytes = data_offset() + asked.request.length};
+  return {.kind = Reply::Kind::lent, .bytes = data_offset(), .fd = io.lent_fd, .fd_offset = io.lent_offset};
+}
+
+std::size_t Replier::lay_out_header(const Asked& asked, std::byte* at) const {
+  if (!structured_) return put_simple_reply(at, asked.request.cookie, error_none);
+  return put_data_header(at, reply_flag_done, asked.request.cookie, asked.request.offset, asked.request.length);
 }
 
 // The data stand at at + data_offset() as one piece; moves them forward to make chunks, with a hole chunk for each hole. A hole

@@ -29,6 +29,7 @@ struct Reply {
   enum class Kind {
     ready,        // `bytes` of it were laid out
     lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail() if structured
+    cold,         // nothing was laid out; once the data were read from `fd`, lay_out_header() belongs before them
     would_block,  // nothing happened; ask again on a worker
   } kind = Kind::ready;
   std::size_t bytes = 0;
@@ -46,10 +47,12 @@ class Replier {
   // Bytes before the data of a read's reply: so that the data can be aligned in memory.
   std::size_t data_offset() const { return structured_ ? protocol::data_header_size : protocol::simple_reply_size; }
 
-  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: Flag::nowait and Flag::may_lend as
-  // the caller can make use of them. [several threads at once, for different requests]
+  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts that the
+  // caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
 
+  // What precedes the data of a read that lay at at + data_offset(), read in full. Returns its size.
+  std::size_t lay_out_header(const Asked& asked, std::byte* at) const;
   // A reply to what was refused or needs nothing done.
   Reply settle(const Asked& asked, std::byte* at) const;
   // What follows the lent data of a structured read. Returns its size.

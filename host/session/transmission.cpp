@@ -26,6 +26,7 @@ Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inb
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
 Transmission::Outcome Transmission::run() {
   Poller poller(around_.wakefulness, around_.busy_poll);
+  cold_.emplace(fd_, replier_, outlet_, around_.pool);
   for (;;) {
     const Served served = serve_received();
     send_replies();
@@ -33,16 +34,18 @@ Transmission::Outcome Transmission::run() {
     if (served == Served::out_of_step) return end("wrong request magic");
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
-    const ssize_t n = wait(poller);
+    const ssize_t n = cold_->any() ? wait_with_cold_reads(false) : wait(poller);
     if (n > 0) {
       quiet_ = 0;
       continue;
     }
     if (n == 0) return end(inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request");
     if (errno != EAGAIN) return end(std::strerror(errno));
+    if (cold_->any()) continue;
     if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0) {
       replies_.reset();
       inbox_.give_back();
+      cold_.reset();
       return Outcome::idle;
     }
     if (++quiet_ * patience >= most_stalled && around_.pool.wanted() && inbox_.is_large())
@@ -66,6 +69,16 @@ ssize_t Transmission::wait(Poller& poller) {
   poller.end();
   errno = error;
   return n;
+}
+
+// Waits for what comes first, more from the client or data from the disk, and receives what is there.
+ssize_t Transmission::wait_with_cold_reads(bool deaf) {
+  undone_.clear();
+  const bool readable = cold_->wait(deaf, undone_);
+  for (const Asked& asked : undone_) hand_over(asked);
+  if (readable && !deaf) return inbox_.poll(fd_);
+  errno = EAGAIN;
+  return -1;
 }
 
 // Serves the requests that have been received whole.
@@ -107,12 +120,20 @@ void Transmission::serve(const Asked& asked) {
   if (asked.verdict.op == Op::read) counts_.bytes_read += asked.request.length;
   counts_.bytes_written += asked.verdict.payload;
   if (!replier_.can_nowait()) return hand_over(asked);
-  const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend);
+  const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend | Flag::may_lend_cold);
   switch (reply.kind) {
     case Reply::Kind::ready: replies_size_ += reply.bytes; break;
     case Reply::Kind::lent: serve_lent(asked, reply); break;
+    case Reply::Kind::cold: serve_cold(asked, reply); break;
     case Reply::Kind::would_block: hand_over(asked); break;
   }
+}
+
+// The data are on the disk: fetched from there while other requests run.
+void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
+  if (cold_->full()) send_replies();
+  while (cold_->full()) wait_with_cold_reads(true);
+  if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
 }
 
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
@@ -173,6 +194,8 @@ void Transmission::let_large_buffers_go() {
 
 Transmission::Outcome Transmission::end(std::string reason) {
   reason_ = std::move(reason);
+  while (cold_->any()) wait_with_cold_reads(true);
+  cold_.reset();
   jobs_.drain();
   return Outcome::over;
 }

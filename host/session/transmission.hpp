@@ -6,7 +6,9 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "session/cold_reads.hpp"
 #include "session/inbox.hpp"
 #include "session/jobs.hpp"
 #include "session/outlet.hpp"
@@ -56,8 +58,10 @@ class Transmission {
  private:
   enum class Served { all, disconnect, out_of_step };
   ssize_t wait(Poller& poller);
+  ssize_t wait_with_cold_reads(bool deaf);
   Served serve_received();
   void serve(const Asked& asked);
+  void serve_cold(const Asked& asked, const Reply& reply);
   void serve_lent(const Asked& asked, const Reply& reply);
   void hand_over(const Asked& asked);
   void expect(std::size_t bytes);
@@ -73,6 +77,8 @@ class Transmission {
   Replier replier_;
   Outlet outlet_;
   Jobs jobs_;
+  std::optional<ColdReads> cold_;    // while run() runs
+  std::vector<Asked> undone_;        // cold reads that a worker has to repeat
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come

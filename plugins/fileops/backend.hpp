@@ -91,6 +91,7 @@ class Backend {
   Status write_durably(const std::byte* from, Range range) noexcept;
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
   bool can_lend(const Io& io) noexcept;
+  bool can_lend_cold(const Io& io) const noexcept;
   Status sync() noexcept;
   Status sync_failed(int error) noexcept;
 

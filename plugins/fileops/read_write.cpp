@@ -31,7 +31,12 @@ Status Backend::read(Io& io) noexcept {
     io.lend(fd_.get(), io.offset());
     return Status::success();
   }
-  return read_part(io.buffer().data(), {io.offset(), io.length()}, io.has(Flag::nowait));
+  const Status s = read_part(io.buffer().data(), {io.offset(), io.length()}, io.has(Flag::nowait));
+  if (s == Status::would_block() && io.has(Flag::may_lend_cold) && can_lend_cold(io)) {
+    io.lend_cold(fd_.get(), io.offset());
+    return Status::success();
+  }
+  return s;
 }
 
 Status Backend::read_part(std::byte* into, Range range, bool nowait) noexcept {
@@ -210,6 +215,12 @@ bool Backend::can_lend(const Io& io) noexcept {
   }
   const auto page = static_cast<std::uint64_t>(::getpagesize());
   return static_cast<std::uint64_t>(cached) >= (io.end() - 1) / page - io.offset() / page + 1;
+}
+
+// What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell what
+// is in memory, waiting is for a worker.
+bool Backend::can_lend_cold(const Io& io) const noexcept {
+  return facts_.direct ? io.end() <= facts_.direct_end : !no_nowait_.load(std::memory_order_relaxed);
 }
 
 }  // namespace ashlar::fileops

@@ -57,7 +57,10 @@ extern "C" {
 /* read: `extents` is set, and the layer may report the whole range to it as extents instead of filling all of `data`. Bytes of
  * an extent reported with ASHLAR_ZERO need not be filled; all others must be. Reporting nothing means: `data` is filled. */
 #define ASHLAR_MAY_HOLE (UINT64_C(1) << 6)
-#define ASHLAR_FLAGS_KNOWN UINT64_C(0x7f)
+/* read with NOWAIT and MAY_LEND: may lend bytes that are not in memory, too, and sets lent_cold to 1. The host reads them into
+ * memory that starts on a page, without keeping a thread; if that fails or ends early, it asks again without shortcuts. */
+#define ASHLAR_MAY_LEND_COLD (UINT64_C(1) << 7)
+#define ASHLAR_FLAGS_KNOWN UINT64_C(0xff)
 
 /* ---- Extent states: those of NBD's base:allocation ---- */
 
@@ -82,7 +85,7 @@ struct ashlar_io {
   void *data;          /* read: to fill; write: to take from (never modified by a layer); else NULL */
   const struct ashlar_extent_sink *extents; /* extents, and read with MAY_HOLE; else NULL */
   int32_t lent_fd;     /* out, read with MAY_LEND: -1 (as set by the caller) or the fd that holds the bytes */
-  uint32_t reserved;   /* 0 */
+  uint32_t lent_cold;  /* out, read with MAY_LEND_COLD: 0 (as set by the caller), or 1: reading the lent bytes blocks */
   uint64_t lent_offset;
 };
 

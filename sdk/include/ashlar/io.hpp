@@ -48,6 +48,11 @@ class Io : public ashlar_io {
     lent_fd = fd;
     lent_offset = offset;
   }
+  // Likewise with Flag::may_lend_cold, when reading them blocks.
+  void lend_cold(int fd, std::uint64_t offset) {
+    lend(fd, offset);
+    lent_cold = 1;
+  }
   bool lent() const { return lent_fd >= 0; }
 
   // extents, and read with Flag::may_hole: who receives them; see extents.hpp.

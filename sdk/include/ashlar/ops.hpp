@@ -69,10 +69,11 @@ inline constexpr Flags req_one{ASHLAR_REQ_ONE};
 inline constexpr Flags nowait{ASHLAR_NOWAIT};
 inline constexpr Flags may_lend{ASHLAR_MAY_LEND};
 inline constexpr Flags may_hole{ASHLAR_MAY_HOLE};
+inline constexpr Flags may_lend_cold{ASHLAR_MAY_LEND_COLD};
 // Flags that ask for a promise of the backend; a filter passes them on unless it breaks them.
 inline constexpr Flags promises = fua | may_trim | fast | req_one;
 // Flags that make requests fast; a filter passes them on only when it says that it understands them.
-inline constexpr Flags shortcuts = nowait | may_lend | may_hole;
+inline constexpr Flags shortcuts = nowait | may_lend | may_hole | may_lend_cold;
 
 // Each flag by name, in the order of the bits.
 struct Named {

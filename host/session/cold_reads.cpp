@@ -1,0 +1,138 @@
+#include "session/cold_reads.hpp"
+
+#include <liburing.h>
+#include <poll.h>
+
+#include <cerrno>
+
+#include "session/transmission.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t page = 4096;
+constexpr unsigned entries = 2 * ColdReads::most_under_way;
+
+// Marks the completion of the watch on the socket; a read's completion has the Read.
+void* const socket_mark = nullptr;
+
+}  // namespace
+
+struct ColdReads::Read {
+  Asked asked;
+  std::shared_ptr<Buffer> answer;
+  std::byte* data = nullptr;  // on a page, which O_DIRECT needs
+};
+
+void ColdReads::Closer::operator()(io_uring* ring) const {
+  ::io_uring_queue_exit(ring);
+  delete ring;
+}
+
+ColdReads::ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& pool)
+    : socket_(socket), replier_(replier), outlet_(outlet), pool_(pool) {}
+
+ColdReads::~ColdReads() {
+  while (under_way_ != 0) {
+    ::io_uring_submit_and_wait(ring_.get(), 1);
+    std::vector<Asked> undone;
+    bool readable = false;
+    reap(readable, undone);
+    for (Read* read : done_) free_.push_back(read);
+    done_.clear();
+  }
+}
+
+bool ColdReads::open_ring() {
+  if (ring_) return true;
+  if (forbidden_) return false;
+  // Completions are worked off when this thread asks for them, instead of interrupting it (Linux 6.1).
+  for (const unsigned flags : {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0u}) {
+    io_uring_params params{};
+    params.flags = flags;
+    auto ring = std::make_unique<io_uring>();
+    if (::io_uring_queue_init_params(entries, ring.get(), &params) != 0) continue;
+    ring_.reset(ring.release());
+    return true;
+  }
+  forbidden_ = true;
+  return false;
+}
+
+bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
+  if (full() || !open_ring()) return false;
+  const std::size_t before = page - replier_.data_offset();
+  std::shared_ptr<Buffer> answer = pool_.try_take(before + replier_.room(asked));
+  io_uring_sqe* sqe = answer ? ::io_uring_get_sqe(ring_.get()) : nullptr;
+  if (sqe == nullptr) return false;
+  if (free_.empty()) {
+    all_.push_back(std::make_unique<Read>());
+    free_.push_back(all_.back().get());
+  }
+  Read* read = free_.back();
+  free_.pop_back();
+  read->asked = asked;
+  read->data = answer->data() + page;
+  read->answer = std::move(answer);
+  ::io_uring_prep_read(sqe, fd, read->data, asked.request.length, offset);
+  ::io_uring_sqe_set_data(sqe, read);
+  ++under_way_;
+  return true;
+}
+
+bool ColdReads::wait(bool deaf, std::vector<Asked>& undone) {
+  if (!watching_ && !deaf) {
+    if (io_uring_sqe* sqe = ::io_uring_get_sqe(ring_.get()); sqe != nullptr) {
+      ::io_uring_prep_poll_add(sqe, socket_, POLLIN | POLLRDHUP);
+      ::io_uring_sqe_set_data(sqe, socket_mark);
+      watching_ = true;
+    }
+  }
+  __kernel_timespec patience{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Transmission::patience).count()};
+  io_uring_cqe* first = nullptr;
+  ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
+  bool readable = false;
+  reap(readable, undone);
+  send_done();
+  return readable;
+}
+
+void ColdReads::reap(bool& readable, std::vector<Asked>& undone) {
+  io_uring_cqe* cqe = nullptr;
+  while (::io_uring_peek_cqe(ring_.get(), &cqe) == 0) {
+    auto* read = static_cast<Read*>(::io_uring_cqe_get_data(cqe));
+    const int result = cqe->res;
+    ::io_uring_cqe_seen(ring_.get(), cqe);
+    if (read == socket_mark) {
+      watching_ = false;
+      readable = true;
+      continue;
+    }
+    --under_way_;
+    if (result >= 0 && static_cast<std::uint32_t>(result) == read->asked.request.length) {
+      done_.push_back(read);
+      continue;
+    }
+    // An error, or an end of file that the layer knows how to answer: the way without short cuts finds the right reply.
+    undone.push_back(read->asked);
+    read->answer.reset();
+    free_.push_back(read);
+  }
+}
+
+void ColdReads::send_done() {
+  if (done_.empty()) return;
+  parts_.clear();
+  for (Read* read : done_) {
+    std::byte* const at = read->data - replier_.data_offset();
+    parts_.push_back({at, replier_.lay_out_header(read->asked, at) + read->asked.request.length});
+  }
+  outlet_.send(parts_);
+  for (Read* read : done_) {
+    read->answer.reset();
+    free_.push_back(read);
+  }
+  done_.clear();
+}
+
+}  // namespace ashlar::host
