@@ -1,8 +1,9 @@
 #include "server/connections.hpp"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <system_error>
+#include <exception>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -74,7 +75,7 @@ void Connections::dispatch(const ClientPtr& client) {
   client->running = client;
   try {
     context_.executor.submit(*client);
-  } catch (const std::system_error& e) {
+  } catch (const std::exception& e) {
     client->running.reset();
     context_.log->error("{}: no thread for this client: {}", client->session.peer(), e.what());
     remove(client);
@@ -91,6 +92,8 @@ void Connections::park(const ClientPtr& client) {
   }
   client->socket.async_wait(asio::posix::stream_descriptor::wait_read, [this, client](boost::system::error_code) {
     if (client->socket.is_open()) client->socket.release();
+    int non_blocking = 0;  // as async_wait has made it; sessions wait in recv(2) and send(2)
+    ::ioctl(client->session.fd(), FIONBIO, &non_blocking);
     dispatch(client);
   });
 }
