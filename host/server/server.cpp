@@ -41,7 +41,10 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
 
-  // Started from the inside out: what is declared first is needed by what follows, and goes last.
+  // Started from the inside out: what is declared first is needed by what follows, and goes last. The io_context outlives the
+  // executor, whose threads hand their sessions back to it.
+  asio::io_context io(1);
+  asio::signal_set signals(io, SIGTERM, SIGINT);  // from here on they wait to be heard
   SessionContext context{.log = logger,
                          .exports = {},
                          .max_payload = config.server.max_payload,
@@ -53,13 +56,11 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   for (const ExportConfig& own : config.exports)
     context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));
 
-  asio::io_context io(1);
   Connections connections(io, context, config.server.max_connections);
   std::vector<std::unique_ptr<Listener>> listeners;
   for (const ListenAddress& address : config.server.listen)
     for (auto& listener : listen(io, address)) listeners.push_back(std::move(listener));
 
-  asio::signal_set signals(io, SIGTERM, SIGINT);
   signals.async_wait([&](boost::system::error_code error, int signal) {
     if (error) return;
     logger->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
