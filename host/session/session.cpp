@@ -67,12 +67,12 @@ Session::Outcome Session::shake_hands() {
     if (!send_output()) return end(std::strerror(errno));
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) break;
+    if (late()) return end("handshake took too long");
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
-    if (std::chrono::steady_clock::now() >= deadline_) return end("handshake took too long");
 
     inbox_.expect(protocol::Handshake::max_message());
     const ssize_t n = inbox_.receive(fd_);
-    if (n == 0) return end("closed by the client");
+    if (n == 0) return end(late() ? "handshake took too long" : "closed by the client");
     if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
     if (n < 0) {
       inbox_.give_back();
@@ -112,6 +112,8 @@ Session::Outcome Session::transmit() {
   return end(transmission_->reason());
 }
 
+bool Session::late() const { return std::chrono::steady_clock::now() >= deadline_; }
+
 Session::Outcome Session::end(const std::string& reason) {
   if (transmission_) {
     const Transmission::Counts& n = transmission_->counts();
@@ -121,6 +123,9 @@ Session::Outcome Session::end(const std::string& reason) {
   } else {
     context_.log->info("{}: closed in the handshake: {}", peer_, reason);
   }
+  // Not in the destructor: a module may take its time to close, and whoever destroys this has other clients, too.
+  transmission_.reset();
+  chain_.reset();
   return Outcome::over;
 }
 

@@ -56,6 +56,7 @@ class Session : private protocol::Catalog {
   Outcome shake_hands();
   Outcome transmit();
   bool send_output();
+  bool late() const;
   Outcome end(const std::string& reason);
 
   // Catalog: the exports, as this client's handshake sees them.
