@@ -83,8 +83,13 @@ void Executor::serve_tasks(std::list<std::thread>::iterator self) {
     --idle_;
     if (!woken) break;
   }
+  // Whoever ended before is joined here, so that at most one that has ended keeps its stack.
+  std::list<std::thread> ended;
+  ended.swap(ended_);
   ended_.splice(ended_.end(), threads_, self);
   if (stopping_) work_.notify_all();
+  lock.unlock();
+  for (std::thread& thread : ended) thread.join();
 }
 
 }  // namespace ashlar::host

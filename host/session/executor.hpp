@@ -25,8 +25,8 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Runs `task` on a thread that waits for work, or on a new one. Throws std::system_error when no thread can be made.
-  // [any thread]
+  // Runs `task` on a thread that waits for work, or on a new one. Throws std::system_error or std::bad_alloc when no thread can be
+  // made. [any thread]
   void submit(Task& task);
 
   // Takes one of the workers' places; false: all are taken. Whoever took it gives it back. [any thread]
