@@ -29,7 +29,9 @@ struct BufferPool::State {
     std::vector<std::unique_ptr<Buffer>> buffers;
   };
 
-  explicit State(std::size_t limit_in_bytes) : limit(limit_in_bytes) {}
+  explicit State(std::size_t limit_in_bytes) : limit(limit_in_bytes) {
+    for (Shelf& shelf : shelves) shelf.buffers.reserve(shelf.most);  // give_back must not fail
+  }
 
   const std::size_t limit;
   std::mutex mutex;

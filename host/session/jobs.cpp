@@ -1,7 +1,7 @@
 #include "session/jobs.hpp"
 
 #include <algorithm>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 namespace ashlar::host {
@@ -88,13 +88,14 @@ void Jobs::start(const Asked& asked, Pin& payload) {
 // There is room: only this thread adds jobs. False: all workers are taken and `here` is not allowed.
 bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here) {
   std::unique_lock<std::mutex> lock(mutex_);
+  if (free_.empty()) {
+    all_.push_back(std::make_unique<Job>(*this));
+    free_.reserve(all_.size());  // done() must not fail
+    free_.push_back(all_.back().get());
+  }
   const bool place = active_ < width_ && executor_.take_worker();
   if (!place && active_ == 0 && !here) return false;
 
-  if (free_.empty()) {
-    all_.push_back(std::make_unique<Job>(*this));
-    free_.push_back(all_.back().get());
-  }
   Job* job = free_.back();
   free_.pop_back();
   const std::size_t bytes = answer_capacity(asked) + asked.verdict.payload;
@@ -113,7 +114,7 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
     try {
       executor_.submit(*job);
       return true;
-    } catch (const std::system_error&) {  // no thread to be had: then here
+    } catch (const std::exception&) {  // no thread to be had: then here
       executor_.give_worker_back();
     }
   }
