@@ -1,7 +1,6 @@
-#include <array>
 #include <cerrno>
-#include <system_error>
 
+#include "chain/error_text.hpp"
 #include "chain/export.hpp"
 #include "chain/geometry_check.hpp"
 
@@ -10,10 +9,6 @@ namespace {
 
 [[noreturn]] void fail(const Export& in, const Layer& layer, const std::string& what) {
   throw OpenError("export \"" + in.name() + "\": " + name(layer.library().kind()) + " \"" + layer.type() + "\": " + what);
-}
-
-std::string because(const char* text, std::int32_t status) {
-  return text[0] != 0 ? text : std::generic_category().message(status > 0 ? status : EIO);
 }
 
 }  // namespace
@@ -25,19 +20,22 @@ void Chain::open_on_top(Layer& layer) {
                  below != nullptr ? &below->device : nullptr, below != nullptr ? &below->geometry : nullptr};
   opened->device.size = sizeof(ashlar_device);
 
-  std::array<char, 512> text{};
-  ashlar_error error{text.data(), text.size()};
-  if (const std::int32_t status = layer.library().module().open(layer.instance(), &opened->how, &opened->device, &error))
-    fail(export_, layer, because(text.data(), status));
+  opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
+  ErrorText refusal;
+  if (const std::int32_t status =
+          layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
+    fail(export_, layer, refusal.cause(status));
   const ashlar_device& device = opened->device;
-  if (device.process == nullptr || device.describe == nullptr || device.close == nullptr)
-    fail(export_, layer, "its device lacks describe, process or close");
+  if (device.close == nullptr) fail(export_, layer, "its device lacks close");
   opened_.push_back(std::move(opened));  // from here on the destructor closes it
+  if (device.process == nullptr) fail(export_, layer, "its device lacks process");
+  if (device.describe == nullptr) fail(export_, layer, "its device lacks describe");
 
   ashlar_geometry& g = opened_.back()->geometry;
   g.size = sizeof(ashlar_geometry);
-  if (const std::int32_t status = device.describe(device.self, &g, &error))
-    fail(export_, layer, because(text.data(), status));
+  ErrorText complaint;
+  if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
+    fail(export_, layer, complaint.cause(status));
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
   if (const std::string fault = geometry_fault(g); !fault.empty()) fail(export_, layer, fault);
@@ -69,7 +67,9 @@ std::vector<Geometry> Chain::geometries() const {
 }
 
 int Chain::process_serial(ashlar_io& io) {
-  const std::lock_guard<std::mutex> alone(export_.serial_mutex());
+  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
+  if ((io.flags & ASHLAR_NOWAIT) == 0) alone.lock();
+  else if (!alone.try_lock()) return EAGAIN;  // another connection's turn may take long
   return top_.process(top_.self, &io);
 }
 

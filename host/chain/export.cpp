@@ -1,9 +1,6 @@
 #include "chain/export.hpp"
 
-#include <array>
-#include <system_error>
-
-#include "chain/geometry_check.hpp"
+#include "chain/error_text.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -45,13 +42,10 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       implicit_(implicit),
       values_(config, layer, library_->module()),
       log_(logger, who(in, library_->module())) {
-  std::array<char, 512> text{};
-  ashlar_error error{text.data(), text.size()};
-  const std::int32_t status = library_->module().create(&log_.services(), values_.data(), &instance_, &error);
-  if (status != 0)
-    throw blame(config, layer,
-                std::string(name(library_->kind())) + " \"" + type() + "\": " +
-                    (text[0] != 0 ? text.data() : std::generic_category().message(status)));
+  ErrorText refusal;
+  if (const std::int32_t status =
+          library_->module().create(&log_.services(), values_.data(), &instance_, refusal.receiver()))
+    throw blame(config, layer, std::string(name(library_->kind())) + " \"" + type() + "\": " + refusal.cause(status));
 }
 
 Layer::~Layer() { library_->module().destroy(instance_); }
@@ -95,16 +89,11 @@ void Export::add_zero_emulation(const Config& config, const ExportConfig& own, R
 std::unique_ptr<Chain> Export::open() { return open_layers(); }
 
 std::unique_ptr<Chain> Export::open_layers() {
-  auto chain = std::make_unique<Chain>(*this);
+  auto chain = std::make_unique<Chain>(*this);  // before the lock, which its destructor takes when a layer fails
   std::unique_lock<std::mutex> alone(serial_mutex_, std::defer_lock);
   if (serial_) alone.lock();
-  try {
-    for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) chain->open_on_top(**layer);
-    chain->finish(read_only_);
-  } catch (...) {
-    if (alone.owns_lock()) alone.unlock();  // the chain's destructor takes it
-    throw;
-  }
+  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) chain->open_on_top(**layer);
+  chain->finish(read_only_);
   return chain;
 }
 
