@@ -50,6 +50,7 @@ TEXT
 
 # start_server ASHLAR FOLDER: starts it in the background and waits until it listens. Sets `server`.
 start_server() {
+  : >"$2/ready"
   "$1" serve --listen "unix:$2/ashlar.sock" "$2/quickstart.toml" >"$2/ready" 2>"$2/log" &
   server=$!
   waited=0

@@ -86,8 +86,7 @@ class Client:
 
     def option(self, option, data=b""):
         """Sends an option; returns [(reply type, payload), …] up to the final one."""
-        self.option_head(option, len(data))
-        self.send(data)
+        self.send(struct.pack(">QII", IHAVEOPT, option, len(data)) + data)
         replies = []
         while True:
             replies.append(self.option_reply(option))

@@ -1,0 +1,109 @@
+"""What README.md and examples/ say is so: their configs are good, their links lead somewhere, their commands exist and run."""
+
+import os
+import pathlib
+import re
+import subprocess
+
+from lib import libnbd
+from lib.case import Case, main
+from lib.images import MIB
+from lib.processes import run
+from lib.server import PROGRAM
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+class Readme(Case):
+    def test_the_config_can_be_copied(self):
+        configs = blocks("toml")
+        self.assertEqual(len(configs), 1)
+        self.sparse_file("disk.img", MIB)
+        file = self.write("ashlar.toml", configs[0])
+        self.assertIn("OK", run(PROGRAM, "check", file))
+        server = self.serve_words([file, "--listen", f"unix:{self.folder}/ashlar.sock"])
+        self.assertEqual(libnbd.connect(server.uri("disk")).get_size(), MIB)
+
+    def test_the_settings_named_have_the_defaults_told(self):
+        told = {"max_connections": "4096", "handshake_timeout": "10", "max_payload": '"32M"', "workers": "256"}
+        for key, default in told.items():
+            self.assertRegex(README, rf"`{key}`\s+\({re.escape(default)}|`{key}`\s+\(`{re.escape(default)}`", key)
+        settings = "\n".join(f"{key} = {default}" for key, default in told.items())
+        file = self.write("all.toml", f'[server]\nmodule_path = ["."]\n{settings}\n[[export]]\nname = ""\n[export.plugin]\n'
+                                      f'type = "memory"\nsize = "1M"\n')
+        self.assertIn("OK", run(PROGRAM, "check", file))
+
+    def test_the_links_lead_somewhere(self):
+        links = re.findall(r"\]\(([^)#]+)\)", README)
+        self.assertGreater(len(links), 10)
+        self.assertEqual([link for link in links if not link.startswith("http") and not (ROOT / link).exists()], [])
+
+    def test_the_two_commands_can_be_run(self):
+        commands = [line.split()[0] for line in blocks("sh")[0].splitlines()]
+        self.assertEqual(commands, ["examples/quickstart.sh", "tests/run.sh"])
+        for command in [*commands, "tests/setup.sh", ".ci/run"]:
+            self.assertTrue(os.access(ROOT / command, os.X_OK), command)
+
+    def test_the_commands_exist(self):
+        named = set(re.findall(r"^\| `ashlar (\w+)", README, re.MULTILINE))
+        self.assertEqual(named, {"serve", "check", "list", "inspect"})
+        for command in named:
+            run(PROGRAM, command, "--help")
+
+    def test_the_modules_are_those_there_are(self):
+        there = {tuple(line.split()[:2]) for line in run(PROGRAM, "list").splitlines()}
+        for kind in ("plugin", "filter"):
+            named = set(re.findall(rf"^\| \[([\w-]+)\]\({kind}s/", README, re.MULTILINE))
+            self.assertEqual(named, {name for of, name in there if of == kind})
+            for name in named:
+                self.assertIn(name, run(PROGRAM, "inspect", name))
+
+    def test_the_layers_that_the_host_adds_are_marked(self):
+        file = self.write("implicit.toml", '[[export]]\nname = "x"\n[export.plugin]\ntype = "file"\npath = "disk.img"\n')
+        self.sparse_file("disk.img", MIB)
+        self.assertRegex(run(PROGRAM, "check", file), r"zero-emulation.* \(implicit\)")
+
+
+class Examples(Case):
+    def test_the_configs_are_good(self):
+        configs = sorted((ROOT / "examples").glob("*.toml"))
+        self.assertGreaterEqual(len(configs), 2)
+        self.sparse_file("disk.img", 4 * MIB)
+        for config in configs:
+            # As their comments say: the image is looked for beside the config.
+            self.assertIn("OK", run(PROGRAM, "check", self.write(config.name, config.read_text())))
+
+    def test_the_exports_example_serves(self):
+        self.sparse_file("disk.img", 4 * MIB)
+        file = self.write("exports.toml", (ROOT / "examples" / "exports.toml").read_text())
+        server = self.serve_words([file, "--listen", f"unix:{self.folder}/own.sock"])
+        sizes = {name: libnbd.connect(server.uri(name)).get_size() for name in ("disk", "disk-tail", "scratch", "null", "")}
+        self.assertEqual(sizes, {"disk": 4 * MIB, "disk-tail": 3 * MIB, "scratch": 1 << 30, "null": 1 << 40, "": 4 * MIB})
+
+    def test_quickstart_twice_at_once_from_another_folder(self):
+        command = [ROOT / "examples" / "quickstart.sh", "--once"]
+        runs = [subprocess.Popen(command, cwd=self.folder, env={**os.environ, "ASHLAR": PROGRAM}, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+        for one in runs:
+            shown, _ = one.communicate(timeout=300)
+            self.assertEqual(one.returncode, 0, shown)
+            self.assertTrue(shown.endswith("All was right.\n"), shown)
+            for client in ("$ nbdinfo", "$ nbdcopy", "$ qemu-io"):
+                self.assertIn(client, shown)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_quickstart_says_when_something_is_wrong(self):
+        for program in ("/bin/false", "/bin/true"):
+            done = subprocess.run([ROOT / "examples" / "quickstart.sh", "--once"], env={**os.environ, "ASHLAR": program}, text=True,
+                                  capture_output=True, timeout=300)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("the server did not start", done.stderr)
+
+
+if __name__ == "__main__":
+    main()
