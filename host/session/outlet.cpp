@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <utility>
 
 namespace ashlar::host {
 namespace {
@@ -36,11 +37,11 @@ class Outlet::Turn {
   bool usable_;
 };
 
-void Outlet::send(std::span<const std::byte> bytes, bool more) {
+void Outlet::send(std::span<const std::byte> bytes) {
   Turn turn(*this);
   if (!turn.usable()) return;
   iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-  turn.done(send_all({&part, 1}, more ? MSG_MORE : 0));
+  turn.done(send_all({&part, 1}, 0));
 }
 
 void Outlet::send(std::span<iovec> parts) {
@@ -61,8 +62,8 @@ int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t o
       continue;
     }
     if (n < 0 && (errno == EINTR || (errno == EAGAIN && may_wait_on()))) continue;
-    // Either side may have failed; a socket that failed also fails the padding below.
     const int error = n == 0 ? EIO : errno;
+    if (error == EPIPE || error == ECONNRESET || error == EAGAIN) return turn.done(false), 0;  // the client's side
     if (!pad) return turn.done(false), error;
     static constexpr std::array<std::byte, 4096> zeroes{};
     while (length != 0) {
@@ -86,7 +87,9 @@ void Outlet::break_off() {
 
 void Outlet::post(Posted& reply) {
   std::unique_lock<std::mutex> lock(mutex_);
-  posted_.push_back(&reply);
+  reply.next_posted = nullptr;
+  (last_posted_ != nullptr ? last_posted_->next_posted : first_posted_) = &reply;
+  last_posted_ = &reply;
   if (busy_) return;
   busy_ = true;
   send_posted(lock, true);
@@ -101,26 +104,29 @@ bool Outlet::broken() {
 
 // Sends what is posted until nothing is. The lock is held on entry and on return.
 void Outlet::send_posted(std::unique_lock<std::mutex>& lock, bool worker) {
-  std::vector<Posted*> batch;
-  while (!posted_.empty()) {
-    batch.clear();
-    batch.swap(posted_);
+  while (first_posted_ != nullptr) {
+    Posted* batch = std::exchange(first_posted_, nullptr);
+    last_posted_ = nullptr;
     const bool usable = !broken_;
     lock.unlock();
-    bool well = usable;
-    for (std::size_t first = 0; well && first < batch.size(); first += most_parts) {
-      std::array<iovec, most_parts> parts;
-      const std::size_t n = std::min(most_parts, batch.size() - first);
-      for (std::size_t i = 0; i < n; ++i) {
-        const std::span<std::byte> bytes = batch[first + i]->bytes();
-        parts[i] = {bytes.data(), bytes.size()};
-      }
-      well = send_all({parts.data(), n}, 0, worker);
-    }
-    for (Posted* reply : batch) reply->sent();
+    const bool well = usable && send_batch(batch, worker);
+    while (batch != nullptr) std::exchange(batch, batch->next_posted)->sent();  // may be used anew from then on
     lock.lock();
     if (!well) break_off();
   }
+}
+
+bool Outlet::send_batch(Posted* reply, bool worker) {
+  while (reply != nullptr) {
+    std::array<iovec, most_parts> parts;
+    std::size_t n = 0;
+    for (; reply != nullptr && n < parts.size(); reply = reply->next_posted) {
+      const std::span<std::byte> bytes = reply->bytes();
+      parts[n++] = {bytes.data(), bytes.size()};
+    }
+    if (!send_all({parts.data(), n}, 0, worker)) return false;
+  }
+  return true;
 }
 
 // Sends every byte of `parts`, which it uses up. False: the connection is broken. A worker that has to wait for the client

@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include <spdlog/logger.h>
 
@@ -55,8 +55,8 @@ class Replier {
   std::size_t lay_out_header(const Asked& asked, std::byte* at) const;
   // A reply to what was refused or needs nothing done.
   Reply settle(const Asked& asked, std::byte* at) const;
-  // What follows the lent data of a structured read. Returns its size.
-  std::size_t lent_tail(const Asked& asked, std::byte* at, int error) const;
+  // What follows the data of a lent read, of which sending ended with `error`. Returns its size; 0 if replies are simple.
+  std::size_t lent_tail(const Asked& asked, std::byte* at, int error);
 
   const protocol::Admission& admission() const { return admission_; }
   bool structured() const { return structured_; }
@@ -68,18 +68,20 @@ class Replier {
   static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
   struct Segment {
-    std::uint64_t length;
+    std::uint32_t length;
     bool zero;
   };
-  struct Segments;
+  class Segments;
   class Descriptors;
 
   int call(const Asked& asked, Io& io);
+  int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);
+  Reply lend(const Asked& asked, std::byte* at, Flags flags, const Io& io);
   Reply extents(const Asked& asked, std::byte* at, Flags flags);
   Reply fail(const Asked& asked, std::byte* at, int error) const;
   Reply succeed(const Asked& asked, std::byte* at) const;
-  std::size_t lay_out_sparse(const Asked& asked, std::byte* at, const std::vector<Segment>& segments) const;
+  std::size_t lay_out_sparse(const Asked& asked, std::byte* at, std::span<const Segment> segments) const;
 
   Chain& chain_;
   const Flags offered_;

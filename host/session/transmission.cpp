@@ -56,7 +56,10 @@ Transmission::Outcome Transmission::run() {
 // Receives more, polling first where that pays.
 ssize_t Transmission::wait(Poller& poller) {
   ssize_t n = -1;
-  if (around_.pool.wanted() && inbox_.unread().empty()) let_large_buffers_go();
+  if (around_.pool.wanted()) {
+    replies_.reset();
+    if (inbox_.unread().empty()) inbox_.let_large_go();
+  }
   if (poller.begin()) {
     do n = inbox_.poll(fd_);
     while (n < 0 && errno == EAGAIN && poller.go_on());
@@ -142,7 +145,7 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   const int error =
       outlet_.send_lent(header, reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
   replies_size_ = 0;
-  if (replier_.structured()) replies_size_ = replier_.lent_tail(asked, reply_room(max_error_size), error);
+  replies_size_ = replier_.lent_tail(asked, reply_room(max_error_size), error);
 }
 
 // To a worker. What is ready goes out first if that means to wait.
