@@ -182,14 +182,14 @@ class ConfigMistakes(Case):
     # ---- The backend ----
 
     def test_an_image_that_is_not_there(self):
-        self.assert_mistake(with_export('type = §"file"\n  path = "absent.img"'), f"{self.folder}/absent.img", "No such file or directory")
+        self.assert_mistake(with_export('type = "file"\n  path = §"absent.img"'), f"{self.folder}/absent.img", "No such file or directory")
 
     def test_an_image_that_is_a_folder(self):
-        self.assert_mistake(with_export(f'type = §"file"\n  path = "{self.folder}"'), str(self.folder))
+        self.assert_mistake(with_export(f'type = "file"\n  path = §"{self.folder}"'), str(self.folder))
 
     def test_a_file_where_a_block_device_is_wanted(self):
         self.write("disk.img", "x" * 512)
-        self.assert_mistake(with_export('type = §"block"\n  path = "disk.img"'), f"{self.folder}/disk.img")
+        self.assert_mistake(with_export('type = "block"\n  path = §"disk.img"'), f"{self.folder}/disk.img")
 
     # ---- The command line ----
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import unittest
@@ -73,4 +74,6 @@ def main(needs_root=False):
     if needs_root and os.geteuid() != 0:
         print("needs root: mounts file systems and makes loop devices")
         sys.exit(NEEDS_ROOT)
+    # Asked to end, a test still removes what it has made, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     unittest.main(verbosity=2)
