@@ -1,19 +1,12 @@
 // Calm: whether small operations may run on the connection's own thread although the kernel cannot promise not to
 // block. They rarely do; once one has, the backend's operations go to workers for a while.
 #pragma once
-#include <time.h>
-
 #include <atomic>
 #include <cstdint>
 
-namespace ashlar::fileops {
+#include "syscalls.hpp"
 
-// Nanoseconds since some point in the past; CLOCK_MONOTONIC.
-inline std::int64_t monotonic_now() {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
-}
+namespace ashlar::fileops {
 
 // [any thread]
 class Calm {
@@ -36,16 +29,17 @@ class Calm {
 // Watches one inline operation, from its construction to its end.
 class Watch {
  public:
-  explicit Watch(Calm& calm) : calm_(calm), from_(monotonic_now()), may_run_(calm.at(from_)) {}
+  Watch(Calm& calm, Syscalls& syscalls) : calm_(calm), sys_(syscalls), from_(sys_.now()), may_run_(calm.at(from_)) {}
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
   ~Watch() {
-    if (may_run_) calm_.ran(from_, monotonic_now());
+    if (may_run_) calm_.ran(from_, sys_.now());
   }
   bool may_run() const { return may_run_; }
 
  private:
   Calm& calm_;
+  Syscalls& sys_;
   const std::int64_t from_;
   const bool may_run_;
 };

@@ -68,7 +68,7 @@ Status Backend::extents(Io& io) noexcept {
     return Status::success();
   }
   if (!io.has(Flag::nowait)) return walk_extents(io);
-  const Watch watch(calm_);
+  const Watch watch(calm_, sys_);
   return watch.may_run() ? walk_extents(io) : Status::would_block();
 }
 
@@ -95,7 +95,7 @@ bool Backend::read_around_holes(Io& io, Status& status) noexcept {
   std::array<FoundExtent, read_extents_max> found;
   std::size_t n = 0;
   {
-    const Watch watch(calm_);
+    const Watch watch(calm_, sys_);
     if (nowait && !watch.may_run()) return false;
     ExtentWalk walk(sys_, fd_.get(), {io.offset(), io.length()});
     while (n < found.size() && walk.next(found[n])) {

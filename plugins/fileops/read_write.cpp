@@ -53,7 +53,7 @@ Status Backend::read_now(std::byte* into, Range range) noexcept {
     no_nowait_.store(true, std::memory_order_relaxed);
   }
   if (range.length > inline_max) return Status::would_block();
-  const Watch watch(calm_);
+  const Watch watch(calm_, sys_);
   return watch.may_run() ? read_all(into, range) : Status::would_block();
 }
 
@@ -102,7 +102,7 @@ Status Backend::write(Io& io) noexcept {
 
   if (io.has(Flag::fua) || facts_.direct || range.length > inline_max) return Status::would_block();
   // RWF_NOWAIT is no help here: most file systems refuse it for buffered writes.
-  const Watch watch(calm_);
+  const Watch watch(calm_, sys_);
   return watch.may_run() ? write_all(from, range) : Status::would_block();
 }
 
@@ -217,8 +217,8 @@ bool Backend::can_lend(const Io& io) noexcept {
   return static_cast<std::uint64_t>(cached) >= (io.end() - 1) / page - io.offset() / page + 1;
 }
 
-// What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell what
-// is in memory, waiting is for a worker.
+// What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell
+// what is in memory, waiting is for a worker.
 bool Backend::can_lend_cold(const Io& io) const noexcept {
   return facts_.direct ? io.end() <= facts_.direct_end : !no_nowait_.load(std::memory_order_relaxed);
 }

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -66,6 +67,12 @@ std::int64_t Syscalls::cached_pages(int fd, std::uint64_t offset, std::uint64_t 
   std::uint64_t pages[5] = {};  // cached, dirty, under writeback, evicted, recently evicted
   const long result = ::syscall(number, fd, range, pages, 0u);
   return result < 0 ? -errno : static_cast<std::int64_t>(pages[0]);
+}
+
+std::int64_t Syscalls::now() {
+  timespec t;
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec;
 }
 
 }  // namespace ashlar::fileops

@@ -30,6 +30,8 @@ class Syscalls {
   virtual int will_need(int fd, std::uint64_t offset, std::uint64_t length);
   // cachestat(2), Linux 6.5: how many pages of the range are in the page cache.
   virtual std::int64_t cached_pages(int fd, std::uint64_t offset, std::uint64_t length);
+  // Nanoseconds since some point in the past: clock_gettime(CLOCK_MONOTONIC).
+  virtual std::int64_t now();
 };
 
 // linux/falloc.h since 6.17. Not with KEEP_SIZE, which the kernel refuses beside it.

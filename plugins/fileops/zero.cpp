@@ -28,7 +28,7 @@ Status Backend::zero(Io& io) noexcept {
   const bool may_trim = io.has(Flag::may_trim), fast = io.has(Flag::fast);
   if (io.has(Flag::nowait)) {
     if (!may_run_inline(io)) return Status::would_block();
-    const Watch watch(calm_);
+    const Watch watch(calm_, sys_);
     return watch.may_run() ? zero_range(range, may_trim, fast) : Status::would_block();
   }
   const Status s = zero_range(range, may_trim, fast);
@@ -83,7 +83,7 @@ Status Backend::trim(Io& io) noexcept {
   const Range range = clip_inward({io.offset(), io.length()}, facts_.discard_block, facts_.discard_phase);
   if (io.has(Flag::nowait)) {
     if (!may_run_inline(io)) return Status::would_block();
-    const Watch watch(calm_);
+    const Watch watch(calm_, sys_);
     return watch.may_run() ? trim_range(range) : Status::would_block();
   }
   const Status s = trim_range(range);
@@ -108,9 +108,9 @@ Status Backend::trim_range(Range range) noexcept {
 
 // Returns 0 or an errno; counts, remembers and logs it.
 int Backend::attempt(const char* op, Method method, Range range) noexcept {
-  const std::int64_t start = monotonic_now();
+  const std::int64_t start = sys_.now();
   const int error = -call(method, range);
-  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(monotonic_now() - start));
+  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
   if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method)) log_discovery(method, error);
   return error;

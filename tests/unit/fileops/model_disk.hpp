@@ -173,7 +173,13 @@ class ModelDisk : public Syscalls {
   int will_need(int, std::uint64_t, std::uint64_t) override { return 0; }
   std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override { return -ENOSYS; }
 
-  int write_flags = 0;  // of the last write
+  std::int64_t now() override {
+    const std::lock_guard lock(mutex_);
+    return clock;
+  }
+
+  std::int64_t clock = 1;  // stands still unless a test moves it
+  int write_flags = 0;     // of the last write
 
  private:
   int note(Call call, Range range) {

@@ -82,6 +82,41 @@ TEST_CASE("once an inline operation has blocked, none runs inline for a while") 
   REQUIRE(calm.at(end + Calm::quiet_ns));
 }
 
+TEST_CASE("an inline operation that blocks sends all of the backend's to workers, for a while") {
+  Bench b(Kind::file);
+  std::vector<std::byte> bytes;
+  REQUIRE(b.write({0, 512}, 1, Flag::nowait) == 0);
+  b.disk.fault = [&b](Call) {
+    b.disk.clock += Calm::blocked_ns + 1;
+    return 0;
+  };
+  REQUIRE(b.write({0, 512}, 1, Flag::nowait) == 0);
+  b.disk.fault = nullptr;
+  b.disk.calls.clear();
+  REQUIRE(b.write({0, 512}, 2, Flag::nowait) == EAGAIN);
+  REQUIRE(b.zero({0, 512}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.trim({0, 512}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.disk.calls.empty());
+  REQUIRE(b.read({0, 512}, bytes, Flag::nowait) == 0);  // RWF_NOWAIT needs no calm
+  REQUIRE(b.zero({0, 512}) == 0);                       // what may wait is not held up
+  b.disk.clock += Calm::quiet_ns;
+  REQUIRE(b.write({0, 512}, 2, Flag::nowait) == 0);
+  REQUIRE(b.zero({0, 512}, Flag::nowait) == 0);
+}
+
+TEST_CASE("NOWAIT: what always waits for a disk is never done inline, and nothing is changed") {
+  Bench b(Kind::block);
+  REQUIRE(b.zero({0, 512}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.trim({0, 512}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.write({0, 512}, 1, Flag::nowait | Flag::fua) == EAGAIN);
+  REQUIRE(b.write({0, M}, 1, Flag::nowait) == 0);
+  Bench f(Kind::file, 16 * M);
+  REQUIRE(f.zero({0, 512}, Flag::nowait | Flag::fua) == EAGAIN);
+  REQUIRE(f.zero({0, 8 * M}, Flag::nowait) == EAGAIN);
+  REQUIRE(f.write({0, 2 * M}, 1, Flag::nowait) == EAGAIN);
+  REQUIRE(f.disk.cells.untouched({0, 16 * M}));
+}
+
 TEST_CASE("FUA makes just the write durable, by RWF_DSYNC") {
   Bench b(Kind::file);
   REQUIRE(b.write({0, 4096}, 3, Flag::fua) == 0);
@@ -135,6 +170,27 @@ TEST_CASE("a flush that has nothing to make durable does nothing") {
   Bench b(Kind::file, M, 512, {.read_only = true});
   REQUIRE(b.flush() == 0);
   REQUIRE(b.disk.calls.empty());
+}
+
+TEST_CASE("bytes that are not in memory are lent cold, where that is possible") {
+  std::vector<std::byte> bytes(4096);
+  constexpr int cold = -1;
+  const Flags flags = Flag::nowait | Flag::may_lend | Flag::may_lend_cold;
+  const auto read = [&](Bench& b, std::uint64_t offset) {
+    Io io = Io::read(offset, bytes, flags);
+    const int status = b.backend->read(io).code();
+    return status == 0 && io.lent_cold == 1 && io.lent_offset == offset ? cold : status;
+  };
+  Bench b(Kind::file, M, 512, {.dense = true});
+  Facts facts;
+  facts.direct = true;
+  facts.direct_end = 64 * K;
+  Bench direct(Kind::file, 64 * K + 4096, 512, facts);
+  CHECK(read(direct, 0) == cold);
+  CHECK(read(direct, 64 * K) == EAGAIN);  // that end is not read through the lent descriptor
+  CHECK(read(b, 0) == 0);                 // in memory
+  b.disk.fault = failing(Call::read, EAGAIN);
+  CHECK(read(b, 0) == cold);
 }
 
 TEST_CASE("direct I/O goes in whole blocks, from and to aligned memory") {

@@ -230,9 +230,9 @@ TEST_CASE("every step counts: method, outcome, errno and bytes are kept and seen
 }
 
 TEST_CASE("a range that must stay provisioned does") {
+  const bool no_zero_range = GENERATE(false, true), no_write_zeroes = GENERATE(false, true);
   for (const Kind kind : both) {
     Bench b(kind);
-    const bool no_zero_range = GENERATE(false, true), no_write_zeroes = GENERATE(false, true);
     if (no_zero_range) b.disk.lacking.push_back(Call::zero_range);
     if (no_write_zeroes) b.disk.lacking.push_back(Call::write_zeroes);
     REQUIRE(b.zero(some) == 0);
