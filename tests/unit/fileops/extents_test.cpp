@@ -61,6 +61,11 @@ TEST_CASE("extents: data that goes away between two seeks is looked at again") {
   sys.answers = {0, 0, 100, 200};  // data at 0; a hole at 0 after all; data from 100 to 200
   ExtentWalk walk(sys, -1, {0, 200});
   REQUIRE(walk_text(walk) == "H100 D100");
+
+  Scripted behind_a_hole;
+  behind_a_hole.answers = {50, 50, 100, 200};  // data from 50 on; gone; data from 100 to 200
+  ExtentWalk other(behind_a_hole, -1, {0, 200});
+  REQUIRE(walk_text(other) == "H50 H50 D100");
 }
 
 TEST_CASE("extents: holes that keep moving end in data, in bounded work") {

@@ -211,9 +211,31 @@ TEST_CASE("direct I/O goes in whole blocks, from and to aligned memory") {
   REQUIRE(only(b.disk, {512, unaligned.size()}, 4 * M));
   std::fill(unaligned.begin(), unaligned.end(), std::byte{0});
   b.disk.calls.clear();
-  b.disk.fault = nullptr;
   Io in = Io::read(512, unaligned.first(64 * K));
   REQUIRE(b.backend->read(in).code() == 0);
+  for (const auto& [call, range] : b.disk.calls) REQUIRE(aligned(range, 512));
   REQUIRE(unaligned[64 * K - 1] == std::byte{9});
   REQUIRE(unaligned[64 * K] == std::byte{0});
+}
+
+TEST_CASE("direct I/O: FUA across the place where it ends is two writes and one fdatasync") {
+  Facts facts;
+  facts.direct = true;
+  facts.direct_block = 512;
+  facts.direct_end = 64 * K;
+  Bench b(Kind::file, 64 * K + 100, 512, facts);
+  REQUIRE(b.write({64 * K - 512, 612}, 5, Flag::fua) == 0);
+  REQUIRE(b.disk.calls == std::vector<std::pair<Call, Range>>{
+                              {Call::write, {64 * K - 512, 512}}, {Call::write, {64 * K, 100}}, {Call::fdatasync, {}}});
+  b.disk.calls.clear();
+  REQUIRE(b.write({0, 4096}, 6, Flag::fua) == 0);
+  REQUIRE(b.disk.calls.size() == 1);
+  REQUIRE(b.disk.write_flags == RWF_DSYNC);
+}
+
+TEST_CASE("manual zeroing: zero is left to be written, trim does nothing") {
+  Bench b(Kind::file, M, 512, {.manual_zeroing = true});
+  REQUIRE(b.zero({0, 512}, Flag::may_trim) == ENOTSUP);
+  REQUIRE(b.trim({0, 512}) == 0);
+  REQUIRE(b.disk.calls.empty());
 }
