@@ -3,7 +3,7 @@
 import threading
 import time
 
-from household import MIB, Household, libnbd, main, pattern, processes, wire
+from household import MEMORY_SLACK, MIB, Household, libnbd, main, pattern, processes, wire
 
 
 class Patience(Household):
@@ -97,7 +97,7 @@ class Crowds(Household):
         clients = [self.talking() for _ in range(1000)]
         self.good_client()
         # An idle client is cheap.
-        self.assertLess(self.growth(), 1000 * 128 * 1024 + 64 * MIB)
+        self.assertLess(self.growth(), 1000 * 64 * 1024 + 2 * MEMORY_SLACK)
         for client in clients[::100]:
             self.assert_still_in_step(client)
 
