@@ -20,10 +20,11 @@ class Registry {
   // `folders`: searched in order for KINDs/NAME.so, then NAME.so. The built-in folder (see builtin_module_folder) comes
   // last.
   explicit Registry(std::vector<std::filesystem::path> folders);
+  virtual ~Registry() = default;
 
   // The module `name`, or, when it has a '/', the file of that path. Throws ModuleNotFound, or ModuleError when the
   // first file of that name cannot be used. [any thread]
-  std::shared_ptr<const Library> find(ModuleKind kind, const std::string& name);
+  virtual std::shared_ptr<const Library> find(ModuleKind kind, const std::string& name);
 
   // The modules `name` of either kind, at least one; otherwise as find().
   std::vector<std::shared_ptr<const Library>> find_any(const std::string& name);
