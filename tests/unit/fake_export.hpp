@@ -1,0 +1,179 @@
+// FakeModule: a module in this process whose functions are the test's. FakeExport: an export made of them.
+#pragma once
+#include <ashlar/geometry.hpp>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <cstring>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "chain/export.hpp"
+
+namespace ashlar::host {
+
+// What happened, in order. Safe for all threads.
+class Journal {
+ public:
+  void add(std::string line) {
+    const std::lock_guard guard(mutex_);
+    lines_.push_back(std::move(line));
+  }
+  std::vector<std::string> take() {
+    const std::lock_guard guard(mutex_);
+    return std::exchange(lines_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+class FakeModule {
+ public:
+  using Control = std::function<std::int32_t(ashlar_error&)>;
+
+  FakeModule(ModuleKind kind, const char* module_name, std::uint32_t threads = ASHLAR_PARALLEL)
+      : table_{sizeof(ashlar_module), ASHLAR_ABI_MAJOR, 0, kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER,
+               module_name, "1", "a fake", threads, 1, &params_, &create_thunk, &destroy_thunk, &open_thunk} {}
+  FakeModule(const FakeModule&) = delete;
+  FakeModule& operator=(const FakeModule&) = delete;
+
+  const ashlar_module& table() const { return table_; }
+  void make_serial() { table_.threads = ASHLAR_SERIAL; }
+  // The layer as a config would name it.
+  LayerConfig layer() const {
+    LayerConfig config;
+    config.type = table_.name;
+    return config;
+  }
+
+  // What its devices say of themselves.
+  ashlar_geometry geometry{sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OPS_KNOWN, ASHLAR_FLAGS_KNOWN, 0};
+  // How its devices answer. A filter hands on by how.next.
+  std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) { return 0; };
+  Control create, open, describe;            // fail where they return an error
+  std::function<void(ashlar_device&)> spoil;  // what open hands out
+  Journal* journal = nullptr;
+
+ private:
+  struct Device {
+    FakeModule& of;
+    ashlar_open how;
+  };
+  std::int32_t enter(const char* call, const Control& control, ashlar_error* error) {
+    if (journal != nullptr) journal->add(std::string(call) + " " + table_.name);
+    return control ? control(*error) : 0;
+  }
+  static std::int32_t create_thunk(const ashlar_host*, const ashlar_value* values, void** layer, ashlar_error* error) {
+    auto* self = reinterpret_cast<FakeModule*>(static_cast<std::intptr_t>(values[0].number));
+    *layer = self;
+    return self->enter("create", self->create, error);
+  }
+  static void destroy_thunk(void* layer) { static_cast<FakeModule*>(layer)->enter("destroy", {}, nullptr); }
+  static std::int32_t open_thunk(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) {
+    auto& self = *static_cast<FakeModule*>(layer);
+    if (const std::int32_t status = self.enter("open", self.open, error)) return status;
+    out->self = new Device{self, *how};
+    out->describe = &describe_thunk;
+    out->process = &process_thunk;
+    out->close = &close_thunk;
+    if (self.spoil) self.spoil(*out);
+    return 0;
+  }
+  static std::int32_t describe_thunk(void* device, ashlar_geometry* out, ashlar_error* error) {
+    FakeModule& self = static_cast<Device*>(device)->of;
+    *out = self.geometry;
+    return self.enter("describe", self.describe, error);
+  }
+  static std::int32_t process_thunk(void* device, ashlar_io* io) {
+    const auto& d = *static_cast<Device*>(device);
+    return d.of.process(*io, d.how);
+  }
+  static void close_thunk(void* device) {
+    const std::unique_ptr<Device> d(static_cast<Device*>(device));
+    d->of.enter("close", {}, nullptr);
+  }
+
+  // Its only parameter tells the functions above whose they are.
+  const std::string self_ = std::to_string(reinterpret_cast<std::intptr_t>(this));
+  const ashlar_param param_{sizeof(ashlar_param), ASHLAR_PARAM_INT, "self", "the fake itself", self_.c_str(), 0, 0,
+                            INT64_MIN, INT64_MAX, nullptr};
+  const ashlar_param* const params_ = &param_;
+  ashlar_module table_;
+};
+
+// Log lines, in memory.
+class LogText {
+ public:
+  LogText() : logger_(std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_))) {}
+  const std::shared_ptr<spdlog::logger>& logger() const { return logger_; }
+  // [when no other thread logs]
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+// The modules outlive it.
+class FakeExport {
+ public:
+  struct Settings {
+    bool read_only = false;
+    bool zero_emulation = false;
+  };
+  // `modules`: from the client's side down; the last is the plugin. `spare`: can be found, but stands in no config.
+  explicit FakeExport(const std::vector<FakeModule*>& modules) : FakeExport(modules, Settings()) {}
+  FakeExport(const std::vector<FakeModule*>& modules, Settings settings, const std::vector<FakeModule*>& spare = {}) {
+    for (FakeModule* module : modules) registry_.add(*module);
+    for (FakeModule* module : spare) registry_.add(*module);
+    config_.file = "test.toml";
+    ExportConfig own;
+    own.name = "disk";
+    own.read_only = settings.read_only;
+    own.zero_emulation = settings.zero_emulation;
+    for (FakeModule* module : modules) {
+      if (module == modules.back()) own.plugin = module->layer();
+      else own.filters.push_back(module->layer());
+    }
+    export_ = std::make_unique<Export>(config_, own, registry_, log.logger());
+  }
+
+  Export& operator*() { return *export_; }
+  Export* operator->() { return export_.get(); }
+  std::unique_ptr<Export> release() { return std::move(export_); }
+
+  LogText log;
+
+ private:
+  class FakeLibrary final : public Library {
+   public:
+    explicit FakeLibrary(const ashlar_module* table) : Library(table, std::string("/") + table->name + ".so") {}
+  };
+  class FakeRegistry final : public Registry {
+   public:
+    FakeRegistry() : Registry(std::vector<std::filesystem::path>{}) {}
+    void add(const FakeModule& module) {
+      libraries_[module.table().name] = std::make_shared<const FakeLibrary>(&module.table());
+    }
+    std::shared_ptr<const Library> find(ModuleKind, const std::string& module) override {
+      const auto found = libraries_.find(module);
+      if (found == libraries_.end()) throw ModuleError("no module " + module);
+      return found->second;
+    }
+
+   private:
+    std::map<std::string, std::shared_ptr<const Library>> libraries_;
+  };
+
+  FakeRegistry registry_;
+  Config config_;
+  std::unique_ptr<Export> export_;
+};
+
+}  // namespace ashlar::host
