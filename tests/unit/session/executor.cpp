@@ -1,0 +1,86 @@
+#include "session/executor.hpp"
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <latch>
+#include <memory>
+
+#include "matchers.hpp"
+
+namespace ashlar::host {
+namespace {
+
+class Call final : public Task {
+ public:
+  explicit Call(std::function<void()> what) : what_(std::move(what)) {}
+  void run() noexcept override { what_(); }
+
+ private:
+  std::function<void()> what_;
+};
+
+}  // namespace
+
+TEST_CASE("every task runs once, and the destructor waits for all") {
+  std::atomic<int> ran{0};
+  std::deque<Call> tasks;
+  {
+    Executor executor(1);
+    for (int i = 0; i < 500; ++i) executor.submit(tasks.emplace_back([&] { ++ran; }));
+  }
+  CHECK(ran == 500);
+}
+
+TEST_CASE("a task never waits behind one that blocks") {
+  constexpr int count = 40;
+  std::latch together(count);
+  std::deque<Call> tasks;
+  Executor executor(1);
+  // Each round finds threads that are idle, on their way to idle, or none.
+  for (int i = 0; i < 100; ++i) executor.submit(tasks.emplace_back([] {}));
+  for (int i = 0; i < count; ++i) executor.submit(tasks.emplace_back([&] { together.arrive_and_wait(); }));
+  together.wait();
+}
+
+TEST_CASE("tasks may submit tasks, from several threads and while the executor ends") {
+  std::atomic<int> ran{0};
+  std::deque<Call> leaves;
+  for (int i = 0; i < 200; ++i) leaves.emplace_back([&] { ++ran; });
+  auto owner = std::make_unique<Executor>(1);
+  Executor& executor = *owner;
+  std::deque<Call> roots;
+  for (std::size_t i = 0; i < 4; ++i)
+    roots.emplace_back([&, i] {
+      for (std::size_t j = 0; j < 50; ++j) executor.submit(leaves[50 * i + j]);
+    });
+  std::latch started(1);
+  Call first([&] {
+    started.count_down();
+    for (Call& root : roots) executor.submit(root);
+  });
+  executor.submit(first);
+  started.wait();
+  owner.reset();
+  CHECK(ran == 200);
+}
+
+TEST_CASE("workers' places are as many as were said, and a retaken one counts") {
+  Executor executor(2);
+  CHECK(executor.take_worker());
+  CHECK(executor.take_worker());
+  CHECK_FALSE(executor.take_worker());
+  executor.give_worker_back();
+  CHECK(executor.take_worker());
+  // Given back for a wait, taken by another, retaken behind it: one too many.
+  executor.give_worker_back();
+  CHECK(executor.take_worker());
+  executor.retake_worker();
+  CHECK_FALSE(executor.take_worker());
+  executor.give_worker_back();
+  CHECK_FALSE(executor.take_worker());
+  executor.give_worker_back();
+  CHECK(executor.take_worker());
+}
+
+}  // namespace ashlar::host

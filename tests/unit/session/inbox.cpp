@@ -1,0 +1,170 @@
+#include "session/inbox.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "matchers.hpp"
+#include "wire_pair.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t limit = 16u << 20;
+constexpr std::size_t head = 4;  // messages begin with their payload's size
+
+Bytes message(std::size_t payload, std::uint32_t seed) {
+  Bytes bytes(head);
+  protocol::put32(bytes.data(), static_cast<std::uint32_t>(payload));
+  append(bytes, pattern(payload, seed));
+  return bytes;
+}
+
+// Takes whole messages off the inbox as they come, until the stream ends; `see` is called with each.
+template <class See>
+void take_messages(Inbox& inbox, int fd, See see) {
+  do {
+    for (;;) {
+      const auto bytes = inbox.unread();
+      if (bytes.size() < head) break;
+      const std::size_t whole = head + protocol::get32(bytes.data());
+      if (bytes.size() < whole) {
+        inbox.expect(whole);
+        break;
+      }
+      see(bytes.first(whole));
+      inbox.consume(whole);
+    }
+  } while (inbox.receive(fd) > 0);
+}
+
+}  // namespace
+
+TEST_CASE("messages split at every byte arrive as they were sent") {
+  Bytes stream;
+  for (std::uint32_t i = 0; i < 5; ++i) append(stream, message(i * 7, i));
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    WirePair wire;
+    BufferPool pool(limit);
+    Inbox inbox(pool);
+    std::thread client([&] {
+      wire.send(std::span(stream).first(cut));
+      std::this_thread::yield();
+      wire.send(std::span(stream).subspan(cut));
+      wire.hang_up();
+    });
+    Bytes got;
+    take_messages(inbox, wire.server(), [&](auto bytes) { append(got, bytes); });
+    client.join();
+    CHECK(inbox.unread().empty());
+    if (got != stream) FAIL("cut at " << cut);
+  }
+}
+
+TEST_CASE("messages of all sizes, far larger than the buffer too, with those that follow them") {
+  const std::size_t usual = BufferPool::usual_capacity;
+  Bytes stream;
+  std::uint32_t seed = 0;
+  for (const std::size_t size : {usual - 4, usual, usual + 1, std::size_t{0}, std::size_t{65531}, std::size_t{65532},
+                                 std::size_t{65533}, 5 * usual, std::size_t{1}, usual / 2, usual - 5, std::size_t{3}})
+    append(stream, message(size, ++seed));
+  WirePair wire;
+  BufferPool pool(limit);
+  Inbox inbox(pool);
+  std::thread client([&] {
+    wire.send(stream);
+    wire.hang_up();
+  });
+  Bytes got;
+  take_messages(inbox, wire.server(), [&](auto bytes) { append(got, bytes); });
+  client.join();
+  CHECK(got == stream);
+}
+
+TEST_CASE("pinned messages stay as they are while more is received") {
+  struct Kept {
+    Pin pin;
+    std::span<const std::byte> bytes;
+    std::uint32_t seed;
+  };
+  Bytes stream;
+  std::vector<std::size_t> sizes;
+  for (std::uint32_t i = 0; i < 60; ++i) {
+    sizes.push_back(i % 20 == 19 ? 700'000 : 20'000 + i);
+    append(stream, message(sizes.back(), i));
+  }
+  WirePair wire;
+  BufferPool pool(64u << 20);
+  Inbox inbox(pool);
+  std::thread client([&] {
+    wire.send(stream);
+    wire.hang_up();
+  });
+  std::vector<Kept> kept;
+  std::uint32_t seed = 0;
+  take_messages(inbox, wire.server(), [&](auto bytes) {
+    kept.push_back({inbox.pin(), bytes, seed++});
+    // Some are let go at once, out of order: the others must not mind.
+    if (seed % 7 == 3) kept.erase(kept.begin() + static_cast<std::ptrdiff_t>(kept.size() / 2));
+  });
+  client.join();
+  REQUIRE(seed == sizes.size());
+  for (const Kept& k : kept) {
+    const Bytes sent = message(sizes[k.seed], k.seed);
+    CHECK(std::equal(k.bytes.begin(), k.bytes.end(), sent.begin(), sent.end()));
+  }
+}
+
+TEST_CASE("expecting what cannot be had at once says so and loses nothing; expect waits for it") {
+  WirePair wire;
+  BufferPool pool(limit);
+  Inbox inbox(pool);
+  const Bytes whole = message(1'000'000, 1);
+  wire.send(std::span(whole).first(1000));
+  REQUIRE(inbox.receive(wire.server()) == 1000);
+  auto held = pool.take(limit);
+  CHECK_FALSE(inbox.try_expect(whole.size()));
+  CHECK(std::equal(whole.begin(), whole.begin() + 1000, inbox.unread().begin(), inbox.unread().end()));
+  std::thread lets_go([&] {
+    while (!pool.wanted()) std::this_thread::yield();
+    held.reset();
+  });
+  inbox.expect(whole.size());
+  lets_go.join();
+  std::thread client([&] { wire.send(std::span(whole).subspan(1000)); });
+  while (inbox.unread().size() < whole.size() && inbox.receive(wire.server()) > 0) inbox.expect(whole.size());
+  client.join();
+  CHECK(std::equal(whole.begin(), whole.end(), inbox.unread().begin(), inbox.unread().end()));
+
+  // Done with it: the large buffer can be let go for others, and what follows still arrives.
+  CHECK(inbox.is_large());
+  inbox.consume(whole.size());
+  inbox.let_large_go();
+  CHECK_FALSE(inbox.is_large());
+  CHECK(pool.try_take(limit) != nullptr);
+  wire.send(std::span(whole).first(10));
+  CHECK(inbox.receive(wire.server()) == 10);
+  CHECK(std::equal(whole.begin(), whole.begin() + 10, inbox.unread().begin(), inbox.unread().end()));
+}
+
+TEST_CASE("an idle inbox gives its buffer back, one with unread bytes does not") {
+  WirePair wire;
+  wire.limit_waiting(SO_RCVTIMEO, 10);
+  BufferPool pool(limit);
+  Inbox inbox(pool);
+  wire.send(pattern(2, 1));
+  REQUIRE(inbox.receive(wire.server()) == 2);
+  inbox.give_back();
+  CHECK(inbox.unread().size() == 2);
+  inbox.consume(2);
+  const std::byte* data = inbox.unread().data() - 2;
+  inbox.give_back();
+  CHECK(inbox.unread().empty());
+  CHECK(pool.take()->data() == data);
+  CHECK((inbox.receive(wire.server()) == -1 && errno == EAGAIN));
+  CHECK((inbox.poll(wire.server()) == -1 && errno == EAGAIN));
+  wire.hang_up();
+  CHECK(inbox.receive(wire.server()) == 0);
+}
+
+}  // namespace ashlar::host

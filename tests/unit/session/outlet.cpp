@@ -1,0 +1,242 @@
+#include "session/outlet.hpp"
+
+#include <fcntl.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <thread>
+
+#include "matchers.hpp"
+#include "wire_pair.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t mib = 1 << 20;
+
+class TempFile {
+ public:
+  explicit TempFile(const Bytes& contents) {
+    char path[] = "/tmp/ashlar-outlet-XXXXXX";
+    fd_ = ::mkstemp(path);
+    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), path);
+    ::unlink(path);
+    if (::write(fd_, contents.data(), contents.size()) != static_cast<ssize_t>(contents.size()))
+      throw std::runtime_error("short write");
+  }
+  ~TempFile() { ::close(fd_); }
+  TempFile(const TempFile&) = delete;
+  TempFile& operator=(const TempFile&) = delete;
+  int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// A reply of one frame: size, seed, and bytes that depend on both.
+constexpr std::size_t frame_head = 8;
+Bytes frame(std::uint32_t size, std::uint32_t seed) {
+  Bytes bytes(frame_head);
+  protocol::put32(bytes.data(), size);
+  protocol::put32(bytes.data() + 4, seed);
+  append(bytes, pattern(size, seed));
+  return bytes;
+}
+
+class FakeReply final : public Posted {
+ public:
+  explicit FakeReply(Bytes bytes) : bytes_(std::move(bytes)) {}
+  std::span<std::byte> bytes() override { return bytes_; }
+  void sent() noexcept override {
+    bytes_.clear();  // no longer needed: whoever still reads them is found out
+    bytes_.shrink_to_fit();
+    ++times;
+  }
+  std::atomic<int> times{0};
+
+ private:
+  Bytes bytes_;
+};
+
+// Reads a frame; false when it is not whole or not as it was made.
+bool receive_frame(WirePair& wire, std::size_t portion) {
+  const Bytes head = wire.receive(frame_head, portion);
+  if (head.size() != frame_head) return false;
+  const std::uint32_t size = protocol::get32(head.data());
+  return size < 16 * mib && wire.receive(size, portion) == pattern(size, protocol::get32(head.data() + 4));
+}
+
+struct Fixture {
+  WirePair wire;
+  BufferPool pool{mib};
+  Executor executor{1};
+  Outlet outlet{wire.server(), executor, pool};
+};
+
+}  // namespace
+
+TEST_CASE("bytes go out whole through a send buffer that takes a few at a time") {
+  Fixture f;
+  f.wire.limit_send_buffer(1);
+  const Bytes sent = pattern(300'000, 1);
+  std::thread server([&] {
+    f.outlet.send(std::span(sent).first(1));
+    std::vector<iovec> parts;
+    for (std::size_t at = 1; at < sent.size();) {
+      const std::size_t n = std::min(sent.size() - at, 1 + at % 10'000);
+      parts.push_back({const_cast<std::byte*>(sent.data() + at), n});
+      at += n;
+    }
+    f.outlet.send(parts);
+  });
+  CHECK(f.wire.receive(sent.size(), 777) == sent);
+  server.join();
+  CHECK_FALSE(f.outlet.broken());
+}
+
+TEST_CASE("replies of many threads and lent data never mix, and each is told once that it was sent") {
+  Fixture f;
+  f.wire.limit_send_buffer(4000);
+  constexpr std::uint32_t threads = 6, each = 60, own = 120;
+  const Bytes contents = pattern(50'000, 999);
+  const TempFile file(contents);
+  std::deque<FakeReply> replies;
+  for (std::uint32_t i = 0; i < threads * each; ++i) replies.emplace_back(frame(i * 37 % 9000, i));
+  std::vector<std::thread> workers;
+  for (std::uint32_t t = 0; t < threads; ++t)
+    workers.emplace_back([&, t] {
+      for (std::uint32_t i = 0; i < each; ++i) f.outlet.post(replies[t * each + i]);
+    });
+  std::thread session([&] {
+    for (std::uint32_t i = 0; i < own; ++i) {
+      if (i % 3 != 0) {
+        f.outlet.send(frame(i, i));
+      } else {
+        Bytes head(frame_head);
+        protocol::put32(head.data(), static_cast<std::uint32_t>(contents.size()));
+        protocol::put32(head.data() + 4, 999);
+        f.outlet.send_lent(head, file.fd(), 0, contents.size(), true);
+      }
+    }
+  });
+  int whole = 0;
+  for (std::uint32_t i = 0; i < threads * each + own; ++i) whole += receive_frame(f.wire, 3000);
+  for (std::thread& worker : workers) worker.join();
+  session.join();
+  CHECK(whole == threads * each + own);
+  for (const FakeReply& reply : replies) CHECK(reply.times == 1);
+}
+
+TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent all the same") {
+  Fixture f;
+  f.wire.limit_send_buffer(1);
+  std::deque<FakeReply> replies;
+  for (std::uint32_t i = 0; i < 200; ++i) replies.emplace_back(frame(5000, i));
+  std::vector<std::thread> workers;
+  for (std::size_t t = 0; t < 4; ++t)
+    workers.emplace_back([&, t] {
+      for (std::size_t i = 0; i < 50; ++i) f.outlet.post(replies[50 * t + i]);
+    });
+  CHECK(receive_frame(f.wire, 100));
+  f.wire.hang_up();
+  for (std::thread& worker : workers) worker.join();
+  for (const FakeReply& reply : replies) CHECK(reply.times == 1);
+  CHECK(f.outlet.broken());
+  const TempFile file(pattern(10, 1));
+  f.outlet.send(pattern(10, 1));
+  CHECK(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true) == 0);
+}
+
+TEST_CASE("lent data come from the file's offset, behind their header") {
+  Fixture f;
+  const Bytes contents = pattern(3 * mib, 5);
+  const TempFile file(contents);
+  const Bytes header = pattern(100, 6);
+  int error = -1;
+  std::thread server([&] {
+    error = f.outlet.send_lent(header, file.fd(), 12'345, 2 * mib, false);
+    f.outlet.send(pattern(3, 7));
+  });
+  CHECK(f.wire.receive(100) == header);
+  const Bytes got = f.wire.receive(2 * mib);
+  CHECK(std::equal(got.begin(), got.end(), contents.begin() + 12'345));
+  CHECK(f.wire.receive(3) == pattern(3, 7));
+  server.join();
+  CHECK(error == 0);
+}
+
+TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else it ends") {
+  Fixture f;
+  const Bytes contents = pattern(10'000, 5);
+  const TempFile file(contents);
+  const bool pad = GENERATE(true, false);
+  int error = 0;
+  std::thread server([&] {
+    error = f.outlet.send_lent(pattern(1, 1), file.fd(), 4000, 20'000, pad);
+    f.outlet.send(pattern(3, 7));
+  });
+  CHECK(f.wire.receive(1) == pattern(1, 1));
+  const Bytes got = f.wire.receive(6000);
+  CHECK(std::equal(got.begin(), got.end(), contents.begin() + 4000, contents.end()));
+  if (pad) {
+    CHECK(f.wire.receive(14'000) == Bytes(14'000));
+    CHECK(f.wire.receive(3) == pattern(3, 7));
+  } else {
+    CHECK(f.wire.at_end());  // rather than letting the client wait for the rest
+  }
+  server.join();
+  CHECK(error == EIO);
+  CHECK(f.outlet.broken() == !pad);
+}
+
+TEST_CASE("a lent descriptor that cannot be read gives its errno") {
+  Fixture f;
+  CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true) == EBADF);
+  CHECK(f.wire.receive(5001).size() == 5001);
+}
+
+TEST_CASE("a worker that waits for the client gives its place to others meanwhile, and has it back behind that") {
+  Fixture f;
+  f.wire.limit_send_buffer(1);
+  REQUIRE(f.executor.take_worker());
+  FakeReply reply(frame(mib, 1));
+  std::thread worker([&] { f.outlet.post(reply); });
+  while (!f.executor.take_worker()) std::this_thread::yield();
+  CHECK(receive_frame(f.wire, mib));
+  worker.join();
+  CHECK(reply.times == 1);
+  // Both have one now, of a single place.
+  f.executor.give_worker_back();
+  CHECK_FALSE(f.executor.take_worker());
+  f.executor.give_worker_back();
+  CHECK(f.executor.take_worker());
+}
+
+TEST_CASE("a client that takes nothing is waited for, unless others wait for memory") {
+  Fixture f;
+  f.wire.limit_send_buffer(1);
+  f.wire.limit_waiting(SO_SNDTIMEO, 10);
+  SECTION("slow, but memory is plenty") {
+    const Bytes sent = pattern(300'000, 1);
+    std::thread server([&] { f.outlet.send(sent); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(60));
+    CHECK(f.wire.receive(sent.size()) == sent);
+    server.join();
+    CHECK_FALSE(f.outlet.broken());
+  }
+  SECTION("memory is short") {
+    auto held = f.pool.take(mib);
+    std::thread other([&] { f.pool.take(mib); });
+    while (!f.pool.wanted()) std::this_thread::yield();
+    f.outlet.send(pattern(mib, 1));
+    CHECK(f.outlet.broken());
+    held.reset();
+    other.join();
+    CHECK(f.wire.receive(mib).size() < mib);
+  }
+}
+
+}  // namespace ashlar::host

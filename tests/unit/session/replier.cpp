@@ -1,0 +1,396 @@
+// Replies to everything but BLOCK_STATUS, for which see extents.cpp.
+#include <algorithm>
+#include <random>
+
+#include "fake_disk.hpp"
+#include "matchers.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace protocol;
+
+struct Segment {
+  std::uint64_t length;
+  std::uint32_t state;
+};
+
+std::int32_t tell(ashlar_io& io, std::uint64_t length, std::uint32_t state) {
+  return io.extents->add(io.extents->self, length, state);
+}
+
+// Puts a read's chunks together again; throws where they do not make the range, whole and in order.
+Bytes assemble(const std::vector<Chunk>& chunks, std::uint64_t offset, std::size_t length) {
+  Bytes data;
+  for (const Chunk& c : chunks) {
+    if (c.payload.size() < 8 || get64(c.payload.data()) != offset + data.size()) throw std::runtime_error("wrong offset");
+    if (c.done() != (&c == &chunks.back())) throw std::runtime_error("DONE is not on the last chunk alone");
+    if (c.type == reply_type_offset_hole) {
+      if (c.payload.size() != 12 || get32(c.payload.data() + 8) == 0) throw std::runtime_error("wrong hole");
+      data.resize(data.size() + get32(c.payload.data() + 8));
+    } else if (c.type == reply_type_offset_data && c.payload.size() > 8) {
+      data.insert(data.end(), c.payload.begin() + 8, c.payload.end());
+    } else {
+      throw std::runtime_error("wrong type of chunk");
+    }
+  }
+  if (data.size() != length) throw std::runtime_error("wrong length");
+  return data;
+}
+
+}  // namespace
+
+TEST_CASE("sparse reads of any shape give the data, with each long hole as a chunk of its own") {
+  std::mt19937 random(20260101);
+  FakeDisk disk(1 << 18);
+  disk.plugin.geometry.flags = ASHLAR_MAY_HOLE;
+  std::vector<Segment> segments;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    std::memset(io.data, 0xcc, io.length);  // where nothing is said to be, anything may stand
+    std::uint64_t at = 0;
+    for (const Segment& s : segments) {
+      const std::uint64_t within = std::min(s.length, io.length - at);
+      if ((s.state & ASHLAR_ZERO) == 0) {
+        const Bytes data = disk.contents(io.offset + at, within);
+        std::memcpy(static_cast<std::byte*>(io.data) + at, data.data(), within);
+      }
+      at += within;
+    }
+    if (io.extents == nullptr) return disk.serve(io);
+    for (const Segment& s : segments)
+      if (tell(io, s.length, s.state) != 0) break;
+    return 0;
+  };
+  disk.open();
+  Replies r(disk);
+  constexpr std::uint32_t lengths[] = {1, 27, 28, 29, 31, 32, 33, 60, 63, 64, 65, 66, 91, 92, 93, 96, 127, 128, 4096};
+  for (int round = 0; round < 4000; ++round) {
+    segments.clear();
+    std::uint32_t total = 0;
+    const std::size_t count = 1 + random() % 12;
+    while (segments.size() < count) {
+      const std::uint32_t length = random() % 10 == 0 ? 0 : lengths[random() % std::size(lengths)];
+      segments.push_back({length, static_cast<std::uint32_t>(random() % 4)});
+      total += length;
+    }
+    if (total == 0) continue;
+    const std::uint32_t beyond = random() % 3 == 0 ? 0x40000000 : 0;  // the last may reach past the end
+    segments.back().length += beyond;
+    const std::uint64_t offset = random() % 1000;
+    Bytes wanted;
+    std::size_t long_holes = 0;
+    std::uint64_t run_of_zeroes = 0;
+    const auto end_run = [&] {
+      long_holes += run_of_zeroes >= 64;
+      run_of_zeroes = 0;
+    };
+    for (const Segment& s : segments) {
+      const std::uint64_t length = std::min<std::uint64_t>(s.length, total - wanted.size());
+      if (length == 0) continue;
+      if (s.state & ASHLAR_ZERO) {
+        run_of_zeroes += length;
+        wanted.resize(wanted.size() + length);
+      } else {
+        end_run();
+        append(wanted, disk.contents(offset + wanted.size(), length));
+      }
+    }
+    end_run();
+    REQUIRE(r.run(r.ask(cmd_read, offset, total)).kind == Reply::Kind::ready);
+    const auto chunks = r.chunks();
+    INFO("round " << round);
+    REQUIRE(assemble(chunks, offset, total) == wanted);
+    const auto holes = std::count_if(chunks.begin(), chunks.end(), [](auto& c) { return c.type == reply_type_offset_hole; });
+    REQUIRE(static_cast<std::size_t>(holes) == long_holes);
+  }
+}
+
+TEST_CASE("a read in more pieces than are kept is answered in one, once more, without holes") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_MAY_HOLE;
+  constexpr std::uint32_t length = 1 << 20;
+  int calls = 0;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    ++calls;
+    if (io.extents == nullptr) return disk.serve(io);
+    for (std::uint32_t at = 0; at < length && tell(io, 64, at / 64 % 2 * ASHLAR_ZERO) == 0; at += 64) {
+    }
+    return 0;
+  };
+  disk.open();
+  Replies r(disk);
+  CHECK(r.run(r.ask(cmd_read, 0, length)).kind == Reply::Kind::ready);
+  CHECK(assemble(r.chunks(), 0, length) == disk.contents(0, length));
+  CHECK(calls == 2);
+}
+
+TEST_CASE("DF, simple replies and layers without holes: no sink, and the data in one piece") {
+  FakeDisk disk;
+  bool had_sink = false;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    had_sink = io.extents != nullptr || (io.flags & ASHLAR_MAY_HOLE) != 0;
+    return disk.serve(io);
+  };
+  SECTION("DF") {
+    disk.plugin.geometry.flags = ASHLAR_MAY_HOLE;
+    disk.open();
+    Replies r(disk);
+    const Chunk c = r.one(r.ask(cmd_read, 100, 5000, cmd_flag_df));
+    CHECK(assemble({c}, 100, 5000) == disk.contents(100, 5000));
+  }
+  SECTION("not offered") {
+    disk.open();
+    Replies r(disk);
+    CHECK(assemble({r.one(r.ask(cmd_read, 100, 5000))}, 100, 5000) == disk.contents(100, 5000));
+  }
+  SECTION("simple") {
+    disk.plugin.geometry.flags = ASHLAR_MAY_HOLE;
+    disk.open();
+    Replies r(disk, false);
+    CHECK(r.run(r.ask(cmd_read, 100, 5000)).bytes == simple_reply_size + 5000);
+    CHECK(r.chunks().front().error == 0);
+    CHECK(r.chunks().front().cookie == 0x0123456789abcdef);
+    CHECK(Bytes(r.bytes.begin() + simple_reply_size, r.bytes.end()) == disk.contents(100, 5000));
+  }
+  CHECK_FALSE(had_sink);
+}
+
+TEST_CASE("a read's data stand where they can be aligned") {
+  FakeDisk disk;
+  void* data = nullptr;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) { return data = io.data, disk.serve(io); };
+  disk.open();
+  const bool structured = GENERATE(true, false);
+  Replies r(disk, structured);
+  const Asked asked = r.ask(cmd_read, 0, 512);
+  Bytes room(r.replier.room(asked));
+  r.replier.run(asked, room.data(), Flag::none);
+  CHECK(data == room.data() + r.replier.data_offset());
+}
+
+TEST_CASE("extents of a read that do not add up are an error, logged, and no data go out") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_MAY_HOLE;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) { return tell(io, 99, ASHLAR_ZERO), 0; };
+  disk.open();
+  Replies r(disk);
+  const Chunk c = r.one(r.ask(cmd_read, 0, 100));
+  CHECK(c.type == reply_type_error);
+  CHECK(c.error == error_eio);
+  CHECK(r.replier.errors() == 1);
+  CHECK_THAT(disk.exported().log.text(), ContainsSubstring("read offset 0 length 100"));
+}
+
+TEST_CASE("errors of the layers reach the client as the protocol has them, whatever their number") {
+  FakeDisk disk;
+  std::int32_t answer = 0;
+  disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return answer; };
+  disk.open();
+  const bool structured = GENERATE(true, false);
+  Replies r(disk, structured);
+  const auto error_of = [&](std::uint16_t type, std::int32_t status) {
+    answer = status;
+    const Chunk c = r.one(r.ask(type, 0, type == cmd_flush ? 0 : 512));
+    CHECK(c.structured == structured);
+    CHECK(c.cookie == 0x0123456789abcdef);
+    if (structured) {
+      CHECK(c.done());
+      REQUIRE(c.payload.size() > 6);
+      CHECK(get16(c.payload.data() + 4) == c.payload.size() - 6);
+    }
+    return c.error;
+  };
+  for (const std::uint16_t type : {cmd_read, cmd_write, cmd_flush, cmd_trim, cmd_write_zeroes, cmd_cache}) {
+    CHECK(error_of(type, EIO) == error_eio);
+    CHECK(error_of(type, ENOSPC) == error_enospc);
+    CHECK(error_of(type, EROFS) == error_eperm);
+    CHECK(error_of(type, ENOTSUP) == error_einval);
+    // Modules that lie.
+    for (const std::int32_t wrong : {-1, -EIO, INT32_MIN, 4096, INT32_MAX, EAGAIN}) CHECK(error_of(type, wrong) == error_eio);
+  }
+}
+
+TEST_CASE("success without data is a simple reply; a read of nothing a chunk of nothing") {
+  FakeDisk disk;
+  disk.open();
+  Replies r(disk);
+  const Bytes payload = pattern(512, 3);
+  for (const std::uint16_t type : {cmd_write, cmd_flush, cmd_trim, cmd_write_zeroes, cmd_cache}) {
+    const Chunk c = r.one(r.ask(type, 1024, type == cmd_flush ? 0 : 512, 0, payload.data()));
+    CHECK_FALSE(c.structured);
+    CHECK(c.error == 0);
+  }
+  CHECK(disk.contents(1024, 512) == payload);
+  const Chunk none = r.one(r.ask(cmd_read, 100, 0));
+  CHECK(none.type == reply_type_none);
+  CHECK(none.done());
+  Replies simple(disk, false);
+  CHECK(simple.one(simple.ask(cmd_read, 100, 0)).error == 0);
+}
+
+TEST_CASE("what the layers get is what the client asked for, and flags only that they offer") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_FUA | ASHLAR_MAY_TRIM | ASHLAR_FAST;
+  disk.plugin.geometry.bytes = UINT64_C(1) << 40;
+  ashlar_io seen{};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) { return seen = io, 0; };
+  disk.open();
+  Replies r(disk);
+  const auto got = [&](const Asked& asked, std::uint32_t op, std::uint64_t offset, std::uint64_t length, std::uint64_t flags) {
+    r.run(asked, Flag::shortcuts);
+    return seen.op == op && seen.offset == offset && seen.length == length && seen.flags == flags && seen.size == sizeof seen;
+  };
+  constexpr std::uint64_t far = (UINT64_C(1) << 40) - UINT32_MAX;
+  CHECK(got(r.ask(cmd_write_zeroes, far, UINT32_MAX), ASHLAR_OP_ZERO, far, UINT32_MAX, ASHLAR_MAY_TRIM));
+  CHECK(got(r.ask(cmd_write_zeroes, 1, 2, cmd_flag_no_hole | cmd_flag_fast_zero | cmd_flag_fua), ASHLAR_OP_ZERO, 1, 2,
+            ASHLAR_FAST | ASHLAR_FUA));
+  CHECK(got(r.ask(cmd_trim, far, UINT32_MAX, cmd_flag_fua), ASHLAR_OP_TRIM, far, UINT32_MAX, ASHLAR_FUA));
+  CHECK(got(r.ask(cmd_cache, far, UINT32_MAX), ASHLAR_OP_CACHE, far, UINT32_MAX, 0));
+  CHECK(got(r.ask(cmd_flush, 0, 0), ASHLAR_OP_FLUSH, 0, 0, 0));
+  CHECK(got(r.ask(cmd_flush, 77, 88), ASHLAR_OP_FLUSH, 0, 0, 0));
+  CHECK(got(r.ask(cmd_read, far, 100), ASHLAR_OP_READ, far, 100, 0));
+}
+
+TEST_CASE("a fast zero that is refused is an answer, not a failure") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_FAST;
+  disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return ENOTSUP; };
+  disk.open();
+  Replies r(disk);
+  CHECK(r.one(r.ask(cmd_write_zeroes, 0, 512, cmd_flag_fast_zero)).error == error_enotsup);
+  CHECK(r.replier.errors() == 0);
+  CHECK(r.one(r.ask(cmd_write_zeroes, 0, 512)).error == error_einval);
+  CHECK(r.replier.errors() == 1);
+}
+
+TEST_CASE("EAGAIN means to ask again only of one who was told not to wait") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_HOLE;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_READ) tell(io, 1, ASHLAR_ZERO);  // begun, and given up
+    return EAGAIN;
+  };
+  disk.open();
+  Replies r(disk);
+  CHECK(r.replier.can_nowait());
+  for (const std::uint16_t type : {cmd_read, cmd_write, cmd_flush, cmd_block_status}) {
+    const Asked asked = r.ask(type, 0, 512);
+    CHECK(r.run(asked, Flag::nowait).kind == Reply::Kind::would_block);
+    CHECK(r.run(asked).kind == Reply::Kind::ready);
+    CHECK(r.chunks().front().error == error_eio);
+  }
+  CHECK(r.replier.errors() == 4);
+}
+
+TEST_CASE("a layer that writes into its request does not get its way") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = 0;
+  std::int32_t answer = 0;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    disk.serve(io);
+    io.flags = UINT64_MAX;
+    io.offset = 4711;
+    io.length = 1;
+    return answer;
+  };
+  disk.open();
+  Replies r(disk);
+  CHECK(assemble({r.one(r.ask(cmd_read, 100, 512))}, 100, 512) == disk.contents(100, 512));
+  answer = EAGAIN;
+  CHECK(r.one(r.ask(cmd_read, 100, 512)).error == error_eio);
+  CHECK(r.one(r.ask(cmd_write_zeroes, 100, 512)).error == error_eio);
+}
+
+TEST_CASE("lent data: the header, where they are, and a tail that tells how it went") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_MAY_LEND | ASHLAR_MAY_HOLE | ASHLAR_MAY_LEND_COLD | ASHLAR_NOWAIT;
+  bool cold = false;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.extents != nullptr) tell(io, 1, ASHLAR_ZERO);  // of no meaning when the whole is lent
+    io.lent_fd = 33;
+    io.lent_offset = 44;
+    io.lent_cold = cold;
+    return 0;
+  };
+  disk.open();
+  SECTION("structured") {
+    Replies r(disk);
+    const Asked asked = r.ask(cmd_read, 100, 512);
+    const Reply reply = r.run(asked, Flag::shortcuts);
+    CHECK(reply.kind == Reply::Kind::lent);
+    CHECK(reply.fd == 33);
+    CHECK(reply.fd_offset == 44);
+    // With data and tail behind it, it is a whole reply.
+    r.bytes.resize(data_header_size + 512);
+    Bytes tail(max_error_size);
+    tail.resize(r.replier.lent_tail(asked, tail.data(), 0));
+    append(r.bytes, tail);
+    auto chunks = r.chunks();
+    REQUIRE(chunks.size() == 2);
+    CHECK_FALSE(chunks[0].done());
+    CHECK(chunks[1].type == reply_type_none);
+    CHECK(chunks[1].done());
+    CHECK(r.replier.errors() == 0);
+
+    r.bytes.assign(max_error_size, {});
+    r.bytes.resize(r.replier.lent_tail(asked, r.bytes.data(), EIO));
+    chunks = r.chunks();
+    REQUIRE(chunks.size() == 1);
+    CHECK(chunks[0].error == error_eio);
+    CHECK(chunks[0].done());
+    CHECK(r.replier.errors() == 1);
+  }
+  SECTION("simple") {
+    Replies r(disk, false);
+    const Asked asked = r.ask(cmd_read, 100, 512);
+    CHECK(r.run(asked, Flag::shortcuts).kind == Reply::Kind::lent);
+    CHECK(r.bytes.size() == simple_reply_size);
+    Bytes tail(max_error_size);
+    CHECK(r.replier.lent_tail(asked, tail.data(), 0) == 0);
+    CHECK(r.replier.lent_tail(asked, tail.data(), EIO) == 0);
+    CHECK(r.replier.errors() == 1);
+  }
+  SECTION("cold") {
+    cold = true;
+    Replies r(disk);
+    const Asked asked = r.ask(cmd_read, 100, 512);
+    const Reply reply = r.run(asked, Flag::shortcuts);
+    CHECK(reply.kind == Reply::Kind::cold);
+    CHECK(reply.fd == 33);
+    CHECK(reply.fd_offset == 44);
+    CHECK(r.run(asked, Flag::may_lend | Flag::nowait).kind == Reply::Kind::lent);
+  }
+  SECTION("by one who was not asked to: not sent, for the data are not here") {
+    Replies r(disk);
+    CHECK(r.one(r.ask(cmd_read, 100, 512)).error == error_eio);
+  }
+}
+
+TEST_CASE("what is refused or needs nothing done gets its reply without the layers") {
+  FakeDisk disk;
+  disk.plugin.process = [](ashlar_io&, const ashlar_open&) { return ENOSPC; };
+  disk.open();
+  const bool structured = GENERATE(true, false);
+  Replies r(disk, structured);
+  CHECK(r.one(r.ask(cmd_read, 1 << 20, 1)).error == error_einval);
+  CHECK(r.one(r.ask(99, 0, 0)).error == error_einval);
+  CHECK(r.one(r.ask(cmd_write, (1 << 20) - 1, 2)).error == error_enospc);
+  CHECK(r.one(r.ask(cmd_trim, 0, 0)).error == 0);
+  CHECK(r.replier.errors() == 0);
+}
+
+TEST_CASE("failures of one connection are all counted, the first of them logged") {
+  FakeDisk disk;
+  disk.plugin.process = [](ashlar_io&, const ashlar_open&) { return EIO; };
+  disk.open();
+  Replies r(disk);
+  for (int i = 0; i < 100; ++i) r.run(r.ask(cmd_read, 0, 1));
+  CHECK(r.replier.errors() == 100);
+  const std::string text = disk.exported().log.text();
+  const auto lines = std::count(text.begin(), text.end(), '\n');
+  CHECK(lines > 0);
+  CHECK(lines < 100);
+  CHECK_THAT(text, ContainsSubstring("disk: read offset 0 length 1: Input/output error"));
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,122 @@
+// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies.
+#pragma once
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "protocol/codec.hpp"
+
+namespace ashlar::host {
+
+using Bytes = std::vector<std::byte>;
+
+// `count` bytes that differ from those of another seed.
+inline Bytes pattern(std::size_t count, std::uint32_t seed) {
+  Bytes bytes(count);
+  std::uint32_t state = seed * 2654435761u + 1;
+  for (std::byte& b : bytes) b = static_cast<std::byte>((state = state * 1664525u + 1013904223u) >> 24);
+  return bytes;
+}
+
+inline void append(Bytes& to, std::span<const std::byte> bytes) { to.insert(to.end(), bytes.begin(), bytes.end()); }
+
+class WirePair {
+ public:
+  WirePair() {
+    std::signal(SIGPIPE, SIG_IGN);  // as the server does
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) throw std::system_error(errno, std::generic_category());
+    server_ = fds[0];
+    client_ = fds[1];
+  }
+  ~WirePair() {
+    hang_up();
+    ::close(server_);
+  }
+  WirePair(const WirePair&) = delete;
+  WirePair& operator=(const WirePair&) = delete;
+
+  int server() const { return server_; }
+  int client() const { return client_; }
+
+  // The client goes away.
+  void hang_up() {
+    if (client_ >= 0) ::close(client_);
+    client_ = -1;
+  }
+  void limit_send_buffer(int bytes) { ::setsockopt(server_, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); }
+  void limit_waiting(int option, int milliseconds) {
+    const timeval time{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+    ::setsockopt(server_, SOL_SOCKET, option, &time, sizeof time);
+  }
+
+  // By the client. False: the server took it no more.
+  bool send(std::span<const std::byte> bytes) {
+    while (!bytes.empty()) {
+      const ssize_t n = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n <= 0) return false;
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    return true;
+  }
+  // Exactly `count` bytes, by the client; fewer when the stream ends. At most `portion` at a time.
+  Bytes receive(std::size_t count, std::size_t portion = SIZE_MAX) {
+    Bytes bytes(count);
+    std::size_t have = 0;
+    while (have < count) {
+      const ssize_t n = ::recv(client_, bytes.data() + have, std::min(count - have, portion), 0);
+      if (n <= 0) break;
+      have += static_cast<std::size_t>(n);
+    }
+    bytes.resize(have);
+    return bytes;
+  }
+  // Whether the server has ended the stream and everything was read.
+  bool at_end() { return receive(1).empty(); }
+
+ private:
+  int server_ = -1, client_ = -1;
+};
+
+// One chunk of a reply; a simple reply is one without payload.
+struct Chunk {
+  bool structured = false;
+  std::uint16_t flags = 0, type = 0;
+  std::uint64_t cookie = 0;
+  std::uint32_t error = 0;
+  Bytes payload;
+
+  bool done() const { return !structured || (flags & protocol::reply_flag_done) != 0; }
+};
+
+// Takes the next chunk's header and payload from `take`, a callable Bytes(std::size_t).
+template <class Take>
+Chunk take_chunk(Take take) {
+  using namespace protocol;
+  Chunk c;
+  const Bytes head = take(simple_reply_size);
+  if (head.size() != simple_reply_size) throw std::runtime_error("no reply: the stream has ended");
+  c.cookie = get64(head.data() + 8);
+  if (get32(head.data()) == simple_reply_magic) {
+    c.error = get32(head.data() + 4);
+    return c;
+  }
+  if (get32(head.data()) != structured_reply_magic) throw std::runtime_error("wrong magic of a reply");
+  c.structured = true;
+  c.flags = get16(head.data() + 4);
+  c.type = get16(head.data() + 6);
+  const Bytes length = take(chunk_header_size - simple_reply_size);
+  c.payload = take(get32(length.data()));
+  if (c.type == reply_type_error) c.error = get32(c.payload.data());
+  return c;
+}
+
+}  // namespace ashlar::host
