@@ -138,7 +138,7 @@ Status Align::read_part(Range part, std::span<std::byte> into, Flags flags, Boun
 Status Align::write(Io& io) noexcept {
   if (io.has(Flag::nowait)) return Status::would_block();
   const Blocks::Parts parts = blocks_.split(range(io));
-  const Durable durable(io.has(Flag::fua), below(), parts.middle.empty() && parts.tail.empty());
+  const Durable durable(io.has(Flag::fua), below(), parts.count() == 1);
   const Status s = write_parts(io, parts, durable.on_each);
   return s.ok() ? barrier(durable) : s;
 }
@@ -182,8 +182,7 @@ Status Align::zero(Io& io) noexcept {
   if (io.has(Flag::fast)) return Status::not_supported();  // the edges would be read and written
   if (io.has(Flag::nowait)) return Status::would_block();
   const Blocks::Parts parts = blocks_.split(range(io));
-  const int calls = !parts.head.empty() + !parts.middle.empty() + !parts.tail.empty();
-  const Durable durable(io.has(Flag::fua), below(), calls == 1);
+  const Durable durable(io.has(Flag::fua), below(), parts.count() == 1);
   const Status s = zero_parts(io, parts, durable.on_each);
   return s.ok() ? barrier(durable) : s;
 }

@@ -30,6 +30,7 @@ struct Blocks {
   // within one block is all head.
   struct Parts {
     Range head, middle, tail;
+    int count() const { return !head.empty() + !middle.empty() + !tail.empty(); }
   };
   Parts split(Range r) const {
     Parts p;
