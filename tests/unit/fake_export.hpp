@@ -58,6 +58,7 @@ class FakeModule {
   std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) { return 0; };
   Control create, open, describe;            // fail where they return an error
   std::function<void(ashlar_device&)> spoil;  // what open hands out
+  std::function<void()> close;                // before a device is gone
   Journal* journal = nullptr;
 
  private:
@@ -97,6 +98,7 @@ class FakeModule {
   static void close_thunk(void* device) {
     const std::unique_ptr<Device> d(static_cast<Device*>(device));
     d->of.enter("close", {}, nullptr);
+    if (d->of.close) d->of.close();
   }
 
   // Its only parameter tells the functions above whose they are.

@@ -4,12 +4,15 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <stdexcept>
 #include <system_error>
-#include <thread>
+#include <utility>
 #include <vector>
 
 #include "protocol/codec.hpp"
@@ -39,7 +42,7 @@ class WirePair {
   }
   ~WirePair() {
     hang_up();
-    ::close(server_);
+    if (server_ >= 0) ::close(server_);
   }
   WirePair(const WirePair&) = delete;
   WirePair& operator=(const WirePair&) = delete;
@@ -47,6 +50,8 @@ class WirePair {
   int server() const { return server_; }
   int client() const { return client_; }
 
+  // Hands the server's end over to the caller.
+  int release_server() { return std::exchange(server_, -1); }
   // The client goes away.
   void hang_up() {
     if (client_ >= 0) ::close(client_);

@@ -1,0 +1,250 @@
+#include "session/jobs.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <set>
+#include <thread>
+
+#include "fake_disk.hpp"
+#include "matchers.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace protocol;
+
+// Requests wait in the module until they are let through.
+class Gate {
+ public:
+  void pass() {
+    std::unique_lock lock(mutex_);
+    ++inside_, most_ = std::max(most_, inside_);
+    changed_.notify_all();
+    changed_.wait(lock, [&] { return open_ || tickets_ != 0; });
+    if (!open_) --tickets_;
+    --inside_;
+  }
+  void wait_for(int count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return inside_ >= count; });
+  }
+  void let(int count) {
+    const std::lock_guard lock(mutex_);
+    tickets_ += count;
+    changed_.notify_all();
+  }
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  int most() const { return most_; }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int inside_ = 0, most_ = 0, tickets_ = 0;
+  bool open_ = false;
+};
+
+struct Fixture {
+  Gate gate;
+  FakeDisk disk{1 << 20};
+  WirePair wire;
+  BufferPool pool{256u << 20};
+  Executor executor;
+  std::unique_ptr<Replies> replies;
+  std::unique_ptr<Outlet> outlet;
+  std::unique_ptr<Jobs> jobs;
+  std::uint64_t next_cookie = 0;
+
+  explicit Fixture(unsigned workers, unsigned width = 16, bool gated = true) : executor(workers) {
+    if (gated) disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) { return gate.pass(), disk.serve(io); };
+    disk.open();
+    replies = std::make_unique<Replies>(disk);
+    outlet = std::make_unique<Outlet>(wire.server(), executor, pool);
+    jobs = std::make_unique<Jobs>(replies->replier, *outlet, pool, executor, width);
+  }
+  ~Fixture() {
+    gate.open();
+    wire.hang_up();  // replies that nobody has read must not hold anybody
+  }
+  Asked ask(std::uint16_t type = cmd_flush, std::uint32_t length = 0, const std::byte* payload = nullptr) {
+    Asked asked = replies->ask(type, 0, length, 0, payload);
+    asked.request.cookie = next_cookie++;
+    return asked;
+  }
+  bool try_start(const Asked& asked) {
+    Pin none;
+    return jobs->try_start(asked, none);
+  }
+  void start(const Asked& asked) {
+    Pin none;
+    jobs->start(asked, none);
+  }
+  std::uint64_t receive() {
+    return take_chunk([&](std::size_t n) { return wire.receive(n); }).cookie;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("jobs run together up to the width, the others behind them, and each is answered once") {
+  constexpr int count = 40;
+  Fixture f(256, 5);
+  for (int i = 0; i < count; ++i) REQUIRE(f.try_start(f.ask()));
+  f.gate.wait_for(5);
+  CHECK_FALSE(f.jobs->idle());
+  f.gate.open();
+  std::set<std::uint64_t> cookies;
+  for (int i = 0; i < count; ++i) cookies.insert(f.receive());
+  CHECK(cookies.size() == count);
+  CHECK(*cookies.rbegin() == count - 1);
+  f.jobs->drain();
+  CHECK(f.jobs->idle());
+  CHECK(f.gate.most() == 5);
+}
+
+TEST_CASE("width 1: one after the other, in order") {
+  Fixture f(256, 1);
+  for (int i = 0; i < 20; ++i) REQUIRE(f.try_start(f.ask()));
+  f.gate.open();
+  for (std::uint64_t i = 0; i < 20; ++i) CHECK(f.receive() == i);
+  f.jobs->drain();
+  CHECK(f.gate.most() == 1);
+}
+
+TEST_CASE("a job that is done is answered though those before it are not") {
+  Fixture f(256);
+  std::atomic<int> calls{0};
+  f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) {
+    if (calls++ == 0) f.gate.pass();
+    return 0;
+  };
+  REQUIRE(f.try_start(f.ask()));
+  f.gate.wait_for(1);
+  REQUIRE(f.try_start(f.ask()));
+  CHECK(f.receive() == 1);
+  f.gate.open();
+  CHECK(f.receive() == 0);
+}
+
+TEST_CASE("no more jobs are under way than allowed: try_start says so, start waits") {
+  Fixture f(256);
+  for (unsigned i = 0; i < Jobs::most_under_way; ++i) REQUIRE(f.try_start(f.ask()));
+  f.gate.wait_for(16);
+  CHECK_FALSE(f.try_start(f.ask()));
+  std::atomic<bool> started{false};
+  std::thread session([&] { f.start(f.ask()), started = true; });
+  std::this_thread::yield();
+  CHECK_FALSE(started);
+  f.gate.let(1);
+  session.join();
+  f.gate.open();
+  for (unsigned i = 0; i <= Jobs::most_under_way; ++i) f.receive();
+  f.jobs->drain();
+}
+
+TEST_CASE("no more bytes are held than allowed") {
+  Fixture f(256);
+  std::size_t started = 0;
+  while (started < Jobs::most_under_way && f.try_start(f.ask(cmd_read, 1 << 20))) ++started;
+  CHECK(started * (1 << 20) <= Jobs::most_bytes);
+  CHECK((started + 2) * (1 << 20) > Jobs::most_bytes);
+  f.gate.open();
+  for (std::size_t i = 0; i < started; ++i) f.receive();
+  f.jobs->drain();
+  CHECK(f.try_start(f.ask(cmd_read, 1 << 20)));
+}
+
+TEST_CASE("when all workers are taken: refused by try_start, run by the caller in start") {
+  Fixture f(1, 16, false);
+  REQUIRE(f.executor.take_worker());
+  std::thread::id ran_on;
+  f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return ran_on = std::this_thread::get_id(), 0; };
+  CHECK_FALSE(f.try_start(f.ask()));
+  f.start(f.ask());
+  CHECK(ran_on == std::this_thread::get_id());
+  CHECK(f.receive() == 1);
+  CHECK(f.jobs->idle());
+  f.executor.give_worker_back();
+}
+
+TEST_CASE("one worker for two clients: neither waits for the other for good") {
+  Gate gate;
+  FakeDisk disk;
+  disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return gate.pass(), 0; };
+  disk.open();
+  Replies replies(disk);
+  Executor executor(1);
+  BufferPool pool(1 << 20);
+  WirePair one, two;
+  Outlet out_one(one.server(), executor, pool), out_two(two.server(), executor, pool);
+  Jobs busy(replies.replier, out_one, pool, executor, 16), quick(replies.replier, out_two, pool, executor, 16);
+  Pin none;
+  for (int i = 0; i < 3; ++i) REQUIRE(busy.try_start(replies.ask(cmd_flush, 0, 0), none));
+  gate.wait_for(1);
+  CHECK_FALSE(quick.try_start(replies.ask(cmd_flush, 0, 0), none));
+  std::thread session([&] { quick.start(replies.ask(cmd_flush, 0, 0), none); });
+  gate.wait_for(2);
+  gate.open();
+  session.join();
+  take_chunk([&](std::size_t n) { return two.receive(n); });
+  for (int i = 0; i < 3; ++i) take_chunk([&](std::size_t n) { return one.receive(n); });
+  busy.drain();
+  CHECK(executor.take_worker());
+}
+
+TEST_CASE("a client that takes no replies keeps no worker from the others, and leaving ends the wait") {
+  Fixture f(1, 16, false);
+  f.wire.limit_send_buffer(1);
+  for (int i = 0; i < 8; ++i) REQUIRE(f.try_start(f.ask(cmd_read, 1 << 20)));
+  while (!f.executor.take_worker()) std::this_thread::yield();
+  CHECK_FALSE(f.jobs->idle());
+  f.wire.hang_up();
+  f.jobs->drain();
+  f.executor.give_worker_back();
+  CHECK(f.executor.take_worker());
+  CHECK_FALSE(f.executor.take_worker());
+}
+
+TEST_CASE("a write's payload is kept until the write is done, and let go then") {
+  Fixture f(256);
+  const Bytes payload = pattern(4096, 9);
+  auto buffer = f.pool.take();
+  std::copy(payload.begin(), payload.end(), buffer->data());
+  Pin pin(buffer);
+  REQUIRE(f.jobs->try_start(f.ask(cmd_write, 4096, buffer->data()), pin));
+  f.gate.wait_for(1);
+  CHECK(buffer->pinned());
+  f.gate.open();
+  f.receive();
+  f.jobs->drain();
+  CHECK_FALSE(buffer->pinned());
+  CHECK(f.disk.contents(0, 4096) == payload);
+}
+
+TEST_CASE("the destructor waits for what is under way") {
+  Fixture f(256);
+  REQUIRE(f.try_start(f.ask()));
+  f.gate.wait_for(1);
+  std::thread opens([&] { f.gate.open(); });
+  f.jobs.reset();
+  opens.join();
+  CHECK(f.receive() == 0);
+}
+
+TEST_CASE("thousands of jobs through few workers while the client reads: each is answered once") {
+  Fixture f(3, 4, false);
+  constexpr std::uint32_t count = 5000;
+  std::vector<int> seen(count, 0);
+  std::thread client([&] {
+    for (std::uint32_t i = 0; i < count; ++i) ++seen[f.receive()];
+  });
+  for (std::uint32_t i = 0; i < count; ++i) f.start(f.ask(i % 2 == 0 ? cmd_flush : cmd_read, i % 2 == 0 ? 0 : 1 + i % 3000));
+  client.join();
+  f.jobs->drain();
+  CHECK(std::count(seen.begin(), seen.end(), 1) == count);
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,418 @@
+// The request loop, from the client's side.
+#include "session/transmission.hpp"
+
+#include <fcntl.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <future>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "fake_disk.hpp"
+#include "matchers.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace protocol;
+
+// A client's connection in transmission, served by a thread of its own.
+class Served {
+ public:
+  explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
+      : chain_(disk.chain()), log_(*disk.exported().log.logger()), agreement_(disk.agreement(structured)), max_payload_(max_payload) {
+    wire.limit_waiting(SO_RCVTIMEO, 5);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Served() {
+    wire.hang_up();
+    join();
+  }
+
+  static Bytes request(std::uint16_t type, std::uint64_t cookie, std::uint64_t offset, std::uint32_t length,
+                       std::uint16_t flags = 0, std::uint32_t magic = request_magic) {
+    Bytes b(request_size);
+    put32(b.data(), magic);
+    put16(b.data() + 4, flags);
+    put16(b.data() + 6, type);
+    put64(b.data() + 8, cookie);
+    put64(b.data() + 16, offset);
+    put32(b.data() + 24, length);
+    return b;
+  }
+  static Bytes write_request(std::uint64_t cookie, std::uint64_t offset, const Bytes& payload) {
+    Bytes b = request(cmd_write, cookie, offset, static_cast<std::uint32_t>(payload.size()));
+    append(b, payload);
+    return b;
+  }
+  // The next chunk; a simple reply's data are for the caller to receive.
+  Chunk chunk() {
+    return take_chunk([&](std::size_t n) { return wire.receive(n); });
+  }
+  // Data of a structured read in one piece.
+  static Bytes data(const Chunk& c) {
+    return c.type == reply_type_offset_data ? Bytes(c.payload.begin() + 8, c.payload.end()) : Bytes();
+  }
+  // Waits for the end of the session and tells why it ended.
+  std::string reason() {
+    join();
+    return reason_;
+  }
+  void stop() {
+    stopping_ = true;
+    ::shutdown(wire.server(), SHUT_RD);
+  }
+  Transmission::Counts counts;  // once it has ended
+  std::atomic<int> idled{0};
+  WirePair wire;
+
+ private:
+  void serve() {
+    BufferPool pool(64u << 20);
+    Executor executor(4);
+    Wakefulness wakefulness;
+    Inbox inbox(pool);
+    Transmission t(wire.server(), chain_, agreement_, inbox, stopping_,
+                   Transmission::Surroundings{.max_payload = max_payload_,
+                                              .busy_poll = {},
+                                              .pool = pool,
+                                              .executor = executor,
+                                              .wakefulness = wakefulness,
+                                              .log = log_});
+    while (t.run() == Transmission::Outcome::idle) ++idled;
+    reason_ = t.reason();
+    counts = t.counts();
+    ::shutdown(wire.server(), SHUT_RDWR);  // as closing it would
+  }
+  void join() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Chain& chain_;
+  spdlog::logger& log_;
+  const Agreement agreement_;
+  const std::uint32_t max_payload_;
+  std::atomic<bool> stopping_{false};
+  std::string reason_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("requests split at every byte are served, the last one too") {
+  FakeDisk disk;
+  disk.open();
+  const Bytes payload = pattern(100, 3);
+  Bytes stream = Served::write_request(1, 50, payload);
+  append(stream, Served::request(cmd_read, 2, 0, 200));
+  append(stream, Served::request(cmd_flush, 3, 0, 0));
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    Served s(disk);
+    s.wire.send(std::span(stream).first(cut));
+    std::this_thread::yield();
+    s.wire.send(std::span(stream).subspan(cut));
+    std::map<std::uint64_t, Chunk> replies;
+    for (int i = 0; i < 3; ++i) {
+      Chunk c = s.chunk();
+      replies[c.cookie] = std::move(c);
+    }
+    INFO("cut at " << cut);
+    REQUIRE(replies.size() == 3);
+    CHECK((replies[1].error == 0 && replies[2].error == 0 && replies[3].error == 0));
+    CHECK(Served::data(replies[2]).size() == 200);
+  }
+  CHECK(disk.contents(50, 100) == payload);
+}
+
+TEST_CASE("a client that goes away at any byte of its requests ends its session, with the writes that were whole") {
+  FakeDisk disk;
+  disk.open();
+  Bytes stream = Served::write_request(1, 0, pattern(60, 3));
+  append(stream, Served::request(cmd_write, 2, 1000, 60));
+  for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
+    Served s(disk);
+    s.wire.send(std::span(stream).first(cut));
+    if (cut % 2 == 0) s.wire.hang_up();
+    else ::shutdown(s.wire.client(), SHUT_WR);
+    INFO("cut at " << cut);
+    const bool between = cut == 0 || cut == request_size + 60;
+    CHECK(s.reason() == (between ? "closed by the client" : "closed within a request"));
+    CHECK(s.counts.requests == (cut < request_size + 60 ? 0 : 1));
+  }
+  CHECK(disk.contents(0, 60) == pattern(60, 3));
+}
+
+TEST_CASE("a half-closed client gets the replies to all it has asked") {
+  FakeDisk disk;
+  disk.open();
+  Served s(disk);
+  for (std::uint64_t i = 0; i < 50; ++i) s.wire.send(Served::request(cmd_read, i, i * 1000, 1000));
+  ::shutdown(s.wire.client(), SHUT_WR);
+  for (int i = 0; i < 50; ++i) {
+    const Chunk c = s.chunk();
+    CHECK(Served::data(c) == disk.contents(c.cookie * 1000, 1000));
+  }
+  CHECK(s.wire.at_end());
+}
+
+TEST_CASE("a request that blocks is overtaken, inline or on workers") {
+  FakeDisk disk;
+  const bool nowait = GENERATE(true, false);
+  if (nowait) disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  std::promise<void> release;
+  auto released = release.get_future().share();
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_FLUSH) {
+      if (io.flags & ASHLAR_NOWAIT) return EAGAIN;
+      released.wait();
+    }
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  s.wire.send(Served::request(cmd_flush, 1, 0, 0));
+  s.wire.send(Served::request(cmd_read, 2, 10, 20));
+  const Chunk overtakes = s.chunk();
+  CHECK(overtakes.cookie == 2);
+  CHECK(Served::data(overtakes) == disk.contents(10, 20));
+  release.set_value();
+  CHECK(s.chunk().cookie == 1);
+}
+
+TEST_CASE("an over-long payload is refused and drained; the request behind it is served") {
+  FakeDisk disk(4 << 20);
+  disk.open();
+  constexpr std::uint32_t most = 64 << 10;
+  Served s(disk, true, most);
+  const Bytes before = disk.contents(0, 1 << 20);
+  const std::uint32_t size = GENERATE(most + 1, 1u << 20, 3u << 20);
+  Bytes stream = Served::write_request(1, 0, pattern(size, 3));
+  append(stream, Served::write_request(2, 0, pattern(10, 4)));
+  std::thread client([&] { s.wire.send(stream); });
+  const Chunk refused = s.chunk();
+  CHECK(refused.cookie == 1);
+  CHECK(refused.error == error_einval);
+  CHECK(s.chunk().error == 0);
+  client.join();
+  CHECK(disk.contents(0, 10) == pattern(10, 4));
+  CHECK(disk.contents(10, 1000) == Bytes(before.begin() + 10, before.begin() + 1010));
+  s.wire.send(Served::request(cmd_read, 3, 0, most + 1));
+  CHECK(s.chunk().error == error_eoverflow);
+}
+
+TEST_CASE("a claimed 4 GiB-1 is refused at once, and the client may go away instead of sending it") {
+  FakeDisk disk;
+  disk.open();
+  Served s(disk);
+  s.wire.send(Served::request(cmd_write, 1, 0, UINT32_MAX));
+  CHECK(s.chunk().error == error_enospc);
+  s.wire.send(pattern(100'000, 1));
+  s.wire.hang_up();
+  CHECK(s.reason() == "closed within a request");
+}
+
+TEST_CASE("wrong magic ends this session, after the replies to what came before") {
+  FakeDisk disk;
+  disk.open();
+  Served s(disk);
+  Bytes stream = Served::request(cmd_read, 1, 0, 10);
+  append(stream, Served::request(cmd_read, 2, 0, 10, 0, 0x25609514));
+  s.wire.send(stream);
+  CHECK(s.chunk().cookie == 1);
+  CHECK(s.wire.at_end());
+  CHECK(s.reason() == "wrong request magic");
+}
+
+TEST_CASE("DISC: what is under way is done and answered first, what follows is not looked at") {
+  FakeDisk disk;
+  std::promise<void> inside, release;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    inside.set_value();
+    release.get_future().wait();
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  Bytes stream = Served::write_request(1, 0, pattern(5000, 3));
+  append(stream, Served::request(cmd_disc, 0, 0, 0));
+  append(stream, Served::write_request(2, 0, pattern(5000, 4)));
+  s.wire.send(stream);
+  inside.get_future().wait();
+  release.set_value();
+  CHECK(s.chunk().cookie == 1);
+  CHECK(s.wire.at_end());
+  CHECK(s.reason() == "disconnected");
+  CHECK(s.counts.bytes_written == 5000);
+  CHECK(disk.contents(0, 5000) == pattern(5000, 3));
+}
+
+TEST_CASE("told to stop, the session answers what is under way and ends") {
+  FakeDisk disk;
+  std::promise<void> inside, release;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    inside.set_value();
+    release.get_future().wait();
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  s.wire.send(Served::request(cmd_read, 1, 0, 5000));
+  inside.get_future().wait();
+  s.stop();
+  release.set_value();
+  CHECK(Served::data(s.chunk()) == disk.contents(0, 5000));
+  CHECK(s.reason() == "server stops");
+}
+
+TEST_CASE("an idle client is parked, and served again when it speaks; not while something is under way") {
+  FakeDisk disk;
+  std::promise<void> inside, release;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_FLUSH) inside.set_value(), release.get_future().wait();
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  while (s.idled == 0) std::this_thread::yield();
+  s.wire.send(Served::request(cmd_read, 1, 0, 100'000));
+  CHECK(Served::data(s.chunk()) == disk.contents(0, 100'000));
+  s.wire.send(Served::request(cmd_flush, 2, 0, 0));
+  inside.get_future().wait();
+  const int before = s.idled;
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  CHECK(s.idled == before);
+  release.set_value();
+  CHECK(s.chunk().cookie == 2);
+  while (s.idled == before) std::this_thread::yield();
+}
+
+TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting") {
+  FakeDisk disk;
+  char path[] = "/tmp/ashlar-transmission-XXXXXX";
+  const int file = ::mkstemp(path);
+  REQUIRE(file >= 0);
+  ::unlink(path);
+  const Bytes contents = pattern(100'000, 7);
+  REQUIRE(::write(file, contents.data(), contents.size()) == 100'000);
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    io.lent_fd = file;
+    io.lent_offset = io.offset;
+    return 0;
+  };
+  disk.open();
+  const bool structured = GENERATE(true, false);
+  Served s(disk, structured);
+  for (std::uint64_t i = 0; i < 3; ++i) s.wire.send(Served::request(cmd_read, i, i * 20'000, 20'000));
+  s.wire.send(Served::request(cmd_read, 3, 90'000, 20'000));
+  s.wire.send(Served::request(cmd_read, 4, 0, 1));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    const Chunk c = s.chunk();
+    CHECK(c.cookie == i);
+    const Bytes got = structured ? Served::data(c) : s.wire.receive(20'000);
+    CHECK(std::equal(got.begin(), got.end(), contents.begin() + static_cast<std::ptrdiff_t>(i) * 20'000));
+    if (structured) CHECK(s.chunk().done());
+  }
+  if (structured) {
+    CHECK(Served::data(s.chunk()).size() == 20'000);
+    CHECK(s.chunk().error == error_eio);
+    CHECK(Served::data(s.chunk()) == Bytes(contents.begin(), contents.begin() + 1));
+  } else {
+    CHECK(s.chunk().error == 0);
+    CHECK(s.wire.receive(20'000).size() < 20'000);  // and the end of the stream
+  }
+  s.wire.hang_up();
+  s.reason();
+  ::close(file);
+}
+
+TEST_CASE("data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {
+  FakeDisk disk;
+  char path[] = "/tmp/ashlar-transmission-XXXXXX";
+  const int file = ::mkstemp(path);
+  REQUIRE(file >= 0);
+  ::unlink(path);
+  const Bytes contents = disk.contents(0, 500'000);
+  REQUIRE(::write(file, contents.data(), contents.size()) == 500'000);
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
+  std::atomic<int> repeated{0};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
+    io.lent_fd = file;
+    io.lent_offset = io.offset;
+    io.lent_cold = 1;
+    return 0;
+  };
+  disk.open();
+  Served s(disk);
+  constexpr std::uint64_t count = 300;
+  std::thread client([&] {
+    for (std::uint64_t i = 0; i < count; ++i) s.wire.send(Served::request(cmd_read, i, i * 2000, 3000));
+  });
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Chunk c = s.chunk();
+    if (Served::data(c) != disk.contents(c.cookie * 2000, 3000)) FAIL("cookie " << c.cookie);
+  }
+  client.join();
+  CHECK(repeated >= 50);  // of the ones past the file's end; the disk itself is larger
+  s.wire.send(Served::request(cmd_disc, 0, 0, 0));
+  CHECK(s.reason() == "disconnected");
+  ::close(file);
+}
+
+TEST_CASE("random requests of all kinds, many in flight, against a model") {
+  const std::uint32_t flags = GENERATE(0u, static_cast<std::uint32_t>(ASHLAR_NOWAIT));
+  FakeDisk disk(1 << 20);
+  disk.plugin.geometry.flags = flags;
+  std::atomic<unsigned> calls{0};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if ((io.flags & ASHLAR_NOWAIT) != 0 && calls++ % 3 == 0) return EAGAIN;
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  s.wire.limit_send_buffer(20'000);
+  // Each slot of the disk has one request in flight at most, so that the outcome is known.
+  constexpr std::uint32_t slots = 32, slot_size = 32'768, rounds = 3000;
+  struct InFlight {
+    bool write;
+    std::uint32_t offset, length;
+  };
+  Bytes model = disk.contents(0, 1 << 20);
+  std::map<std::uint64_t, InFlight> in_flight;
+  std::mt19937 random(7);
+  const auto below = [&](std::uint32_t limit) { return static_cast<std::uint32_t>(random()) % limit; };
+  std::uint32_t sent = 0;
+  const auto send_one = [&](std::uint32_t slot) {
+    const std::uint32_t length = 1 + below(below(4) == 0 ? slot_size : 600);
+    const std::uint32_t offset = slot * slot_size + below(slot_size - length + 1);
+    const bool write = below(2) == 0;
+    in_flight[slot] = {write, offset, length};
+    if (write) {
+      const Bytes payload = pattern(length, ++sent);
+      std::copy(payload.begin(), payload.end(), model.begin() + offset);
+      return s.wire.send(Served::write_request(slot, offset, payload));
+    }
+    ++sent;
+    return s.wire.send(Served::request(cmd_read, slot, offset, length));
+  };
+  for (std::uint32_t slot = 0; slot < slots; ++slot) REQUIRE(send_one(slot));
+  while (!in_flight.empty()) {
+    const Chunk c = s.chunk();
+    const auto asked = in_flight.find(c.cookie);
+    REQUIRE(asked != in_flight.end());
+    REQUIRE(c.error == 0);
+    const auto [write, offset, length] = asked->second;
+    if (!write && Served::data(c) != Bytes(model.begin() + offset, model.begin() + offset + length)) FAIL("wrong bytes");
+    in_flight.erase(asked);
+    if (sent < rounds) REQUIRE(send_one(static_cast<std::uint32_t>(c.cookie)));
+  }
+  CHECK(disk.contents(0, 1 << 20) == model);
+  s.wire.send(Served::request(cmd_disc, 0, 0, 0));
+  CHECK(s.reason() == "disconnected");
+  CHECK(s.counts.requests == rounds);
+}
+
+}  // namespace ashlar::host
