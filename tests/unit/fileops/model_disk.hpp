@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <ashlar/io.hpp>
 #include <cerrno>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -121,8 +122,9 @@ class ModelDisk : public Syscalls {
     if (f < 0) return f;
     if (f > 0) length = std::min<std::size_t>(length, static_cast<std::size_t>(f));
     const auto* bytes = static_cast<const unsigned char*>(from);
+    const bool all_equal = std::memcmp(bytes, bytes + 1, length - 1) == 0;  // as a rule, and a loop would be slow
     for (std::size_t i = 0; i < length;) {
-      std::size_t j = i;
+      std::size_t j = all_equal ? length : i;
       while (j < length && bytes[j] == bytes[i]) ++j;
       cells.set({offset + i, j - i}, {bytes[i], true});
       i = j;
