@@ -1,0 +1,94 @@
+"""The results as a page of Markdown tables."""
+
+BASE = "nbdkit"  # ratios are to it
+
+
+def _number(value):
+    if value >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _table(head, rows):
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
+
+
+def _ratio(value, base):
+    return f"{value / base:.2f}" if value and base else "–"
+
+
+def _loads(table):
+    rows = []
+    for load, servers in table.items():
+        base = servers.get(BASE, {})
+        for server, row in servers.items():
+            rows.append([load, server, _number(row["ops"]), _number(row["mib"]), _number(row["p50"]), _number(row["p99"]),
+                         _number(row["cpu"]), _number(row["rss"]), _ratio(row["ops"], base.get("ops")),
+                         _ratio(row["cpu"], base.get("cpu")), f"{row['errors']:.0f}" if row["errors"] else ""])
+    return _table(["load", "server", "ops/s", "MiB/s", "p50 µs", "p99 µs", "server CPU µs/op", "RSS MiB", "ops × nbdkit",
+                   "CPU × nbdkit", "errors"], rows)
+
+
+def _copies(table):
+    rows = [[client, server, f"{seconds:.3f}", _ratio(servers.get(BASE), seconds)]
+            for client, servers in table.items() for server, seconds in servers.items()]
+    return _table(["client", "server", "seconds", "speed × nbdkit"], rows)
+
+
+def _direct(table):
+    best = max((row["ops"] for name, row in table.items() if name.startswith("fio")), default=0)
+    rows = [[name, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]), _ratio(row["ops"], best)]
+            for name, row in table.items()]
+    return _table(["who", "ops/s", "p50 µs", "p99 µs", "× the best of fio"], rows)
+
+
+def _chains(table):
+    base = table.get("no filter", {})
+    rows = [[name, _number(row["ops"]), _number(row["cpu"]), _ratio(row["ops"], base.get("ops")), _ratio(row["cpu"], base.get("cpu"))]
+            for name, row in table.items()]
+    return _table(["chain", "ops/s", "server CPU µs/op", "ops × none", "CPU × none"], rows)
+
+
+def _start(table):
+    return _table(["server", "ms"], [[name, f"{ms:.1f}"] for name, ms in table.items()])
+
+
+def _crowds(table):
+    columns = list(dict.fromkeys(key for row in table.values() for key in row))
+    rows = [[name, *(f"{row[key]:.0f}" if key == "answered" and key in row else f"{row[key]:.1f}" if key in row else "–"
+                     for key in columns)] for name, row in table.items()]
+    return _table(["server", *(key if key == "answered" else f"{key}, MiB" for key in columns)], rows)
+
+
+def _fairness(table):
+    rows = [[beside, server, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]),
+             _number(row["other_mib"]) if "other_mib" in row else ""]
+            for beside, servers in table.items() for server, row in servers.items()]
+    return _table(["4 KiB reader at depth 1", "server", "ops/s", "p50 µs", "p99 µs", "the other's MiB/s"], rows)
+
+
+_SECTIONS = {
+    "copies": ("Copying the whole image to null", _copies),
+    "direct": ("4 KiB O_DIRECT random reads, depth 32", _direct),
+    "chains": ("What layers cost: 4 KiB random reads, depth 32", _chains),
+    "start": ("From start to listening, median of 20", _start),
+    "crowds": ("Memory of many connections", _crowds),
+    "fairness": ("Fairness", _fairness),
+}
+
+
+def markdown(results):
+    machine = results["machine"]
+    parts = ["# Servers compared\n",
+             "\n".join(f"- {line}" for line in [
+                 f"{machine['date']}, Linux {machine['kernel']}, {machine['cpus']} CPUs ({machine['cpu']}), "
+                 f"load average before {machine['load_average']}",
+                 f"image {machine['size_mib']} MiB; {machine['seconds']} s per measurement; median of {machine['rounds']} rounds",
+                 "versions: " + "; ".join(machine["versions"].values())]) + "\n"]
+    for title, table in results.get("loads", {}).items():
+        parts += [f"## Loads, {title}\n", _loads(table)]
+    for name, (title, make) in _SECTIONS.items():
+        if name in results:
+            parts += [f"## {title}\n", make(results[name])]
+    return "\n".join(parts)

@@ -1,0 +1,190 @@
+"""The rows that are not one load on one server: copies, direct I/O, chains, start, idle and held connections, fairness."""
+
+import json
+import statistics
+import sys
+import time
+
+import loads
+import peers
+import processes
+
+sys.path.insert(0, str(peers.ROOT / "tests" / "interop"))
+from lib import wire  # noqa: E402
+
+
+def _in_turn(options, what, variants, measure):
+    """{name: median of `options.rounds` numbers or rows}; `variants`: {name: argument of measure}."""
+    found = {}
+    for _ in range(options.rounds):
+        for name, variant in variants.items():
+            try:
+                found.setdefault(name, []).append(measure(variant))
+            except RuntimeError as error:
+                options.tell(f"{what}: {name}: {error}")
+    table = {name: loads.median(rows) if isinstance(rows[0], dict) else statistics.median(rows) for name, rows in found.items()}
+    options.tell(f"{what}: done")
+    return table
+
+
+def copies(options, image, servers):
+    """Seconds that clients need for the whole image: {client: {server: seconds}}."""
+    clients = {
+        "nbdcopy": lambda uri: ["nbdcopy", uri, "null:"],
+        "qemu-img convert": lambda uri: ["qemu-img", "convert", "-n", "-f", "raw", uri, "--target-image-opts",
+                                         f"driver=null-co,size={image.size}"],
+    }
+
+    def seconds(command):
+        def one(server):
+            image.prepare()
+            with peers.serving(server, image.path) as running:
+                begin = time.perf_counter()
+                processes.output(command(running.uri))
+                return time.perf_counter() - begin
+        return one
+
+    return {client: _in_turn(options, client, {s.name: s for s in servers}, seconds(command))
+            for client, command in clients.items()}
+
+
+def direct(options, image, servers):
+    """4 KiB O_DIRECT random reads at depth 32: what fio reaches on the file itself, and servers that bypass the page cache."""
+    image.prepare()
+
+    def fio(engine):
+        out = processes.output(["fio", "--name=direct", f"--filename={image.path}", "--rw=randread", "--bs=4k", "--iodepth=32",
+                                "--direct=1", f"--ioengine={engine}", "--time_based", f"--runtime={options.seconds}",
+                                "--output-format=json"])
+        read = json.loads(out[out.index("{"):])["jobs"][0]["read"]
+        percentiles = read["clat_ns"].get("percentile", {})
+        return {"ops": read["iops"], "p50": percentiles.get("50.000000", 0) / 1000, "p99": percentiles.get("99.000000", 0) / 1000}
+
+    def served(server):
+        with peers.serving(server, image.path) as running:
+            row = loads.flat(loads.measure(options, running, [loads.Load("randread", 4096, 32).job]))
+            return {key: row[key] for key in ("ops", "p50", "p99")}
+
+    variants = {f"fio {engine}": (fio, engine) for engine in ("io_uring", "libaio")}
+    variants["ashlar, direct"] = (served, peers.Ashlar(options.ashlar, direct=True))
+    if any(s.name.startswith("qemu-nbd") for s in servers):
+        for aio in ("io_uring", "native"):
+            variants[f"qemu-nbd {aio}, --cache=none"] = (served, peers.QemuNbd(aio, direct=True))
+    return _in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
+
+
+def chains(options, image):
+    """4 KiB random reads at depth 32 through layers that do nothing, and through a log filter that is off."""
+    image.prepare()
+    layer = {"type": json.dumps(str(options.pass_filter))}
+    log = {"type": '"log"', "level": '"trace"'}  # the server's own level is info
+    variants = {"no filter": (), "five filters that pass on": (layer,) * 5, "log, at a level that is off": (log,)}
+
+    def one(filters):
+        with peers.serving(peers.Ashlar(options.ashlar, filters=filters), image.path) as running:
+            row = loads.flat(loads.measure(options, running, [loads.Load("randread", 4096, 32).job]))
+            return {key: row[key] for key in ("ops", "cpu")}
+
+    return _in_turn(options, "chains", variants, one)
+
+
+def start(options, image, servers, times=20):
+    """Milliseconds from starting the process until a client can connect: the median of `times`."""
+    image.prepare()
+    found = {}
+    for _ in range(times):
+        for server in servers:
+            with peers.serving(server, image.path) as running:
+                found.setdefault(server.name, []).append(running.start_ms)
+    options.tell("start: done")
+    return {name: statistics.median(rows) for name, rows in found.items()}
+
+
+class Crowd:
+    """Many clients in transmission that ask for nothing by themselves."""
+
+    class _Address:
+        def __init__(self, running):
+            self.socket = str(running.place.socket)
+
+    def __init__(self, running, number):
+        self.clients = []
+        try:
+            for _ in range(number):
+                self.clients.append(wire.Client(self._Address(running)))
+                self.clients[-1].go(running.peer.export)
+        except (OSError, wire.Closed, AssertionError) as error:
+            have = len(self.clients)
+            self.close()
+            raise RuntimeError(f"client {have} of {number} was not served: {error!r}") from None
+
+    def answered(self):
+        """How many get an answer to one read each, asked all at once."""
+        good = 0
+        for number, client in enumerate(self.clients):
+            client.request(wire.CMD_READ, number % 1024 * 4096, 4096, cookie=number)
+        for number, client in enumerate(self.clients):
+            good += client.simple_reply(4096, cookie=number)[0] == 0
+        return good
+
+    def close(self):
+        for client in self.clients:
+            try:
+                # An orderly farewell, so that servers do not fill their logs.
+                client.socket.sendall(wire.request(wire.CMD_DISC))
+            except OSError:
+                pass
+            client.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+
+def crowds(options, image, servers, idle=1000, held=10_000):
+    """Memory in MiB, with `idle` clients that do nothing and with `held` clients that were answered once."""
+    image.prepare()
+    table = {}
+    ashlar = peers.Ashlar(options.ashlar, max_connections=held + 1000)
+    for server in [ashlar, *(s for s in servers if s.name.startswith(("nbdkit", "qemu-nbd threads")))]:
+        row = {}
+        try:
+            with peers.serving(server, image.path) as running:
+                row["before"] = processes.resident_mib(running.pid)
+                with Crowd(running, idle):
+                    time.sleep(1)
+                    row[f"{idle} idle"] = processes.resident_mib(running.pid)
+            if server is ashlar:
+                with peers.serving(server, image.path) as running, Crowd(running, held) as crowd:
+                    row["answered"] = crowd.answered()
+                    time.sleep(1)
+                    row[f"{held} held"] = processes.resident_mib(running.pid)
+        except RuntimeError as error:
+            options.tell(f"crowds: {server.name}: {error}")
+        table[server.name] = row
+    options.tell("crowds: done")
+    return table
+
+
+def fairness(options, image, servers):
+    """p99 in microseconds of a 4 KiB reader at depth 1: alone, and beside another connection at full depth."""
+    image.prepare()
+    reader = loads.Load("randread", 4096, 1).job
+    beside = {
+        "alone": [],
+        "beside 256 KiB reads, depth 32": [loads.Load("read", 256 << 10, 32).job],
+        "beside 4 KiB random reads, depth 32": [loads.Load("randread", 4096, 32).job],
+    }
+
+    def one(jobs):
+        def measure(server):
+            with peers.serving(server, image.path) as running:
+                found = loads.measure(options, running, [reader, *jobs])["jobs"]
+                row = {"p50": found[0]["p50_us"], "p99": found[0]["p99_us"], "ops": found[0]["ops_per_second"]}
+                return row if len(found) == 1 else {**row, "other_mib": found[1]["mib_per_second"]}
+        return measure
+
+    return {name: _in_turn(options, f"fairness, {name}", {s.name: s for s in servers}, one(jobs))
+            for name, jobs in beside.items()}

@@ -1,0 +1,50 @@
+"""Many connections."""
+
+import resource
+
+from frame import MIB, SANITIZED, Household, main, pattern, processes, wire
+
+SPARE = 200  # descriptors for everything but clients
+
+
+def clients_to_hold():
+    """10 000, or fewer where descriptors are short or a sanitizer makes everything slow."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the server takes what it is allowed by itself
+    return min(2000 if SANITIZED else 10_000, most - SPARE)
+
+
+class Idle(Household):
+    def test_1000_idle_connections_take_25_mib_in_all(self):
+        clients = [self.talking() for _ in range(1000)]
+        for client in clients:
+            self.assertEqual(len(client.ask(wire.CMD_READ, 4096, 4096)), 4096)
+        # They idle when they have let their buffers go.
+        if not SANITIZED:
+            self.wait_until("idle clients take 25 MiB in all", lambda: self.resident() <= 25 * MIB, lambda: f"{self.resident() >> 10} KiB")
+        self.good_client()
+
+    def resident(self):
+        return processes.resident_bytes(self.server.pid)
+
+
+class Held(Household):
+    settings = {"max_connections": 11_000}
+
+    def test_a_request_is_answered_on_each_of_thousands_of_connections(self):
+        number = clients_to_hold()
+        clients = [self.talking() for _ in range(number)]
+        # All ask before any is read from.
+        for cookie, client in enumerate(clients):
+            client.request(wire.CMD_READ, cookie % 2048 * 512, 512, cookie=cookie)
+        wanted = pattern(MIB)
+        for cookie, client in enumerate(clients):
+            error, data = client.simple_reply(512, cookie)
+            self.assertEqual(error, 0)
+            begin = cookie % 2048 * 512
+            self.assert_same(data, wanted[begin:begin + 512], f"client {cookie}")
+        self.good_client()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""Memory in flight is bounded, whatever clients ask for and however slowly they read or write."""
+
+import socket
+import threading
+import time
+
+from frame import MIB, SANITIZED, Household, Watch, config, main, pattern, wire
+
+LIMIT = 128 * MIB
+LARGE = 32 * MIB  # the largest payload by default
+# The program, the small buffers of the clients here, what the allocator keeps.
+BASE = (512 if SANITIZED else 64) * MIB
+
+
+class Memory(Household):
+    settings = {"max_memory": "128M"}
+
+    def setUp(self):
+        super().setUp()
+        self.watch = Watch(self.server.pid)
+        self.watch.__enter__()
+
+    def tearDown(self):
+        self.watch.__exit__()
+        self.assertLess(self.watch.most, LIMIT + BASE, f"the server has taken {self.watch.most >> 20} MiB")
+        super().tearDown()
+
+    def deaf_client(self, name="disk", reads=64, structured=False):
+        """Asks for 32 MiB, again and again, and reads nothing."""
+        client = self.talking(name, structured)
+        for cookie in range(reads):
+            client.request(wire.CMD_READ, 0, LARGE, cookie=cookie)
+        return client
+
+    def stalled_writer(self, sent=LARGE - 4096):
+        """Sends a write of 32 MiB but for its end."""
+        client = self.talking()
+        client.socket.settimeout(None)
+        client.request(wire.CMD_WRITE, 0, LARGE)
+
+        def send():
+            try:
+                client.send(bytes(sent))
+            except (wire.Closed, OSError):
+                pass  # it is ended when others need the memory, and at the end of the test
+
+        client.sender = threading.Thread(target=send, daemon=True)
+        client.sender.start()
+        return client
+
+    def small_reads(self, client, number=200):
+        wanted = pattern(MIB)
+        for i in range(number):
+            begin = i * 4096 % MIB
+            self.assert_same(client.ask(wire.CMD_READ, begin, 4096), wanted[begin:begin + 4096], "a small read beside them")
+
+    def large_write(self, client, byte):
+        # Nobody who behaves has to wait for ever for memory that others sit on.
+        self.assertEqual(client.ask(wire.CMD_WRITE, LARGE, LARGE, data=bytes([byte]) * LARGE), 0)
+        self.assertEqual(client.ask(wire.CMD_READ, LARGE + 12345, 3), bytes([byte]) * 3)
+
+
+class DeafReaders(Memory):
+    """The memory plugin does not lend: each of its replies is a buffer. The file plugin lends; with align it does not."""
+
+    def setUp(self):
+        super().setUp()
+        self.small = self.talking()
+
+    def serve(self, exports, **how):
+        align = {"type": "align", "block_size": "4K"}
+        return super().serve([*exports, config.file_export(self.disk, "copied", [align]), config.memory_export("64M")], **how)
+
+    def test_of_a_file(self):
+        for structured in (False, True):
+            self.deaf_client(structured=structured)
+        self.small_reads(self.small)
+
+    def test_through_a_filter_that_does_not_lend(self):
+        self.deaf_client("copied")
+        self.small_reads(self.small)
+
+    def test_many_at_once(self):
+        for number in range(12):
+            self.deaf_client(("disk", "copied", "memory")[number % 3], structured=number % 2 == 0)
+        self.small_reads(self.small)
+        # A large read that cannot be lent needs memory that they hold.
+        reader = self.talking("copied")
+        self.assertEqual(len(reader.ask(wire.CMD_READ, 0, LARGE)), LARGE)
+        self.small_reads(self.small)
+
+    def test_a_slow_reader_does_not_slow_another_client(self):
+        slow = self.deaf_client("copied")
+        slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(20):
+            slow.receive(16)
+            self.small_reads(self.small, 50)
+
+    def test_who_reads_late_gets_everything(self):
+        late = self.deaf_client("copied", reads=4)
+        time.sleep(1)
+        wanted = pattern(MIB)
+        for cookie in range(4):
+            error, data = late.simple_reply(LARGE, cookie)
+            self.assertEqual(error, 0)
+            self.assert_same(data[:MIB], wanted, "what was read late")
+
+
+class StalledWriters(Memory):
+    def tearDown(self):
+        for client in self.clients:
+            if hasattr(client, "sender"):
+                client.socket.shutdown(socket.SHUT_RDWR) if not self.gone(client) else None
+                client.sender.join()
+        super().tearDown()
+
+    @staticmethod
+    def gone(client):
+        try:
+            client.socket.getpeername()
+        except OSError:
+            return True
+        return False
+
+    def test_many_stall_within_a_payload(self):
+        small = self.talking()
+        for _ in range(12):
+            self.stalled_writer()
+        self.small_reads(small)
+        writer = self.talking()
+        writer.socket.settimeout(300)
+        self.large_write(writer, 7)
+        self.small_reads(small)
+
+    def test_who_stalls_is_left_alone_while_nobody_needs_the_memory(self):
+        stalled = [self.stalled_writer() for _ in range(2)]
+        for client in stalled:
+            client.sender.join()
+        time.sleep(13)  # the patience with those who stall while others wait is 10 s
+        for client in stalled:
+            client.socket.settimeout(60)
+            client.send(bytes(4096))
+            self.assertEqual(client.simple_reply(), (0, b""))
+
+    def test_a_claimed_length_takes_no_memory(self):
+        for _ in range(200):
+            self.talking().request(wire.CMD_WRITE, 0, LARGE)
+        self.small_reads(self.talking())
+        self.watch.look()
+        self.assertLess(self.watch.most, self.memory + BASE, "lengths that were only claimed took memory")
+
+
+if __name__ == "__main__":
+    main()
