@@ -35,7 +35,7 @@ Transmission::Outcome Transmission::run() {
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
     const ssize_t n = cold_->any() ? wait_with_cold_reads(false) : wait(poller);
-    if (n > 0) {
+    if (n > 0 || stopping_.load(std::memory_order_relaxed)) {
       quiet_ = 0;
       continue;
     }
