@@ -30,7 +30,8 @@ class Readme(Case):
         self.assertEqual(libnbd.connect(server.uri("disk")).get_size(), MIB)
 
     def test_the_settings_named_have_the_defaults_told(self):
-        told = {"max_connections": "4096", "handshake_timeout": "10", "max_payload": '"32M"', "workers": "256"}
+        told = {"max_connections": "4096", "handshake_timeout": "10", "max_payload": '"32M"', "workers": "256",
+                "max_memory": '"1G"', "busy_poll": '"auto"'}
         for key, default in told.items():
             self.assertRegex(README, rf"`{key}`\s+\({re.escape(default)}|`{key}`\s+\(`{re.escape(default)}`", key)
         settings = "\n".join(f"{key} = {default}" for key, default in told.items())
