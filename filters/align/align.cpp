@@ -84,7 +84,7 @@ Geometry Align::describe() {
   // A read that may answer with holes or lend is passed on only when it is aligned already. Its holes may be finer than
   // our blocks; that is right only where we have none.
   const bool holes = layer_.rmw || below().minimum == layer_.block;
-  Geometry g = offer(Flag::nowait | Flag::may_lend | (holes ? Flag::may_hole : Flag::none));
+  Geometry g = offer(Flag::nowait | Flag::may_lend | Flag::may_lend_cold | (holes ? Flag::may_hole : Flag::none));
   g.minimum = layer_.rmw ? 1 : layer_.block;
   g.preferred = std::max(layer_.block, g.preferred);
   if (!layer_.rmw) return g;

@@ -6,10 +6,18 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 using namespace ashlar;
 
 namespace {
+
+// Bytes that all names together take, with a comma or the final zero behind each.
+constexpr std::size_t all_names() {
+  std::size_t n = 0;
+  for (const auto& named : Flag::names) n += std::string_view(named.name).size() + 1;
+  return n;
+}
 
 // "fua,may_trim", or "-" for none.
 class FlagText {
@@ -27,7 +35,7 @@ class FlagText {
   const char* c_str() const { return text_; }
 
  private:
-  char text_[64] = {};  // all names together take less
+  char text_[all_names()] = {};
   std::size_t used_ = 0;
 };
 

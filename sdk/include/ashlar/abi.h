@@ -209,6 +209,33 @@ struct ashlar_module {
   void (*destroy)(void *layer);
   /* [control] One device for one connection. Fills `out`, whose size the caller has set. */
   int32_t (*open)(void *layer, const struct ashlar_open *how, struct ashlar_device *out, struct ashlar_error *error);
+  /* [any] An optional ability of the module itself, or NULL. May itself be NULL; a table whose `size` ends before it has none. */
+  const void *(*extension)(const char *id);
+};
+
+/* ---- Extension of a module: what a place to keep a disk in can do, found out before a disk is trusted to it ---- */
+
+#define ASHLAR_PROBE_ID "ashlar.probe/1"
+
+#define ASHLAR_PROBE_ONLY_ASK 1u /* flag: write nothing, not even a scratch file */
+
+#define ASHLAR_PROBE_NO 0u
+#define ASHLAR_PROBE_YES 1u
+#define ASHLAR_PROBE_UNKNOWN 2u /* it was not tried, or trying it did not tell */
+
+/* Receives what is found out. Texts are UTF-8 and valid during the call. Frozen. */
+struct ashlar_probe_sink {
+  void *self;
+  void (*kind)(void *self, const char *kind);  /* what the path was found to be; called once, first */
+  void (*row)(void *self, const char *name, uint32_t supported, const char *note);
+};
+
+struct ashlar_probe {
+  uint32_t size;
+  uint32_t reserved;
+  /* [control] Tells what the backend at `path` supports. What is there is never changed; unless told to only ask, it may try things on a
+   * scratch file beside it, of which nothing stays. */
+  int32_t (*probe)(const char *path, uint32_t flags, const struct ashlar_probe_sink *sink, struct ashlar_error *error);
 };
 
 /* The one exported symbol, [any]. Returns the same constant table each time, or NULL when it cannot serve `host_major`. */

@@ -26,8 +26,8 @@ class Filter : public Device {
 
  protected:
   // What the layer below offers and a filter can pass on. `shortcuts`: those of Flag::shortcuts that this filter understands:
-  // nowait when it may be called twice for one request, may_lend when it does not look at the bytes of a read, may_hole when
-  // it changes neither bytes nor extents of a read.
+  // nowait when it may be called twice for one request, may_lend and may_lend_cold when it does not look at the bytes of a
+  // read, may_hole when it changes neither bytes nor extents of a read.
   Geometry offer(Flags shortcuts = Flag::none) const {
     Geometry g = below_;
     g.ops &= Ops::known();

@@ -6,11 +6,14 @@
 // The class may have
 //   using Layer = T;                        state of one layer in the config, shared by its connections; T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
+//   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
 #pragma once
 #include <ashlar/device.hpp>
+#include <ashlar/probe.hpp>
 
 #include <array>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -134,6 +137,21 @@ struct Thunks {
   }
   static void close(void* self) noexcept { delete static_cast<T*>(self); }
 
+  // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.
+  static constexpr bool has_probe = requires(const ProbeRequest& request) { T::probe(request); };
+  static std::int32_t probe(const char* path, std::uint32_t flags, const ashlar_probe_sink* sink, ashlar_error* error) noexcept {
+    try {
+      if constexpr (has_probe) T::probe(ProbeRequest{path, (flags & ASHLAR_PROBE_ONLY_ASK) != 0, ProbeReport{*sink}});
+      return 0;
+    } catch (...) {
+      return report(error);
+    }
+  }
+  static constexpr ashlar_probe probe_table{sizeof(ashlar_probe), 0, &probe};
+  static const void* extension(const char* id) noexcept {
+    return std::strcmp(id, ASHLAR_PROBE_ID) == 0 ? &probe_table : nullptr;
+  }
+
   static constexpr std::size_t table_size() {
     if constexpr (requires { T::params; }) return std::size(T::params);
     else return 0;
@@ -150,7 +168,7 @@ struct Thunks {
   static constexpr ashlar_module module(const About& about) {
     return {sizeof(ashlar_module), ASHLAR_ABI_MAJOR, 0, T::kind, about.name, about.version, about.summary,
             static_cast<std::uint32_t>(about.threads), static_cast<std::uint32_t>(table_size()), table.data(),
-            &create, &destroy, &open};
+            &create, &destroy, &open, has_probe ? &extension : nullptr};
   }
 };
 

@@ -94,7 +94,7 @@ TEST_CASE("log passes every shortcut on") {
   io.set_sink(&list);
   CHECK(device->process(io).ok());
   CHECK(io.lent_fd == 5);
-  CHECK(host.said("flags=nowait,may_lend,may_hole"));
+  CHECK(host.said("flags=nowait,may_lend,may_hole,may_lend_cold result=ok"));
 }
 
 TEST_CASE("log offers no op or flag that is newer than it") {
