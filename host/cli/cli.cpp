@@ -49,6 +49,19 @@ void add_serve(CLI::App& app, CommandOptions& options) {
   serve.add_flag("--read-only", options.read_only, "Serve the image without allowing writes");
 }
 
+void add_probe(CLI::App& app, CommandOptions& options) {
+  CLI::App& probe = add_command(
+      app, "probe", "Show what the storage at a path can do: ways to zero and trim, holes, direct I/O", options);
+  add_operand(probe, "PATH",
+              "A file, folder or block device. It is never changed: things are tried on a scratch file beside it, of "
+              "which nothing stays. A device is only asked",
+              options);
+  probe.add_flag("--json", options.json, "Print JSON instead of a table");
+  probe.add_flag("--read-only", options.read_only, "Only ask; write no scratch file");
+  probe.add_option("--plugin", options.plugin, "Ask this plugin, instead of block for devices and file for all else")
+      ->type_name("NAME");
+}
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
@@ -56,12 +69,14 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_command(app, "list", "List the plugins and filters", options);
   CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
   add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);
+  add_probe(app, options);
 }
 
 Command command_called(const std::string& name) {
   if (name == "serve") return serve_command;
   if (name == "check") return check_command;
   if (name == "list") return list_command;
+  if (name == "probe") return probe_command;
   return inspect_command;
 }
 

@@ -1,4 +1,4 @@
-// The command line: serve, check, list, inspect.
+// The command line: serve, check, list, inspect, probe.
 #pragma once
 #include <ostream>
 #include <string>

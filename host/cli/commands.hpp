@@ -30,19 +30,24 @@ struct Streams {
 void print_mistake(std::ostream& err, const std::string& text);
 
 struct CommandOptions {
-  std::string operand;  // serve: config or image; check: config; inspect: module; list: nothing
+  std::string operand;  // serve: config or image; check: config; inspect: module; list: nothing; probe: path
   std::vector<std::string> module_path;
   // serve only
   std::vector<std::string> listen;
   std::string log_level;  // empty: the config's
   int verbose = 0;        // 1: debug; 2 and more: trace
+  // serve and probe
   bool read_only = false;
+  // probe only
+  std::string plugin;  // empty: by the kind of the path
+  bool json = false;
 };
 
 int serve_command(const CommandOptions& options, Streams streams);
 int check_command(const CommandOptions& options, Streams streams);
 int list_command(const CommandOptions& options, Streams streams);
 int inspect_command(const CommandOptions& options, Streams streams);
+int probe_command(const CommandOptions& options, Streams streams);
 
 // The folders to find modules in: those of the command line before those of the config. Throws UsageError when one of
 // the command line is no folder.

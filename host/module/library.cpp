@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <boost/dll/shared_library.hpp>
+#include <cstddef>
 
 #include "module/elf.hpp"
 #include "module/table.hpp"
@@ -68,6 +69,12 @@ class LoadedLibrary final : public Library {
 const char* name(ModuleKind kind) { return kind == ModuleKind::plugin ? "plugin" : "filter"; }
 
 ModuleKind Library::kind() const { return module_->kind == ASHLAR_PLUGIN ? ModuleKind::plugin : ModuleKind::filter; }
+
+const void* Library::extension(const char* id) const {
+  constexpr std::size_t end = offsetof(ashlar_module, extension) + sizeof(ashlar_module::extension);
+  if (module_->size < end || module_->extension == nullptr) return nullptr;
+  return module_->extension(id);
+}
 
 std::shared_ptr<const Library> Library::load(const std::filesystem::path& file) {
   const auto path = std::filesystem::absolute(file);

@@ -28,6 +28,8 @@ class Library {
   const ashlar_module& module() const { return *module_; }
   const std::filesystem::path& path() const { return path_; }
   ModuleKind kind() const;
+  // An optional ability of the module, or nullptr. [any thread]
+  const void* extension(const char* id) const;
   bool serial() const { return module_->threads != ASHLAR_PARALLEL; }
 
  protected:

@@ -1,5 +1,6 @@
 // The block plugin: a block device as a disk, and nothing else.
 #include "fileops/device.hpp"
+#include "fileops/probe.hpp"
 #include "fileops/shared.hpp"
 
 namespace {
@@ -28,6 +29,8 @@ class Block final : public ashlar::fileops::BackendDevice {
                  create.host) {}
     ashlar::fileops::SharedBackend shared;
   };
+
+  static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, true); }
 
   Block(Layer& layer, const Open& open) : Block(std::make_unique<Use>(layer.shared, open.read_only)) {}
 

@@ -1,5 +1,6 @@
 // The file plugin: a regular file or a block device as a disk.
 #include "fileops/device.hpp"
+#include "fileops/probe.hpp"
 #include "fileops/shared.hpp"
 
 namespace {
@@ -30,6 +31,8 @@ class File final : public ashlar::fileops::BackendDevice {
                  create.host) {}
     ashlar::fileops::SharedBackend shared;
   };
+
+  static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, false); }
 
   File(Layer& layer, const Open& open) : File(std::make_unique<Use>(layer.shared, open.read_only)) {}
 

@@ -101,7 +101,6 @@ class Backend {
   Status write_zeroes_at(Range range) noexcept;
   Status trim_range(Range range) noexcept;
   int attempt(const char* op, Method method, Range range) noexcept;
-  int call(Method method, Range range) noexcept;
   bool may_run_inline(const Io& io) const noexcept;
 
   // extents.cpp

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <optional>
 #include <system_error>
 
 namespace ashlar::fileops {
@@ -22,12 +21,6 @@ std::optional<std::uint64_t> read_number(const std::string& file) {
   std::uint64_t value = 0;
   if (in.peek() == '-' || !(in >> value)) return std::nullopt;
   return value;
-}
-
-// An attribute of a device's queue (Documentation/ABI/stable/sysfs-block). A partition has that of its disk.
-std::optional<std::uint64_t> queue_number(const std::string& device, const std::string& attribute) {
-  if (const auto own = read_number(device + "/queue/" + attribute)) return own;
-  return read_number(device + "/../queue/" + attribute);
 }
 
 std::uint32_t power_of_two(std::uint64_t value, std::uint32_t least, std::uint32_t most) {
@@ -45,9 +38,9 @@ void find_device_facts(int fd, dev_t device, Facts& facts) {
   if (::ioctl(fd, BLKPBSZGET, &physical) != 0) physical = facts.sector;
   facts.preferred = power_of_two(std::max(physical, facts.sector), 4096, block_max);
 
-  const std::string sysfs = "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
-  facts.rotational = queue_number(sysfs, "rotational").value_or(0) != 0;
-  const std::uint64_t unit = queue_number(sysfs, "discard_granularity").value_or(0);
+  const std::string sysfs = sysfs_folder(device);
+  facts.rotational = device_number(sysfs, "queue/rotational").value_or(0) != 0;
+  const std::uint64_t unit = device_number(sysfs, "queue/discard_granularity").value_or(0);
   facts.discard_block = facts.sector;
   if (unit > facts.sector && unit <= UINT32_MAX && unit % facts.sector == 0)
     facts.discard_block = static_cast<std::uint32_t>(unit);
@@ -88,6 +81,15 @@ DirectBlocks try_direct_blocks(int fd, std::uint32_t from) {
 }
 
 }  // namespace
+
+std::string sysfs_folder(dev_t device) {
+  return "/sys/dev/block/" + std::to_string(major(device)) + ":" + std::to_string(minor(device));
+}
+
+std::optional<std::uint64_t> device_number(const std::string& folder, const std::string& file) {
+  if (const auto own = read_number(folder + "/" + file)) return own;
+  return read_number(folder + "/../" + file);
+}
 
 Facts find_facts(Kind kind, int fd, const struct stat& status) {
   Facts facts;

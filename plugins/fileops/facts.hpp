@@ -2,6 +2,7 @@
 #pragma once
 #include <sys/stat.h>
 
+#include <optional>
 #include <string>
 
 #include "backend.hpp"
@@ -14,6 +15,12 @@ Facts find_facts(Kind kind, int fd, const struct stat& status);
 
 // Fills in what direct I/O needs; `fd` was opened with O_DIRECT. Returns why it is not possible, or nothing.
 std::string find_direct_facts(int fd, Facts& facts);
+
+// The folder in sysfs of a block device (Documentation/ABI/stable/sysfs-block).
+std::string sysfs_folder(dev_t device);
+// A number in a file of a device's sysfs folder, or of its disk's if it is a partition: "queue/rotational". None: the
+// file does not exist or holds something else.
+std::optional<std::uint64_t> device_number(const std::string& folder, const std::string& file);
 
 // Block sizes from here up to this one are taken (64 KiB is the largest minimum that a geometry can tell).
 inline constexpr std::uint32_t block_max = 65536;

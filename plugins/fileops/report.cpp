@@ -1,10 +1,10 @@
 // What the operator sees of zero and trim: each attempt at debug level, each discovery and the totals at info level.
 #include <array>
 #include <cstdio>
-#include <cstring>
 #include <string>
 
 #include "backend.hpp"
+#include "errno_text.hpp"
 
 namespace ashlar::fileops {
 namespace {
@@ -24,21 +24,15 @@ class Bytes {
   std::array<char, 24> text_;
 };
 
-const char* outcome(int error) {
-  if (error == 0) return "ok";
-  const char* const symbol = ::strerrorname_np(error);
-  return symbol != nullptr ? symbol : "unknown error";
-}
-
 }  // namespace
 
 void Backend::log_attempt(const char* op, Range range, Method method, int error) const noexcept {
   host_.log(Level::debug, "%s %s@%s: %s %s", op, Bytes(range.length).text(), Bytes(range.offset).text(), name(method),
-            outcome(error));
+            errno_text(error));
 }
 
 void Backend::log_discovery(Method method, int error) const noexcept {
-  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), outcome(error));
+  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), errno_text(error));
 }
 
 void Backend::log_totals() const noexcept try {
@@ -51,7 +45,7 @@ void Backend::log_totals() const noexcept try {
     if (t.calls == 0) continue;
     std::string part = std::string(name(method)) + " " + std::to_string(t.done) + " of " + std::to_string(t.calls) +
                        " ok, " + Bytes(t.bytes).text() + " in " + std::to_string(t.nanoseconds / 1'000'000) + " ms";
-    if (t.last_error != 0) part += std::string(", last error ") + outcome(t.last_error);
+    if (t.last_error != 0) part += std::string(", last error ") + errno_text(t.last_error);
     add(part);
   }
   if (const auto left = left_to_writing_.load(std::memory_order_relaxed); left != 0)

@@ -2,6 +2,7 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -55,6 +56,12 @@ std::int64_t Syscalls::seek(int fd, std::uint64_t offset, int whence) {
 
 int Syscalls::will_need(int fd, std::uint64_t offset, std::uint64_t length) {
   return -::posix_fadvise(fd, off(offset), off(length), POSIX_FADV_WILLNEED);
+}
+
+std::int64_t Syscalls::allocated(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return -errno;
+  return std::int64_t{status.st_blocks} * 512;
 }
 
 std::int64_t Syscalls::cached_pages(int fd, std::uint64_t offset, std::uint64_t length) {

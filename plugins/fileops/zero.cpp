@@ -1,18 +1,14 @@
 // zero and trim: the plan (zero_plan.hpp), acted out.
-#include <fcntl.h>
-#include <linux/falloc.h>
-
 #include <algorithm>
 
 #include "backend.hpp"
+#include "call.hpp"
 
 namespace ashlar::fileops {
 namespace {
 
 // A file's metadata change up to this length may run on the connection's thread.
 constexpr std::uint64_t inline_max = 4u << 20;
-
-constexpr int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
 }  // namespace
 
@@ -109,32 +105,11 @@ Status Backend::trim_range(Range range) noexcept {
 // Returns 0 or an errno; counts, remembers and logs it.
 int Backend::attempt(const char* op, Method method, Range range) noexcept {
   const std::int64_t start = sys_.now();
-  const int error = -call(method, range);
+  const int error = -call(sys_, fd_.get(), method, range);
   abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
   if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method)) log_discovery(method, error);
   return error;
-}
-
-// fallocate(2) with mode 0 is for files alone: kernels before 2023 drop a device's cached pages whatever the mode, even
-// when they refuse it. Without KEEP_SIZE, as not every file system takes it (NFS refuses it beside ZERO_RANGE and mode
-// 0) and the range lies within the size.
-int Backend::call(Method method, Range range) noexcept {
-  const auto fallocate = [&](int mode) {
-    return retry([&] { return sys_.fallocate(fd_.get(), mode, range.offset, range.length); });
-  };
-  switch (method) {
-    case Method::punch_hole: return fallocate(punch);
-    case Method::zero_range: return fallocate(FALLOC_FL_ZERO_RANGE);
-    case Method::write_zeroes: return fallocate(falloc_write_zeroes);
-    case Method::punch_and_allocate: {
-      const int punched = fallocate(punch);
-      return punched != 0 ? punched : fallocate(0);
-    }
-    case Method::blkzeroout: return retry([&] { return sys_.blkzeroout(fd_.get(), range.offset, range.length); });
-    case Method::blkdiscard: return retry([&] { return sys_.blkdiscard(fd_.get(), range.offset, range.length); });
-  }
-  return -ENOSYS;
 }
 
 }  // namespace ashlar::fileops

@@ -20,7 +20,7 @@ TEST_CASE("help of the program and of each command") {
   const Outcome help = run_command({"--help"});
   CHECK(help.code == 0);
   CHECK(help.err.empty());
-  for (const char* command : {"serve", "check", "list", "inspect"}) {
+  for (const char* command : {"serve", "check", "list", "inspect", "probe"}) {
     CHECK_THAT(help.out, ContainsSubstring(std::string("\n  ") + command + " "));
     const Outcome own = run_command({command, "--help"});
     CHECK(own.code == 0);
@@ -38,12 +38,12 @@ TEST_CASE("version") {
   CHECK_THAT(outcome.out, EndsWith(" (ABI 1.0)\n"));
 }
 
-TEST_CASE("no command") { check_refused({}, "ashlar: no command; known: serve, check, list, inspect"); }
+TEST_CASE("no command") { check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe"); }
 
 TEST_CASE("unknown command") {
   check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean \"serve\"?");
-  check_refused({"a\nb"}, "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect");
-  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect");
+  check_refused({"a\nb"}, "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe");
+  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe");
 }
 
 TEST_CASE("unknown option") {

@@ -111,8 +111,11 @@ class ModelDisk : public Syscalls {
     if (f < 0) return f;
     if (f > 0) length = std::min<std::size_t>(length, static_cast<std::size_t>(f));
     length = std::min<std::uint64_t>(length, offset < size_ ? size_ - offset : 0);
-    for (std::size_t i = 0; i < length; ++i)
-      static_cast<std::byte*>(into)[i] = static_cast<std::byte>(cells.at(offset + i).byte);
+    for (std::uint64_t at = offset, end = offset + length; at < end;) {
+      const std::uint64_t next = std::min(cells.run_end(at), end);
+      std::fill_n(static_cast<std::byte*>(into) + (at - offset), next - at, static_cast<std::byte>(cells.at(at).byte));
+      at = next;
+    }
     return static_cast<ssize_t>(length);
   }
   ssize_t write(int, const void* from, std::size_t length, std::uint64_t offset, int flags) override {
@@ -171,6 +174,13 @@ class ModelDisk : public Syscalls {
     if (offset >= size_) return -ENXIO;
     while (offset < size_ && cells.at(offset).provisioned != (whence == SEEK_DATA)) offset = cells.run_end(offset);
     return offset < size_ || whence == SEEK_HOLE ? static_cast<std::int64_t>(offset) : -ENXIO;
+  }
+  std::int64_t allocated(int) override {
+    const std::lock_guard lock(mutex_);
+    std::uint64_t bytes = 0;
+    for (std::uint64_t at = 0; at < size_; at = cells.run_end(at))
+      if (cells.at(at).provisioned) bytes += cells.run_end(at) - at;
+    return static_cast<std::int64_t>(bytes);
   }
   int will_need(int, std::uint64_t, std::uint64_t) override { return 0; }
   std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override { return -ENOSYS; }

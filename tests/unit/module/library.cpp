@@ -76,3 +76,22 @@ TEST_CASE("what is no shared object at all is refused") {
                  "ELF\x02\x01");
   CHECK_THAT(refusal(folder.write("c.so", header)), StartsWith("cannot be loaded: "));
 }
+
+TEST_CASE("an extension is asked for only where the module's table has the member") {
+  struct Table : Library {
+    explicit Table(const ashlar_module& module) : Library(&module, "/table.so") {}
+  };
+  static constexpr int ability = 7;
+  ashlar_module module{};
+  module.size = sizeof module;
+  module.extension = [](const char* id) -> const void* {
+    return std::string_view(id) == "known/1" ? &ability : nullptr;
+  };
+  CHECK(Table(module).extension("known/1") == &ability);
+  CHECK(Table(module).extension("other/1") == nullptr);
+  module.size = offsetof(ashlar_module, extension);  // built before the member was there
+  CHECK(Table(module).extension("known/1") == nullptr);
+  module.size = sizeof module;
+  module.extension = nullptr;
+  CHECK(Table(module).extension("known/1") == nullptr);
+}

@@ -44,7 +44,7 @@ static const struct ashlar_param *const rows[] = {&size_row, &path_row};
 
 static const struct ashlar_module module = {
     sizeof module, MAJOR, NEEDS_MINOR, KIND, NAME, "1.2", "does nothing", ASHLAR_PARALLEL, 2, rows,
-    create,        destroy, open_device};
+    create,        destroy, open_device, 0};
 
 __attribute__((visibility("default"))) const struct ashlar_module *ENTRY(uint32_t host_major);
 const struct ashlar_module *ENTRY(uint32_t host_major) {

@@ -35,7 +35,7 @@ struct Table {
     rows[3].default_text = "true";
     for (const ashlar_param& r : rows) pointers.push_back(&r);
     module = {sizeof module,   ASHLAR_ABI_MAJOR, 0,        ASHLAR_PLUGIN, "brick", "1", "", ASHLAR_SERIAL, 4,
-              pointers.data(), &create,          &destroy, &open};
+              pointers.data(), &create,          &destroy, &open,         nullptr};
   }
 };
 
