@@ -1,8 +1,8 @@
 // FakeModule: a module in this process whose functions are the test's. FakeExport: an export made of them.
 #pragma once
-#include <ashlar/geometry.hpp>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <ashlar/geometry.hpp>
 #include <cstring>
 #include <functional>
 #include <map>
@@ -38,8 +38,19 @@ class FakeModule {
   using Control = std::function<std::int32_t(ashlar_error&)>;
 
   FakeModule(ModuleKind kind, const char* module_name, std::uint32_t threads = ASHLAR_PARALLEL)
-      : table_{sizeof(ashlar_module), ASHLAR_ABI_MAJOR, 0, kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER,
-               module_name, "1", "a fake", threads, 1, &params_, &create_thunk, &destroy_thunk, &open_thunk} {}
+      : table_{sizeof(ashlar_module),
+               ASHLAR_ABI_MAJOR,
+               0,
+               kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER,
+               module_name,
+               "1",
+               "a fake",
+               threads,
+               1,
+               &params_,
+               &create_thunk,
+               &destroy_thunk,
+               &open_thunk} {}
   FakeModule(const FakeModule&) = delete;
   FakeModule& operator=(const FakeModule&) = delete;
 
@@ -55,8 +66,10 @@ class FakeModule {
   // What its devices say of themselves.
   ashlar_geometry geometry{sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OPS_KNOWN, ASHLAR_FLAGS_KNOWN, 0};
   // How its devices answer. A filter hands on by how.next.
-  std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) { return 0; };
-  Control create, open, describe;            // fail where they return an error
+  std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) {
+    return 0;
+  };
+  Control create, open, describe;             // fail where they return an error
   std::function<void(ashlar_device&)> spoil;  // what open hands out
   std::function<void()> close;                // before a device is gone
   Journal* journal = nullptr;
@@ -103,8 +116,16 @@ class FakeModule {
 
   // Its only parameter tells the functions above whose they are.
   const std::string self_ = std::to_string(reinterpret_cast<std::intptr_t>(this));
-  const ashlar_param param_{sizeof(ashlar_param), ASHLAR_PARAM_INT, "self", "the fake itself", self_.c_str(), 0, 0,
-                            INT64_MIN, INT64_MAX, nullptr};
+  const ashlar_param param_{sizeof(ashlar_param),
+                            ASHLAR_PARAM_INT,
+                            "self",
+                            "the fake itself",
+                            self_.c_str(),
+                            0,
+                            0,
+                            INT64_MIN,
+                            INT64_MAX,
+                            nullptr};
   const ashlar_param* const params_ = &param_;
   ashlar_module table_;
 };
@@ -112,7 +133,8 @@ class FakeModule {
 // Log lines, in memory.
 class LogText {
  public:
-  LogText() : logger_(std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_))) {}
+  LogText()
+      : logger_(std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(text_))) {}
   const std::shared_ptr<spdlog::logger>& logger() const { return logger_; }
   // [when no other thread logs]
   std::string text() const { return text_.str(); }

@@ -16,7 +16,8 @@ struct ThreeLayers {
 
 Lines opened(std::initializer_list<const char*> layers) {
   Lines lines;
-  for (const char* layer : layers) lines.insert(lines.end(), {std::string("open ") + layer, std::string("describe ") + layer});
+  for (const char* layer : layers)
+    lines.insert(lines.end(), {std::string("open ") + layer, std::string("describe ") + layer});
   return lines;
 }
 
@@ -32,7 +33,8 @@ TEST_CASE("layers open from the plugin up and close from the top down; destroyed
   {
     FakeExport e(m.all());
     const Lines closed{"close top", "close middle", "close disk"};
-    CHECK(m.journal.take() == Lines{"create top", "create middle", "create disk"} + opened({"disk", "middle", "top"}) + closed);
+    CHECK(m.journal.take() ==
+          Lines{"create top", "create middle", "create disk"} + opened({"disk", "middle", "top"}) + closed);
     {
       const auto chain = e->open();
       CHECK(m.journal.take() == opened({"disk", "middle", "top"}));
@@ -63,7 +65,8 @@ TEST_CASE("a request enters at the top and reaches the plugin through how.next")
   CHECK(m.journal.take() == Lines{"top", "middle", "disk"});
 }
 
-TEST_CASE("a layer that cannot be opened: those below it are closed, the text says which and why, and no device leaks") {
+TEST_CASE(
+    "a layer that cannot be opened: those below it are closed, the text says which and why, and no device leaks") {
   ThreeLayers m;
   FakeExport e(m.all());
   m.journal.take();
@@ -160,7 +163,8 @@ TEST_CASE("a chain offers nothing that writes when the export, the top or the op
 }
 
 TEST_CASE("zero-emulation stands right above a writable plugin that may not be able to zero, and only there") {
-  FakeModule emulation(ModuleKind::filter, "zero-emulation"), plugin(ModuleKind::plugin, "disk"), top(ModuleKind::filter, "top");
+  FakeModule emulation(ModuleKind::filter, "zero-emulation"), plugin(ModuleKind::plugin, "disk"),
+      top(ModuleKind::filter, "top");
   const auto layers = [&](FakeExport::Settings settings) {
     FakeExport e({&top, &plugin}, settings, {&emulation});
     Lines types;

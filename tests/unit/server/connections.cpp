@@ -2,13 +2,12 @@
 #include "server/connections.hpp"
 
 #include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <filesystem>
 #include <future>
 #include <optional>
 #include <thread>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 
 #include "fake_export.hpp"
 #include "matchers.hpp"
@@ -20,6 +19,7 @@ namespace {
 using namespace protocol;
 
 constexpr std::uint32_t size = 16u << 20;
+constexpr std::size_t memory = 256u << 20;  // for large buffers
 constexpr std::chrono::milliseconds long_time{60'000};
 
 struct House {
@@ -47,7 +47,7 @@ struct House {
                                      .handshake_timeout = handshake_timeout,
                                      .busy_poll = {},
                                      .wakefulness = {},
-                                     .pool = BufferPool(256u << 20),
+                                     .pool = BufferPool(memory),
                                      .executor = Executor(8)});
     context->exports.push_back(made->release());
     connections = std::make_unique<Connections>(*io, *context, most);
@@ -108,18 +108,25 @@ void let_it_idle() { std::this_thread::sleep_for(3 * Transmission::patience); }
 
 }  // namespace
 
-TEST_CASE("a client that has idled gets a reply that is larger than its socket takes at once") {
+TEST_CASE("a client that has idled is waited for when its reply is larger than its socket takes at once") {
   House house;
   house.open();
   WirePair wire;
   house.add(wire);
   REQUIRE(enter(wire));
+  // Others wait for memory: then a send that ends without having waited breaks the connection.
+  auto held = house.context->pool.take(memory - 2 * size);
+  std::thread other([&] { house.context->pool.take(memory); });
+  while (!house.context->pool.wanted()) std::this_thread::yield();
   for (int round = 0; round < 2; ++round) {
     let_it_idle();
     wire.send(request(cmd_read, 1, size));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the server has to wait for us
     CHECK(wire.receive(simple_reply_size + size).size() == simple_reply_size + size);
   }
+  held.reset();
+  wire.hang_up();
+  other.join();
 }
 
 TEST_CASE("stop: requests under way are answered, idle clients and those in the handshake are closed") {

@@ -1,9 +1,10 @@
 #include "session/buffer.hpp"
 
+#include <unistd.h>
+
 #include <cstring>
 #include <fstream>
 #include <thread>
-#include <unistd.h>
 
 #include "matchers.hpp"
 
@@ -33,8 +34,9 @@ TEST_CASE("a buffer takes memory for what is stored in it, not for what was clai
 
 TEST_CASE("buffers begin on a page and hold at least what was asked for") {
   BufferPool pool(4 * mib);
-  for (const std::size_t capacity : {std::size_t{0}, std::size_t{1}, BufferPool::small_capacity, BufferPool::small_capacity + 1,
-                                     BufferPool::usual_capacity, BufferPool::usual_capacity + 1, 3 * mib}) {
+  for (const std::size_t capacity :
+       {std::size_t{0}, std::size_t{1}, BufferPool::small_capacity, BufferPool::small_capacity + 1,
+        BufferPool::usual_capacity, BufferPool::usual_capacity + 1, 3 * mib}) {
     const auto buffer = pool.take(capacity);
     CHECK(buffer->capacity() >= capacity);
     CHECK(reinterpret_cast<std::uintptr_t>(buffer->data()) % 4096 == 0);

@@ -241,7 +241,8 @@ TEST_CASE("thousands of jobs through few workers while the client reads: each is
   std::thread client([&] {
     for (std::uint32_t i = 0; i < count; ++i) ++seen[f.receive()];
   });
-  for (std::uint32_t i = 0; i < count; ++i) f.start(f.ask(i % 2 == 0 ? cmd_flush : cmd_read, i % 2 == 0 ? 0 : 1 + i % 3000));
+  for (std::uint32_t i = 0; i < count; ++i)
+    f.start(f.ask(i % 2 == 0 ? cmd_flush : cmd_read, i % 2 == 0 ? 0 : 1 + i % 3000));
   client.join();
   f.jobs->drain();
   CHECK(std::count(seen.begin(), seen.end(), 1) == count);

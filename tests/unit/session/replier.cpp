@@ -23,7 +23,8 @@ std::int32_t tell(ashlar_io& io, std::uint64_t length, std::uint32_t state) {
 Bytes assemble(const std::vector<Chunk>& chunks, std::uint64_t offset, std::size_t length) {
   Bytes data;
   for (const Chunk& c : chunks) {
-    if (c.payload.size() < 8 || get64(c.payload.data()) != offset + data.size()) throw std::runtime_error("wrong offset");
+    if (c.payload.size() < 8 || get64(c.payload.data()) != offset + data.size())
+      throw std::runtime_error("wrong offset");
     if (c.done() != (&c == &chunks.back())) throw std::runtime_error("DONE is not on the last chunk alone");
     if (c.type == reply_type_offset_hole) {
       if (c.payload.size() != 12 || get32(c.payload.data() + 8) == 0) throw std::runtime_error("wrong hole");
@@ -100,7 +101,8 @@ TEST_CASE("sparse reads of any shape give the data, with each long hole as a chu
     const auto chunks = r.chunks();
     INFO("round " << round);
     REQUIRE(assemble(chunks, offset, total) == wanted);
-    const auto holes = std::count_if(chunks.begin(), chunks.end(), [](auto& c) { return c.type == reply_type_offset_hole; });
+    const auto holes =
+        std::count_if(chunks.begin(), chunks.end(), [](auto& c) { return c.type == reply_type_offset_hole; });
     REQUIRE(static_cast<std::size_t>(holes) == long_holes);
   }
 }
@@ -206,7 +208,8 @@ TEST_CASE("errors of the layers reach the client as the protocol has them, whate
     CHECK(error_of(type, EROFS) == error_eperm);
     CHECK(error_of(type, ENOTSUP) == error_einval);
     // Modules that lie.
-    for (const std::int32_t wrong : {-1, -EIO, INT32_MIN, 4096, INT32_MAX, EAGAIN}) CHECK(error_of(type, wrong) == error_eio);
+    for (const std::int32_t wrong : {-1, -EIO, INT32_MIN, 4096, INT32_MAX, EAGAIN})
+      CHECK(error_of(type, wrong) == error_eio);
   }
 }
 
@@ -236,9 +239,11 @@ TEST_CASE("what the layers get is what the client asked for, and flags only that
   disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) { return seen = io, 0; };
   disk.open();
   Replies r(disk);
-  const auto got = [&](const Asked& asked, std::uint32_t op, std::uint64_t offset, std::uint64_t length, std::uint64_t flags) {
+  const auto got = [&](const Asked& asked, std::uint32_t op, std::uint64_t offset, std::uint64_t length,
+                       std::uint64_t flags) {
     r.run(asked, Flag::shortcuts);
-    return seen.op == op && seen.offset == offset && seen.length == length && seen.flags == flags && seen.size == sizeof seen;
+    return seen.op == op && seen.offset == offset && seen.length == length && seen.flags == flags &&
+           seen.size == sizeof seen;
   };
   constexpr std::uint64_t far = (UINT64_C(1) << 40) - UINT32_MAX;
   CHECK(got(r.ask(cmd_write_zeroes, far, UINT32_MAX), ASHLAR_OP_ZERO, far, UINT32_MAX, ASHLAR_MAY_TRIM));

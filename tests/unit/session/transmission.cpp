@@ -22,7 +22,10 @@ using namespace protocol;
 class Served {
  public:
   explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
-      : chain_(disk.chain()), log_(*disk.exported().log.logger()), agreement_(disk.agreement(structured)), max_payload_(max_payload) {
+      : chain_(disk.chain()),
+        log_(*disk.exported().log.logger()),
+        agreement_(disk.agreement(structured)),
+        max_payload_(max_payload) {
     wire.limit_waiting(SO_RCVTIMEO, 5);
     thread_ = std::thread([this] { serve(); });
   }
@@ -328,7 +331,8 @@ TEST_CASE("lent data reach the client, and a file that ends midway does not leav
   ::close(file);
 }
 
-TEST_CASE("data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {
+TEST_CASE(
+    "data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {
   FakeDisk disk;
   char path[] = "/tmp/ashlar-transmission-XXXXXX";
   const int file = ::mkstemp(path);
@@ -405,7 +409,8 @@ TEST_CASE("random requests of all kinds, many in flight, against a model") {
     REQUIRE(asked != in_flight.end());
     REQUIRE(c.error == 0);
     const auto [write, offset, length] = asked->second;
-    if (!write && Served::data(c) != Bytes(model.begin() + offset, model.begin() + offset + length)) FAIL("wrong bytes");
+    if (!write && Served::data(c) != Bytes(model.begin() + offset, model.begin() + offset + length))
+      FAIL("wrong bytes");
     in_flight.erase(asked);
     if (sent < rounds) REQUIRE(send_one(static_cast<std::uint32_t>(c.cookie)));
   }
