@@ -37,20 +37,20 @@ class FakeModule {
  public:
   using Control = std::function<std::int32_t(ashlar_error&)>;
 
-  FakeModule(ModuleKind kind, const char* module_name, std::uint32_t threads = ASHLAR_PARALLEL)
-      : table_{sizeof(ashlar_module),
-               ASHLAR_ABI_MAJOR,
-               0,
-               kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER,
-               module_name,
-               "1",
-               "a fake",
-               threads,
-               1,
-               &params_,
-               &create_thunk,
-               &destroy_thunk,
-               &open_thunk} {}
+  FakeModule(ModuleKind kind, const char* module_name, std::uint32_t threads = ASHLAR_PARALLEL) {
+    table_.size = sizeof table_;
+    table_.abi_major = ASHLAR_ABI_MAJOR;
+    table_.kind = kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER;
+    table_.name = module_name;
+    table_.version = "1";
+    table_.summary = "a fake";
+    table_.threads = threads;
+    table_.n_params = 1;
+    table_.params = &params_;
+    table_.create = &create_thunk;
+    table_.destroy = &destroy_thunk;
+    table_.open = &open_thunk;
+  }
   FakeModule(const FakeModule&) = delete;
   FakeModule& operator=(const FakeModule&) = delete;
 
@@ -127,7 +127,7 @@ class FakeModule {
                             INT64_MAX,
                             nullptr};
   const ashlar_param* const params_ = &param_;
-  ashlar_module table_;
+  ashlar_module table_{};
 };
 
 // Log lines, in memory.
