@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -78,13 +79,14 @@ class AsioListener : public Listener {
     acceptor_.async_accept([this](boost::system::error_code error, typename Protocol::socket socket) {
       if (!acceptor_.is_open()) return;
       if (error && error != asio::error::connection_aborted) {
-        complain_(address_ + ": cannot accept a client: " + error.message());
+        if (!std::exchange(complained_, true)) complain_(address_ + ": cannot accept clients: " + error.message());
         pause_.expires_after(pause_after_error);
         pause_.async_wait([this](boost::system::error_code stopped) {
           if (!stopped && acceptor_.is_open()) accept();
         });
         return;
       }
+      complained_ = false;
       if (!error) hand_over(std::move(socket));
       accept();
     });
@@ -101,6 +103,7 @@ class AsioListener : public Listener {
   typename Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
   std::string address_;
+  bool complained_ = false;  // since the last client that could be accepted
   Accepted accepted_;
   Complaint complain_;
 };

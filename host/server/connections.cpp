@@ -116,8 +116,12 @@ void Connections::stop(std::chrono::milliseconds grace, std::function<void()> en
   grace_.async_wait([this](boost::system::error_code cancelled) {
     if (cancelled) return;
     context_.log->warn("{} clients do not take their replies: broken off", clients_.size());
-    for (auto& [key, client] : clients_) client->session.abort();
+    break_off();
   });
+}
+
+void Connections::break_off() {
+  for (auto& [key, client] : clients_) client->session.abort();
 }
 
 }  // namespace ashlar::host

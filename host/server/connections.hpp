@@ -25,6 +25,8 @@ class Connections {
   // Lets every session finish what is under way and end; those that have not after `grace` are broken off. Calls `ended` when
   // the last is gone.
   void stop(std::chrono::milliseconds grace, std::function<void()> ended);
+  // Breaks off all connections; requests that run are still finished.
+  void break_off();
 
  private:
   class Client;

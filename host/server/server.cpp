@@ -6,7 +6,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -66,9 +65,8 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
     logger->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
     signals.async_wait([&](boost::system::error_code cancelled, int) {
       if (cancelled) return;
-      logger->error("told to stop twice: requests under way are given up");
-      logger->flush();
-      std::_Exit(1);  // whoever hangs in a backend would hang the orderly way, too
+      logger->warn("told to stop again: not waiting for clients to take their replies");
+      connections.break_off();
     });
     for (const auto& listener : listeners) listener->stop();
     connections.stop(grace, [&] { signals.cancel(); });

@@ -51,8 +51,17 @@ class Poller {
     last_ = now;
     return now - began_ < (time_ ? *time_ : usual_time) && (time_ || all_.cores_to_spare());
   }
-  void sleep() { all_.slept(); }
-  void wake() { all_.woke(); }
+  // The session sleeps while one of these lives.
+  class Sleep {
+   public:
+    explicit Sleep(Poller& poller) : all_(poller.all_) { all_.slept(); }
+    ~Sleep() { all_.woke(); }
+    Sleep(const Sleep&) = delete;
+    Sleep& operator=(const Sleep&) = delete;
+
+   private:
+    Wakefulness& all_;
+  };
   // After the wait, however it went.
   void end() {
     if (time_) return;

@@ -9,8 +9,9 @@ namespace {
 using namespace protocol;
 
 constexpr unsigned workers_per_client = 16;
-// How long a request may lie here in part, in memory that others wait for, without a further byte.
-constexpr std::chrono::seconds most_stalled{10};
+// How long a request may lie here in part, in memory that others wait for, before so much more of it has come.
+constexpr std::chrono::seconds most_patience{10};
+constexpr std::size_t least_progress = 1u << 20;  // bytes
 }  // namespace
 
 Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inbox& inbox,
@@ -35,22 +36,35 @@ Transmission::Outcome Transmission::run() {
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
     const ssize_t n = cold_->any() ? wait_with_cold_reads(false) : wait(poller);
-    if (n > 0 || stopping_.load(std::memory_order_relaxed)) {
-      quiet_ = 0;
-      continue;
-    }
-    if (n == 0) return end(inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request");
-    if (errno != EAGAIN) return end(std::strerror(errno));
-    if (cold_->any()) continue;
+    if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
+    if (n == 0 && !stopping_.load(std::memory_order_relaxed)) return end(why_closed());
+    if (starves_others(n)) return end("slow within a request while others wait for memory");
+    if (n >= 0 || cold_->any()) continue;
     if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0) {
       replies_.reset();
       inbox_.give_back();
       cold_.reset();
       return Outcome::idle;
     }
-    if (++quiet_ * patience >= most_stalled && around_.pool.wanted() && inbox_.is_large())
-      return end("stalled within a request while others wait for memory");
   }
+}
+
+const char* Transmission::why_closed() {
+  if (outlet_.broken()) return "replies could not be sent";
+  return inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request";
+}
+
+// Whether a request has come too slowly into a large buffer while others wait for one. `n`: what has come now.
+bool Transmission::starves_others(ssize_t n) {
+  if (!inbox_.is_large() || !around_.pool.wanted()) {
+    slow_since_.reset();
+    return false;
+  }
+  const auto now = std::chrono::steady_clock::now();
+  if (!slow_since_) slow_since_ = now, slow_bytes_ = 0;
+  slow_bytes_ += n > 0 ? static_cast<std::size_t>(n) : 0;
+  if (slow_bytes_ >= least_progress) slow_since_ = now, slow_bytes_ = 0;
+  return now - *slow_since_ >= most_patience;
 }
 
 // Receives more, polling first where that pays.
@@ -65,10 +79,11 @@ ssize_t Transmission::wait(Poller& poller) {
     while (n < 0 && errno == EAGAIN && poller.go_on());
     if (n >= 0 || errno != EAGAIN) return poller.end(), n;
   }
-  poller.sleep();
-  n = inbox_.receive(fd_);
+  {
+    const Poller::Sleep asleep(poller);
+    n = inbox_.receive(fd_);
+  }
   const int error = errno;
-  poller.wake();
   poller.end();
   errno = error;
   return n;

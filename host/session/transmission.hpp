@@ -68,6 +68,8 @@ class Transmission {
   std::byte* reply_room(std::size_t bytes);
   void send_replies();
   void let_large_buffers_go();
+  const char* why_closed();
+  bool starves_others(ssize_t n);
   Outcome end(std::string reason);
 
   const int fd_;
@@ -82,7 +84,8 @@ class Transmission {
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
-  unsigned quiet_ = 0;               // waits since the last byte came
+  std::optional<std::chrono::steady_clock::time_point> slow_since_;  // see starves_others()
+  std::size_t slow_bytes_ = 0;
   Counts counts_;
   std::string reason_;
 };
