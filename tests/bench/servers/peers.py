@@ -153,11 +153,14 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(peer, image, transport="unix"):
-    """Runs `peer` on `image` for the duration of the block."""
+def serving(peer, image, transport="unix", kill=False):
+    """Runs `peer` on `image` for the duration of the block. `kill`: then ends it without ceremony: qemu-nbd does not hear a SIGTERM
+    that comes right after its start."""
     with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as folder, open(os.path.join(folder, "log"), "w+b") as log:
         running = Running(peer, image, Place(folder, transport), log)
         try:
             yield running
         finally:
+            if kill:
+                running.process.kill()
             processes.stop(running.process)

@@ -25,9 +25,11 @@ def _scale(most):
 
 
 class _Panel:
-    def __init__(self, left, title, most):
+    """Bars that are longer than `longest` are cut; their numbers tell."""
+
+    def __init__(self, left, title, values, longest):
         self.left, self.title = left, title
-        self.end, self.step = _scale(most)
+        self.end, self.step = _scale(min(max(values), longest))
 
     def x(self, value):
         return self.left + min(value, self.end) / self.end * _PANEL
@@ -71,8 +73,8 @@ def svg(table, title):
     if not groups:
         return None
     rows = [row for _, servers in groups for row in servers]
-    panels = (_Panel(_LABEL, "operations per second, × nbdkit (more is better)", max(row[1] for row in rows)),
-              _Panel(_LABEL + _PANEL + _BETWEEN, "server CPU per operation, × nbdkit (less is better)", max(row[2] for row in rows)))
+    panels = (_Panel(_LABEL, "operations per second, × nbdkit (more is better)", [row[1] for row in rows], 10),
+              _Panel(_LABEL + _PANEL + _BETWEEN, "server CPU per operation, × nbdkit (less is better)", [row[2] for row in rows], 4))
     body, y = [], _TOP
     for load, servers in groups:
         height = len(servers) * (_BAR + _GAP)

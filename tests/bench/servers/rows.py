@@ -94,7 +94,7 @@ def start(options, image, servers, times=20):
     found = {}
     for _ in range(times):
         for server in servers:
-            with peers.serving(server, image.path) as running:
+            with peers.serving(server, image.path, kill=True) as running:
                 found.setdefault(server.name, []).append(running.start_ms)
     options.tell("start: done")
     return {name: statistics.median(rows) for name, rows in found.items()}

@@ -1,0 +1,37 @@
+// The outlet over a socket pair: replies sent by the session, one or many at a time, and taken off again.
+#include "session/outlet.hpp"
+
+#include <benchmark/benchmark.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <vector>
+
+namespace {
+
+using namespace ashlar::host;
+
+void outlet_send(benchmark::State& state) {
+  std::array<int, 2> ends;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return state.SkipWithError("socketpair");
+  {
+    const BufferPool pool(std::size_t{1} << 30);
+    Executor executor(1);
+    Outlet outlet(ends[0], executor, pool);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0))), taken(bytes.size());
+    for (auto _ : state) {
+      outlet.send(bytes);
+      if (::recv(ends[1], taken.data(), taken.size(), MSG_WAITALL) != static_cast<ssize_t>(taken.size())) {
+        state.SkipWithError("not all has come");
+        break;
+      }
+    }
+    state.SetBytesProcessed(state.iterations() * state.range(0));
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+BENCHMARK(outlet_send)->ArgName("bytes")->Arg(16)->Arg(4096 + 16)->Arg(16 * (4096 + 16));
+
+}  // namespace
