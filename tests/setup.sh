@@ -11,8 +11,9 @@ set -eu
 build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
-# catch2: unit tests; clang: the headers compile with it too; the rest: real clients, file systems, loop devices, faults.
-tests="catch2 clang fio python3 python3-libnbd xfsprogs btrfs-progs util-linux mount strace libseccomp-dev"
+# catch2: unit tests; libbenchmark: benchmarks of the parts; clang: the headers compile with it too; the rest: real clients, file
+# systems, loop devices, faults.
+tests="catch2 libbenchmark-dev clang fio python3 python3-libnbd xfsprogs btrfs-progs util-linux mount strace libseccomp-dev"
 
 case "${1:-}" in
   "") wanted="$build $quickstart $tests" ;;
