@@ -30,11 +30,14 @@ std::vector<std::byte> requests() {
 }
 
 Admission admission() {
-  return {.size = 1u << 30, .transmission_flags = flag_has_flags | flag_send_flush | flag_send_fua | flag_send_df,
+  return {.size = 1u << 30,
+          .transmission_flags = flag_has_flags | flag_send_flush | flag_send_fua | flag_send_df,
           .structured = true};
 }
 
-void per_request(benchmark::State& state) { state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(batch)); }
+void per_request(benchmark::State& state) {
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(batch));
+}
 
 void codec_decode(benchmark::State& state) {
   const std::vector<std::byte> bytes = requests();

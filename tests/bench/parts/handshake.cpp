@@ -56,7 +56,8 @@ void handshake(benchmark::State& state) {
       left = left.subspan(taken);
       talk.output().clear();
     }
-    if (talk.state() != Handshake::State::transmission) return state.SkipWithError("the handshake does not end in transmission");
+    if (talk.state() != Handshake::State::transmission)
+      return state.SkipWithError("the handshake does not end in transmission");
   }
 }
 BENCHMARK(handshake);

@@ -3,7 +3,6 @@
 #include <ashlar/filter.hpp>
 #include <ashlar/plugin.hpp>
 #include <ashlar/testing/harness.hpp>
-
 #include <memory>
 #include <vector>
 

@@ -9,4 +9,5 @@ class Pass final : public Filter {
   Geometry describe() override { return offer(Flag::shortcuts); }
 };
 
-ASHLAR_MODULE(Pass, .name = "bench-pass", .summary = "hands every request on, for benchmarks", .threads = Threads::parallel)
+ASHLAR_MODULE(Pass, .name = "bench-pass", .summary = "hands every request on, for benchmarks",
+              .threads = Threads::parallel)

@@ -1,5 +1,6 @@
-// Connection: one client at a fixed depth. Lean, so that the server and not the client is what is measured: requests go out in
-// batches without copying payloads, replies are parsed from a large buffer, and no clock is read more than once per reply.
+// Connection: one client at a fixed depth. Lean, so that the server and not the client is what is measured: requests go
+// out in batches without copying payloads, replies are parsed from a large buffer, and no clock is read more than once
+// per reply.
 #pragma once
 #include <sys/uio.h>
 
@@ -21,7 +22,7 @@ struct Result {
   std::uint64_t operations = 0;
   std::uint64_t errors = 0;  // operations that the server answered with an error
   Histogram latency;
-  Clock::time_point end;     // the last reply
+  Clock::time_point end;  // the last reply
 };
 
 class Connection {
@@ -32,8 +33,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Sends for options.seconds, or options.requests requests, and waits for every reply. Throws std::runtime_error when the
-  // server breaks the connection or the protocol.
+  // Sends for options.seconds, or options.requests requests, and waits for every reply. Throws std::runtime_error when
+  // the server breaks the connection or the protocol.
   Result run();
 
  private:

@@ -21,7 +21,8 @@ class Histogram {
   // The least time, in nanoseconds, within which the `part` (0..1) of all came back; 0 when there were none.
   std::uint64_t percentile(double part) const {
     if (total_ == 0) return 0;
-    const auto wanted = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(part * static_cast<double>(total_) + 0.5));
+    const auto wanted =
+        std::max<std::uint64_t>(1, static_cast<std::uint64_t>(part * static_cast<double>(total_) + 0.5));
     std::uint64_t seen = 0;
     std::size_t i = 0;
     while ((seen += counts_[i]) < wanted) ++i;
@@ -43,7 +44,7 @@ class Histogram {
     return ((per_power + i % per_power + 1) << shift) - 1;
   }
 
-  std::array<std::uint64_t, per_power * (64 - bits + 1)> counts_{};
+  std::array<std::uint64_t, per_power*(64 - bits + 1)> counts_{};
   std::uint64_t total_ = 0;
 };
 

@@ -8,9 +8,9 @@
 namespace ashlar::bench {
 
 struct Job {
-  std::string op = "randread";    // see `order` and `commands`
-  std::uint32_t block = 4096;     // bytes of each request
-  std::uint32_t depth = 1;        // requests in flight per connection
+  std::string op = "randread";  // see `order` and `commands`
+  std::uint32_t block = 4096;   // bytes of each request
+  std::uint32_t depth = 1;      // requests in flight per connection
   std::uint32_t connections = 1;
 
   // The offsets are drawn, or follow each other (each connection in a part of its own).
@@ -22,10 +22,10 @@ struct Job {
 };
 
 struct Options {
-  std::string address;       // unix:PATH or tcp:HOST:PORT
+  std::string address;  // unix:PATH or tcp:HOST:PORT
   std::string export_name;
-  bool structured = true;    // ask for structured replies
-  double seconds = 1;        // how long to send
+  bool structured = true;      // ask for structured replies
+  double seconds = 1;          // how long to send
   std::uint64_t requests = 0;  // per connection, instead of `seconds`; 0: not so
   std::uint64_t size = 0;      // bytes of the disk to use; 0: all
   std::uint64_t seed = 1;

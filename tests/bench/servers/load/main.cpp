@@ -1,5 +1,5 @@
-// ashlar-bench-load: asks an NBD server for work and tells how fast it came back. Open job.cpp first (the options), then
-// connection.cpp (the client).
+// ashlar-bench-load: asks an NBD server for work and tells how fast it came back. Open job.cpp first (the options),
+// then connection.cpp (the client).
 #include <sys/resource.h>
 
 #include <atomic>
@@ -56,7 +56,9 @@ Clock::time_point run_all(std::vector<Thread>& threads) {
 double cpu_seconds() {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
@@ -72,12 +74,12 @@ std::uint64_t print_job(const Job& job, const std::vector<Thread>& threads, Cloc
   }
   const double seconds = std::chrono::duration<double>(all.end - begin).count();
   const double rate = seconds > 0 ? static_cast<double>(all.operations) / seconds : 0;
-  std::printf("{\"op\": \"%s\", \"block\": %u, \"depth\": %u, \"connections\": %u, \"operations\": %llu, \"errors\": %llu, "
-              "\"seconds\": %.4f, \"ops_per_second\": %.1f, \"mib_per_second\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}",
-              job.op.c_str(), job.block, job.depth, job.connections, static_cast<unsigned long long>(all.operations),
-              static_cast<unsigned long long>(all.errors), seconds, rate, rate * job.block / (1 << 20),
-              static_cast<double>(all.latency.percentile(0.5)) / 1e3,
-              static_cast<double>(all.latency.percentile(0.99)) / 1e3);
+  std::printf(
+      "{\"op\": \"%s\", \"block\": %u, \"depth\": %u, \"connections\": %u, \"operations\": %llu, \"errors\": %llu, "
+      "\"seconds\": %.4f, \"ops_per_second\": %.1f, \"mib_per_second\": %.2f, \"p50_us\": %.2f, \"p99_us\": %.2f}",
+      job.op.c_str(), job.block, job.depth, job.connections, static_cast<unsigned long long>(all.operations),
+      static_cast<unsigned long long>(all.errors), seconds, rate, rate * job.block / (1 << 20),
+      static_cast<double>(all.latency.percentile(0.5)) / 1e3, static_cast<double>(all.latency.percentile(0.99)) / 1e3);
   return all.operations;
 }
 
