@@ -89,8 +89,8 @@ Status Backend::trim(Io& io) noexcept {
 // Advice: where there is no way to follow it, it has been followed.
 Status Backend::trim_range(Range range) noexcept {
   if (range.empty()) return Status::success();
-  const bool aligned = facts_.kind == Kind::file || fileops::aligned(range, facts_.sector);
-  for (const Method method : plan_trim({facts_.kind, true, false, aligned, abilities_.unsupported()})) {
+  // Clipped to units of the discard granularity, it is whole sectors.
+  for (const Method method : plan_trim({facts_.kind, true, false, true, abilities_.unsupported()})) {
     const int error = attempt("trim", method, range);
     if (error == EBUSY) return Status::success();  // somebody else uses the device's cached pages: another time
     if (verdict(error) == Verdict::failed) return answer(error);

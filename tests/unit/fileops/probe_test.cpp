@@ -111,6 +111,39 @@ TEST_CASE("a method that lies is found out") {
   }
 }
 
+TEST_CASE("a method that reaches beyond its range, or a hole that leads nowhere, is found out") {
+  struct Liar : Scratch {
+    int fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length) override {
+      return Scratch::fallocate(fd, mode, offset, mode == FALLOC_FL_ZERO_RANGE ? length + 1 : length);
+    }
+    std::int64_t seek(int fd, std::uint64_t offset, int whence) override {
+      return whence == SEEK_DATA ? -ENXIO : Scratch::seek(fd, offset, whence);
+    }
+  } disk;
+  const Findings all = try_on_scratch(disk, 3);
+  CHECK(row(all, "zero_range").supported == Supported::no);
+  CHECK(row(all, "extents").supported == Supported::no);
+}
+
+TEST_CASE("a scratch file that is cut off ends in an answer all the same") {
+  struct Cut : Scratch {
+    ssize_t read(int, void*, std::size_t, std::uint64_t, int) override { return 0; }
+  } disk;
+  CHECK(row(try_on_scratch(disk, 3), "punch_hole").supported == Supported::no);
+}
+
+TEST_CASE("what the kernel does not tell is not known, and does not hide what it does tell") {
+  OnlyRead disk(Kind::block);
+  disk.fault = [](Call call) { return call == Call::read ? 0 : call == Call::zero_range ? -EINVAL : -EBADF; };
+  const Findings all = ask(disk, 3, device_facts(), DeviceLimits{1 << 20, 1 << 30});
+  CHECK(row(all, "zero_range").supported == Supported::unknown);
+  CHECK(row(all, "zero_range").note == "EINVAL: the kernel does not tell");
+  CHECK(row(all, "punch_hole").supported == Supported::yes);
+  CHECK(row(all, "zero").supported == Supported::yes);
+  disk.fault = [](Call call) { return call == Call::read ? 0 : call == Call::blkzeroout ? -EINVAL : -EBADF; };
+  CHECK(row(ask(disk, 3, device_facts(), DeviceLimits{1 << 20, 1 << 30}), "zero").supported == Supported::yes);
+}
+
 TEST_CASE("space that is not there is told: provisioned zeroes that are holes, holes that keep their space") {
   struct Miser : Scratch {
     int fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length) override {
@@ -157,6 +190,7 @@ TEST_CASE("when the scratch file cannot be used, that is told and nothing else i
   disk.error = ENOSPC;
   const Findings all = try_on_scratch(disk, 3);
   REQUIRE(names(all) == "scratch");
+  CHECK(disk.count(Call::punch) == (call == Call::read ? 1 : 0));  // nothing is tried on what could not be prepared
   CHECK(all[0].supported == Supported::no);
   CHECK(all[0].note == "ENOSPC: No space left on device; nothing more could be tried");
 }

@@ -1,4 +1,5 @@
 // The rules of zero and trim, one test each, named after the rule.
+#include <barrier>
 #include <thread>
 
 #include "catch.hpp"
@@ -168,6 +169,82 @@ TEST_CASE("one durability barrier, after the last step") {
   REQUIRE(b.trim(some, Flag::fua) == 0);
   REQUIRE(b.disk.count(Call::fdatasync) == 2);
   REQUIRE(b.disk.calls.back().first == Call::fdatasync);
+}
+
+TEST_CASE("EBUSY on a trim is not answered with a discard") {
+  Bench b(Kind::block);
+  b.disk.fault = failing(Call::punch, EBUSY);
+  REQUIRE(b.trim(some) == 0);
+  REQUIRE(b.disk.count(Call::blkdiscard) == 0);
+}
+
+TEST_CASE("a discovery that two threads make at once is logged once") {
+  struct Meeting : ModelDisk {
+    using ModelDisk::ModelDisk;
+    std::barrier<> both_are_here{2};
+    int fallocate(int fd, int mode, std::uint64_t offset, std::uint64_t length) override {
+      if (mode != FALLOC_FL_ZERO_RANGE) return ModelDisk::fallocate(fd, mode, offset, length);
+      both_are_here.arrive_and_wait();
+      return -EOPNOTSUPP;
+    }
+  } disk(Kind::file);
+  disk.lacking = {Call::write_zeroes};
+  Facts facts;
+  facts.size = M;
+  Log log;
+  Backend backend(facts, Fd{}, Fd{}, disk, log.host());
+  const auto zero = [&backend] {
+    Io io(Op::zero, 0, 512);
+    static_cast<void>(backend.zero(io));
+  };
+  std::thread one(zero), other(zero);
+  one.join();
+  other.join();
+  REQUIRE(std::count(log.info.begin(), log.info.end(),
+                     "zero_range is not supported here (EOPNOTSUPP) and will not be tried again") == 1);
+}
+
+TEST_CASE("a backend opened for reading changes nothing") {
+  for (const Kind kind : both) {
+    Facts facts;
+    facts.read_only = true;
+    Bench b(kind, M, 512, facts);
+    REQUIRE(b.zero(some) == EPERM);
+    REQUIRE(b.zero(some, Flag::may_trim) == EPERM);
+    REQUIRE(b.trim(some) == EPERM);
+    REQUIRE(b.write(some, 1) == EPERM);
+    REQUIRE(b.flush() == 0);
+    REQUIRE(b.disk.calls.empty());
+  }
+}
+
+TEST_CASE("what is left to be written is told at close, but not what FAST refused") {
+  Bench b(Kind::file);
+  b.disk.lacking = {Call::punch, Call::zero_range, Call::write_zeroes};
+  REQUIRE(b.zero({0, 128 * K}) == ENOTSUP);
+  REQUIRE(b.zero(some, Flag::fast) == ENOTSUP);
+  b.backend.reset();
+  REQUIRE(b.log.info.back().ends_with("; 128K left to be written"));
+}
+
+TEST_CASE("holes are looked for once there can be any, and not before") {
+  const auto seeks = [](Bench& b) {
+    std::vector<std::byte> bytes(4096);
+    ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) -> std::int32_t { return 0; }};
+    Io io = Io::read(0, bytes, Flag::may_hole);
+    io.ashlar_io::extents = &sink;
+    REQUIRE(b.backend->read(io).ok());
+    return b.disk.count(Call::seek);
+  };
+  Bench written(Kind::file, M, 512, {.dense = true});
+  REQUIRE(written.zero(some) == 0);  // by WRITE_ZEROES: allocated as before
+  REQUIRE(seeks(written) == 0);
+  Bench zeroed(Kind::file, M, 512, {.dense = true});
+  REQUIRE(zeroed.zero(some, Flag::may_trim) == 0);
+  REQUIRE(seeks(zeroed) > 0);
+  Bench trimmed(Kind::file, M, 512, {.dense = true});
+  REQUIRE(trimmed.trim(some) == 0);
+  REQUIRE(seeks(trimmed) > 0);
 }
 
 TEST_CASE("a trim is clipped inward to the discard granularity") {
