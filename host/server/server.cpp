@@ -49,7 +49,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
                          .max_payload = config.server.max_payload,
                          .handshake_timeout = config.server.handshake_timeout,
                          .busy_poll = config.server.busy_poll,
-                         .wakefulness = {},
+                         .company = {},
                          .pool = BufferPool(config.server.max_memory),
                          .executor = Executor(config.server.workers)};
   for (const ExportConfig& own : config.exports)

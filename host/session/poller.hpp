@@ -10,16 +10,16 @@
 
 namespace ashlar::host {
 
-// How many sessions are awake: shared by all of them.
-class Wakefulness {
+// How many clients talk at present: shared by all sessions.
+class Company {
  public:
-  void woke() { awake_.fetch_add(1, std::memory_order_relaxed); }
-  void slept() { awake_.fetch_sub(1, std::memory_order_relaxed); }
-  // Whether another core is left for each session that is awake: its client may be on this machine.
-  bool cores_to_spare() const { return awake_.load(std::memory_order_relaxed) * 2 <= cores_; }
+  void came() { present_.fetch_add(1, std::memory_order_relaxed); }
+  void left() { present_.fetch_sub(1, std::memory_order_relaxed); }
+  // Whether there is another core for each client that talks: it may be on this machine.
+  bool cores_to_spare() const { return present_.load(std::memory_order_relaxed) * 2 <= cores_; }
 
  private:
-  std::atomic<unsigned> awake_{0};
+  std::atomic<unsigned> present_{0};
   const unsigned cores_ = std::thread::hardware_concurrency();
 };
 
@@ -28,9 +28,9 @@ class Poller {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `time`: how long to poll each time; 0: never; nothing: as experience teaches. The session counts as awake from here on.
-  Poller(Wakefulness& all, std::optional<std::chrono::microseconds> time) : all_(all), time_(time) { all_.woke(); }
-  ~Poller() { all_.slept(); }
+  // `time`: how long to poll each time; 0: never; nothing: as experience teaches. Its client counts as present while it lives.
+  Poller(Company& all, std::optional<std::chrono::microseconds> time) : all_(all), time_(time) { all_.came(); }
+  ~Poller() { all_.left(); }
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
@@ -51,17 +51,6 @@ class Poller {
     last_ = now;
     return now - began_ < (time_ ? *time_ : usual_time) && (time_ || all_.cores_to_spare());
   }
-  // The session sleeps while one of these lives.
-  class Sleep {
-   public:
-    explicit Sleep(Poller& poller) : all_(poller.all_) { all_.slept(); }
-    ~Sleep() { all_.woke(); }
-    Sleep(const Sleep&) = delete;
-    Sleep& operator=(const Sleep&) = delete;
-
-   private:
-    Wakefulness& all_;
-  };
   // After the wait, however it went.
   void end() {
     if (time_) return;
@@ -78,7 +67,7 @@ class Poller {
   static constexpr int enough = 12;
   static constexpr int cost_of_a_miss = 2;
 
-  Wakefulness& all_;
+  Company& all_;
   const std::optional<std::chrono::microseconds> time_;
   int paid_ = 0;  // up with each wait that was short enough for polling, down with each that was not
   Clock::time_point began_, last_, not_before_;

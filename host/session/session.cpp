@@ -89,7 +89,7 @@ Session::Outcome Session::shake_hands() {
                                                    .busy_poll = context_.busy_poll,
                                                    .pool = context_.pool,
                                                    .executor = context_.executor,
-                                                   .wakefulness = context_.wakefulness,
+                                                   .company = context_.company,
                                                    .log = *context_.log});
   return transmit();
 }

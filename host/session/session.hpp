@@ -23,7 +23,7 @@ struct SessionContext {
   std::uint32_t max_payload;
   std::chrono::milliseconds handshake_timeout;
   std::optional<std::chrono::microseconds> busy_poll;  // none: as experience teaches
-  Wakefulness wakefulness;
+  Company company;
   BufferPool pool;
   Executor executor;
 };

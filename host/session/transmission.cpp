@@ -26,7 +26,7 @@ Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inb
 
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
 Transmission::Outcome Transmission::run() {
-  Poller poller(around_.wakefulness, around_.busy_poll);
+  Poller poller(around_.company, around_.busy_poll);
   cold_.emplace(fd_, replier_, outlet_, around_.pool);
   for (;;) {
     const Served served = serve_received();
@@ -79,10 +79,7 @@ ssize_t Transmission::wait(Poller& poller) {
     while (n < 0 && errno == EAGAIN && poller.go_on());
     if (n >= 0 || errno != EAGAIN) return poller.end(), n;
   }
-  {
-    const Poller::Sleep asleep(poller);
-    n = inbox_.receive(fd_);
-  }
+  n = inbox_.receive(fd_);
   const int error = errno;
   poller.end();
   errno = error;

@@ -35,7 +35,7 @@ class Transmission {
     std::optional<std::chrono::microseconds> busy_poll;  // see Poller
     BufferPool& pool;
     Executor& executor;
-    Wakefulness& wakefulness;
+    Company& company;
     spdlog::logger& log;
   };
 

@@ -46,7 +46,7 @@ struct House {
                                      .max_payload = 32u << 20,
                                      .handshake_timeout = handshake_timeout,
                                      .busy_poll = {},
-                                     .wakefulness = {},
+                                     .company = {},
                                      .pool = BufferPool(memory),
                                      .executor = Executor(8)});
     context->exports.push_back(made->release());

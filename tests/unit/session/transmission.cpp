@@ -75,14 +75,14 @@ class Served {
   void serve() {
     BufferPool pool(64u << 20);
     Executor executor(4);
-    Wakefulness wakefulness;
+    Company company;
     Inbox inbox(pool);
     Transmission t(wire.server(), chain_, agreement_, inbox, stopping_,
                    Transmission::Surroundings{.max_payload = max_payload_,
                                               .busy_poll = {},
                                               .pool = pool,
                                               .executor = executor,
-                                              .wakefulness = wakefulness,
+                                              .company = company,
                                               .log = log_});
     while (t.run() == Transmission::Outcome::idle) ++idled;
     reason_ = t.reason();
