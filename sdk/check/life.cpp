@@ -47,10 +47,14 @@ void check_layers(const Subject& s) {
 }
 
 void check_extension(const Subject& s) {
+  constexpr const char* unknown = "ashlar.no-such-thing/1";
+  const bool in_table = s.module.size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
   Opened opened(s);
   const ashlar_device& d = *opened.device->device();
-  if (d.extension == nullptr) throw NotMade{"it has none"};
-  require(d.extension(d.self, "ashlar.no-such-thing/1") == nullptr, "it claims to have ashlar.no-such-thing/1");
+  if (d.extension == nullptr && (!in_table || s.module.extension == nullptr)) throw NotMade{"it has none"};
+  if (d.extension != nullptr) require(d.extension(d.self, unknown) == nullptr, "a device claims to have one");
+  if (in_table && s.module.extension != nullptr)
+    require(s.module.extension(unknown) == nullptr, "the module claims to have one");
 }
 
 }  // namespace

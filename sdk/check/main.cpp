@@ -47,6 +47,7 @@ Arguments parse(int argc, char** argv) {
 void check_arguments(const Subject& subject) {
   try {
     static_cast<void>(Opened(subject));
+  } catch (const testing::Malformed&) {  // the module's mistake, and told as such further on
   } catch (const testing::Refused& r) {
     throw std::invalid_argument("the module refuses to be opened with these parameters: " + std::string(r.what()));
   }

@@ -100,6 +100,17 @@ FIELD(module, params, 48);
 FIELD(module, create, 56);
 FIELD(module, destroy, 64);
 FIELD(module, open, 72);
+FIELD(module, extension, 80);
+
+FROZEN(probe_sink, 24);
+FIELD(probe_sink, self, 0);
+FIELD(probe_sink, kind, 8);
+FIELD(probe_sink, row, 16);
+
+GROWS(probe, 16);
+FIELD(probe, size, 0);
+FIELD(probe, reserved, 4);
+FIELD(probe, probe, 8);
 
 /* Numbers are part of the layout, too. */
 HOLDS(ASHLAR_ABI_MAJOR == 1, "another major has another layout");

@@ -53,7 +53,7 @@ class Io : public ashlar_io {
     lend(fd, offset);
     lent_cold = 1;
   }
-  bool lent() const { return lent_fd >= 0; }
+  bool lent() const { return lent_fd != -1; }
 
   // extents, and read with Flag::may_hole: who receives them; see extents.hpp.
   const ashlar_extent_sink* sink() const { return ashlar_io::extents; }

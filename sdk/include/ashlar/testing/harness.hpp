@@ -21,6 +21,12 @@ class Refused : public std::runtime_error {
   std::int32_t code_;
 };
 
+// A device that lacks a function.
+class Malformed : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 namespace detail {
 // Calls `f(ashlar_error*)`; throws Refused when it fails.
 template <class F>
@@ -38,7 +44,10 @@ class TestDevice {
       : export_name_(std::move(export_name)), how_(how) {
     how_.export_name = export_name_.c_str();
     detail::must([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
+    if (device_.close == nullptr) throw Malformed("its device lacks close");
     try {
+      if (device_.describe == nullptr) throw Malformed("its device lacks describe");
+      if (device_.process == nullptr) throw Malformed("its device lacks process");
       detail::must([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
     } catch (...) {
       device_.close(device_.self);
