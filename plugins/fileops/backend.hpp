@@ -101,7 +101,7 @@ class Backend {
   Status write_zeroes_at(Range range) noexcept;
   Status trim_range(Range range) noexcept;
   int attempt(const char* op, Method method, Range range) noexcept;
-  bool may_run_inline(const Io& io) const noexcept;
+  static bool may_run_inline(const Io& io) noexcept;
 
   // extents.cpp
   Status walk_extents(Io& io) noexcept;
@@ -119,6 +119,7 @@ class Backend {
 
   Abilities abilities_;
   Calm calm_;
+  Calm device_zero_calm_;  // of its own: where a device zeroes slowly, its writes are not slow for that
   BounceBuffers bounce_;
   std::atomic<bool> dense_;
   std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here

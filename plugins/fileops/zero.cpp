@@ -7,15 +7,14 @@
 namespace ashlar::fileops {
 namespace {
 
-// A file's metadata change up to this length may run on the connection's thread.
+// Zero and trim up to this length may run on the connection's thread.
 constexpr std::uint64_t inline_max = 4u << 20;
 
 }  // namespace
 
-// A block device writes or waits; a file mostly changes its metadata in memory.
-bool Backend::may_run_inline(const Io& io) const noexcept {
-  return facts_.kind == Kind::file && io.length() <= inline_max && !io.has(Flag::fua);
-}
+// A file mostly changes its metadata in memory. A device may zero within microseconds, less than waking a worker takes,
+// or write and wait: the first try tells.
+bool Backend::may_run_inline(const Io& io) noexcept { return io.length() <= inline_max && !io.has(Flag::fua); }
 
 Status Backend::zero(Io& io) noexcept {
   if (facts_.read_only) return Status{EPERM};
@@ -24,7 +23,7 @@ Status Backend::zero(Io& io) noexcept {
   const bool may_trim = io.has(Flag::may_trim), fast = io.has(Flag::fast);
   if (io.has(Flag::nowait)) {
     if (!may_run_inline(io)) return Status::would_block();
-    const Watch watch(calm_, sys_);
+    const Watch watch(facts_.kind == Kind::file ? calm_ : device_zero_calm_, sys_);
     return watch.may_run() ? zero_range(range, may_trim, fast) : Status::would_block();
   }
   const Status s = zero_range(range, may_trim, fast);
@@ -78,7 +77,8 @@ Status Backend::trim(Io& io) noexcept {
   if (facts_.manual_zeroing) return Status::success();
   const Range range = clip_inward({io.offset(), io.length()}, facts_.discard_block, facts_.discard_phase);
   if (io.has(Flag::nowait)) {
-    if (!may_run_inline(io)) return Status::would_block();
+    // A device waits for what it discards, and nobody waits for a trim.
+    if (facts_.kind == Kind::block || !may_run_inline(io)) return Status::would_block();
     const Watch watch(calm_, sys_);
     return watch.may_run() ? trim_range(range) : Status::would_block();
   }

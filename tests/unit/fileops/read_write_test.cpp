@@ -104,9 +104,27 @@ TEST_CASE("an inline operation that blocks sends all of the backend's to workers
   REQUIRE(b.zero({0, 512}, Flag::nowait) == 0);
 }
 
-TEST_CASE("NOWAIT: what always waits for a disk is never done inline, and nothing is changed") {
+TEST_CASE("a device that zeroes slowly does so on workers, for a while, and is written to as before") {
   Bench b(Kind::block);
-  REQUIRE(b.zero({0, 512}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.zero({0, 4096}, Flag::nowait) == 0);
+  REQUIRE(b.disk.cells.holds({0, 4096}, 0));
+  b.disk.fault = [&b](Call call) {
+    if (call == Call::zero_range) b.disk.clock += Calm::blocked_ns + 1;
+    return 0;
+  };
+  REQUIRE(b.zero({4096, 4096}, Flag::nowait) == 0);
+  b.disk.calls.clear();
+  REQUIRE(b.zero({8192, 4096}, Flag::nowait) == EAGAIN);
+  REQUIRE(b.disk.calls.empty());
+  REQUIRE(b.write({0, 512}, 1, Flag::nowait) == 0);
+  b.disk.clock += Calm::quiet_ns;
+  REQUIRE(b.zero({8192, 4096}, Flag::nowait) == 0);
+}
+
+TEST_CASE("NOWAIT: what always waits for a disk is never done inline, and nothing is changed") {
+  Bench b(Kind::block, 16 * M);
+  REQUIRE(b.zero({0, 512}, Flag::nowait | Flag::fua) == EAGAIN);
+  REQUIRE(b.zero({0, 8 * M}, Flag::nowait) == EAGAIN);
   REQUIRE(b.trim({0, 512}, Flag::nowait) == EAGAIN);
   REQUIRE(b.write({0, 512}, 1, Flag::nowait | Flag::fua) == EAGAIN);
   REQUIRE(b.write({0, M}, 1, Flag::nowait) == 0);
