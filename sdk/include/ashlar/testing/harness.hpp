@@ -1,6 +1,6 @@
 // Harness: a layer and its devices, made from a module's table in this process, as the host would.
 #pragma once
-#include <ashlar/device.hpp>
+#include <ashlar/module.hpp>
 #include <ashlar/testing/extent_list.hpp>
 #include <ashlar/testing/fake_host.hpp>
 #include <ashlar/testing/values.hpp>
@@ -10,6 +10,13 @@
 #include <vector>
 
 namespace ashlar::testing {
+
+// The table of a module made from a class, without a shared object.
+//   static constexpr ashlar_module ram = testing::module_of<Ram>({.name = "ram"});
+template <class T>
+constexpr ashlar_module module_of(const About& about) {
+  return ashlar::detail::Thunks<T>::module(about);
+}
 
 // What a module answered on the control path: an errno number, and its text.
 class Refused : public std::runtime_error {
@@ -27,7 +34,7 @@ class Malformed : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-namespace detail {
+namespace control {
 // Calls `f(ashlar_error*)`; throws Refused when it fails.
 template <class F>
 void must(F f) {
@@ -35,7 +42,7 @@ void must(F f) {
   ashlar_error error{text, sizeof text};
   if (const std::int32_t code = f(&error); code != 0) throw Refused(code, text);
 }
-}  // namespace detail
+}  // namespace control
 
 // A device, opened and described; closed when it goes out of scope. [requests: as the module allows]
 class TestDevice {
@@ -43,12 +50,12 @@ class TestDevice {
   TestDevice(const ashlar_module& module, void* layer, const ashlar_open& how, std::string export_name)
       : export_name_(std::move(export_name)), how_(how) {
     how_.export_name = export_name_.c_str();
-    detail::must([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
+    control::must([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
     if (device_.close == nullptr) throw Malformed("its device lacks close");
     try {
       if (device_.describe == nullptr) throw Malformed("its device lacks describe");
       if (device_.process == nullptr) throw Malformed("its device lacks process");
-      detail::must([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
+      control::must([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
     } catch (...) {
       device_.close(device_.self);
       throw;
@@ -97,7 +104,7 @@ class TestLayer {
   // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
   TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
       : module_(module), values_(module, given) {
-    detail::must([&](ashlar_error* e) { return module.create(host.services(), values_.data(), &layer_, e); });
+    control::must([&](ashlar_error* e) { return module.create(host.services(), values_.data(), &layer_, e); });
   }
   ~TestLayer() { module_.destroy(layer_); }
   TestLayer(const TestLayer&) = delete;

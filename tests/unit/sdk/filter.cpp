@@ -1,0 +1,89 @@
+// Filter: what goes on by itself, and what does not.
+#include <ashlar/filter.hpp>
+#include <ashlar/testing/harness.hpp>
+#include <ashlar/testing/model_disk.hpp>
+
+#include "catch.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+
+namespace {
+class Plain final : public Filter {
+ public:
+  using Filter::Filter;
+};
+class Shortcut final : public Filter {
+ public:
+  using Filter::Filter;
+  Geometry describe() override { return offer(Flag::shortcuts); }
+};
+constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
+constexpr ashlar_module shortcut = module_of<Shortcut>({.name = "shortcut"});
+
+// A device of `module` over `disk`.
+struct Over {
+  Over(const ashlar_module& module, ModelDisk& disk) : layer(module, host), device(layer.open_over(disk)) {}
+  FakeHost host;
+  TestLayer layer;
+  std::unique_ptr<TestDevice> device;
+};
+}  // namespace
+
+TEST_CASE("a filter that overrides nothing passes everything on, shortcuts aside") {
+  ModelDisk disk(4096);
+  disk.geometry().flags |= Flag::shortcuts;
+  disk.geometry().minimum = 512;
+  disk.geometry().rotational = true;
+  const Over over(plain, disk);
+  const Geometry g = over.device->geometry();
+  CHECK(g.ops == Ops::known());
+  CHECK(g.flags == Flag::promises);
+  CHECK(g.size == 4096);
+  CHECK(g.minimum == 512);
+  CHECK((g.rotational && g.multi_conn));
+  ExtentList list;
+  std::vector<std::byte> bytes(512, std::byte{7});
+  CHECK(over.device->write(0, bytes, Flag::fua).ok());
+  CHECK(over.device->read(0, bytes).ok());
+  CHECK(over.device->zero(512, 512, Flag::may_trim | Flag::fast).ok());
+  CHECK(over.device->trim(512, 512).ok());
+  CHECK(over.device->cache(0, 512).ok());
+  CHECK(over.device->extents(0, 512, list, Flag::req_one).ok());
+  CHECK(over.device->flush().ok());
+  CHECK(disk.calls() == std::vector<ModelDisk::Call>{{Op::write, 0, 512, Flag::fua},
+                                                     {Op::read, 0, 512, {}},
+                                                     {Op::zero, 512, 512, Flag::may_trim | Flag::fast},
+                                                     {Op::trim, 512, 512, {}},
+                                                     {Op::cache, 0, 512, {}},
+                                                     {Op::extents, 0, 512, Flag::req_one},
+                                                     {Op::flush, 0, 0, {}}});
+}
+
+TEST_CASE("a filter passes on the shortcuts it says it understands, if they are there") {
+  ModelDisk disk(4096);
+  disk.geometry().flags |= Flag::nowait | Flag::may_lend;
+  CHECK(Over(shortcut, disk).device->geometry().flags == (Flag::promises | Flag::nowait | Flag::may_lend));
+}
+
+TEST_CASE("no op or flag of a later revision slips past a filter") {
+  ModelDisk disk(4096);
+  disk.geometry().ops = Ops{~std::uint64_t{0}};
+  disk.geometry().flags = Flags{~std::uint64_t{0}};
+  CHECK(Over(shortcut, disk).device->geometry().ops == Ops::known());
+  CHECK(Over(shortcut, disk).device->geometry().flags == Flags{ASHLAR_FLAGS_KNOWN});
+}
+
+TEST_CASE("next leaves out flags that are not offered below, and gives them back; an op not offered stays here") {
+  ModelDisk disk(4096);
+  disk.geometry().flags = Flag::fua;
+  disk.geometry().ops = Ops::known().without(Op::trim);
+  const Over over(plain, disk);
+  Io io(Op::zero, 0, 512, Flag::fua | Flag::may_trim);
+  CHECK(over.device->process(io).ok());
+  CHECK(io.flags() == (Flag::fua | Flag::may_trim));
+  CHECK(disk.calls().back().flags == Flag::fua);
+  CHECK(over.device->trim(0, 512) == Status::not_supported());
+  CHECK(disk.count(Op::trim) == 0);
+  CHECK(disk.breaches().empty());
+}
