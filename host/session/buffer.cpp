@@ -37,6 +37,7 @@ struct BufferPool::State {
   std::mutex mutex;
   std::condition_variable let_go;
   std::size_t large = 0;  // bytes given out in large buffers
+  std::uint64_t last_ticket = 0, served_ticket = 0;  // of those who wait, first come, first served
   std::atomic<unsigned> waiting{0};
   std::array<Shelf, 2> shelves{{{small_capacity, 256, {}}, {usual_capacity, 16, {}}}};
 
@@ -60,11 +61,14 @@ struct BufferPool::State {
   bool claim(std::size_t bytes, bool wait) {
     const auto fits = [&] { return large == 0 || large + bytes <= limit; };
     std::unique_lock<std::mutex> lock(mutex);
-    if (!fits()) {
+    if (last_ticket != served_ticket || !fits()) {  // those who came before go before
       if (!wait) return false;
+      const std::uint64_t ticket = ++last_ticket;
       waiting.fetch_add(1, std::memory_order_relaxed);
-      let_go.wait(lock, fits);
+      let_go.wait(lock, [&] { return served_ticket + 1 == ticket && fits(); });
       waiting.fetch_sub(1, std::memory_order_relaxed);
+      served_ticket = ticket;
+      let_go.notify_all();  // there may be room for the next one, too
     }
     large += bytes;
     return true;
