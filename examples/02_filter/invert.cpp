@@ -1,5 +1,5 @@
-// invert: keeps every bit upside down below. Lesson two: a filter overrides what it changes; the rest goes on by
-// itself.
+// invert: keeps every bit upside down below.
+// Lesson two: a filter overrides what it changes; the rest goes on by itself.
 #include <algorithm>
 #include <ashlar/filter.hpp>
 #include <functional>
@@ -11,8 +11,7 @@ class Invert final : public Filter {
  public:
   using Filter::Filter;
 
-  // What it no longer tells the truth about it must not offer: zeroes below are ones above, in zero and in extents
-  // alike.
+  // It must not offer what would no longer be true: zeroes below are ones above, in zero and in extents.
   Geometry describe() override {
     Geometry g = offer();
     g.ops = g.ops.without(Op::zero).without(Op::extents);

@@ -11,8 +11,7 @@ struct Range {
   friend bool operator==(Range, Range) = default;
 };
 
-// A device of `size` bytes cut into blocks of `block` bytes, a power of two. If the size is no multiple, the last is
-// short.
+// A device of `size` bytes cut into blocks of `block` bytes, a power of two. The last may be short.
 struct Blocks {
   std::uint64_t block;
   std::uint64_t size;

@@ -6,8 +6,7 @@
 
 // Holders of overlapping ranges run together if both are shared, else one after the other, in the order of their
 // coming, so that nobody starves. Ranges that do not overlap never wait for each other. The nodes live on their
-// holders' stacks, in one list in the order of their coming; a node may run when nothing that came before it is in its
-// way.
+// holders' stacks, in one list in the order of their coming; a node may run when none before it is in its way.
 class RangeLock {
  public:
   enum class Mode { shared, exclusive };

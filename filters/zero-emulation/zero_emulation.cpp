@@ -10,8 +10,7 @@ using namespace ashlar;
 
 namespace {
 
-// `size` bytes of zeroes, aligned to pages. Read-only anonymous memory, so that all of it is the kernel's one zero
-// page.
+// `size` bytes of zeroes, aligned to pages. Read-only anonymous memory: all of it is the kernel's one zero page.
 class Zeroes {
  public:
   explicit Zeroes(std::size_t size) : size_(size) {

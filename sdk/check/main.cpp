@@ -42,8 +42,7 @@ Arguments parse(int argc, char** argv) {
   return a;
 }
 
-// Parameters that do not fit, or that the module cannot open anything with, are a mistake of the caller, not of the
-// module.
+// Parameters that do not fit, or with which nothing can be opened, are a mistake of the caller, not of the module.
 void check_arguments(const Subject& subject) {
   try {
     static_cast<void>(Opened(subject));

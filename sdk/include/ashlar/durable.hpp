@@ -5,8 +5,7 @@
 namespace ashlar {
 
 // A write with FUA makes only itself durable, so FUA on the last of several does not do. One flush behind the last is
-// one barrier, however many writes there were; a single write carries FUA itself; without flush below, every write
-// does.
+// one barrier for all; a single write carries FUA itself; without flush below, every write does.
 struct Durable {
   Flags on_each;             // add to each write below
   bool flush_after = false;  // send a flush when the last has succeeded

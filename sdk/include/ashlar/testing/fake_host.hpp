@@ -1,6 +1,7 @@
 // FakeHost: host services for tests of a module; collects what it logs.
 #pragma once
 #include <ashlar/host.hpp>
+#include <atomic>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -33,6 +34,8 @@ class FakeHost {
       if (line.text.find(text) != std::string::npos) return true;
     return false;
   }
+  // How often a module has asked whether a level is on.
+  int asked() const { return asked_; }
   void clear() {
     const std::lock_guard guard(mutex_);
     lines_.clear();
@@ -40,7 +43,9 @@ class FakeHost {
 
  private:
   static std::int32_t enabled(void* self, std::uint32_t level) noexcept {
-    return level >= static_cast<std::uint32_t>(static_cast<FakeHost*>(self)->least_);
+    auto& host = *static_cast<FakeHost*>(self);
+    ++host.asked_;
+    return level >= static_cast<std::uint32_t>(host.least_);
   }
   static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
     auto& host = *static_cast<FakeHost*>(self);
@@ -49,6 +54,7 @@ class FakeHost {
   }
 
   const Level least_;
+  std::atomic<int> asked_{0};
   mutable std::mutex mutex_;
   std::vector<Line> lines_;
   const ashlar_host services_{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &log, nullptr};

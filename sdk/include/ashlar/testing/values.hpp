@@ -16,8 +16,8 @@ namespace ashlar::testing {
 
 using Given = std::vector<std::pair<std::string, std::string>>;
 
-// Keeps its address; must outlive the layer. Throws std::invalid_argument: unknown name, wrong type, out of range,
-// missing.
+// Keeps its address; must outlive the layer.
+// Throws std::invalid_argument: unknown name, wrong type, out of range, missing.
 class Values {
  public:
   Values(const ashlar_module& module, const Given& given) {
