@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <new>
 
 namespace ashlar::host {
@@ -9,6 +10,10 @@ namespace {
 
 constexpr std::size_t page = 4096;
 std::size_t whole_pages(std::size_t bytes) { return (bytes + page - 1) / page * page; }
+
+// Large buffers that are kept for the next request while clients use others: new memory costs more than copying into it.
+constexpr std::size_t most_spare = 8;
+constexpr std::size_t most_spare_bytes = std::size_t{32} << 20;
 
 }  // namespace
 
@@ -31,12 +36,15 @@ struct BufferPool::State {
 
   explicit State(std::size_t limit_in_bytes) : limit(limit_in_bytes) {
     for (Shelf& shelf : shelves) shelf.buffers.reserve(shelf.most);  // give_back must not fail
+    spare.reserve(most_spare);
   }
 
   const std::size_t limit;
   std::mutex mutex;
   std::condition_variable let_go;
   std::size_t large = 0;  // bytes given out in large buffers
+  std::vector<std::unique_ptr<Buffer>> spare;  // large ones, while any is in use
+  std::size_t spare_bytes = 0;
   std::uint64_t last_ticket = 0, served_ticket = 0;  // of those who wait, first come, first served
   std::atomic<unsigned> waiting{0};
   std::array<Shelf, 2> shelves{{{small_capacity, 256, {}}, {usual_capacity, 16, {}}}};
@@ -77,13 +85,41 @@ struct BufferPool::State {
     std::unique_ptr<Buffer> owned(done);
     const std::size_t capacity = owned->capacity();
     Shelf* shelf = shelf_for(capacity);
-    if (shelf == nullptr) {
-      owned.reset();
-      unclaim(capacity);
-      return;
-    }
+    if (shelf == nullptr) return give_back_large(std::move(owned));
     const std::lock_guard<std::mutex> lock(mutex);
     if (shelf->buffers.size() < shelf->most) shelf->buffers.push_back(std::move(owned));
+  }
+  void give_back_large(std::unique_ptr<Buffer> done) {
+    const std::size_t capacity = done->capacity();
+    std::array<std::unique_ptr<Buffer>, most_spare> to_system;  // unmapped outside the lock
+    {
+      const std::lock_guard<std::mutex> lock(mutex);
+      large -= capacity;
+      if (large == 0) {
+        std::move(spare.begin(), spare.end(), to_system.begin());
+        spare.clear();
+        spare_bytes = 0;
+      } else if (spare.size() < most_spare && spare_bytes + capacity <= most_spare_bytes) {
+        spare_bytes += capacity;
+        spare.push_back(std::move(done));
+      }
+      let_go.notify_all();
+    }
+  }
+  // A spare buffer for `bytes` that were claimed; the claim then is for all of it.
+  std::unique_ptr<Buffer> from_spare(std::size_t bytes) {
+    const std::lock_guard<std::mutex> lock(mutex);
+    for (std::unique_ptr<Buffer>& one : spare) {
+      const std::size_t capacity = one->capacity();
+      if (capacity < bytes || capacity > 2 * bytes) continue;
+      std::swap(one, spare.back());
+      std::unique_ptr<Buffer> buffer = std::move(spare.back());
+      spare.pop_back();
+      spare_bytes -= capacity;
+      large += capacity - bytes;
+      return buffer;
+    }
+    return nullptr;
   }
   void unclaim(std::size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex);
@@ -101,7 +137,8 @@ std::shared_ptr<Buffer> BufferPool::State::take(const std::shared_ptr<State>& st
     capacity = whole_pages(capacity);
     if (!state->claim(capacity, wait)) return nullptr;
     try {
-      buffer = std::make_unique<Buffer>(capacity);
+      buffer = state->from_spare(capacity);
+      if (!buffer) buffer = std::make_unique<Buffer>(capacity);
     } catch (...) {
       state->unclaim(capacity);
       throw;

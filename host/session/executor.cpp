@@ -28,6 +28,7 @@ Executor::~Executor() {
 
 void Executor::submit(Task& task) {
   std::list<std::thread> ended;
+  bool wake = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     ended.swap(ended_);
@@ -44,8 +45,9 @@ void Executor::submit(Task& task) {
     (last_ != nullptr ? last_->next_task : first_) = &task;
     last_ = &task;
     ++queued_;
-    if (idle_ != 0) work_.notify_one();
+    wake = idle_ != 0;
   }
+  if (wake) work_.notify_one();  // not under the lock, which the woken thread takes first
   for (std::thread& thread : ended) thread.join();  // at once: they have left serve_tasks
 }
 

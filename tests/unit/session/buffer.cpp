@@ -89,6 +89,19 @@ TEST_CASE("large buffers together stay within the limit; usual ones are free of 
   CHECK(b != nullptr);
 }
 
+TEST_CASE("a large buffer is used again as long as another is in use, and counts as what it is") {
+  BufferPool pool(4 * mib);
+  const auto in_use = pool.take(mib);
+  auto done = pool.take(mib);
+  const std::byte* const at = done->data();
+  done.reset();
+  const auto again = pool.take(mib - 4096);
+  CHECK(again->data() == at);
+  CHECK(again->capacity() == mib);
+  CHECK(pool.try_take(2 * mib + 1) == nullptr);  // 2 of 4 MiB are in use
+  CHECK(pool.try_take(2 * mib) != nullptr);
+}
+
 TEST_CASE("a buffer beyond the limit is given out when no other large one is") {
   BufferPool pool(mib);
   auto small = pool.try_take(mib / 2);
