@@ -110,23 +110,31 @@ void let_it_idle() { std::this_thread::sleep_for(3 * Transmission::patience); }
 
 TEST_CASE("a client that has idled is waited for when its reply is larger than its socket takes at once") {
   House house;
+  // While the reply is sent others wait for memory: then a send that ends without having waited breaks the connection.
+  std::atomic<bool> reading{false};
+  house.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    std::memset(io.data, 'a', io.length);
+    reading = true;
+    while (!house.context->pool.wanted()) std::this_thread::yield();
+    return 0;
+  };
   house.open();
   WirePair wire;
   house.add(wire);
   REQUIRE(enter(wire));
-  // Others wait for memory: then a send that ends without having waited breaks the connection.
-  auto held = house.context->pool.take(memory - 2 * size);
-  std::thread other([&] { house.context->pool.take(memory); });
-  while (!house.context->pool.wanted()) std::this_thread::yield();
   for (int round = 0; round < 2; ++round) {
     let_it_idle();
+    reading = false;
+    std::thread other([&] {
+      while (!reading) std::this_thread::yield();
+      house.context->pool.take(memory);
+    });
     wire.send(request(cmd_read, 1, size));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the server has to wait for us
     CHECK(wire.receive(simple_reply_size + size).size() == simple_reply_size + size);
+    other.join();
   }
-  held.reset();
   wire.hang_up();
-  other.join();
 }
 
 TEST_CASE("stop: requests under way are answered, idle clients and those in the handshake are closed") {
