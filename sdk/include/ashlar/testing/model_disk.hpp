@@ -34,7 +34,10 @@ class ModelDisk {
   Geometry& geometry() { return geometry_; }
   const ashlar_device* device() const { return &device_; }
   const ashlar_geometry* below() {
-    to_abi(geometry_, below_);
+    ashlar_geometry now{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
+    to_abi(geometry_, now);
+    const std::lock_guard guard(mutex_);  // several layers may be opened over one disk at once, and read what was told before
+    if (std::memcmp(&now, &below_, sizeof now) != 0) below_ = now;
     return &below_;
   }
 
