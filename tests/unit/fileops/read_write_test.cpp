@@ -75,11 +75,19 @@ TEST_CASE("once an inline operation has blocked, none runs inline for a while") 
   REQUIRE(calm.at(5));
   calm.ran(100, 100 + Calm::blocked_ns);
   REQUIRE(calm.at(200));
-  const std::int64_t end = 100 + Calm::blocked_ns + 1;
+  const std::int64_t took = Calm::blocked_ns + 1, end = 100 + took, quiet = took * Calm::quiet_factor;
   calm.ran(100, end);
   REQUIRE_FALSE(calm.at(end));
-  REQUIRE_FALSE(calm.at(end + Calm::quiet_ns - 1));
-  REQUIRE(calm.at(end + Calm::quiet_ns));
+  REQUIRE_FALSE(calm.at(end + quiet - 1));
+  REQUIRE(calm.at(end + quiet));
+}
+
+TEST_CASE("after an operation that blocked for very long, others run inline again within a second") {
+  Calm calm;
+  calm.ran(100, 100 + 3600 * std::int64_t{1'000'000'000});
+  const std::int64_t end = 100 + 3600 * std::int64_t{1'000'000'000};
+  REQUIRE_FALSE(calm.at(end + Calm::most_quiet_ns / 2));
+  REQUIRE(calm.at(end + Calm::most_quiet_ns));
 }
 
 TEST_CASE("an inline operation that blocks sends all of the backend's to workers, for a while") {
@@ -99,7 +107,7 @@ TEST_CASE("an inline operation that blocks sends all of the backend's to workers
   REQUIRE(b.disk.calls.empty());
   REQUIRE(b.read({0, 512}, bytes, Flag::nowait) == 0);  // RWF_NOWAIT needs no calm
   REQUIRE(b.zero({0, 512}) == 0);                       // what may wait is not held up
-  b.disk.clock += Calm::quiet_ns;
+  b.disk.clock += Calm::most_quiet_ns;
   REQUIRE(b.write({0, 512}, 2, Flag::nowait) == 0);
   REQUIRE(b.zero({0, 512}, Flag::nowait) == 0);
 }
@@ -117,7 +125,7 @@ TEST_CASE("a device that zeroes slowly does so on workers, for a while, and is w
   REQUIRE(b.zero({8192, 4096}, Flag::nowait) == EAGAIN);
   REQUIRE(b.disk.calls.empty());
   REQUIRE(b.write({0, 512}, 1, Flag::nowait) == 0);
-  b.disk.clock += Calm::quiet_ns;
+  b.disk.clock += Calm::most_quiet_ns;
   REQUIRE(b.zero({8192, 4096}, Flag::nowait) == 0);
 }
 
