@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
 constexpr std::size_t usual = BufferPool::usual_capacity;
-constexpr std::size_t alone = 64 * 1024;  // messages from this size on are received without what follows them
+constexpr std::size_t many = 64 * 1024;  // longer messages are received with what follows, beyond the usual capacity
 
 }  // namespace
 
@@ -19,16 +19,19 @@ void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
 
 bool Inbox::make_room(std::size_t bytes, bool wait) {
   expected_ = bytes;
-  if (buffer_ && buffer_->capacity() - begin_ >= bytes) return true;
+  const std::size_t and_what_follows = bytes > many ? bytes + usual : bytes;
+  if (buffer_ && buffer_->capacity() - begin_ >= and_what_follows) return true;
   if (buffer_ && buffer_->capacity() >= bytes && !buffer_->pinned()) {
     std::memmove(buffer_->data(), buffer_->data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     return true;
   }
+  if (buffer_ && buffer_->capacity() - begin_ >= bytes) return true;
   // Never wait for a large buffer while holding another: two clients could wait for each other for ever.
   if (wait && bytes > usual) let_large_go();
-  std::shared_ptr<Buffer> buffer = wait ? pool_.take(bytes) : pool_.try_take(bytes);
+  const std::size_t wanted = bytes > usual ? and_what_follows : bytes;
+  std::shared_ptr<Buffer> buffer = wait ? pool_.take(wanted) : pool_.try_take(wanted);
   if (!buffer) return false;
   move_to(std::move(buffer));
   return true;
@@ -48,11 +51,10 @@ ssize_t Inbox::receive(int fd, int flags) {
   if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
   if (expected_ == 0) make_room(have + least_room, true), expected_ = 0;
   // Unless a large message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
-  // And the rest of one comes alone, so that what follows it begins at the buffer's begin and need not be moved.
-  std::size_t most = std::min(buffer_->capacity() - end_, have < usual ? usual - have : 0);
-  if (expected_ > alone) most = expected_ - have;
+  // With the rest of one comes what follows: who sends it can go on while the message is served.
+  const std::size_t most = expected_ > many ? expected_ - have + usual : usual - std::min(have, usual);
   ssize_t n;
-  do n = ::recv(fd, buffer_->data() + end_, most, flags);
+  do n = ::recv(fd, buffer_->data() + end_, std::min(most, buffer_->capacity() - end_), flags);
   while (n < 0 && errno == EINTR);
   if (n > 0) {
     end_ += static_cast<std::size_t>(n);

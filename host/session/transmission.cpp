@@ -9,6 +9,8 @@ namespace {
 using namespace protocol;
 
 constexpr unsigned workers_per_client = 16;
+// So many replies go out before the rest of their batch is served, if the client may have a core of its own.
+constexpr unsigned early_replies = 8;
 // How long a request may lie here in part, in memory that others wait for, before so much more of it has come.
 constexpr std::chrono::seconds most_patience{10};
 constexpr std::size_t least_progress = 1u << 20;  // bytes
@@ -128,6 +130,7 @@ Transmission::Served Transmission::serve_received() {
     }
     ++counts_.requests;
     inbox_.consume(whole);
+    send_early_replies(asked);
   }
 }
 
@@ -196,9 +199,18 @@ std::byte* Transmission::reply_room(std::size_t bytes) {
 }
 
 void Transmission::send_replies() {
+  ready_ = 0;
   if (replies_size_ == 0) return;
   outlet_.send({replies_->data(), replies_size_});
   replies_size_ = 0;
+}
+
+// A client that sleeps until it has replies wakes, and asks for more, while the rest of the batch is served. Not for writes: such a
+// client would send what it writes in smaller pieces, which costs both more.
+void Transmission::send_early_replies(const Asked& asked) {
+  if (asked.verdict.payload != 0 || ++ready_ < early_replies) return;
+  if (around_.company.cores_to_spare()) send_replies();
+  ready_ = 0;
 }
 
 // Before a wait for one: two clients that each hold a large buffer and want another would wait for each other for ever.

@@ -67,6 +67,7 @@ class Transmission {
   void expect(std::size_t bytes);
   std::byte* reply_room(std::size_t bytes);
   void send_replies();
+  void send_early_replies(const Asked& asked);
   void let_large_buffers_go();
   const char* why_closed();
   bool starves_others(ssize_t n);
@@ -83,6 +84,7 @@ class Transmission {
   std::vector<Asked> undone_;        // cold reads that a worker has to repeat
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
+  unsigned ready_ = 0;               // requests without a payload that were served since replies were sent
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
   std::optional<std::chrono::steady_clock::time_point> slow_since_;  // see starves_others()
   std::size_t slow_bytes_ = 0;

@@ -1,5 +1,6 @@
 #include "session/inbox.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -165,6 +166,26 @@ TEST_CASE("an idle inbox gives its buffer back, one with unread bytes does not")
   CHECK((inbox.poll(wire.server()) == -1 && errno == EAGAIN));
   wire.hang_up();
   CHECK(inbox.receive(wire.server()) == 0);
+}
+
+TEST_CASE("with the rest of a large message comes what follows it, wherever the message began") {
+  WirePair wire;
+  BufferPool pool(limit);
+  Inbox inbox(pool);
+  const Bytes large = message(300 * 1024, 1), next = message(20 * 1024, 2);
+  constexpr std::size_t first = 150 * 1024;
+  for (int round = 0; round < 4; ++round) {
+    wire.send(std::span(large).first(first));
+    while (inbox.unread().size() < first) REQUIRE(inbox.receive(wire.server()) > 0);
+    inbox.expect(large.size());
+    wire.send(std::span(large).subspan(first));
+    wire.send(next);
+    REQUIRE(inbox.receive(wire.server()) == static_cast<ssize_t>(large.size() - first + next.size()));
+    REQUIRE(std::ranges::equal(inbox.unread().first(large.size()), large));
+    inbox.consume(large.size());
+    REQUIRE(std::ranges::equal(inbox.unread(), next));
+    inbox.consume(next.size());
+  }
 }
 
 }  // namespace ashlar::host
