@@ -20,14 +20,15 @@ void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
 bool Inbox::make_room(std::size_t bytes, bool wait) {
   expected_ = bytes;
   const std::size_t and_what_follows = bytes > many ? bytes + usual : bytes;
-  if (buffer_ && buffer_->capacity() - begin_ >= and_what_follows) return true;
-  if (buffer_ && buffer_->capacity() >= bytes && !buffer_->pinned()) {
+  const std::size_t capacity = buffer_ ? buffer_->capacity() : 0, room = capacity - begin_;
+  const bool movable = capacity >= bytes && begin_ != 0 && !buffer_->pinned();
+  if (room >= (movable ? and_what_follows : bytes)) return true;
+  if (movable) {
     std::memmove(buffer_->data(), buffer_->data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
     return true;
   }
-  if (buffer_ && buffer_->capacity() - begin_ >= bytes) return true;
   // Never wait for a large buffer while holding another: two clients could wait for each other for ever.
   if (wait && bytes > usual) let_large_go();
   const std::size_t wanted = bytes > usual ? and_what_follows : bytes;
