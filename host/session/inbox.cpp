@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
 constexpr std::size_t usual = BufferPool::usual_capacity;
-constexpr std::size_t many = 64 * 1024;  // longer messages are received with what follows, beyond the usual capacity
+constexpr std::size_t long_message = 64 * 1024;  // from here on what follows is received with it, beyond the usual capacity
 
 }  // namespace
 
@@ -19,7 +19,7 @@ void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
 
 bool Inbox::make_room(std::size_t bytes, bool wait) {
   expected_ = bytes;
-  const std::size_t and_what_follows = bytes > many ? bytes + usual : bytes;
+  const std::size_t and_what_follows = bytes > long_message ? bytes + usual : bytes;
   const std::size_t capacity = buffer_ ? buffer_->capacity() : 0, room = capacity - begin_;
   const bool movable = capacity >= bytes && begin_ != 0 && !buffer_->pinned();
   if (room >= (movable ? and_what_follows : bytes)) return true;
@@ -51,9 +51,9 @@ ssize_t Inbox::receive(int fd, int flags) {
   const std::size_t have = end_ - begin_;
   if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
   if (expected_ == 0) make_room(have + least_room, true), expected_ = 0;
-  // Unless a large message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
+  // Unless a long message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
   // With the rest of one comes what follows: who sends it can go on while the message is served.
-  const std::size_t most = expected_ > many ? expected_ - have + usual : usual - std::min(have, usual);
+  const std::size_t most = expected_ > long_message ? expected_ - have + usual : usual - std::min(have, usual);
   ssize_t n;
   do n = ::recv(fd, buffer_->data() + end_, std::min(most, buffer_->capacity() - end_), flags);
   while (n < 0 && errno == EINTR);
@@ -65,7 +65,7 @@ ssize_t Inbox::receive(int fd, int flags) {
 }
 
 void Inbox::let_large_go() {
-  if (is_large() && end_ - begin_ <= usual) move_to(pool_.take());
+  if (is_large() && can_let_go()) move_to(pool_.take());
 }
 
 void Inbox::give_back() {

@@ -1,4 +1,4 @@
-// Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload.
+// Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload and some of what follows.
 #pragma once
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -33,8 +33,9 @@ class Inbox {
 
   // Whether it holds a large buffer.
   bool is_large() const { return buffer_ && buffer_->capacity() > BufferPool::usual_capacity; }
-  // Exchanges a large buffer for one of the usual size; it is for messages that are expected, and none may be now.
+  // Exchanges a large buffer for one of the usual size, if what is unread fits; a message that is expected must be expected anew.
   void let_large_go();
+  bool can_let_go() const { return !is_large() || end_ - begin_ <= BufferPool::usual_capacity; }
   // Lets the buffer go if nothing is unread: for a client that is idle.
   void give_back();
 

@@ -26,11 +26,13 @@ Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inb
       outlet_(fd, around_.executor, around_.pool),
       jobs_(replier_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
 
-// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent together.
+// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent many at a
+// time.
 Transmission::Outcome Transmission::run() {
   Poller poller(around_.company, around_.busy_poll);
   cold_.emplace(fd_, replier_, outlet_, around_.pool);
   for (;;) {
+    repeat_undone();
     const Served served = serve_received();
     send_replies();
     if (served == Served::disconnect) return end("disconnected");
@@ -42,7 +44,7 @@ Transmission::Outcome Transmission::run() {
     if (n == 0 && !stopping_.load(std::memory_order_relaxed)) return end(why_closed());
     if (starves_others(n)) return end("slow within a request while others wait for memory");
     if (n >= 0 || cold_->any()) continue;
-    if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0) {
+    if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0 && undone_.empty()) {
       replies_.reset();
       inbox_.give_back();
       cold_.reset();
@@ -90,12 +92,24 @@ ssize_t Transmission::wait(Poller& poller) {
 
 // Waits for what comes first, more from the client or data from the disk, and receives what is there.
 ssize_t Transmission::wait_with_cold_reads(bool deaf) {
-  undone_.clear();
-  const bool readable = cold_->wait(deaf, undone_);
-  for (const Asked& asked : undone_) hand_over(asked);
-  if (readable && !deaf) return inbox_.poll(fd_);
+  if (cold_->wait(deaf, undone_) && !deaf) return inbox_.poll(fd_);
   errno = EAGAIN;
   return -1;
+}
+
+// Hands cold reads that were not read whole to workers. Before serve_received(), which sees to the inbox's room anew.
+void Transmission::repeat_undone() {
+  while (!undone_.empty()) {
+    const Asked asked = undone_.back();
+    Pin none;
+    if (!jobs_.try_start(asked, none)) {
+      if (!inbox_.can_let_go()) return;  // waiting for memory is for those who hold none; later
+      undone_.pop_back();
+      hand_over(asked);
+    } else {
+      undone_.pop_back();
+    }
+  }
 }
 
 // Serves the requests that have been received whole.
@@ -130,6 +144,7 @@ Transmission::Served Transmission::serve_received() {
     }
     ++counts_.requests;
     inbox_.consume(whole);
+    if (inbox_.is_large() && around_.pool.wanted()) inbox_.let_large_go();
     send_early_replies(asked);
   }
 }
@@ -213,15 +228,19 @@ void Transmission::send_early_replies(const Asked& asked) {
   ready_ = 0;
 }
 
-// Before a wait for one: two clients that each hold a large buffer and want another would wait for each other for ever.
+// Before a wait for one: two clients that each hold a large buffer and want another would wait for each other for ever. And nobody
+// else would finish this one's cold reads.
 void Transmission::let_large_buffers_go() {
+  while (cold_->any()) wait_with_cold_reads(true);
   if (replies_size_ == 0) replies_.reset();
   inbox_.let_large_go();
 }
 
 Transmission::Outcome Transmission::end(std::string reason) {
   reason_ = std::move(reason);
+  inbox_.consume(inbox_.unread().size());
   while (cold_->any()) wait_with_cold_reads(true);
+  repeat_undone();
   cold_.reset();
   jobs_.drain();
   return Outcome::over;

@@ -59,6 +59,7 @@ class Transmission {
   enum class Served { all, disconnect, out_of_step };
   ssize_t wait(Poller& poller);
   ssize_t wait_with_cold_reads(bool deaf);
+  void repeat_undone();
   Served serve_received();
   void serve(const Asked& asked);
   void serve_cold(const Asked& asked, const Reply& reply);
@@ -84,7 +85,7 @@ class Transmission {
   std::vector<Asked> undone_;        // cold reads that a worker has to repeat
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
-  unsigned ready_ = 0;               // requests without a payload that were served since replies were sent
+  unsigned ready_ = 0;               // requests without a payload taken in since replies were last sent
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
   std::optional<std::chrono::steady_clock::time_point> slow_since_;  // see starves_others()
   std::size_t slow_bytes_ = 0;

@@ -13,8 +13,8 @@ namespace ashlar::fileops {
 class Calm {
  public:
   static constexpr std::int64_t blocked_ns = 1'000'000;  // an inline operation that takes longer has blocked
-  // None runs inline afterwards for so many times as long: what always blocks holds up a connection for 1/17 of the time
-  // at most, and a hiccup costs little. At most for a second.
+  // None runs inline afterwards for so many times as long, at most for a second: what always blocks, for 60 ms or less, holds
+  // up a connection for 1/17 of the time, and a hiccup costs little.
   static constexpr std::int64_t quiet_factor = 16;
   static constexpr std::int64_t most_quiet_ns = 1'000'000'000;
 
@@ -24,7 +24,11 @@ class Calm {
   }
   void ran(std::int64_t from, std::int64_t to) {
     const std::int64_t took = to - from;
-    if (took > blocked_ns) until_.store(to + std::min(took, most_quiet_ns / quiet_factor) * quiet_factor, std::memory_order_relaxed);
+    if (took <= blocked_ns) return;
+    const std::int64_t until = to + std::min(took, most_quiet_ns / quiet_factor) * quiet_factor;
+    std::int64_t known = until_.load(std::memory_order_relaxed);
+    while (known < until && !until_.compare_exchange_weak(known, until, std::memory_order_relaxed)) {
+    }
   }
 
  private:

@@ -82,6 +82,14 @@ TEST_CASE("once an inline operation has blocked, none runs inline for a while") 
   REQUIRE(calm.at(end + quiet));
 }
 
+TEST_CASE("an operation that blocked briefly does not shorten the quiet after one that blocked for long") {
+  Calm calm;
+  const std::int64_t took = 40 * Calm::blocked_ns;
+  calm.ran(0, took);
+  calm.ran(took - Calm::blocked_ns, took + 1);
+  REQUIRE_FALSE(calm.at(took + took * Calm::quiet_factor - 1));
+}
+
 TEST_CASE("after an operation that blocked for very long, others run inline again within a second") {
   Calm calm;
   calm.ran(100, 100 + 3600 * std::int64_t{1'000'000'000});

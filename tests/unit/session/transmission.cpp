@@ -2,6 +2,7 @@
 #include "session/transmission.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -69,11 +70,11 @@ class Served {
   }
   Transmission::Counts counts;  // once it has ended
   std::atomic<int> idled{0};
+  BufferPool pool{64u << 20};
   WirePair wire;
 
  private:
   void serve() {
-    BufferPool pool(64u << 20);
     Executor executor(4);
     Company company;
     Inbox inbox(pool);
@@ -291,6 +292,75 @@ TEST_CASE("an idle client is parked, and served again when it speaks; not while 
   release.set_value();
   CHECK(s.chunk().cookie == 2);
   while (s.idled == before) std::this_thread::yield();
+}
+
+TEST_CASE("cold reads that hold most of the memory do not keep their client's large write from the rest") {
+  FakeDisk disk(1 << 20);
+  const int file = ::memfd_create("cold", MFD_CLOEXEC);
+  REQUIRE(file >= 0);
+  REQUIRE(::ftruncate(file, 1 << 20) == 0);
+  disk.plugin.geometry.bytes = 64u << 20;
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op != ASHLAR_OP_READ) return 0;
+    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return EIO;
+    io.lent_fd = file;
+    io.lent_cold = 1;
+    return 0;
+  };
+  disk.open();
+  Served s(disk, false);
+  constexpr std::uint64_t reads = 60;
+  constexpr std::uint32_t length = 1 << 20;
+  std::thread client([&] {
+    Bytes all;
+    for (std::uint64_t i = 0; i < reads; ++i) append(all, Served::request(cmd_read, i, 0, length));
+    append(all, Served::request(cmd_write, reads, 0, 32u << 20));
+    s.wire.send(all);
+    s.wire.send(Bytes(32u << 20));
+  });
+  for (std::uint64_t i = 0; i <= reads; ++i) {
+    const Chunk c = s.chunk();
+    CHECK(c.error == 0);
+    if (c.cookie < reads) CHECK(s.wire.receive(length).size() == length);
+  }
+  client.join();
+  ::close(file);
+}
+
+TEST_CASE("a client that writes without a pause lets its large buffer go when another waits for memory") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  disk.open();
+  Served s(disk, false);
+  std::atomic<bool> enough{false};
+  std::atomic<std::uint64_t> answered{0};
+  std::uint64_t sent = 0;
+  std::thread client([&] {
+    Bytes two = Served::write_request(0, 0, Bytes(300 * 1024));
+    append(two, Bytes(two));
+    Bytes part(two.begin() + 100'000, two.end());  // so that what is sent at once ends within a request
+    s.wire.send(std::span(two).first(100'000));
+    while (!enough) {
+      s.wire.send(part);
+      s.wire.send(std::span(two).first(100'000));
+      sent += 2;
+    }
+    s.wire.send(part);
+    sent += 2;
+  });
+  std::thread reader([&] {
+    while (s.wire.receive(simple_reply_size).size() == simple_reply_size) ++answered;
+  });
+  while (answered < 100) std::this_thread::yield();
+  std::future<std::shared_ptr<Buffer>> other = std::async(std::launch::async, [&] { return s.pool.take(64u << 20); });
+  CHECK(other.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
+  enough = true;
+  other.get().reset();
+  client.join();
+  ::shutdown(s.wire.client(), SHUT_WR);
+  reader.join();
+  CHECK(answered == sent);
 }
 
 TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting") {
