@@ -97,11 +97,6 @@ void Outlet::post(Posted& reply) {
   free_.notify_one();
 }
 
-bool Outlet::broken() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return broken_;
-}
-
 // Sends what is posted until nothing is. The lock is held on entry and on return.
 void Outlet::send_posted(std::unique_lock<std::mutex>& lock, bool worker) {
   while (first_posted_ != nullptr) {

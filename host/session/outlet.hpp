@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/uio.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -42,7 +43,7 @@ class Outlet {
 
   // The client cannot be reached any more, or got a part of a reply and would wait for the rest for ever: what is sent is
   // dropped, and the socket is shut down. [any thread]
-  bool broken();
+  bool broken() const { return broken_; }
 
  private:
   class Turn;
@@ -58,7 +59,7 @@ class Outlet {
   std::mutex mutex_;
   std::condition_variable free_;
   bool busy_ = false;    // somebody is sending
-  bool broken_ = false;
+  std::atomic<bool> broken_{false};
   Posted* first_posted_ = nullptr;  // oldest first
   Posted* last_posted_ = nullptr;
 };

@@ -150,6 +150,7 @@ Transmission::Served Transmission::serve_received() {
 }
 
 void Transmission::serve(const Asked& asked) {
+  if (asked.verdict.op == Op::read && outlet_.broken()) return;  // there may be gigabytes of them; what writes is still done
   if (asked.verdict.op == Op::read) counts_.bytes_read += asked.request.length;
   counts_.bytes_written += asked.verdict.payload;
   if (!replier_.can_nowait()) return hand_over(asked);

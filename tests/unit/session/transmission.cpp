@@ -151,6 +151,27 @@ TEST_CASE("a client that goes away at any byte of its requests ends its session,
   CHECK(disk.contents(0, 60) == pattern(60, 3));
 }
 
+TEST_CASE("of a client that has gone away, writes are done and reads are not") {
+  FakeDisk disk(2 << 20);
+  std::atomic<int> reads{0}, writes{0};
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    ++(io.op == ASHLAR_OP_READ ? reads : writes);
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk, false);
+  Bytes all;
+  for (std::uint64_t i = 0; i < 64; ++i) append(all, Served::request(cmd_read, i, 0, 1 << 20));
+  append(all, Served::write_request(64, 0, Bytes(100)));
+  s.wire.send(all);
+  s.wire.receive(simple_reply_size);
+  s.wire.hang_up();
+  s.reason();
+  CHECK(reads < 32);
+  CHECK(writes == 1);
+}
+
 TEST_CASE("a half-closed client gets the replies to all it has asked") {
   FakeDisk disk;
   disk.open();
