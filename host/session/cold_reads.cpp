@@ -12,6 +12,9 @@ namespace {
 
 constexpr std::size_t page = 4096;
 constexpr unsigned entries = 2 * ColdReads::most_under_way;
+// So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were sent and the
+// client had asked for more.
+constexpr std::size_t most_sent_at_once = 16;
 
 // Marks the completion of the watch on the socket; a read's completion has the Read.
 void* const socket_mark = nullptr;
@@ -93,13 +96,14 @@ bool ColdReads::wait(bool deaf, std::vector<Asked>& undone) {
   ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
   bool readable = false;
   reap(readable, undone);
+  const bool sent = !done_.empty();
   send_done();
-  return readable;
+  return readable || sent;
 }
 
 void ColdReads::reap(bool& readable, std::vector<Asked>& undone) {
   io_uring_cqe* cqe = nullptr;
-  while (::io_uring_peek_cqe(ring_.get(), &cqe) == 0) {
+  while (done_.size() < most_sent_at_once && ::io_uring_peek_cqe(ring_.get(), &cqe) == 0) {
     auto* read = static_cast<Read*>(::io_uring_cqe_get_data(cqe));
     const int result = cqe->res;
     ::io_uring_cqe_seen(ring_.get(), cqe);

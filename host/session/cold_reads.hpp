@@ -30,7 +30,7 @@ class ColdReads {
 
   // Waits until a read is done, the socket has something to receive (unless `deaf`), or Transmission::patience is over. Sends
   // the replies of reads that are done; adds those that were not read whole to `undone`, to be run again by a worker. Returns
-  // whether the socket has something to receive.
+  // whether the socket may have something to receive: it has, or the client has just got replies.
   bool wait(bool deaf, std::vector<Asked>& undone);
 
  private:

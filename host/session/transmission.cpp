@@ -39,11 +39,12 @@ Transmission::Outcome Transmission::run() {
     if (served == Served::out_of_step) return end("wrong request magic");
     if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
 
-    const ssize_t n = cold_->any() ? wait_with_cold_reads(false) : wait(poller);
+    const bool fetching = cold_->any();
+    const ssize_t n = fetching ? wait_with_cold_reads(false) : wait(poller);
     if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
     if (n == 0 && !stopping_.load(std::memory_order_relaxed)) return end(why_closed());
     if (starves_others(n)) return end("slow within a request while others wait for memory");
-    if (n >= 0 || cold_->any()) continue;
+    if (n >= 0 || fetching) continue;  // the client may just have got its last reply
     if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0 && undone_.empty()) {
       replies_.reset();
       inbox_.give_back();

@@ -1,8 +1,7 @@
 // The request loop, from the client's side.
 #include "session/transmission.hpp"
 
-#include <fcntl.h>
-#include <sys/mman.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,99 +11,13 @@
 #include <random>
 #include <thread>
 
-#include "fake_disk.hpp"
 #include "matchers.hpp"
+#include "served.hpp"
 
 namespace ashlar::host {
 namespace {
-
 using namespace protocol;
-
-// A client's connection in transmission, served by a thread of its own.
-class Served {
- public:
-  explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
-      : chain_(disk.chain()),
-        log_(*disk.exported().log.logger()),
-        agreement_(disk.agreement(structured)),
-        max_payload_(max_payload) {
-    wire.limit_waiting(SO_RCVTIMEO, 5);
-    thread_ = std::thread([this] { serve(); });
-  }
-  ~Served() {
-    wire.hang_up();
-    join();
-  }
-
-  static Bytes request(std::uint16_t type, std::uint64_t cookie, std::uint64_t offset, std::uint32_t length,
-                       std::uint16_t flags = 0, std::uint32_t magic = request_magic) {
-    Bytes b(request_size);
-    put32(b.data(), magic);
-    put16(b.data() + 4, flags);
-    put16(b.data() + 6, type);
-    put64(b.data() + 8, cookie);
-    put64(b.data() + 16, offset);
-    put32(b.data() + 24, length);
-    return b;
-  }
-  static Bytes write_request(std::uint64_t cookie, std::uint64_t offset, const Bytes& payload) {
-    Bytes b = request(cmd_write, cookie, offset, static_cast<std::uint32_t>(payload.size()));
-    append(b, payload);
-    return b;
-  }
-  // The next chunk; a simple reply's data are for the caller to receive.
-  Chunk chunk() {
-    return take_chunk([&](std::size_t n) { return wire.receive(n); });
-  }
-  // Data of a structured read in one piece.
-  static Bytes data(const Chunk& c) {
-    return c.type == reply_type_offset_data ? Bytes(c.payload.begin() + 8, c.payload.end()) : Bytes();
-  }
-  // Waits for the end of the session and tells why it ended.
-  std::string reason() {
-    join();
-    return reason_;
-  }
-  void stop() {
-    stopping_ = true;
-    ::shutdown(wire.server(), SHUT_RD);
-  }
-  Transmission::Counts counts;  // once it has ended
-  std::atomic<int> idled{0};
-  BufferPool pool{64u << 20};
-  WirePair wire;
-
- private:
-  void serve() {
-    Executor executor(4);
-    Company company;
-    Inbox inbox(pool);
-    Transmission t(wire.server(), chain_, agreement_, inbox, stopping_,
-                   Transmission::Surroundings{.max_payload = max_payload_,
-                                              .busy_poll = {},
-                                              .pool = pool,
-                                              .executor = executor,
-                                              .company = company,
-                                              .log = log_});
-    while (t.run() == Transmission::Outcome::idle) ++idled;
-    reason_ = t.reason();
-    counts = t.counts();
-    ::shutdown(wire.server(), SHUT_RDWR);  // as closing it would
-  }
-  void join() {
-    if (thread_.joinable()) thread_.join();
-  }
-
-  Chain& chain_;
-  spdlog::logger& log_;
-  const Agreement agreement_;
-  const std::uint32_t max_payload_;
-  std::atomic<bool> stopping_{false};
-  std::string reason_;
-  std::thread thread_;
-};
-
-}  // namespace
+}
 
 TEST_CASE("requests split at every byte are served, the last one too") {
   FakeDisk disk;
@@ -316,40 +229,6 @@ TEST_CASE("an idle client is parked, and served again when it speaks; not while 
   while (s.idled == before) std::this_thread::yield();
 }
 
-TEST_CASE("cold reads that hold most of the memory do not keep their client's large write from the rest") {
-  FakeDisk disk(1 << 20);
-  const int file = ::memfd_create("cold", MFD_CLOEXEC);
-  REQUIRE(file >= 0);
-  REQUIRE(::ftruncate(file, 1 << 20) == 0);
-  disk.plugin.geometry.bytes = 64u << 20;
-  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
-  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (io.op != ASHLAR_OP_READ) return 0;
-    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return EIO;
-    io.lent_fd = file;
-    io.lent_cold = 1;
-    return 0;
-  };
-  disk.open();
-  Served s(disk, false);
-  constexpr std::uint64_t reads = 60;
-  constexpr std::uint32_t length = 1 << 20;
-  std::thread client([&] {
-    Bytes all;
-    for (std::uint64_t i = 0; i < reads; ++i) append(all, Served::request(cmd_read, i, 0, length));
-    append(all, Served::request(cmd_write, reads, 0, 32u << 20));
-    s.wire.send(all);
-    s.wire.send(Bytes(32u << 20));
-  });
-  for (std::uint64_t i = 0; i <= reads; ++i) {
-    const Chunk c = s.chunk();
-    CHECK(c.error == 0);
-    if (c.cookie < reads) CHECK(s.wire.receive(length).size() == length);
-  }
-  client.join();
-  ::close(file);
-}
-
 TEST_CASE("a client that writes without a pause lets its large buffer go when another waits for memory") {
   FakeDisk disk;
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
@@ -418,41 +297,6 @@ TEST_CASE("lent data reach the client, and a file that ends midway does not leav
   }
   s.wire.hang_up();
   s.reason();
-  ::close(file);
-}
-
-TEST_CASE(
-    "data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {
-  FakeDisk disk;
-  char path[] = "/tmp/ashlar-transmission-XXXXXX";
-  const int file = ::mkstemp(path);
-  REQUIRE(file >= 0);
-  ::unlink(path);
-  const Bytes contents = disk.contents(0, 500'000);
-  REQUIRE(::write(file, contents.data(), contents.size()) == 500'000);
-  disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
-  std::atomic<int> repeated{0};
-  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
-    io.lent_fd = file;
-    io.lent_offset = io.offset;
-    io.lent_cold = 1;
-    return 0;
-  };
-  disk.open();
-  Served s(disk);
-  constexpr std::uint64_t count = 300;
-  std::thread client([&] {
-    for (std::uint64_t i = 0; i < count; ++i) s.wire.send(Served::request(cmd_read, i, i * 2000, 3000));
-  });
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const Chunk c = s.chunk();
-    if (Served::data(c) != disk.contents(c.cookie * 2000, 3000)) FAIL("cookie " << c.cookie);
-  }
-  client.join();
-  CHECK(repeated >= 50);  // of the ones past the file's end; the disk itself is larger
-  s.wire.send(Served::request(cmd_disc, 0, 0, 0));
-  CHECK(s.reason() == "disconnected");
   ::close(file);
 }
 

@@ -1,0 +1,101 @@
+// Reads of data that are on the disk, from the client's side.
+#include "session/cold_reads.hpp"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <stdexcept>
+#include <thread>
+
+#include "matchers.hpp"
+#include "served.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace protocol;
+
+// A disk whose data are to be fetched from a file of `size` bytes of it.
+class ColdDisk {
+ public:
+  explicit ColdDisk(std::uint64_t size, std::size_t of = 1 << 20)
+      : disk(of), file_(::memfd_create("cold", MFD_CLOEXEC)) {
+    const Bytes contents = disk.contents(0, size);
+    if (::write(file_, contents.data(), size) != static_cast<ssize_t>(size))
+      throw std::runtime_error("cannot fill the file");
+    disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
+    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
+      io.lent_fd = file_;
+      io.lent_offset = io.offset;
+      io.lent_cold = 1;
+      return 0;
+    };
+  }
+  ~ColdDisk() { ::close(file_); }
+  ColdDisk(const ColdDisk&) = delete;
+  ColdDisk& operator=(const ColdDisk&) = delete;
+
+  FakeDisk disk;
+  std::atomic<int> repeated{0};  // requests that were not, or not only, answered by lending
+
+ private:
+  const int file_;
+};
+
+}  // namespace
+
+TEST_CASE(
+    "data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {
+  ColdDisk cold(500'000);
+  cold.disk.open();
+  Served s(cold.disk);
+  constexpr std::uint64_t count = 300;
+  std::thread client([&] {
+    for (std::uint64_t i = 0; i < count; ++i) s.wire.send(Served::request(cmd_read, i, i * 2000, 3000));
+  });
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const Chunk c = s.chunk();
+    if (Served::data(c) != cold.disk.contents(c.cookie * 2000, 3000)) FAIL("cookie " << c.cookie);
+  }
+  client.join();
+  CHECK(cold.repeated >= 50);  // of the ones past the file's end; the disk itself is larger
+  s.wire.send(Served::request(cmd_disc, 0, 0, 0));
+  CHECK(s.reason() == "disconnected");
+}
+
+TEST_CASE("cold reads that hold most of the memory do not keep their client's large write from the rest") {
+  constexpr std::uint64_t reads = 60;
+  constexpr std::uint32_t length = 1 << 20;
+  ColdDisk cold(length, 32u << 20);
+  cold.disk.open();
+  Served s(cold.disk, false);
+  std::thread client([&] {
+    Bytes all;
+    for (std::uint64_t i = 0; i < reads; ++i) append(all, Served::request(cmd_read, i, 0, length));
+    append(all, Served::request(cmd_write, reads, 0, 32u << 20));
+    s.wire.send(all);
+    s.wire.send(Bytes(32u << 20));
+  });
+  for (std::uint64_t i = 0; i <= reads; ++i) {
+    const Chunk c = s.chunk();
+    CHECK(c.error == 0);
+    if (c.cookie < reads) CHECK(s.wire.receive(length).size() == length);
+  }
+  client.join();
+}
+
+TEST_CASE("a client is not idle at once when the last of its cold reads is answered") {
+  ColdDisk cold(4096);
+  cold.disk.open();
+  Served s(cold.disk);
+  constexpr int rounds = 200;
+  for (int i = 0; i < rounds; ++i) {
+    s.wire.send(Served::request(cmd_read, 0, 0, 4096));
+    REQUIRE(Served::data(s.chunk()).size() == 4096);
+  }
+  CHECK(s.idled < rounds / 2);  // some, where this machine is slower than the patience of a test's session
+}
+
+}  // namespace ashlar::host
