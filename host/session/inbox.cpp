@@ -9,7 +9,10 @@ namespace {
 
 constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
 constexpr std::size_t usual = BufferPool::usual_capacity;
-constexpr std::size_t long_message = 64 * 1024;  // from here on what follows is received with it, beyond the usual capacity
+// From `long_message` on, what follows is received with it, beyond the usual capacity, and `what_follows` bytes have room. More
+// would have to be moved to the buffer's beginning too often.
+constexpr std::size_t long_message = 64 * 1024;
+constexpr std::size_t what_follows = 128 * 1024;
 
 }  // namespace
 
@@ -19,7 +22,7 @@ void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
 
 bool Inbox::make_room(std::size_t bytes, bool wait) {
   expected_ = bytes;
-  const std::size_t and_what_follows = bytes > long_message ? bytes + usual : bytes;
+  const std::size_t and_what_follows = bytes > long_message ? bytes + what_follows : bytes;
   const std::size_t capacity = buffer_ ? buffer_->capacity() : 0, room = capacity - begin_;
   const bool movable = capacity >= bytes && begin_ != 0 && !buffer_->pinned();
   if (room >= (movable ? and_what_follows : bytes)) return true;
@@ -53,7 +56,7 @@ ssize_t Inbox::receive(int fd, int flags) {
   if (expected_ == 0) make_room(have + least_room, true), expected_ = 0;
   // Unless a long message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
   // With the rest of one comes what follows: who sends it can go on while the message is served.
-  const std::size_t most = expected_ > long_message ? expected_ - have + usual : usual - std::min(have, usual);
+  const std::size_t most = expected_ > long_message ? expected_ - have + what_follows : usual - std::min(have, usual);
   ssize_t n;
   do n = ::recv(fd, buffer_->data() + end_, std::min(most, buffer_->capacity() - end_), flags);
   while (n < 0 && errno == EINTR);

@@ -11,6 +11,7 @@ using namespace protocol;
 constexpr unsigned workers_per_client = 16;
 // So many replies go out before the rest of their batch is served, if the client may have a core of its own.
 constexpr unsigned early_replies = 8;
+constexpr std::size_t most_held = 2 * simple_reply_size;  // of replies that wait, see may_hold_replies()
 // How long a request may lie here in part, in memory that others wait for, before so much more of it has come.
 constexpr std::chrono::seconds most_patience{10};
 constexpr std::size_t least_progress = 1u << 20;  // bytes
@@ -34,13 +35,16 @@ Transmission::Outcome Transmission::run() {
   for (;;) {
     repeat_undone();
     const Served served = serve_received();
-    send_replies();
-    if (served == Served::disconnect) return end("disconnected");
-    if (served == Served::out_of_step) return end("wrong request magic");
-    if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
-
     const bool fetching = cold_->any();
-    const ssize_t n = fetching ? wait_with_cold_reads(false) : wait(poller);
+    ssize_t n = -1;
+    if (served == Served::all && may_hold_replies()) n = inbox_.poll(fd_);
+    if (n <= 0) {
+      send_replies();
+      if (served == Served::disconnect) return end("disconnected");
+      if (served == Served::out_of_step) return end("wrong request magic");
+      if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
+      n = fetching ? wait_with_cold_reads(false) : wait(poller);
+    }
     if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
     if (n == 0 && !stopping_.load(std::memory_order_relaxed)) return end(why_closed());
     if (starves_others(n)) return end("slow within a request while others wait for memory");
@@ -70,6 +74,13 @@ bool Transmission::starves_others(ssize_t n) {
   slow_bytes_ += n > 0 ? static_cast<std::size_t>(n) : 0;
   if (slow_bytes_ >= least_progress) slow_since_ = now, slow_bytes_ = 0;
   return now - *slow_since_ >= most_patience;
+}
+
+// Whether the reply of a large write waits, as long as the next one is arriving: who sends is not waiting for it, and to be woken for
+// each would cost more than the reply.
+bool Transmission::may_hold_replies() const {
+  return inbox_.is_large() && !inbox_.unread().empty() && replies_size_ != 0 && replies_size_ < most_held &&
+         !stopping_.load(std::memory_order_relaxed) && !cold_->any() && undone_.empty();
 }
 
 // Receives more, polling first where that pays.

@@ -57,6 +57,7 @@ class Transmission {
 
  private:
   enum class Served { all, disconnect, out_of_step };
+  bool may_hold_replies() const;
   ssize_t wait(Poller& poller);
   ssize_t wait_with_cold_reads(bool deaf);
   void repeat_undone();

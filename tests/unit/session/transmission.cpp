@@ -260,6 +260,22 @@ TEST_CASE("a client that writes without a pause lets its large buffer go when an
   CHECK(answered == sent);
 }
 
+TEST_CASE("the reply to a large write does not wait for a next one that stops midway") {
+  FakeDisk disk(4 << 20);
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  disk.open();
+  Served s(disk);
+  const Bytes first = Served::write_request(1, 0, pattern(600'000, 1)), second = Served::write_request(2, 1 << 20, pattern(700'000, 2));
+  Bytes begun = first;
+  append(begun, std::span(second).first(100'000));
+  s.wire.send(begun);
+  CHECK(s.chunk().cookie == 1);
+  s.wire.send(std::span(second).subspan(100'000));
+  CHECK(s.chunk().cookie == 2);
+  CHECK(disk.contents(0, 600'000) == pattern(600'000, 1));
+  CHECK(disk.contents(1 << 20, 700'000) == pattern(700'000, 2));
+}
+
 TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting") {
   FakeDisk disk;
   char path[] = "/tmp/ashlar-transmission-XXXXXX";
