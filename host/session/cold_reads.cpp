@@ -41,7 +41,7 @@ ColdReads::~ColdReads() {
     std::vector<Asked> undone;
     bool readable = false;
     reap(readable, undone);
-    for (Read* read : done_) free_.push_back(read);
+    for (Read* read : done_) end(read);
     done_.clear();
   }
 }
@@ -63,24 +63,31 @@ bool ColdReads::open_ring() {
 }
 
 bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
-  if (full() || !open_ring()) return false;
-  const std::size_t before = page - replier_.data_offset();
-  std::shared_ptr<Buffer> answer = pool_.try_take(before + replier_.room(asked));
-  io_uring_sqe* sqe = answer ? ::io_uring_get_sqe(ring_.get()) : nullptr;
-  if (sqe == nullptr) return false;
+  if (full() || !open_ring() || ::io_uring_sq_space_left(ring_.get()) == 0) return false;
   if (free_.empty()) {
     all_.push_back(std::make_unique<Read>());
+    free_.reserve(all_.size());
+    done_.reserve(all_.size());
     free_.push_back(all_.back().get());
   }
-  Read* read = free_.back();
+  Read* const read = free_.back();
+  const std::size_t size = page - replier_.data_offset() + replier_.room(asked);
+  if (!read->answer || read->answer->capacity() < size) read->answer = pool_.try_take(size);
+  if (!read->answer) return false;
   free_.pop_back();
   read->asked = asked;
-  read->data = answer->data() + page;
-  read->answer = std::move(answer);
+  read->data = read->answer->data() + page;
+  io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
   ::io_uring_prep_read(sqe, fd, read->data, asked.request.length, offset);
   ::io_uring_sqe_set_data(sqe, read);
   ++under_way_;
   return true;
+}
+
+// Small buffers stay where they are for the next read.
+void ColdReads::end(Read* read) {
+  if (read->answer->capacity() > BufferPool::small_capacity) read->answer.reset();
+  free_.push_back(read);
 }
 
 bool ColdReads::wait(bool deaf, std::vector<Asked>& undone) {
@@ -119,8 +126,7 @@ void ColdReads::reap(bool& readable, std::vector<Asked>& undone) {
     }
     // An error, or an end of file that the layer knows how to answer: the way without short cuts finds the right reply.
     undone.push_back(read->asked);
-    read->answer.reset();
-    free_.push_back(read);
+    end(read);
   }
 }
 
@@ -132,10 +138,7 @@ void ColdReads::send_done() {
     parts_.push_back({at, replier_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   outlet_.send(parts_);
-  for (Read* read : done_) {
-    read->answer.reset();
-    free_.push_back(read);
-  }
+  for (Read* read : done_) end(read);
   done_.clear();
 }
 

@@ -41,6 +41,7 @@ class ColdReads {
   bool open_ring();
   void reap(bool& readable, std::vector<Asked>& undone);
   void send_done();
+  void end(Read* read);
 
   const int socket_;
   Replier& replier_;

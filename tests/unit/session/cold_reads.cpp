@@ -1,50 +1,16 @@
 // Reads of data that are on the disk, from the client's side.
 #include "session/cold_reads.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <stdexcept>
 #include <thread>
 
+#include "cold_disk.hpp"
 #include "matchers.hpp"
 #include "served.hpp"
 
 namespace ashlar::host {
 namespace {
-
 using namespace protocol;
-
-// A disk whose data are to be fetched from a file of `size` bytes of it.
-class ColdDisk {
- public:
-  explicit ColdDisk(std::uint64_t size, std::size_t of = 1 << 20)
-      : disk(of), file_(::memfd_create("cold", MFD_CLOEXEC)) {
-    const Bytes contents = disk.contents(0, size);
-    if (::write(file_, contents.data(), size) != static_cast<ssize_t>(size))
-      throw std::runtime_error("cannot fill the file");
-    disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
-    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
-      if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
-      io.lent_fd = file_;
-      io.lent_offset = io.offset;
-      io.lent_cold = 1;
-      return 0;
-    };
-  }
-  ~ColdDisk() { ::close(file_); }
-  ColdDisk(const ColdDisk&) = delete;
-  ColdDisk& operator=(const ColdDisk&) = delete;
-
-  FakeDisk disk;
-  std::atomic<int> repeated{0};  // requests that were not, or not only, answered by lending
-
- private:
-  const int file_;
-};
-
-}  // namespace
+}
 
 TEST_CASE(
     "data that are still on the disk are fetched beside other requests; where that fails a worker repeats the read") {

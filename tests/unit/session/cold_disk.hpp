@@ -1,0 +1,42 @@
+// ColdDisk: a disk whose data are not in memory, but to be fetched from a file.
+#pragma once
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <stdexcept>
+
+#include "fake_disk.hpp"
+
+namespace ashlar::host {
+
+class ColdDisk {
+ public:
+  // `size`: bytes of the disk that the file has.
+  explicit ColdDisk(std::uint64_t size, std::size_t of = 1 << 20)
+      : disk(of), file_(::memfd_create("cold", MFD_CLOEXEC)) {
+    const Bytes contents = disk.contents(0, size);
+    if (::write(file_, contents.data(), size) != static_cast<ssize_t>(size))
+      throw std::runtime_error("cannot fill the file");
+    disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
+    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
+      io.lent_fd = file_;
+      io.lent_offset = io.offset;
+      io.lent_cold = lent_cold;
+      return 0;
+    };
+  }
+  ~ColdDisk() { ::close(file_); }
+  ColdDisk(const ColdDisk&) = delete;
+  ColdDisk& operator=(const ColdDisk&) = delete;
+
+  FakeDisk disk;
+  bool lent_cold = true;
+  std::atomic<int> repeated{0};  // requests that were not, or not only, answered by lending
+
+ private:
+  const int file_;
+};
+
+}  // namespace ashlar::host
