@@ -14,7 +14,7 @@ constexpr std::size_t page = 4096;
 constexpr unsigned entries = 2 * ColdReads::most_under_way;
 // So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were sent and the
 // client had asked for more.
-constexpr std::size_t most_sent_at_once = 16;
+constexpr std::size_t most_sent_at_once = 8;
 
 // Marks the completion of the watch on the socket; a read's completion has the Read.
 void* const socket_mark = nullptr;
