@@ -15,10 +15,12 @@ MIB = 1 << 20
 
 class Load:
     """One op at one block size (bytes) and depth. `image`: what it runs on; `once`: over each block once, instead of for a
-    time, because a second pass would find something else than the first."""
+    time, because a second pass would find something else than the first. `goal`: what ashlar is to reach, operations and server
+    CPU per operation in multiples of nbdkit's."""
 
-    def __init__(self, op, block, depth, connections=1, image="data", once=False):
+    def __init__(self, op, block, depth, connections=1, image="data", once=False, goal=None):
         self.op, self.block, self.depth, self.connections, self.image, self.once = op, block, depth, connections, image, once
+        self.goal = goal
 
     @property
     def job(self):
@@ -29,18 +31,18 @@ class Load:
 
 
 LOADS = {
-    "4 KiB random read, depth 1": Load("randread", 4096, 1),
-    "4 KiB random read, depth 32": Load("randread", 4096, 32),
-    "4 KiB random read, depth 16 × 4 connections": Load("randread", 4096, 16, 4),
-    "256 KiB read, depth 8": Load("read", 256 << 10, 8),
-    "2 MiB read, depth 4": Load("read", 2 << 20, 4),
-    "4 KiB random write, depth 32": Load("randwrite", 4096, 32),
+    "4 KiB random read, depth 1": Load("randread", 4096, 1, goal=(1.2, 1.0)),
+    "4 KiB random read, depth 32": Load("randread", 4096, 32, goal=(2.0, 0.4)),
+    "4 KiB random read, depth 16 × 4 connections": Load("randread", 4096, 16, 4, goal=(3.5, 0.35)),
+    "256 KiB read, depth 8": Load("read", 256 << 10, 8, goal=(2.5, 0.4)),
+    "2 MiB read, depth 4": Load("read", 2 << 20, 4, goal=(3.0, 0.4)),
+    "4 KiB random write, depth 32": Load("randwrite", 4096, 32, goal=(1.4, 0.6)),
     "4 KiB mixed (70 % reads), depth 32": Load("mixed", 4096, 32),
-    "256 KiB write, depth 8": Load("write", 256 << 10, 8),
+    "256 KiB write, depth 8": Load("write", 256 << 10, 8, goal=(1.2, 0.9)),
     "64 KiB zero of data, depth 16": Load("zero", 64 << 10, 16, once=True),
-    "64 KiB zero of holes, depth 16": Load("zero", 64 << 10, 16, image="holes"),
+    "64 KiB zero of holes, depth 16": Load("zero", 64 << 10, 16, image="holes", goal=(1.4, 0.6)),
     "64 KiB trim of data, depth 16": Load("trim", 64 << 10, 16, once=True),
-    "64 KiB trim of holes, depth 16": Load("trim", 64 << 10, 16, image="holes"),
+    "64 KiB trim of holes, depth 16": Load("trim", 64 << 10, 16, image="holes", goal=(1.4, 0.6)),
 }
 
 
@@ -126,26 +128,35 @@ def flat(result):
             "errors": row["errors"]}
 
 
-def median(rows):
-    """The median of each number."""
-    return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+def summary(found, base):
+    """{name: row} of {name: [row of each round]}: medians, and in "of_base" the median of each round's ratio to `base` in the same
+    round, as the machine is not the same for long."""
+    table = {name: {key: statistics.median(row[key] for row in rows) for key in rows[0]} for name, rows in found.items()}
+    for name, rows in found.items():
+        pairs = list(zip(rows, found.get(base, []))) if len(rows) == len(found.get(base, [])) else []
+        ratios = {key: [row[key] / other[key] for row, other in pairs if key in other and other[key]] for key in rows[0]}
+        table[name]["of_base"] = {key: statistics.median(some) for key, some in ratios.items() if some}
+    return table
 
 
 def compare(options, image, transport, servers, loads):
-    """{load: {server: row}}. Servers take turns within each round, so that what disturbs the machine disturbs all."""
+    """{load: {server: row}}. Servers take turns within each round, so that what disturbs the machine disturbs all; each round begins with
+    another."""
     table = {}
     for name in loads:
         load = LOADS[name]
-        rows = {}
-        for _ in range(options.rounds):
-            for server in servers:
+        found = {}
+        for number in range(options.rounds):
+            first = number % len(servers)
+            for server in servers[first:] + servers[:first]:
                 image.prepare(load.image, spoils=load.op in ("zero", "trim"))
                 try:
                     with peers.serving(server, image.path, transport) as running:
-                        rows.setdefault(server.name, []).append(
+                        found.setdefault(server.name, []).append(
                             flat(measure(options, running, [load.job], load.extra(image.size))))
                 except RuntimeError as error:
                     options.tell(f"{name}: {server.name}: {error}")
-        table[name] = {server: median(found) for server, found in rows.items()}
+        found = {server.name: found[server.name] for server in servers if server.name in found}  # in the usual order
+        table[name] = summary(found, peers.BASE)
         options.tell(f"{name}: " + ", ".join(f"{server} {row['ops']:.0f}/s" for server, row in table[name].items()))
     return table

@@ -11,6 +11,7 @@ import time
 import processes
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+BASE = "nbdkit"  # the server that others are told in multiples of
 PATIENCE = 30  # seconds; only a failure takes so long
 
 

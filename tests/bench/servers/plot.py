@@ -3,7 +3,7 @@ ratios to nbdkit."""
 
 from xml.sax.saxutils import escape
 
-from report import BASE
+from peers import BASE
 
 _COLOURS = {"ashlar": "#2f6f8f", "nbdkit": "#b9b9b9", "qemu-nbd threads": "#d8b26e", "qemu-nbd io_uring": "#c58a4a",
             "nbd-server": "#a3b18a"}

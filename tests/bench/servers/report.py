@@ -1,6 +1,7 @@
 """The results as a page of Markdown tables."""
 
-BASE = "nbdkit"  # ratios are to it
+import loads
+import peers
 
 
 def _number(value):
@@ -14,39 +15,49 @@ def _table(head, rows):
     return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
 
 
-def _ratio(value, base):
-    return f"{value / base:.2f}" if value and base else "–"
+def _ratio(row, key, invert=False):
+    ratio = row["of_base"].get(key)
+    return f"{1 / ratio if invert else ratio:.2f}" if ratio else "–"
 
 
 def _loads(table):
     rows = []
     for load, servers in table.items():
-        base = servers.get(BASE, {})
         for server, row in servers.items():
             rows.append([load, server, _number(row["ops"]), _number(row["mib"]), _number(row["p50"]), _number(row["p99"]),
-                         _number(row["cpu"]), _number(row["rss"]), _ratio(row["ops"], base.get("ops")),
-                         _ratio(row["cpu"], base.get("cpu")), f"{row['errors']:.0f}" if row["errors"] else ""])
+                         _number(row["cpu"]), _number(row["rss"]), _ratio(row, "ops"), _ratio(row, "cpu"),
+                         f"{row['errors']:.0f}" if row["errors"] else ""])
     return _table(["load", "server", "ops/s", "MiB/s", "p50 µs", "p99 µs", "server CPU µs/op", "RSS MiB", "ops × nbdkit",
                    "CPU × nbdkit", "errors"], rows)
 
 
+def _goals(tables):
+    """ashlar alone, place by place, beside what it is to reach."""
+    def cell(servers):
+        row = servers.get("ashlar")
+        others = [other["ops"] for name, other in servers.items() if name not in ("ashlar", peers.BASE)]
+        if not row:
+            return "–"
+        return f"{_ratio(row, 'ops')} / {_ratio(row, 'cpu')}" + (f" / {row['ops'] / max(others):.2f}" if others else "")
+
+    rows = [[name, "{:.2g} / {:.2g}".format(*load.goal), *(cell(table.get(name, {})) for table in tables.values())]
+            for name, load in loads.LOADS.items() if load.goal and any(name in table for table in tables.values())]
+    return _table(["ops × nbdkit / CPU × nbdkit / ops × the best other", "goal", *tables], rows)
+
+
 def _copies(table):
-    rows = [[client, server, f"{seconds:.3f}", _ratio(servers.get(BASE), seconds)]
-            for client, servers in table.items() for server, seconds in servers.items()]
+    rows = [[client, server, f"{row['seconds']:.3f}", _ratio(row, "seconds", invert=True)]
+            for client, servers in table.items() for server, row in servers.items()]
     return _table(["client", "server", "seconds", "speed × nbdkit"], rows)
 
 
 def _direct(table):
-    best = max((row["ops"] for name, row in table.items() if name.startswith("fio")), default=0)
-    rows = [[name, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]), _ratio(row["ops"], best)]
-            for name, row in table.items()]
+    rows = [[name, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]), _ratio(row, "ops")] for name, row in table.items()]
     return _table(["who", "ops/s", "p50 µs", "p99 µs", "× the best of fio"], rows)
 
 
 def _chains(table):
-    base = table.get("no filter", {})
-    rows = [[name, _number(row["ops"]), _number(row["cpu"]), _ratio(row["ops"], base.get("ops")), _ratio(row["cpu"], base.get("cpu"))]
-            for name, row in table.items()]
+    rows = [[name, _number(row["ops"]), _number(row["cpu"]), _ratio(row, "ops"), _ratio(row, "cpu")] for name, row in table.items()]
     return _table(["chain", "ops/s", "server CPU µs/op", "ops × none", "CPU × none"], rows)
 
 
@@ -84,8 +95,11 @@ def markdown(results):
              "\n".join(f"- {line}" for line in [
                  f"{machine['date']}, Linux {machine['kernel']}, {machine['cpus']} CPUs ({machine['cpu']}), "
                  f"load average before {machine['load_average']}",
-                 f"image {machine['size_mib']} MiB; {machine['seconds']} s per measurement; median of {machine['rounds']} rounds",
+                 f"image {machine['size_mib']} MiB; {machine['seconds']} s per measurement; medians of {machine['rounds']} rounds; "
+                 "ratios are medians of the rounds' ratios",
                  "versions: " + "; ".join(machine["versions"].values())]) + "\n"]
+    if "loads" in results:
+        parts += ["## ashlar and its goals\n", _goals(results["loads"])]
     for title, table in results.get("loads", {}).items():
         parts += [f"## Loads, {title}\n", _loads(table)]
     for name, (title, make) in _SECTIONS.items():

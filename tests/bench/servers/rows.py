@@ -13,22 +13,22 @@ sys.path.insert(0, str(peers.ROOT / "tests" / "interop"))
 from lib import wire  # noqa: E402
 
 
-def _in_turn(options, what, variants, measure):
-    """{name: median of `options.rounds` numbers or rows}; `variants`: {name: argument of measure}."""
-    found = {}
-    for _ in range(options.rounds):
-        for name, variant in variants.items():
+def _in_turn(options, what, variants, measure, rounds=None):
+    """{name: [row of each round]}; `variants`: {name: argument of measure}. Each round begins with another."""
+    found = {name: [] for name in variants}
+    for number in range(rounds or options.rounds):
+        first = number % len(variants)
+        for name in [*variants][first:] + [*variants][:first]:
             try:
-                found.setdefault(name, []).append(measure(variant))
+                found[name].append(measure(variants[name]))
             except RuntimeError as error:
                 options.tell(f"{what}: {name}: {error}")
-    table = {name: loads.median(rows) if isinstance(rows[0], dict) else statistics.median(rows) for name, rows in found.items()}
     options.tell(f"{what}: done")
-    return table
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def copies(options, image, servers):
-    """Seconds that clients need for the whole image: {client: {server: seconds}}."""
+    """Seconds that clients need for the whole image: {client: {server: row}}."""
     clients = {
         "nbdcopy": lambda uri: ["nbdcopy", uri, "null:"],
         "qemu-img convert": lambda uri: ["qemu-img", "convert", "-n", "-f", "raw", uri, "--target-image-opts",
@@ -41,10 +41,10 @@ def copies(options, image, servers):
             with peers.serving(server, image.path) as running:
                 begin = time.perf_counter()
                 processes.output(command(running.uri))
-                return time.perf_counter() - begin
+                return {"seconds": time.perf_counter() - begin}
         return one
 
-    return {client: _in_turn(options, client, {s.name: s for s in servers}, seconds(command))
+    return {client: loads.summary(_in_turn(options, client, {s.name: s for s in servers}, seconds(command)), peers.BASE)
             for client, command in clients.items()}
 
 
@@ -70,7 +70,9 @@ def direct(options, image, servers):
     if any(s.name.startswith("qemu-nbd") for s in servers):
         for aio in ("io_uring", "native"):
             variants[f"qemu-nbd {aio}, --cache=none"] = (served, peers.QemuNbd(aio, direct=True))
-    return _in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
+    found = _in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
+    engines = [name for name in found if name.startswith("fio")]
+    return loads.summary(found, max(engines, key=lambda name: statistics.median(row["ops"] for row in found[name]), default=None))
 
 
 def chains(options, image):
@@ -85,7 +87,8 @@ def chains(options, image):
             row = loads.flat(loads.measure(options, running, [loads.Load("randread", 4096, 32).job]))
             return {key: row[key] for key in ("ops", "cpu")}
 
-    return _in_turn(options, "chains", variants, one)
+    # The difference is small: many rounds.
+    return loads.summary(_in_turn(options, "chains", variants, one, rounds=5 * options.rounds), "no filter")
 
 
 def start(options, image, servers, times=20):
@@ -186,5 +189,5 @@ def fairness(options, image, servers):
                 return row if len(found) == 1 else {**row, "other_mib": found[1]["mib_per_second"]}
         return measure
 
-    return {name: _in_turn(options, f"fairness, {name}", {s.name: s for s in servers}, one(jobs))
+    return {name: loads.summary(_in_turn(options, f"fairness, {name}", {s.name: s for s in servers}, one(jobs)), peers.BASE)
             for name, jobs in beside.items()}
