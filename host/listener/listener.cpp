@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -51,20 +52,11 @@ std::string peer_of(Unix::socket& socket) {
   return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
 }
 
-bool on_this_machine(const asio::ip::address& a) {
-  return a.is_loopback() || (a.is_v6() && a.to_v6().is_v4_mapped() && asio::ip::make_address_v4(asio::ip::v4_mapped, a.to_v6()).is_loopback());
-}
-
-void prepare(tcp::socket& socket) {
+bool on_this_machine(const tcp::socket& socket) {
   boost::system::error_code error;
-  socket.set_option(tcp::no_delay(true), error);
-  // Between processes of one machine there is no network to be fair to, and where the system's choice is to pace what is sent
-  // (bbr), large reads would be half as fast. Every kernel has reno and lets everybody choose it.
-  const tcp::endpoint peer = socket.remote_endpoint(error);
-  constexpr std::string_view reno = "reno";
-  if (!error && on_this_machine(peer.address())) ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, reno.data(), reno.size());
+  const asio::ip::address peer = socket.remote_endpoint(error).address();
+  return !error && (peer.is_loopback() || peer == socket.local_endpoint(error).address());
 }
-void prepare(Unix::socket&) {}
 
 template <class Protocol>
 class AsioListener : public Listener {
@@ -110,6 +102,8 @@ class AsioListener : public Listener {
     if (!error) accepted_(fd, std::move(peer));
   }
 
+  virtual void prepare(typename Protocol::socket&) {}
+
   typename Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
   std::string address_;
@@ -131,9 +125,30 @@ class TcpListener final : public AsioListener<tcp> {
     acceptor_.set_option(tcp::acceptor::reuse_address(true), error), check();
     if (endpoint.address().is_v6()) acceptor_.set_option(asio::ip::v6_only(!dual), error), check();
     acceptor_.bind(endpoint, error), check();
+    choose_congestion_control();
     acceptor_.listen(backlog, error), check();
     address_ = describe(acceptor_.local_endpoint());
   }
+
+ private:
+  // Between processes of one machine there is no network to be fair to, and where the system's choice paces what is sent (bbr),
+  // large reads would be half as fast. The choice is made before there are connections: one that began to pace goes on. Others get
+  // the system's choice back. (tcp(7), TCP_CONGESTION)
+  void choose_congestion_control() {
+    socklen_t size = sizeof usual_;
+    if (::getsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, &size) != 0) return;
+    constexpr std::string_view reno = "reno";  // in every kernel
+    chosen_ = ::setsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, reno.data(), reno.size()) == 0;
+  }
+  void prepare(tcp::socket& socket) override {
+    boost::system::error_code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    if (chosen_ && !on_this_machine(socket))
+      ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, ::strnlen(usual_, sizeof usual_));
+  }
+
+  char usual_[16] = {};  // TCP_CA_NAME_MAX of the kernel
+  bool chosen_ = false;
 };
 
 class UnixListener final : public AsioListener<Unix> {

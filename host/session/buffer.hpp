@@ -58,7 +58,8 @@ class Pin {
   std::shared_ptr<Buffer> buffer_;
 };
 
-// Buffers up to the usual capacity are free of charge (a client has two while it talks). The capacity of larger ones, all taken
+// Buffers up to the usual capacity are free of charge (a client has two while it talks, and small ones for what it reads from a
+// disk). The capacity of larger ones, all taken
 // together, stays within a limit: who wants one waits until others have let theirs go.
 class BufferPool {
  public:

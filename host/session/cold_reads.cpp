@@ -15,6 +15,7 @@ constexpr unsigned entries = 2 * ColdReads::most_under_way;
 // So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were sent and the
 // client had asked for more.
 constexpr std::size_t most_sent_at_once = 8;
+constexpr std::size_t most_kept = 32;  // small buffers, for the next reads
 
 // Marks the completion of the watch on the socket; a read's completion has the Read.
 void* const socket_mark = nullptr;
@@ -33,7 +34,10 @@ void ColdReads::Closer::operator()(io_uring* ring) const {
 }
 
 ColdReads::ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& pool)
-    : socket_(socket), replier_(replier), outlet_(outlet), pool_(pool) {}
+    : socket_(socket), replier_(replier), outlet_(outlet), pool_(pool) {
+  done_.reserve(most_sent_at_once);
+  parts_.reserve(most_sent_at_once);
+}
 
 ColdReads::~ColdReads() {
   while (under_way_ != 0) {
@@ -67,7 +71,6 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   if (free_.empty()) {
     all_.push_back(std::make_unique<Read>());
     free_.reserve(all_.size());
-    done_.reserve(all_.size());
     free_.push_back(all_.back().get());
   }
   Read* const read = free_.back();
@@ -84,9 +87,9 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   return true;
 }
 
-// Small buffers stay where they are for the next read.
+// The read is used again, the last to end first, and keeps its buffer if that is a small one.
 void ColdReads::end(Read* read) {
-  if (read->answer->capacity() > BufferPool::small_capacity) read->answer.reset();
+  if (read->answer->capacity() > BufferPool::small_capacity || free_.size() >= most_kept) read->answer.reset();
   free_.push_back(read);
 }
 

@@ -1,5 +1,5 @@
 // ColdReads: reads whose bytes a layer lent but that are still on the disk. They go to the kernel together through io_uring, run
-// there in parallel, and cost no thread each; their replies go out together. (io_uring(7))
+// there in parallel, and cost no thread each; replies of reads that end together go out together. (io_uring(7))
 #pragma once
 #include <memory>
 #include <vector>

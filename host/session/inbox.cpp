@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
 constexpr std::size_t usual = BufferPool::usual_capacity;
-// From `long_message` on, what follows is received with it, beyond the usual capacity, and `what_follows` bytes have room. More
+// From `long_message` on, `what_follows` is received with it, as far as there is room; a buffer that is taken for it has room. More
 // would have to be moved to the buffer's beginning too often.
 constexpr std::size_t long_message = 64 * 1024;
 constexpr std::size_t what_follows = 128 * 1024;
@@ -65,6 +65,11 @@ ssize_t Inbox::receive(int fd, int flags) {
     expected_ = 0;
   }
   return n;
+}
+
+bool Inbox::has_more(int fd) {
+  std::byte one;
+  return ::recv(fd, &one, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
 }
 
 void Inbox::let_large_go() {

@@ -28,6 +28,9 @@ class Inbox {
   // Likewise, without waiting.
   ssize_t poll(int fd) { return receive(fd, MSG_DONTWAIT); }
 
+  // Whether the socket has something to receive.
+  static bool has_more(int fd);
+
   // Keeps what has been received so far in place while a worker uses it.
   Pin pin() const { return Pin(buffer_); }
 

@@ -11,7 +11,8 @@ using namespace protocol;
 constexpr unsigned workers_per_client = 16;
 // So many replies go out before the rest of their batch is served, if the client may have a core of its own.
 constexpr unsigned early_replies = 8;
-constexpr std::size_t most_held = 2 * simple_reply_size;  // of replies that wait, see may_hold_replies()
+constexpr std::uint32_t large_payload = 64u << 10;  // from here on a write's reply may wait, see may_hold_reply()
+constexpr std::uint64_t answered_at_once = 64;      // requests, see learn_from_holding()
 // How long a request may lie here in part, in memory that others wait for, before so much more of it has come.
 constexpr std::chrono::seconds most_patience{10};
 constexpr std::size_t least_progress = 1u << 20;  // bytes
@@ -33,12 +34,18 @@ Transmission::Outcome Transmission::run() {
   Poller poller(around_.company, around_.busy_poll);
   cold_.emplace(fd_, replier_, outlet_, around_.pool);
   for (;;) {
-    repeat_undone();
-    const Served served = serve_received();
+    Served served;
+    do {
+      repeat_undone();
+      served = serve_received();  // may leave more undone, when it has waited
+    } while (served == Served::all && !undone_.empty() && inbox_.can_let_go());
     const bool fetching = cold_->any();
     ssize_t n = -1;
-    if (served == Served::all && may_hold_replies()) n = inbox_.poll(fd_);
-    if (n <= 0) {
+    if (served == Served::all && may_hold_reply()) n = inbox_.poll(fd_);
+    if (n > 0) {
+      held_ = true;
+    } else {
+      if (held_) learn_from_holding();
       send_replies();
       if (served == Served::disconnect) return end("disconnected");
       if (served == Served::out_of_step) return end("wrong request magic");
@@ -76,11 +83,18 @@ bool Transmission::starves_others(ssize_t n) {
   return now - *slow_since_ >= most_patience;
 }
 
-// Whether the reply of a large write waits, as long as the next one is arriving: who sends is not waiting for it, and to be woken for
-// each would cost more than the reply.
-bool Transmission::may_hold_replies() const {
-  return inbox_.is_large() && !inbox_.unread().empty() && replies_size_ != 0 && replies_size_ < most_held &&
-         !stopping_.load(std::memory_order_relaxed) && !cold_->any() && undone_.empty();
+// Whether the reply of a large write waits for the next one's, as long as that is arriving: who sends is not waiting for it, and
+// being woken for each would cost more than the reply.
+bool Transmission::may_hold_reply() const {
+  return large_write_done_ && counts_.requests >= hold_from_ && replies_size_ <= simple_reply_size && !inbox_.unread().empty() &&
+         !around_.pool.wanted() && !stopping_.load(std::memory_order_relaxed) && !cold_->any() && undone_.empty();
+}
+
+// Before the reply that was held goes out. If the client has sent nothing more, it was waiting: its next requests are answered at
+// once, as it has too few at a time to go on without replies.
+void Transmission::learn_from_holding() {
+  held_ = false;
+  if (inbox_.unread().empty() && !inbox_.has_more(fd_)) hold_from_ = counts_.requests + answered_at_once;
 }
 
 // Receives more, polling first where that pays.
@@ -168,7 +182,10 @@ void Transmission::serve(const Asked& asked) {
   if (!replier_.can_nowait()) return hand_over(asked);
   const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend | Flag::may_lend_cold);
   switch (reply.kind) {
-    case Reply::Kind::ready: replies_size_ += reply.bytes; break;
+    case Reply::Kind::ready:
+      replies_size_ += reply.bytes;
+      large_write_done_ = asked.verdict.payload >= large_payload;
+      break;
     case Reply::Kind::lent: serve_lent(asked, reply); break;
     case Reply::Kind::cold: serve_cold(asked, reply); break;
     case Reply::Kind::would_block: hand_over(asked); break;
@@ -193,6 +210,7 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
 
 // To a worker. What is ready goes out first if that means to wait.
 void Transmission::hand_over(const Asked& asked) {
+  if (large_write_done_) send_replies();  // a worker may take long
   Pin payload;
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
@@ -228,6 +246,7 @@ std::byte* Transmission::reply_room(std::size_t bytes) {
 
 void Transmission::send_replies() {
   ready_ = 0;
+  large_write_done_ = false;
   if (replies_size_ == 0) return;
   outlet_.send({replies_->data(), replies_size_});
   replies_size_ = 0;
@@ -251,6 +270,7 @@ void Transmission::let_large_buffers_go() {
 
 Transmission::Outcome Transmission::end(std::string reason) {
   reason_ = std::move(reason);
+  send_replies();
   inbox_.consume(inbox_.unread().size());
   while (cold_->any()) wait_with_cold_reads(true);
   repeat_undone();

@@ -57,7 +57,8 @@ class Transmission {
 
  private:
   enum class Served { all, disconnect, out_of_step };
-  bool may_hold_replies() const;
+  bool may_hold_reply() const;
+  void learn_from_holding();
   ssize_t wait(Poller& poller);
   ssize_t wait_with_cold_reads(bool deaf);
   void repeat_undone();
@@ -86,6 +87,9 @@ class Transmission {
   std::vector<Asked> undone_;        // cold reads that a worker has to repeat
   std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
   std::size_t replies_size_ = 0;
+  bool large_write_done_ = false;    // and its reply is the last of them
+  bool held_ = false;                // that reply waits
+  std::uint64_t hold_from_ = 0;      // the number of the request from which on a reply may wait
   unsigned ready_ = 0;               // requests without a payload taken in since replies were last sent
   std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
   std::optional<std::chrono::steady_clock::time_point> slow_since_;  // see starves_others()

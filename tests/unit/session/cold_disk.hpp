@@ -1,6 +1,8 @@
 // ColdDisk: a disk whose data are not in memory, but to be fetched from a file.
 #pragma once
+#include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,6 +11,14 @@
 #include "fake_disk.hpp"
 
 namespace ashlar::host {
+
+// Whether this machine lets us have io_uring; where not, workers read what is on the disk.
+inline bool has_io_uring() {
+  io_uring_params params{};
+  const long fd = ::syscall(SYS_io_uring_setup, 1, &params);
+  if (fd >= 0) ::close(static_cast<int>(fd));
+  return fd >= 0;
+}
 
 class ColdDisk {
  public:
@@ -20,6 +30,7 @@ class ColdDisk {
       throw std::runtime_error("cannot fill the file");
     disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
     disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      if (io.op != ASHLAR_OP_READ) return disk.serve(io);
       if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return ++repeated, disk.serve(io);
       io.lent_fd = file_;
       io.lent_offset = io.offset;
@@ -33,7 +44,7 @@ class ColdDisk {
 
   FakeDisk disk;
   bool lent_cold = true;
-  std::atomic<int> repeated{0};  // requests that were not, or not only, answered by lending
+  std::atomic<int> repeated{0};  // reads that were not, or not only, answered by lending
 
  private:
   const int file_;

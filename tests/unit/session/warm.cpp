@@ -1,11 +1,12 @@
 // What a warm session does not do: allocate.
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
+#include <stdexcept>
 
 #include "catch.hpp"
 #include "cold_disk.hpp"
@@ -36,9 +37,11 @@ void talk(Served& s, const Bytes& requests, std::size_t reply_size, int rounds) 
   static std::array<std::byte, depth*(length + 64)> replies;
   for (; rounds != 0; --rounds) {
     s.wire.send(requests);
-    const auto size = static_cast<ssize_t>(depth * reply_size);
-    if (::recv(s.wire.client(), replies.data(), depth * reply_size, MSG_WAITALL) != size)
-      throw std::runtime_error("no reply");
+    for (std::size_t left = depth * reply_size; left != 0;) {
+      const ssize_t n = ::recv(s.wire.client(), replies.data(), left, 0);
+      if (n == 0 || (n < 0 && errno != EINTR)) throw std::runtime_error("no reply");
+      if (n > 0) left -= static_cast<std::size_t>(n);
+    }
   }
 }
 
@@ -81,6 +84,10 @@ TEST_CASE("a warm session allocates nothing for data that are lent") {
                         length + (structured ? data_header_size : simple_reply_size) + tail);
   }
   SECTION("from the disk") {
+    if (!has_io_uring()) {
+      WARN("there is no io_uring here: not tested");
+      return;
+    }
     check_no_allocation(cold.disk, cmd_read, structured, length + (structured ? data_header_size : simple_reply_size));
   }
   CHECK(cold.repeated == 0);

@@ -58,15 +58,15 @@ class WirePair {
     client_ = -1;
   }
   void limit_send_buffer(int bytes) { ::setsockopt(server_, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); }
-  void limit_waiting(int option, int milliseconds) {
-    const timeval time{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
-    ::setsockopt(server_, SOL_SOCKET, option, &time, sizeof time);
-  }
+  void limit_waiting(int option, int milliseconds) { limit_waiting(server_, option, milliseconds); }
+  // So that a test whose reply does not come fails.
+  void limit_client_waiting(int milliseconds) { limit_waiting(client_, SO_RCVTIMEO, milliseconds); }
 
   // By the client. False: the server took it no more.
   bool send(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       const ssize_t n = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) return false;
       bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
@@ -78,6 +78,7 @@ class WirePair {
     std::size_t have = 0;
     while (have < count) {
       const ssize_t n = ::recv(client_, bytes.data() + have, std::min(count - have, portion), 0);
+      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) break;
       have += static_cast<std::size_t>(n);
     }
@@ -88,6 +89,11 @@ class WirePair {
   bool at_end() { return receive(1).empty(); }
 
  private:
+  static void limit_waiting(int fd, int option, int milliseconds) {
+    const timeval time{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+    ::setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
+  }
+
   int server_ = -1, client_ = -1;
 };
 
