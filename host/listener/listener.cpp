@@ -9,7 +9,6 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -135,8 +134,7 @@ class TcpListener final : public AsioListener<tcp> {
   // large reads would be half as fast. The choice is made before there are connections: one that began to pace goes on. Others get
   // the system's choice back. (tcp(7), TCP_CONGESTION)
   void choose_congestion_control() {
-    socklen_t size = sizeof usual_;
-    if (::getsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, &size) != 0) return;
+    if (::getsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, &usual_size_) != 0) return;
     constexpr std::string_view reno = "reno";  // in every kernel
     chosen_ = ::setsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, reno.data(), reno.size()) == 0;
   }
@@ -144,10 +142,11 @@ class TcpListener final : public AsioListener<tcp> {
     boost::system::error_code ignored;
     socket.set_option(tcp::no_delay(true), ignored);
     if (chosen_ && !on_this_machine(socket))
-      ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, ::strnlen(usual_, sizeof usual_));
+      ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, usual_size_);
   }
 
   char usual_[16] = {};  // TCP_CA_NAME_MAX of the kernel
+  socklen_t usual_size_ = sizeof usual_;
   bool chosen_ = false;
 };
 
