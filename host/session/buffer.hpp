@@ -59,8 +59,7 @@ class Pin {
 };
 
 // Buffers up to the usual capacity are free of charge (a client has two while it talks, and small ones for what it reads from a
-// disk). The capacity of larger ones, all taken
-// together, stays within a limit: who wants one waits until others have let theirs go.
+// disk). The capacity of larger ones, all taken together, stays within a limit: who wants one waits until others have let theirs go.
 class BufferPool {
  public:
   static constexpr std::size_t small_capacity = 16 * 1024;

@@ -93,7 +93,6 @@ bool Transmission::may_hold_reply() const {
 // Before the reply that was held goes out. If the client has sent nothing more, it was waiting: its next requests are answered at
 // once, as it has too few at a time to go on without replies.
 void Transmission::learn_from_holding() {
-  held_ = false;
   if (inbox_.unread().empty() && !inbox_.has_more(fd_)) hold_from_ = counts_.requests + answered_at_once;
 }
 
@@ -246,7 +245,7 @@ std::byte* Transmission::reply_room(std::size_t bytes) {
 
 void Transmission::send_replies() {
   ready_ = 0;
-  large_write_done_ = false;
+  large_write_done_ = held_ = false;
   if (replies_size_ == 0) return;
   outlet_.send({replies_->data(), replies_size_});
   replies_size_ = 0;

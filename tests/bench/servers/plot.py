@@ -54,7 +54,8 @@ def _ratios(table):
     for load, servers in table.items():
         base = servers.get(BASE)
         if base and base["ops"] and base["cpu"]:
-            groups.append((load, [(name, row["ops"] / base["ops"], row["cpu"] / base["cpu"]) for name, row in servers.items()]))
+            groups.append((load, [(name, row["of_base"]["ops"], row["of_base"]["cpu"]) for name, row in servers.items()
+                                  if {"ops", "cpu"} <= row["of_base"].keys()]))
     return groups
 
 
