@@ -40,6 +40,7 @@ class ColdReads {
   };
   bool open_ring();
   void reap(bool& readable, std::vector<Asked>& undone);
+  void reap_what_follows(bool& readable, std::vector<Asked>& undone);
   void send_done();
   void end(Read* read);
 
