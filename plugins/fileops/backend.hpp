@@ -16,6 +16,7 @@
 #include "bounce.hpp"
 #include "calm.hpp"
 #include "fd.hpp"
+#include "merger.hpp"
 #include "range.hpp"
 #include "syscalls.hpp"
 #include "zero_plan.hpp"
@@ -96,12 +97,14 @@ class Backend {
   Status sync_failed(int error) noexcept;
 
   // zero.cpp
-  Status zero_range(Range range, bool may_trim, bool fast) noexcept;
-  Status zero_by_plan(const Question& question, Range range) noexcept;
+  Status run(const Zeroing& zeroing) noexcept;
+  Status run_inline(const Zeroing& zeroing) noexcept;
+  Status act(const Zeroing& zeroing, Stopwatch& watch) noexcept;
+  Status zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept;
+  Status zero_by_plan(const Question& question, Range range, Stopwatch& watch) noexcept;
   Status write_zeroes_at(Range range) noexcept;
-  Status trim_range(Range range) noexcept;
-  int attempt(const char* op, Method method, Range range) noexcept;
-  static bool may_run_inline(const Io& io) noexcept;
+  Status trim_range(Range range, Stopwatch& watch) noexcept;
+  int attempt(const char* op, Method method, Range range, Stopwatch& watch) noexcept;
 
   // extents.cpp
   Status walk_extents(Io& io) noexcept;
@@ -119,7 +122,8 @@ class Backend {
 
   Abilities abilities_;
   Calm calm_;
-  Calm device_zero_calm_;  // of its own: where a device zeroes slowly, its writes are not slow for that
+  Calm zero_calm_;  // of zero and trim, which may be slow where writes are not
+  Merger merger_;   // of a file
   BounceBuffers bounce_;
   std::atomic<bool> dense_;
   std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here

@@ -13,10 +13,13 @@ namespace ashlar::fileops {
 class Calm {
  public:
   static constexpr std::int64_t blocked_ns = 1'000'000;  // an inline operation that takes longer has blocked
-  // None runs inline afterwards for so many times as long, at most for a second: what always blocks, for 60 ms or less, holds
-  // up a connection for 1/17 of the time, and a hiccup costs little.
+  static constexpr std::int64_t slow_ns = 50'000;        // or has taken longer than to wake a worker
+  // None runs inline afterwards for so many times as long, at most for a second: what always blocks, for 60 ms or less,
+  // holds up a connection for 1/17 of the time, and a hiccup costs little.
   static constexpr std::int64_t quiet_factor = 16;
   static constexpr std::int64_t most_quiet_ns = 1'000'000'000;
+
+  explicit Calm(std::int64_t limit_ns = blocked_ns) : limit_ns_(limit_ns) {}
 
   bool at(std::int64_t now) const {
     const std::int64_t until = until_.load(std::memory_order_relaxed);
@@ -24,15 +27,43 @@ class Calm {
   }
   void ran(std::int64_t from, std::int64_t to) {
     const std::int64_t took = to - from;
-    if (took <= blocked_ns) return;
+    if (took <= limit_ns_) return;
+    if (const unsigned left = pardoned_.load(std::memory_order_relaxed); left != 0)
+      return pardoned_.store(left - 1, std::memory_order_relaxed);
     const std::int64_t until = to + std::min(took, most_quiet_ns / quiet_factor) * quiet_factor;
     std::int64_t known = until_.load(std::memory_order_relaxed);
     while (known < until && !until_.compare_exchange_weak(known, until, std::memory_order_relaxed)) {
     }
   }
+  // Ends the quiet, and overlooks the next `pardoned` that take too long.
+  void end(unsigned pardoned) {
+    pardoned_.store(pardoned, std::memory_order_relaxed);
+    until_.store(0, std::memory_order_relaxed);
+  }
 
  private:
+  const std::int64_t limit_ns_;
   std::atomic<std::int64_t> until_{0};
+  std::atomic<unsigned> pardoned_{0};
+};
+
+// Times the parts of an operation, reading the clock once for each.
+class Stopwatch {
+ public:
+  explicit Stopwatch(Syscalls& syscalls) : sys_(syscalls), start_(sys_.now()), last_(start_) {}
+  // Nanoseconds since the last lap.
+  std::int64_t lap() {
+    const std::int64_t from = last_;
+    last_ = sys_.now();
+    return last_ - from;
+  }
+  std::int64_t start() const { return start_; }
+  std::int64_t last() const { return last_; }
+
+ private:
+  Syscalls& sys_;
+  const std::int64_t start_;
+  std::int64_t last_;
 };
 
 // Watches one inline operation, from its construction to its end.

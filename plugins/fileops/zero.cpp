@@ -9,46 +9,88 @@ namespace {
 
 // Zero and trim up to this length may run on the connection's thread.
 constexpr std::uint64_t inline_max = 4u << 20;
-
-}  // namespace
+constexpr unsigned inline_however_slow = 64;  // so many, once workers gained nothing
 
 // A file mostly changes its metadata in memory. A device may zero within microseconds, less than waking a worker takes,
 // or write and wait: the first try tells.
-bool Backend::may_run_inline(const Io& io) noexcept { return io.length() <= inline_max && !io.has(Flag::fua); }
+bool may_run_inline(const Io& io) { return io.length() <= inline_max && !io.has(Flag::fua); }
+
+}  // namespace
 
 Status Backend::zero(Io& io) noexcept {
   if (facts_.read_only) return Status{EPERM};
   if (facts_.manual_zeroing) return Status::not_supported();
-  const Range range{io.offset(), io.length()};
-  const bool may_trim = io.has(Flag::may_trim), fast = io.has(Flag::fast);
-  if (io.has(Flag::nowait)) {
-    if (!may_run_inline(io)) return Status::would_block();
-    const Watch watch(facts_.kind == Kind::file ? calm_ : device_zero_calm_, sys_);
-    return watch.may_run() ? zero_range(range, may_trim, fast) : Status::would_block();
-  }
-  const Status s = zero_range(range, may_trim, fast);
+  const Zeroing zeroing{Op::zero, io.has(Flag::may_trim), io.has(Flag::fast), {io.offset(), io.length()}};
+  if (io.has(Flag::nowait) && !may_run_inline(io)) return Status::would_block();
+  const Status s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing);
+  if (s == Status::not_supported() && !zeroing.fast) left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
   return s.ok() && io.has(Flag::fua) ? sync() : s;
+}
+
+Status Backend::trim(Io& io) noexcept {
+  if (facts_.read_only) return Status{EPERM};
+  if (facts_.manual_zeroing) return Status::success();
+  const Range range = clip_inward({io.offset(), io.length()}, facts_.discard_block, facts_.discard_phase);
+  const Zeroing zeroing{Op::trim, true, false, range};
+  // A device waits for what it discards, and nobody waits for a trim.
+  if (io.has(Flag::nowait) && (facts_.kind == Kind::block || !may_run_inline(io))) return Status::would_block();
+  Status s = Status::success();
+  if (!range.empty()) s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing);
+  return s.ok() && io.has(Flag::fua) ? sync() : s;
+}
+
+Status Backend::run(const Zeroing& zeroing) noexcept {
+  if (facts_.kind == Kind::block) {
+    Stopwatch watch(sys_);
+    return act(zeroing, watch);
+  }
+  const Merger::Result result = merger_.run(zeroing);
+  if (result.in_vain) zero_calm_.end(inline_however_slow);
+  return result.status;
+}
+
+// On the connection's thread, as long as that takes no longer than waking a worker. On a file not while others are at
+// it, either.
+Status Backend::run_inline(const Zeroing& zeroing) noexcept {
+  Stopwatch watch(sys_);
+  if (!zero_calm_.at(watch.start())) return Status::would_block();
+  Status status = Status::would_block();
+  if (facts_.kind == Kind::block) {
+    status = act(zeroing, watch);
+  } else {
+    if (!calm_.at(watch.start())) return status;
+    status = merger_.try_run([&] { return act(zeroing, watch); }).value_or(status);
+    calm_.ran(watch.start(), watch.last());
+  }
+  zero_calm_.ran(watch.start(), watch.last());
+  return status;
+}
+
+Status Backend::act(const Zeroing& zeroing, Stopwatch& watch) noexcept {
+  return zeroing.op == Op::trim ? trim_range(zeroing.range, watch) : zero_range(zeroing, watch);
 }
 
 // A device zeroes whole sectors: what sticks out at the ends is written. The middle comes first, so that nothing was
 // changed when there is no way to zero it; FAST is refused, as the ends would have to be written.
-Status Backend::zero_range(Range range, bool may_trim, bool fast) noexcept {
-  Question question{facts_.kind, may_trim, fast, true, abilities_.unsupported()};
-  if (facts_.kind == Kind::file) return zero_by_plan(question, range);
-  const Split parts = split(range, facts_.sector);
+Status Backend::zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept {
+  Question question{facts_.kind, zeroing.may_trim, zeroing.fast, true, abilities_.unsupported()};
+  if (facts_.kind == Kind::file) return zero_by_plan(question, zeroing.range, watch);
+  const Split parts = split(zeroing.range, facts_.sector);
   question.aligned = parts.head.empty() && parts.tail.empty();
-  if (question.aligned || fast) return zero_by_plan(question, range);
+  if (question.aligned || zeroing.fast) return zero_by_plan(question, zeroing.range, watch);
 
   question.aligned = true;
   if (!parts.middle.empty())
-    if (const Status s = zero_by_plan(question, parts.middle); s.failed()) return s;
+    if (const Status s = zero_by_plan(question, parts.middle, watch); s.failed()) return s;
   if (const Status s = write_zeroes_at(parts.head); s.failed()) return s;
-  return write_zeroes_at(parts.tail);
+  const Status s = write_zeroes_at(parts.tail);
+  watch.lap();
+  return s;
 }
 
-Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
+Status Backend::zero_by_plan(const Question& question, Range range, Stopwatch& watch) noexcept {
   for (const Method method : plan_zero(question)) {
-    const int error = attempt("zero", method, range);
+    const int error = attempt("zero", method, range, watch);
     switch (verdict(error)) {
       case Verdict::done:
         if (method != Method::write_zeroes) dense_.store(false, std::memory_order_relaxed);
@@ -58,7 +100,6 @@ Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
       case Verdict::not_here: break;
     }
   }
-  if (!question.fast) left_to_writing_.fetch_add(range.length, std::memory_order_relaxed);
   return Status::not_supported();
 }
 
@@ -72,26 +113,11 @@ Status Backend::write_zeroes_at(Range range) noexcept {
   return Status::success();
 }
 
-Status Backend::trim(Io& io) noexcept {
-  if (facts_.read_only) return Status{EPERM};
-  if (facts_.manual_zeroing) return Status::success();
-  const Range range = clip_inward({io.offset(), io.length()}, facts_.discard_block, facts_.discard_phase);
-  if (io.has(Flag::nowait)) {
-    // A device waits for what it discards, and nobody waits for a trim.
-    if (facts_.kind == Kind::block || !may_run_inline(io)) return Status::would_block();
-    const Watch watch(calm_, sys_);
-    return watch.may_run() ? trim_range(range) : Status::would_block();
-  }
-  const Status s = trim_range(range);
-  return s.ok() && io.has(Flag::fua) ? sync() : s;
-}
-
 // Advice: where there is no way to follow it, it has been followed.
-Status Backend::trim_range(Range range) noexcept {
-  if (range.empty()) return Status::success();
+Status Backend::trim_range(Range range, Stopwatch& watch) noexcept {
   // Clipped to units of the discard granularity, it is whole sectors.
   for (const Method method : plan_trim({facts_.kind, true, false, true, abilities_.unsupported()})) {
-    const int error = attempt("trim", method, range);
+    const int error = attempt("trim", method, range, watch);
     if (error == EBUSY) return Status::success();  // somebody else uses the device's cached pages: another time
     if (verdict(error) == Verdict::failed) return answer(error);
     if (error == 0) {
@@ -103,10 +129,9 @@ Status Backend::trim_range(Range range) noexcept {
 }
 
 // Returns 0 or an errno; counts, remembers and logs it.
-int Backend::attempt(const char* op, Method method, Range range) noexcept {
-  const std::int64_t start = sys_.now();
+int Backend::attempt(const char* op, Method method, Range range, Stopwatch& watch) noexcept {
   const int error = -call(sys_, fd_.get(), method, range);
-  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
+  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(watch.lap()));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
   if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method)) log_discovery(method, error);
   return error;

@@ -187,9 +187,10 @@ TEST_CASE("a discovery that two threads make at once is logged once") {
       both_are_here.arrive_and_wait();
       return -EOPNOTSUPP;
     }
-  } disk(Kind::file);
-  disk.lacking = {Call::write_zeroes};
+  } disk(Kind::block);  // those of a file are done one after another
+  disk.lacking = {Call::blkzeroout};
   Facts facts;
+  facts.kind = Kind::block;
   facts.size = M;
   Log log;
   Backend backend(facts, Fd{}, Fd{}, disk, log.host());
