@@ -95,7 +95,7 @@ Geometry Align::describe() {
 }
 
 Status Align::process(Io& io) noexcept {
-  if (io.op() == Op::flush) return next(io);
+  if (io.op() == Op::flush) return hand_on(io);
   if (blocks_.aligned(range(io))) return aligned(io);
   return layer_.rmw ? Filter::process(io) : Status::invalid();
 }
@@ -103,7 +103,7 @@ Status Align::process(Io& io) noexcept {
 // What changes bytes waits for a read-modify-write of the same blocks, and is waited for. Reads need not.
 Status Align::aligned(Io& io) noexcept {
   if (io.op() == Op::extents) return extents(io);
-  if (!layer_.rmw || !Ops::writing().has(io.op())) return next(io);
+  if (!layer_.rmw || !Ops::writing().has(io.op())) return hand_on(io);
   if (!io.has(Flag::nowait)) {
     const RangeLock::Hold hold(layer_.lock, io.offset(), io.end(), RangeLock::Mode::shared);
     return next(io);

@@ -96,7 +96,7 @@ class Log final : public Filter {
   }
 
   Status process(Io& io) noexcept override {
-    if (!layer_.host.logs(layer_.level)) return next(io);
+    if (!layer_.host.logs(layer_.level)) return hand_on(io);
     return logged(io);
   }
 

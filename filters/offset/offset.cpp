@@ -57,7 +57,7 @@ class Offset final : public Filter {
   }
 
   Status process(Io& io) noexcept override {
-    if (io.op() == Op::flush) return next(io);
+    if (io.op() == Op::flush) return hand_on(io);
     if (io.sink() != nullptr) return clipped(io);
     return moved(io);
   }

@@ -132,8 +132,25 @@ struct Thunks {
       return report(error);
     }
   }
-  static std::int32_t process(void* self, ashlar_io* io) noexcept {
-    return static_cast<T*>(self)->process(*static_cast<Io*>(io)).code();
+  // What make() made is a T and nothing derived from it: the compiler may see through each op, and of one that only hands on it
+  // leaves a jump to the layer below.
+  static std::int32_t process(void* self, ashlar_io* abi_io) noexcept {
+    T& device = *static_cast<T*>(self);
+    Io& io = *static_cast<Io*>(abi_io);
+    if constexpr (!std::is_same_v<decltype(&T::process), Status (Device::*)(Io&) noexcept>) {
+      return device.T::process(io).code();
+    } else {
+      switch (io.op()) {
+        case Op::read: return device.T::read(io).code();
+        case Op::write: return device.T::write(io).code();
+        case Op::flush: return device.T::flush(io).code();
+        case Op::trim: return device.T::trim(io).code();
+        case Op::zero: return device.T::zero(io).code();
+        case Op::cache: return device.T::cache(io).code();
+        case Op::extents: return device.T::extents(io).code();
+      }
+      return Status::not_supported().code();
+    }
   }
   static void close(void* self) noexcept { delete static_cast<T*>(self); }
 

@@ -18,7 +18,17 @@ class Shortcut final : public Filter {
   using Filter::Filter;
   Geometry describe() override { return offer(Flag::shortcuts); }
 };
+class Looks final : public Filter {  // at its request, once the layer below is done with it
+ public:
+  using Filter::Filter;
+  Status zero(Io& io) noexcept override {
+    const Flags asked = io.flags();
+    if (const Status s = next(io); s.failed()) return s;
+    return io.flags() == asked ? Status::success() : Status::io_error();
+  }
+};
 constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
+constexpr ashlar_module looks = module_of<Looks>({.name = "looks"});
 constexpr ashlar_module shortcut = module_of<Shortcut>({.name = "shortcut"});
 
 // A device of `module` over `disk`.
@@ -74,16 +84,25 @@ TEST_CASE("no op or flag of a later revision slips past a filter") {
   CHECK(Over(shortcut, disk).device->geometry().flags == Flags{ASHLAR_FLAGS_KNOWN});
 }
 
-TEST_CASE("next leaves out flags that are not offered below, and gives them back; an op not offered stays here") {
+TEST_CASE("flags that are not offered below are left out; an op not offered stays here") {
   ModelDisk disk(4096);
   disk.geometry().flags = Flag::fua;
   disk.geometry().ops = Ops::known().without(Op::trim);
   const Over over(plain, disk);
-  Io io(Op::zero, 0, 512, Flag::fua | Flag::may_trim);
-  CHECK(over.device->process(io).ok());
-  CHECK(io.flags() == (Flag::fua | Flag::may_trim));
+  CHECK(over.device->zero(0, 512, Flag::fua | Flag::may_trim).ok());
   CHECK(disk.calls().back().flags == Flag::fua);
   CHECK(over.device->trim(0, 512) == Status::not_supported());
   CHECK(disk.count(Op::trim) == 0);
   CHECK(disk.breaches().empty());
+}
+
+TEST_CASE("next gives the flags back that it left out, also over a layer that only hands on") {
+  ModelDisk disk(4096);
+  disk.geometry().flags = Flag::fua;
+  const Over below(plain, disk);
+  FakeHost host;
+  TestLayer layer(looks, host);
+  const auto device = layer.open_over(*below.device);
+  CHECK(device->zero(0, 512, Flag::fua | Flag::may_trim).ok());
+  CHECK(disk.calls().back().flags == Flag::fua);
 }
