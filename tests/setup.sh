@@ -13,7 +13,7 @@ build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev lib
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # catch2: unit tests; libbenchmark: benchmarks of the parts; clang: the headers compile with it too; the rest: real clients, file
 # systems, loop devices, faults.
-tests="catch2 libbenchmark-dev clang fio python3 python3-libnbd xfsprogs btrfs-progs util-linux mount strace libseccomp-dev"
+tests="catch2 libbenchmark-dev clang fio python3 python3-libnbd xfsprogs btrfs-progs util-linux iproute2 mount strace libseccomp-dev"
 
 case "${1:-}" in
   "") wanted="$build $quickstart $tests" ;;

@@ -3,11 +3,16 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -22,10 +27,10 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 
-// The server's end of one connection, to an address like "tcp:127.0.0.1:0".
+// The server's end of one connection from `from` to `to`, where it listens at "tcp:`host`:0".
 class Accepted {
  public:
-  explicit Accepted(const std::string& host) {
+  explicit Accepted(const std::string& host, const char* from = "127.0.0.1", const char* to = "127.0.0.1") {
     listeners_ = listen(io_, parse_listen_address("tcp:" + host + ":0", "/"));
     listeners_.at(0)->start(
         [this](int accepted, std::string) {
@@ -35,12 +40,20 @@ class Accepted {
         [](const std::string& complaint) { FAIL(complaint); });
     const std::string address = listeners_.at(0)->address();
     const auto port = static_cast<unsigned short>(std::stoul(address.substr(address.rfind(':') + 1)));
-    client_.connect(tcp::endpoint(asio::ip::make_address_v4("127.0.0.1"), port));
+    client_.open(tcp::v4());
+    client_.bind(tcp::endpoint(asio::ip::make_address_v4(from), 0));
+    client_.connect(tcp::endpoint(asio::ip::make_address_v4(to), port));
     io_.run();
   }
   ~Accepted() { ::close(fd); }
   Accepted(const Accepted&) = delete;
   Accepted& operator=(const Accepted&) = delete;
+
+  std::string congestion_control() const {
+    char name[16] = {};
+    socklen_t size = sizeof name;
+    return ::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? name : "unknown";
+  }
 
   int fd = -1;
 
@@ -50,6 +63,19 @@ class Accepted {
   tcp::socket client_{io_};
 };
 
+// Runs `act` in a network namespace of its own, where the system's choice of congestion control is `choice`, and 192.0.2.1 and
+// 192.0.2.2 are there. False: that cannot be had here.
+bool in_network(const std::string& choice, const std::function<void()>& act) {
+  bool made = false;
+  std::thread([&] {  // a namespace belongs to a thread, and ends with it
+    if (::unshare(CLONE_NEWNET) != 0) return;
+    std::ofstream("/proc/sys/net/ipv4/tcp_congestion_control") << choice << std::flush;
+    made = std::system("ip link set lo up && ip addr add 192.0.2.1/24 dev lo && ip addr add 192.0.2.2/24 dev lo") == 0;
+    if (made) act();
+  }).join();
+  return made;
+}
+
 }  // namespace
 
 TEST_CASE("small replies are not held back, and what goes to this machine is not paced") {
@@ -58,10 +84,30 @@ TEST_CASE("small replies are not held back, and what goes to this machine is not
   socklen_t size = sizeof no_delay;
   REQUIRE(::getsockopt(accepted.fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size) == 0);
   CHECK(no_delay != 0);
-  char congestion[16] = {};
-  size = sizeof congestion;
-  REQUIRE(::getsockopt(accepted.fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &size) == 0);
-  CHECK(std::string(congestion) == "reno");
+  CHECK(accepted.congestion_control() == "reno");
+}
+
+TEST_CASE("what goes to another machine is sent as the system chooses") {
+  std::ifstream allowed("/proc/sys/net/ipv4/tcp_allowed_congestion_control");  // the system's own choice is among them
+  std::string choice = "reno";
+  while (choice == "reno" && allowed >> choice) continue;
+  if (choice == "reno") {
+    WARN("this kernel offers nothing but what clients of this machine get");
+    return;
+  }
+  std::string of_system, of_this_machine, of_another;
+  const bool made = in_network(choice, [&] {
+    std::ifstream("/proc/sys/net/ipv4/tcp_congestion_control") >> of_system;
+    of_this_machine = Accepted("", "192.0.2.1", "192.0.2.1").congestion_control();
+    of_another = Accepted("", "192.0.2.2", "192.0.2.1").congestion_control();
+  });
+  if (!made) {
+    WARN("no network namespace here: that needs root and ip(8)");
+    return;
+  }
+  REQUIRE(of_system == choice);
+  CHECK(of_this_machine == "reno");
+  CHECK(of_another == choice);
 }
 
 }  // namespace ashlar::host
