@@ -97,7 +97,7 @@ class Backend {
   Status sync_failed(int error) noexcept;
 
   // zero.cpp
-  Status run(const Zeroing& zeroing) noexcept;
+  Status run(const Zeroing& zeroing, bool small) noexcept;
   Status run_inline(const Zeroing& zeroing) noexcept;
   Status act(const Zeroing& zeroing, Stopwatch& watch) noexcept;
   Status zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept;
@@ -122,7 +122,7 @@ class Backend {
 
   Abilities abilities_;
   Calm calm_;
-  Calm zero_calm_;  // of zero and trim, which may be slow where writes are not
+  Calm zero_calm_;  // of zero and trim; where these only are slow, calm_ knows nothing of it
   Merger merger_;   // of a file
   BounceBuffers bounce_;
   std::atomic<bool> dense_;

@@ -13,7 +13,7 @@ namespace ashlar::fileops {
 class Calm {
  public:
   static constexpr std::int64_t blocked_ns = 1'000'000;  // an inline operation that takes longer has blocked
-  static constexpr std::int64_t slow_ns = 50'000;        // or has taken longer than to wake a worker
+  static constexpr std::int64_t slow_ns = 50'000;        // another limit: longer than it takes to wake a worker
   // None runs inline afterwards for so many times as long, at most for a second: what always blocks, for 60 ms or less,
   // holds up a connection for 1/17 of the time, and a hiccup costs little.
   static constexpr std::int64_t quiet_factor = 16;

@@ -1,16 +1,21 @@
 #include "merger.hpp"
 
 #include <algorithm>
-#include <array>
-#include <tuple>
+#include <condition_variable>
+#include <utility>
 
 namespace ashlar::fileops {
 namespace {
 
-auto order(const Zeroing& z) { return std::tuple(z.op, z.may_trim, z.fast, z.range.offset); }
+// Whether one call can do both.
+bool touch(const Zeroing& a, const Zeroing& b) {
+  return a.op == b.op && a.may_trim == b.may_trim && a.fast == b.fast && a.range.offset <= b.range.end() &&
+         b.range.offset <= a.range.end();
+}
 
-bool same_kind(const Zeroing& a, const Zeroing& b) {
-  return a.op == b.op && a.may_trim == b.may_trim && a.fast == b.fast;
+Range around(Range a, Range b) {
+  const std::uint64_t offset = std::min(a.offset, b.offset);
+  return {offset, std::max(a.end(), b.end()) - offset};
 }
 
 }  // namespace
@@ -18,53 +23,47 @@ bool same_kind(const Zeroing& a, const Zeroing& b) {
 struct Merger::Waiting {
   const Zeroing& zeroing;
   Status status = Status::success();
-  std::atomic<Turn> turn{Turn::waits};
-  Waiting* next = nullptr;
+  enum class Turn { waits, leads, over } turn = Turn::waits;
+  std::condition_variable changed;
+  Waiting* next = nullptr;    // in the queue
+  Waiting* merged = nullptr;  // the next of those that are done together
 };
 
 Merger::Result Merger::run(const Zeroing& zeroing) {
-  Waiting me{zeroing};
+  Waiting me{.zeroing = zeroing, .changed = {}};
   std::unique_lock<std::mutex> lock(mutex_);
-  (last_ != nullptr ? last_->next : first_) = &me;
-  last_ = &me;
-  if (state_.exchange(State::awaited, std::memory_order_acquire) != State::idle) {
-    lock.unlock();
-    if (wait(me) == Turn::over) return {me.status, false};
-    lock.lock();
+  if (std::exchange(busy_, true)) {
+    append(me);
+    me.changed.wait(lock, [&] { return me.turn != Waiting::Turn::waits; });
+    if (me.turn == Waiting::Turn::over) return {me.status, false};
   }
 
-  // This one leads, and is the first that waits.
-  std::array<Waiting*, most_at_once> all;
-  const std::span<Waiting*> batch(all.data(), take(all));
+  const Zeroing all = take_with_touching(me);
+  const bool others_before = first_ != nullptr;
   lock.unlock();
-  const bool merged = carry_out(batch);
-  for (Waiting* one : batch)
-    if (one != &me) one->turn.store(Turn::over, std::memory_order_release);  // and is gone
-  const bool others = hand_on();
-  return {me.status, !merged && !(batch.size() == 1 && others)};
-}
+  me.status = act_(all);
+  const bool useful = me.merged != nullptr && me.status.ok();
+  for (Waiting* one = me.merged; one != nullptr; one = one->merged)
+    one->status = me.status.ok() ? me.status : act_(one->zeroing);
+  if (me.merged != nullptr && !me.status.ok()) me.status = act_(zeroing);
+  lock.lock();
 
-Merger::Turn Merger::wait(const Waiting& one) const {
-  for (;;) {
-    const std::uint32_t seen = turns_.load(std::memory_order_acquire);
-    if (const Turn turn = one.turn.load(std::memory_order_acquire); turn != Turn::waits) return turn;
-    turns_.wait(seen, std::memory_order_acquire);
+  for (Waiting* one = me.merged; one != nullptr;) {
+    Waiting* const next = one->merged;
+    one->turn = Waiting::Turn::over;
+    one->changed.notify_one();  // under the lock: afterwards it may be gone
+    one = next;
   }
-}
-
-// The first that waits leads, if any does: returns whether. Wakes all: most are over, and one system call is for all of
-// them.
-bool Merger::hand_on() {
-  bool others = false;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    others = first_ != nullptr;
-    if (others) first_->turn.store(Turn::leads, std::memory_order_release);
-    else state_.store(State::idle, std::memory_order_release);
+  const bool others_now = first_ != nullptr;
+  busy_ = others_now;
+  if (others_now) {
+    Waiting* const leader = first_;
+    first_ = leader->next;
+    if (first_ == nullptr) last_ = nullptr;
+    leader->turn = Waiting::Turn::leads;
+    leader->changed.notify_one();
   }
-  turns_.fetch_add(1, std::memory_order_release);
-  turns_.notify_all();
-  return others;
+  return {me.status, !useful && (others_before || !others_now)};
 }
 
 std::size_t Merger::waiting() const {
@@ -74,34 +73,34 @@ std::size_t Merger::waiting() const {
   return n;
 }
 
-// Takes the first of those that wait, as many as there is room for. Under the lock.
-std::size_t Merger::take(std::span<Waiting*> batch) {
-  std::size_t n = 0;
-  for (; first_ != nullptr && n < batch.size(); first_ = first_->next) batch[n++] = first_;
-  if (first_ == nullptr) last_ = nullptr;
-  return n;
+void Merger::append(Waiting& one) {
+  (last_ != nullptr ? last_->next : first_) = &one;
+  last_ = &one;
 }
 
-// Returns whether any were done as one.
-bool Merger::carry_out(std::span<Waiting*> batch) {
-  bool any_merged = false;
-  std::sort(batch.begin(), batch.end(),
-            [](const Waiting* a, const Waiting* b) { return order(a->zeroing) < order(b->zeroing); });
-  for (std::size_t begin = 0, end = 0; begin < batch.size(); begin = end) {
-    Zeroing merged = batch[begin]->zeroing;
-    for (end = begin + 1; end < batch.size(); ++end) {
-      const Zeroing& next = batch[end]->zeroing;
-      if (!same_kind(next, merged) || next.range.offset > merged.range.end()) break;
-      const std::uint64_t length = std::max(merged.range.end(), next.range.end()) - merged.range.offset;
-      if (length > most_bytes) break;
-      merged.range.length = length;
+// Takes those out of the queue that can be done together with `one`, and hangs them on it. Under the lock.
+Zeroing Merger::take_with_touching(Waiting& one) {
+  Zeroing all = one.zeroing;
+  std::size_t n = 1;
+  for (bool grown = true; grown;) {
+    grown = false;
+    last_ = nullptr;
+    for (Waiting** at = &first_; *at != nullptr;) {
+      Waiting* const other = *at;
+      const Range both = around(all.range, other->zeroing.range);
+      if (n < most_at_once && both.length <= most_bytes && touch(all, other->zeroing)) {
+        *at = other->next;
+        other->merged = std::exchange(one.merged, other);
+        all.range = both;
+        grown = true;
+        ++n;
+      } else {
+        last_ = other;
+        at = &other->next;
+      }
     }
-    any_merged |= end - begin > 1;
-    const Status status = act_(merged);
-    for (std::size_t i = begin; i < end; ++i)
-      batch[i]->status = status.ok() || end - begin == 1 ? status : act_(batch[i]->zeroing);
   }
-  return any_merged;
+  return all;
 }
 
 }  // namespace ashlar::fileops

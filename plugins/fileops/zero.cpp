@@ -9,7 +9,8 @@ namespace {
 
 // Zero and trim up to this length may run on the connection's thread.
 constexpr std::uint64_t inline_max = 4u << 20;
-constexpr unsigned inline_however_slow = 64;  // so many, once workers gained nothing
+// So many may take longer than waking a worker, once that was in vain.
+constexpr unsigned inline_however_slow = 64;
 
 // A file mostly changes its metadata in memory. A device may zero within microseconds, less than waking a worker takes,
 // or write and wait: the first try tells.
@@ -22,7 +23,7 @@ Status Backend::zero(Io& io) noexcept {
   if (facts_.manual_zeroing) return Status::not_supported();
   const Zeroing zeroing{Op::zero, io.has(Flag::may_trim), io.has(Flag::fast), {io.offset(), io.length()}};
   if (io.has(Flag::nowait) && !may_run_inline(io)) return Status::would_block();
-  const Status s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing);
+  const Status s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing, may_run_inline(io));
   if (s == Status::not_supported() && !zeroing.fast) left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
   return s.ok() && io.has(Flag::fua) ? sync() : s;
 }
@@ -35,34 +36,31 @@ Status Backend::trim(Io& io) noexcept {
   // A device waits for what it discards, and nobody waits for a trim.
   if (io.has(Flag::nowait) && (facts_.kind == Kind::block || !may_run_inline(io))) return Status::would_block();
   Status s = Status::success();
-  if (!range.empty()) s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing);
+  if (!range.empty()) s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing, may_run_inline(io));
   return s.ok() && io.has(Flag::fua) ? sync() : s;
 }
 
-Status Backend::run(const Zeroing& zeroing) noexcept {
+// On a worker. `small`: such as may run inline.
+Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
   if (facts_.kind == Kind::block) {
     Stopwatch watch(sys_);
     return act(zeroing, watch);
   }
   const Merger::Result result = merger_.run(zeroing);
-  if (result.in_vain) zero_calm_.end(inline_however_slow);
+  if (small && result.in_vain) zero_calm_.end(inline_however_slow);
   return result.status;
 }
 
-// On the connection's thread, as long as that takes no longer than waking a worker. On a file not while others are at
-// it, either.
+// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower than waking a
+// worker.
 Status Backend::run_inline(const Zeroing& zeroing) noexcept {
   Stopwatch watch(sys_);
   if (!zero_calm_.at(watch.start())) return Status::would_block();
-  Status status = Status::would_block();
-  if (facts_.kind == Kind::block) {
-    status = act(zeroing, watch);
-  } else {
-    if (!calm_.at(watch.start())) return status;
-    status = merger_.try_run([&] { return act(zeroing, watch); }).value_or(status);
-    calm_.ran(watch.start(), watch.last());
-  }
+  const bool file = facts_.kind == Kind::file;
+  if (file && !calm_.at(watch.start())) return Status::would_block();
+  const Status status = act(zeroing, watch);
   zero_calm_.ran(watch.start(), watch.last());
+  if (file) calm_.ran(watch.start(), watch.last());
   return status;
 }
 
@@ -82,8 +80,8 @@ Status Backend::zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept {
   question.aligned = true;
   if (!parts.middle.empty())
     if (const Status s = zero_by_plan(question, parts.middle, watch); s.failed()) return s;
-  if (const Status s = write_zeroes_at(parts.head); s.failed()) return s;
-  const Status s = write_zeroes_at(parts.tail);
+  Status s = write_zeroes_at(parts.head);
+  if (s.ok()) s = write_zeroes_at(parts.tail);
   watch.lap();
   return s;
 }

@@ -38,7 +38,7 @@ class Filter : public Device {
 
   // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left out of
   // the call; an op that it does not offer answers not_supported.
-  Status next(Io& io) noexcept {
+  [[gnu::noinline]] Status next(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
     const Flags asked = io.flags();
     io.set_flags(asked & below_.flags);
@@ -48,11 +48,10 @@ class Filter : public Device {
   }
   Status next(Io&& io) noexcept { return next(io); }
 
-  // next(), as the last thing that this layer does with a request: flags that were left out are not given back. Costs next to
-  // nothing, as the layer below returns past this one.
+  // next(), as the last thing that this layer does with a request. Costs next to nothing: as a rule the layer below returns past
+  // this one.
   Status hand_on(Io& io) noexcept {
-    if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
-    io.set_flags(io.flags() & below_.flags);
+    if (!below_.ops.has(Ops{io.op()}) || !below_.flags.has(io.flags())) return next(io);
     // No exception crosses the boundary. A compiler that knows it makes this a jump.
     using Process = std::int32_t (*)(void*, ashlar_io*) noexcept;
     return Status{reinterpret_cast<Process>(next_.process)(next_.self, &io)};

@@ -137,9 +137,7 @@ struct Thunks {
   static std::int32_t process(void* self, ashlar_io* abi_io) noexcept {
     T& device = *static_cast<T*>(self);
     Io& io = *static_cast<Io*>(abi_io);
-    if constexpr (!std::is_same_v<decltype(&T::process), Status (Device::*)(Io&) noexcept>) {
-      return device.T::process(io).code();
-    } else {
+    if constexpr (leaves_process_to_device) {
       switch (io.op()) {
         case Op::read: return device.T::read(io).code();
         case Op::write: return device.T::write(io).code();
@@ -150,8 +148,16 @@ struct Thunks {
         case Op::extents: return device.T::extents(io).code();
       }
       return Status::not_supported().code();
+    } else {
+      return device.T::process(io).code();
     }
   }
+  // False also where the class has other members of that name.
+  template <class Class>
+  static Class owner(Status (Class::*)(Io&) noexcept);
+  static constexpr bool leaves_process_to_device = requires {
+    requires std::is_same_v<decltype(owner(&T::process)), Device>;
+  };
   static void close(void* self) noexcept { delete static_cast<T*>(self); }
 
   // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.

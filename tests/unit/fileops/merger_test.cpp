@@ -1,10 +1,11 @@
 // Zeroes and trims of one file that come from several threads.
+#include "fileops/merger.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <fileops/merger.hpp>
+#include <chrono>
 #include <functional>
-#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -17,54 +18,59 @@ using namespace testing;
 namespace {
 
 Zeroing zero(Range range) { return {Op::zero, true, false, range}; }
-const Flags inline_trim = Flag::nowait | Flag::may_trim;
-
 Zeroing trim(Range range) { return {Op::trim, true, false, range}; }
 
-struct Done {
+// Returns whether it came true. A test that waits for what does not come fails instead of hanging.
+bool comes_true(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
+struct Outcome {
   std::vector<Zeroing> calls;  // but for the first, that the others wait for
   std::vector<int> errors;     // of the others, in their order
+  std::vector<char> in_vain;
   bool first_in_vain = true;
-  std::vector<bool> in_vain;
+  bool all_waited = true;
 
   bool has(Op op, Range range) const {
-    return std::count_if(calls.begin(), calls.end(),
-                         [&](const Zeroing& c) { return c.op == op && c.range == range; }) == 1;
+    return std::count_if(calls.begin(), calls.end(), [&](const Zeroing& c) { return c.op == op && c.range == range; }) == 1;
   }
 };
 
-// Runs `others` from a thread each while a first one is being done, which ends when all wait.
-Done run_together(const std::vector<Zeroing>& others, const std::function<Status(const Zeroing&)>& act) {
-  Done done;
-  std::atomic<bool> first_runs{false};
-  Merger* all = nullptr;
+// Runs `others` from a thread each, which come in this order while a first one is being done. That ends when all wait.
+Outcome run_together(const std::vector<Zeroing>& others, const std::function<Status(const Zeroing&)>& act) {
+  Outcome out;
+  out.errors.resize(others.size());
+  out.in_vain.resize(others.size());
+  std::atomic<bool> first_runs{false}, first_may_end{false};
   Merger merger([&](const Zeroing& zeroing) {
-    if (!first_runs) {
-      first_runs = true;
-      while (all->waiting() != others.size()) std::this_thread::yield();
+    if (!first_runs.exchange(true)) {
+      comes_true([&] { return first_may_end.load(); });
       return Status::success();
     }
-    done.calls.push_back(zeroing);
+    out.calls.push_back(zeroing);
     return act(zeroing);
   });
-  all = &merger;
-  done.errors.resize(others.size());
-  std::vector<char> in_vain(others.size());
-  std::thread first([&] { done.first_in_vain = merger.run(trim({1, 1})).in_vain; });
-  while (!first_runs) std::this_thread::yield();
+  std::thread first([&] { out.first_in_vain = merger.run(trim({1, 1})).in_vain; });
+  out.all_waited = comes_true([&] { return first_runs.load(); });
   std::vector<std::thread> threads;
   for (std::size_t i = 0; i < others.size(); ++i) {
     threads.emplace_back([&, i] {
       const Merger::Result result = merger.run(others[i]);
-      done.errors[i] = result.status.code();
-      in_vain[i] = result.in_vain;
+      out.errors[i] = result.status.code();
+      out.in_vain[i] = result.in_vain;
     });
-    while (merger.waiting() < std::min(i + 1, others.size()) && all->waiting() != 0) std::this_thread::yield();
+    out.all_waited &= comes_true([&] { return merger.waiting() == i + 1; });
   }
+  first_may_end = true;
   for (std::thread& thread : threads) thread.join();
   first.join();
-  done.in_vain.assign(in_vain.begin(), in_vain.end());
-  return done;
+  return out;
 }
 
 Status succeed(const Zeroing&) { return Status::success(); }
@@ -72,145 +78,190 @@ Status succeed(const Zeroing&) { return Status::success(); }
 }  // namespace
 
 TEST_CASE("zeroes that wait and touch are done as one") {
-  const Done done = run_together(
+  const Outcome out = run_together(
       {zero({64 * K, 64 * K}), zero({0, 64 * K}), zero({192 * K, 64 * K}), zero({100 * K, 60 * K})}, succeed);
-  REQUIRE(done.calls.size() == 2);
-  REQUIRE(done.has(Op::zero, {0, 160 * K}));
-  REQUIRE(done.has(Op::zero, {192 * K, 64 * K}));
-  REQUIRE(done.errors == std::vector<int>(4, 0));
-  REQUIRE_FALSE(done.first_in_vain);
-  REQUIRE(done.in_vain == std::vector<bool>(4, false));
+  REQUIRE(out.all_waited);
+  REQUIRE(out.calls.size() == 2);
+  REQUIRE(out.has(Op::zero, {0, 160 * K}));
+  REQUIRE(out.has(Op::zero, {192 * K, 64 * K}));
+  REQUIRE(out.errors == std::vector<int>(4, 0));
 }
 
 TEST_CASE("what asks for something else is not done together: op, may_trim, fast") {
-  const Done done = run_together(
+  const Outcome out = run_together(
       {zero({0, K}), trim({K, K}), {Op::zero, false, false, {2 * K, K}}, {Op::zero, true, true, {3 * K, K}}}, succeed);
-  REQUIRE(done.calls.size() == 4);
-  REQUIRE(std::count(done.in_vain.begin(), done.in_vain.end(), true) == 1);  // the leader tells
+  REQUIRE(out.all_waited);
+  REQUIRE(out.calls.size() == 4);
+}
+
+TEST_CASE("those that touch nothing are done in the order they came, and each is answered when it is done") {
+  std::atomic<bool> first_answered{false};
+  Merger* same = nullptr;
+  std::vector<Range> order;
+  std::atomic<int> calls{0};
+  Merger merger([&](const Zeroing& zeroing) {
+    if (++calls == 1) comes_true([&] { return same->waiting() == 2; });
+    else order.push_back(zeroing.range);
+    if (calls == 3) REQUIRE(comes_true([&] { return first_answered.load(); }));
+    return Status::success();
+  });
+  same = &merger;
+  std::thread first([&] { merger.run(zero({0, K})); });
+  comes_true([&] { return calls == 1; });
+  std::thread second([&] { merger.run(zero({8 * K, K})), first_answered = true; });
+  comes_true([&] { return merger.waiting() == 1; });
+  merger.run(zero({4 * K, K}));
+  first.join();
+  second.join();
+  REQUIRE(order == std::vector<Range>{{8 * K, K}, {4 * K, K}});
 }
 
 TEST_CASE("of several that fail together, each is done again and has its own answer") {
-  const Done done = run_together({zero({0, K}), zero({K, K}), zero({2 * K, K})}, [](const Zeroing& zeroing) {
+  const Outcome out = run_together({zero({0, K}), zero({2 * K, K}), zero({K, K})}, [](const Zeroing& zeroing) {
     return zeroing.range.end() > 2 * K ? Status{ENOSPC} : Status::success();
   });
-  REQUIRE(done.has(Op::zero, {0, 3 * K}));
-  REQUIRE(done.calls.size() == 4);
-  REQUIRE(done.errors == std::vector<int>{0, 0, ENOSPC});
+  REQUIRE(out.all_waited);
+  REQUIRE(out.has(Op::zero, {0, 3 * K}));
+  REQUIRE(out.calls.size() == 4);
+  REQUIRE(out.errors == std::vector<int>{0, ENOSPC, 0});
 }
 
-TEST_CASE("not too many are done at once, nor too much") {
+TEST_CASE("not too many are done as one, nor too much") {
   std::vector<Zeroing> others;
   for (std::size_t i = 0; i < Merger::most_at_once + 1; ++i) others.push_back(zero({i * K, K}));
-  REQUIRE(run_together(others, succeed).calls.size() == 2);
+  const Outcome many = run_together(others, succeed);
+  REQUIRE(many.all_waited);
+  REQUIRE(many.calls.size() == 2);
+  REQUIRE(many.has(Op::zero, {0, Merger::most_at_once * K}));
 
   const std::uint64_t half = Merger::most_bytes / 2;
-  const Done done = run_together({zero({0, half}), zero({half, half}), zero({2 * half, half})}, succeed);
-  REQUIRE(done.has(Op::zero, {0, 2 * half}));
-  REQUIRE(done.has(Op::zero, {2 * half, half}));
+  const Outcome much = run_together({zero({0, half}), zero({half, half}), zero({2 * half, half})}, succeed);
+  REQUIRE(much.all_waited);
+  REQUIRE(much.has(Op::zero, {0, 2 * half}));
+  REQUIRE(much.has(Op::zero, {2 * half, half}));
 }
 
-TEST_CASE("the end of an offset's range is no obstacle") {
-  const std::uint64_t last = std::uint64_t{INT64_MAX} - K + 1;
-  const Done done = run_together({zero({last - K, K}), zero({last, K - 1})}, succeed);
-  REQUIRE(done.has(Op::zero, {last - K, 2 * K - 1}));
+TEST_CASE("the largest offset is no obstacle") {
+  const std::uint64_t last = std::uint64_t{INT64_MAX} - K;
+  const Outcome out = run_together({zero({last, K}), zero({last - K, K})}, succeed);
+  REQUIRE(out.all_waited);
+  REQUIRE(out.has(Op::zero, {last - K, 2 * K}));
 }
 
-TEST_CASE("one that nobody waits for was on a worker in vain") {
+TEST_CASE("a worker was in vain if nobody else came, if nothing touched, or if doing it together failed") {
   Merger merger(succeed);
   REQUIRE(merger.run(zero({0, K})).in_vain);
   REQUIRE(merger.run(zero({0, K})).in_vain);
-}
 
-TEST_CASE("inline only if nobody is at it; who comes meanwhile waits, and is done then") {
-  int calls = 0;
-  Merger* same = nullptr;
-  Merger merger([&](const Zeroing&) {
-    ++calls;
-    REQUIRE_FALSE(same->try_run([] { return Status::success(); }));
-    return Status{EIO};
-  });
-  same = &merger;
-  REQUIRE(merger.run(zero({0, K})).status.code() == EIO);
-
-  std::thread other;
-  Status of_other = Status::success();
-  const auto inlined = merger.try_run([&] {
-    other = std::thread([&] { of_other = merger.run(zero({0, K})).status; });
-    while (merger.waiting() == 0) std::this_thread::yield();
-    REQUIRE(calls == 1);
-    return Status{ENOSPC};
-  });
-  other.join();
-  REQUIRE(inlined->code() == ENOSPC);
-  REQUIRE(of_other.code() == EIO);
-  REQUIRE(merger.try_run([] { return Status::success(); })->ok());
+  const Outcome touching = run_together({zero({0, K}), zero({K, K})}, succeed);
+  REQUIRE_FALSE(touching.first_in_vain);  // others came: they may touch each other
+  REQUIRE(std::count(touching.in_vain.begin(), touching.in_vain.end(), 1) == 0);
+  const Outcome apart = run_together({zero({0, K}), zero({2 * K, K})}, succeed);
+  REQUIRE(std::count(apart.in_vain.begin(), apart.in_vain.end(), 1) == 2);
+  const Outcome failing = run_together({zero({0, K}), zero({K, K})}, [](const Zeroing&) { return Status{EIO}; });
+  REQUIRE(std::count(failing.in_vain.begin(), failing.in_vain.end(), 1) == 1);  // the thread that did it tells
 }
 
 TEST_CASE("from many threads: all of it is zeroed, nothing else, and never by two at once") {
-  constexpr std::uint64_t blocks = 4096, threads_count = 8;
-  std::vector<char> zeroed(blocks, 0);
-  std::atomic<int> acting{0};
+  constexpr std::uint64_t blocks = 4096;
+  std::vector<char> zeroed(blocks, 0), wanted(blocks, 0);
+  std::atomic<int> acting{0}, calls{0};
   std::atomic<bool> overlapped{false};
-  const auto fill = [&](Range range) {
+  Merger merger([&](const Zeroing& zeroing) {
     if (acting.fetch_add(1) != 0) overlapped = true;
-    for (std::uint64_t i = range.offset; i < range.end(); ++i) zeroed[i] = 1;
+    ++calls;
+    std::fill_n(zeroed.begin() + static_cast<std::ptrdiff_t>(zeroing.range.offset), zeroing.range.length, 1);
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
     acting.fetch_sub(1);
     return Status::success();
-  };
-  Merger merger([&](const Zeroing& zeroing) { return fill(zeroing.range); });
-  std::vector<char> wanted(blocks, 0);
-  std::vector<std::vector<Range>> ranges(threads_count);
+  });
   std::mt19937 random(1);
-  for (auto& mine : ranges)
-    for (int i = 0; i < 300; ++i) {
-      const Range range{random() % (blocks - 8), 1 + random() % 7};
-      if (range.offset % 512 < 100) continue;
-      std::fill_n(wanted.begin() + static_cast<std::ptrdiff_t>(range.offset), range.length, 1);
-      mine.push_back(range);
-    }
+  std::vector<std::vector<Range>> ranges(8);
+  int count = 0;
+  for (std::uint64_t at = 0; at < blocks - 8; ++count) {
+    const Range range{at, 1 + random() % 8};
+    at = range.end() + (random() % 4 == 0 ? random() % 8 : 0);
+    std::fill_n(wanted.begin() + static_cast<std::ptrdiff_t>(range.offset), range.length, 1);
+    ranges[static_cast<std::size_t>(count) % ranges.size()].push_back(range);
+  }
   std::vector<std::thread> threads;
   for (const auto& mine : ranges)
     threads.emplace_back([&] {
-      for (const Range& range : mine)
-        if (!merger.try_run([&] { return fill(range); })) merger.run(zero(range));
+      for (const Range& range : mine) merger.run(zero(range));
     });
   for (auto& thread : threads) thread.join();
   REQUIRE(zeroed == wanted);
   REQUIRE_FALSE(overlapped);
   REQUIRE(merger.waiting() == 0);
+  REQUIRE(calls < count);
 }
 
-TEST_CASE("a file that zeroes slowly does so on workers, and is written to as before") {
-  Bench b(Kind::file);
-  b.disk.fault = [&b](Call call) {
-    if (call == Call::punch) b.disk.clock += Calm::slow_ns + 1;
-    return 0;
-  };
-  REQUIRE(b.zero({0, 4096}, inline_trim) == 0);
-  REQUIRE(b.zero({4096, 4096}, inline_trim) == EAGAIN);
+namespace {
+
+constexpr Flags inline_zero = Flag::nowait | Flag::may_trim;
+
+// A file whose holes take so long to punch.
+struct Slow : Bench {
+  explicit Slow(std::int64_t ns) : Bench(Kind::file) {
+    disk.fault = [this, ns](Call call) {
+      if (call == Call::punch) disk.clock += ns;
+      return 0;
+    };
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a file that zeroes slowly does so on workers for a while, and is written to as before") {
+  Slow b(Calm::slow_ns + 1);
+  REQUIRE(b.zero({0, 4096}, inline_zero) == 0);
+  REQUIRE(b.zero({4096, 4096}, inline_zero) == EAGAIN);
   REQUIRE(b.trim({4096, 4096}, Flag::nowait) == EAGAIN);
   REQUIRE(b.write({0, 512}, 1, Flag::nowait) == 0);
   b.disk.clock += (Calm::slow_ns + 1) * Calm::quiet_factor;
-  REQUIRE(b.zero({4096, 4096}, inline_trim) == 0);
+  REQUIRE(b.zero({4096, 4096}, inline_zero) == 0);
 }
 
-TEST_CASE("where workers gained nothing, the next ones run inline however slow") {
+TEST_CASE("where workers gained nothing, some run inline however slow, but not if they block") {
+  Slow b(Calm::slow_ns + 1);
+  REQUIRE(b.zero({0, 4096}, inline_zero) == 0);
+  REQUIRE(b.zero({0, 4096}, inline_zero) == EAGAIN);
+  REQUIRE(b.zero({0, 4096}, Flag::may_trim | Flag::fua) == 0);
+  REQUIRE(b.zero({0, 4096}, inline_zero) == EAGAIN);  // FUA would have been on a worker in any case
+  REQUIRE(b.zero({0, 4096}, Flag::may_trim) == 0);
+  int inlined = 0;
+  while (b.zero({0, 4096}, inline_zero) == 0 && inlined < 1000) ++inlined;
+  REQUIRE(inlined == 64 + 1);
+
+  Slow blocking(Calm::blocked_ns + 1);
+  REQUIRE(blocking.zero({0, 4096}, inline_zero) == 0);
+  REQUIRE(blocking.zero({0, 4096}, Flag::may_trim) == 0);
+  REQUIRE(blocking.zero({0, 4096}, inline_zero) == EAGAIN);
+  REQUIRE(blocking.write({0, 512}, 1, Flag::nowait) == EAGAIN);
+}
+
+TEST_CASE("those of a file that are done as one: each FUA is synced, each that must be written is counted") {
   Bench b(Kind::file);
-  b.disk.fault = [&b](Call call) {
-    if (call == Call::punch) b.disk.clock += Calm::slow_ns + 1;
-    return 0;
-  };
-  REQUIRE(b.zero({0, 4096}, inline_trim) == 0);
-  REQUIRE(b.zero({0, 4096}, inline_trim) == EAGAIN);
-  REQUIRE(b.zero({0, 4096}, Flag::may_trim) == 0);
-  REQUIRE(b.zero({0, 4096}, inline_trim) == 0);
-  REQUIRE(b.zero({0, 4096}, inline_trim) == 0);
-  b.disk.fault = [&b](Call) {
-    b.disk.clock += Calm::blocked_ns + 1;
-    return 0;
-  };
-  REQUIRE(b.zero({0, 4096}, inline_trim) == 0);
-  REQUIRE(b.zero({0, 4096}, inline_trim) == EAGAIN);  // but not if they block
-  REQUIRE(b.zero({0, 4096}, Flag::may_trim) == 0);
-  REQUIRE(b.zero({0, 4096}, inline_trim) == EAGAIN);
+  std::atomic<int> calls{0};
+  b.disk.lacking = {Call::zero_range, Call::write_zeroes};
+  std::vector<std::thread> threads;
+  for (std::uint64_t i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] { calls += b.zero({i * 4096, 4096}, Flag::may_trim | Flag::fua) == 0; });
+  for (auto& thread : threads) thread.join();
+  REQUIRE(calls == 4);
+  REQUIRE(b.disk.count(Call::fdatasync) == 4);
+  REQUIRE(b.disk.cells.holds({0, 4 * 4096}, 0));
+  REQUIRE(only(b.disk, {0, 4 * 4096}, M));
+
+  threads.clear();
+  b.disk.lacking.push_back(Call::punch);
+  for (std::uint64_t i = 0; i < 4; ++i)
+    threads.emplace_back([&, i] { calls += b.zero({M / 2 + i * 4096, 4096}, Flag::may_trim) == ENOTSUP; });
+  for (auto& thread : threads) thread.join();
+  REQUIRE(calls == 8);
+  REQUIRE(b.disk.cells.untouched({M / 2, 4 * 4096}));
+  b.backend.reset();  // logs the totals
+  REQUIRE(std::any_of(b.log.info.begin(), b.log.info.end(), [](const std::string& line) {
+    return line.find("16K left to be written") != std::string::npos;
+  }));
 }

@@ -18,17 +18,39 @@ class Shortcut final : public Filter {
   using Filter::Filter;
   Geometry describe() override { return offer(Flag::shortcuts); }
 };
-class Looks final : public Filter {  // at its request, once the layer below is done with it
+class MakesFua final : public Filter {
  public:
   using Filter::Filter;
-  Status zero(Io& io) noexcept override {
-    const Flags asked = io.flags();
-    if (const Status s = next(io); s.failed()) return s;
-    return io.flags() == asked ? Status::success() : Status::io_error();
+  Geometry describe() override {
+    Geometry g = offer();
+    g.flags |= Flag::fua;
+    return g;
+  }
+  Status write(Io& io) noexcept override {
+    const Status s = Filter::write(io);
+    return s.ok() && io.has(Flag::fua) ? next(Io(Op::flush, 0, 0)) : s;
   }
 };
+class Flushes : public Filter {  // whatever it is asked for
+ public:
+  using Filter::Filter;
+  Status process(Io&) noexcept override { return next(Io(Op::flush, 0, 0)); }
+};
+class Overloaded final : public Flushes {
+ public:
+  using Flushes::Flushes;
+  Status process(Io& io) noexcept override { return process(io, 1); }
+  Status process(Io& io, int) noexcept { return Flushes::process(io); }
+};
+class Derived final : public Flushes {
+ public:
+  using Flushes::Flushes;
+  Status trim(Io&) noexcept override { return Status::io_error(); }
+};
 constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
-constexpr ashlar_module looks = module_of<Looks>({.name = "looks"});
+constexpr ashlar_module durable = module_of<MakesFua>({.name = "makes-fua"});
+constexpr ashlar_module overloaded = module_of<Overloaded>({.name = "overloaded"});
+constexpr ashlar_module derived = module_of<Derived>({.name = "derived"});
 constexpr ashlar_module shortcut = module_of<Shortcut>({.name = "shortcut"});
 
 // A device of `module` over `disk`.
@@ -84,25 +106,33 @@ TEST_CASE("no op or flag of a later revision slips past a filter") {
   CHECK(Over(shortcut, disk).device->geometry().flags == Flags{ASHLAR_FLAGS_KNOWN});
 }
 
-TEST_CASE("flags that are not offered below are left out; an op not offered stays here") {
+TEST_CASE("flags that are not offered below are left out of the call and given back; an op not offered stays here") {
   ModelDisk disk(4096);
   disk.geometry().flags = Flag::fua;
   disk.geometry().ops = Ops::known().without(Op::trim);
   const Over over(plain, disk);
-  CHECK(over.device->zero(0, 512, Flag::fua | Flag::may_trim).ok());
+  Io io(Op::zero, 0, 512, Flag::fua | Flag::may_trim);
+  CHECK(over.device->process(io).ok());
+  CHECK(io.flags() == (Flag::fua | Flag::may_trim));
   CHECK(disk.calls().back().flags == Flag::fua);
   CHECK(over.device->trim(0, 512) == Status::not_supported());
   CHECK(disk.count(Op::trim) == 0);
   CHECK(disk.breaches().empty());
 }
 
-TEST_CASE("next gives the flags back that it left out, also over a layer that only hands on") {
+TEST_CASE("a filter that makes FUA itself finds the flag after the layer below is done") {
   ModelDisk disk(4096);
-  disk.geometry().flags = Flag::fua;
-  const Over below(plain, disk);
-  FakeHost host;
-  TestLayer layer(looks, host);
-  const auto device = layer.open_over(*below.device);
-  CHECK(device->zero(0, 512, Flag::fua | Flag::may_trim).ok());
-  CHECK(disk.calls().back().flags == Flag::fua);
+  disk.geometry().flags = {};
+  const Over over(durable, disk);
+  CHECK(over.device->write(0, std::vector<std::byte>(512), Flag::fua).ok());
+  CHECK(disk.count(Op::flush) == 1);
+}
+
+TEST_CASE("an op goes to the class that overrides process, whatever else has that name, or stands below it") {
+  ModelDisk disk(4096);
+  for (const ashlar_module* module : {&overloaded, &derived}) {
+    disk.forget_calls();
+    CHECK(Over(*module, disk).device->trim(0, 512).ok());
+    CHECK(disk.calls() == std::vector<ModelDisk::Call>{{Op::flush, 0, 0, {}}});
+  }
 }
