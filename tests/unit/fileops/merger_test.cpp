@@ -88,10 +88,11 @@ TEST_CASE("zeroes that wait and touch are done as one") {
 }
 
 TEST_CASE("what asks for something else is not done together: op, may_trim, fast") {
-  const Outcome out = run_together(
-      {zero({0, K}), trim({K, K}), {Op::zero, false, false, {2 * K, K}}, {Op::zero, true, true, {3 * K, K}}}, succeed);
-  REQUIRE(out.all_waited);
-  REQUIRE(out.calls.size() == 4);
+  for (const Zeroing& other : {trim({K, K}), Zeroing{Op::zero, false, false, {K, K}}, Zeroing{Op::zero, true, true, {K, K}}}) {
+    const Outcome out = run_together({zero({0, K}), other}, succeed);
+    REQUIRE(out.all_waited);
+    REQUIRE(out.calls.size() == 2);
+  }
 }
 
 TEST_CASE("those that touch nothing are done in the order they came, and each is answered when it is done") {
