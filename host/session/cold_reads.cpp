@@ -10,7 +10,6 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t page = 4096;
 constexpr unsigned entries = 2 * ColdReads::most_under_way;
 // So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were sent and the
 // client had asked for more.
@@ -74,12 +73,12 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
     free_.push_back(all_.back().get());
   }
   Read* const read = free_.back();
-  const std::size_t size = page - replier_.data_offset() + replier_.room(asked);
+  const std::size_t size = replier_.paged_room(asked);
   if (!read->answer || read->answer->capacity() < size) read->answer = pool_.try_take(size);
   if (!read->answer) return false;
   free_.pop_back();
   read->asked = asked;
-  read->data = read->answer->data() + page;
+  read->data = read->answer->data() + replier_.paged_offset() + replier_.data_offset();
   io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
   ::io_uring_prep_read(sqe, fd, read->data, asked.request.length, offset);
   ::io_uring_sqe_set_data(sqe, read);

@@ -5,9 +5,6 @@
 #include <utility>
 
 namespace ashlar::host {
-namespace {
-constexpr std::size_t page = 4096;
-}
 
 class Jobs::Job final : public Task, public Posted {
  public:
@@ -37,7 +34,7 @@ class Jobs::Job final : public Task, public Posted {
  private:
   friend class Jobs;
   void execute() noexcept {
-    at_ = answer_->data() + jobs_.before_reply();
+    at_ = answer_->data() + jobs_.replier_.paged_offset();
     size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
     payload_.release();
     jobs_.outlet_.post(*this);  // may end in sent() at once: nothing of this job is touched behind it
@@ -62,27 +59,22 @@ bool Jobs::has_room(std::size_t bytes) const {
   return under_way_ == 0 || (under_way_ < most_under_way && bytes_ + bytes <= most_bytes);
 }
 
-// A read's data start on a page, which spares a backend with O_DIRECT the copy.
-std::size_t Jobs::before_reply() const { return page - replier_.data_offset(); }
-
-std::size_t Jobs::answer_capacity(const Asked& asked) const { return before_reply() + replier_.room(asked); }
-
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!has_room(answer_capacity(asked) + asked.verdict.payload)) return false;
+    if (!has_room(replier_.paged_room(asked) + asked.verdict.payload)) return false;
   }
-  std::shared_ptr<Buffer> answer = pool_.try_take(answer_capacity(asked));
+  std::shared_ptr<Buffer> answer = pool_.try_take(replier_.paged_room(asked));
   return answer && launch(asked, payload, std::move(answer), false);
 }
 
 void Jobs::start(const Asked& asked, Pin& payload) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
-    const std::size_t bytes = answer_capacity(asked) + asked.verdict.payload;
+    const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
     changed_.wait(lock, [&] { return has_room(bytes); });
   }
-  launch(asked, payload, pool_.take(answer_capacity(asked)), true);  // not under the lock: jobs that end let buffers go
+  launch(asked, payload, pool_.take(replier_.paged_room(asked)), true);  // not under the lock: jobs that end let buffers go
 }
 
 // There is room: only this thread adds jobs. False: all workers are taken and `here` is not allowed.
@@ -98,7 +90,7 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
 
   Job* job = free_.back();
   free_.pop_back();
-  const std::size_t bytes = answer_capacity(asked) + asked.verdict.payload;
+  const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
   job->begin(asked, payload, std::move(answer), bytes);
   ++under_way_;
   bytes_ += bytes;

@@ -39,8 +39,6 @@ class Jobs {
  private:
   class Job;
   bool has_room(std::size_t bytes) const;
-  std::size_t before_reply() const;
-  std::size_t answer_capacity(const Asked& asked) const;
   bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here);
   Job* next(bool has_place);
   void done(Job& job);

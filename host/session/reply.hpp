@@ -46,6 +46,10 @@ class Replier {
   std::size_t room(const Asked& asked) const;
   // Bytes before the data of a read's reply: so that the data can be aligned in memory.
   std::size_t data_offset() const { return structured_ ? protocol::data_header_size : protocol::simple_reply_size; }
+  // In memory that starts on a page: where to lay a reply out, so that a read's data start on a page, too, which spares a backend with
+  // O_DIRECT a copy; and how much memory that takes.
+  std::size_t paged_offset() const { return page - data_offset(); }
+  std::size_t paged_room(const Asked& asked) const { return paged_offset() + room(asked); }
 
   // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts that the
   // caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
@@ -65,6 +69,7 @@ class Replier {
   std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr std::size_t page = 4096;
   static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
   struct Segment {
