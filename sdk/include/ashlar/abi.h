@@ -79,7 +79,7 @@ struct ashlar_extent_sink {
 struct ashlar_io {
   uint32_t size;
   uint32_t op;         /* ASHLAR_OP_* */
-  uint64_t flags;      /* of those the layer offers */
+  uint64_t flags;      /* of those the layer offers; when process returns they are as they were */
   uint64_t offset;     /* bytes; offset + length never exceeds the device's size */
   uint64_t length;     /* bytes; 0 for flush; never 0 otherwise */
   void *data;          /* read: to fill; write: to take from (never modified by a layer); else NULL */

@@ -48,8 +48,8 @@ class Filter : public Device {
   }
   Status next(Io&& io) noexcept { return next(io); }
 
-  // next(), as the last thing that this layer does with a request. Costs next to nothing: as a rule the layer below returns past
-  // this one.
+  // next(), for who does no more with the request. Costs next to nothing: as a rule the layer below returns past this one, so that
+  // nothing mends the flags if it breaks its promise to leave them.
   Status hand_on(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()}) || !below_.flags.has(io.flags())) return next(io);
     // No exception crosses the boundary. A compiler that knows it makes this a jump.

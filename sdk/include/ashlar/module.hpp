@@ -82,6 +82,30 @@ constexpr Ops overridden() {
   return ops;
 }
 
+// Which class declares a member; does not compile where there are several of that name.
+template <class Class>
+Class owner(Status (Class::*)(Io&) noexcept);
+
+// `device` is of that class and not derived from it: the compiler may see through each op, and of one that only hands on it leaves a
+// jump to the layer below. (The name of the class is looked up in it, too: it must not be that of a member.)
+template <class AshlarModuleClass>
+Status process(AshlarModuleClass& device, Io& io) noexcept {
+  if constexpr (requires { requires std::is_same_v<decltype(owner(&AshlarModuleClass::process)), Device>; }) {
+    switch (io.op()) {
+      case Op::read: return device.AshlarModuleClass::read(io);
+      case Op::write: return device.AshlarModuleClass::write(io);
+      case Op::flush: return device.AshlarModuleClass::flush(io);
+      case Op::trim: return device.AshlarModuleClass::trim(io);
+      case Op::zero: return device.AshlarModuleClass::zero(io);
+      case Op::cache: return device.AshlarModuleClass::cache(io);
+      case Op::extents: return device.AshlarModuleClass::extents(io);
+    }
+    return Status::not_supported();
+  } else {
+    return device.AshlarModuleClass::process(io);
+  }
+}
+
 template <class T>
 struct Thunks {
   using Layer = typename LayerOf<T>::type;
@@ -132,32 +156,9 @@ struct Thunks {
       return report(error);
     }
   }
-  // What make() made is a T and nothing derived from it: the compiler may see through each op, and of one that only hands on it
-  // leaves a jump to the layer below.
-  static std::int32_t process(void* self, ashlar_io* abi_io) noexcept {
-    T& device = *static_cast<T*>(self);
-    Io& io = *static_cast<Io*>(abi_io);
-    if constexpr (leaves_process_to_device) {
-      switch (io.op()) {
-        case Op::read: return device.T::read(io).code();
-        case Op::write: return device.T::write(io).code();
-        case Op::flush: return device.T::flush(io).code();
-        case Op::trim: return device.T::trim(io).code();
-        case Op::zero: return device.T::zero(io).code();
-        case Op::cache: return device.T::cache(io).code();
-        case Op::extents: return device.T::extents(io).code();
-      }
-      return Status::not_supported().code();
-    } else {
-      return device.T::process(io).code();
-    }
+  static std::int32_t process(void* self, ashlar_io* io) noexcept {
+    return detail::process(*static_cast<T*>(self), *static_cast<Io*>(io)).code();
   }
-  // False also where the class has other members of that name.
-  template <class Class>
-  static Class owner(Status (Class::*)(Io&) noexcept);
-  static constexpr bool leaves_process_to_device = requires {
-    requires std::is_same_v<decltype(owner(&T::process)), Device>;
-  };
   static void close(void* self) noexcept { delete static_cast<T*>(self); }
 
   // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -67,12 +68,18 @@ class Accepted {
 // 192.0.2.2 are there. False: that cannot be had here.
 bool in_network(const std::string& choice, const std::function<void()>& act) {
   bool made = false;
+  std::exception_ptr thrown;
   std::thread([&] {  // a namespace belongs to a thread, and ends with it
     if (::unshare(CLONE_NEWNET) != 0) return;
-    std::ofstream("/proc/sys/net/ipv4/tcp_congestion_control") << choice << std::flush;
-    made = std::system("ip link set lo up && ip addr add 192.0.2.1/24 dev lo && ip addr add 192.0.2.2/24 dev lo") == 0;
-    if (made) act();
+    made = (std::ofstream("/proc/sys/net/ipv4/tcp_congestion_control") << choice << std::flush) &&
+           std::system("ip link set lo up && ip addr add 192.0.2.1/24 dev lo && ip addr add 192.0.2.2/24 dev lo") == 0;
+    try {
+      if (made) act();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
   }).join();
+  if (thrown) std::rethrow_exception(thrown);
   return made;
 }
 
@@ -102,7 +109,7 @@ TEST_CASE("what goes to another machine is sent as the system chooses") {
     of_another = Accepted("", "192.0.2.2", "192.0.2.1").congestion_control();
   });
   if (!made) {
-    WARN("no network namespace here: that needs root and ip(8)");
+    WARN("no network namespace with a choice of its own here: that needs root, ip(8) and a /proc/sys to write to");
     return;
   }
   REQUIRE(of_system == choice);

@@ -31,6 +31,13 @@ class MakesFua final : public Filter {
     return s.ok() && io.has(Flag::fua) ? next(Io(Op::flush, 0, 0)) : s;
   }
 };
+class Aliases final : public Filter {  // a member with the name that a template is likely to have for the class
+ public:
+  using T = int;
+  using Class = int;
+  using Filter::Filter;
+};
+constexpr ashlar_module aliases = module_of<Aliases>({.name = "aliases"});
 class Flushes : public Filter {  // whatever it is asked for
  public:
   using Filter::Filter;
@@ -118,6 +125,11 @@ TEST_CASE("flags that are not offered below are left out of the call and given b
   CHECK(over.device->trim(0, 512) == Status::not_supported());
   CHECK(disk.count(Op::trim) == 0);
   CHECK(disk.breaches().empty());
+}
+
+TEST_CASE("a class may have members of any name") {
+  ModelDisk disk(4096);
+  CHECK(Over(aliases, disk).device->trim(0, 512).ok());
 }
 
 TEST_CASE("a filter that makes FUA itself finds the flag after the layer below is done") {
