@@ -28,6 +28,7 @@ Status read_into(const TestDevice& device, std::uint64_t offset, std::span<std::
   Io io = Io::read(offset, into, flags);
   const Status status = device.process(io);
   if (io.lent()) throw Broken{at(Op::read, offset, into.size()) + " lent its bytes unasked"};
+  if (io.flags() != flags) throw Broken{at(Op::read, offset, into.size()) + " came back with other flags"};
   return status;
 }
 

@@ -61,7 +61,7 @@ def liar(name):
 class Broken(Case):
     def test_every_lie_is_told_here(self):
         built = {file.stem for file in LIARS.glob("*.so")}
-        self.assertEqual(built, {*REFUSED, *READS_FAIL, *EXTENTS, "offers_unknown"})
+        self.assertEqual(built, {*REFUSED, *READS_FAIL, *EXTENTS, "offers_unknown", "changes_flags"})
 
     def test_refused_in_one_line(self):
         for lie, words in REFUSED.items():
@@ -116,6 +116,13 @@ class Broken(Case):
                 if lie != "extents_false_zero":
                     self.assertEqual(client.pread(512, 0), bytes(512))
                 self.assert_others_are_served(server)
+
+    def test_flags_that_come_back_changed_change_nothing(self):
+        server = self.with_liar("changes_flags")
+        client = libnbd.connect(server.uri("liar"))
+        for offset in range(0, SIZE, 64 << 10):
+            self.assertEqual(client.pread(4096, offset), bytes(4096))
+        self.assert_others_are_served(server)
 
     def test_what_no_revision_knows_is_not_advertised(self):
         server = self.with_liar("offers_unknown")
