@@ -11,10 +11,7 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       sys_(syscalls),
       host_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
-      merger_([this](const Zeroing& zeroing) {
-        Stopwatch watch(sys_);
-        return act(zeroing, watch);
-      }),
+      merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
       dense_(facts.dense) {}
 
 Backend::~Backend() { log_totals(); }

@@ -99,12 +99,12 @@ class Backend {
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;
   Status run_inline(const Zeroing& zeroing) noexcept;
-  Status act(const Zeroing& zeroing, Stopwatch& watch) noexcept;
-  Status zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept;
-  Status zero_by_plan(const Question& question, Range range, Stopwatch& watch) noexcept;
+  Status act(const Zeroing& zeroing) noexcept;
+  Status zero_range(const Zeroing& zeroing) noexcept;
+  Status zero_by_plan(const Question& question, Range range) noexcept;
   Status write_zeroes_at(Range range) noexcept;
-  Status trim_range(Range range, Stopwatch& watch) noexcept;
-  int attempt(const char* op, Method method, Range range, Stopwatch& watch) noexcept;
+  Status trim_range(Range range) noexcept;
+  int attempt(const char* op, Method method, Range range) noexcept;
 
   // extents.cpp
   Status walk_extents(Io& io) noexcept;

@@ -47,25 +47,6 @@ class Calm {
   std::atomic<unsigned> pardoned_{0};
 };
 
-// Times the parts of an operation, reading the clock once for each.
-class Stopwatch {
- public:
-  explicit Stopwatch(Syscalls& syscalls) : sys_(syscalls), start_(sys_.now()), last_(start_) {}
-  // Nanoseconds since the last lap.
-  std::int64_t lap() {
-    const std::int64_t from = last_;
-    last_ = sys_.now();
-    return last_ - from;
-  }
-  std::int64_t start() const { return start_; }
-  std::int64_t last() const { return last_; }
-
- private:
-  Syscalls& sys_;
-  const std::int64_t start_;
-  std::int64_t last_;
-};
-
 // Watches one inline operation, from its construction to its end.
 class Watch {
  public:

@@ -42,10 +42,7 @@ Status Backend::trim(Io& io) noexcept {
 
 // On a worker. `small`: such as may run inline.
 Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
-  if (facts_.kind == Kind::block) {
-    Stopwatch watch(sys_);
-    return act(zeroing, watch);
-  }
+  if (facts_.kind == Kind::block) return act(zeroing);
   const Merger::Result result = merger_.run(zeroing);
   if (small && result.in_vain) zero_calm_.end(inline_however_slow);
   return result.status;
@@ -54,41 +51,39 @@ Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
 // On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower than waking a
 // worker.
 Status Backend::run_inline(const Zeroing& zeroing) noexcept {
-  Stopwatch watch(sys_);
-  if (!zero_calm_.at(watch.start())) return Status::would_block();
   const bool file = facts_.kind == Kind::file;
-  if (file && !calm_.at(watch.start())) return Status::would_block();
-  const Status status = act(zeroing, watch);
-  zero_calm_.ran(watch.start(), watch.last());
-  if (file) calm_.ran(watch.start(), watch.last());
+  const std::int64_t from = sys_.now();
+  if (!zero_calm_.at(from) || (file && !calm_.at(from))) return Status::would_block();
+  const Status status = act(zeroing);
+  const std::int64_t to = sys_.now();
+  zero_calm_.ran(from, to);
+  if (file) calm_.ran(from, to);
   return status;
 }
 
-Status Backend::act(const Zeroing& zeroing, Stopwatch& watch) noexcept {
-  return zeroing.op == Op::trim ? trim_range(zeroing.range, watch) : zero_range(zeroing, watch);
+Status Backend::act(const Zeroing& zeroing) noexcept {
+  return zeroing.op == Op::trim ? trim_range(zeroing.range) : zero_range(zeroing);
 }
 
 // A device zeroes whole sectors: what sticks out at the ends is written. The middle comes first, so that nothing was
 // changed when there is no way to zero it; FAST is refused, as the ends would have to be written.
-Status Backend::zero_range(const Zeroing& zeroing, Stopwatch& watch) noexcept {
+Status Backend::zero_range(const Zeroing& zeroing) noexcept {
   Question question{facts_.kind, zeroing.may_trim, zeroing.fast, true, abilities_.unsupported()};
-  if (facts_.kind == Kind::file) return zero_by_plan(question, zeroing.range, watch);
+  if (facts_.kind == Kind::file) return zero_by_plan(question, zeroing.range);
   const Split parts = split(zeroing.range, facts_.sector);
   question.aligned = parts.head.empty() && parts.tail.empty();
-  if (question.aligned || zeroing.fast) return zero_by_plan(question, zeroing.range, watch);
+  if (question.aligned || zeroing.fast) return zero_by_plan(question, zeroing.range);
 
   question.aligned = true;
   if (!parts.middle.empty())
-    if (const Status s = zero_by_plan(question, parts.middle, watch); s.failed()) return s;
-  Status s = write_zeroes_at(parts.head);
-  if (s.ok()) s = write_zeroes_at(parts.tail);
-  watch.lap();
-  return s;
+    if (const Status s = zero_by_plan(question, parts.middle); s.failed()) return s;
+  if (const Status s = write_zeroes_at(parts.head); s.failed()) return s;
+  return write_zeroes_at(parts.tail);
 }
 
-Status Backend::zero_by_plan(const Question& question, Range range, Stopwatch& watch) noexcept {
+Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
   for (const Method method : plan_zero(question)) {
-    const int error = attempt("zero", method, range, watch);
+    const int error = attempt("zero", method, range);
     switch (verdict(error)) {
       case Verdict::done:
         if (method != Method::write_zeroes) dense_.store(false, std::memory_order_relaxed);
@@ -112,10 +107,10 @@ Status Backend::write_zeroes_at(Range range) noexcept {
 }
 
 // Advice: where there is no way to follow it, it has been followed.
-Status Backend::trim_range(Range range, Stopwatch& watch) noexcept {
+Status Backend::trim_range(Range range) noexcept {
   // Clipped to units of the discard granularity, it is whole sectors.
   for (const Method method : plan_trim({facts_.kind, true, false, true, abilities_.unsupported()})) {
-    const int error = attempt("trim", method, range, watch);
+    const int error = attempt("trim", method, range);
     if (error == EBUSY) return Status::success();  // somebody else uses the device's cached pages: another time
     if (verdict(error) == Verdict::failed) return answer(error);
     if (error == 0) {
@@ -127,9 +122,10 @@ Status Backend::trim_range(Range range, Stopwatch& watch) noexcept {
 }
 
 // Returns 0 or an errno; counts, remembers and logs it.
-int Backend::attempt(const char* op, Method method, Range range, Stopwatch& watch) noexcept {
+int Backend::attempt(const char* op, Method method, Range range) noexcept {
+  const std::int64_t start = sys_.now();
   const int error = -call(sys_, fd_.get(), method, range);
-  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(watch.lap()));
+  abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
   if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method)) log_discovery(method, error);
   return error;

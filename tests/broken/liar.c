@@ -70,8 +70,8 @@ static int32_t process(void *self, struct ashlar_io *io) {
   if (LIE == STATUS_HUGE) return INT32_MAX;
   if (LIE == WOULD_BLOCK_ALWAYS) return EAGAIN; /* also when it was allowed to wait */
   if (LIE == NOT_SUPPORTED_READ) return ENOTSUP;
+  if (LIE == LENDS_UNASKED || (io->flags & ASHLAR_MAY_LEND) != 0) return lend(io);
   if (LIE == CHANGES_FLAGS) io->flags = UINT64_MAX;
-  if (LIE == LENDS_UNASKED || (LIE != CHANGES_FLAGS && (io->flags & ASHLAR_MAY_LEND) != 0)) return lend(io);
   memset(io->data, LIE == EXTENTS_FALSE_ZERO ? 0x5a : 0, io->length);
   return 0;
 }

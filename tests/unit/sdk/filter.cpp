@@ -37,7 +37,6 @@ class Aliases final : public Filter {  // a member with the name that a template
   using Class = int;
   using Filter::Filter;
 };
-constexpr ashlar_module aliases = module_of<Aliases>({.name = "aliases"});
 class Flushes : public Filter {  // whatever it is asked for
  public:
   using Filter::Filter;
@@ -55,6 +54,7 @@ class Derived final : public Flushes {
   Status trim(Io&) noexcept override { return Status::io_error(); }
 };
 constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
+constexpr ashlar_module aliases = module_of<Aliases>({.name = "aliases"});
 constexpr ashlar_module durable = module_of<MakesFua>({.name = "makes-fua"});
 constexpr ashlar_module overloaded = module_of<Overloaded>({.name = "overloaded"});
 constexpr ashlar_module derived = module_of<Derived>({.name = "derived"});
