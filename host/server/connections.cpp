@@ -1,11 +1,7 @@
 #include "server/connections.hpp"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <exception>
 
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 
 namespace ashlar::host {
@@ -16,8 +12,8 @@ namespace asio = boost::asio;
 // reference besides clients_.
 class Connections::Client final : public Task {
  public:
-  Client(Connections& all, int fd, std::string peer)
-      : session(fd, std::move(peer), all.context_), socket(all.io_), deadline(all.io_), all_(all) {}
+  Client(Connections& all, std::unique_ptr<Socket> socket, Peer peer)
+      : session(std::move(socket), std::move(peer), all.context_), deadline(all.io_), all_(all) {}
 
   void run() noexcept override {
     const Session::Outcome outcome = session.run();
@@ -30,34 +26,32 @@ class Connections::Client final : public Task {
   }
 
   Session session;
-  asio::posix::stream_descriptor socket;  // has the session's descriptor only while it is parked
-  asio::steady_timer deadline;            // of the handshake
-  ClientPtr running;                      // itself, while a thread of the executor has it
+  asio::steady_timer deadline;  // of the handshake
+  ClientPtr running;            // itself, while a thread of the executor has it
+  bool parked = false;
 
  private:
   Connections& all_;
 };
 
 Connections::Connections(asio::io_context& io, SessionContext& context, std::size_t most)
-    : io_(io), context_(context), most_(most), grace_(io) {}
+    : io_(io),
+      context_(context),
+      most_(most),
+      parking_(io, [this](void* key) { leave(clients_.at(static_cast<Client*>(key))); }),
+      grace_(io) {}
 
 Connections::~Connections() = default;
 
-void Connections::add(int fd, std::string peer) {
+void Connections::add(std::unique_ptr<Socket> socket, Peer peer) {
   if (stopping_ || clients_.size() >= most_) {
     // Once for each time the house gets full, not for each client at the door.
-    if (!stopping_ && turned_away_++ == 0) context_.log->warn("{}: turned away: {} connections are open", peer, most_);
-    ::close(fd);
+    if (!stopping_ && turned_away_++ == 0)
+      context_.log->warn("{}: turned away: {} connections are open", describe(peer), most_);
     return;
   }
   turned_away_ = 0;
-  ClientPtr client;
-  try {
-    client = std::make_shared<Client>(*this, fd, std::move(peer));
-  } catch (const std::bad_alloc&) {
-    ::close(fd);
-    return;
-  }
+  const auto client = std::make_shared<Client>(*this, std::move(socket), std::move(peer));
   clients_.emplace(client.get(), client);
   watch_handshake(client);
   dispatch(client);
@@ -77,25 +71,23 @@ void Connections::dispatch(const ClientPtr& client) {
     context_.executor.submit(*client);
   } catch (const std::exception& e) {
     client->running.reset();
-    context_.log->error("{}: no thread for this client: {}", client->session.peer(), e.what());
+    context_.log->error("{}: no thread for this client: {}", describe(client->session.peer()), e.what());
     remove(client);
   }
 }
 
 void Connections::park(const ClientPtr& client) {
-  if (stopping_) return dispatch(client);  // it finds out and ends
-  boost::system::error_code error;
-  client->socket.assign(client->session.fd(), error);
-  if (error) {
-    context_.log->error("{}: {}", client->session.peer(), error.message());
-    return remove(client);
-  }
-  client->socket.async_wait(asio::posix::stream_descriptor::wait_read, [this, client](boost::system::error_code) {
-    if (client->socket.is_open()) client->socket.release();
-    int non_blocking = 0;  // as async_wait has made it; sessions wait in recv(2) and send(2)
-    ::ioctl(client->session.fd(), FIONBIO, &non_blocking);
-    dispatch(client);
-  });
+  // Who is told to stop finds out and ends.
+  if (stopping_ || client->session.socket().holds_input()) return dispatch(client);
+  client->parked = parking_.enter(client->session.socket().watched_descriptor(), client.get());
+  if (!client->parked) dispatch(client);
+}
+
+void Connections::leave(const ClientPtr& client) {
+  if (!client->parked) return;
+  client->parked = false;
+  parking_.remove(client->session.socket().watched_descriptor());
+  dispatch(client);
 }
 
 void Connections::remove(const ClientPtr& client) {
@@ -103,6 +95,7 @@ void Connections::remove(const ClientPtr& client) {
   clients_.erase(client.get());
   if (stopping_ && clients_.empty()) {
     grace_.cancel();
+    parking_.close();
     ended_();
   }
 }
@@ -110,8 +103,14 @@ void Connections::remove(const ClientPtr& client) {
 void Connections::stop(std::chrono::milliseconds grace, std::function<void()> ended) {
   stopping_ = true;
   ended_ = std::move(ended);
-  if (clients_.empty()) return ended_();
-  for (auto& [key, client] : clients_) client->session.stop();  // also wakes the parked ones: their sockets become readable
+  if (clients_.empty()) {
+    parking_.close();
+    return ended_();
+  }
+  for (auto& [key, client] : clients_) {
+    client->session.stop();
+    leave(client);
+  }
   grace_.expires_after(grace);
   grace_.async_wait([this](boost::system::error_code cancelled) {
     if (cancelled) return;

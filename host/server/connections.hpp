@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "server/parking.hpp"
 #include "session/session.hpp"
 
 namespace ashlar::host {
@@ -20,8 +21,8 @@ class Connections {
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
-  // Takes a client's socket.
-  void add(int fd, std::string peer);
+  // Takes a client's connection.
+  void add(std::unique_ptr<Socket> socket, Peer peer);
   // Lets every session finish what is under way and end; those that have not after `grace` are broken off. Calls `ended` when
   // the last is gone.
   void stop(std::chrono::milliseconds grace, std::function<void()> ended);
@@ -33,12 +34,14 @@ class Connections {
   using ClientPtr = std::shared_ptr<Client>;
   void dispatch(const ClientPtr& client);
   void park(const ClientPtr& client);
+  void leave(const ClientPtr& client);
   void remove(const ClientPtr& client);
   void watch_handshake(const ClientPtr& client);
 
   boost::asio::io_context& io_;
   SessionContext& context_;
   const std::size_t most_;
+  Parking parking_;
   std::unordered_map<Client*, ClientPtr> clients_;
   std::uint64_t turned_away_ = 0;
   bool stopping_ = false;

@@ -45,15 +45,16 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);  // from here on they wait to be heard
   SessionContext context{.log = logger,
-                         .exports = {},
+                         .exports = nullptr,
                          .max_payload = config.server.max_payload,
                          .handshake_timeout = config.server.handshake_timeout,
                          .busy_poll = config.server.busy_poll,
-                         .company = {},
                          .pool = BufferPool(config.server.max_memory),
-                         .executor = Executor(config.server.workers)};
+                         .workers = Workers(config.server.workers)};
+  auto exports = std::make_shared<Exports>();
   for (const ExportConfig& own : config.exports)
-    context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));
+    exports->push_back(std::make_shared<Export>(config, own, registry, logger));
+  context.exports = std::move(exports);
 
   Connections connections(io, context, config.server.max_connections);
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -72,7 +73,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
     connections.stop(grace, [&] { signals.cancel(); });
   });
   for (const auto& listener : listeners)
-    listener->start([&](int fd, std::string peer) { connections.add(fd, std::move(peer)); },
+    listener->start([&](std::unique_ptr<Socket> socket, Peer peer) { connections.add(std::move(socket), std::move(peer)); },
                     [&](const std::string& complaint) { logger->warn("{}", complaint); });
   print_ready(listeners);
   io.run();

@@ -231,14 +231,15 @@ Reply Replier::extents(const Asked& asked, std::byte* at, Flags flags) {
 
 Reply Replier::settle(const Asked& asked, std::byte* at) const {
   if (asked.verdict.kind == Verdict::Kind::done) return succeed(asked, at);
-  if (structured_) return {.bytes = put_error(at, asked.request.cookie, asked.verdict.error, asked.verdict.text)};
-  return {.bytes = put_simple_reply(at, asked.request.cookie, asked.verdict.error)};
+  const std::uint32_t error = asked.verdict.error;
+  if (structured_) return {.bytes = put_error(at, asked.request.cookie, error, asked.verdict.text), .error = error};
+  return {.bytes = put_simple_reply(at, asked.request.cookie, error), .error = error};
 }
 
 Reply Replier::fail(const Asked& asked, std::byte* at, int error) const {
   const std::uint32_t wire = wire_error(error, asked.verdict.flags.has(Flag::fast));
-  if (structured_) return {.bytes = put_error(at, asked.request.cookie, wire, error_text(wire))};
-  return {.bytes = put_simple_reply(at, asked.request.cookie, wire)};
+  if (structured_) return {.bytes = put_error(at, asked.request.cookie, wire, error_text(wire)), .error = wire};
+  return {.bytes = put_simple_reply(at, asked.request.cookie, wire), .error = wire};
 }
 
 // A read of no bytes, once structured replies are agreed on, must not be answered by a simple one.

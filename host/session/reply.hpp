@@ -4,6 +4,7 @@
 #include <ashlar/io.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -22,7 +23,16 @@ struct Asked {
   protocol::Request request;
   protocol::Verdict verdict;
   const std::byte* payload = nullptr;
+  std::chrono::steady_clock::time_point arrived{};  // when the last byte of its header had been received
 };
+
+// The request as one that is refused because the server stops.
+inline Asked refused_by_stop(Asked asked) {
+  asked.verdict.kind = protocol::Verdict::Kind::refuse;
+  asked.verdict.error = protocol::error_eshutdown;
+  asked.verdict.text = "the server is stopping";
+  return asked;
+}
 
 // How a request ended.
 struct Reply {
@@ -33,6 +43,7 @@ struct Reply {
     would_block,  // nothing happened; ask again on a worker
   } kind = Kind::ready;
   std::size_t bytes = 0;
+  std::uint32_t error = protocol::error_none;  // of the wire, as the reply tells it
   int fd = -1;
   std::uint64_t fd_offset = 0;
 };

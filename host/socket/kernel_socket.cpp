@@ -82,6 +82,11 @@ bool KernelSocket::wait_for_input() {
   return ::poll(&watched, 1, static_cast<int>(patience.count())) > 0;
 }
 
+bool KernelSocket::is_gone() {
+  pollfd watched{.fd = fd_, .events = 0, .revents = 0};
+  return ::poll(&watched, 1, 0) > 0 && (watched.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 ssize_t KernelSocket::send(std::span<const iovec> parts, Wait wait, bool more) {
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts.data());  // sendmsg(2) only reads it

@@ -26,6 +26,7 @@ class KernelSocket final : public Socket {
   bool has_input() override;
   bool wait_for_input() override;
   bool holds_input() const override { return false; }
+  bool is_gone() override;
   int watched_descriptor() const override { return fd_; }
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override;
   bool can_send_files() const override { return true; }

@@ -36,6 +36,8 @@ class Socket {
   // Whether bytes can be received that the kernel's socket does not show, because they lie inside: then nobody must wait for
   // watched_descriptor(). [the receiving thread]
   virtual bool holds_input() const = 0;
+  // Whether the client has closed both directions, or is out of reach: nothing that is sent will be taken. [any thread]
+  virtual bool is_gone() = 0;
   // To be waited for with poll(2) and its like, and for nothing else: it is readable when there may be something to receive.
   virtual int watched_descriptor() const = 0;
 

@@ -205,7 +205,7 @@ TEST_CASE("told to stop, the session answers what is under way and ends") {
   s.stop();
   release.set_value();
   CHECK(Served::data(s.chunk()) == disk.contents(0, 5000));
-  CHECK(s.reason() == "server stops");
+  CHECK(s.reason() == "the server stops");
 }
 
 TEST_CASE("an idle client is parked, and served again when it speaks; not while something is under way") {
@@ -251,7 +251,7 @@ TEST_CASE("a client that writes without a pause lets its large buffer go when an
     while (s.wire.receive(simple_reply_size).size() == simple_reply_size) ++answered;
   });
   while (answered < 100) std::this_thread::yield();
-  std::future<std::shared_ptr<Buffer>> other = std::async(std::launch::async, [&] { return s.pool.take(64u << 20); });
+  std::future<std::shared_ptr<Buffer>> other = std::async(std::launch::async, [&] { return take(s.pool, Served::memory); });
   CHECK(other.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
   enough = true;
   other.get().reset();
