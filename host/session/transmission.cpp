@@ -43,7 +43,7 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
              .workers = server.workers,
              .stopping = stopping_},
             width_for(chain, server.workers)),
-      shortcuts_(socket_.can_send_files() ? Flag::nowait | Flag::may_lend | Flag::may_lend_cold : Flags(Flag::nowait)) {
+      sends_files_(socket_.can_send_files()) {
   memory_.before_waiting([this] { give_back_before_waiting(); });
 }
 
@@ -152,13 +152,19 @@ void Transmission::serve(Asked& asked) {
   std::byte* const at = replies_.room(replier_.room(asked));
   if (at == nullptr) return refuse(refused_by_stop(asked));
   find_payload(asked);
-  const Reply reply = replier_.run(asked, at, shortcuts_);
+  const Reply reply = replier_.run(asked, at, shortcuts());
   switch (reply.kind) {
     case Reply::Kind::ready: return laid_out(asked, reply);
-    case Reply::Kind::lent: return serve_lent(asked, reply);
+    case Reply::Kind::lent: return sends_files_ ? serve_lent(asked, reply) : serve_cold(asked, reply);
     case Reply::Kind::cold: return serve_cold(asked, reply);
     case Reply::Kind::would_block: return hand_over(asked);
   }
+}
+
+// What is lent has to be sent, or read, from its file; else a layer had better copy it at once.
+Flags Transmission::shortcuts() const {
+  const bool can_borrow = sends_files_ || !server_.no_io_uring.load(std::memory_order_relaxed);
+  return can_borrow ? Flag::nowait | Flag::may_lend | Flag::may_lend_cold : Flags(Flag::nowait);
 }
 
 void Transmission::laid_out(const Asked& asked, const Reply& reply) {

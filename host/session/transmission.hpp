@@ -70,6 +70,7 @@ class Transmission {
   void refuse(const Asked& asked);
   void find_payload(Asked& asked) const;
   void serve(Asked& asked);
+  Flags shortcuts() const;
   void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
   void serve_lent(const Asked& asked, const Reply& reply);
@@ -103,7 +104,7 @@ class Transmission {
   Outlet outlet_;
   ReplyBatch replies_;
   Jobs jobs_;
-  const Flags shortcuts_;          // that a request may take on this connection
+  const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   HeldReply held_;

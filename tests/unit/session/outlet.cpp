@@ -113,7 +113,7 @@ TEST_CASE("replies of many threads and lent data never mix, and each is told onc
     });
   std::thread session([&] {
     for (std::uint32_t i = 0; i < own; ++i) {
-      if (i % 3 != 0) {
+      if (i % 3 != 0 || WirePair::is_framed) {
         f.outlet.send(frame(i, i));
       } else {
         Bytes head(frame_head);
@@ -150,6 +150,8 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   f.outlet.send(pattern(10, 1));
   CHECK(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true) == 0);
 }
+
+#ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
 
 TEST_CASE("lent data come from the file's offset, behind their header") {
   Fixture f;
@@ -198,6 +200,7 @@ TEST_CASE("a lent descriptor that cannot be read gives its errno") {
   CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true) == EBADF);
   CHECK(f.wire.receive(5001).size() == 5001);
 }
+#endif
 
 TEST_CASE("a worker that waits for the client gives its place to others meanwhile, and has it back behind that") {
   Fixture f;
