@@ -35,14 +35,16 @@ constexpr std::uint16_t transmission_flags(const Geometry& geometry, bool struct
 struct BlockSizes {
   std::uint32_t minimum;      // bytes, a power of two, 1..65536
   std::uint32_t preferred;    // bytes, a power of two, >= max(minimum, 512)
-  std::uint32_t max_payload;  // bytes, >= preferred: largest read or write
+  std::uint32_t max_payload;  // bytes, a multiple of minimum, >= preferred: largest read or write
   friend constexpr bool operator==(const BlockSizes&, const BlockSizes&) = default;
 };
 
-// `limit`: the server's own limit on payloads, in bytes. A preferred size too large for one request is lowered until it
-// fits.
+// `limit`: the server's own limit on payloads, in bytes; it and the layers' may be any number, what is told may not: a
+// client that finds no multiple of the minimum takes no notice of any of the three. A preferred size too large for one
+// request is lowered until it fits.
 constexpr BlockSizes block_sizes(const Geometry& geometry, std::uint32_t limit) {
-  const std::uint32_t fits = geometry.maximum == 0 ? limit : std::min(limit, geometry.maximum);
+  const std::uint32_t largest = geometry.maximum == 0 ? limit : std::min(limit, geometry.maximum);
+  const std::uint32_t fits = largest & ~(geometry.minimum - 1);
   const std::uint32_t least = std::max(geometry.minimum, least_preferred);
   const std::uint32_t preferred = std::max(std::bit_floor(std::min(geometry.preferred, fits)), least);
   return {geometry.minimum, preferred, std::max(fits, preferred)};

@@ -15,8 +15,12 @@ using namespace protocol;
 
 // Descriptors in one BLOCK_STATUS reply; the text allows to answer for less than was asked.
 constexpr std::size_t most_descriptors = 8192;
-// Zeroes shorter than this go as data: the chunk that tells of them would be longer, and laying out needs the room.
+static_assert(most_descriptors <= max_status_descriptors);
+// A descriptor's state is the layers' own, bit for bit.
+static_assert(ASHLAR_HOLE == state_hole && ASHLAR_ZERO == state_zero);
+// Zeroes shorter than this go as data: the chunk that tells of them would be longer.
 constexpr std::uint32_t least_hole = 64;
+static_assert(least_hole >= hole_size + data_header_size, "lay_out_sparse() would overwrite data not yet moved");
 // Extents of one read; one with more is sent as a single piece.
 constexpr std::size_t most_segments = 1024;
 
@@ -68,7 +72,7 @@ class Replier::Descriptors {
 
  private:
   static std::int32_t add(void* self, std::uint64_t length, std::uint32_t state) noexcept {
-    return static_cast<Descriptors*>(self)->add(length, state & (ASHLAR_HOLE | ASHLAR_ZERO)) ? 0 : 1;
+    return static_cast<Descriptors*>(self)->add(length, state & (state_hole | state_zero)) ? 0 : 1;
   }
   bool add(std::uint64_t length, std::uint32_t state) {
     if (full_ || total_ == wanted_) return false;
@@ -117,9 +121,9 @@ std::size_t Replier::room(const Asked& asked) const {
 }
 
 Reply Replier::run(const Asked& asked, std::byte* at, Flags shortcuts) {
-  const Flags flags = asked.verdict.flags | (shortcuts & offered_);
+  const Flags flags = asked.verdict.layer_flags | (shortcuts & offered_);
   if (asked.verdict.op == Op::read) {
-    const bool may_fragment = structured_ && (asked.request.flags & cmd_flag_df) == 0;
+    const bool may_fragment = structured_ && !asked.verdict.form.one_chunk;
     return read(asked, at, may_fragment ? flags | (Flag::may_hole & offered_) : flags);
   }
   if (asked.verdict.op == Op::extents) return extents(asked, at, flags);
@@ -214,7 +218,7 @@ std::size_t Replier::lay_out_sparse(const Asked& asked, std::byte* at, std::span
 }
 
 Reply Replier::extents(const Asked& asked, std::byte* at, Flags flags) {
-  Descriptors list(at + status_header_size, asked.request.length, asked.verdict.flags.has(Flag::req_one));
+  Descriptors list(at + status_header_size, asked.request.length, asked.verdict.form.one_extent);
   if (has_extents_) {
     Io io(Op::extents, asked.request.offset, asked.request.length, flags);
     io.ashlar_io::extents = list.sink();
@@ -236,7 +240,7 @@ Reply Replier::settle(const Asked& asked, std::byte* at) const {
 }
 
 Reply Replier::fail(const Asked& asked, std::byte* at, int error) const {
-  const std::uint32_t wire = wire_error(error, asked.verdict.flags.has(Flag::fast));
+  const std::uint32_t wire = wire_error(error, asked.verdict.layer_flags.has(Flag::fast));
   if (structured_) return {.bytes = put_error(at, asked.request.cookie, wire, error_text(wire))};
   return {.bytes = put_simple_reply(at, asked.request.cookie, wire)};
 }

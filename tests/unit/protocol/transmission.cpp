@@ -58,6 +58,15 @@ TEST_CASE("transmission: block sizes within the rules of the text") {
   CHECK(sizes(4096, 4096, 100, 1 << 20) == BlockSizes{4096, 4096, 4096});  // at least the preferred
 }
 
+TEST_CASE("transmission: the largest payload is a multiple of the minimum, whatever number limits it") {
+  CHECK(sizes(4096, 4096, 0, 100'001) == BlockSizes{4096, 4096, 98'304});
+  CHECK(sizes(4096, 4096, 100'001, 1 << 20) == BlockSizes{4096, 4096, 98'304});
+  CHECK(sizes(512, 65536, 65537, 1 << 20) == BlockSizes{512, 65536, 65536});
+  CHECK(sizes(65536, 65536, 0, 131'071) == BlockSizes{65536, 65536, 65536});
+  CHECK(sizes(4096, 8192, 0, 12'287) == BlockSizes{4096, 8192, 8192});  // but at least the preferred
+  CHECK(sizes(1, 4096, 0, 100'001) == BlockSizes{1, 4096, 100'001});
+}
+
 TEST_CASE("transmission: which block sizes need not be told") {
   CHECK(are_default({1, 4096, 32 << 20}));
   CHECK(are_default({1, 4096, 64 << 20}));
