@@ -13,7 +13,7 @@ namespace ashlar::protocol {
 struct Admission {
   std::uint64_t size = 0;                // bytes of the export
   std::uint32_t minimum = 1;             // bytes, a power of two: smallest block
-  std::uint32_t max_payload = 1u << 25;  // bytes: largest read or write
+  std::uint32_t max_payload = 1u << 25;  // bytes: largest read or write that is answered
   std::uint16_t transmission_flags = flag_has_flags;
   bool structured = false;         // replies to reads are structured
   bool base_allocation = false;    // the context was selected

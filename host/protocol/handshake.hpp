@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/block_sizes.hpp"
 #include "protocol/catalog.hpp"
 #include "protocol/option_data.hpp"
 
@@ -24,7 +25,7 @@ struct Agreement {
 };
 
 struct HandshakeLimits {
-  std::uint32_t max_payload = 32u << 20;  // bytes, told to the client
+  PayloadLimits max_payload;
 };
 
 class Handshake {

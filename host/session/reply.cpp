@@ -102,7 +102,7 @@ class Replier::Descriptors {
   bool full_ = false;
 };
 
-Replier::Replier(Chain& chain, const Agreement& agreement, std::uint32_t max_payload, spdlog::logger& log)
+Replier::Replier(Chain& chain, const Agreement& agreement, PayloadLimits max_payload, spdlog::logger& log)
     : chain_(chain),
       offered_(chain.geometry().flags),
       structured_(agreement.structured_replies),

@@ -39,8 +39,8 @@ struct Reply {
 
 class Replier {
  public:
-  // `max_payload`: the server's limit on reads and writes, in bytes.
-  Replier(Chain& chain, const protocol::Agreement& agreement, std::uint32_t max_payload, spdlog::logger& log);
+  // `max_payload`: the server's limits on reads and writes.
+  Replier(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload, spdlog::logger& log);
 
   // Bytes to have at hand for the reply.
   std::size_t room(const Asked& asked) const;

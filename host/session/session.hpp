@@ -20,7 +20,7 @@ namespace ashlar::host {
 struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
   std::vector<std::unique_ptr<Export>> exports;
-  std::uint32_t max_payload;
+  protocol::PayloadLimits max_payload;
   std::chrono::milliseconds handshake_timeout;
   std::optional<std::chrono::microseconds> busy_poll;  // none: as experience teaches
   Company company;

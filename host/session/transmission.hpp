@@ -31,7 +31,7 @@ class Transmission {
 
   // What it needs of the server.
   struct Surroundings {
-    std::uint32_t max_payload;
+    protocol::PayloadLimits max_payload;
     std::optional<std::chrono::microseconds> busy_poll;  // see Poller
     BufferPool& pool;
     Executor& executor;

@@ -15,9 +15,6 @@ Geometry as_read_only(Geometry g) {
   g.read_only = true;
   return g;
 }
-BlockSizes sizes(std::uint32_t minimum, std::uint32_t preferred, std::uint32_t maximum, std::uint32_t limit) {
-  return block_sizes({.size = 1 << 20, .minimum = minimum, .preferred = preferred, .maximum = maximum}, limit);
-}
 
 }  // namespace
 
@@ -47,34 +44,6 @@ TEST_CASE("transmission: a read-only export offers nothing that writes") {
   CHECK(flags_of(only(Ops::known(), Flag::promises), true) == 0xced);
 }
 
-TEST_CASE("transmission: block sizes within the rules of the text") {
-  CHECK(sizes(1, 4096, 0, 32 << 20) == BlockSizes{1, 4096, 32 << 20});
-  CHECK(sizes(512, 4096, 1 << 20, 32 << 20) == BlockSizes{512, 4096, 1 << 20});
-  CHECK(sizes(512, 4096, 64 << 20, 32 << 20) == BlockSizes{512, 4096, 32 << 20});
-  CHECK(sizes(1, 1, 0, 1 << 20) == BlockSizes{1, 512, 1 << 20});                   // at least 512
-  CHECK(sizes(65536, 4096, 0, 1 << 20) == BlockSizes{65536, 65536, 1 << 20});      // at least the minimum
-  CHECK(sizes(1, 4 << 20, 1 << 20, 32 << 20) == BlockSizes{1, 1 << 20, 1 << 20});  // fits in a request
-  CHECK(sizes(1, 4 << 20, 0, 3 << 20) == BlockSizes{1, 2 << 20, 3 << 20});
-  CHECK(sizes(4096, 4096, 100, 1 << 20) == BlockSizes{4096, 4096, 4096});  // at least the preferred
-}
-
-TEST_CASE("transmission: the largest payload is a multiple of the minimum, whatever number limits it") {
-  CHECK(sizes(4096, 4096, 0, 100'001) == BlockSizes{4096, 4096, 98'304});
-  CHECK(sizes(4096, 4096, 100'001, 1 << 20) == BlockSizes{4096, 4096, 98'304});
-  CHECK(sizes(512, 65536, 65537, 1 << 20) == BlockSizes{512, 65536, 65536});
-  CHECK(sizes(65536, 65536, 0, 131'071) == BlockSizes{65536, 65536, 65536});
-  CHECK(sizes(4096, 8192, 0, 12'287) == BlockSizes{4096, 8192, 8192});  // but at least the preferred
-  CHECK(sizes(1, 4096, 0, 100'001) == BlockSizes{1, 4096, 100'001});
-}
-
-TEST_CASE("transmission: which block sizes need not be told") {
-  CHECK(are_default({1, 4096, 32 << 20}));
-  CHECK(are_default({1, 4096, 64 << 20}));
-  CHECK_FALSE(are_default({1, 4096, (32 << 20) - 1}));
-  CHECK_FALSE(are_default({512, 4096, 32 << 20}));
-  CHECK_FALSE(are_default({1, 65536, 32 << 20}));
-}
-
 TEST_CASE("transmission: the rules for requests are what was told to the client") {
   const Geometry geometry = {.size = 12345, .flags = Flag::fua, .minimum = 512, .preferred = 1024, .maximum = 65536};
   const Agreement agreement = {
@@ -82,11 +51,14 @@ TEST_CASE("transmission: the rules for requests are what was told to the client"
   const Admission in = admission_for(geometry, agreement, 32 << 20);
   CHECK(in.size == 12345);
   CHECK(in.minimum == 512);
-  CHECK(in.max_payload == 65536);
+  CHECK(in.max_payload == 65536);  // of the layers
   CHECK(in.transmission_flags == 0x4d);
   CHECK(in.structured);
   CHECK(in.base_allocation);
   CHECK(in.offered == Flag::fua);
+  // Longer requests than told are let through, but none that the layers would not take.
+  CHECK(admission_for({.size = 1 << 30}, agreement, {}).max_payload == 64 << 20);
+  CHECK(admission_for({.size = 1 << 30, .maximum = 48 << 20}, agreement, {}).max_payload == 48 << 20);
   const Admission plain = admission_for(geometry, {}, 32 << 20);
   CHECK_FALSE(plain.structured);
   CHECK_FALSE(plain.base_allocation);
