@@ -10,8 +10,8 @@
 
 namespace ashlar::protocol {
 
-// The server's own limits on one read or write, in bytes; any numbers. Without a limit of the user's, clients are told
-// what all of them can do with, while longer requests are answered, too: not every client heeds what it is told.
+// The server's own limits on one read or write, in bytes; any numbers. If the user sets none, clients are told the
+// protocol's default, and longer requests are answered, too: not every client heeds what it is told.
 struct PayloadLimits {
   std::uint32_t advertised = 32u << 20;
   std::uint32_t accepted = 64u << 20;  // >= advertised
