@@ -9,7 +9,7 @@
 
 namespace ashlar::protocol {
 
-// What was negotiated, as far as it bears on requests. See admission_for() in transmission.hpp.
+// What was negotiated, as far as it bears on requests. See admission_for() in offer.hpp.
 struct Admission {
   std::uint64_t size = 0;                // bytes of the export
   std::uint32_t minimum = 1;             // bytes, a power of two: smallest block

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "protocol/codec.hpp"
+#include "protocol/offer.hpp"
 #include "protocol/text.hpp"
-#include "protocol/transmission.hpp"
 #include "protocol/wire.hpp"
 
 namespace ashlar::protocol {

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "protocol/errors.hpp"
-#include "protocol/transmission.hpp"
+#include "protocol/offer.hpp"
 
 namespace ashlar::host {
 namespace {

@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "fake_export.hpp"
-#include "protocol/transmission.hpp"
+#include "protocol/offer.hpp"
 #include "session/reply.hpp"
 #include "wire_pair.hpp"
 

@@ -1,4 +1,4 @@
-// Transmission: what is told to the client of a chain ("Transmission flags"). Exactly what the chain offers.
+// Offer: what is told to the client of a chain ("Transmission flags"). Exactly what the chain offers.
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <cstdint>

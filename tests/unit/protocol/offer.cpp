@@ -1,4 +1,4 @@
-#include "protocol/transmission.hpp"
+#include "protocol/offer.hpp"
 
 #include "catch.hpp"
 
@@ -18,7 +18,7 @@ Geometry as_read_only(Geometry g) {
 
 }  // namespace
 
-TEST_CASE("transmission: each flag has its one cause") {
+TEST_CASE("offer: each flag has its one cause") {
   CHECK(flags_of(only(rw)) == 0x001);
   CHECK(flags_of(as_read_only(only(rw))) == 0x003);
   CHECK(flags_of(only(Op::read)) == 0x003);
@@ -39,12 +39,12 @@ TEST_CASE("transmission: each flag has its one cause") {
   CHECK(flags_of(only(rw | Ops{Op::extents}, Flag::may_trim | Flag::req_one | Flag::shortcuts)) == 0x001);
 }
 
-TEST_CASE("transmission: a read-only export offers nothing that writes") {
+TEST_CASE("offer: a read-only export offers nothing that writes") {
   CHECK(flags_of(as_read_only(only(Ops::known(), Flag::promises)), true) == 0x487);
   CHECK(flags_of(only(Ops::known(), Flag::promises), true) == 0xced);
 }
 
-TEST_CASE("transmission: the rules for requests are what was told to the client") {
+TEST_CASE("offer: the rules for requests are what was told to the client") {
   const Geometry geometry = {.size = 12345, .flags = Flag::fua, .minimum = 512, .preferred = 1024, .maximum = 65536};
   const Agreement agreement = {
       .structured_replies = true, .base_allocation = true, .allocation_context = 1, .transmission_flags = 0x4d};
