@@ -6,6 +6,7 @@
 #include "protocol/admission.hpp"
 #include "protocol/block_sizes.hpp"
 #include "protocol/handshake.hpp"
+#include "protocol/reply_style.hpp"
 #include "protocol/wire.hpp"
 
 namespace ashlar::protocol {
@@ -40,6 +41,10 @@ inline Admission admission_for(const Geometry& geometry, const Agreement& agreem
           .structured = agreement.structured_replies,
           .base_allocation = agreement.base_allocation,
           .offered = geometry.flags};
+}
+
+inline ReplyStyle reply_style_for(const Agreement& agreement) {
+  return ReplyStyle(agreement.structured_replies ? ReplyStyle::Kind::structured : ReplyStyle::Kind::simple);
 }
 
 }  // namespace ashlar::protocol
