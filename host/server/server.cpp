@@ -46,7 +46,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   asio::signal_set signals(io, SIGTERM, SIGINT);  // from here on they wait to be heard
   SessionContext context{.log = logger,
                          .exports = nullptr,
-                         .max_payload = config.server.max_payload,
+                         .max_payload = protocol::payload_limits(config.server.max_payload),
                          .handshake_timeout = config.server.handshake_timeout,
                          .busy_poll = config.server.busy_poll,
                          .pool = BufferPool(config.server.max_memory),

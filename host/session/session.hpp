@@ -28,7 +28,7 @@ struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
   // What a new client is served. [the io_context's thread]
   std::shared_ptr<const Exports> exports;
-  std::uint32_t max_payload;
+  protocol::PayloadLimits max_payload;
   std::chrono::milliseconds handshake_timeout;
   std::optional<std::chrono::microseconds> busy_poll;  // none: it adapts
   BufferPool pool;

@@ -31,7 +31,7 @@ class Transmission {
 
   // What it needs of the server.
   struct Server {
-    std::uint32_t max_payload;
+    protocol::PayloadLimits max_payload;
     std::optional<std::chrono::microseconds> busy_poll;  // see Poller
     Executor& executor;
     Workers& workers;

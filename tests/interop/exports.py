@@ -45,6 +45,14 @@ class Exports(Case):
         self.assertIn("exports available: 2", listed)
         self.assertIn("export: 'first'", listed)
 
+    def test_more_exports_than_options_are_granted_to_a_lone_one(self):
+        names = [f"disk-{number}" for number in range(1200)]
+        server = self.serve([config.memory_export("1M", name) for name in names])
+        listed = run("qemu-nbd", "--list", f"--socket={server.socket}")
+        self.assertEqual([line.split("'")[1] for line in listed.splitlines() if "export: '" in line], names)
+        shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))
+        self.assertEqual([export["export-name"] for export in shown["exports"]], names)
+
     def test_the_name_and_description_of_the_default_export_are_told(self):
         server = self.serve(self.two())
         handle = nbd.NBD()
