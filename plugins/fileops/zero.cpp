@@ -48,8 +48,8 @@ Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
   return result.status;
 }
 
-// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower than waking a
-// worker.
+// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower
+// than waking a worker.
 Status Backend::run_inline(const Zeroing& zeroing) noexcept {
   const bool file = facts_.kind == Kind::file;
   const std::int64_t from = sys_.now();
