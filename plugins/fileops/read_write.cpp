@@ -59,7 +59,7 @@ Status Backend::read_now(std::byte* into, Range range) noexcept {
 
 Status Backend::read_all(std::byte* into, Range range) noexcept {
   if (!facts_.direct) return read_buffered(fd_.get(), into, range);
-  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = read_direct(into, direct); s.failed()) return s;
   return read_buffered(buffered_.get(), into + direct.length, {cut, range.end() - cut});
@@ -108,7 +108,7 @@ Status Backend::write(Io& io) noexcept {
 
 Status Backend::write_all(const std::byte* from, Range range) noexcept {
   if (!facts_.direct) return write_buffered(fd_.get(), from, range);
-  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = write_direct(from, direct); s.failed()) return s;
   return write_buffered(buffered_.get(), from + direct.length, {cut, range.end() - cut});
@@ -146,7 +146,8 @@ Status Backend::write_direct(const std::byte* from, Range range) noexcept {
 // RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
 Status Backend::write_durably(const std::byte* from, Range range) noexcept {
   if (const int error = sync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
-  const bool one_write = !facts_.direct || (range.end() <= facts_.direct_end && range.length <= BounceBuffers::bytes);
+  const bool one_write = !facts_.direct || (range.end() <= direct_end_.load(std::memory_order_relaxed) &&
+                                            range.length <= BounceBuffers::bytes);
   if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
     const auto n = write_dsync(from, range);
     if (n == static_cast<std::int64_t>(range.length)) return Status::success();
@@ -220,7 +221,8 @@ bool Backend::can_lend(const Io& io) noexcept {
 // What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell
 // what is in memory, waiting is for a worker.
 bool Backend::can_lend_cold(const Io& io) const noexcept {
-  return facts_.direct ? io.end() <= facts_.direct_end : !no_nowait_.load(std::memory_order_relaxed);
+  return facts_.direct ? io.end() <= direct_end_.load(std::memory_order_relaxed)
+                       : !no_nowait_.load(std::memory_order_relaxed);
 }
 
 }  // namespace ashlar::fileops

@@ -22,8 +22,9 @@ Status Backend::zero(Io& io) noexcept {
   if (facts_.read_only) return Status{EPERM};
   if (facts_.manual_zeroing) return Status::not_supported();
   const Zeroing zeroing{Op::zero, io.has(Flag::may_trim), io.has(Flag::fast), {io.offset(), io.length()}};
-  if (io.has(Flag::nowait) && !may_run_inline(io)) return Status::would_block();
-  const Status s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing, may_run_inline(io));
+  if (io.has(Flag::nowait)) return may_run_inline(io) ? run_inline(zeroing) : Status::would_block();
+  const Status s = run(zeroing, may_run_inline(io));
+  // Not counted under NOWAIT: writing the zeroes has to wait, and the whole request is repeated then.
   if (s == Status::not_supported() && !zeroing.fast) left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
   return s.ok() && io.has(Flag::fua) ? sync() : s;
 }
@@ -48,8 +49,8 @@ Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
   return result.status;
 }
 
-// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower than waking a
-// worker.
+// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower
+// than waking a worker.
 Status Backend::run_inline(const Zeroing& zeroing) noexcept {
   const bool file = facts_.kind == Kind::file;
   const std::int64_t from = sys_.now();
