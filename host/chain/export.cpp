@@ -26,8 +26,14 @@ ConfigError blame(const Config& config, const LayerConfig& layer, const std::str
   return blame(config, {&one, 1}, complaint);
 }
 
-std::shared_ptr<const Library> find(const Config& config, Registry& registry, ModuleKind kind, const LayerConfig& layer) {
+LayerName layer_name(const ExportConfig& in, ModuleKind kind, const std::string& type) {
+  return {in.name, std::string(name(kind)) + " " + in_quotes(type)};
+}
+
+std::shared_ptr<const Library> find(const Config& config, const ExportConfig& in, Registry& registry, ModuleKind kind,
+                                    const LayerConfig& layer, Activity& activity) {
   try {
+    const Inside inside(activity, activity.keep(layer_name(in, kind, layer.type)), Call::load);
     return registry.find(kind, layer.type);
   } catch (const ModuleError& e) {
     throw ConfigError(config.file, layer.place, std::string("key \"type\": ") + e.what());
@@ -36,26 +42,37 @@ std::shared_ptr<const Library> find(const Config& config, Registry& registry, Mo
 
 }  // namespace
 
-Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, const LayerConfig& layer,
-             bool implicit, const std::shared_ptr<spdlog::logger>& logger)
+Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in,
+             const LayerConfig& layer, bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity)
     : library_(std::move(library)),
+      activity_(activity),
+      name_(activity.keep(layer_name(in, library_->kind(), library_->module().name))),
       implicit_(implicit),
       values_(config, layer, library_->module()),
       log_(logger, who(in, library_->module())) {
+  activity_.check();
   ErrorText refusal;
+  const Inside inside(activity_, name_, Call::create);
   if (const std::int32_t status =
           library_->module().create(&log_.services(), values_.data(), &instance_, refusal.receiver()))
-    throw blame(config, layer, std::string(name(library_->kind())) + " \"" + type() + "\": " + refusal.cause(status));
+    throw blame(config, layer, name_.layer + ": " + refusal.cause(status));
 }
 
-Layer::~Layer() { library_->module().destroy(instance_); }
+Layer::~Layer() {
+  {
+    const Inside inside(activity_, name_, Call::destroy);
+    library_->module().destroy(instance_);
+  }
+  const Inside inside(activity_, name_, Call::unload);  // nobody else may have it in use
+  library_.reset();
+}
 
 Export::Export(const Config& config, const ExportConfig& own, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger)
-    : name_(own.name), description_(own.description), read_only_(own.read_only) {
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity)
+    : activity_(std::move(activity)), name_(own.name), description_(own.description), read_only_(own.read_only) {
   const auto add = [&](ModuleKind kind, const LayerConfig& layer) {
-    layers_.push_back(
-        std::make_unique<Layer>(find(config, registry, kind, layer), config, own, layer, false, logger));
+    layers_.push_back(std::make_unique<Layer>(find(config, own, registry, kind, layer, *activity_), config, own, layer,
+                                              false, logger, *activity_));
     serial_ = serial_ || layers_.back()->library().serial();
   };
   for (const LayerConfig& filter : own.filters) add(ModuleKind::filter, filter);
@@ -81,7 +98,8 @@ void Export::add_zero_emulation(const Config& config, const ExportConfig& own, R
   LayerConfig layer;
   layer.type = "zero-emulation";
   layer.place = own.plugin.place;
-  auto made = std::make_unique<Layer>(find(config, registry, ModuleKind::filter, layer), config, own, layer, true, logger);
+  auto made = std::make_unique<Layer>(find(config, own, registry, ModuleKind::filter, layer, *activity_), config, own,
+                                      layer, true, logger, *activity_);
   serial_ = serial_ || made->library().serial();
   layers_.insert(layers_.end() - 1, std::move(made));
 }

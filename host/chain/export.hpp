@@ -1,16 +1,15 @@
-// Export: the recipe of one export's layers, made from the config. Chain: the layers opened for one connection.
+// Export: the recipe of one export's layers, made from the config. See chain.hpp for the layers of one connection.
 #pragma once
-#include <ashlar/geometry.hpp>
+#include <spdlog/logger.h>
 
 #include <memory>
 #include <mutex>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include <spdlog/logger.h>
-
+#include "chain/activity.hpp"
+#include "chain/chain.hpp"
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "module/registry.hpp"
@@ -18,20 +17,12 @@
 
 namespace ashlar::host {
 
-class Chain;
-
-// A layer that cannot be opened; the text names export and layer and gives the cause.
-class OpenError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 // One layer of an export: a module created with its parameters. Destroyed with the export, before its library is let go.
 class Layer {
  public:
-  // Throws ConfigError with the module's text when create fails.
+  // Throws ConfigError with the module's text when create fails, Stopped.
   Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, const LayerConfig& layer,
-        bool implicit, const std::shared_ptr<spdlog::logger>& logger);
+        bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity);
   ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
@@ -40,9 +31,12 @@ class Layer {
   const char* type() const { return library_->module().name; }
   bool implicit() const { return implicit_; }
   void* instance() const { return instance_; }
+  const LayerName& name() const { return name_; }
 
  private:
   std::shared_ptr<const Library> library_;
+  Activity& activity_;
+  const LayerName& name_;
   bool implicit_;
   Values values_;
   ModuleLog log_;
@@ -51,9 +45,10 @@ class Layer {
 
 class Export {
  public:
-  // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds zero-emulation
-  // right above a plugin that may answer "not supported". Throws ConfigError.
-  Export(const Config& config, const ExportConfig& own, Registry& registry, const std::shared_ptr<spdlog::logger>& logger);
+  // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
+  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped.
+  Export(const Config& config, const ExportConfig& own, Registry& registry,
+         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make());
 
   const std::string& name() const { return name_; }
   const std::string& description() const { return description_; }
@@ -63,8 +58,9 @@ class Export {
   // One call at a time into the whole export, because a layer wants it so.
   bool serial() const { return serial_; }
   std::mutex& serial_mutex() { return serial_mutex_; }
+  Activity& activity() { return *activity_; }
 
-  // Opens all layers, bottom up. Throws OpenError. [any thread]
+  // Opens all layers, bottom up. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open();
 
  private:
@@ -72,49 +68,12 @@ class Export {
   void add_zero_emulation(const Config& config, const ExportConfig& own, Registry& registry,
                           const std::shared_ptr<spdlog::logger>& logger);
 
+  const std::shared_ptr<Activity> activity_;
   std::string name_, description_;
   bool read_only_;
   std::vector<std::unique_ptr<Layer>> layers_;
   bool serial_ = false;
   std::mutex serial_mutex_;
-};
-
-// The layers of an export, opened. Owned by one connection; the export outlives it.
-class Chain {
- public:
-  explicit Chain(Export& of) : export_(of) {}
-  ~Chain();  // closes from the top down
-  Chain(const Chain&) = delete;
-  Chain& operator=(const Chain&) = delete;
-
-  // What the top offers, cut to what a read-only export allows. Fixed at open.
-  const Geometry& geometry() const { return geometry_; }
-  // What each layer offers, from the client's side down.
-  std::vector<Geometry> geometries() const;
-  const Export& exported() const { return export_; }
-
-  // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is serial]
-  int process(ashlar_io& io) {
-    if (!export_.serial()) return top_.process(top_.self, &io);
-    return process_serial(io);
-  }
-
- private:
-  friend class Export;
-  struct Opened {
-    ashlar_device device;
-    ashlar_geometry geometry;
-    ashlar_open how;
-  };
-  // Throws OpenError; what was opened before stays open until the destructor.
-  void open_on_top(Layer& layer);
-  void finish(bool read_only);
-  int process_serial(ashlar_io& io);
-
-  Export& export_;
-  std::vector<std::unique_ptr<Opened>> opened_;  // bottom first
-  ashlar_device top_{};
-  Geometry geometry_;
 };
 
 }  // namespace ashlar::host
