@@ -37,6 +37,7 @@ class Outlet::Sending {
     lock_.lock();
     outlet_.send_posted(lock_, Place::none);
     outlet_.busy_ = false;
+    outlet_.waits_.store(false, std::memory_order_relaxed);
   }
 
  private:
@@ -109,6 +110,7 @@ void Outlet::post(Posted& reply, Place place) {
   busy_ = true;
   send_posted(lock, place);
   busy_ = false;
+  waits_.store(false, std::memory_order_relaxed);
   free_.notify_one();
 }
 
@@ -145,6 +147,7 @@ std::optional<Pace::Clock::time_point> Outlet::start_of_send() const {
 
 // After a send that took `bytes` since `began` and left others to be sent: whether the client may go on.
 bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
+  waits_.store(true, std::memory_order_relaxed);
   if (!began) {
     pace_.reset();
     return true;

@@ -32,9 +32,9 @@ class Outlet {
   // Whether the calling thread has a place among the workers.
   enum class Place : bool { none, has };
 
-  // `pace`: how fast the client has to take what is sent while others want memory.
-  Outlet(Socket& socket, Workers& workers, const MemoryUse& memory, Pace pace = Pace())
-      : socket_(socket), workers_(workers), memory_(memory), pace_(pace) {}
+  // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others want memory.
+  Outlet(Socket& socket, Workers& workers, const MemoryUse& memory, std::atomic<bool>& waits, Pace pace = Pace())
+      : socket_(socket), workers_(workers), memory_(memory), waits_(waits), pace_(pace) {}
 
   // Sends `bytes`; returns when they are taken. [the session's thread]
   void send(std::span<const std::byte> bytes);
@@ -68,6 +68,7 @@ class Outlet {
   Socket& socket_;
   Workers& workers_;
   const MemoryUse& memory_;
+  std::atomic<bool>& waits_;
   std::mutex mutex_;
   std::condition_variable free_;
   bool busy_ = false;  // somebody is sending

@@ -9,6 +9,7 @@
 
 #include <spdlog/logger.h>
 
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "protocol/handshake.hpp"
 #include "session/inbox.hpp"
@@ -62,6 +63,8 @@ class Session : private protocol::Catalog {
   bool in_handshake() const { return !in_transmission_.load(std::memory_order_relaxed); }
   // Whether it keeps memory that others may want, for a request that has come in part. [while it is idle]
   bool holds_memory() const { return inbox_.has_buffer(); }
+  // Whether a reply waits for the client to take it. [any thread]
+  bool waits_to_send() const { return waits_to_send_.load(std::memory_order_relaxed); }
   // To be waited for. [while it is idle]
   Socket& socket() { return *socket_; }
   const Peer& peer() const { return peer_; }
@@ -89,6 +92,7 @@ class Session : private protocol::Catalog {
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
+  std::atomic<bool> waits_to_send_{false};
 
   Waiter waiter_;
   MemoryUse memory_;

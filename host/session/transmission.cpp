@@ -32,7 +32,7 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       stopping_(connection.stopping),
       server_(server),
       replier_(chain, agreement, server.max_payload, server.log),
-      outlet_(socket_, server.workers, memory_),
+      outlet_(socket_, server.workers, memory_, connection.waits_to_send),
       replies_(outlet_, memory_),
       jobs_({.replier = replier_,
              .outlet = outlet_,

@@ -46,6 +46,7 @@ class Transmission {
     MemoryUse& memory;
     Inbox& inbox;
     const std::atomic<bool>& stopping;
+    std::atomic<bool>& waits_to_send;  // see Outlet
   };
 
   // `chain` and what it is given by reference outlive it.

@@ -25,7 +25,8 @@ void outlet_send(benchmark::State& state) {
     Waiter waiter(socket);
     const MemoryUse memory(pool, waiter, socket, stopping);
     Workers workers(1);
-    Outlet outlet(socket, workers, memory);
+    std::atomic<bool> waits{false};
+    Outlet outlet(socket, workers, memory, waits);
     std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0))), taken(bytes.size());
     for (auto _ : state) {
       outlet.send(bytes);

@@ -80,7 +80,7 @@ struct Fixture {
     };
     disk.open();
     replies = std::make_unique<Replies>(disk);
-    outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory);
+    outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory, parts.waits_to_send);
     jobs = std::make_unique<Jobs>(needs(*replies, *outlet, parts, ledger, executor, workers), width);
   }
   ~Fixture() {
@@ -200,7 +200,8 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   Ledger ledger;
   Parts first(pool), second(pool);
   WirePair &one = first.wire, &two = second.wire;
-  Outlet out_one(*first.socket, workers, first.memory), out_two(*second.socket, workers, second.memory);
+  Outlet out_one(*first.socket, workers, first.memory, first.waits_to_send);
+  Outlet out_two(*second.socket, workers, second.memory, second.waits_to_send);
   Jobs busy(needs(replies, out_one, first, ledger, executor, workers), 16);
   Jobs quick(needs(replies, out_two, second, ledger, executor, workers), 16);
   Pin none;

@@ -74,7 +74,7 @@ struct Fixture {
   Parts parts{pool};
   WirePair& wire = parts.wire;
   Workers workers{1};
-  Outlet outlet{*parts.socket, workers, parts.memory, Pace(std::chrono::seconds(2))};
+  Outlet outlet{*parts.socket, workers, parts.memory, parts.waits_to_send, Pace(std::chrono::seconds(2))};
 };
 
 }  // namespace

@@ -34,6 +34,7 @@ struct Parts {
 
   WirePair wire;
   std::atomic<bool> stopping{false};
+  std::atomic<bool> waits_to_send{false};
   std::unique_ptr<Socket> socket;
   Waiter waiter;
   MemoryUse memory;
