@@ -5,6 +5,7 @@
 #include "config/did_you_mean.hpp"
 #include "config/listen_address.hpp"
 #include "config/log_level.hpp"
+#include "config/source.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
 #include "server/server.hpp"
@@ -16,7 +17,7 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
   std::vector<ListenAddress> all;
   for (const std::string& text : texts) {
     try {
-      all.push_back(parse_listen_address(text, std::filesystem::current_path()));
+      all.push_back(parse_listen_address(text, current_folder()));
     } catch (const std::invalid_argument& e) {
       throw UsageError(std::string("--listen: ") + e.what());
     }
@@ -54,7 +55,8 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
 
 Config config_to_serve(const CommandOptions& options) {
   if (options.operand.empty()) throw UsageError("serve: the file's name is empty; name a config or an image");
-  const bool is_image = !options.operand.ends_with(".toml");
+  const Operand kind = kind_of_operand(options.operand);
+  const bool is_image = kind != Operand::config;
   if (options.read_only && !is_image)
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
   Config config = is_image ? config_for_image(options.operand) : read_config(options.operand);

@@ -74,12 +74,14 @@ struct ServerConfig {
 };
 
 struct Config {
-  std::filesystem::path file;
+  std::filesystem::path file;  // as the user named it, for messages
+  // What relative paths in it count from. Absolute; empty when that is the current folder and it has been deleted.
+  std::filesystem::path folder;
   ServerConfig server;
   std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
 };
 
-// Reads and checks a config file. Throws ConfigError.
+// Reads and checks a config, from a file or a pipe. Throws ConfigError.
 Config read_config(const std::filesystem::path& file);
 
 // What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.

@@ -23,12 +23,13 @@ constexpr double shortest_timeout = 0.001;  // s, as it is kept in milliseconds
 
 ListenAddress default_listen_address() { return parse_listen_address("tcp:127.0.0.1:10809", "/"); }
 
-ConfigReader::ConfigReader(std::filesystem::path file)
-    : file_(std::move(file)), folder_(std::filesystem::absolute(file_).lexically_normal().parent_path()) {}
+ConfigReader::ConfigReader(std::filesystem::path file, std::filesystem::path folder)
+    : file_(std::move(file)), folder_(std::move(folder)) {}
 
 Config ConfigReader::read(const TomlTable& root) const {
   Config config;
   config.file = file_;
+  config.folder = folder_;
   read_table(root, root_keys(), "the config", config);
   if (config.exports.empty())
     fail({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");

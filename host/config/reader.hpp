@@ -12,7 +12,8 @@ ListenAddress default_listen_address();
 
 class ConfigReader {
  public:
-  explicit ConfigReader(std::filesystem::path file);
+  // `file`: for the messages; `folder`: what relative paths count from.
+  ConfigReader(std::filesystem::path file, std::filesystem::path folder);
 
   // Throws ConfigError at the first mistake.
   Config read(const TomlTable& root) const;
@@ -67,7 +68,7 @@ class ConfigReader {
   ConfigParameter read_parameter(const TomlEntry& entry) const;
 
   std::filesystem::path file_;
-  std::filesystem::path folder_;  // absolute; what relative paths count from
+  std::filesystem::path folder_;
 };
 
 }  // namespace ashlar::host

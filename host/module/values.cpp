@@ -36,8 +36,6 @@ void refuse_unknown(const Config& config, const ConfigParameter& given, const as
 
 Values::Values(const Config& config, const LayerConfig& layer, const ashlar_module& module) {
   for (const ConfigParameter& given : layer.parameters) refuse_unknown(config, given, module);
-  const auto folder = std::filesystem::absolute(config.file).lexically_normal().parent_path();
-
   for (std::uint32_t i = 0; i < module.n_params; ++i) {
     const ashlar_param& row = *module.params[i];
     const auto given = std::find_if(layer.parameters.begin(), layer.parameters.end(),
@@ -52,7 +50,7 @@ Values::Values(const Config& config, const LayerConfig& layer, const ashlar_modu
       continue;
     }
     try {
-      TypedValue value = is_given ? typed_value(row, given->value, folder) : default_value(row, folder);
+      TypedValue value = is_given ? typed_value(row, given->value, config.folder) : default_value(row, config.folder);
       const char* text = has_text(row.type) ? texts_.emplace_back(std::move(value.text)).c_str() : nullptr;
       values_.push_back({1, row.type, value.number, text});
     } catch (const std::invalid_argument& e) {

@@ -81,6 +81,16 @@ class ConfigMistakes(Case):
         file = self.write("empty.toml", "")
         self.assertIn(f"{file}:1:1: ", self.says("serve", file))
 
+    def test_in_a_config_from_a_pipe(self):
+        for command in ("serve", "check"):
+            done = subprocess.run([PROGRAM, command, "/dev/stdin"], input="[server]\nworkers = 0\n" + GOOD, capture_output=True,
+                                  text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertTrue(done.stderr.startswith("/dev/stdin:2:11: "), done.stderr)
+            done = subprocess.run(["bash", "-c", f'"{PROGRAM}" {command} <(echo "[sever]")'], capture_output=True, text=True,
+                                  timeout=60)
+            self.assertRegex(done.stderr, r'^/dev/fd/[0-9]+:1:2: key "sever"')
+
     # ---- Keys and values ----
 
     def test_unknown_key_of_the_server(self):

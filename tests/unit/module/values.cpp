@@ -28,6 +28,7 @@ struct Module {
 Config config() {
   Config out;
   out.file = "/etc/ashlar/a.toml";
+  out.folder = "/etc/ashlar";
   return out;
 }
 
