@@ -28,6 +28,12 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
   return all;
 }
 
+[[noreturn]] void refuse_misnamed_config(const std::string& file) {
+  throw UsageError("serve: " + in_quotes(file) + " is a config, not a disk image; rename it to " +
+                   in_quotes(std::filesystem::path(file).replace_extension(".toml").string()) +
+                   ", or write: ashlar serve /dev/stdin <" + file);
+}
+
 LogLevel log_level(const CommandOptions& options, LogLevel of_config) {
   if (!options.log_level.empty()) {
     if (const auto level = parse_log_level(options.log_level)) return *level;
@@ -56,7 +62,8 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
 Config config_to_serve(const CommandOptions& options) {
   if (options.operand.empty()) throw UsageError("serve: the file's name is empty; name a config or an image");
   const Operand kind = kind_of_operand(options.operand);
-  const bool is_image = kind != Operand::config;
+  if (kind == Operand::misnamed) refuse_misnamed_config(options.operand);
+  const bool is_image = kind == Operand::image;
   if (options.read_only && !is_image)
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
   Config config = is_image ? config_for_image(options.operand) : read_config(options.operand);

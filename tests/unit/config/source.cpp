@@ -143,3 +143,21 @@ TEST_CASE("a config is known by its name, or as a pipe, or by what comes through
   CHECK(kind_of_operand("/dev/fd/" + std::to_string(fd)) == Operand::image);
   ::close(fd);
 }
+
+TEST_CASE("a config with another name is known as one, even with a mistake in it") {
+  const TempFolder folder;
+  const auto kind = [&](const std::string& text) { return kind_of_operand(folder.write("ashlar.conf", text)); };
+  CHECK(kind(least) == Operand::misnamed);
+  CHECK(kind("# by hand\n[server]\nworkers = 2\n" + least) == Operand::misnamed);
+  CHECK(kind("export = 1\n") == Operand::misnamed);
+  CHECK(kind("workers = = 2\n" + least) == Operand::misnamed);
+  CHECK(kind("workers = = 2\n  \t" + least) == Operand::misnamed);
+
+  CHECK(kind("") == Operand::image);
+  CHECK(kind("[server]\nworkers = 2\n") == Operand::image);
+  CHECK(kind("a text that tells of [[export]]\n") == Operand::image);
+  CHECK(kind(least + std::string(512, '\0')) == Operand::image);
+  const std::size_t largest = 16 << 20;
+  CHECK(kind(least + std::string(largest - least.size(), '\n')) == Operand::misnamed);
+  CHECK(kind(least + std::string(largest - least.size() + 1, '\n')) == Operand::image);
+}
