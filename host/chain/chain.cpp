@@ -5,40 +5,33 @@
 #include "chain/geometry_check.hpp"
 
 namespace ashlar::host {
-namespace {
-
-[[noreturn]] void fail(const Export& in, const Layer& layer, const std::string& what) {
-  throw OpenError("export \"" + in.name() + "\": " + name(layer.library().kind()) + " \"" + layer.type() + "\": " + what);
-}
-
-}  // namespace
-
-void Chain::open_on_top(Layer& layer) {
+void Chain::open_on_top(const Layer& layer, bool read_only) {
   auto opened = std::make_unique<Opened>();
   Opened* below = opened_.empty() ? nullptr : opened_.back().get();
-  opened->how = {sizeof(ashlar_open), export_.read_only() ? 1u : 0u, export_.name().c_str(),
+  opened->how = {sizeof(ashlar_open), read_only ? 1u : 0u, export_.name().c_str(),
                  below != nullptr ? &below->device : nullptr, below != nullptr ? &below->geometry : nullptr};
   opened->device.size = sizeof(ashlar_device);
 
+  const auto fault = [&layer](const std::string& text) { return layer.refused(EIO, text); };
   opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
   ErrorText refusal;
   if (const std::int32_t status =
           layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
-    fail(export_, layer, refusal.cause(status));
+    throw layer.refused(status, refusal.cause(status));
   const ashlar_device& device = opened->device;
-  if (device.close == nullptr) fail(export_, layer, "its device lacks close");
+  if (device.close == nullptr) throw fault("its device lacks close");
   opened_.push_back(std::move(opened));  // from here on the destructor closes it
-  if (device.process == nullptr) fail(export_, layer, "its device lacks process");
-  if (device.describe == nullptr) fail(export_, layer, "its device lacks describe");
+  if (device.process == nullptr) throw fault("its device lacks process");
+  if (device.describe == nullptr) throw fault("its device lacks describe");
 
   ashlar_geometry& g = opened_.back()->geometry;
   g.size = sizeof(ashlar_geometry);
   ErrorText complaint;
   if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
-    fail(export_, layer, complaint.cause(status));
+    throw layer.refused(status, complaint.cause(status));
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
-  if (const std::string fault = geometry_fault(g); !fault.empty()) fail(export_, layer, fault);
+  if (const std::string broken = geometry_fault(g); !broken.empty()) throw fault(broken);
 }
 
 void Chain::finish(bool read_only) {
@@ -52,8 +45,8 @@ void Chain::finish(bool read_only) {
 }
 
 Chain::~Chain() {
-  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
-  if (export_.serial()) alone.lock();
+  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
+  if (layers_.serial) alone.lock();
   while (!opened_.empty()) {
     opened_.back()->device.close(opened_.back()->device.self);
     opened_.pop_back();
@@ -67,7 +60,7 @@ std::vector<Geometry> Chain::geometries() const {
 }
 
 int Chain::process_serial(ashlar_io& io) {
-  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
+  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
   if ((io.flags & ASHLAR_NOWAIT) == 0) alone.lock();
   else if (!alone.try_lock()) return EAGAIN;  // another connection's turn may take long
   return top_.process(top_.self, &io);

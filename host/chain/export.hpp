@@ -1,16 +1,15 @@
 // Export: the recipe of one export's layers, made from the config. Chain: the layers opened for one connection.
 #pragma once
-#include <ashlar/geometry.hpp>
+#include <spdlog/logger.h>
 
+#include <ashlar/geometry.hpp>
 #include <memory>
 #include <mutex>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include <spdlog/logger.h>
-
+#include "chain/open_error.hpp"
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "module/registry.hpp"
@@ -20,69 +19,84 @@ namespace ashlar::host {
 
 class Chain;
 
-// A layer that cannot be opened; the text names export and layer and gives the cause.
-class OpenError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-// One layer of an export: a module created with its parameters. Destroyed with the export, before its library is let go.
+// One layer of an export: a module with its parameters. Destroyed with the export, before its library is let go.
 class Layer {
  public:
-  // Throws ConfigError with the module's text when create fails.
-  Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, const LayerConfig& layer,
+  // Checks the parameters, and calls nothing of the module. Throws ConfigError.
+  Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, LayerConfig layer,
         bool implicit, const std::shared_ptr<spdlog::logger>& logger);
   ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
+  // Creates the layer; called once, before the layer is opened. Throws OpenError with the module's text.
+  void create();
+
   const Library& library() const { return *library_; }
   const char* type() const { return library_->module().name; }
   bool implicit() const { return implicit_; }
   void* instance() const { return instance_; }
+  // What to throw when the module has answered `status` and said `cause`.
+  OpenError refused(std::int32_t status, const std::string& cause) const;
 
  private:
   std::shared_ptr<const Library> library_;
+  const std::string export_name_;
+  const LayerConfig config_;
   bool implicit_;
   Values values_;
   ModuleLog log_;
+  bool created_ = false;
   void* instance_ = nullptr;
+};
+
+// The layers of an export.
+struct Layers {
+  std::vector<std::unique_ptr<Layer>> all;  // from the client's side down; the last is the plugin
+  bool serial = false;                      // one call at a time into all of them, because one wants it so
+  std::mutex serial_mutex;
 };
 
 class Export {
  public:
-  // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds zero-emulation
-  // right above a plugin that may answer "not supported". Throws ConfigError.
+  // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
+  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError. An optional export whose
+  // layers cannot be created or opened is logged and stays without layers: each open() tries all that anew. `registry`
+  // outlives it.
   Export(const Config& config, const ExportConfig& own, Registry& registry, const std::shared_ptr<spdlog::logger>& logger);
 
-  const std::string& name() const { return name_; }
-  const std::string& description() const { return description_; }
-  bool read_only() const { return read_only_; }
-  // From the client's side down; the last is the plugin.
-  std::span<const std::unique_ptr<Layer>> layers() const { return layers_; }
-  // One call at a time into the whole export, because a layer wants it so.
-  bool serial() const { return serial_; }
-  std::mutex& serial_mutex() { return serial_mutex_; }
+  const std::string& name() const { return own().name; }
+  const std::string& description() const { return own().description; }
+  bool read_only() const { return own().read_only; }
+  // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
+  std::span<const std::unique_ptr<Layer>> layers() const;
+  // One call at a time into the whole export, because a layer wants it so. [any thread]
+  bool serial() const;
 
   // Opens all layers, bottom up. Throws OpenError. [any thread]
   std::unique_ptr<Chain> open();
 
  private:
-  std::unique_ptr<Chain> open_layers();
-  void add_zero_emulation(const Config& config, const ExportConfig& own, Registry& registry,
-                          const std::shared_ptr<spdlog::logger>& logger);
+  const ExportConfig& own() const { return config_.exports.front(); }
+  std::shared_ptr<const Library> find(ModuleKind kind, const LayerConfig& layer) const;
+  std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
+  std::unique_ptr<Layers> make();
+  Layers& made();
+  std::unique_ptr<Chain> open(Layers& layers, bool read_only);
+  void add_zero_emulation(Layers& layers);
+  std::string advice(const OpenError& refused, Layers& layers);
 
-  std::string name_, description_;
-  bool read_only_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  bool serial_ = false;
-  std::mutex serial_mutex_;
+  const Config config_;  // of this export alone: optional ones need it again
+  Registry& registry_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  mutable std::mutex make_mutex_;
+  std::unique_ptr<Layers> layers_;  // once there, they stay
 };
 
 // The layers of an export, opened. Owned by one connection; the export outlives it.
 class Chain {
  public:
-  explicit Chain(Export& of) : export_(of) {}
+  Chain(const Export& of, Layers& layers) : export_(of), layers_(layers) {}
   ~Chain();  // closes from the top down
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
@@ -95,7 +109,7 @@ class Chain {
 
   // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is serial]
   int process(ashlar_io& io) {
-    if (!export_.serial()) return top_.process(top_.self, &io);
+    if (!layers_.serial) return top_.process(top_.self, &io);
     return process_serial(io);
   }
 
@@ -106,12 +120,14 @@ class Chain {
     ashlar_geometry geometry;
     ashlar_open how;
   };
-  // Throws OpenError; what was opened before stays open until the destructor.
-  void open_on_top(Layer& layer);
+  // `read_only`: the export will not be written to. Throws OpenError; what was opened before stays open until the
+  // destructor.
+  void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
   int process_serial(ashlar_io& io);
 
-  Export& export_;
+  const Export& export_;
+  Layers& layers_;
   std::vector<std::unique_ptr<Opened>> opened_;  // bottom first
   ashlar_device top_{};
   Geometry geometry_;

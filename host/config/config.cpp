@@ -9,6 +9,7 @@ namespace ashlar::host {
 namespace {
 
 std::string with_place(const std::filesystem::path& file, Place place, const std::string& what) {
+  if (file.empty()) return one_line(what);
   std::string text = file.native();
   if (place.line != 0) text += ':' + std::to_string(place.line) + ':' + std::to_string(place.column);
   return one_line(text + ": " + what);
@@ -28,6 +29,7 @@ Config config_for_image(const std::filesystem::path& image) {
   Config config;
   config.file = image;
   config.folder = current_folder();
+  config.is_image = true;
   config.server.listen = {default_listen_address()};
   ExportConfig& disk = config.exports.emplace_back();
   disk.plugin.type = "file";

@@ -20,6 +20,7 @@ struct Place {
 // A mistake in the config, in one line: FILE:LINE:COLUMN: what, and what to do.
 class ConfigError : public std::runtime_error {
  public:
+  // No `file`: what is wrong stands in none.
   ConfigError(const std::filesystem::path& file, Place place, const std::string& what);
 };
 
@@ -43,6 +44,7 @@ struct ExportConfig {
   std::string name;
   std::string description;
   bool read_only = false;
+  bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
   Place place;
   std::vector<LayerConfig> filters;  // the first is nearest to the client
@@ -77,6 +79,7 @@ struct Config {
   std::filesystem::path file;  // as the user named it, for messages
   // What relative paths in it count from. Absolute; empty when that is the current folder and it has been deleted.
   std::filesystem::path folder;
+  bool is_image = false;  // made for an image named on the command line: messages speak of options, not of keys
   ServerConfig server;
   std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
 };

@@ -59,6 +59,7 @@ class ConfigReader {
   ExportConfig read_export(const TomlNode& node) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
+  void read_optional(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;

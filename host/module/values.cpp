@@ -27,7 +27,7 @@ void refuse_unknown(const Config& config, const ConfigParameter& given, const as
   std::string what_to_do = "; " + did_you_mean(given.key, names);
   if (names.empty()) what_to_do = ", which takes no parameters; take it out";
   // In TOML a key belongs to the table above it, so one of the export that stands too low ends up here.
-  for (const char* key : {"name", "description", "read_only", "zero_emulation"})
+  for (const char* key : {"name", "description", "read_only", "optional", "zero_emulation"})
     if (given.key == key) what_to_do = "; if the export is meant, put it right below [[export]]";
   fail(config, given.place, given.key, "unknown to the " + title(module) + what_to_do);
 }

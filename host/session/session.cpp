@@ -134,6 +134,9 @@ protocol::Catalog::Opened Session::open(std::size_t index) {
   chain_.reset();
   try {
     chain_ = context_.exports[index]->open();
+  } catch (const OpenError& e) {
+    context_.log->error("{}: {}", peer_, e.what());
+    return {nullptr, e.told_to_client(peer_.starts_with("unix"))};
   } catch (const std::exception& e) {
     context_.log->error("{}: {}", peer_, e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};

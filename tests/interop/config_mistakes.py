@@ -201,7 +201,38 @@ class ConfigMistakes(Case):
         self.write("disk.img", "x" * 512)
         self.assert_mistake(with_export('type = "block"\n  path = §"disk.img"'), f"{self.folder}/disk.img")
 
+    def test_a_filter_that_does_not_fit(self):
+        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = §"offset"\noffset = 4194304'), '"offset"', "1048576")
+
+    def test_a_mistake_in_an_optional_export(self):
+        optional = 'name = "disk"\noptional = true'
+        self.assert_mistake(with_export('type = §"flie"', own=optional), '"flie"', '"file"')
+        self.assert_mistake(with_export('type = "file"\n  path = "absent.img"\n  §derect = true', own=optional), '"derect"', '"direct"')
+        self.assert_mistake(with_export('type = "file"\n  path = "absent.img"\n  direct = §"yes"', own=optional), '"direct"', "boolean")
+
+    # Can be read and not be written, by root too.
+    UNWRITABLE = "/sys/kernel/uevent_seqnum"
+
+    def test_an_image_that_cannot_be_written(self):
+        self.assert_mistake(with_export(f'type = "file"\n  path = §"{self.UNWRITABLE}"'),
+                            f"'{self.UNWRITABLE}'", "; write read_only = true below its [[export]] to serve it without writing")
+
     # ---- The command line ----
+
+    def test_images_that_cannot_be_served_are_refused_in_words_of_the_command_line(self):
+        file = self.write("ashlar.conf", GOOD)
+        for image, said in ((self.folder / "absent.img", "cannot open '{}': No such file or directory"),
+                            (self.folder, "cannot open '{}': it is a directory; a regular file or a block device is needed"),
+                            ("/dev/null", "cannot open '{}': it is a character device; a regular file or a block device is needed"),
+                            (file, f'"{{}}" is a config, not a disk image; rename it to "{self.folder}/ashlar.toml", '
+                                   'or write: ashlar serve /dev/stdin <{}')):
+            self.assertEqual(self.says("serve", image), f"ashlar: serve: {said.replace('{}', str(image))}\n")
+        self.assertRegex(self.says("serve", self.UNWRITABLE), f"^ashlar: serve: cannot open '{self.UNWRITABLE}': "
+                         "(Permission denied|Read-only file system); add --read-only to serve it without writing\n$")
+
+    def test_the_advice_about_an_image_that_cannot_be_written_helps(self):
+        server = self.serve_words([self.UNWRITABLE, "--read-only", "--listen", f"unix:{self.folder}/advice.sock"])
+        self.assertTrue(server.alive())
 
     def test_wrong_command_lines(self):
         for words in ((), ("sevre",), ("serve",), ("serve", "--nonsense", "x.toml"), ("check",), ("inspect",), ("inspect", "flie"),

@@ -41,6 +41,7 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.exports[0].name == "disk");
   CHECK(config.exports[0].description.empty());
   CHECK_FALSE(config.exports[0].read_only);
+  CHECK_FALSE(config.exports[0].optional);
   CHECK(config.exports[0].zero_emulation);
   CHECK(config.exports[0].filters.empty());
   CHECK(config.exports[0].plugin.type == "file");
@@ -93,6 +94,7 @@ TEST_CASE("exports and their layers keep the order of the file, and know their p
 name = "disk"
 description = "ünits"
 read_only = true
+optional = true
 zero_emulation = false
 
   [[export.filter]]
@@ -118,16 +120,17 @@ plugin = { type = "memory", size = "1G" }
   CHECK(disk.place.line == 1);
   CHECK(disk.description == "ünits");
   CHECK(disk.read_only);
+  CHECK(disk.optional);
   CHECK_FALSE(disk.zero_emulation);
   REQUIRE(disk.filters.size() == 2);
   CHECK(disk.filters[0].type == "log");
-  CHECK(disk.filters[0].place.line == 8);
+  CHECK(disk.filters[0].place.line == 9);
   CHECK(disk.filters[0].place.column == 10);
   const LayerConfig& align = disk.filters[1];
   REQUIRE(align.parameters.size() == 4);
   CHECK(align.parameters[0].key == "policy");
   CHECK(align.parameters[1].key == "block_size");
-  CHECK(align.parameters[1].place.line == 13);
+  CHECK(align.parameters[1].place.line == 14);
   CHECK(align.parameters[1].place.column == 3);
   CHECK(align.parameters[1].value_place.column == 16);
   CHECK(value<std::string>(align, 0) == "error");
@@ -153,6 +156,7 @@ TEST_CASE("a name and a description of 4096 bytes, and an empty name, are read")
 TEST_CASE("an image becomes the default export over the file plugin") {
   const Config config = config_for_image("disk.img");
   CHECK(config.file == "disk.img");
+  CHECK(config.is_image);
   CHECK(config.server.listen.at(0).text == "tcp:127.0.0.1:10809");
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name.empty());

@@ -80,6 +80,7 @@ TEST_CASE("wrong type in an export") {
              StartsWith(":3:15: key \"description\": found a boolean, wanted a string"));
   CHECK(in_export("read_only = \"yes\"") ==
         ":3:13: key \"read_only\": found a string, wanted a boolean; write true or false, without quotes");
+  CHECK_THAT(in_export("optional = 1"), StartsWith(":3:12: key \"optional\": found an integer, wanted a boolean"));
   CHECK_THAT(in_export("zero_emulation = 0"),
              StartsWith(":3:18: key \"zero_emulation\": found an integer, wanted a boolean"));
   CHECK(in_export("filter = \"log\"") ==
@@ -244,6 +245,7 @@ TEST_CASE("a key with a line break does not break the line") {
 TEST_CASE("a mistake is one line, whatever its file is called and its text says") {
   CHECK(ConfigError("a\nb.toml", {3, 4}, "what\nelse").what() == std::string("a\\nb.toml:3:4: what\\nelse"));
   CHECK(ConfigError("a.toml", {}, "what").what() == std::string("a.toml: what"));
+  CHECK(ConfigError({}, {}, "what\nelse").what() == std::string("what\\nelse"));
 }
 
 TEST_CASE("deep nesting is refused before it can exhaust the stack") {
