@@ -1,5 +1,7 @@
 // Config: the TOML file as plain structs. Reading it finds every mistake that can be found without loading a module.
 #pragma once
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -51,13 +53,18 @@ struct ExportConfig {
   LayerConfig plugin;
 };
 
-// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT or unix:PATH.
+// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH or unix:@NAME.
 struct ListenAddress {
   enum class Kind { tcp, unix_socket } kind = Kind::tcp;
-  std::string text;  // as the user wrote it
+  std::string text;  // as the user wrote it; of a table, its short form
   std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
   std::uint16_t port = 0;
-  std::filesystem::path path;  // unix: absolute
+  std::filesystem::path path;  // unix: the socket's file, absolute; empty: it has none
+  std::string abstract_name;   // unix:@NAME, without the @: a socket without a file (unix(7), "Abstract sockets")
+  // Of the file. None: as the process's umask, user and group have it.
+  std::optional<mode_t> mode;  // 0..0777
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
 };
 
 enum class LogLevel { trace, debug, info, warn, error };
@@ -73,6 +80,7 @@ struct ServerConfig {
   std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
+  std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
 };
 
 struct Config {

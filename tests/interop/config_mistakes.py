@@ -139,6 +139,11 @@ class ConfigMistakes(Case):
         for address in ("127.0.0.1:10809", "tcp:127.0.0.1", "tcp:127.0.0.1:99999", "unix:", "udp:127.0.0.1:1", "unix:/" + "x" * 120):
             self.assert_mistake(GOOD, '"listen"', server=f'listen = [§"{address}"]')
 
+    def test_a_socket_for_nobody_there_is(self):
+        for key, wrong, said in (("owner", "no-such-user", "no user"), ("group", "no-such-group", "no group"), ("mode", "0888", "not a mode")):
+            self.assert_mistake(GOOD, f'"{key}"', f'"{wrong}"', said,
+                                server=f'listen = [{{ unix = "{self.folder}/ashlar.sock", {key} = §"{wrong}" }}]')
+
     # ---- Missing ----
 
     def test_no_exports(self):

@@ -37,6 +37,7 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.server.workers == 256);
   CHECK(config.server.max_memory == 1u << 30);
   CHECK_FALSE(config.server.busy_poll);
+  CHECK(config.server.keepalive == 60s);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name == "disk");
   CHECK(config.exports[0].description.empty());
@@ -61,6 +62,7 @@ max_payload = "1M"
 workers = 3
 max_memory = "2G"
 busy_poll = 50
+keepalive = 5
 )") + least);
   REQUIRE(config.server.listen.size() == 2);
   CHECK(config.server.listen[0].path == folder.path() / "a.sock");
@@ -73,6 +75,7 @@ busy_poll = 50
   CHECK(config.server.workers == 3);
   CHECK(config.server.max_memory == std::uint64_t{2} << 30);
   CHECK(config.server.busy_poll == 50us);
+  CHECK(config.server.keepalive == 5s);
 }
 
 TEST_CASE("limits are read at both of their ends") {
@@ -83,9 +86,55 @@ TEST_CASE("limits are read at both of their ends") {
   CHECK(server("max_payload = 65536").max_payload == 65536);
   CHECK(server("max_payload = \"64M\"").max_payload == 64u << 20);
   CHECK(server("workers = 4096").workers == 4096);
+  CHECK(server("keepalive = 0").keepalive == 0s);
+  CHECK(server("keepalive = 32767").keepalive == 32767s);
   CHECK(server("handshake_timeout = 30").handshake_timeout == 30s);
   CHECK(server("handshake_timeout = 0.001").handshake_timeout == 1ms);
   CHECK(server("handshake_timeout = 86400").handshake_timeout == 24h);
+}
+
+TEST_CASE("an address may be a table, which says more of a socket's file") {
+  const TempFolder folder;
+  const auto listen = read(folder, std::string(R"([server]
+listen = [
+  { unix = "a.sock", mode = "0660", owner = "root", group = "daemon" },
+  { mode = "600", group = "123456", owner = 7, unix = "/run/b.sock" },
+  { unix = "c.sock" },
+  { tcp = "[::1]:0" },
+  { unix = "@d" },
+  "unix:@e",
+]
+)") + least)
+                          .server.listen;
+  REQUIRE(listen.size() == 6);
+  CHECK(listen[0].text == "unix:a.sock");
+  CHECK(listen[0].path == folder.path() / "a.sock");
+  CHECK(listen[0].mode == mode_t{0660});
+  CHECK(listen[0].owner == uid_t{0});
+  CHECK(listen[0].group == gid_t{1});
+  CHECK(listen[1].path == "/run/b.sock");
+  CHECK(listen[1].mode == mode_t{0600});
+  CHECK(listen[1].owner == uid_t{7});
+  CHECK(listen[1].group == gid_t{123456});
+  CHECK(listen[2].path == folder.path() / "c.sock");
+  CHECK_FALSE(listen[2].mode);
+  CHECK_FALSE(listen[2].owner);
+  CHECK_FALSE(listen[2].group);
+  CHECK(listen[3].text == "tcp:[::1]:0");
+  CHECK(listen[3].host == "::1");
+  CHECK(listen[4].abstract_name == "d");
+  CHECK(listen[4].path.empty());
+  CHECK(listen[5].abstract_name == "e");
+}
+
+TEST_CASE("addresses may be tables of their own") {
+  const TempFolder folder;
+  const auto listen =
+      read(folder, std::string("[[server.listen]]\nunix = \"a\"\n[[server.listen]]\ntcp = \":1\"\n") + least)
+          .server.listen;
+  REQUIRE(listen.size() == 2);
+  CHECK(listen[0].path == folder.path() / "a");
+  CHECK(listen[1].port == 1);
 }
 
 TEST_CASE("exports and their layers keep the order of the file, and know their places") {
