@@ -8,48 +8,42 @@
 #include "chain/geometry_check.hpp"
 
 namespace ashlar::host {
-namespace {
+Chain::Chain(const Export& of, Layers& layers)
+    : export_(of), layers_(layers), serial_(layers.serial), activity_(of.activity()) {}
 
-[[noreturn]] void fail(const Export& in, const Layer& layer, const std::string& what) {
-  throw OpenError("export \"" + in.name() + "\": " + layer.name().layer + ": " + what);
-}
-
-}  // namespace
-
-Chain::Chain(Export& of) : export_(of), serial_(of.serial()), activity_(of.activity()) {}
-
-void Chain::open_on_top(Layer& layer) {
+void Chain::open_on_top(const Layer& layer, bool read_only) {
   activity_.check();
   auto opened = std::make_unique<Opened>(layer);
   Opened* below = opened_.empty() ? nullptr : opened_.back().get();
   if (below != nullptr) below->joint.emplace(below->device, below->layer.name(), activity_);
-  opened->how = {sizeof(ashlar_open), export_.read_only() ? 1u : 0u, export_.name().c_str(),
+  opened->how = {sizeof(ashlar_open), read_only ? 1u : 0u, export_.name().c_str(),
                  below != nullptr ? &below->joint->device() : nullptr, below != nullptr ? &below->geometry : nullptr};
   opened->device.size = sizeof(ashlar_device);
 
+  const auto fault = [&layer](const std::string& text) { return layer.refused(EIO, text); };
   opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
   {
     ErrorText refusal;
     const Inside inside(activity_, layer.name(), Call::open);
     if (const std::int32_t status =
             layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
-      fail(export_, layer, refusal.cause(status));
+      throw layer.refused(status, refusal.cause(status));
   }
   const ashlar_device& device = opened->device;
-  if (device.close == nullptr) fail(export_, layer, "its device lacks close");
+  if (device.close == nullptr) throw fault("its device lacks close");
   opened_.push_back(std::move(opened));  // from here on the destructor closes it
-  if (device.process == nullptr) fail(export_, layer, "its device lacks process");
-  if (device.describe == nullptr) fail(export_, layer, "its device lacks describe");
+  if (device.process == nullptr) throw fault("its device lacks process");
+  if (device.describe == nullptr) throw fault("its device lacks describe");
 
   ashlar_geometry& g = opened_.back()->geometry;
   g.size = sizeof(ashlar_geometry);
   ErrorText complaint;
   const Inside inside(activity_, layer.name(), Call::describe);
   if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
-    fail(export_, layer, complaint.cause(status));
+    throw layer.refused(status, complaint.cause(status));
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
-  if (const std::string fault = geometry_fault(g); !fault.empty()) fail(export_, layer, fault);
+  if (const std::string broken = geometry_fault(g); !broken.empty()) throw fault(broken);
 }
 
 void Chain::finish(bool read_only) {
@@ -64,7 +58,7 @@ void Chain::finish(bool read_only) {
 }
 
 Chain::~Chain() {
-  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
+  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
   if (serial_) alone.lock();
   while (!opened_.empty()) {
     {
@@ -87,7 +81,7 @@ Inside Chain::reading_lent(std::uint64_t offset, std::uint64_t length) {
 }
 
 int Chain::process_serial(ashlar_io& io) {
-  std::unique_lock<std::mutex> alone(export_.serial_mutex(), std::defer_lock);
+  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
   if ((io.flags & ASHLAR_NOWAIT) == 0) alone.lock();
   else if (!alone.try_lock()) return EAGAIN;  // another connection's turn may take long
   return call(io);

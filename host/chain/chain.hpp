@@ -3,7 +3,6 @@
 #include <ashlar/geometry.hpp>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <vector>
 
 #include "chain/activity.hpp"
@@ -13,17 +12,12 @@ namespace ashlar::host {
 
 class Export;
 class Layer;
-
-// A layer that cannot be opened; the text names export and layer and gives the cause.
-class OpenError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+struct Layers;
 
 // Owned by one connection; the export outlives it.
 class Chain {
  public:
-  explicit Chain(Export& of);
+  Chain(const Export& of, Layers& layers);
   ~Chain();  // closes from the top down
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
@@ -44,20 +38,22 @@ class Chain {
  private:
   friend class Export;
   struct Opened {
-    explicit Opened(Layer& of) : layer(of) {}
-    Layer& layer;
+    explicit Opened(const Layer& of) : layer(of) {}
+    const Layer& layer;
     ashlar_device device{};
     ashlar_geometry geometry{};
     ashlar_open how{};
     std::optional<Joint> joint;  // for the layer above
   };
-  // Throws OpenError, Stopped; what was opened before stays open until the destructor.
-  void open_on_top(Layer& layer);
+  // `read_only`: the export will not be written to. Throws OpenError, Stopped; what was opened before stays open until the
+  // destructor.
+  void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
   int process_serial(ashlar_io& io);
   int call(ashlar_io& io);
 
-  Export& export_;
+  const Export& export_;
+  Layers& layers_;
   const bool serial_;
   Activity& activity_;
   std::vector<std::unique_ptr<Opened>> opened_;  // bottom first

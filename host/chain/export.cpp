@@ -1,117 +1,146 @@
 #include "chain/export.hpp"
 
-#include "chain/error_text.hpp"
+#include <algorithm>
+#include <cerrno>
+
+#include "chain/chain.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
 
-std::string who(const ExportConfig& in, const ashlar_module& module) {
-  return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
+// A mistake in the config at `place`. Of an image on the command line, which has no keys, only what is wrong.
+ConfigError mistake(const Config& config, Place place, const std::string& key, const std::string& what) {
+  if (config.is_image) return {{}, {}, what};
+  return {config.file, place, "key " + in_quotes(key) + ": " + what};
 }
 
-// A module's complaint as a mistake in the config: at the parameter whose value it names, or else at the layer's type.
-ConfigError blame(const Config& config, std::span<const LayerConfig* const> layers, const std::string& complaint) {
-  for (const LayerConfig* layer : layers)
-    for (const ConfigParameter& parameter : layer->parameters) {
-      const auto* text = std::get_if<std::string>(&parameter.value);
-      if (text == nullptr || text->empty() || complaint.find(*text) == std::string::npos) continue;
-      return {config.file, parameter.value_place, "key " + in_quotes(parameter.key) + ": " + complaint};
-    }
-  return {config.file, layers.front()->place, "key \"type\": " + complaint};
-}
-
-ConfigError blame(const Config& config, const LayerConfig& layer, const std::string& complaint) {
-  const LayerConfig* const one = &layer;
-  return blame(config, {&one, 1}, complaint);
-}
-
-LayerName layer_name(const ExportConfig& in, ModuleKind kind, const std::string& type) {
-  return {in.name, std::string(name(kind)) + " " + in_quotes(type)};
-}
-
-std::shared_ptr<const Library> find(const Config& config, const ExportConfig& in, Registry& registry, ModuleKind kind,
-                                    const LayerConfig& layer, Activity& activity) {
-  try {
-    const Inside inside(activity, activity.keep(layer_name(in, kind, layer.type)), Call::load);
-    return registry.find(kind, layer.type);
-  } catch (const ModuleError& e) {
-    throw ConfigError(config.file, layer.place, std::string("key \"type\": ") + e.what());
-  }
+// A config of one export alone.
+Config config_of(const Config& all, const ExportConfig& own) {
+  return {.file = all.file, .folder = all.folder, .is_image = all.is_image, .server = all.server, .exports = {own}};
 }
 
 }  // namespace
 
-Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in,
-             const LayerConfig& layer, bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity)
-    : library_(std::move(library)),
-      activity_(activity),
-      name_(activity.keep(layer_name(in, library_->kind(), library_->module().name))),
-      implicit_(implicit),
-      values_(config, layer, library_->module()),
-      log_(logger, who(in, library_->module())) {
-  activity_.check();
-  ErrorText refusal;
-  const Inside inside(activity_, name_, Call::create);
-  if (const std::int32_t status =
-          library_->module().create(&log_.services(), values_.data(), &instance_, refusal.receiver()))
-    throw blame(config, layer, name_.layer + ": " + refusal.cause(status));
-}
-
-Layer::~Layer() {
-  {
-    const Inside inside(activity_, name_, Call::destroy);
-    library_->module().destroy(instance_);
-  }
-  const Inside inside(activity_, name_, Call::unload);  // nobody else may have it in use
-  library_.reset();
-}
-
-Export::Export(const Config& config, const ExportConfig& own, Registry& registry,
+Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
                const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity)
-    : activity_(std::move(activity)), name_(own.name), description_(own.description), read_only_(own.read_only) {
-  const auto add = [&](ModuleKind kind, const LayerConfig& layer) {
-    layers_.push_back(std::make_unique<Layer>(find(config, own, registry, kind, layer, *activity_), config, own, layer,
-                                              false, logger, *activity_));
-    serial_ = serial_ || layers_.back()->library().serial();
-  };
-  for (const LayerConfig& filter : own.filters) add(ModuleKind::filter, filter);
-  add(ModuleKind::plugin, own.plugin);
+    : activity_(std::move(activity)),
+      config_(config_of(config, own_config)),
+      registry_(registry),
+      logger_(logger) {
   try {
-    if (own.zero_emulation) add_zero_emulation(config, own, registry, logger);
-    open_layers();
+    layers_ = make();
   } catch (const OpenError& e) {
-    std::vector<const LayerConfig*> layers{&own.plugin};
-    for (const LayerConfig& filter : own.filters) layers.push_back(&filter);
-    throw blame(config, layers, e.what());
+    if (!own().optional)
+      throw mistake(config_, e.facts().place, e.facts().key, config_.is_image ? e.complaint() : e.what());
+    logger_->warn("{}; it is optional, and will be tried again for each client", e.what());
   }
+}
+
+std::span<const std::unique_ptr<Layer>> Export::layers() const {
+  const std::lock_guard lock(make_mutex_);
+  if (layers_ == nullptr) return {};
+  return layers_->all;
+}
+
+bool Export::serial() const {
+  const std::lock_guard lock(make_mutex_);
+  return layers_ != nullptr && layers_->serial;
+}
+
+std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& layer) const {
+  const LayerName& layer_of_export = activity_->keep(layer_name(name(), kind, layer.type));
+  try {
+    const Inside inside(*activity_, layer_of_export, Call::load);
+    return registry_.find(kind, layer.type);
+  } catch (const ModuleError& e) {
+    // A file may come later, with the file system it lies on; a name that is not known is a typing error.
+    std::error_code error;
+    const bool may_come =
+        own().optional && layer.type.find('/') != std::string::npos && !std::filesystem::exists(layer.type, error);
+    if (!may_come) throw mistake(config_, layer.place, "type", e.what());
+    throw OpenError({.who = who(layer_of_export),
+                     .cause = e.what(),
+                     .status = ENOENT,
+                     .paths = {layer.type},
+                     .key = "type",
+                     .place = layer.place});
+  }
+}
+
+std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config, bool implicit) const {
+  return std::make_unique<Layer>(find(kind, config), config_, own(), config, implicit, logger_, *activity_);
+}
+
+std::unique_ptr<Layers> Export::make() {
+  auto layers = std::make_unique<Layers>();
+  // Every mistake of the config is found before any module is asked to do something.
+  for (const LayerConfig& filter : own().filters) layers->all.push_back(layer(ModuleKind::filter, filter, false));
+  layers->all.push_back(layer(ModuleKind::plugin, own().plugin, false));
+  for (const auto& one : layers->all) {
+    one->create();
+    layers->serial = layers->serial || one->library().serial();
+  }
+  try {
+    if (own().zero_emulation) add_zero_emulation(*layers);
+    open(*layers, read_only());
+  } catch (const OpenError& e) {
+    throw OpenError(e.facts(), advice(e, *layers));
+  }
+  return layers;
 }
 
 // A plugin may not be able to zero, or find out only when asked; a filter that writes zeroes then stands above it, where
 // `ashlar check` shows it, rather than hidden in the host.
-void Export::add_zero_emulation(const Config& config, const ExportConfig& own, Registry& registry,
-                                const std::shared_ptr<spdlog::logger>& logger) {
-  const Geometry plugin = open_layers()->geometries().back();
-  const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && !read_only_;
+void Export::add_zero_emulation(Layers& layers) {
+  const Geometry plugin = open(layers, read_only())->geometries().back();
+  const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && !read_only();
   if (!writable || (plugin.ops.has(Op::zero) && !plugin.zero_may_fail)) return;
-  if (layers_.size() > 1 && std::string_view(layers_[layers_.size() - 2]->type()) == "zero-emulation") return;
-  LayerConfig layer;
-  layer.type = "zero-emulation";
-  layer.place = own.plugin.place;
-  auto made = std::make_unique<Layer>(find(config, own, registry, ModuleKind::filter, layer, *activity_), config, own,
-                                      layer, true, logger, *activity_);
-  serial_ = serial_ || made->library().serial();
-  layers_.insert(layers_.end() - 1, std::move(made));
+  if (layers.all.size() > 1 && std::string_view(layers.all[layers.all.size() - 2]->type()) == "zero-emulation") return;
+  LayerConfig config;
+  config.type = "zero-emulation";
+  config.place = own().plugin.place;
+  auto made = layer(ModuleKind::filter, config, true);
+  made->create();
+  layers.serial = layers.serial || made->library().serial();
+  layers.all.insert(layers.all.end() - 1, std::move(made));
 }
 
-std::unique_ptr<Chain> Export::open() { return open_layers(); }
+// What to do about storage that must not be written to, if reading alone is possible.
+std::string Export::advice(const OpenError& refused, Layers& layers) {
+  const std::int32_t status = refused.facts().status;
+  if (read_only() || (status != EACCES && status != EPERM && status != EROFS)) return {};
+  try {
+    open(layers, true);
+  } catch (const OpenError&) {
+    return {};
+  }
+  return std::string("; ") + (config_.is_image ? "add --read-only" : "write read_only = true below its [[export]]") +
+         " to serve it without writing";
+}
 
-std::unique_ptr<Chain> Export::open_layers() {
-  auto chain = std::make_unique<Chain>(*this);  // before the lock, which its destructor takes when a layer fails
-  std::unique_lock<std::mutex> alone(serial_mutex_, std::defer_lock);
-  if (serial_) alone.lock();
-  for (auto layer = layers_.rbegin(); layer != layers_.rend(); ++layer) chain->open_on_top(**layer);
-  chain->finish(read_only_);
+std::unique_ptr<Chain> Export::open() { return open(made(), read_only()); }
+
+Layers& Export::made() {
+  const std::lock_guard lock(make_mutex_);
+  if (layers_ != nullptr) return *layers_;
+  try {
+    layers_ = make();
+  } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
+    throw OpenError(
+        {.who = "export " + in_quotes(name()), .cause = "it has a module that cannot be used", .status = EIO},
+        std::string(": ") + e.what());
+  }
+  return *layers_;
+}
+
+std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only) {
+  auto chain =
+      std::make_unique<Chain>(*this, layers);  // before the lock, which its destructor takes when a layer fails
+  std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
+  if (layers.serial) alone.lock();
+  for (auto layer = layers.all.rbegin(); layer != layers.all.rend(); ++layer) chain->open_on_top(**layer, read_only);
+  chain->finish(read_only);
   return chain;
 }
 

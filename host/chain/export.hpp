@@ -1,4 +1,4 @@
-// Export: the recipe of one export's layers, made from the config. See chain.hpp for the layers of one connection.
+// Export: the recipe of one export's layers, made from the config.
 #pragma once
 #include <spdlog/logger.h>
 
@@ -6,74 +6,53 @@
 #include <mutex>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "chain/activity.hpp"
-#include "chain/chain.hpp"
+#include "chain/layer.hpp"
 #include "config/config.hpp"
-#include "log/log.hpp"
 #include "module/registry.hpp"
-#include "module/values.hpp"
 
 namespace ashlar::host {
 
-// One layer of an export: a module created with its parameters. Destroyed with the export, before its library is let go.
-class Layer {
- public:
-  // Throws ConfigError with the module's text when create fails, Stopped.
-  Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, const LayerConfig& layer,
-        bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity);
-  ~Layer();
-  Layer(const Layer&) = delete;
-  Layer& operator=(const Layer&) = delete;
-
-  const Library& library() const { return *library_; }
-  const char* type() const { return library_->module().name; }
-  bool implicit() const { return implicit_; }
-  void* instance() const { return instance_; }
-  const LayerName& name() const { return name_; }
-
- private:
-  std::shared_ptr<const Library> library_;
-  Activity& activity_;
-  const LayerName& name_;
-  bool implicit_;
-  Values values_;
-  ModuleLog log_;
-  void* instance_ = nullptr;
-};
+class Chain;
 
 class Export {
  public:
   // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
-  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped.
+  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional export whose
+  // layers cannot be created or opened is logged and stays without layers: each open() tries all that anew. `registry`
+  // outlives it.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make());
 
-  const std::string& name() const { return name_; }
-  const std::string& description() const { return description_; }
-  bool read_only() const { return read_only_; }
-  // From the client's side down; the last is the plugin.
-  std::span<const std::unique_ptr<Layer>> layers() const { return layers_; }
-  // One call at a time into the whole export, because a layer wants it so.
-  bool serial() const { return serial_; }
-  std::mutex& serial_mutex() { return serial_mutex_; }
-  Activity& activity() { return *activity_; }
+  const std::string& name() const { return own().name; }
+  const std::string& description() const { return own().description; }
+  bool read_only() const { return own().read_only; }
+  // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
+  std::span<const std::unique_ptr<Layer>> layers() const;
+  // One call at a time into the whole export, because a layer wants it so. [any thread]
+  bool serial() const;
+  Activity& activity() const { return *activity_; }
 
   // Opens all layers, bottom up. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open();
 
  private:
-  std::unique_ptr<Chain> open_layers();
-  void add_zero_emulation(const Config& config, const ExportConfig& own, Registry& registry,
-                          const std::shared_ptr<spdlog::logger>& logger);
+  const ExportConfig& own() const { return config_.exports.front(); }
+  std::shared_ptr<const Library> find(ModuleKind kind, const LayerConfig& layer) const;
+  std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
+  std::unique_ptr<Layers> make();
+  Layers& made();
+  std::unique_ptr<Chain> open(Layers& layers, bool read_only);
+  void add_zero_emulation(Layers& layers);
+  std::string advice(const OpenError& refused, Layers& layers);
 
   const std::shared_ptr<Activity> activity_;
-  std::string name_, description_;
-  bool read_only_;
-  std::vector<std::unique_ptr<Layer>> layers_;
-  bool serial_ = false;
-  std::mutex serial_mutex_;
+  const Config config_;  // of this export alone: optional ones need it again
+  Registry& registry_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  mutable std::mutex make_mutex_;
+  std::unique_ptr<Layers> layers_;  // once there, they stay
 };
 
 }  // namespace ashlar::host

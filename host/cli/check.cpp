@@ -1,3 +1,4 @@
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "cli/commands.hpp"
 #include "config/size.hpp"
@@ -75,16 +76,40 @@ void print_offer(std::ostream& out, const Geometry& top) {
       << (top.multi_conn ? "several connections" : "one connection") << "\n";
 }
 
-void print_export(std::ostream& out, const Config& config, const ExportConfig& own, Export& exported) {
+void print_head(std::ostream& out, const ExportConfig& own) {
+  out << "export " << in_quotes(own.name) << "\n"
+      << "  description  " << (own.description.empty() ? "-" : one_line(own.description)) << "\n";
+}
+
+void print_opened(std::ostream& out, const Config& config, const ExportConfig& own, Export& exported) {
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
-  out << "export " << in_quotes(exported.name()) << "\n"
-      << "  description  " << (exported.description().empty() ? "-" : one_line(exported.description())) << "\n"
-      << "  size         " << bytes_text(top.size) << "\n"
+  print_head(out, own);
+  if (own.optional) out << "  optional     yes; it can be opened now\n";
+  out << "  size         " << bytes_text(top.size) << "\n"
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";
   print_chain(out, config, own, exported);
   print_offer(out, top);
+}
+
+// An optional export that cannot be opened now; its layers are known by their names alone.
+void print_unopened(std::ostream& out, const ExportConfig& own, const OpenError& why) {
+  print_head(out, own);
+  out << "  optional     yes; it cannot be opened now: " << one_line(why.complaint()) << "\n"
+      << "  read-only    " << (own.read_only ? "yes" : "not known") << "\n"
+      << "  chain, from the client to the plugin:\n";
+  for (const LayerConfig& filter : own.filters) out << "    " << one_line(filter.type) << "\n";
+  out << "    " << one_line(own.plugin.type) << "\n";
+}
+
+void print_export(std::ostream& out, const Config& config, const ExportConfig& own, Export& exported) {
+  try {
+    print_opened(out, config, own, exported);
+  } catch (const OpenError& e) {
+    if (!own.optional) throw;
+    print_unopened(out, own, e);
+  }
   out << "\n";
 }
 

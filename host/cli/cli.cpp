@@ -40,7 +40,8 @@ void add_operand(CLI::App& command, const std::string& name, const std::string& 
 
 void add_serve(CLI::App& app, CommandOptions& options) {
   CLI::App& serve = add_command(app, "serve", "Serve the exports of a config, or one disk image", options);
-  add_operand(serve, "FILE", "A config if its name ends in .toml, else a disk image or block device", options);
+  add_operand(serve, "FILE", "A config if its name ends in .toml or it is a pipe, else a disk image or block device",
+              options);
   repeatable(serve, "--listen", options.listen, "ADDR",
              "tcp:HOST:PORT or unix:PATH, instead of the config's addresses; may be repeated");
   serve.add_flag("-v,--verbose", options.verbose, "Log level debug; twice: trace");

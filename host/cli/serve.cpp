@@ -5,6 +5,7 @@
 #include "config/did_you_mean.hpp"
 #include "config/listen_address.hpp"
 #include "config/log_level.hpp"
+#include "config/source.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
 #include "server/server.hpp"
@@ -16,7 +17,7 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
   std::vector<ListenAddress> all;
   for (const std::string& text : texts) {
     try {
-      all.push_back(parse_listen_address(text, std::filesystem::current_path()));
+      all.push_back(parse_listen_address(text, current_folder()));
     } catch (const std::invalid_argument& e) {
       throw UsageError(std::string("--listen: ") + e.what());
     }
@@ -25,6 +26,12 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
       throw UsageError("--listen: " + in_quotes(text) + " is given twice; take one out");
   }
   return all;
+}
+
+[[noreturn]] void refuse_misnamed_config(const std::string& file) {
+  throw UsageError("serve: " + in_quotes(file) + " is a config, not a disk image; rename it to " +
+                   in_quotes(std::filesystem::path(file).replace_extension(".toml").string()) +
+                   ", or write: ashlar serve /dev/stdin <" + file);
 }
 
 LogLevel log_level(const CommandOptions& options, LogLevel of_config) {
@@ -54,7 +61,9 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
 
 Config config_to_serve(const CommandOptions& options) {
   if (options.operand.empty()) throw UsageError("serve: the file's name is empty; name a config or an image");
-  const bool is_image = !options.operand.ends_with(".toml");
+  const Operand kind = kind_of_operand(options.operand);
+  if (kind == Operand::misnamed) refuse_misnamed_config(options.operand);
+  const bool is_image = kind == Operand::image;
   if (options.read_only && !is_image)
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
   Config config = is_image ? config_for_image(options.operand) : read_config(options.operand);
@@ -67,7 +76,12 @@ Config config_to_serve(const CommandOptions& options) {
 int serve_command(const CommandOptions& options, Streams) {
   const Config config = config_to_serve(options);
   Registry registry(module_folders(options, &config.server));
-  return serve(config, registry, make_logger(config.server.log_level));
+  try {
+    return serve(config, registry, make_logger(config.server.log_level));
+  } catch (const ConfigError& e) {
+    if (!config.is_image) throw;
+    throw UsageError(std::string("serve: ") + e.what());
+  }
 }
 
 }  // namespace ashlar::host

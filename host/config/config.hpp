@@ -1,5 +1,7 @@
 // Config: the TOML file as plain structs. Reading it finds every mistake that can be found without loading a module.
 #pragma once
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -20,6 +22,7 @@ struct Place {
 // A mistake in the config, in one line: FILE:LINE:COLUMN: what, and what to do.
 class ConfigError : public std::runtime_error {
  public:
+  // No `file`: what is wrong stands in none.
   ConfigError(const std::filesystem::path& file, Place place, const std::string& what);
 };
 
@@ -43,19 +46,25 @@ struct ExportConfig {
   std::string name;
   std::string description;
   bool read_only = false;
+  bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
   Place place;
   std::vector<LayerConfig> filters;  // the first is nearest to the client
   LayerConfig plugin;
 };
 
-// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT or unix:PATH.
+// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH or unix:@NAME.
 struct ListenAddress {
   enum class Kind { tcp, unix_socket } kind = Kind::tcp;
-  std::string text;  // as the user wrote it
+  std::string text;  // as the user wrote it; of a table, its short form
   std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
   std::uint16_t port = 0;
-  std::filesystem::path path;  // unix: absolute
+  std::filesystem::path path;  // unix: the socket's file, absolute; empty: it has none
+  std::string abstract_name;   // unix:@NAME, without the @: a socket without a file (unix(7), "Abstract sockets")
+  // Of the file. None: as the process's umask, user and group have it.
+  std::optional<mode_t> mode;  // 0..0777
+  std::optional<uid_t> owner;
+  std::optional<gid_t> group;
 };
 
 enum class LogLevel { trace, debug, info, warn, error };
@@ -71,15 +80,19 @@ struct ServerConfig {
   std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
+  std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
 };
 
 struct Config {
-  std::filesystem::path file;
+  std::filesystem::path file;  // as the user named it, for messages
+  // What relative paths in it count from. Absolute; empty when that is the current folder and it has been deleted.
+  std::filesystem::path folder;
+  bool is_image = false;  // made for an image named on the command line: messages speak of options, not of keys
   ServerConfig server;
   std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
 };
 
-// Reads and checks a config file. Throws ConfigError.
+// Reads and checks a config, from a file or a pipe. Throws ConfigError.
 Config read_config(const std::filesystem::path& file);
 
 // What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.

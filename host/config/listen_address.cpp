@@ -15,7 +15,7 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;  // and of an abstract name
 constexpr std::size_t longest_host_name = 253;  // RFC 1035, as text
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
@@ -91,6 +91,14 @@ void parse_unix(std::string_view text, std::string_view path, const std::filesys
   out.kind = ListenAddress::Kind::unix_socket;
   if (path.empty()) refuse(text, "has no path; write unix:/path/of/socket");
   if (path.find('\0') != std::string_view::npos) refuse(text, "has a NUL character; take it out");
+  if (path.starts_with('@')) {
+    out.abstract_name = path.substr(1);
+    if (out.abstract_name.empty()) refuse(text, "has no name; write unix:@NAME");
+    if (out.abstract_name.size() > longest_unix_path)
+      refuse(text, "has a name of " + std::to_string(out.abstract_name.size()) + " bytes; the kernel takes " +
+                       std::to_string(longest_unix_path) + ": choose a shorter one");
+    return;
+  }
   out.path = (folder / path).lexically_normal();
   if (!out.path.has_filename()) refuse(text, "names a folder; write unix:/path/of/socket");
   if (out.path.native().size() > longest_unix_path)
@@ -111,7 +119,7 @@ ListenAddress parse_listen_address(std::string_view text, const std::filesystem:
 
 bool same_address(const ListenAddress& a, const ListenAddress& b) {
   if (a.kind != b.kind) return false;
-  if (a.kind == ListenAddress::Kind::unix_socket) return a.path == b.path;
+  if (a.kind == ListenAddress::Kind::unix_socket) return a.path == b.path && a.abstract_name == b.abstract_name;
   if (a.port != b.port || a.port == 0) return false;
   if (const auto a6 = ip6(a.host), b6 = ip6(b.host); a6 && b6) {
     const auto scope = [](const std::string& host) { return host.substr(std::min(host.find('%'), host.size())); };

@@ -1,8 +1,7 @@
-// The config's root and [server]; the exports are in reader_exports.cpp, the types in reader_types.cpp.
+// The config's root and [server]; its addresses are in reader_listen.cpp, the exports in reader_exports.cpp, the types
+// in reader_types.cpp.
 #include "config/reader.hpp"
 
-#include <algorithm>
-#include <array>
 #include <cmath>
 #include <system_error>
 
@@ -15,20 +14,21 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t most_addresses = 256;
 constexpr double longest_timeout = 86'400;  // s
+constexpr std::int64_t longest_keepalive = 32'767;  // s; MAX_TCP_KEEPIDLE of the kernel
 constexpr double shortest_timeout = 0.001;  // s, as it is kept in milliseconds
 
 }  // namespace
 
 ListenAddress default_listen_address() { return parse_listen_address("tcp:127.0.0.1:10809", "/"); }
 
-ConfigReader::ConfigReader(std::filesystem::path file)
-    : file_(std::move(file)), folder_(std::filesystem::absolute(file_).lexically_normal().parent_path()) {}
+ConfigReader::ConfigReader(std::filesystem::path file, std::filesystem::path folder)
+    : file_(std::move(file)), folder_(std::move(folder)) {}
 
 Config ConfigReader::read(const TomlTable& root) const {
   Config config;
   config.file = file_;
+  config.folder = folder_;
   read_table(root, root_keys(), "the config", config);
   if (config.exports.empty())
     fail({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
@@ -53,31 +53,13 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"workers", &ConfigReader::read_workers},
       {"max_memory", &ConfigReader::read_max_memory},
       {"busy_poll", &ConfigReader::read_busy_poll},
+      {"keepalive", &ConfigReader::read_keepalive},
   };
   return keys;
 }
 
 void ConfigReader::read_server(const TomlEntry& entry, Config& into) const {
   read_table(table(entry.key, entry.node, "a table", "write [server]"), server_keys(), "[server]", into.server);
-}
-
-void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const {
-  constexpr const char* hint = R"(write listen = ["tcp:127.0.0.1:10809"])";
-  const TomlArray& nodes = array(entry, "an array of strings", hint);
-  if (nodes.empty())
-    fail(entry.node.place, entry.key, "is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
-  if (nodes.size() > most_addresses) fail(entry.node.place, entry.key, "has more than 256 addresses; name fewer");
-  for (const TomlNode& node : nodes) {
-    const std::string& text = string(entry.key, node, hint);
-    try {
-      into.listen.push_back(parse_listen_address(text, folder_));
-    } catch (const std::invalid_argument& e) {
-      fail(node.place, entry.key, e.what());
-    }
-    const auto twice = [&](const ListenAddress& other) { return same_address(other, into.listen.back()); };
-    if (std::any_of(into.listen.begin(), into.listen.end() - 1, twice))
-      fail(node.place, entry.key, in_quotes(text) + " is listed twice; take one out");
-  }
 }
 
 void ConfigReader::read_log_level(const TomlEntry& entry, ServerConfig& into) const {
@@ -135,6 +117,10 @@ void ConfigReader::read_busy_poll(const TomlEntry& entry, ServerConfig& into) co
     return;
   }
   into.busy_poll = std::chrono::microseconds(integer(entry, 0, 10'000));
+}
+
+void ConfigReader::read_keepalive(const TomlEntry& entry, ServerConfig& into) const {
+  into.keepalive = std::chrono::seconds(integer(entry, 0, longest_keepalive));
 }
 
 }  // namespace ashlar::host

@@ -12,7 +12,8 @@ ListenAddress default_listen_address();
 
 class ConfigReader {
  public:
-  explicit ConfigReader(std::filesystem::path file);
+  // `file`: for the messages; `folder`: what relative paths count from.
+  ConfigReader(std::filesystem::path file, std::filesystem::path folder);
 
   // Throws ConfigError at the first mistake.
   Config read(const TomlTable& root) const;
@@ -24,27 +25,41 @@ class ConfigReader {
     const char* name;
     void (ConfigReader::*read)(const TomlEntry&, T&) const;
   };
+  // An address to listen at, while its table is read.
+  struct ListenTable {
+    ListenAddress address;
+    const TomlEntry* address_key = nullptr;  // unix or tcp
+    const TomlEntry* file_key = nullptr;     // the last one that is for the file of a unix socket
+  };
   static std::span<const Key<Config>> root_keys();
   static std::span<const Key<ServerConfig>> server_keys();
+  static std::span<const Key<ListenTable>> listen_keys();
   static std::span<const Key<ExportConfig>> export_keys();
   template <class T>
   void read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into) const;
 
   [[noreturn]] void fail(Place place, const std::string& key, const std::string& what) const;
   [[noreturn]] void wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
-                               const char* hint) const;
+                               const std::string& hint) const;
 
   // The value, if it has the type; else wrong_type().
   bool boolean(const TomlEntry& entry) const;
   std::int64_t integer(const TomlEntry& entry, std::int64_t low, std::int64_t high) const;
   std::int64_t size(const TomlEntry& entry, std::int64_t low, std::int64_t high) const;
   // Without NUL, which no name, path or C string can hold.
-  const std::string& string(const std::string& key, const TomlNode& node, const char* hint) const;
+  const std::string& string(const std::string& key, const TomlNode& node, const std::string& hint) const;
   const TomlArray& array(const TomlEntry& entry, const char* wanted, const char* hint) const;
   const TomlTable& table(const std::string& key, const TomlNode& node, const char* wanted, const char* hint) const;
 
   void read_server(const TomlEntry& entry, Config& into) const;
   void read_listen(const TomlEntry& entry, ServerConfig& into) const;
+  ListenAddress listen_text(const std::string& key, const TomlNode& node) const;
+  ListenAddress listen_table(const TomlTable& table, Place place) const;
+  void read_listen_address(const TomlEntry& entry, ListenTable& into) const;
+  void read_mode(const TomlEntry& entry, ListenTable& into) const;
+  void read_owner(const TomlEntry& entry, ListenTable& into) const;
+  void read_group(const TomlEntry& entry, ListenTable& into) const;
+  std::string account(const TomlEntry& entry) const;
   void read_log_level(const TomlEntry& entry, ServerConfig& into) const;
   void read_module_path(const TomlEntry& entry, ServerConfig& into) const;
   void read_max_connections(const TomlEntry& entry, ServerConfig& into) const;
@@ -53,11 +68,13 @@ class ConfigReader {
   void read_workers(const TomlEntry& entry, ServerConfig& into) const;
   void read_max_memory(const TomlEntry& entry, ServerConfig& into) const;
   void read_busy_poll(const TomlEntry& entry, ServerConfig& into) const;
+  void read_keepalive(const TomlEntry& entry, ServerConfig& into) const;
 
   void read_exports(const TomlEntry& entry, Config& into) const;
   ExportConfig read_export(const TomlNode& node) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
+  void read_optional(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;
@@ -67,7 +84,7 @@ class ConfigReader {
   ConfigParameter read_parameter(const TomlEntry& entry) const;
 
   std::filesystem::path file_;
-  std::filesystem::path folder_;  // absolute; what relative paths count from
+  std::filesystem::path folder_;
 };
 
 }  // namespace ashlar::host

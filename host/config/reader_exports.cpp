@@ -15,8 +15,9 @@ constexpr std::size_t longest_text = 4096;  // bytes; proto.md, "String" values
 std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
   static constexpr Key<ExportConfig> keys[] = {
       {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
-      {"read_only", &ConfigReader::read_read_only}, {"zero_emulation", &ConfigReader::read_zero_emulation},
-      {"filter", &ConfigReader::read_filters},      {"plugin", &ConfigReader::read_plugin},
+      {"read_only", &ConfigReader::read_read_only}, {"optional", &ConfigReader::read_optional},
+      {"filter", &ConfigReader::read_filters},      {"zero_emulation", &ConfigReader::read_zero_emulation},
+      {"plugin", &ConfigReader::read_plugin},
   };
   return keys;
 }
@@ -66,6 +67,8 @@ void ConfigReader::read_description(const TomlEntry& entry, ExportConfig& into) 
 }
 
 void ConfigReader::read_read_only(const TomlEntry& entry, ExportConfig& into) const { into.read_only = boolean(entry); }
+
+void ConfigReader::read_optional(const TomlEntry& entry, ExportConfig& into) const { into.optional = boolean(entry); }
 
 void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {
   into.zero_emulation = boolean(entry);

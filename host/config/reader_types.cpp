@@ -12,7 +12,7 @@ void ConfigReader::fail(Place place, const std::string& key, const std::string& 
 }
 
 void ConfigReader::wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
-                              const char* hint) const {
+                              const std::string& hint) const {
   fail(node.place, key, std::string("found ") + type_name(node) + ", wanted " + wanted + "; " + hint);
 }
 
@@ -49,7 +49,7 @@ std::int64_t ConfigReader::size(const TomlEntry& entry, std::int64_t low, std::i
   return bytes;
 }
 
-const std::string& ConfigReader::string(const std::string& key, const TomlNode& node, const char* hint) const {
+const std::string& ConfigReader::string(const std::string& key, const TomlNode& node, const std::string& hint) const {
   const auto* value = std::get_if<std::string>(&node.value);
   if (value == nullptr) wrong_type(key, node, "a string", hint);
   if (value->find('\0') != std::string::npos) fail(node.place, key, "has a NUL character; take it out");

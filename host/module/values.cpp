@@ -27,7 +27,7 @@ void refuse_unknown(const Config& config, const ConfigParameter& given, const as
   std::string what_to_do = "; " + did_you_mean(given.key, names);
   if (names.empty()) what_to_do = ", which takes no parameters; take it out";
   // In TOML a key belongs to the table above it, so one of the export that stands too low ends up here.
-  for (const char* key : {"name", "description", "read_only", "zero_emulation"})
+  for (const char* key : {"name", "description", "read_only", "optional", "zero_emulation"})
     if (given.key == key) what_to_do = "; if the export is meant, put it right below [[export]]";
   fail(config, given.place, given.key, "unknown to the " + title(module) + what_to_do);
 }
@@ -36,8 +36,6 @@ void refuse_unknown(const Config& config, const ConfigParameter& given, const as
 
 Values::Values(const Config& config, const LayerConfig& layer, const ashlar_module& module) {
   for (const ConfigParameter& given : layer.parameters) refuse_unknown(config, given, module);
-  const auto folder = std::filesystem::absolute(config.file).lexically_normal().parent_path();
-
   for (std::uint32_t i = 0; i < module.n_params; ++i) {
     const ashlar_param& row = *module.params[i];
     const auto given = std::find_if(layer.parameters.begin(), layer.parameters.end(),
@@ -52,7 +50,7 @@ Values::Values(const Config& config, const LayerConfig& layer, const ashlar_modu
       continue;
     }
     try {
-      TypedValue value = is_given ? typed_value(row, given->value, folder) : default_value(row, folder);
+      TypedValue value = is_given ? typed_value(row, given->value, config.folder) : default_value(row, config.folder);
       const char* text = has_text(row.type) ? texts_.emplace_back(std::move(value.text)).c_str() : nullptr;
       values_.push_back({1, row.type, value.number, text});
     } catch (const std::invalid_argument& e) {

@@ -16,7 +16,7 @@ class Catalog {
 
   struct Opened {
     const Geometry* geometry = nullptr;  // null: cannot be opened
-    std::string error;                   // why, for the client: no paths, no secrets
+    std::string error;                   // why, in words that the client may read
   };
   // Opens export `index` for this connection, or gives what is already open. Opening another one closes the first.
   // The geometry stays valid until then. May block.

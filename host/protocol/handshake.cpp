@@ -243,7 +243,7 @@ Handshake::Chosen Handshake::choose(std::string_view name) {
     return {};
   }
   const Catalog::Opened opened = catalog_.open(*index);
-  if (!opened.geometry) reply_error(rep_err_policy, "export cannot be opened: " + opened.error);
+  if (!opened.geometry) reply_error(rep_err_policy, opened.error);
   return {*index, opened.geometry};
 }
 
@@ -277,8 +277,8 @@ std::byte* Handshake::reply(std::uint32_t type, std::size_t data_bytes) {
 }
 
 void Handshake::reply_error(std::uint32_t type, std::string_view text) {
-  text = cut_text(text, max_reply_text);
-  put_text(reply(type, text.size()), text);
+  const std::string clean = to_text(cut_text(text, max_reply_text));
+  put_text(reply(type, clean.size()), clean);
 }
 
 }  // namespace ashlar::protocol

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ashlar::protocol {
@@ -30,6 +31,18 @@ inline bool is_text(std::string_view text) {
     text.remove_prefix(length);
   }
   return true;
+}
+
+// `text` with U+FFFD in the place of each byte that makes it none, as names of files may have.
+inline std::string to_text(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = text[0] == '\0' ? 0 : utf8_length(text);
+    if (length == 0) out += "\xef\xbf\xbd";
+    else out += text.substr(0, length);
+    text.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
 }
 
 // The start of `text` that fits in `bytes`, without splitting a UTF-8 sequence.

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "protocol/admission.hpp"
 #include "protocol/block_sizes.hpp"

@@ -142,6 +142,9 @@ protocol::Catalog::Opened Session::open(std::size_t index) {
   chain_.reset();
   try {
     chain_ = (*exports_)[index]->open();
+  } catch (const OpenError& e) {
+    context_.log->error("{}: {}", describe(peer_), e.what());
+    return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {
     context_.log->error("{}: {}", describe(peer_), e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};

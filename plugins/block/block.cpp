@@ -1,5 +1,6 @@
 // The block plugin: a block device as a disk, and nothing else.
 #include "fileops/device.hpp"
+#include "fileops/image_format.hpp"
 #include "fileops/probe.hpp"
 #include "fileops/shared.hpp"
 
@@ -26,13 +27,17 @@ class Block final : public ashlar::fileops::BackendDevice {
                   .direct = create.params.boolean("direct"),
                   .exclusive = create.params.boolean("exclusive"),
                   .block_only = true},
-                 create.host) {}
+                 create.host),
+          hint(std::string(create.params.path("path")), create.host) {}
     ashlar::fileops::SharedBackend shared;
+    ashlar::fileops::FormatHint hint;
   };
 
   static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, true); }
 
-  Block(Layer& layer, const Open& open) : Block(std::make_unique<Use>(layer.shared, open.read_only)) {}
+  Block(Layer& layer, const Open& open) : Block(std::make_unique<Use>(layer.shared, open.read_only)) {
+    layer.hint.give_once();
+  }
 
  private:
   using Use = ashlar::fileops::SharedBackend::Use;

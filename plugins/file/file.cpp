@@ -1,5 +1,6 @@
 // The file plugin: a regular file or a block device as a disk.
 #include "fileops/device.hpp"
+#include "fileops/image_format.hpp"
 #include "fileops/probe.hpp"
 #include "fileops/shared.hpp"
 
@@ -28,13 +29,17 @@ class File final : public ashlar::fileops::BackendDevice {
                   .read_only = create.params.boolean("read_only"),
                   .direct = create.params.boolean("direct"),
                   .manual_zeroing = create.params.choice("zeroing") == "manual"},
-                 create.host) {}
+                 create.host),
+          hint(std::string(create.params.path("path")), create.host) {}
     ashlar::fileops::SharedBackend shared;
+    ashlar::fileops::FormatHint hint;
   };
 
   static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, false); }
 
-  File(Layer& layer, const Open& open) : File(std::make_unique<Use>(layer.shared, open.read_only)) {}
+  File(Layer& layer, const Open& open) : File(std::make_unique<Use>(layer.shared, open.read_only)) {
+    layer.hint.give_once();
+  }
 
  private:
   using Use = ashlar::fileops::SharedBackend::Use;

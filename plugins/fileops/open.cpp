@@ -38,8 +38,6 @@ Kind kind_of(const OpenOptions& options, mode_t mode) {
 }
 
 std::string hint_for(const OpenOptions& options, int error) {
-  if (!options.read_only && (error == EACCES || error == EROFS || error == EPERM))
-    return "; set read_only = true to serve it without writing";
   if (error == EBUSY && options.exclusive) return "; is it mounted? exclusive = false opens it all the same";
   if (error == EINVAL && options.direct) return "; direct = true is not possible there";
   return "";

@@ -81,6 +81,16 @@ class ConfigMistakes(Case):
         file = self.write("empty.toml", "")
         self.assertIn(f"{file}:1:1: ", self.says("serve", file))
 
+    def test_in_a_config_from_a_pipe(self):
+        for command in ("serve", "check"):
+            done = subprocess.run([PROGRAM, command, "/dev/stdin"], input="[server]\nworkers = 0\n" + GOOD, capture_output=True,
+                                  text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertTrue(done.stderr.startswith("/dev/stdin:2:11: "), done.stderr)
+            done = subprocess.run(["bash", "-c", f'"{PROGRAM}" {command} <(echo "[sever]")'], capture_output=True, text=True,
+                                  timeout=60)
+            self.assertRegex(done.stderr, r'^/dev/fd/[0-9]+:1:2: key "sever"')
+
     # ---- Keys and values ----
 
     def test_unknown_key_of_the_server(self):
@@ -128,6 +138,11 @@ class ConfigMistakes(Case):
     def test_not_an_address(self):
         for address in ("127.0.0.1:10809", "tcp:127.0.0.1", "tcp:127.0.0.1:99999", "unix:", "udp:127.0.0.1:1", "unix:/" + "x" * 120):
             self.assert_mistake(GOOD, '"listen"', server=f'listen = [§"{address}"]')
+
+    def test_a_socket_for_nobody_there_is(self):
+        for key, wrong, said in (("owner", "no-such-user", "no user"), ("group", "no-such-group", "no group"), ("mode", "0888", "not a mode")):
+            self.assert_mistake(GOOD, f'"{key}"', f'"{wrong}"', said,
+                                server=f'listen = [{{ unix = "{self.folder}/ashlar.sock", {key} = §"{wrong}" }}]')
 
     # ---- Missing ----
 
@@ -191,7 +206,38 @@ class ConfigMistakes(Case):
         self.write("disk.img", "x" * 512)
         self.assert_mistake(with_export('type = "block"\n  path = §"disk.img"'), f"{self.folder}/disk.img")
 
+    def test_a_filter_that_does_not_fit(self):
+        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = §"offset"\noffset = 4194304'), '"offset"', "1048576")
+
+    def test_a_mistake_in_an_optional_export(self):
+        optional = 'name = "disk"\noptional = true'
+        self.assert_mistake(with_export('type = §"flie"', own=optional), '"flie"', '"file"')
+        self.assert_mistake(with_export('type = "file"\n  path = "absent.img"\n  §derect = true', own=optional), '"derect"', '"direct"')
+        self.assert_mistake(with_export('type = "file"\n  path = "absent.img"\n  direct = §"yes"', own=optional), '"direct"', "boolean")
+
+    # Can be read and not be written, by root too.
+    UNWRITABLE = "/sys/kernel/uevent_seqnum"
+
+    def test_an_image_that_cannot_be_written(self):
+        self.assert_mistake(with_export(f'type = "file"\n  path = §"{self.UNWRITABLE}"'),
+                            f"'{self.UNWRITABLE}'", "; write read_only = true below its [[export]] to serve it without writing")
+
     # ---- The command line ----
+
+    def test_images_that_cannot_be_served_are_refused_in_words_of_the_command_line(self):
+        file = self.write("ashlar.conf", GOOD)
+        for image, said in ((self.folder / "absent.img", "cannot open '{}': No such file or directory"),
+                            (self.folder, "cannot open '{}': it is a directory; a regular file or a block device is needed"),
+                            ("/dev/null", "cannot open '{}': it is a character device; a regular file or a block device is needed"),
+                            (file, f'"{{}}" is a config, not a disk image; rename it to "{self.folder}/ashlar.toml", '
+                                   'or write: ashlar serve /dev/stdin <{}')):
+            self.assertEqual(self.says("serve", image), f"ashlar: serve: {said.replace('{}', str(image))}\n")
+        self.assertRegex(self.says("serve", self.UNWRITABLE), f"^ashlar: serve: cannot open '{self.UNWRITABLE}': "
+                         "(Permission denied|Read-only file system); add --read-only to serve it without writing\n$")
+
+    def test_the_advice_about_an_image_that_cannot_be_written_helps(self):
+        server = self.serve_words([self.UNWRITABLE, "--read-only", "--listen", f"unix:{self.folder}/advice.sock"])
+        self.assertTrue(server.alive())
 
     def test_wrong_command_lines(self):
         for words in ((), ("sevre",), ("serve",), ("serve", "--nonsense", "x.toml"), ("check",), ("inspect",), ("inspect", "flie"),

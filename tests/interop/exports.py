@@ -97,6 +97,43 @@ class Exports(Case):
         wanted[65536 + 20_001:65536 + 30_001] = bytes(10_000)
         self.assert_same(disk.read_bytes(), wanted)
 
+    def refusal(self, uri):
+        """What the server says to a client that cannot have its export."""
+        done = run("qemu-img", "info", uri, ok=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        return done.stdout.split("server reported: ")[1].splitlines()[0]
+
+    def test_a_client_is_told_the_cause_once(self):
+        folder = self.folder / "of my own"
+        folder.mkdir()
+        disk = folder / "my disk.img"
+        disk.write_bytes(pattern(MIB))
+        server = self.serve([config.file_export(disk)], listen=[f"unix:{self.folder}/unix.sock", "tcp:127.0.0.1:0"])
+        disk.unlink()
+        for kind, shown in (("unix", disk), ("tcp", disk.name)):
+            self.assertEqual(self.refusal(server.uri("disk", kind)), f"cannot open '{shown}': No such file or directory")
+
+    def test_an_optional_export_comes_and_goes_with_its_disk(self):
+        disk = self.folder / "late.img"
+        server = self.serve([config.file_export(disk, "late", optional=True),
+                             config.file_export(self.disk("first.img", 1), "first")])
+        self.assertEqual(server.log().count("it is optional, and will be tried again for each client"), 1)
+        with wire.Client(server) as client:
+            client.greet()
+            self.assertEqual([name[4:] for _, name in client.option(wire.OPT_LIST)], [b"late", b"first", b""])
+        self.assert_same(libnbd.connect(server.uri("first")).pread(MIB, 0), pattern(MIB, 1))
+        self.assertIn("No such file or directory", self.refusal(server.uri("late")))
+        disk.write_bytes(pattern(MIB, 2))
+        for name in ("late", ""):
+            handle = libnbd.connect(server.uri(name))
+            self.assert_same(handle.pread(MIB, 0), pattern(MIB, 2), name)
+        # Where zeroing is not possible it is emulated, as in any other export.
+        handle.zero(4096, 4096)
+        self.assert_same(handle.pread(4096, 4096), bytes(4096))
+        handle.shutdown()
+        disk.unlink()
+        self.assertIn("No such file or directory", self.refusal(server.uri("late")))
+
     def opens(self, server):
         return server.log().count(' open export="disk"')
 

@@ -193,6 +193,16 @@ class Listening(Case):
         server = self.serve_words([disk, "--read-only", "--listen", f"unix:{self.folder}/image.sock"])
         self.assertTrue(libnbd.connect(server.uri()).is_read_only())
 
+    def test_a_config_from_a_pipe(self):
+        text = config.toml([config.memory_export(MIB)], listen=[f"unix:{self.folder}/pipe.sock"])
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        writer = threading.Thread(target=pipe.write_text, args=(text,), daemon=True)
+        writer.start()
+        server = self.serve_words([pipe])
+        writer.join()
+        self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
+
     def test_one_client_does_not_block_another(self):
         server = self.serve([config.memory_export(64 * MIB)])
         with wire.Client(server).go() as stuck, wire.Client(server) as silent:

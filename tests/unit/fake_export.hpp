@@ -56,6 +56,11 @@ class FakeModule {
 
   const ashlar_module& table() const { return table_; }
   void make_serial() { table_.threads = ASHLAR_SERIAL; }
+  // From here on no config has what it needs.
+  void need_parameter() {
+    param_.default_text = nullptr;
+    param_.required = 1;
+  }
   // The layer as a config would name it.
   LayerConfig layer() const {
     LayerConfig config;
@@ -70,6 +75,7 @@ class FakeModule {
     return 0;
   };
   Control create, open, describe;             // fail where they return an error
+  std::function<std::int32_t(const ashlar_open&)> open_how;  // likewise, by how it is opened
   std::function<void(ashlar_device&)> spoil;  // what open hands out
   std::function<void()> close, destroy;       // before a device, or the layer, is gone
   Journal* journal = nullptr;
@@ -96,6 +102,7 @@ class FakeModule {
   static std::int32_t open_thunk(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) {
     auto& self = *static_cast<FakeModule*>(layer);
     if (const std::int32_t status = self.enter("open", self.open, error)) return status;
+    if (const std::int32_t status = self.open_how ? self.open_how(*how) : 0) return status;
     out->self = new Device{self, *how};
     out->describe = &describe_thunk;
     out->process = &process_thunk;
@@ -120,16 +127,16 @@ class FakeModule {
 
   // Its only parameter tells the functions above whose they are.
   const std::string self_ = std::to_string(reinterpret_cast<std::intptr_t>(this));
-  const ashlar_param param_{sizeof(ashlar_param),
-                            ASHLAR_PARAM_INT,
-                            "self",
-                            "the fake itself",
-                            self_.c_str(),
-                            0,
-                            0,
-                            INT64_MIN,
-                            INT64_MAX,
-                            nullptr};
+  ashlar_param param_{sizeof(ashlar_param),
+                      ASHLAR_PARAM_INT,
+                      "self",
+                      "the fake itself",
+                      self_.c_str(),
+                      0,
+                      0,
+                      INT64_MIN,
+                      INT64_MAX,
+                      nullptr};
   const ashlar_param* const params_ = &param_;
   ashlar_module table_{};
 };
@@ -154,18 +161,24 @@ class FakeExport {
   struct Settings {
     bool read_only = false;
     bool zero_emulation = false;
+    bool optional = false;
+    bool is_image = false;
+    const FakeModule* absent = nullptr;  // of the modules, the one that cannot be found before add()
     std::shared_ptr<Activity> activity = Activity::make();
   };
   // `modules`: from the client's side down; the last is the plugin. `spare`: can be found, but stands in no config.
   explicit FakeExport(const std::vector<FakeModule*>& modules) : FakeExport(modules, Settings()) {}
   FakeExport(const std::vector<FakeModule*>& modules, Settings settings, const std::vector<FakeModule*>& spare = {}) {
-    for (FakeModule* module : modules) registry_.add(*module);
+    for (FakeModule* module : modules)
+      if (module != settings.absent) registry_.add(*module);
     for (FakeModule* module : spare) registry_.add(*module);
     config_.file = "test.toml";
     ExportConfig own;
     own.name = "disk";
     own.read_only = settings.read_only;
     own.zero_emulation = settings.zero_emulation;
+    own.optional = settings.optional;
+    config_.is_image = settings.is_image;
     for (FakeModule* module : modules) {
       if (module == modules.back()) own.plugin = module->layer();
       else own.filters.push_back(module->layer());
@@ -175,6 +188,8 @@ class FakeExport {
 
   Export& operator*() { return *export_; }
   Export* operator->() { return export_.get(); }
+  const Export& exported() const { return *export_; }
+  void add(const FakeModule& module) { registry_.add(module); }
   std::unique_ptr<Export> release() { return std::move(export_); }
 
   LogText log;

@@ -77,6 +77,49 @@ TEST_CASE("file: the layer's create opens nothing; open does") {
   REQUIRE_THROWS_AS(plugin.open(), Failed);
 }
 
+TEST_CASE("file: an image of another format is served as it is, with one warning") {
+  struct Image {
+    const char* format;
+    std::size_t at;
+    std::string mark;
+  };
+  const auto bytes = [](const char* text, std::size_t length) { return std::string(text, length); };
+  const auto [format, at, mark] = GENERATE_COPY(values<Image>({{"qcow", 0, bytes("QFI\xfb\0\0\0\1", 8)},
+                                                               {"qcow2", 0, bytes("QFI\xfb\0\0\0\2", 8)},
+                                                               {"qcow2", 0, bytes("QFI\xfb\0\0\0\3", 8)},
+                                                               {"qed", 0, bytes("QED\0", 4)},
+                                                               {"vmdk", 0, "KDMV"},
+                                                               {"vmdk", 0, "COWD"},
+                                                               {"vmdk", 0, "# Disk DescriptorFile\nversion=1\n"},
+                                                               {"vhdx", 0, "vhdxfile"},
+                                                               {"vpc", 0, "conectix"},
+                                                               {"vpc", 64 * K - 512, "conectix"},
+                                                               {"vdi", 64, "\x7f\x10\xda\xbe"},
+                                                               {"parallels", 0, "WithouFreSpacExt"}}));
+  INFO(format << " at " << at);
+  const Scratch scratch;
+  const std::string path = scratch.file("image", 64 * K);
+  std::fstream(path, std::ios::in | std::ios::out | std::ios::binary).seekp(static_cast<std::streamoff>(at)) << mark;
+  Plugin plugin(module_file, {{"path", path}});
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_WARN].empty());
+  for (int client = 0; client < 2; ++client) REQUIRE(plugin.open().geometry.size == 64 * K);
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_WARN] ==
+          std::vector<std::string>{"'" + path + "' is a " + format +
+                                   " image, and clients get the bytes that it is made of, not the disk that is in it; "
+                                   "qemu-img convert -f " +
+                                   format + " -O raw makes an image of that disk"});
+}
+
+TEST_CASE("file: a disk is not taken for an image of another format") {
+  const Scratch scratch;
+  const std::string text = GENERATE(as<std::string>{}, "", "Q", "QFI", "conecti", "KDM", "x KDMV", "vhdx file");
+  const std::string path = scratch.filled("disk", 0, ' ');
+  std::ofstream(path) << text;
+  Plugin plugin(module_file, {{"path", path}});
+  REQUIRE(plugin.open().geometry.size == text.size());
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_WARN].empty());
+}
+
 TEST_CASE("file: read only opens without write access and offers no writing op") {
   const Scratch scratch;
   Plugin plugin(module_file, {{"path", scratch.filled("disk", 4096, 'x')}, {"read_only", "true"}});

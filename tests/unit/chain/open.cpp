@@ -131,6 +131,61 @@ TEST_CASE("an export whose plugin fails to be created or opened is a mistake in 
   CHECK_THROWS_WITH(FakeExport(m.all()), StartsWith("test.toml") && ContainsSubstring("No such file or directory"));
 }
 
+TEST_CASE("what may not be written to is refused with the advice to serve it read-only, if that is possible") {
+  ThreeLayers m;
+  std::int32_t status = 0;
+  bool readable = true;
+  m.plugin.open_how = [&](const ashlar_open& how) { return how.read_only != 0 && readable ? 0 : status; };
+  FakeExport::Settings settings;
+  const auto refusal = [&] {
+    try {
+      const FakeExport e(m.all(), settings);
+      return std::string("none");
+    } catch (const ConfigError& e) {
+      return std::string(e.what());
+    }
+  };
+  for (const std::int32_t one : {EACCES, EPERM, EROFS}) {
+    status = one;
+    readable = true;
+    const std::string text = std::generic_category().message(one);
+    settings = {};
+    CHECK(refusal() == "test.toml: key \"type\": export \"disk\": plugin \"disk\": " + text +
+                           "; write read_only = true below its [[export]] to serve it without writing");
+    settings = {.is_image = true};
+    CHECK(refusal() == text + "; add --read-only to serve it without writing");
+    settings = {.zero_emulation = true};
+    CHECK_THAT(refusal(), EndsWith("to serve it without writing"));
+    readable = false;
+    CHECK_THAT(refusal(), EndsWith("plugin \"disk\": " + text));
+    settings = {.read_only = true};
+    CHECK_THAT(refusal(), EndsWith("plugin \"disk\": " + text));
+    readable = true;
+    CHECK(refusal() == "none");
+  }
+  status = ENOENT;
+  settings = {};
+  CHECK_THAT(refusal(), EndsWith("No such file or directory"));
+}
+
+TEST_CASE("a client is told the cause alone, without the folders that the layer was given or only names") {
+  ThreeLayers m;
+  FakeExport e(m.all());
+  m.plugin.open = [](ashlar_error& error) {
+    std::snprintf(error.text, error.capacity, "cannot open '/srv/a b/disk.img': No such file or directory");
+    return ENOENT;
+  };
+  try {
+    e->open();
+    FAIL("was opened");
+  } catch (const OpenError& error) {
+    CHECK(error.what() ==
+          std::string(R"(export "disk": plugin "disk": cannot open '/srv/a b/disk.img': No such file or directory)"));
+    CHECK(error.told_to_client(true) == "cannot open '/srv/a b/disk.img': No such file or directory");
+    CHECK(error.told_to_client(false) == "cannot open 'disk.img': No such file or directory");
+  }
+}
+
 TEST_CASE("a chain offers nothing that writes when the export, the top or the ops make it read-only") {
   ThreeLayers m;
   const Ops reading = Ops::known().without(Ops::writing());

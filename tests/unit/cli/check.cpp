@@ -93,6 +93,48 @@ plugin = { type = "pond", size = 1, wet = true }
   CHECK_THAT(outcome.out, ContainsSubstring("  read-only    no\n"));
 }
 
+TEST_CASE("check says of an optional export whether it can be opened now, and is content either way") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "wet"
+optional = true
+plugin = { type = "pond", size = 1, wet = true }
+[[export]]
+name = "dry"
+description = "gone"
+optional = true
+filter = [{ type = "reed" }]
+plugin = { type = "pond", size = 1, dry = true }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, StartsWith("export \"wet\"\n"
+                                     "  description  -\n"
+                                     "  optional     yes; it can be opened now\n"
+                                     "  size         1 bytes\n"));
+  CHECK_THAT(outcome.out,
+             EndsWith("export \"dry\"\n"
+                      "  description  gone\n"
+                      "  optional     yes; it cannot be opened now: the pond is dry: No such file or directory\n"
+                      "  read-only    not known\n"
+                      "  chain, from the client to the plugin:\n"
+                      "    reed\n"
+                      "    pond\n"
+                      "\n"
+                      "OK: " +
+                      file.string() + ": 2 exports\n"));
+}
+
+TEST_CASE("a mistake in an optional export is one all the same") {
+  const std::string optional = "[[export]]\nname = \"a\"\noptional = true\n";
+  CHECK_THAT(mistake(optional + "plugin = { type = \"pnod\" }\n"),
+             StartsWith(":4:19: key \"type\": no plugin \"pnod\""));
+  CHECK_THAT(mistake(optional + "plugin = { type = \"pond\", size = 1, wide = 2 }\n"),
+             StartsWith(":4:37: key \"wide\": unknown to the plugin \"pond\""));
+  CHECK_THAT(mistake(optional + "plugin = { type = \"pond\", size = true }\n"),
+             StartsWith(":4:34: key \"size\": found a boolean, wanted a size"));
+}
+
 TEST_CASE("module not found") {
   const std::string text = mistake(with_plugin("type = \"pnod\"\nsize = 1\n"));
   CHECK_THAT(text, StartsWith(":4:8: "));

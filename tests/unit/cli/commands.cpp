@@ -79,6 +79,15 @@ TEST_CASE("options of serve") {
                 "ashlar: --read-only is for images; write read_only = true in the [[export]] of the config");
 }
 
+TEST_CASE("a config is not served as a disk for want of the right name") {
+  const TempFolder folder;
+  const auto file = folder.write("ashlar.conf", "[[export]]\nname = \"a\"\n");
+  check_refused({"serve", file.string()}, "ashlar: serve: \"" + file.string() +
+                                              "\" is a config, not a disk image; rename it to \"" +
+                                              (folder.path() / "ashlar.toml").string() +
+                                              "\", or write: ashlar serve /dev/stdin <" + file.string());
+}
+
 TEST_CASE("a module path that is no folder") {
   for (const char* command : {"list", "check", "inspect", "serve"}) {
     std::vector<std::string> args{command, "--module-path", "/nowhere-at-all"};

@@ -37,10 +37,12 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.server.workers == 256);
   CHECK(config.server.max_memory == 1u << 30);
   CHECK_FALSE(config.server.busy_poll);
+  CHECK(config.server.keepalive == 60s);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name == "disk");
   CHECK(config.exports[0].description.empty());
   CHECK_FALSE(config.exports[0].read_only);
+  CHECK_FALSE(config.exports[0].optional);
   CHECK(config.exports[0].zero_emulation);
   CHECK(config.exports[0].filters.empty());
   CHECK(config.exports[0].plugin.type == "file");
@@ -60,6 +62,7 @@ max_payload = "1M"
 workers = 3
 max_memory = "2G"
 busy_poll = 50
+keepalive = 5
 )") + least);
   REQUIRE(config.server.listen.size() == 2);
   CHECK(config.server.listen[0].path == folder.path() / "a.sock");
@@ -72,6 +75,7 @@ busy_poll = 50
   CHECK(config.server.workers == 3);
   CHECK(config.server.max_memory == std::uint64_t{2} << 30);
   CHECK(config.server.busy_poll == 50us);
+  CHECK(config.server.keepalive == 5s);
 }
 
 TEST_CASE("limits are read at both of their ends") {
@@ -82,9 +86,55 @@ TEST_CASE("limits are read at both of their ends") {
   CHECK(server("max_payload = 65536").max_payload == 65536);
   CHECK(server("max_payload = \"64M\"").max_payload == 64u << 20);
   CHECK(server("workers = 4096").workers == 4096);
+  CHECK(server("keepalive = 0").keepalive == 0s);
+  CHECK(server("keepalive = 32767").keepalive == 32767s);
   CHECK(server("handshake_timeout = 30").handshake_timeout == 30s);
   CHECK(server("handshake_timeout = 0.001").handshake_timeout == 1ms);
   CHECK(server("handshake_timeout = 86400").handshake_timeout == 24h);
+}
+
+TEST_CASE("an address may be a table, which says more of a socket's file") {
+  const TempFolder folder;
+  const auto listen = read(folder, std::string(R"([server]
+listen = [
+  { unix = "a.sock", mode = "0660", owner = "root", group = "daemon" },
+  { mode = "600", group = "123456", owner = 7, unix = "/run/b.sock" },
+  { unix = "c.sock" },
+  { tcp = "[::1]:0" },
+  { unix = "@d" },
+  "unix:@e",
+]
+)") + least)
+                          .server.listen;
+  REQUIRE(listen.size() == 6);
+  CHECK(listen[0].text == "unix:a.sock");
+  CHECK(listen[0].path == folder.path() / "a.sock");
+  CHECK(listen[0].mode == mode_t{0660});
+  CHECK(listen[0].owner == uid_t{0});
+  CHECK(listen[0].group == gid_t{1});
+  CHECK(listen[1].path == "/run/b.sock");
+  CHECK(listen[1].mode == mode_t{0600});
+  CHECK(listen[1].owner == uid_t{7});
+  CHECK(listen[1].group == gid_t{123456});
+  CHECK(listen[2].path == folder.path() / "c.sock");
+  CHECK_FALSE(listen[2].mode);
+  CHECK_FALSE(listen[2].owner);
+  CHECK_FALSE(listen[2].group);
+  CHECK(listen[3].text == "tcp:[::1]:0");
+  CHECK(listen[3].host == "::1");
+  CHECK(listen[4].abstract_name == "d");
+  CHECK(listen[4].path.empty());
+  CHECK(listen[5].abstract_name == "e");
+}
+
+TEST_CASE("addresses may be tables of their own") {
+  const TempFolder folder;
+  const auto listen =
+      read(folder, std::string("[[server.listen]]\nunix = \"a\"\n[[server.listen]]\ntcp = \":1\"\n") + least)
+          .server.listen;
+  REQUIRE(listen.size() == 2);
+  CHECK(listen[0].path == folder.path() / "a");
+  CHECK(listen[1].port == 1);
 }
 
 TEST_CASE("exports and their layers keep the order of the file, and know their places") {
@@ -93,6 +143,7 @@ TEST_CASE("exports and their layers keep the order of the file, and know their p
 name = "disk"
 description = "ünits"
 read_only = true
+optional = true
 zero_emulation = false
 
   [[export.filter]]
@@ -118,16 +169,17 @@ plugin = { type = "memory", size = "1G" }
   CHECK(disk.place.line == 1);
   CHECK(disk.description == "ünits");
   CHECK(disk.read_only);
+  CHECK(disk.optional);
   CHECK_FALSE(disk.zero_emulation);
   REQUIRE(disk.filters.size() == 2);
   CHECK(disk.filters[0].type == "log");
-  CHECK(disk.filters[0].place.line == 8);
+  CHECK(disk.filters[0].place.line == 9);
   CHECK(disk.filters[0].place.column == 10);
   const LayerConfig& align = disk.filters[1];
   REQUIRE(align.parameters.size() == 4);
   CHECK(align.parameters[0].key == "policy");
   CHECK(align.parameters[1].key == "block_size");
-  CHECK(align.parameters[1].place.line == 13);
+  CHECK(align.parameters[1].place.line == 14);
   CHECK(align.parameters[1].place.column == 3);
   CHECK(align.parameters[1].value_place.column == 16);
   CHECK(value<std::string>(align, 0) == "error");
@@ -153,6 +205,7 @@ TEST_CASE("a name and a description of 4096 bytes, and an empty name, are read")
 TEST_CASE("an image becomes the default export over the file plugin") {
   const Config config = config_for_image("disk.img");
   CHECK(config.file == "disk.img");
+  CHECK(config.is_image);
   CHECK(config.server.listen.at(0).text == "tcp:127.0.0.1:10809");
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name.empty());

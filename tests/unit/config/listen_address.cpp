@@ -48,6 +48,17 @@ TEST_CASE("unix addresses: a relative path counts from the folder") {
   CHECK(parse("unix:../a.sock").text == "unix:../a.sock");
 }
 
+TEST_CASE("abstract unix addresses have a name and no path") {
+  const ListenAddress address = parse("unix:@a/b c");
+  CHECK(address.kind == ListenAddress::Kind::unix_socket);
+  CHECK(address.abstract_name == "a/b c");
+  CHECK(address.path.empty());
+  CHECK(parse("unix:./@a").path == "/etc/ashlar/@a");
+  CHECK(parse("unix:@" + std::string(107, 'x')).abstract_name.size() == 107);
+  CHECK(refusal("unix:@" + std::string(108, 'x')) ==
+        "\"unix:@" + std::string(108, 'x') + "\" has a name of 108 bytes; the kernel takes 107: choose a shorter one");
+}
+
 TEST_CASE("a unix path may be as long as the kernel takes and no longer") {
   CHECK(parse("unix:/" + std::string(106, 'x')).path.native().size() == 107);
   CHECK(refusal("unix:/" + std::string(107, 'x')) ==
@@ -85,6 +96,7 @@ TEST_CASE("what is no address is refused with what to do") {
       {"tcp://localhost:10809", "has no valid host"},
       {"unix:", "has no path; write unix:/path/of/socket"},
       {"unix:/run/", "names a folder"},
+      {"unix:@", "has no name; write unix:@NAME"},
   };
   for (const Refused& one : all) {
     INFO(one.text);
@@ -107,4 +119,7 @@ TEST_CASE("the same port or socket, however it is written") {
   CHECK_FALSE(same("tcp:[::1]:1", "tcp:[::2]:1"));
   CHECK_FALSE(same("tcp:[fe80::1%a]:1", "tcp:[fe80::1%b]:1"));
   CHECK_FALSE(same("unix:a", "unix:b"));
+  CHECK(same("unix:@a", "unix:@a"));
+  CHECK_FALSE(same("unix:@a", "unix:@b"));
+  CHECK_FALSE(same("unix:@a", "unix:a"));
 }

@@ -28,6 +28,7 @@ struct Module {
 Config config() {
   Config out;
   out.file = "/etc/ashlar/a.toml";
+  out.folder = "/etc/ashlar";
   return out;
 }
 
@@ -91,9 +92,10 @@ TEST_CASE("unknown parameter") {
 
 TEST_CASE("a key of the export below the plugin's header") {
   const Module module;
-  CHECK(mistake({given("description", std::string("x"))}, module.table) ==
-        "/etc/ashlar/a.toml:6:1: key \"description\": unknown to the plugin \"file\"; if the export is meant, put it "
-        "right below [[export]]");
+  for (const std::string key : {"name", "description", "read_only", "optional", "zero_emulation"})
+    CHECK(mistake({given(key.c_str(), std::string("x"))}, module.table) ==
+          "/etc/ashlar/a.toml:6:1: key \"" + key +
+              "\": unknown to the plugin \"file\"; if the export is meant, put it right below [[export]]");
 }
 
 TEST_CASE("missing parameter") {

@@ -180,12 +180,20 @@ TEST_CASE("options: INFO and GO that cannot be granted are answered, and the tal
     CHECK(only_type(answer(option(number, info_data("unknown"))), number) == rep_err_unknown);
     const std::string broken = answer(option(number, info_data("broken")));
     CHECK(only_type(broken, number) == rep_err_policy);
-    CHECK(broken.ends_with("device is busy"));
+    CHECK(broken == reply(number, rep_err_policy, "device is busy"));
     CHECK(only_type(answer(option(number, info_data("\xff"))), number) == rep_err_invalid);
     CHECK(only_type(answer(option(number, info_data(nul_name))), number) == rep_err_invalid);
   }
   CHECK(talk(client_flags() + option(go, info_data("unknown")) + option(go, info_data("disk"))).state ==
         State::transmission);
+}
+
+TEST_CASE("options: an error's text is UTF-8 whatever the name of a file is") {
+  FakeCatalog catalog;
+  catalog.exports[0].error = "no \xe4";
+  Talk session(catalog);
+  session.offer(client_flags() + option(go, info_data("disk")));
+  CHECK(session.outcome().output == reply(go, rep_err_policy, "no \uFFFD"));
 }
 
 TEST_CASE("options: an error's text stays a line") {

@@ -33,6 +33,14 @@ TEST_CASE("text: what is not UTF-8, or has a NUL, is no text") {
   CHECK_FALSE(is_text("\xff"));
 }
 
+TEST_CASE("text: what is none becomes text") {
+  CHECK(to_text("").empty());
+  CHECK(to_text("Größe €") == "Größe €");
+  CHECK(to_text("a\0b"s) == "a\uFFFDb");
+  CHECK(to_text("\xe4 \xe2\x82") == "\uFFFD \uFFFD\uFFFD");
+  CHECK(is_text(to_text("\xed\xa0\x80\xff")));
+}
+
 TEST_CASE("text: cutting never splits a character") {
   CHECK(cut_text("abc", 3) == "abc");
   CHECK(cut_text("abc", 2) == "ab");

@@ -1,0 +1,65 @@
+#include "config/account.hpp"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <stdexcept>
+#include <vector>
+
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t first_buffer = 1024, largest_buffer = std::size_t{1} << 20;
+
+// The entry of `name`, as `find`, one of getpwnam_r(3) and getgrnam_r(3), has it; its texts are in `buffer`.
+template <class Entry>
+bool look_up(const std::string& name, Entry& entry, std::vector<char>& buffer,
+             int (*find)(const char*, Entry*, char*, std::size_t, Entry**)) {
+  for (std::size_t size = first_buffer; size <= largest_buffer; size *= 4) {
+    buffer.resize(size);
+    Entry* found = nullptr;
+    const int error = find(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (error != ERANGE) return error == 0 && found != nullptr;
+  }
+  return false;
+}
+
+// The highest number means "leave it as it is" to chown(2).
+std::optional<std::uint32_t> as_number(const std::string& text) {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc{} || rest != end || number == std::numeric_limits<std::uint32_t>::max()) return std::nullopt;
+  return number;
+}
+
+[[noreturn]] void refuse(const char* kind, const std::string& name) {
+  throw std::invalid_argument(std::string("no ") + kind + " " + in_quotes(name) +
+                              " on this machine; name one that there is, or give its number");
+}
+
+}  // namespace
+
+uid_t user_number(const std::string& name) {
+  passwd entry{};
+  std::vector<char> buffer;
+  if (const auto number = as_number(name)) return *number;
+  if (look_up(name, entry, buffer, &::getpwnam_r)) return entry.pw_uid;
+  refuse("user", name);
+}
+
+gid_t group_number(const std::string& name) {
+  group entry{};
+  std::vector<char> buffer;
+  if (const auto number = as_number(name)) return *number;
+  if (look_up(name, entry, buffer, &::getgrnam_r)) return entry.gr_gid;
+  refuse("group", name);
+}
+
+}  // namespace ashlar::host

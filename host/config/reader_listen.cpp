@@ -1,0 +1,131 @@
+// ConfigReader's addresses to listen at, in their short form and as tables.
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+
+#include "config/account.hpp"
+#include "config/listen_address.hpp"
+#include "config/reader.hpp"
+#include "config/reader_table.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t most_addresses = 256;
+constexpr std::uint32_t all_rights = 0777, rights_to_write = 0222;
+
+// The mode that 3 or 4 octal digits stand for.
+mode_t parse_mode(const std::string& text) {
+  std::uint32_t mode = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  const bool octal =
+      error == std::errc{} && rest == text.data() + text.size() && (text.size() == 3 || text.size() == 4);
+  if (!octal || mode > all_rights)
+    throw std::invalid_argument(in_quotes(text) + " is not a mode; write its octal digits, such as \"0660\"");
+  if ((mode & rights_to_write) == 0)
+    throw std::invalid_argument(in_quotes(text) +
+                                " lets nobody connect; that takes the right to write, as in \"0660\"");
+  return mode;
+}
+
+}  // namespace
+
+std::span<const ConfigReader::Key<ConfigReader::ListenTable>> ConfigReader::listen_keys() {
+  static constexpr Key<ListenTable> keys[] = {{"unix", &ConfigReader::read_listen_address},
+                                              {"tcp", &ConfigReader::read_listen_address},
+                                              {"mode", &ConfigReader::read_mode},
+                                              {"owner", &ConfigReader::read_owner},
+                                              {"group", &ConfigReader::read_group}};
+  return keys;
+}
+
+void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const {
+  const TomlArray& nodes = array(entry, "an array of addresses", R"(write listen = ["tcp:127.0.0.1:10809"])");
+  if (nodes.empty())
+    fail(entry.node.place, entry.key, "is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
+  if (nodes.size() > most_addresses) fail(entry.node.place, entry.key, "has more than 256 addresses; name fewer");
+  for (const TomlNode& node : nodes) {
+    if (const auto* table = std::get_if<TomlTable>(&node.value))
+      into.listen.push_back(listen_table(*table, node.place));
+    else into.listen.push_back(listen_text(entry.key, node));
+    const auto twice = [&](const ListenAddress& other) { return same_address(other, into.listen.back()); };
+    if (std::any_of(into.listen.begin(), into.listen.end() - 1, twice))
+      fail(node.place, entry.key, in_quotes(into.listen.back().text) + " is listed twice; take one out");
+  }
+}
+
+ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& node) const {
+  if (!std::holds_alternative<std::string>(node.value))
+    wrong_type(key, node, "a string or a table",
+               R"(write "unix:/run/a.sock" or { unix = "/run/a.sock", mode = "0660" })");
+  try {
+    return parse_listen_address(string(key, node, ""), folder_);
+  } catch (const std::invalid_argument& e) {
+    fail(node.place, key, e.what());
+  }
+}
+
+ListenAddress ConfigReader::listen_table(const TomlTable& table, Place place) const {
+  ListenTable read;
+  read_table(table, listen_keys(), "an address of listen", read);
+  if (read.address_key == nullptr)
+    fail(place, "listen", R"(names no address; add unix = "/run/a.sock" or tcp = "127.0.0.1:10809")");
+  if (read.file_key != nullptr && read.address.path.empty())
+    fail(read.file_key->place, read.file_key->key, "is for unix sockets that are files; take it out");
+  return read.address;
+}
+
+void ConfigReader::read_listen_address(const TomlEntry& entry, ListenTable& into) const {
+  const std::string kind = entry.key + ":";
+  const std::string& text = string(entry.key, entry.node, "write what stands behind " + kind + " in the short form");
+  if (into.address_key != nullptr)
+    fail(entry.place, entry.key,
+         "given beside " + in_quotes(into.address_key->key) + "; make it an address of its own");
+  if (text.starts_with(kind)) fail(entry.node.place, entry.key, "begins with " + kind + " again; leave that out");
+  into.address_key = &entry;
+  ListenAddress parsed;
+  try {
+    parsed = parse_listen_address(kind + text, folder_);
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
+  parsed.mode = into.address.mode;
+  parsed.owner = into.address.owner;
+  parsed.group = into.address.group;
+  into.address = std::move(parsed);
+}
+
+void ConfigReader::read_mode(const TomlEntry& entry, ListenTable& into) const {
+  into.file_key = &entry;
+  try {
+    into.address.mode = parse_mode(string(entry.key, entry.node, R"(write its octal digits in quotes: "0660")"));
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
+}
+
+std::string ConfigReader::account(const TomlEntry& entry) const {
+  if (const auto* number = std::get_if<std::int64_t>(&entry.node.value)) return std::to_string(*number);
+  return string(entry.key, entry.node, "write a name in quotes, or a number");
+}
+
+void ConfigReader::read_owner(const TomlEntry& entry, ListenTable& into) const {
+  into.file_key = &entry;
+  try {
+    into.address.owner = user_number(account(entry));
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
+}
+
+void ConfigReader::read_group(const TomlEntry& entry, ListenTable& into) const {
+  into.file_key = &entry;
+  try {
+    into.address.group = group_number(account(entry));
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
+}
+
+}  // namespace ashlar::host
