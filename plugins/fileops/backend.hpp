@@ -99,17 +99,17 @@ class Backend {
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
   bool can_lend(const Io& io) noexcept;
   bool can_lend_cold(const Io& io) const noexcept;
-  Status sync() noexcept;
-  Status sync_failed(int error) noexcept;
+  Status datasync() noexcept;
+  Status datasync_failed(int error) noexcept;
 
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;
   Status run_inline(const Zeroing& zeroing) noexcept;
   Status act(const Zeroing& zeroing) noexcept;
-  Status zero_range(const Zeroing& zeroing) noexcept;
+  Status do_zero(const Zeroing& zeroing) noexcept;
   Status zero_by_plan(const Question& question, Range range) noexcept;
-  Status write_zeroes_at(Range range) noexcept;
-  Status trim_range(Range range) noexcept;
+  Status fill_with_zeroes(Range range) noexcept;
+  Status do_trim(Range range) noexcept;
   int attempt(const char* op, Method method, Range range) noexcept;
 
   // extents.cpp
@@ -139,7 +139,7 @@ class Backend {
   std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
   std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
   std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
-  std::atomic<int> sync_error_{0};                 // of the first fdatasync that failed
+  std::atomic<int> datasync_error_{0};             // of the first fdatasync that failed
   std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
 };
 
