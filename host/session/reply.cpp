@@ -32,17 +32,19 @@ std::size_t Replier::room(const Asked& asked) const {
 }
 
 Reply Replier::run(const Asked& asked, std::byte* at, Flags shortcuts) {
-  const Flags flags = asked.verdict.layer_flags | (shortcuts & offered_);
-  if (asked.verdict.op == Op::read) {
-    const bool may_fragment = style_.chunked() && !asked.verdict.form.one_chunk;
-    return read(asked, at, may_fragment ? flags | (Flag::may_hole & offered_) : flags);
-  }
+  const Flags flags = asked.verdict.layer_flags | (shortcuts.without(Flag::lend_only) & offered_);
+  if (asked.verdict.op == Op::read) return read(asked, at, flags | may_hole(asked));
   if (asked.verdict.op == Op::extents) return extents(asked, at, flags);
   Io io(asked.verdict.op, asked.request.offset, asked.request.length, flags);
   if (asked.verdict.op == Op::write) io.data = const_cast<std::byte*>(asked.payload);
   if (asked.verdict.op == Op::flush) io.ashlar_io::offset = io.ashlar_io::length = 0;
   const int error = call(asked, io);
   return error == 0 ? succeed(asked, at) : not_done(asked, at, error);
+}
+
+// Whether the layers may tell of the zeroes of a read: the reply can, and they know how to.
+Flags Replier::may_hole(const Asked& asked) const {
+  return style_.chunked() && !asked.verdict.form.one_chunk ? Flag::may_hole & offered_ : Flag::none;
 }
 
 // Calls the chain. EAGAIN only ever means that nothing was done because of Flag::nowait.
@@ -78,6 +80,20 @@ Reply Replier::read(const Asked& asked, std::byte* at, Flags flags) {
   if (!segments.told()) return {.bytes = lay_out_header(asked, at) + asked.request.length};
   if (!segments.complete()) return fail(asked, at, failed(asked, EIO));  // a module that lost count
   return {.bytes = lay_out_sparse(style_, asked.request, segments.list(), at)};
+}
+
+Reply Replier::try_lend(const Asked& asked, std::byte* at) {
+  constexpr Flags needed = Flag::nowait | Flag::may_lend | Flag::lend_only;
+  if (!offered_.has(needed)) return {.kind = Reply::Kind::would_block};
+  const Flags flags = asked.verdict.layer_flags | needed | (Flag::may_lend_cold & offered_) | may_hole(asked);
+  Io io(Op::read, asked.request.offset, asked.request.length, flags);
+  ReadSegments segments(asked.request.length);
+  if (flags.has(Flag::may_hole)) io.ashlar_io::extents = segments.sink();
+  if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
+
+  if (io.lent()) return lend(asked, at, flags, io);
+  if (!segments.all_zero()) return fail(asked, at, failed(asked, EIO));  // a module that has forgotten to lend
+  return {.bytes = style_.put_hole(at, asked.request, asked.request.offset, asked.request.length, true)};
 }
 
 Reply Replier::lend(const Asked& asked, std::byte* at, Flags flags, const Io& io) {

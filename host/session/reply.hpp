@@ -52,8 +52,15 @@ class Replier {
   std::size_t paged_room(const Asked& asked) const { return paged_offset() + room(asked); }
 
   // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts
-  // that the caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
+  // that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once, for different
+  // requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
+
+  // Of a read: whether its data can be sent without memory for them. `at` has lend_room bytes. lent and cold as from
+  // run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks. [as
+  // run()]
+  Reply try_lend(const Asked& asked, std::byte* at);
+  static constexpr std::size_t lend_room = protocol::max_error_size;
 
   // What precedes the data of a read that lay at at + data_offset(), read in full. Returns its size.
   std::size_t lay_out_header(const Asked& asked, std::byte* at) const;
@@ -74,6 +81,7 @@ class Replier {
   static constexpr std::size_t page = 4096;
   static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
+  Flags may_hole(const Asked& asked) const;
   int call(const Asked& asked, Io& io);
   int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);

@@ -79,15 +79,14 @@ class Replies {
 
   // Lays the reply out in `bytes`; throws when it runs over the room that was promised to do.
   Reply run(const Asked& asked, Flags shortcuts = Flag::none) {
-    constexpr std::size_t guard = 64;
-    const std::size_t room = replier.room(asked);
-    bytes.assign(room + guard, std::byte{0xee});
-    const Reply reply = asked.verdict.kind == protocol::Verdict::Kind::run ? replier.run(asked, bytes.data(), shortcuts)
-                                                                           : replier.settle(asked, bytes.data());
-    for (std::size_t i = room; i < room + guard; ++i)
-      if (bytes[i] != std::byte{0xee}) throw std::runtime_error("reply larger than its room");
-    bytes.resize(reply.bytes);
-    return reply;
+    return laid_out(replier.room(asked), [&](std::byte* at) {
+      return asked.verdict.kind == protocol::Verdict::Kind::run ? replier.run(asked, at, shortcuts)
+                                                                : replier.settle(asked, at);
+    });
+  }
+  // Likewise.
+  Reply try_lend(const Asked& asked) {
+    return laid_out(Replier::lend_room, [&](std::byte* at) { return replier.try_lend(asked, at); });
   }
 
   // The chunks of what `bytes` holds.
@@ -115,6 +114,18 @@ class Replies {
 
   Replier replier;
   Bytes bytes;
+
+ private:
+  template <class LayOut>
+  Reply laid_out(std::size_t room, LayOut lay_out) {
+    constexpr std::size_t guard = 64;
+    bytes.assign(room + guard, std::byte{0xee});
+    const Reply reply = lay_out(bytes.data());
+    for (std::size_t i = room; i < room + guard; ++i)
+      if (bytes[i] != std::byte{0xee}) throw std::runtime_error("reply larger than its room");
+    bytes.resize(reply.bytes);
+    return reply;
+  }
 };
 
 }  // namespace ashlar::host

@@ -1,5 +1,6 @@
 // Replies to everything but BLOCK_STATUS, for which see extents.cpp.
 #include <algorithm>
+#include <functional>
 
 #include "fake_disk.hpp"
 #include "matchers.hpp"
@@ -320,6 +321,119 @@ TEST_CASE("lent data: the header, where they are, and a tail that tells how it w
     Replies r(disk);
     CHECK(r.one(r.ask(cmd_read, 100, 512)).error == error_eio);
   }
+}
+
+namespace {
+
+// A disk that answers reads without memory as `answer` says, and what it was asked.
+struct Lender {
+  FakeDisk disk;
+  std::function<std::int32_t(ashlar_io&)> answer = [](ashlar_io&) { return EAGAIN; };
+  ashlar_io seen{};
+  int calls = 0;
+
+  explicit Lender(std::uint64_t flags = ASHLAR_FLAGS_KNOWN) {
+    disk.plugin.geometry.flags = flags;
+    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      ++calls;
+      seen = io;
+      return answer(io);
+    };
+    disk.open();
+  }
+};
+constexpr std::uint32_t large = 512 << 10;
+
+}  // namespace
+
+TEST_CASE("to lend: asked for without memory, and only of layers that know how") {
+  const std::uint64_t needed = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY;
+  const auto asked = [](Lender& l, bool structured, std::uint16_t flags = 0) {
+    Replies r(l.disk, structured);
+    CHECK(r.try_lend(r.ask(cmd_read, 4096, large, flags)).kind == Reply::Kind::would_block);
+    CHECK(r.bytes.empty());
+    CHECK(l.seen.data == nullptr);
+    CHECK((l.seen.extents != nullptr) == ((l.seen.flags & ASHLAR_MAY_HOLE) != 0));
+    return l.seen.flags;
+  };
+  Lender all, plain(needed);
+  CHECK(asked(all, true) == (needed | ASHLAR_MAY_LEND_COLD | ASHLAR_MAY_HOLE));
+  CHECK(all.seen.offset == 4096);
+  CHECK(all.seen.length == large);
+  CHECK(asked(all, true, cmd_flag_df) == (needed | ASHLAR_MAY_LEND_COLD));
+  CHECK(asked(all, false) == (needed | ASHLAR_MAY_LEND_COLD));
+  CHECK(asked(plain, true) == needed);
+  for (const std::uint64_t lacking : {ASHLAR_NOWAIT, ASHLAR_MAY_LEND, ASHLAR_LEND_ONLY}) {
+    Lender without(ASHLAR_FLAGS_KNOWN & ~lacking);
+    Replies r(without.disk);
+    CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::would_block);
+    CHECK(without.calls == 0);
+  }
+  // And of a read that brings memory, never.
+  Replies r(all.disk);
+  r.run(r.ask(cmd_read, 0, 4096), Flag::shortcuts);
+  CHECK((all.seen.flags & ASHLAR_LEND_ONLY) == 0);
+  CHECK(all.seen.data != nullptr);
+}
+
+TEST_CASE("to lend: bytes in memory, bytes on the disk") {
+  Lender l;
+  const bool structured = GENERATE(true, false), cold = GENERATE(true, false);
+  l.answer = [&](ashlar_io& io) {
+    io.lent_fd = 33;
+    io.lent_offset = 44;
+    io.lent_cold = cold;
+    return 0;
+  };
+  Replies r(l.disk, structured);
+  const Reply reply = r.try_lend(r.ask(cmd_read, 0, large));
+  CHECK(reply.kind == (cold ? Reply::Kind::cold : Reply::Kind::lent));
+  CHECK(reply.fd == 33);
+  CHECK(reply.fd_offset == 44);
+  CHECK(reply.bytes == (cold ? 0 : data_header_size(structured)));
+  CHECK(r.replier.errors() == 0);
+}
+
+TEST_CASE("to lend: zeroes all over are a hole, of any length") {
+  Lender l;
+  l.answer = [](ashlar_io& io) {
+    tell(io, 1, ASHLAR_ZERO);
+    tell(io, UINT64_MAX, ASHLAR_ZERO | ASHLAR_HOLE);
+    return 0;
+  };
+  Replies r(l.disk);
+  for (const std::uint32_t length : {large, 2u}) {
+    const Chunk c = [&] {
+      CHECK(r.try_lend(r.ask(cmd_read, 100, length)).kind == Reply::Kind::ready);
+      return r.chunks().front();
+    }();
+    CHECK(c.type == reply_type_offset_hole);
+    CHECK(assemble({c}, 100, length) == Bytes(length));
+  }
+}
+
+TEST_CASE("to lend: an error is the client's; a layer that neither lends nor tells of zeroes is at fault") {
+  Lender l;
+  Replies r(l.disk);
+  const auto error = [&] {
+    CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::ready);
+    return r.chunks().front().error;
+  };
+  l.answer = [](ashlar_io&) { return ENOMEM; };
+  CHECK(error() == error_enomem);
+  l.answer = [](ashlar_io&) { return 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, large, 0), 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, large - 1, ASHLAR_ZERO), 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, 1, 0), tell(io, large, ASHLAR_ZERO), 0; };
+  CHECK(error() == error_eio);
+  CHECK(r.replier.errors() == 5);
+  CHECK_THAT(l.disk.exported().log.text(), ContainsSubstring("read offset 0 length 524288: Input/output error"));
+  // What was told before it gave up is of no meaning.
+  l.answer = [](ashlar_io& io) { return tell(io, large, ASHLAR_ZERO), EAGAIN; };
+  CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::would_block);
 }
 
 TEST_CASE("what is refused or needs nothing done gets its reply without the layers") {
