@@ -6,7 +6,7 @@
 
 #include "session/buffer.hpp"
 #include "session/outlet.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 struct io_uring;
 
@@ -17,7 +17,7 @@ class ColdReads {
   static constexpr unsigned most_under_way = 128;
 
   // All members are for the session's thread, and for one thread only: the kernel wants it so.
-  ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& pool);
+  ColdReads(int socket, RequestRunner& runner, Outlet& outlet, BufferPool& pool);
   ~ColdReads();  // waits for the reads that are under way, and drops them
   ColdReads(const ColdReads&) = delete;
   ColdReads& operator=(const ColdReads&) = delete;
@@ -45,7 +45,7 @@ class ColdReads {
   void end(Read* read);
 
   const int socket_;
-  Replier& replier_;
+  RequestRunner& runner_;
   Outlet& outlet_;
   BufferPool& pool_;
   std::unique_ptr<io_uring, Closer> ring_;

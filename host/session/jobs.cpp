@@ -34,8 +34,8 @@ class Jobs::Job final : public Task, public Posted {
  private:
   friend class Jobs;
   void execute() noexcept {
-    at_ = answer_->data() + jobs_.replier_.paged_offset();
-    size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
+    at_ = answer_->data() + jobs_.runner_.paged_offset();
+    size_ = jobs_.runner_.run(asked_, at_, Flag::none).bytes;
     payload_.release();
     jobs_.outlet_.post(*this);  // may end in sent() at once: nothing of this job is touched behind it
   }
@@ -50,8 +50,8 @@ class Jobs::Job final : public Task, public Posted {
   Job* waiting_ = nullptr;
 };
 
-Jobs::Jobs(Replier& replier, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width)
-    : replier_(replier), outlet_(outlet), pool_(pool), executor_(executor), width_(width) {}
+Jobs::Jobs(RequestRunner& runner, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width)
+    : runner_(runner), outlet_(outlet), pool_(pool), executor_(executor), width_(width) {}
 
 Jobs::~Jobs() { drain(); }
 
@@ -62,19 +62,19 @@ bool Jobs::has_room(std::size_t bytes) const {
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!has_room(replier_.paged_room(asked) + asked.verdict.payload)) return false;
+    if (!has_room(runner_.paged_room(asked) + asked.verdict.payload)) return false;
   }
-  std::shared_ptr<Buffer> answer = pool_.try_take(replier_.paged_room(asked));
+  std::shared_ptr<Buffer> answer = pool_.try_take(runner_.paged_room(asked));
   return answer && launch(asked, payload, std::move(answer), false);
 }
 
 void Jobs::start(const Asked& asked, Pin& payload) {
   {
     std::unique_lock<std::mutex> lock(mutex_);
-    const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
+    const std::size_t bytes = runner_.paged_room(asked) + asked.verdict.payload;
     changed_.wait(lock, [&] { return has_room(bytes); });
   }
-  launch(asked, payload, pool_.take(replier_.paged_room(asked)), true);  // not under the lock: jobs that end let buffers go
+  launch(asked, payload, pool_.take(runner_.paged_room(asked)), true);  // not under the lock: jobs that end let buffers go
 }
 
 // There is room: only this thread adds jobs. False: all workers are taken and `here` is not allowed.
@@ -90,7 +90,7 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
 
   Job* job = free_.back();
   free_.pop_back();
-  const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
+  const std::size_t bytes = runner_.paged_room(asked) + asked.verdict.payload;
   job->begin(asked, payload, std::move(answer), bytes);
   ++under_way_;
   bytes_ += bytes;

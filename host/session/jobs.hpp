@@ -9,7 +9,7 @@
 #include "session/buffer.hpp"
 #include "session/executor.hpp"
 #include "session/outlet.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 namespace ashlar::host {
 
@@ -19,7 +19,7 @@ class Jobs {
   static constexpr std::size_t most_bytes = 64u << 20;  // of replies and payloads; a single larger job is let through
 
   // `width`: workers used at once.
-  Jobs(Replier& replier, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width);
+  Jobs(RequestRunner& runner, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width);
   ~Jobs();  // waits until nothing is under way
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
@@ -43,7 +43,7 @@ class Jobs {
   Job* next(bool has_place);
   void done(Job& job);
 
-  Replier& replier_;
+  RequestRunner& runner_;
   Outlet& outlet_;
   BufferPool& pool_;
   Executor& executor_;

@@ -24,15 +24,15 @@ Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inb
       inbox_(inbox),
       stopping_(stopping),
       around_(surroundings),
-      replier_(chain, agreement, around_.max_payload, around_.log),
+      runner_(chain, agreement, around_.max_payload, around_.log),
       outlet_(fd, around_.executor, around_.pool),
-      jobs_(replier_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
+      jobs_(runner_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
 
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent many at a
 // time.
 Transmission::Outcome Transmission::run() {
   Poller poller(around_.company, around_.busy_poll);
-  cold_.emplace(fd_, replier_, outlet_, around_.pool);
+  cold_.emplace(fd_, runner_, outlet_, around_.pool);
   for (;;) {
     Served served;
     do {
@@ -151,7 +151,7 @@ Transmission::Served Transmission::serve_received() {
     if (bytes.size() < request_size) return Served::all;
     Asked asked;
     if (!decode_request(bytes.data(), asked.request)) return Served::out_of_step;
-    asked.verdict = admit(asked.request, replier_.admission());
+    asked.verdict = admit(asked.request, runner_.admission());
     if (asked.verdict.kind == Verdict::Kind::disconnect) return Served::disconnect;
 
     std::size_t whole = request_size;
@@ -164,7 +164,7 @@ Transmission::Served Transmission::serve_received() {
       asked.payload = bytes.data() + request_size;
       serve(asked);
     } else {
-      replies_size_ += replier_.settle(asked, reply_room(replier_.room(asked))).bytes;
+      replies_size_ += runner_.settle(asked, reply_room(runner_.room(asked))).bytes;
       to_drain_ = asked.verdict.payload;
     }
     ++counts_.requests;
@@ -178,8 +178,8 @@ void Transmission::serve(const Asked& asked) {
   if (asked.verdict.op == Op::read && outlet_.broken()) return;  // there may be gigabytes of them; what writes is still done
   if (asked.verdict.op == Op::read) counts_.bytes_read += asked.request.length;
   counts_.bytes_written += asked.verdict.payload;
-  if (!replier_.can_nowait()) return hand_over(asked);
-  const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend | Flag::may_lend_cold);
+  if (!runner_.can_nowait()) return hand_over(asked);
+  const Reply reply = runner_.run(asked, reply_room(runner_.room(asked)), Flag::nowait | Flag::may_lend | Flag::may_lend_cold);
   switch (reply.kind) {
     case Reply::Kind::ready:
       replies_size_ += reply.bytes;
@@ -202,9 +202,9 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   const std::span<const std::byte> header(replies_->data(), replies_size_ + reply.bytes);
   const int error =
-      outlet_.send_lent(header, reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
+      outlet_.send_lent(header, reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   replies_size_ = 0;
-  replies_size_ = replier_.lent_tail(asked, reply_room(max_error_size), error);
+  replies_size_ = runner_.lent_tail(asked, reply_room(max_error_size), error);
 }
 
 // To a worker. What is ready goes out first if that means to wait.

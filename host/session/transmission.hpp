@@ -13,7 +13,7 @@
 #include "session/jobs.hpp"
 #include "session/outlet.hpp"
 #include "session/poller.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 namespace ashlar::host {
 
@@ -52,7 +52,7 @@ class Transmission {
   Outcome run();
 
   const Counts& counts() const { return counts_; }
-  std::uint64_t errors() const { return replier_.errors(); }
+  std::uint64_t errors() const { return runner_.errors(); }
   const std::string& reason() const { return reason_; }
 
  private:
@@ -80,7 +80,7 @@ class Transmission {
   Inbox& inbox_;
   const std::atomic<bool>& stopping_;
   const Surroundings around_;
-  Replier replier_;
+  RequestRunner runner_;
   Outlet outlet_;
   Jobs jobs_;
   std::optional<ColdReads> cold_;    // while run() runs

@@ -63,7 +63,7 @@ struct Fixture {
     disk.open();
     replies = std::make_unique<Replies>(disk);
     outlet = std::make_unique<Outlet>(wire.server(), executor, pool);
-    jobs = std::make_unique<Jobs>(replies->replier, *outlet, pool, executor, width);
+    jobs = std::make_unique<Jobs>(replies->runner, *outlet, pool, executor, width);
   }
   ~Fixture() {
     gate.open();
@@ -180,7 +180,7 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   BufferPool pool(1 << 20);
   WirePair one, two;
   Outlet out_one(one.server(), executor, pool), out_two(two.server(), executor, pool);
-  Jobs busy(replies.replier, out_one, pool, executor, 16), quick(replies.replier, out_two, pool, executor, 16);
+  Jobs busy(replies.runner, out_one, pool, executor, 16), quick(replies.runner, out_two, pool, executor, 16);
   Pin none;
   for (int i = 0; i < 3; ++i) REQUIRE(busy.try_start(replies.ask(cmd_flush, 0, 0), none));
   gate.wait_for(1);

@@ -1,5 +1,5 @@
-// Replier: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the bytes
-// of a reply are built where they will be sent from. (proto.md, "Transmission")
+// RequestRunner: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the
+// bytes of a reply are built where they will be sent from. (proto.md, "Transmission")
 #pragma once
 #include <spdlog/logger.h>
 
@@ -37,10 +37,11 @@ struct Reply {
   std::uint64_t fd_offset = 0;
 };
 
-class Replier {
+class RequestRunner {
  public:
   // `max_payload`: the server's limits on reads and writes.
-  Replier(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload, spdlog::logger& log);
+  RequestRunner(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload,
+                spdlog::logger& log);
 
   // Bytes to have at hand for the reply.
   std::size_t room(const Asked& asked) const;
