@@ -63,7 +63,8 @@ class Export {
   // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError. An optional export whose
   // layers cannot be created or opened is logged and stays without layers: each open() tries all that anew. `registry`
   // outlives it.
-  Export(const Config& config, const ExportConfig& own, Registry& registry, const std::shared_ptr<spdlog::logger>& logger);
+  Export(const Config& config, const ExportConfig& own, Registry& registry,
+         const std::shared_ptr<spdlog::logger>& logger);
 
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }

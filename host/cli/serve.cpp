@@ -54,7 +54,7 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
     if (!std::filesystem::is_directory(text, error))
       throw UsageError("--module-path: " + in_quotes(text) + ": " + (error ? error.message() : "Not a directory") +
                        "; name an existing folder");
-    folders.push_back(std::filesystem::absolute(text).lexically_normal());
+    folders.push_back((current_folder() / text).lexically_normal());
   }
   if (config != nullptr) folders.insert(folders.end(), config->module_path.begin(), config->module_path.end());
   return folders;
