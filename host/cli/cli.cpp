@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
+#include <system_error>
 
 #include "cli/commands.hpp"
+#include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
 
@@ -81,24 +84,92 @@ Command command_called(const std::string& name) {
   return inspect_command;
 }
 
-// CLI11 takes an unknown command for a surplus argument of no command at all; say what it is instead.
-void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& args) {
+Syntax syntax_of(const CLI::App& command) {
+  Syntax syntax{.command = command.get_name(), .operand = {}, .options = {}};
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_positional()) {
+      syntax.operand = option->get_name();
+      continue;
+    }
+    Syntax::Option& one = syntax.options.emplace_back();
+    for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
+    if (option->get_items_expected_max() > 0) one.value = option->get_type_name();
+  }
+  return syntax;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  return names;
+}
+
+// What somebody means who has written no command first; empty: that cannot be told.
+std::string meant_line(const CLI::App& app, const std::vector<std::string>& args) {
+  const auto names = command_names(app);
+  std::vector<std::string> words = args;
+  if (const auto later = std::find_first_of(words.begin(), words.end(), names.begin(), names.end());
+      later != words.end()) {
+    const std::string command = *later;
+    words.erase(later);
+    return meant_without_command(syntax_of(*app.get_subcommand(command)), words);
+  }
+  if (const auto near = nearest(args[0], names)) {
+    words.erase(words.begin());
+    return meant_without_command(syntax_of(*app.get_subcommand(*near)), words);
+  }
+  std::error_code error;
+  const bool is_file = args[0].find_first_of("./") != std::string::npos || std::filesystem::exists(args[0], error);
+  const bool plugin_or_port = args.size() > 1 && (args[0] == "file" || args[0] == "block" ||
+                                                  args[0].find_first_not_of("0123456789") == std::string::npos);
+  if (!is_file && !plugin_or_port && !args[0].starts_with('-')) return {};
+  return meant_without_command(syntax_of(*app.get_subcommand("serve")), words);
+}
+
+// CLI11 takes an unknown command for a surplus argument of no command at all; say what it is instead.
+void refuse_unknown_command(const CLI::App& app, const std::vector<std::string>& args) {
+  const auto names = command_names(app);
   if (args.empty()) throw UsageError("no command; " + did_you_mean("", names));
   if (std::find(names.begin(), names.end(), args[0]) != names.end()) return;
-  if (args[0] == "-h" || args[0] == "--help" || args[0] == "--version") return;
-  if (args[0].starts_with('-')) throw UsageError("unknown option " + in_quotes(args[0]) + "; see ashlar --help");
-  throw UsageError("unknown command " + in_quotes(args[0]) + "; " + did_you_mean(args[0], names));
+  for (const char* known : {"-h", "--help", "-V", "--version"})
+    if (args[0] == known) return;
+  const std::string word = in_quotes(args[0]);
+  const std::string meant = meant_line(app, args);
+  if (args[0].starts_with('-')) {
+    if (meant.empty()) throw UsageError("unknown option " + word + "; see ashlar --help");
+    throw UsageError("no command before the option " + word + "; did you mean: " + meant);
+  }
+  throw UsageError("unknown command " + word + "; " +
+                   (meant.empty() ? did_you_mean(args[0], names) : "did you mean: " + meant));
+}
+
+// Before CLI11 sees them, which tells of what is wrong from back to front and of nothing to do.
+void refuse_unknown_words(const CLI::App& app, const std::vector<std::string>& args) {
+  if (args[0].starts_with('-')) return;  // the program's own
+  const Syntax syntax = syntax_of(*app.get_subcommand(args[0]));
+  if (const std::string fault = fault_in_words(syntax, {args.begin() + 1, args.end()}); !fault.empty())
+    throw UsageError(args[0] + ": " + fault);
+}
+
+// The words `help` and `version` for the options of that name.
+std::vector<std::string> with_options_for_words(std::vector<std::string> args) {
+  if (args.empty()) return args;
+  if (args[0] == "version") return {"--version"};
+  if (args[0] != "help") return args;
+  if (args.size() == 1) return {"--help"};
+  return {args[1], "--help"};
 }
 
 int parse_and_run(std::vector<std::string> args, Streams streams) {
   CLI::App app("An NBD server of plugins and filters", "ashlar");
   CommandOptions options;
-  app.set_version_flag("--version", version_text(), "Print the version and exit");
+  app.set_version_flag("-V,--version", version_text(), "Print the version and exit");
   app.require_subcommand(1);
   add_commands(app, options);
+  args = with_options_for_words(std::move(args));
   refuse_unknown_command(app, args);
+  refuse_unknown_words(app, args);
   try {
     std::reverse(args.begin(), args.end());  // as CLI11 wants them
     app.parse(args);

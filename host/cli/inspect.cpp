@@ -2,6 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/table.hpp"
+#include "config/source.hpp"
 #include "module/parameter.hpp"
 
 namespace ashlar::host {
@@ -48,7 +49,7 @@ int inspect_command(const CommandOptions& options, Streams streams) {
   Registry registry(module_folders(options));
   // A file is meant by a name with a '/', and also by foo.so, as no module is called so.
   std::string module = options.operand;
-  if (module.ends_with(".so")) module = std::filesystem::absolute(module).string();
+  if (module.ends_with(".so")) module = (current_folder() / module).string();
   bool first = true;
   for (const auto& library : registry.find_any(module)) {
     if (!std::exchange(first, false)) streams.out << "\n";

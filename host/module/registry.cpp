@@ -1,5 +1,7 @@
 #include "module/registry.hpp"
 
+#include <sys/auxv.h>
+
 #include <algorithm>
 #include <set>
 
@@ -151,7 +153,17 @@ std::vector<Registry::Found> Registry::list() {
 }
 
 std::filesystem::path builtin_module_folder() {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / ".." / "lib" / "ashlar").lexically_normal();
+  const auto beside = [](const std::filesystem::path& program) {
+    return (program.parent_path() / ".." / "lib" / "ashlar").lexically_normal();
+  };
+  std::error_code error;
+  if (const auto program = std::filesystem::read_symlink("/proc/self/exe", error); !error) return beside(program);
+  // Without /proc the kernel has still told by which path it started the program (getauxval(3)).
+  const auto* const started = reinterpret_cast<const char*>(::getauxval(AT_EXECFN));
+  if (started != nullptr)
+    if (const auto program = std::filesystem::canonical(started, error); !error)
+      if (const auto folder = beside(program); std::filesystem::is_directory(folder, error)) return folder;
+  return ASHLAR_INSTALLED_MODULES;
 }
 
 }  // namespace ashlar::host

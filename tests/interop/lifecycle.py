@@ -4,11 +4,12 @@ import os
 import signal
 import socket
 import threading
+import unittest
 
 from lib import config, libnbd, processes, wire
 from lib.case import Case, main
 from lib.images import MIB, pattern
-from lib.server import PROGRAM
+from lib.server import PROGRAM, SANITIZED
 
 BLOCK = 4096
 
@@ -201,6 +202,32 @@ class Listening(Case):
         writer.start()
         server = self.serve_words([pipe])
         writer.join()
+        self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root: hides /proc in a mount namespace")
+    @unittest.skipIf(SANITIZED, "sanitizers need /proc")
+    def test_without_proc(self):
+        hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+        link = self.folder / "link"
+        link.symlink_to(PROGRAM)
+        for program in (PROGRAM, link):
+            disk = self.sparse_file("disk.img", MIB)
+            # `serve` stands behind `sh`, which only starts the program by this name.
+            server = self.serve_words([disk, "--listen", f"unix:{self.folder}/image.sock"],
+                                      within=[*hidden, "sh", "-c", f'shift; exec "{program}" "$@"', "sh"])
+            self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
+            server.stop()
+
+    def test_in_a_folder_that_has_been_deleted(self):
+        gone = self.folder / "gone"
+        gone.mkdir()
+        file = self.write("absolute.toml", config.toml([config.file_export(self.sparse_file("disk.img", MIB))],
+                                                       listen=[f"unix:{self.folder}/config.sock"]))
+        within = ["sh", "-c", f'cd "{gone}" && rmdir "{gone}" && exec "$@"', "sh"]
+        server = self.serve_words([file], within=within)
+        self.assertEqual(libnbd.connect(server.uri("disk")).get_size(), MIB)
+        gone.mkdir()
+        server = self.serve_words([self.folder / "disk.img", "--listen", f"unix:{self.folder}/image.sock"], within=within)
         self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
 
     def test_one_client_does_not_block_another(self):

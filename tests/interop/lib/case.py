@@ -37,8 +37,8 @@ class Case(unittest.TestCase):
         file = self.write(f"{number}.toml", config.toml(exports, listen=listen, **settings))
         return self.serve_words([file], addresses=len(listen), environment=environment)
 
-    def serve_words(self, words, addresses=1, environment=None):
-        server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment)
+    def serve_words(self, words, addresses=1, environment=None, within=()):
+        server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment, within)
         self.servers.append(server)
         self.addCleanup(self._finish, server)
         return server

@@ -1,0 +1,30 @@
+// The words of a command line: which of them a command has no place for, and what to write instead. Pure.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace ashlar::host {
+
+// What a command takes.
+struct Syntax {
+  struct Option {
+    std::vector<std::string> names;  // "-v", "--verbose"
+    std::string value;               // its value in words, "ADDR"; empty: takes none
+  };
+  std::string command;
+  std::string operand;  // in words, "FILE"; empty: takes none
+  std::vector<Option> options;
+};
+
+// What is wrong with `words`, which stand behind the command's name, in one line with what to do: the whole command
+// line as it should be, if that can be told. Empty: every word has its place, and the operand is there.
+std::string fault_in_words(const Syntax& syntax, const std::vector<std::string>& words);
+
+// The whole command line that somebody means who has left out the command: "ashlar serve …". Empty when a word of it
+// cannot be understood.
+std::string meant_without_command(const Syntax& serve, const std::vector<std::string>& words);
+
+// `word` as a shell takes it for one word.
+std::string shell_word(const std::string& word);
+
+}  // namespace ashlar::host
