@@ -111,9 +111,11 @@ bool Transmission::serve_next(Served& served) {
   if (is_stopping()) asked = refused_by_stop(asked);
 
   std::size_t whole = request_size;
-  if (asked.verdict.kind != Verdict::Kind::run) {
-    refuse(asked);
+  if (asked.verdict.kind != Verdict::Kind::run && asked.verdict.payload != 0) {
+    draining_ = asked;
     to_drain_ = asked.verdict.payload;
+  } else if (asked.verdict.kind != Verdict::Kind::run) {
+    refuse(asked);
   } else {
     whole += asked.verdict.payload;
     if (inbox_.unread().size() < whole) {
@@ -129,12 +131,18 @@ bool Transmission::serve_next(Served& served) {
   return true;
 }
 
-// Whether the payload of a request that was refused has been thrown away.
+// Throws away the payload of a write that is refused; false: more of it is to come. The reply follows it, as clients do not look for
+// the reply to a request that they are still sending.
 bool Transmission::drained() {
+  if (!draining_) return true;
   const std::size_t n = std::min<std::uint64_t>(to_drain_, inbox_.unread().size());
-  if (n != 0) inbox_.consume(n);
+  inbox_.consume(n);
   to_drain_ -= n;
-  return to_drain_ == 0;
+  if (to_drain_ != 0) return false;
+  const Asked asked = *draining_;
+  draining_.reset();
+  refuse(asked);
+  return true;
 }
 
 void Transmission::refuse(const Asked& asked) {
@@ -321,7 +329,7 @@ std::string Transmission::why_closed() const {
   if (starves_others_) return "slow within a request while others waited for memory";
   if (received_ == -ECANCELED) return "gone while it waited for memory";
   if (received_ < 0) return std::strerror(static_cast<int>(-received_));
-  return inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request";
+  return inbox_.unread().empty() && !draining_ ? "closed by the client" : "closed within a request";
 }
 
 Transmission::Outcome Transmission::end(std::string reason) {

@@ -112,7 +112,8 @@ class Transmission {
   std::optional<ColdReads> cold_;  // while run() runs
   HeldReply held_;
   unsigned laid_out_ = 0;       // replies to requests without a payload since replies were last sent
-  std::uint64_t to_drain_ = 0;  // bytes of a refused payload still to come
+  std::optional<Asked> draining_;  // a write that is refused, while its payload comes
+  std::uint64_t to_drain_ = 0;     // bytes of it still to come
 
   // Of the last wait.
   ssize_t received_ = 0;  // as Inbox::receive() returned

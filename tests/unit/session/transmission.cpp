@@ -144,15 +144,27 @@ TEST_CASE("an over-long payload is refused and drained; the request behind it is
   CHECK(s.chunk().error == error_eoverflow);
 }
 
-TEST_CASE("a claimed 4 GiB-1 is refused at once, and the client may go away instead of sending it") {
+TEST_CASE("a client may claim 4 GiB-1 and go away instead of sending them") {
   FakeDisk disk;
   disk.open();
   Served s(disk);
   s.wire.send(Served::request(cmd_write, 1, 0, UINT32_MAX));
-  CHECK(s.chunk().error == error_enospc);
   s.wire.send(pattern(100'000, 1));
   s.wire.hang_up();
   CHECK(s.reason() == "closed within a request");
+}
+
+TEST_CASE("a refused write is answered when all of it has been sent, not before") {
+  FakeDisk disk;
+  disk.open();
+  Served s(disk, true, 64 << 10);
+  const Bytes write = Served::write_request(1, 0, Bytes(100'000));
+  s.wire.send(std::span(write).first(write.size() - 1));
+  s.wire.limit_client_waiting(300);
+  CHECK(s.wire.receive(1).empty());
+  s.wire.limit_client_waiting(20'000);
+  s.wire.send(std::span(write).last(1));
+  CHECK(s.chunk().error == error_einval);
 }
 
 TEST_CASE("wrong magic ends this session, after the replies to what came before") {
