@@ -12,7 +12,7 @@
 #include <spdlog/logger.h>
 
 #include "config/config.hpp"
-#include "log/log.hpp"
+#include "log/module_log.hpp"
 #include "module/registry.hpp"
 #include "module/values.hpp"
 

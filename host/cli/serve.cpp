@@ -67,7 +67,8 @@ Config config_to_serve(const CommandOptions& options) {
 int serve_command(const CommandOptions& options, Streams) {
   const Config config = config_to_serve(options);
   Registry registry(module_folders(options, &config.server));
-  return serve(config, registry, make_logger(config.server.log_level));
+  Log log(config.server.log_level);
+  return serve(config, registry, log);
 }
 
 }  // namespace ashlar::host

@@ -36,7 +36,8 @@ void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
 
 }  // namespace
 
-int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog::logger>& logger) {
+int serve(const Config& config, Registry& registry, Log& log) {
+  const std::shared_ptr<spdlog::logger>& logger = log.logger();
   raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
 
@@ -74,6 +75,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   for (const auto& listener : listeners)
     listener->start([&](int fd, std::string peer) { connections.add(fd, std::move(peer)); },
                     [&](const std::string& complaint) { logger->warn("{}", complaint); });
+  log.flush();  // who waits for "listening on" finds in the log what was wrong at the start
   print_ready(listeners);
   io.run();
   return 0;
