@@ -40,6 +40,7 @@ class Layer {
   const char* type() const { return library_->module().name; }
   bool implicit() const { return implicit_; }
   void* instance() const { return instance_; }
+  void tell_repeats() noexcept { log_.tell_repeats(); }
 
  private:
   std::shared_ptr<const Library> library_;
@@ -63,6 +64,11 @@ class Export {
   // One call at a time into the whole export, because a layer wants it so.
   bool serial() const { return serial_; }
   std::mutex& serial_mutex() { return serial_mutex_; }
+
+  // Logs how often the layers' warnings have come again; to be called every few seconds. [any thread]
+  void tell_repeats() noexcept {
+    for (const auto& layer : layers_) layer->tell_repeats();
+  }
 
   // Opens all layers, bottom up. Throws OpenError. [any thread]
   std::unique_ptr<Chain> open();

@@ -9,6 +9,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
@@ -28,6 +29,30 @@ void raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
+
+// Has the exports tell every few seconds how often warnings have come again.
+class RepeatsTimer {
+ public:
+  RepeatsTimer(asio::io_context& io, const SessionContext& context) : timer_(io), context_(context) { wait(); }
+  void stop() {
+    stopped_ = true;  // the timer may have gone off already
+    timer_.cancel();
+  }
+
+ private:
+  void wait() {
+    timer_.expires_after(std::chrono::seconds(5));
+    timer_.async_wait([this](boost::system::error_code) {
+      if (stopped_) return;
+      for (const auto& exported : context_.exports) exported->tell_repeats();
+      wait();
+    });
+  }
+
+  asio::steady_timer timer_;
+  const SessionContext& context_;
+  bool stopped_ = false;
+};
 
 void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
   for (const auto& listener : listeners) std::printf("listening on %s\n", listener->address().c_str());
@@ -56,6 +81,7 @@ int serve(const Config& config, Registry& registry, Log& log) {
   for (const ExportConfig& own : config.exports)
     context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));
 
+  RepeatsTimer repeats(io, context);
   Connections connections(io, context, config.server.max_connections);
   std::vector<std::unique_ptr<Listener>> listeners;
   for (const ListenAddress& address : config.server.listen)
@@ -70,6 +96,7 @@ int serve(const Config& config, Registry& registry, Log& log) {
       connections.break_off();
     });
     for (const auto& listener : listeners) listener->stop();
+    repeats.stop();
     connections.stop(grace, [&] { signals.cancel(); });
   });
   for (const auto& listener : listeners)

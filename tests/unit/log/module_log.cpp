@@ -81,6 +81,32 @@ TEST_CASE("lines of several threads do not mix") {
   CHECK(count == 800);
 }
 
+TEST_CASE("a module's warning or error that comes again word for word is counted") {
+  Capture capture(spdlog::level::trace);
+  {
+    const ModuleLog log(capture.logger, "x");
+    for (int i = 0; i < 3; ++i) {
+      write(log.services(), ASHLAR_LOG_WARN, "it fails");
+      write(log.services(), ASHLAR_LOG_ERROR, "it broke");
+      write(log.services(), ASHLAR_LOG_INFO, "it goes on");
+    }
+    write(log.services(), ASHLAR_LOG_WARN, "it fails otherwise");
+  }
+  CHECK(capture.text.str() ==
+        "warning x: it fails\nerror x: it broke\ninfo x: it goes on\n"
+        "info x: it goes on\ninfo x: it goes on\n"
+        "warning x: it fails otherwise\n"
+        "warning x: it fails (2 more like it within 10 s)\nerror x: it broke (2 more like it within 10 s)\n");
+}
+
+TEST_CASE("layers do not count each other's lines") {
+  Capture capture(spdlog::level::trace);
+  const ModuleLog one(capture.logger, "a"), other(capture.logger, "b");
+  write(one.services(), ASHLAR_LOG_WARN, "it fails");
+  write(other.services(), ASHLAR_LOG_WARN, "it fails");
+  CHECK(capture.text.str() == "warning a: it fails\nwarning b: it fails\n");
+}
+
 TEST_CASE("a module's long line is cut") {
   Capture capture(spdlog::level::info);
   const ModuleLog log(capture.logger, "x");
