@@ -21,12 +21,9 @@ std::string cut_to_one_line(std::string_view text) {
 }  // namespace
 
 ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who)
-    : logger_(std::move(logger)), who_(one_line(who)), repeats_(logger_, most_kinds), services_{sizeof(ashlar_host),
-                                                                                                ASHLAR_ABI_MINOR,
-                                                                                                this,
-                                                                                                &ModuleLog::enabled,
-                                                                                                &ModuleLog::write,
-                                                                                                nullptr} {}
+    : logger_(std::move(logger)), who_(one_line(who)), repeats_(logger_, most_kinds) {
+  services_ = {sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &ModuleLog::enabled, &ModuleLog::write, nullptr};
+}
 
 std::int32_t ModuleLog::enabled(void* self, std::uint32_t level) noexcept {
   return static_cast<ModuleLog*>(self)->logger_->should_log(to_spdlog(level)) ? 1 : 0;

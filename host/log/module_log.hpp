@@ -29,7 +29,7 @@ class ModuleLog {
   std::shared_ptr<spdlog::logger> logger_;
   std::string who_;
   Repeats repeats_;
-  ashlar_host services_;
+  ashlar_host services_{};
 };
 
 }  // namespace ashlar::host
