@@ -14,9 +14,9 @@
 namespace ashlar::host {
 
 // Lines are of one kind when they have the same level and the same `kind`, such as "disk: read: Input/output error".
-// The first is logged at once. Those that follow within a period are counted, and their number is logged when it is over; then the
-// next period begins, twice as long (10 s at first, 60 s at most). A period without any ends it: the next is a first
-// one again.
+// The first is logged at once. Those that follow within a period are counted, and their number is logged when it is
+// over; then the next period begins, twice as long (10 s at first, 60 s at most). A period without any ends it: the
+// next is a first one again.
 class Repeats {
  public:
   using Clock = std::function<std::chrono::steady_clock::time_point()>;
