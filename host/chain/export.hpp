@@ -34,6 +34,11 @@ class Export {
   bool serial() const;
   Activity& activity() const { return *activity_; }
 
+  // Logs how often the layers' warnings have come again; to be called every few seconds. [any thread]
+  void tell_repeats() noexcept {
+    for (const auto& layer : layers()) layer->tell_repeats();
+  }
+
   // Opens all layers, bottom up. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open();
 

@@ -10,7 +10,7 @@
 #include "chain/activity.hpp"
 #include "chain/open_error.hpp"
 #include "config/config.hpp"
-#include "log/log.hpp"
+#include "log/module_log.hpp"
 #include "module/registry.hpp"
 #include "module/values.hpp"
 
@@ -39,6 +39,8 @@ class Layer {
   bool implicit() const { return implicit_; }
   void* instance() const { return instance_; }
   const LayerName& name() const { return name_; }
+  // Logs how often the module's warnings have come again. [any thread]
+  void tell_repeats() noexcept { log_.tell_repeats(); }
   // What to throw when the module has answered `status` and said `cause`.
   OpenError refused(std::int32_t status, const std::string& cause) const;
 

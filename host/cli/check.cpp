@@ -118,14 +118,15 @@ void print_export(std::ostream& out, const Config& config, const ExportConfig& o
 int check_command(const CommandOptions& options, Streams streams) {
   const Config config = read_config(options.operand);
   Registry registry(module_folders(options, &config.server));
-  const auto logger = make_logger(LogLevel::warn);
+  Log log(LogLevel::warn);
   int code = exit_ok;
   for (const ExportConfig& own : config.exports) {
     // The other exports may have mistakes of their own, which are better seen at once.
     try {
-      Export exported(config, own, registry, logger);
+      Export exported(config, own, registry, log.logger());
       print_export(streams.out, config, own, exported);
     } catch (const ConfigError& e) {
+      log.flush();  // what the modules had to say comes first
       streams.err << std::string(e.what()) + "\n" << std::flush;
       code = exit_usage;
     }

@@ -219,7 +219,7 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 void prepare_process() noexcept {
   for (int fd = 0; fd <= 2; ++fd)
     if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
-  std::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
 }
 
 }  // namespace ashlar::host

@@ -11,9 +11,10 @@ namespace ashlar::host {
 // nothing.
 int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noexcept;
 
-// To be called first in the process: ignores SIGPIPE (signal(7)), so that a reader who has gone is an error like any
-// other, and opens /dev/null for each standard stream that is closed, so that no disk or socket gets its number and is
-// printed into.
+// To be called first in the process. Ignores signals (signal(7)) that would end it: SIGPIPE and SIGXFSZ, so that a
+// reader who has gone and a write beyond `ulimit -f` are errors like any other (EPIPE, EFBIG), and SIGUSR1 and SIGUSR2,
+// which mean nothing here. Opens /dev/null for each standard stream that is closed, so that no disk or socket gets its
+// number and is printed into.
 void prepare_process() noexcept;
 
 }  // namespace ashlar::host

@@ -77,8 +77,9 @@ Config config_to_serve(const CommandOptions& options) {
 int serve_command(const CommandOptions& options, Streams) {
   const Config config = config_to_serve(options);
   Registry registry(module_folders(options, &config.server));
+  Log log(config.server.log_level);
   try {
-    return serve(config, registry, make_logger(config.server.log_level));
+    return serve(config, registry, log);
   } catch (const ConfigError& e) {
     if (!config.is_image) throw;
     throw UsageError(std::string("serve: ") + e.what());

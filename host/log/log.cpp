@@ -1,56 +1,95 @@
 // The only includer of spdlog's sinks.
 #include "log/log.hpp"
 
-#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/details/os.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
-#include "config/text.hpp"
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "log/level.hpp"
 
 namespace ashlar::host {
 namespace {
 
-spdlog::level::level_enum to_spdlog(LogLevel level) {
-  switch (level) {
-    case LogLevel::trace: return spdlog::level::trace;
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-  }
-  return spdlog::level::info;
+constexpr char pattern[] = "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v";
+constexpr char name[] = "ashlar";
+
+bool on_colour_terminal() {
+  return spdlog::details::os::in_terminal(stderr) && spdlog::details::os::is_color_terminal();
 }
 
-// A level that this host does not know comes from a later module; it is shown rather than lost.
-spdlog::level::level_enum to_spdlog(std::uint32_t level) {
-  return to_spdlog(level <= ASHLAR_LOG_ERROR ? static_cast<LogLevel>(level) : LogLevel::error);
+// The escape sequence of a level's colour: those of spdlog's own sinks.
+const char* colour(spdlog::level::level_enum level) {
+  switch (level) {
+    case spdlog::level::trace: return "\033[37m";
+    case spdlog::level::debug: return "\033[36m";
+    case spdlog::level::info: return "\033[32m";
+    case spdlog::level::warn: return "\033[33m\033[1m";
+    default: return "\033[31m\033[1m";
+  }
 }
+constexpr char colour_reset[] = "\033[m";
+
+std::string line_of(spdlog::formatter& formatter, const spdlog::details::log_msg& message, bool coloured) {
+  spdlog::memory_buf_t buffer;
+  formatter.format(message, buffer);
+  std::string line(buffer.data(), buffer.size());
+  if (coloured && message.color_range_end > message.color_range_start) {
+    line.insert(message.color_range_end, colour_reset);
+    line.insert(message.color_range_start, colour(message.level));
+  }
+  return line;
+}
+
+// Makes the lines that tell of missing ones, in the form of all others.
+class MissingLines {
+ public:
+  explicit MissingLines(bool coloured)
+      : formatter_(std::make_shared<spdlog::pattern_formatter>(pattern)), coloured_(coloured) {}
+  std::string operator()(std::uint64_t count, int error) const {
+    std::string text = std::to_string(count) + (count == 1 ? " log line was" : " log lines were") + " dropped: ";
+    if (error == 0) text += "standard error was not read fast enough";
+    else text += std::string("cannot write to standard error: ") + std::strerror(error);
+    return line_of(*formatter_, spdlog::details::log_msg(name, spdlog::level::warn, text), coloured_);
+  }
+
+ private:
+  std::shared_ptr<spdlog::formatter> formatter_;  // shared, because std::function wants to be copied
+  bool coloured_;
+};
+
+class QueueSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  QueueSink(std::shared_ptr<LineWriter> writer, bool coloured) : writer_(std::move(writer)), coloured_(coloured) {}
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    writer_->add(line_of(*formatter_, message, coloured_), message.level >= spdlog::level::warn);
+  }
+  void flush_() override {}  // Log::flush() waits; this must not
+
+  std::shared_ptr<LineWriter> writer_;
+  bool coloured_;
+};
 
 }  // namespace
 
-std::shared_ptr<spdlog::logger> make_logger(LogLevel level) {
-  auto logger = std::make_shared<spdlog::logger>("ashlar", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_level(to_spdlog(level));
-  logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$ %v");
-  logger->flush_on(spdlog::level::trace);                // no line may be lost at exit or in a crash
-  logger->set_error_handler([](const std::string&) {});  // when stderr itself fails there is nowhere to say so
-  return logger;
+Log::Log(LogLevel level) {
+  const bool coloured = on_colour_terminal();
+  writer_ = std::make_shared<LineWriter>(STDERR_FILENO, MissingLines(coloured));
+  logger_ = std::make_shared<spdlog::logger>(name, std::make_shared<QueueSink>(writer_, coloured));
+  logger_->set_level(to_spdlog(level));
+  logger_->set_pattern(pattern);
+  logger_->set_error_handler([](const std::string&) {});  // only memory can fail, and then there is no way to say so
 }
 
-ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who)
-    : logger_(std::move(logger)), who_(one_line(who)), services_{sizeof(ashlar_host), ASHLAR_ABI_MINOR,  this,
-                                                                 &ModuleLog::enabled, &ModuleLog::write, nullptr} {}
-
-std::int32_t ModuleLog::enabled(void* self, std::uint32_t level) noexcept {
-  return static_cast<ModuleLog*>(self)->logger_->should_log(to_spdlog(level)) ? 1 : 0;
-}
-
-void ModuleLog::write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept {
-  if (text == nullptr || enabled(self, level) == 0) return;
-  try {
-    const auto* log = static_cast<ModuleLog*>(self);
-    log->logger_->log(to_spdlog(level), "{}: {}", log->who_, one_line({text, text_length}));
-  } catch (...) {
-    // Only memory can fail here; a module must not learn of it, and a lost line is the least harm.
-  }
+Log::~Log() {
+  flush();
+  writer_->give_up();
 }
 
 }  // namespace ashlar::host

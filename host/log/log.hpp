@@ -1,36 +1,41 @@
-// The host's log: spdlog to stderr. Formatting happens only for levels that are on.
+// Log: the host's log, to standard error. Formatting happens only for levels that are on, in the thread that logs;
+// writing happens in a thread of the log's own.
 #pragma once
-#include <ashlar/abi.h>
-#include <spdlog/spdlog.h>
+#include <spdlog/logger.h>
 
+#include <chrono>
 #include <memory>
-#include <string>
 
 #include "config/config.hpp"
+#include "log/line_writer.hpp"
 
 namespace ashlar::host {
 
-// A logger to stderr, safe for all threads, that writes each line through at once. The server makes one and hands it
-// down.
-std::shared_ptr<spdlog::logger> make_logger(LogLevel level);
-
-// The log services for one layer; lines are prefixed with `who` ("disk/file") and stay one line each. Keeps its
-// address: ashlar_host points to it.
-class ModuleLog {
+// Made by a command that needs it; there is one in a process.
+class Log {
  public:
-  ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who);
-  ModuleLog(const ModuleLog&) = delete;
-  ModuleLog& operator=(const ModuleLog&) = delete;
-  const ashlar_host& services() const { return services_; }
+  // How long a log that nobody reads may hold up the start or the end of the process.
+  static constexpr std::chrono::milliseconds patience{500};
+
+  // Throws std::system_error when no thread can be had.
+  explicit Log(LogLevel level);
+  // As flush(). What is not written then is lost, as are lines that a thread which was left behind
+  // still logs; a write that hangs is left to itself.
+  ~Log();
+  Log(const Log&) = delete;
+  Log& operator=(const Log&) = delete;
+
+  // For everyone who logs. Logging never waits for standard error to be read: when more is logged than is read, lines
+  // are dropped, and a line tells how many.
+  const std::shared_ptr<spdlog::logger>& logger() const { return logger_; }
+
+  // Waits until what was logged before is written, but at most for `most`; call it before _exit(), which does not run
+  // the destructor. Returns whether it is written. May be called again. [any thread]
+  bool flush(std::chrono::milliseconds most = patience) noexcept { return writer_->flush(most); }
 
  private:
-  // The services, called by the module. [any]
-  static std::int32_t enabled(void* self, std::uint32_t level) noexcept;
-  static void write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept;
-
+  std::shared_ptr<LineWriter> writer_;
   std::shared_ptr<spdlog::logger> logger_;
-  std::string who_;
-  ashlar_host services_;
 };
 
 }  // namespace ashlar::host

@@ -6,6 +6,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
 
@@ -26,6 +27,31 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Has the exports tell every few seconds how often warnings have come again.
+class RepeatsTimer {
+ public:
+  RepeatsTimer(asio::io_context& io, SessionContext& context) : timer_(io), context_(context) { wait(); }
+  void stop() {
+    stopped_ = true;  // the timer may have gone off already
+    timer_.cancel();
+  }
+
+ private:
+  void wait() {
+    timer_.expires_after(std::chrono::seconds(5));
+    timer_.async_wait([this](boost::system::error_code) {
+      if (stopped_) return;
+      context_.repeats.tell_due();
+      for (const auto& exported : *context_.exports) exported->tell_repeats();
+      wait();
+    });
+  }
+
+  asio::steady_timer timer_;
+  SessionContext& context_;
+  bool stopped_ = false;
+};
+
 void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
   for (const auto& listener : listeners) std::printf("listening on %s\n", listener->address().c_str());
   std::fflush(stdout);
@@ -33,7 +59,8 @@ void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
 
 }  // namespace
 
-int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog::logger>& logger) {
+int serve(const Config& config, Registry& registry, Log& log) {
+  const std::shared_ptr<spdlog::logger>& logger = log.logger();
   raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
 
@@ -45,6 +72,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   for (const ExportConfig& own : config.exports)
     exports->push_back(std::make_shared<Export>(config, own, registry, logger));
   SessionContext context{.log = logger,
+                         .repeats = Repeats(logger),
                          .exports = exports,
                          .max_payload = protocol::payload_limits(config.server.max_payload),
                          .handshake_timeout = config.server.handshake_timeout,
@@ -53,6 +81,7 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
                          .workers = Workers(config.server.workers)};
   exports.reset();
 
+  RepeatsTimer repeats(io, context);
   Connections connections(io, context, config.server.max_connections);
   std::vector<std::unique_ptr<Listener>> listeners;
   for (const ListenAddress& address : config.server.listen)
@@ -67,11 +96,13 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
       connections.break_off();
     });
     for (const auto& listener : listeners) listener->stop();
+    repeats.stop();
     connections.stop([&] { io.stop(); });
   });
   for (const auto& listener : listeners)
     listener->start([&](std::unique_ptr<Socket> socket, Peer peer) { connections.add(std::move(socket), peer); },
                     [&](const std::string& complaint) { logger->warn("{}", complaint); });
+  log.flush();  // who waits for "listening on" finds in the log what was wrong at the start
   print_ready(listeners);
   io.run();
   return 0;

@@ -13,14 +13,14 @@ namespace ashlar::host {
 
 using namespace protocol;
 
-RequestRunner::RequestRunner(Chain& chain, const Agreement& agreement, PayloadLimits max_payload, spdlog::logger& log)
+RequestRunner::RequestRunner(Chain& chain, const Agreement& agreement, PayloadLimits max_payload, Repeats& repeats)
     : chain_(chain),
       offered_(chain.geometry().flags),
       style_(reply_style_for(agreement)),
       has_extents_(chain.geometry().ops.has(Op::extents)),
       context_(agreement.allocation_context),
       admission_(admission_for(chain.geometry(), agreement, max_payload)),
-      log_(log) {}
+      repeats_(repeats) {}
 
 std::size_t RequestRunner::room(const Asked& asked) const {
   if (asked.verdict.kind != Verdict::Kind::run) return max_error_size;
@@ -59,11 +59,16 @@ int RequestRunner::call(const Asked& asked, Io& io) {
   return failed(asked, error);
 }
 
-// Counts and logs a failed request; returns `error`.
+// Logs a failed request, or counts it among others that failed alike; returns `error`.
 int RequestRunner::failed(const Asked& asked, int error) {
-  if (errors_.fetch_add(1, std::memory_order_relaxed) < errors_logged)
-    log_.warn("{}: {} offset {} length {}: {}", chain_.exported().name(), name(asked.verdict.op), asked.request.offset,
-              asked.request.length, std::strerror(error));
+  errors_.fetch_add(1, std::memory_order_relaxed);
+  const std::string& exported = chain_.exported().name();
+  const char* const op = name(asked.verdict.op);
+  const char* const cause = std::strerror(error);
+  repeats_.log(spdlog::level::warn, exported + ": " + op + ": " + cause, [&] {
+    return exported + ": " + op + " offset " + std::to_string(asked.request.offset) + " length " +
+           std::to_string(asked.request.length) + ": " + cause;
+  });
   return error;
 }
 

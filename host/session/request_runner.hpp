@@ -1,7 +1,6 @@
 // RequestRunner: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the
 // bytes of a reply are built where they will be sent from. (proto.md, "Transmission")
 #pragma once
-#include <spdlog/logger.h>
 
 #include <ashlar/io.hpp>
 #include <atomic>
@@ -11,6 +10,7 @@
 
 #include "chain/chain.hpp"
 #include "chain/export.hpp"
+#include "log/repeats.hpp"
 #include "protocol/admission.hpp"
 #include "protocol/block_sizes.hpp"
 #include "protocol/codec.hpp"
@@ -53,7 +53,7 @@ class RequestRunner {
  public:
   // `max_payload`: the server's limits on reads and writes.
   RequestRunner(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload,
-                spdlog::logger& log);
+                Repeats& repeats);
 
   // Bytes to have at hand for the reply.
   std::size_t room(const Asked& asked) const;
@@ -88,11 +88,11 @@ class RequestRunner {
   bool structured() const { return style_.chunked(); }
   // Whether the chain can be asked not to block.
   bool can_nowait() const { return offered_.has(Flag::nowait); }
+  // How many requests the layers have failed.
   std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::size_t page = 4096;
-  static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
   Flags may_hole(const Asked& asked) const;
   int call(const Asked& asked, Io& io);
@@ -110,7 +110,7 @@ class RequestRunner {
   const bool has_extents_;
   const std::uint32_t context_;
   protocol::Admission admission_;
-  spdlog::logger& log_;
+  Repeats& repeats_;
   std::atomic<std::uint64_t> errors_{0};
 };
 

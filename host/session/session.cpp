@@ -97,7 +97,7 @@ Session::Outcome Session::begin_transmission() {
                                              .workers = context_.workers,
                                              .clients = context_.clients,
                                              .no_io_uring = context_.no_io_uring,
-                                             .log = *context_.log});
+                                             .repeats = context_.repeats});
   return transmit();
 }
 
@@ -143,14 +143,19 @@ protocol::Catalog::Opened Session::open(std::size_t index) {
   try {
     chain_ = (*exports_)[index]->open();
   } catch (const OpenError& e) {
-    context_.log->error("{}: {}", describe(peer_), e.what());
+    log_refusal(e.what());
     return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {
-    context_.log->error("{}: {}", describe(peer_), e.what());
+    log_refusal(e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};
   }
   open_index_ = index;
   return {&chain_->geometry(), {}};
+}
+
+// Connections are free, and a client may ask again and again.
+void Session::log_refusal(const char* why) {
+  context_.repeats.log(spdlog::level::err, why, [&] { return describe(peer_) + ": " + why; });
 }
 
 }  // namespace ashlar::host

@@ -11,6 +11,7 @@
 
 #include "chain/chain.hpp"
 #include "chain/export.hpp"
+#include "log/repeats.hpp"
 #include "protocol/handshake.hpp"
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"
@@ -27,6 +28,7 @@ using Exports = std::vector<std::shared_ptr<Export>>;
 // What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a module.
 struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
+  Repeats repeats;  // what goes wrong again and again
   // What a new client is served. [the io_context's thread]
   std::shared_ptr<const Exports> exports;
   protocol::PayloadLimits max_payload;
@@ -78,6 +80,7 @@ class Session : private protocol::Catalog {
   bool late() const;
   Outcome end(const std::string& reason);
   void log_end(const std::string& reason);
+  void log_refusal(const char* why);
 
   // Catalog: the exports, as this client's handshake sees them.
   std::size_t size() const override { return exports_->size(); }

@@ -31,7 +31,7 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       inbox_(connection.inbox),
       stopping_(connection.stopping),
       server_(server),
-      runner_(chain, agreement, server.max_payload, server.log),
+      runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
       replies_(outlet_, memory_),
       jobs_({.runner = runner_,

@@ -6,8 +6,6 @@
 #include <optional>
 #include <string>
 
-#include <spdlog/logger.h>
-
 #include "session/cold_reads.hpp"
 #include "session/held_reply.hpp"
 #include "session/inbox.hpp"
@@ -37,7 +35,7 @@ class Transmission {
     Workers& workers;
     ActiveClients& clients;
     std::atomic<bool>& no_io_uring;  // see ColdReads
-    spdlog::logger& log;
+    Repeats& repeats;
   };
   // What it shares with its session: `inbox` may hold bytes that came behind the handshake.
   struct Connection {

@@ -145,7 +145,8 @@ class Exports(Case):
                 self.assertEqual(client.option(wire.OPT_INFO, wire.go_data("disk"))[-1][0], wire.REP_ACK)
             self.assertEqual(client.option(wire.OPT_GO, wire.go_data("disk"))[-1][0], wire.REP_ACK)
             self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
-            self.assertEqual(self.opens(server), before + 1, server.log())
+        server.stop()
+        self.assertEqual(self.opens(server), before + 1, server.log())
 
     def test_the_oldest_way_in_still_works(self):
         server = self.serve(self.two())

@@ -8,13 +8,20 @@ using namespace ashlar;
 class Recorder final : public Filter {
  public:
   struct Layer {
-    explicit Layer(const Create& create) : host(create.host), label(create.params.text("label")) { say("create"); }
+    explicit Layer(const Create& create)
+        : host(create.host),
+          label(create.params.text("label")),
+          level(create.params.boolean("warns") ? Level::warn : Level::info) {
+      say("create");
+    }
     ~Layer() { say("destroy"); }
-    void say(const char* what) const { host.log(Level::info, "call %s %s", what, label.c_str()); }
+    void say(const char* what) const { host.log(level, "call %s %s", what, label.c_str()); }
     Host host;
     std::string label;
+    Level level;
   };
-  static constexpr Param params[] = {Param::string("label", "what its lines are marked with").needed()};
+  static constexpr Param params[] = {Param::string("label", "what its lines are marked with").needed(),
+                                     Param::boolean("warns", "its lines are warnings").or_else("false")};
 
   Recorder(Layer& layer, const Open& open) : Filter(open), layer_(layer) { layer_.say("open"); }
   ~Recorder() override { layer_.say("close"); }

@@ -17,13 +17,15 @@ _PATIENCE = 60  # seconds; only a hang takes so long
 class Server:
     """Started with the words after `serve`; ready when constructed. `listening` are the addresses it has told.
 
-    `within` are the words of a command that ends by executing the words behind it."""
+    `within` are the words of a command that ends by executing the words behind it; `stderr` is a descriptor to log to instead of
+    the file `log`."""
 
-    def __init__(self, words, log, addresses=1, environment=None, within=()):
+    def __init__(self, words, log, addresses=1, environment=None, within=(), stderr=None):
         self.log_path = pathlib.Path(log)
         self.stopped = False
         with open(self.log_path, "wb") as log_file:
-            self.process = processes.start([*within, PROGRAM, "serve", *words], stdout=processes.subprocess.PIPE, stderr=log_file,
+            self.process = processes.start([*within, PROGRAM, "serve", *words], stdout=processes.subprocess.PIPE,
+                                           stderr=log_file if stderr is None else stderr,
                                            env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
         self.listening = self._wait_until_ready(addresses)

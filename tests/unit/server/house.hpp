@@ -35,6 +35,7 @@ struct House {
   void open(std::size_t most = 100, std::chrono::milliseconds handshake_timeout = long_time) {
     made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
     context.reset(new SessionContext{.log = made->log.logger(),
+                                     .repeats = Repeats(made->log.logger()),
                                      .exports = std::make_shared<Exports>(1, made->release()),
                                      .max_payload = protocol::payload_limits(std::nullopt),
                                      .handshake_timeout = handshake_timeout,

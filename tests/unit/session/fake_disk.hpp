@@ -66,7 +66,7 @@ inline std::size_t data_header_size(bool structured) {
 class Replies {
  public:
   explicit Replies(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
-      : runner(disk.chain(), disk.agreement(structured), max_payload, *disk.exported().log.logger()) {}
+      : repeats(disk.exported().log.logger()), runner(disk.chain(), disk.agreement(structured), max_payload, repeats) {}
 
   Asked ask(std::uint16_t type, std::uint64_t offset, std::uint32_t length, std::uint16_t flags = 0,
             const std::byte* payload = nullptr) const {
@@ -112,6 +112,7 @@ class Replies {
     return all.front();
   }
 
+  Repeats repeats;
   RequestRunner runner;
   Bytes bytes;
 

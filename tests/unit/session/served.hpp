@@ -15,7 +15,7 @@ class Served {
  public:
   explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
       : chain_(disk.chain()),
-        log_(*disk.exported().log.logger()),
+        repeats_(disk.exported().log.logger()),
         agreement_(disk.agreement(structured)),
         max_payload_(max_payload) {
     wire.limit_waiting(SO_RCVTIMEO, 5);  // it idles soon
@@ -87,7 +87,7 @@ class Served {
                     .workers = workers,
                     .clients = clients,
                     .no_io_uring = no_io_uring,
-                    .log = log_});
+                    .repeats = repeats_});
     while (parts_.memory.claim_share() && t.run() == Transmission::Outcome::idle) {
       ++idled;
       if (!parts_.inbox.has_buffer()) parts_.memory.give_share_back();
@@ -101,7 +101,7 @@ class Served {
   }
 
   Chain& chain_;
-  spdlog::logger& log_;
+  Repeats repeats_;
   const protocol::Agreement agreement_;
   const std::uint32_t max_payload_;
   std::string reason_;

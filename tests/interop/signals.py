@@ -1,0 +1,41 @@
+"""Signals that would end a process, and do not end this one."""
+
+import resource
+import signal
+
+from lib import config, wire
+from lib.case import Case, main
+from lib.images import MIB, pattern
+
+LIMIT = 1 * MIB
+
+
+class Signals(Case):
+    def setUp(self):
+        super().setUp()
+        self.disk = self.folder / "disk.img"
+        self.disk.write_bytes(pattern(4 * MIB))
+        self.server = self.serve([config.file_export(self.disk)])
+
+    def test_a_write_beyond_the_limit_of_file_sizes_is_told_as_no_space(self):
+        resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (LIMIT, LIMIT))  # as `ulimit -f` before its start
+        with wire.Client(self.server).go("disk") as client:
+            for offset, length in ((2 * MIB, 4096), (LIMIT - 512, 1024), (LIMIT, 512), (0, 2 * MIB)):
+                self.assertEqual(client.ask(wire.CMD_WRITE, offset, length, data=bytes(length)), wire.ENOSPC, (offset, length))
+            self.assert_same(client.ask(wire.CMD_READ, 2 * MIB, 4096), pattern(4 * MIB)[2 * MIB:2 * MIB + 4096], "a read")
+            self.assertEqual(client.ask(wire.CMD_WRITE, LIMIT - 4, 4, data=b"last"), 0)
+            self.assertEqual(client.ask(wire.CMD_READ, LIMIT - 4, 4), b"last")
+        with wire.Client(self.server).go("disk") as another:
+            self.assertEqual(another.ask(wire.CMD_READ, LIMIT - 4, 4), b"last")
+        self.server.stop()
+
+    def test_signals_that_mean_nothing_here(self):
+        with wire.Client(self.server).go("disk") as client:
+            for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGXFSZ):
+                self.server.process.send_signal(number)
+                self.assert_same(client.ask(wire.CMD_READ, 4096, 512), pattern(4 * MIB)[4096:4096 + 512], number.name)
+        self.server.stop()
+
+
+if __name__ == "__main__":
+    main()
