@@ -1,23 +1,13 @@
-#!/usr/bin/env python3
-"""Connects a device of the kernel's client through netlink (linux/nbd-netlink.h), with what nbd-client cannot ask for.
-
-    nbd_netlink.py connect DEVICE SOCKET EXPORT CONNECTIONS TIMEOUT DEAD_TIMEOUT
-    nbd_netlink.py reconnect DEVICE SOCKET EXPORT CONNECTIONS
-
-`connect`: when all connections are lost, requests wait for others for DEAD_TIMEOUT seconds; a request that is not answered within
-TIMEOUT seconds is sent again on another connection. `reconnect` gives the device new connections in place of the lost ones."""
+"""Connects a device of the kernel's client through netlink (linux/nbd-netlink.h), with what nbd-client cannot ask for."""
 
 import os
-import pathlib
 import re
 import socket
 import struct
-import sys
 import types
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
-
-from lib import wire  # noqa: E402
+import tools  # noqa: F401  (finds lib)
+from lib import wire
 
 NETLINK_GENERIC = 16
 NLM_F_REQUEST, NLM_F_ACK, NLMSG_ERROR = 1, 4, 2
@@ -71,28 +61,38 @@ class Netlink:
         return struct.unpack("=H", answer[CTRL_ATTR_FAMILY_ID])[0]
 
 
-def main(what, device, path, export, connections, timeout="0", dead_timeout="0"):
-    clients = [wire.Client(types.SimpleNamespace(socket=path)).go(export) for _ in range(int(connections))]
-    # The kernel waits for answers as long as it likes.
+def connections(path, export, count):
+    """Clients at a unix socket, ready for requests."""
+    return [wire.Client(types.SimpleNamespace(socket=path)).go(export) for _ in range(count)]
+
+
+def connect(device, clients, timeout, dead_timeout):
+    """When all connections are lost, requests wait for others for `dead_timeout` seconds; a request that is not answered within
+    `timeout` seconds is sent again on another connection."""
+    data = _number(NBD_ATTR_SIZE_BYTES, clients[0].size) + _number(NBD_ATTR_BLOCK_SIZE_BYTES, 4096)
+    data += _number(NBD_ATTR_SERVER_FLAGS, clients[0].transmission_flags)
+    data += _number(NBD_ATTR_TIMEOUT, timeout) + _number(NBD_ATTR_DEAD_CONN_TIMEOUT, dead_timeout)
+    _hand_over(NBD_CMD_CONNECT, device, clients, data)
+
+
+def reconnect(device, clients):
+    """Gives the device these connections in place of those that it has lost."""
+    _hand_over(NBD_CMD_RECONFIGURE, device, clients, b"")
+
+
+def _number(kind, value):
+    return attribute(kind, struct.pack("=Q", value))
+
+
+def _hand_over(command, device, clients, data):
+    """The kernel keeps the sockets: the clients are closed here."""
+    items = b""
     for client in clients:
-        client.socket.settimeout(None)
-
-    def number(kind, value):
-        return attribute(kind, struct.pack("=Q", int(value)))
-
-    sockets = b"".join(
-        attribute(NBD_SOCK_ITEM | NLA_F_NESTED, attribute(NBD_SOCK_FD, struct.pack("=I", client.socket.fileno()))) for client in clients)
-    data = attribute(NBD_ATTR_INDEX, struct.pack("=I", int(re.fullmatch(r"/dev/nbd(\d+)", device)[1])))
-    if what == "connect":
-        data += number(NBD_ATTR_SIZE_BYTES, clients[0].size) + number(NBD_ATTR_BLOCK_SIZE_BYTES, 4096)
-        data += number(NBD_ATTR_SERVER_FLAGS, clients[0].transmission_flags)
-        data += number(NBD_ATTR_TIMEOUT, timeout) + number(NBD_ATTR_DEAD_CONN_TIMEOUT, dead_timeout)
-    data += attribute(NBD_ATTR_SOCKETS | NLA_F_NESTED, sockets)
+        client.socket.settimeout(None)  # the kernel waits as long as it likes
+        items += attribute(NBD_SOCK_ITEM | NLA_F_NESTED, attribute(NBD_SOCK_FD, struct.pack("=I", client.socket.fileno())))
+    index = int(re.fullmatch(r"/dev/nbd(\d+)", device)[1])
     netlink = Netlink()
-    netlink.ask(netlink.family("nbd"), NBD_CMD_CONNECT if what == "connect" else NBD_CMD_RECONFIGURE, data)
-
-
-if __name__ == "__main__":
-    if len(sys.argv) not in (6, 8) or sys.argv[1] not in ("connect", "reconnect"):
-        sys.exit(__doc__)
-    main(*sys.argv[1:])
+    netlink.ask(netlink.family("nbd"), command,
+                attribute(NBD_ATTR_INDEX, struct.pack("=I", index)) + data + attribute(NBD_ATTR_SOCKETS | NLA_F_NESTED, items))
+    for client in clients:
+        client.close()
