@@ -1,23 +1,34 @@
+#include "chain/chain.hpp"
+
 #include <cerrno>
+#include <mutex>
 
 #include "chain/error_text.hpp"
 #include "chain/export.hpp"
 #include "chain/geometry_check.hpp"
 
 namespace ashlar::host {
+Chain::Chain(const Export& of, Layers& layers)
+    : export_(of), layers_(layers), serial_(layers.serial), activity_(of.activity()) {}
+
 void Chain::open_on_top(const Layer& layer, bool read_only) {
-  auto opened = std::make_unique<Opened>();
+  activity_.check();
+  auto opened = std::make_unique<Opened>(layer);
   Opened* below = opened_.empty() ? nullptr : opened_.back().get();
+  if (below != nullptr) below->joint.emplace(below->device, below->layer.name(), activity_);
   opened->how = {sizeof(ashlar_open), read_only ? 1u : 0u, export_.name().c_str(),
-                 below != nullptr ? &below->device : nullptr, below != nullptr ? &below->geometry : nullptr};
+                 below != nullptr ? &below->joint->device() : nullptr, below != nullptr ? &below->geometry : nullptr};
   opened->device.size = sizeof(ashlar_device);
 
   const auto fault = [&layer](const std::string& text) { return layer.refused(EIO, text); };
   opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
-  ErrorText refusal;
-  if (const std::int32_t status =
-          layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
-    throw layer.refused(status, refusal.cause(status));
+  {
+    ErrorText refusal;
+    const Inside inside(activity_, layer.name(), Call::open);
+    if (const std::int32_t status =
+            layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
+      throw layer.refused(status, refusal.cause(status));
+  }
   const ashlar_device& device = opened->device;
   if (device.close == nullptr) throw fault("its device lacks close");
   opened_.push_back(std::move(opened));  // from here on the destructor closes it
@@ -27,6 +38,7 @@ void Chain::open_on_top(const Layer& layer, bool read_only) {
   ashlar_geometry& g = opened_.back()->geometry;
   g.size = sizeof(ashlar_geometry);
   ErrorText complaint;
+  const Inside inside(activity_, layer.name(), Call::describe);
   if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
     throw layer.refused(status, complaint.cause(status));
   g.ops &= ASHLAR_OPS_KNOWN;
@@ -36,6 +48,7 @@ void Chain::open_on_top(const Layer& layer, bool read_only) {
 
 void Chain::finish(bool read_only) {
   top_ = opened_.back()->device;
+  top_name_ = &opened_.back()->layer.name();
   geometry_ = from_abi(opened_.back()->geometry);
   geometry_.read_only = geometry_.read_only || read_only;
   if (geometry_.read_only || !geometry_.ops.has(Op::write)) {
@@ -46,9 +59,13 @@ void Chain::finish(bool read_only) {
 
 Chain::~Chain() {
   std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
-  if (layers_.serial) alone.lock();
+  if (serial_) alone.lock();
   while (!opened_.empty()) {
-    opened_.back()->device.close(opened_.back()->device.self);
+    {
+      const Opened& top = *opened_.back();
+      const Inside inside(activity_, top.layer.name(), Call::close);
+      top.device.close(top.device.self);
+    }
     opened_.pop_back();
   }
 }
@@ -59,11 +76,15 @@ std::vector<Geometry> Chain::geometries() const {
   return all;
 }
 
+Inside Chain::reading_lent(std::uint64_t offset, std::uint64_t length) {
+  return {activity_, opened_.front()->layer.name(), static_cast<Call>(ASHLAR_OP_READ), offset, length};
+}
+
 int Chain::process_serial(ashlar_io& io) {
   std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
   if ((io.flags & ASHLAR_NOWAIT) == 0) alone.lock();
   else if (!alone.try_lock()) return EAGAIN;  // another connection's turn may take long
-  return top_.process(top_.self, &io);
+  return call(io);
 }
 
 }  // namespace ashlar::host

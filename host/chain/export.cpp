@@ -3,19 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "chain/error_text.hpp"
+#include "chain/chain.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
-
-std::string log_name(const ExportConfig& in, const ashlar_module& module) {
-  return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
-}
-
-std::string who(const std::string& export_name, ModuleKind kind, const std::string& type) {
-  return "export " + in_quotes(export_name) + ": " + name(kind) + " " + in_quotes(type);
-}
 
 // A mistake in the config at `place`. Of an image on the command line, which has no keys, only what is wrong.
 ConfigError mistake(const Config& config, Place place, const std::string& key, const std::string& what) {
@@ -30,49 +22,12 @@ Config config_of(const Config& all, const ExportConfig& own) {
 
 }  // namespace
 
-Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, LayerConfig layer,
-             bool implicit, const std::shared_ptr<spdlog::logger>& logger)
-    : library_(std::move(library)),
-      export_name_(in.name),
-      config_(std::move(layer)),
-      implicit_(implicit),
-      values_(config, config_, library_->module()),
-      log_(logger, log_name(in, library_->module())) {}
-
-Layer::~Layer() {
-  if (created_) library_->module().destroy(instance_);
-}
-
-void Layer::create() {
-  ErrorText refusal;
-  if (const std::int32_t status =
-          library_->module().create(&log_.services(), values_.data(), &instance_, refusal.receiver()))
-    throw refused(status, refusal.cause(status));
-  created_ = true;
-}
-
-OpenError Layer::refused(std::int32_t status, const std::string& cause) const {
-  OpenError::Facts facts{.who = who(export_name_, library_->kind(), type()),
-                         .cause = cause,
-                         .status = status,
-                         .paths = {},
-                         .key = "type",
-                         .place = config_.place};
-  for (std::size_t i = 0; i < values_.size(); ++i)
-    if (const char* text = values_.data()[i].text; text != nullptr && *text == '/') facts.paths.emplace_back(text);
-  for (const ConfigParameter& parameter : config_.parameters) {
-    const auto* text = std::get_if<std::string>(&parameter.value);
-    if (text == nullptr || text->empty() || cause.find(*text) == std::string::npos) continue;
-    facts.key = parameter.key;
-    facts.place = parameter.value_place;
-    break;
-  }
-  return OpenError(std::move(facts));
-}
-
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger)
-    : config_(config_of(config, own_config)), registry_(registry), logger_(logger) {
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity)
+    : activity_(std::move(activity)),
+      config_(config_of(config, own_config)),
+      registry_(registry),
+      logger_(logger) {
   try {
     layers_ = make();
   } catch (const OpenError& e) {
@@ -94,7 +49,9 @@ bool Export::serial() const {
 }
 
 std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& layer) const {
+  const LayerName& layer_of_export = activity_->keep(layer_name(name(), kind, layer.type));
   try {
+    const Inside inside(*activity_, layer_of_export, Call::load);
     return registry_.find(kind, layer.type);
   } catch (const ModuleError& e) {
     // A file may come later, with the file system it lies on; a name that is not known is a typing error.
@@ -102,7 +59,7 @@ std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& 
     const bool may_come =
         own().optional && layer.type.find('/') != std::string::npos && !std::filesystem::exists(layer.type, error);
     if (!may_come) throw mistake(config_, layer.place, "type", e.what());
-    throw OpenError({.who = who(name(), kind, layer.type),
+    throw OpenError({.who = who(layer_of_export),
                      .cause = e.what(),
                      .status = ENOENT,
                      .paths = {layer.type},
@@ -112,7 +69,7 @@ std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& 
 }
 
 std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config, bool implicit) const {
-  return std::make_unique<Layer>(find(kind, config), config_, own(), config, implicit, logger_);
+  return std::make_unique<Layer>(find(kind, config), config_, own(), config, implicit, logger_, *activity_);
 }
 
 std::unique_ptr<Layers> Export::make() {

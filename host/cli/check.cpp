@@ -1,3 +1,4 @@
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "cli/commands.hpp"
 #include "config/size.hpp"

@@ -75,7 +75,7 @@ struct ServerConfig {
   std::vector<std::filesystem::path> module_path;       // absolute; before the built-in place
   std::uint32_t max_connections = 4096;                 // 1..1'000'000
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
-  std::uint32_t max_payload = 32u << 20;                // bytes, 64 KiB..64 MiB: largest read or write
+  std::optional<std::uint32_t> max_payload;             // bytes, 64 KiB..64 MiB: largest read or write; none: not set
   std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
   std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.

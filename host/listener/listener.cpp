@@ -7,8 +7,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <new>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -18,6 +21,8 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
+
+#include "socket/kernel_socket.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -38,30 +43,11 @@ std::string describe(const tcp::endpoint& e) {
   return "tcp:" + (e.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(e.port());
 }
 
-std::string peer_of(const tcp::socket& socket) {
-  boost::system::error_code error;
-  const tcp::endpoint peer = socket.remote_endpoint(error);
-  return error ? "tcp" : describe(peer);
-}
-
-std::string peer_of(Unix::socket& socket) {
-  ucred peer{};
-  socklen_t size = sizeof peer;
-  if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return "unix";
-  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
-}
-
-bool on_this_machine(const tcp::socket& socket) {
-  boost::system::error_code error;
-  const asio::ip::address peer = socket.remote_endpoint(error).address();
-  return !error && (peer.is_loopback() || peer == socket.local_endpoint(error).address());
-}
-
 template <class Protocol>
 class AsioListener : public Listener {
  public:
-  AsioListener(asio::io_context& io, std::string address)
-      : acceptor_(io), pause_(io), address_(std::move(address)) {}
+  AsioListener(asio::io_context& io, std::string address, KernelSocket::Options options)
+      : options_(std::move(options)), acceptor_(io), pause_(io), address_(std::move(address)) {}
 
   void start(Accepted accepted, Complaint complain) override {
     accepted_ = std::move(accepted);
@@ -94,14 +80,19 @@ class AsioListener : public Listener {
   }
   void hand_over(typename Protocol::socket socket) {
     boost::system::error_code error;
-    std::string peer = peer_of(socket);
-    prepare(socket);
     socket.native_non_blocking(false, error);
     const int fd = socket.release(error);
-    if (!error) accepted_(fd, std::move(peer));
+    if (error) return;
+    Peer peer = peer_of(fd);
+    try {
+      auto client = std::make_unique<KernelSocket>(fd, peer, options_);
+      accepted_(std::move(client), std::move(peer));
+    } catch (const std::bad_alloc&) {
+      // This client is lost, the others are not.
+    }
   }
 
-  virtual void prepare(typename Protocol::socket&) {}
+  KernelSocket::Options options_;  // of clients' sockets
 
   typename Protocol::acceptor acceptor_;
   asio::steady_timer pause_;
@@ -114,8 +105,9 @@ class AsioListener : public Listener {
 class TcpListener final : public AsioListener<tcp> {
  public:
   // `dual`: an IPv6 socket that takes IPv4 clients, too.
-  TcpListener(asio::io_context& io, const tcp::endpoint& endpoint, bool dual, const std::string& as_written)
-      : AsioListener(io, {}) {
+  TcpListener(asio::io_context& io, const tcp::endpoint& endpoint, bool dual, const std::string& as_written,
+              unsigned keepalive)
+      : AsioListener(io, {}, {.keepalive = keepalive, .congestion_control = {}}) {
     boost::system::error_code error;
     const auto check = [&] {
       if (error) fail(error.value(), as_written);
@@ -134,26 +126,19 @@ class TcpListener final : public AsioListener<tcp> {
   // large reads would be half as fast. The choice is made before there are connections: one that began to pace goes on. Others get
   // the system's choice back. (tcp(7), TCP_CONGESTION)
   void choose_congestion_control() {
-    if (::getsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, &usual_size_) != 0) return;
+    std::array<char, 16> usual{};  // TCP_CA_NAME_MAX of the kernel
+    socklen_t size = usual.size();
+    if (::getsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual.data(), &size) != 0) return;
     constexpr std::string_view reno = "reno";  // in every kernel
-    chosen_ = ::setsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, reno.data(), reno.size()) == 0;
+    if (::setsockopt(acceptor_.native_handle(), IPPROTO_TCP, TCP_CONGESTION, reno.data(), reno.size()) == 0)
+      options_.congestion_control = std::string(usual.data(), ::strnlen(usual.data(), size));
   }
-  void prepare(tcp::socket& socket) override {
-    boost::system::error_code ignored;
-    socket.set_option(tcp::no_delay(true), ignored);
-    if (chosen_ && !on_this_machine(socket))
-      ::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, usual_, usual_size_);
-  }
-
-  char usual_[16] = {};  // TCP_CA_NAME_MAX of the kernel
-  socklen_t usual_size_ = sizeof usual_;
-  bool chosen_ = false;
 };
 
 class UnixListener final : public AsioListener<Unix> {
  public:
   UnixListener(asio::io_context& io, std::filesystem::path path)
-      : AsioListener(io, "unix:" + path.string()), path_(std::move(path)) {
+      : AsioListener(io, "unix:" + path.string(), {}), path_(std::move(path)) {
     boost::system::error_code error;
     acceptor_.open(Unix(), error);
     if (error) fail(error.value(), address_);
@@ -198,13 +183,14 @@ class UnixListener final : public AsioListener<Unix> {
   dev_t device_ = 0;
 };
 
-void listen_tcp(asio::io_context& io, const ListenAddress& address, std::vector<std::unique_ptr<Listener>>& out) {
+void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned keepalive,
+                std::vector<std::unique_ptr<Listener>>& out) {
   if (address.host.empty()) {  // all addresses, of both kinds where there is IPv6
     try {
-      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text));
+      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text, keepalive));
     } catch (const std::system_error& e) {
       if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
-      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text));
+      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text, keepalive));
     }
     return;
   }
@@ -216,7 +202,7 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, std::vector<
   std::exception_ptr refused;
   for (const auto& entry : found) {
     try {
-      out.push_back(std::make_unique<TcpListener>(io, entry.endpoint(), false, address.text));
+      out.push_back(std::make_unique<TcpListener>(io, entry.endpoint(), false, address.text, keepalive));
     } catch (const std::system_error& e) {
       // "localhost" may resolve to ::1 where there is no IPv6: one address of a name is enough.
       if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
@@ -228,10 +214,10 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, std::vector<
 
 }  // namespace
 
-std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address) {
+std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
   std::vector<std::unique_ptr<Listener>> out;
   if (address.kind == ListenAddress::Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address.path));
-  else listen_tcp(io, address, out);
+  else listen_tcp(io, address, keepalive, out);
   return out;
 }
 

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "socket/peer.hpp"
+#include "socket/socket.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -16,8 +18,8 @@ namespace ashlar::host {
 
 class Listener {
  public:
-  // Called with a connected, blocking socket, which is the callee's from then on, and its peer in words. [the io_context's thread]
-  using Accepted = std::function<void(int fd, std::string peer)>;
+  // Called with a client's connection, and who it is. [the io_context's thread]
+  using Accepted = std::function<void(std::unique_ptr<Socket> socket, Peer peer)>;
   using Complaint = std::function<void(const std::string&)>;
 
   virtual ~Listener() = default;  // to be called only when the io_context runs no more
@@ -31,6 +33,7 @@ class Listener {
 
 // Binds and listens at all that `address` resolves to; a stale unix socket is taken over, one that somebody listens at is
 // refused. Throws std::system_error that names the address.
-std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address);
+// `keepalive`: see KernelSocket::Options.
+std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address, unsigned keepalive = 0);
 
 }  // namespace ashlar::host

@@ -9,27 +9,35 @@
 
 namespace ashlar::protocol {
 
-// What was negotiated, as far as it bears on requests. See admission_for() in transmission.hpp.
+// What was negotiated, as far as it bears on requests. See admission_for() in offer.hpp.
 struct Admission {
   std::uint64_t size = 0;                // bytes of the export
   std::uint32_t minimum = 1;             // bytes, a power of two: smallest block
-  std::uint32_t max_payload = 1u << 25;  // bytes: largest read or write
+  std::uint32_t max_payload = 1u << 25;  // bytes: largest read or write that is answered
   std::uint16_t transmission_flags = flag_has_flags;
   bool structured = false;         // replies to reads are structured
   bool base_allocation = false;    // the context was selected
   Flags offered = Flag::promises;  // request flags that the chain understands; it never sees another
 };
 
+// What the client asked of the form of the reply. No layer hears of it here, and none has to offer it.
+struct ReplyForm {
+  bool one_chunk = false;   // DF: a read's data in one piece
+  bool one_extent = false;  // REQ_ONE: block status of one extent
+  friend constexpr bool operator==(const ReplyForm&, const ReplyForm&) = default;
+};
+
 struct Verdict {
   enum class Kind : std::uint8_t {
-    run,         // hand it to the chain as `op` with `flags`; for flush, offset and length of the request mean nothing
+    run,         // hand it to the chain as `op`; for flush, offset and length of the request mean nothing
     done,        // nothing to do: reply success
     refuse,      // reply `error` with `text`
     disconnect,  // the client is leaving: no reply; finish what is under way, then close
   };
   Kind kind = Kind::refuse;
   Op op = Op::read;           // of a known command, whatever the verdict
-  Flags flags = Flag::none;   // run: DF is not among them, it concerns the reply alone; see Request::flags
+  Flags layer_flags;          // what the layers are told of the client's wishes: only flags that they offer
+  ReplyForm form;             // what the reply has to be like, whatever the layers offer
   std::uint32_t payload = 0;  // bytes behind the header in the stream, to be read or drained whatever the verdict
   std::uint32_t error = error_none;
   const char* text = "";  // refuse: why; constant
@@ -65,7 +73,8 @@ constexpr std::uint16_t negotiated_flags(std::uint16_t transmission_flags) {
   return static_cast<std::uint16_t>(flags);
 }
 
-// The request's flags as the layers know them. FUA means something only where something is written.
+// The request's flags as the layers know them, whether they offer them or not. FUA means something only where something
+// is written.
 constexpr Flags layer_flags(const Request& request, const CommandRule& rule) {
   Flags flags;
   if (rule.writes && (request.flags & cmd_flag_fua)) flags |= Flag::fua;
@@ -77,53 +86,64 @@ constexpr Flags layer_flags(const Request& request, const CommandRule& rule) {
   return flags;
 }
 
-// Why the request's range or length does not do, in `verdict`; false if it does.
-constexpr bool refuse_range(const Request& request, const Admission& in, const CommandRule& rule, Verdict& verdict) {
-  const auto refuse = [&](std::uint32_t error, const char* text) {
-    verdict.error = error;
-    verdict.text = text;
-    return true;
-  };
+constexpr ReplyForm reply_form(const Request& request) {
+  return {.one_chunk = (request.flags & cmd_flag_df) != 0, .one_extent = (request.flags & cmd_flag_req_one) != 0};
+}
+
+// Why a request is refused; error_none: it is not.
+struct Refusal {
+  std::uint32_t error = error_none;
+  const char* text = "";
+};
+
+constexpr Refusal refuse_range(const Request& request, const Admission& in, const CommandRule& rule) {
   if (request.offset > in.size || request.length > in.size - request.offset)
-    return refuse(rule.out_of_range, "range ends beyond the export");
-  if (request.length == 0) return rule.op == Op::extents && refuse(error_einval, "length is 0");
+    return {rule.out_of_range, "range ends beyond the export"};
+  if (request.length == 0) return rule.op == Op::extents ? Refusal{error_einval, "length is 0"} : Refusal{};
   const std::uint64_t end = request.offset + request.length;
   const std::uint64_t within_block = in.minimum - 1;
   if ((request.offset & within_block) || ((end & within_block) && end != in.size))
-    return refuse(error_einval, "offset or length is not a multiple of the minimum block size");
-  if (request.length <= in.max_payload) return false;
+    return {error_einval, "offset or length is not a multiple of the minimum block size"};
+  if (request.length <= in.max_payload) return {};
   if (rule.op == Op::read)
-    return refuse(in.structured ? error_eoverflow : error_einval, "read is longer than the maximum payload");
-  return rule.op == Op::write && refuse(error_einval, "write is longer than the maximum payload");
+    return {in.structured ? error_eoverflow : error_einval, "read is longer than the maximum payload"};
+  return rule.op == Op::write ? Refusal{error_einval, "write is longer than the maximum payload"} : Refusal{};
 }
 
-// Judges one request. A write on a read-only export is EPERM whatever else is wrong with it, since that is what helps
-// most.
+// A write on a read-only export is EPERM whatever else is wrong with it, since that is what helps most.
+constexpr Refusal refuse_command(const Request& request, const Admission& in, const CommandRule& rule) {
+  if (rule.writes && (in.transmission_flags & flag_read_only)) return {error_eperm, "export is read-only"};
+  if ((in.transmission_flags & rule.needs) != rule.needs) return {error_einval, "command was not offered"};
+  if (rule.op == Op::extents && !in.base_allocation) return {error_einval, "no metadata context was selected"};
+  if (request.flags & ~(rule.flags & negotiated_flags(in.transmission_flags)))
+    return {error_einval, "flag is unknown, not for this command, or was not offered"};
+  return rule.op == Op::flush ? Refusal{} : refuse_range(request, in, rule);
+}
+
+constexpr Verdict refused(Verdict verdict, const Refusal& why) {
+  verdict.kind = Verdict::Kind::refuse;
+  verdict.error = why.error;
+  verdict.text = why.text;
+  return verdict;
+}
+
+// Judges one request.
 constexpr Verdict admit(const Request& request, const Admission& in) {
   Verdict verdict;
-  const auto refuse = [&](std::uint32_t error, const char* text) {
-    verdict.error = error;
-    verdict.text = text;
-    return verdict;
-  };
   if (request.type == cmd_disc) {
     verdict.kind = Verdict::Kind::disconnect;
     return verdict;
   }
-  if (request.type > cmd_block_status) return refuse(error_einval, "unknown command");
+  if (request.type > cmd_block_status) return refused(verdict, {error_einval, "unknown command"});
   const CommandRule& rule = command_rules[request.type];
   verdict.op = rule.op;
   if (rule.op == Op::write) verdict.payload = request.length;
-
-  if (rule.writes && (in.transmission_flags & flag_read_only)) return refuse(error_eperm, "export is read-only");
-  if ((in.transmission_flags & rule.needs) != rule.needs) return refuse(error_einval, "command was not offered");
-  if (rule.op == Op::extents && !in.base_allocation) return refuse(error_einval, "no metadata context was selected");
-  if (request.flags & ~(rule.flags & negotiated_flags(in.transmission_flags)))
-    return refuse(error_einval, "flag is unknown, not for this command, or was not offered");
-  if (rule.op != Op::flush && refuse_range(request, in, rule, verdict)) return verdict;
+  const Refusal refusal = refuse_command(request, in, rule);
+  if (refusal.error != error_none) return refused(verdict, refusal);
 
   verdict.kind = request.length == 0 && rule.op != Op::flush ? Verdict::Kind::done : Verdict::Kind::run;
-  verdict.flags = layer_flags(request, rule) & in.offered;
+  verdict.layer_flags = layer_flags(request, rule) & in.offered;
+  verdict.form = reply_form(request);
   return verdict;
 }
 

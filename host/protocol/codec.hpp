@@ -1,13 +1,11 @@
-// Codec: requests from bytes, replies to bytes; big-endian. No allocation, no check of what a number means (see
-// admission.hpp). The put_ functions write to `out` and return the bytes written. [any thread]
+// Codec: numbers, requests from bytes, headers of replies to bytes; big-endian. No allocation, no check of what a
+// number means (see admission.hpp). The put_ functions write to `out` and return the bytes written. [any thread]
 #pragma once
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <string_view>
 
-#include "protocol/text.hpp"
 #include "protocol/wire.hpp"
 
 namespace ashlar::protocol {
@@ -73,56 +71,6 @@ inline std::size_t put_chunk(std::byte* out, std::uint16_t flags, std::uint16_t 
   put64(out + 8, cookie);
   put32(out + 16, length);
   return chunk_header_size;
-}
-
-// OFFSET_DATA: what precedes `bytes` bytes of data that stand at `offset`. `bytes`: 1..0xfffffff7.
-inline constexpr std::size_t data_header_size = chunk_header_size + 8;
-inline std::size_t put_data_header(std::byte* out, std::uint16_t flags, std::uint64_t cookie, std::uint64_t offset,
-                                   std::uint32_t bytes) {
-  put_chunk(out, flags, reply_type_offset_data, cookie, bytes + 8);
-  put64(out + chunk_header_size, offset);
-  return data_header_size;
-}
-
-// OFFSET_HOLE: `bytes` (> 0) zeroes at `offset`.
-inline constexpr std::size_t hole_size = chunk_header_size + 12;
-inline std::size_t put_hole(std::byte* out, std::uint16_t flags, std::uint64_t cookie, std::uint64_t offset,
-                            std::uint32_t bytes) {
-  put_chunk(out, flags, reply_type_offset_hole, cookie, 12);
-  put64(out + chunk_header_size, offset);
-  put32(out + chunk_header_size + 8, bytes);
-  return hole_size;
-}
-
-// ERROR with DONE. `error` is not 0. The text is cut to max_error_text bytes: enough for a line, and a reply stays
-// small.
-inline constexpr std::size_t max_error_text = 256;
-inline constexpr std::size_t max_error_size = chunk_header_size + 6 + max_error_text;
-inline std::size_t put_error(std::byte* out, std::uint64_t cookie, std::uint32_t error, std::string_view text) {
-  text = cut_text(text, max_error_text);
-  put_chunk(out, reply_flag_done, reply_type_error, cookie, static_cast<std::uint32_t>(6 + text.size()));
-  put32(out + chunk_header_size, error);
-  put16(out + chunk_header_size + 4, static_cast<std::uint16_t>(text.size()));
-  if (!text.empty()) std::memcpy(out + chunk_header_size + 6, text.data(), text.size());
-  return chunk_header_size + 6 + text.size();
-}
-
-// BLOCK_STATUS with DONE: what precedes `descriptors` (1..max_status_descriptors) descriptors of metadata context
-// `context`.
-inline constexpr std::size_t status_header_size = chunk_header_size + 4;
-inline std::size_t put_status_header(std::byte* out, std::uint64_t cookie, std::uint32_t context,
-                                     std::uint32_t descriptors) {
-  put_chunk(out, reply_flag_done, reply_type_block_status, cookie, 4 + 8 * descriptors);
-  put32(out + chunk_header_size, context);
-  return status_header_size;
-}
-
-// One descriptor: `length` (> 0) bytes in `state` (state_*).
-inline constexpr std::size_t status_descriptor_size = 8;
-inline std::size_t put_status_descriptor(std::byte* out, std::uint32_t length, std::uint32_t state) {
-  put32(out, length);
-  put32(out + 4, state);
-  return status_descriptor_size;
 }
 
 }  // namespace ashlar::protocol

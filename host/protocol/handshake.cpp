@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "protocol/codec.hpp"
+#include "protocol/offer.hpp"
 #include "protocol/text.hpp"
-#include "protocol/transmission.hpp"
 #include "protocol/wire.hpp"
 
 namespace ashlar::protocol {
@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::uint32_t allocation_id = 1;   // of base:allocation; any number would do
 constexpr std::size_t max_reply_text = 512;  // bytes of an error's text: a line
-
-bool needs_data(std::uint32_t option) {
-  return option == opt_info || option == opt_go || option == opt_list_meta_context || option == opt_set_meta_context;
-}
 
 std::byte* put_text(std::byte* out, std::string_view text) {
   if (!text.empty()) std::memcpy(out, text.data(), text.size());
@@ -65,26 +61,25 @@ std::size_t Handshake::take_option(std::span<const std::byte> bytes) {
   if (bytes.size() < option_header_size) return 0;
   const std::uint32_t option = get32(bytes.data() + 8);
   const std::uint32_t length = get32(bytes.data() + 12);
-  const bool in_step = get64(bytes.data()) == option_magic;
-  const EarlyReply early = judge_header(option, length);
-  if (in_step && !early.text && bytes.size() - option_header_size < length) return 0;
-
-  if (!in_step) {
+  if (get64(bytes.data()) != option_magic) {
     close("wrong magic where an option should begin");
-  } else if (++options_ > max_options) {
+    return option_header_size;
+  }
+  const std::optional<EarlyEnd> early = judge_header(option, length);
+  if (!early && bytes.size() - option_header_size < length) return 0;
+
+  option_ = option;
+  if (option == opt_set_meta_context) selected_.reset();  // also by one that fails
+  if (++options_ > max_options()) {
     close("too many options");
-  } else if (output_.size() > max_unsent) {
+  } else if (much_unsent()) {
     close("options sent without waiting for replies");
-  } else if (early.text) {
-    option_ = option;
-    early_ = early;
+  } else if (early) {
+    early_ = *early;
     drain_left_ = length;
     stage_ = Stage::drain;
-    // A selection is replaced by the option that fails, too.
-    if (option == opt_set_meta_context) selected_.reset();
-    if (length == 0 || early.type == 0) finish_early();
+    if (length == 0 || early->kind == EarlyEnd::Kind::close) end_early();
   } else {
-    option_ = option;
     run_option(bytes.subspan(option_header_size, length));
     return option_header_size + length;
   }
@@ -94,43 +89,59 @@ std::size_t Handshake::take_option(std::span<const std::byte> bytes) {
 std::size_t Handshake::take_drained(std::span<const std::byte> bytes) {
   const std::size_t taken = std::min<std::size_t>(bytes.size(), drain_left_);
   drain_left_ -= static_cast<std::uint32_t>(taken);
-  if (drain_left_ == 0) finish_early();
+  if (drain_left_ == 0) end_early();
   return taken;
 }
 
-Handshake::EarlyReply Handshake::judge_header(std::uint32_t option, std::uint32_t length) const {
+std::optional<Handshake::EarlyEnd> Handshake::judge_header(std::uint32_t option, std::uint32_t length) const {
+  using Kind = EarlyEnd::Kind;
+  const auto refuse = [](std::uint32_t error, const char* text) { return EarlyEnd{Kind::refuse, error, text}; };
   switch (option) {
-    case opt_export_name:
-      // Has no error reply.
-      return length > max_string ? EarlyReply{0, "export name longer than 4096 bytes"} : EarlyReply{};
-    case opt_abort: return {rep_ack, "client aborted"};  // with data, too: "SHOULD ignore any data"
+    case opt_export_name:  // has no error reply
+      if (length > max_string) return EarlyEnd{.kind = Kind::close, .text = "export name longer than 4096 bytes"};
+      return std::nullopt;
+    case opt_abort:  // with data, too: "SHOULD ignore any data"
+      return EarlyEnd{.kind = Kind::acknowledge_and_close, .text = "client aborted"};
     case opt_list:
-    case opt_structured_reply: return length != 0 ? EarlyReply{rep_err_invalid, "option takes no data"} : EarlyReply{};
+    case opt_structured_reply:
+      if (length != 0) return refuse(rep_err_invalid, "option takes no data");
+      return std::nullopt;
     case opt_starttls:
-      if (length != 0) return {rep_err_invalid, "option takes no data"};
-      return {rep_err_unsup, "TLS is not supported"};
+      if (length != 0) return refuse(rep_err_invalid, "option takes no data");
+      return refuse(rep_err_unsup, "TLS is not supported");
     case opt_list_meta_context:
     case opt_set_meta_context:
-      if (!structured_) return {rep_err_invalid, "structured replies must be negotiated first"};
-      break;
-    default:
-      if (!needs_data(option)) return {rep_err_unsup, "option is unknown"};
+      if (!structured_) return refuse(rep_err_invalid, "structured replies must be negotiated first");
+      [[fallthrough]];
+    case opt_info:
+    case opt_go:
+      if (length > max_option_data) return refuse(rep_err_too_big, "option has too much data");
+      return std::nullopt;
+    default: return refuse(rep_err_unsup, "option is unknown");
   }
-  return length > max_option_data ? EarlyReply{rep_err_too_big, "option has too much data"} : EarlyReply{};
 }
 
-void Handshake::finish_early() {
+void Handshake::end_early() {
   stage_ = Stage::option;
-  if (early_.type == 0) {
-    close(early_.text);
-  } else if (early_.type == rep_ack) {
-    reply(rep_ack, 0);
-    close(early_.text);
-  } else {
-    reply_error(early_.type, early_.text);
+  switch (early_.kind) {
+    case EarlyEnd::Kind::refuse: return reply_error(early_.error, early_.text);
+    case EarlyEnd::Kind::acknowledge_and_close: reply(rep_ack, 0); return close(early_.text);
+    case EarlyEnd::Kind::close: return close(early_.text);
   }
 }
 
+// Whether more output waits to be sent than a client leaves that waits for replies: one who has asked for the list has
+// all of it to take.
+bool Handshake::much_unsent() const {
+  if (output_.size() <= max_unsent) return false;
+  std::size_t list = 0;
+  for (std::size_t i = 0; i < catalog_.size(); ++i)
+    list += option_reply_header_size + 4 + catalog_.name(i).size() +
+            std::min<std::size_t>(catalog_.description(i).size(), max_string);
+  return output_.size() - max_unsent > list;
+}
+
+// An option whose data judge_header() wants looked at.
 void Handshake::run_option(std::span<const std::byte> data) {
   switch (option_) {
     case opt_export_name: return export_name(data);
@@ -141,7 +152,9 @@ void Handshake::run_option(std::span<const std::byte> data) {
       return;
     case opt_info:
     case opt_go: return info_or_go(data);
-    default: return meta_context(data);
+    case opt_list_meta_context:
+    case opt_set_meta_context: return meta_context(data);
+    default: return reply_error(rep_err_unsup, "option is unknown");
   }
 }
 
@@ -205,7 +218,6 @@ void Handshake::send_info(const InfoRequest& request, const Chosen& chosen) {
 
 void Handshake::meta_context(std::span<const std::byte> data) {
   const bool set = option_ == opt_set_meta_context;
-  if (set) selected_.reset();
   MetaRequest request;
   if (const char* error = parse_meta(data, request)) return reply_error(rep_err_invalid, error);
   const Chosen chosen = choose(request.name);

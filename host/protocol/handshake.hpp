@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/block_sizes.hpp"
 #include "protocol/catalog.hpp"
 #include "protocol/option_data.hpp"
 
@@ -24,7 +25,7 @@ struct Agreement {
 };
 
 struct HandshakeLimits {
-  std::uint32_t max_payload = 32u << 20;  // bytes, told to the client
+  PayloadLimits max_payload;
 };
 
 class Handshake {
@@ -54,16 +55,24 @@ class Handshake {
   // max_option_data is answered with TOO_BIG; who sends more options, or goes on without having been sent the replies
   // to earlier ones (which the protocol forbids), is disconnected.
   static constexpr std::uint32_t max_option_data = 64u << 10;  // bytes
-  static constexpr std::uint32_t max_options = 1024;
-  static constexpr std::size_t max_unsent = 1u << 20;  // bytes of output() when an option begins
+  // Grows with the exports: clients that list them ask up to three things about each.
+  std::size_t max_options() const { return 1024 + 8 * catalog_.size(); }
+  // Bytes of output() when an option begins, besides the reply to one LIST.
+  static constexpr std::size_t max_unsent = 1u << 20;
 
  private:
   enum class Stage : std::uint8_t { client_flags, option, drain };
 
-  // What can be said of an option from its header alone. Its data is drained first.
-  struct EarlyReply {
-    std::uint32_t type = 0;      // rep_*; 0: none, close
-    const char* text = nullptr;  // for an error, or why it is closed; null: the data has to be looked at
+  // How an option ends of which the header says enough.
+  struct EarlyEnd {
+    enum class Kind : std::uint8_t {
+      refuse,                 // drain the data, then reply `error` with `text`
+      acknowledge_and_close,  // drain the data, then reply ACK and close, for the reason `text`
+      close,                  // close at once, without a reply, for the reason `text`
+    };
+    Kind kind = Kind::refuse;
+    std::uint32_t error = rep_err_unsup;  // rep_err_*
+    const char* text = "";                // constant
   };
 
   // Each takes one message, or a part of what is drained, off the front; returns how many bytes, 0: not yet complete.
@@ -71,8 +80,10 @@ class Handshake {
   std::size_t take_option(std::span<const std::byte> bytes);
   std::size_t take_drained(std::span<const std::byte> bytes);
 
-  EarlyReply judge_header(std::uint32_t option, std::uint32_t length) const;
-  void finish_early();
+  // None: the data have to be looked at.
+  std::optional<EarlyEnd> judge_header(std::uint32_t option, std::uint32_t length) const;
+  void end_early();
+  bool much_unsent() const;
   void run_option(std::span<const std::byte> data);
   void export_name(std::span<const std::byte> data);
   void list();
@@ -98,10 +109,10 @@ class Handshake {
   Stage stage_ = Stage::client_flags;
   bool no_zeroes_ = false;
   bool structured_ = false;
-  std::uint32_t options_ = 0;            // so far
+  std::size_t options_ = 0;              // so far
   std::uint32_t option_ = 0;             // the one under way
   std::uint32_t drain_left_ = 0;         // bytes
-  EarlyReply early_;                     // sent when they are drained
+  EarlyEnd early_;                       // of that option, when they are drained
   std::optional<std::size_t> selected_;  // export for which base:allocation was selected last
   std::vector<std::byte> output_;
   Agreement agreement_;

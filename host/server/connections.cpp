@@ -1,127 +1,221 @@
 #include "server/connections.hpp"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
+#include <cerrno>
+#include <cstring>
 #include <exception>
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/post.hpp>
+#include <utility>
 
 namespace ashlar::host {
+namespace {
 
-namespace asio = boost::asio;
+// After which a client is tried again for whom no thread could be had.
+constexpr std::chrono::milliseconds retry{100};
+// How often a parked session that holds memory is run, so that it finds its client too slow, while others want memory.
+constexpr std::chrono::seconds memory_look{1};
 
-// A session with what it needs to wait its turn. While a thread runs it, and while it waits for its socket, somebody holds a
-// reference besides clients_.
+// A line of the log; lost when memory is short.
+template <class Write>
+void say(Write write) noexcept {
+  try {
+    write();
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
+}  // namespace
+
 class Connections::Client final : public Task {
  public:
-  Client(Connections& all, int fd, std::string peer)
-      : session(fd, std::move(peer), all.context_), socket(all.io_), deadline(all.io_), all_(all) {}
+  Client(Connections& all, std::unique_ptr<Socket> socket, const Peer& peer, Clock::time_point end_of_handshake)
+      : session(std::move(socket), peer, all.context_), deadline(end_of_handshake), all_(all) {}
 
   void run() noexcept override {
-    const Session::Outcome outcome = session.run();
-    Connections& all = all_;
-    ClientPtr self = std::move(running);
-    asio::post(all.io_, [&all, self = std::move(self), outcome] {
-      if (outcome == Session::Outcome::idle) all.park(self);
-      else all.remove(self);
-    });
+    outcome = session.run();
+    all_.come_back(*this);
   }
 
   Session session;
-  asio::posix::stream_descriptor socket;  // has the session's descriptor only while it is parked
-  asio::steady_timer deadline;            // of the handshake
-  ClientPtr running;                      // itself, while a thread of the executor has it
+  Session::Outcome outcome = Session::Outcome::idle;  // of the last run
+  Clients* in = nullptr;                              // the list that it is in
+  Clients::iterator place;                            // and where
+  const Clock::time_point deadline;                   // of the handshake
+  std::list<Client*>::iterator handshake_place;
+  bool in_handshake = true;  // handshake_place is valid
+  Client* next_returned = nullptr;
 
  private:
   Connections& all_;
 };
 
-Connections::Connections(asio::io_context& io, SessionContext& context, std::size_t most)
-    : io_(io), context_(context), most_(most), grace_(io) {}
+Connections::Connections(boost::asio::io_context& io, SessionContext& context, std::size_t most)
+    : context_(context),
+      most_(most),
+      timer_(io, [this] { look(); }),
+      wakeup_(io, [this] { take_back(); }),
+      parking_(io, [this](void* key) { dispatch(*static_cast<Client*>(key)); }) {}
 
 Connections::~Connections() = default;
 
-void Connections::add(int fd, std::string peer) {
-  if (stopping_ || clients_.size() >= most_) {
-    // Once for each time the house gets full, not for each client at the door.
-    if (!stopping_ && turned_away_++ == 0) context_.log->warn("{}: turned away: {} connections are open", peer, most_);
-    ::close(fd);
-    return;
-  }
-  turned_away_ = 0;
-  ClientPtr client;
+void Connections::add(std::unique_ptr<Socket> socket, const Peer& peer) noexcept {
+  if (stopping_ || !has_place(peer)) return;
   try {
-    client = std::make_shared<Client>(*this, fd, std::move(peer));
-  } catch (const std::bad_alloc&) {
-    ::close(fd);
+    Clients one;
+    Client& client = one.emplace_back(*this, std::move(socket), peer, Clock::now() + context_.handshake_timeout);
+    client.in = &one;
+    client.place = one.begin();
+    client.handshake_place = in_handshake_.insert(in_handshake_.end(), &client);
+    look_at(client.deadline);
+    dispatch(client);
+  } catch (const std::exception& e) {
+    say([&] { context_.log->error("{}: {}", describe(peer), e.what()); });
+  }
+}
+
+bool Connections::has_place(const Peer& peer) noexcept {
+  if (size() < most_) {
+    turned_away_ = 0;
+    return true;
+  }
+  // Once for each time the house gets full, not for each client at the door.
+  if (turned_away_++ == 0)
+    say([&] { context_.log->warn("{}: turned away: {} connections are open", describe(peer), most_); });
+  return false;
+}
+
+void Connections::move(Client& client, Clients& to) noexcept {
+  to.splice(to.end(), *client.in, client.place);
+  client.in = &to;
+}
+
+// Has a thread run the client's session, now or when one can be had. Returns whether one could be had.
+bool Connections::dispatch(Client& client) noexcept {
+  try {
+    context_.executor.submit(client);
+  } catch (const std::exception&) {
+    if (client.in != &without_thread_) move(client, without_thread_);
+    look_at(Clock::now() + retry);
+    return false;
+  }
+  move(client, running_);
+  return true;
+}
+
+// Gives a client back whose session has been run. The client may be gone as soon as it is in the list. [the executor's
+// threads]
+void Connections::come_back(Client& client) noexcept {
+  Client* before = returned_.load(std::memory_order_relaxed);
+  do client.next_returned = before;
+  while (!returned_.compare_exchange_weak(before, &client, std::memory_order_release, std::memory_order_relaxed));
+  if (before == nullptr) wakeup_.ring();
+}
+
+void Connections::take_back() noexcept {
+  Client* newest_first = returned_.exchange(nullptr, std::memory_order_acquire);
+  Client* oldest_first = nullptr;
+  while (newest_first != nullptr) {
+    Client* const client = std::exchange(newest_first, newest_first->next_returned);
+    client->next_returned = std::exchange(oldest_first, client);
+  }
+  while (oldest_first != nullptr) {
+    Client& client = *std::exchange(oldest_first, oldest_first->next_returned);
+    if (client.outcome == Session::Outcome::over) remove(client);
+    else park(client);
+  }
+  if (size() == 0 && ended_) std::exchange(ended_, {})();
+}
+
+// Waits for the client's next bytes, unless its session has something to do already.
+void Connections::park(Client& client) noexcept {
+  Socket& socket = client.session.socket();
+  if (stopping_ || socket.holds_input()) {
+    dispatch(client);
     return;
   }
-  clients_.emplace(client.get(), client);
-  watch_handshake(client);
+  if (!parking_.enter(socket.watched_descriptor(), &client)) {
+    const int error = errno;
+    say([&] { context_.log->error("{}: {}", describe(client.session.peer()), std::strerror(error)); });
+    client.session.abort();
+    dispatch(client);  // it finds out and ends
+    return;
+  }
+  const bool has_memory = client.session.holds_memory();
+  move(client, has_memory ? parked_with_memory_ : parked_);
+  if (has_memory) look_at(Clock::now() + memory_look);
+}
+
+// Has a parked session run though its socket has nothing to tell.
+void Connections::unpark(Client& client) noexcept {
+  parking_.remove(client.session.socket().watched_descriptor());
   dispatch(client);
 }
 
-void Connections::watch_handshake(const ClientPtr& client) {
-  client->deadline.expires_after(context_.handshake_timeout);
-  client->deadline.async_wait([weak = std::weak_ptr<Client>(client)](boost::system::error_code cancelled) {
-    const ClientPtr late = weak.lock();
-    if (!cancelled && late && late->session.in_handshake()) late->session.abort();
-  });
+void Connections::remove(Client& client) noexcept {
+  if (client.in_handshake) in_handshake_.erase(client.handshake_place);
+  client.in->erase(client.place);
 }
 
-void Connections::dispatch(const ClientPtr& client) {
-  client->running = client;
-  try {
-    context_.executor.submit(*client);
-  } catch (const std::exception& e) {
-    client->running.reset();
-    context_.log->error("{}: no thread for this client: {}", client->session.peer(), e.what());
-    remove(client);
+void Connections::look_at(Clock::time_point when) noexcept {
+  if (when >= next_look_) return;
+  next_look_ = when;
+  timer_.set(when);
+}
+
+// Does what is due.
+void Connections::look() noexcept {
+  next_look_ = Clock::time_point::max();
+  end_late_handshakes();
+  retry_those_without_thread();
+  run_those_who_hold_memory();
+}
+
+void Connections::end_late_handshakes() noexcept {
+  for (; !in_handshake_.empty(); in_handshake_.pop_front()) {
+    Client& oldest = *in_handshake_.front();
+    if (oldest.session.in_handshake()) {
+      if (oldest.deadline > Clock::now()) return look_at(oldest.deadline);
+      oldest.session.abort();
+      if (oldest.in == &parked_ || oldest.in == &parked_with_memory_) unpark(oldest);
+    }
+    oldest.in_handshake = false;
   }
 }
 
-void Connections::park(const ClientPtr& client) {
-  if (stopping_) return dispatch(client);  // it finds out and ends
-  boost::system::error_code error;
-  client->socket.assign(client->session.fd(), error);
-  if (error) {
-    context_.log->error("{}: {}", client->session.peer(), error.message());
-    return remove(client);
-  }
-  client->socket.async_wait(asio::posix::stream_descriptor::wait_read, [this, client](boost::system::error_code) {
-    if (client->socket.is_open()) client->socket.release();
-    int non_blocking = 0;  // as async_wait has made it; sessions wait in recv(2) and send(2)
-    ::ioctl(client->session.fd(), FIONBIO, &non_blocking);
-    dispatch(client);
-  });
+void Connections::retry_those_without_thread() noexcept {
+  for (std::size_t left = without_thread_.size(); left != 0; --left)
+    if (!dispatch(without_thread_.front())) return;
 }
 
-void Connections::remove(const ClientPtr& client) {
-  client->deadline.cancel();
-  clients_.erase(client.get());
-  if (stopping_ && clients_.empty()) {
-    grace_.cancel();
-    ended_();
-  }
+void Connections::run_those_who_hold_memory() noexcept {
+  if (parked_with_memory_.empty()) return;
+  if (context_.pool.wanted())
+    while (!parked_with_memory_.empty()) unpark(parked_with_memory_.front());
+  else look_at(Clock::now() + memory_look);
 }
 
-void Connections::stop(std::chrono::milliseconds grace, std::function<void()> ended) {
+void Connections::stop(std::function<void()> ended) {
   stopping_ = true;
+  for (Clients* clients : {&running_, &without_thread_, &parked_, &parked_with_memory_})
+    for (Client& client : *clients) client.session.stop();
+  for (Clients* clients : {&parked_, &parked_with_memory_})
+    while (!clients->empty()) unpark(clients->front());
+  if (size() == 0) return ended();
   ended_ = std::move(ended);
-  if (clients_.empty()) return ended_();
-  for (auto& [key, client] : clients_) client->session.stop();  // also wakes the parked ones: their sockets become readable
-  grace_.expires_after(grace);
-  grace_.async_wait([this](boost::system::error_code cancelled) {
-    if (cancelled) return;
-    context_.log->warn("{} clients do not take their replies: broken off", clients_.size());
-    break_off();
-  });
 }
 
-void Connections::break_off() {
-  for (auto& [key, client] : clients_) client->session.abort();
+void Connections::break_off() noexcept {
+  for (Clients* clients : {&running_, &without_thread_})  // none is parked once it stops
+    for (Client& client : *clients) client.session.abort();
+}
+
+std::size_t Connections::size() const noexcept {
+  return running_.size() + without_thread_.size() + parked_.size() + parked_with_memory_.size();
+}
+
+std::size_t Connections::not_taking_replies() const noexcept {
+  std::size_t n = 0;
+  for (const Client& client : running_) n += client.session.waits_to_send() ? 1 : 0;
+  return n;
 }
 
 }  // namespace ashlar::host

@@ -1,49 +1,75 @@
-// Connections: the sessions of all clients. Gives each a thread while its client talks, and waits for the idle ones together.
-// (Boost.Asio; all members on the io_context's thread)
+// Connections: the sessions of all clients. Gives each a thread while its client talks, and waits for the idle ones
+// together. Nothing here throws once it is made: where memory or threads are short, a client waits or ends, and the
+// server goes on. (all members on the io_context's thread, unless said otherwise)
 #pragma once
-#include <functional>
-#include <memory>
-#include <unordered_map>
-
+#include <atomic>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <list>
+#include <memory>
 
+#include "server/parking.hpp"
+#include "server/watch.hpp"
 #include "session/session.hpp"
 
 namespace ashlar::host {
 
 class Connections {
  public:
-  // `most`: connections at once; further clients are turned away.
+  // `most`: connections at once; further clients are turned away. Throws std::system_error when the kernel lacks
+  // descriptors.
   Connections(boost::asio::io_context& io, SessionContext& context, std::size_t most);
-  ~Connections();
+  ~Connections();  // after stop() has said that all have ended, and when no thread of the executor is left
   Connections(const Connections&) = delete;
   Connections& operator=(const Connections&) = delete;
 
-  // Takes a client's socket.
-  void add(int fd, std::string peer);
-  // Lets every session finish what is under way and end; those that have not after `grace` are broken off. Calls `ended` when
-  // the last is gone.
-  void stop(std::chrono::milliseconds grace, std::function<void()> ended);
-  // Breaks off all connections; requests that run are still finished.
-  void break_off();
+  // Takes a client.
+  void add(std::unique_ptr<Socket> socket, const Peer& peer) noexcept;
+  // Tells every session to finish what is under way and to end. Calls `ended` when the last is gone; it does not throw.
+  void stop(std::function<void()> ended);
+  // Breaks all connections, whatever their sessions are doing; what runs inside modules goes on.
+  void break_off() noexcept;
+
+  // Clients that have not ended.
+  std::size_t size() const noexcept;
+  // Those of them for whom a reply waits because they do not take it.
+  std::size_t not_taking_replies() const noexcept;
 
  private:
   class Client;
-  using ClientPtr = std::shared_ptr<Client>;
-  void dispatch(const ClientPtr& client);
-  void park(const ClientPtr& client);
-  void remove(const ClientPtr& client);
-  void watch_handshake(const ClientPtr& client);
+  using Clients = std::list<Client>;
+  using Clock = Timer::Clock;
 
-  boost::asio::io_context& io_;
+  bool has_place(const Peer& peer) noexcept;
+  static void move(Client& client, Clients& to) noexcept;
+  bool dispatch(Client& client) noexcept;
+  void come_back(Client& client) noexcept;
+  void take_back() noexcept;
+  void park(Client& client) noexcept;
+  void unpark(Client& client) noexcept;
+  void remove(Client& client) noexcept;
+  void look_at(Clock::time_point when) noexcept;
+  void look() noexcept;
+  void retry_those_without_thread() noexcept;
+  void end_late_handshakes() noexcept;
+  void run_those_who_hold_memory() noexcept;
+
   SessionContext& context_;
   const std::size_t most_;
-  std::unordered_map<Client*, ClientPtr> clients_;
+  // A client is in one of these. It moves from list to list without allocating.
+  Clients running_;         // a thread of the executor has it, or is about to
+  Clients without_thread_;  // no thread could be had; oldest first
+  Clients parked_, parked_with_memory_;
+  std::list<Client*> in_handshake_;         // or were so when last looked at; oldest first
+  std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t turned_away_ = 0;
   bool stopping_ = false;
-  boost::asio::steady_timer grace_;
   std::function<void()> ended_;
+
+  Clock::time_point next_look_ = Clock::time_point::max();
+  Timer timer_;
+  Wakeup wakeup_;
+  Parking parking_;
 };
 
 }  // namespace ashlar::host

@@ -4,22 +4,19 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
+#include "socket/kernel_socket.hpp"
 
 namespace ashlar::host {
 namespace {
 
 namespace asio = boost::asio;
-
-// How long clients may take to accept their last replies.
-constexpr std::chrono::seconds grace{5};
 
 // A descriptor per client, and a few for the backends: as many as we may have.
 void raise_descriptor_limit() {
@@ -44,16 +41,17 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
   // executor, whose threads hand their sessions back to it.
   asio::io_context io(1);
   asio::signal_set signals(io, SIGTERM, SIGINT);  // from here on they wait to be heard
+  auto exports = std::make_shared<Exports>();
+  for (const ExportConfig& own : config.exports)
+    exports->push_back(std::make_shared<Export>(config, own, registry, logger));
   SessionContext context{.log = logger,
-                         .exports = {},
-                         .max_payload = config.server.max_payload,
+                         .exports = exports,
+                         .max_payload = protocol::payload_limits(config.server.max_payload),
                          .handshake_timeout = config.server.handshake_timeout,
                          .busy_poll = config.server.busy_poll,
-                         .company = {},
                          .pool = BufferPool(config.server.max_memory),
-                         .executor = Executor(config.server.workers)};
-  for (const ExportConfig& own : config.exports)
-    context.exports.push_back(std::make_unique<Export>(config, own, registry, logger));
+                         .workers = Workers(config.server.workers)};
+  exports.reset();
 
   Connections connections(io, context, config.server.max_connections);
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -69,10 +67,10 @@ int serve(const Config& config, Registry& registry, const std::shared_ptr<spdlog
       connections.break_off();
     });
     for (const auto& listener : listeners) listener->stop();
-    connections.stop(grace, [&] { signals.cancel(); });
+    connections.stop([&] { io.stop(); });
   });
   for (const auto& listener : listeners)
-    listener->start([&](int fd, std::string peer) { connections.add(fd, std::move(peer)); },
+    listener->start([&](std::unique_ptr<Socket> socket, Peer peer) { connections.add(std::move(socket), peer); },
                     [&](const std::string& complaint) { logger->warn("{}", complaint); });
   print_ready(listeners);
   io.run();

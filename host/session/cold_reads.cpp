@@ -5,8 +5,6 @@
 
 #include <cerrno>
 
-#include "session/transmission.hpp"
-
 namespace ashlar::host {
 namespace {
 
@@ -16,8 +14,8 @@ constexpr unsigned entries = 2 * ColdReads::most_under_way;
 constexpr std::size_t most_sent_at_once = 8;
 constexpr std::size_t most_kept = 32;  // small buffers, for the next reads
 
-// Marks the completion of the watch on the socket; a read's completion has the Read.
-void* const socket_mark = nullptr;
+// Mark the completion of a watch; a read's completion has the Read.
+char client_mark, event_mark;
 
 }  // namespace
 
@@ -32,8 +30,9 @@ void ColdReads::Closer::operator()(io_uring* ring) const {
   delete ring;
 }
 
-ColdReads::ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& pool)
-    : socket_(socket), replier_(replier), outlet_(outlet), pool_(pool) {
+ColdReads::ColdReads(Socket& socket, Replier& replier, Outlet& outlet, MemoryUse& memory, Ledger& ledger,
+                     std::atomic<bool>& no_io_uring)
+    : socket_(socket), replier_(replier), outlet_(outlet), memory_(memory), ledger_(ledger), no_io_uring_(no_io_uring) {
   done_.reserve(most_sent_at_once);
   parts_.reserve(most_sent_at_once);
 }
@@ -41,9 +40,8 @@ ColdReads::ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& p
 ColdReads::~ColdReads() {
   while (under_way_ != 0) {
     ::io_uring_submit_and_wait(ring_.get(), 1);
-    std::vector<Asked> undone;
-    bool readable = false;
-    reap(readable, undone);
+    bool input = false;
+    reap(input);
     for (Read* read : done_) end(read);
     done_.clear();
   }
@@ -51,17 +49,20 @@ ColdReads::~ColdReads() {
 
 bool ColdReads::open_ring() {
   if (ring_) return true;
-  if (forbidden_) return false;
+  if (no_io_uring_.load(std::memory_order_relaxed)) return false;
   // Completions are worked off when this thread asks for them, instead of interrupting it (Linux 6.1).
   for (const unsigned flags : {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0u}) {
     io_uring_params params{};
     params.flags = flags;
     auto ring = std::make_unique<io_uring>();
-    if (::io_uring_queue_init_params(entries, ring.get(), &params) != 0) continue;
-    ring_.reset(ring.release());
-    return true;
+    const int error = ::io_uring_queue_init_params(entries, ring.get(), &params);
+    if (error == 0) {
+      ring_.reset(ring.release());
+      return true;
+    }
+    // Others may pass: no descriptor or no memory left at present.
+    if (error == -EPERM || error == -ENOSYS) no_io_uring_.store(true, std::memory_order_relaxed);
   }
-  forbidden_ = true;
   return false;
 }
 
@@ -74,7 +75,7 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   }
   Read* const read = free_.back();
   const std::size_t size = replier_.paged_room(asked);
-  if (!read->answer || read->answer->capacity() < size) read->answer = pool_.try_take(size);
+  if (!read->answer || read->answer->capacity() < size) read->answer = memory_.try_take(size);
   if (!read->answer) return false;
   free_.pop_back();
   read->asked = asked;
@@ -92,55 +93,70 @@ void ColdReads::end(Read* read) {
   free_.push_back(read);
 }
 
-bool ColdReads::wait(bool deaf, std::vector<Asked>& undone) {
-  if (!watching_ && !deaf) {
-    if (io_uring_sqe* sqe = ::io_uring_get_sqe(ring_.get()); sqe != nullptr) {
-      ::io_uring_prep_poll_add(sqe, socket_, POLLIN | POLLRDHUP);
-      ::io_uring_sqe_set_data(sqe, socket_mark);
-      watching_ = true;
-    }
-  }
-  __kernel_timespec patience{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Transmission::patience).count()};
-  io_uring_cqe* first = nullptr;
-  ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
-  bool readable = false;
-  reap(readable, undone);
-  reap_what_follows(readable, undone);
-  const bool sent = !done_.empty();
-  send_done();
-  return readable || sent;
+void ColdReads::give_kept_back() {
+  for (Read* read : free_) read->answer.reset();
 }
 
-void ColdReads::reap(bool& readable, std::vector<Asked>& undone) {
+bool ColdReads::watch(int descriptor, unsigned events, void* mark) {
+  io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
+  if (sqe == nullptr) return false;
+  ::io_uring_prep_poll_add(sqe, descriptor, events);
+  ::io_uring_sqe_set_data(sqe, mark);
+  return true;
+}
+
+bool ColdReads::wait(Watch what, int event) {
+  if (what == Watch::client && !client_watched_)
+    client_watched_ = watch(socket_.watched_descriptor(), POLLIN | POLLRDHUP, &client_mark);
+  if (what == Watch::event && event >= 0 && !event_watched_) event_watched_ = watch(event, POLLIN, &event_mark);
+
+  bool input = what == Watch::client && socket_.holds_input();
+  if (input) {
+    ::io_uring_submit_and_get_events(ring_.get());
+  } else {
+    __kernel_timespec patience{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Socket::patience).count()};
+    io_uring_cqe* first = nullptr;
+    ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
+  }
+  reap(input);
+  reap_what_follows(input);
+  const bool sent = !done_.empty();
+  send_done();
+  return input || sent;
+}
+
+void ColdReads::reap(bool& input) {
   io_uring_cqe* cqe = nullptr;
   while (done_.size() < most_sent_at_once && ::io_uring_peek_cqe(ring_.get(), &cqe) == 0) {
-    auto* read = static_cast<Read*>(::io_uring_cqe_get_data(cqe));
+    void* const mark = ::io_uring_cqe_get_data(cqe);
     const int result = cqe->res;
     ::io_uring_cqe_seen(ring_.get(), cqe);
-    if (read == socket_mark) {
-      watching_ = false;
-      readable = true;
-      continue;
+    if (mark == &event_mark) {
+      event_watched_ = false;
+    } else if (mark == &client_mark) {
+      client_watched_ = false;
+      input = true;
+    } else {
+      auto* const read = static_cast<Read*>(mark);
+      --under_way_;
+      if (result >= 0 && static_cast<std::uint32_t>(result) == read->asked.request.length) {
+        done_.push_back(read);
+      } else {
+        undone_.push_back(read->asked);
+        end(read);
+      }
     }
-    --under_way_;
-    if (result >= 0 && static_cast<std::uint32_t>(result) == read->asked.request.length) {
-      done_.push_back(read);
-      continue;
-    }
-    // An error, or an end of file that the layer knows how to answer: the way without short cuts finds the right reply.
-    undone.push_back(read->asked);
-    end(read);
   }
 }
 
 // A disk often ends many reads within microseconds, and the first of them wakes this thread. As long as more end while one looks,
 // they go out together: each sending costs a turn of the client and of the disk.
-void ColdReads::reap_what_follows(bool& readable, std::vector<Asked>& undone) {
+void ColdReads::reap_what_follows(bool& input) {
   std::size_t before = 0;
   while (done_.size() > before && done_.size() < most_sent_at_once && under_way_ != 0) {
     before = done_.size();
     ::io_uring_get_events(ring_.get());
-    reap(readable, undone);
+    reap(input);
   }
 }
 
@@ -152,7 +168,10 @@ void ColdReads::send_done() {
     parts_.push_back({at, replier_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   outlet_.send(parts_);
-  for (Read* read : done_) end(read);
+  for (Read* read : done_) {
+    ledger_.finished(read->asked, protocol::error_none, Ledger::By::session);
+    end(read);
+  }
   done_.clear();
 }
 

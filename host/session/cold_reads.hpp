@@ -1,14 +1,17 @@
 // ColdReads: reads whose bytes a layer lent but that are still on the disk. They go to the kernel together through io_uring, run
 // there in parallel, and cost no thread each; replies of reads that end together go out together. (io_uring(7))
 #pragma once
+#include <atomic>
 #include <memory>
 #include <vector>
 
 #include "session/buffer.hpp"
+#include "session/ledger.hpp"
 #include "session/outlet.hpp"
 #include "session/reply.hpp"
 
 struct io_uring;
+struct io_uring_sqe;
 
 namespace ashlar::host {
 
@@ -16,8 +19,9 @@ class ColdReads {
  public:
   static constexpr unsigned most_under_way = 128;
 
-  // All members are for the session's thread, and for one thread only: the kernel wants it so.
-  ColdReads(int socket, Replier& replier, Outlet& outlet, BufferPool& pool);
+  // All members are for one thread only: the kernel wants it so. `no_io_uring` is set where the system does not allow io_uring, so
+  // that nobody tries again.
+  ColdReads(Socket& socket, Replier& replier, Outlet& outlet, MemoryUse& memory, Ledger& ledger, std::atomic<bool>& no_io_uring);
   ~ColdReads();  // waits for the reads that are under way, and drops them
   ColdReads(const ColdReads&) = delete;
   ColdReads& operator=(const ColdReads&) = delete;
@@ -28,10 +32,17 @@ class ColdReads {
   bool any() const { return under_way_ != 0; }
   bool full() const { return under_way_ == most_under_way; }
 
-  // Waits until a read is done, the socket has something to receive (unless `deaf`), or Transmission::patience is over. Sends
-  // the replies of reads that are done; adds those that were not read whole to `undone`, to be run again by a worker. Returns
-  // whether the socket may have something to receive: it has, or the client has just got replies.
-  bool wait(bool deaf, std::vector<Asked>& undone);
+  // What ends a wait besides a read that is done: input from the client, or `event`, an eventfd(2); -1: neither.
+  enum class Watch : bool { client, event };
+  // Waits until a read is done, or what is watched, or Socket::patience is over. Sends the replies of reads that are done; adds those
+  // that were not read whole to undone(). Returns whether there may be input: there is, or the client has just got replies.
+  bool wait(Watch watch, int event);
+
+  // Reads that were not read whole: a worker has to repeat them, which finds the right reply.
+  std::vector<Asked>& undone() { return undone_; }
+
+  // Gives back the buffers that are kept for the next reads.
+  void give_kept_back();
 
  private:
   struct Read;
@@ -39,23 +50,27 @@ class ColdReads {
     void operator()(io_uring* ring) const;
   };
   bool open_ring();
-  void reap(bool& readable, std::vector<Asked>& undone);
-  void reap_what_follows(bool& readable, std::vector<Asked>& undone);
+  bool watch(int descriptor, unsigned events, void* mark);
+  void reap(bool& input);
+  void reap_what_follows(bool& input);
   void send_done();
   void end(Read* read);
 
-  const int socket_;
+  Socket& socket_;
   Replier& replier_;
   Outlet& outlet_;
-  BufferPool& pool_;
+  MemoryUse& memory_;
+  Ledger& ledger_;
+  std::atomic<bool>& no_io_uring_;
   std::unique_ptr<io_uring, Closer> ring_;
-  bool forbidden_ = false;
-  bool watching_ = false;  // the socket, for input
+  bool client_watched_ = false;
+  bool event_watched_ = false;
   unsigned under_way_ = 0;
   std::vector<std::unique_ptr<Read>> all_;
   std::vector<Read*> free_;
   std::vector<Read*> done_;  // read whole, not yet sent
   std::vector<iovec> parts_;
+  std::vector<Asked> undone_;
 };
 
 }  // namespace ashlar::host

@@ -1,6 +1,10 @@
 #include "session/executor.hpp"
 
+#include <cerrno>
 #include <chrono>
+#include <exception>
+#include <new>
+#include <system_error>
 #include <utility>
 
 namespace ashlar::host {
@@ -26,46 +30,46 @@ Executor::~Executor() {
   }
 }
 
-void Executor::submit(Task& task) {
+void Executor::submit(Task& task) { submit(task, NoThread::waits); }
+
+bool Executor::try_submit(Task& task) { return submit(task, NoThread::refuse); }
+
+bool Executor::add_thread() {
+  try {
+    threads_.emplace_front();
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  try {
+    threads_.front() = std::thread(&Executor::serve_tasks, this, threads_.begin());
+    return true;
+  } catch (const std::exception&) {
+    threads_.pop_front();
+    return false;
+  }
+}
+
+bool Executor::submit(Task& task, NoThread policy) {
   std::list<std::thread> ended;
-  bool wake = false;
+  bool taken = true, wake = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    ended.swap(ended_);
-    if (idle_ <= queued_) {
-      threads_.emplace_front();
-      try {
-        threads_.front() = std::thread(&Executor::serve_tasks, this, threads_.begin());
-      } catch (...) {
-        threads_.pop_front();
-        throw;
-      }
+    if (idle_ <= queued_ && !add_thread()) {
+      if (threads_.empty()) throw std::system_error(EAGAIN, std::generic_category(), "no thread can be made");
+      taken = policy == NoThread::waits;
     }
-    task.next_task = nullptr;
-    (last_ != nullptr ? last_->next_task : first_) = &task;
-    last_ = &task;
-    ++queued_;
-    wake = idle_ != 0;
+    if (taken) {
+      task.next_task = nullptr;
+      (last_ != nullptr ? last_->next_task : first_) = &task;
+      last_ = &task;
+      ++queued_;
+      wake = idle_ != 0;
+    }
+    ended.swap(ended_);
   }
   if (wake) work_.notify_one();  // not under the lock, which the woken thread takes first
   for (std::thread& thread : ended) thread.join();  // at once: they have left serve_tasks
-}
-
-bool Executor::take_worker() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (free_workers_ <= 0) return false;
-  --free_workers_;
-  return true;
-}
-
-void Executor::give_worker_back() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ++free_workers_;
-}
-
-void Executor::retake_worker() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  --free_workers_;
+  return taken;
 }
 
 void Executor::serve_tasks(std::list<std::thread>::iterator self) {

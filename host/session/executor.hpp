@@ -1,4 +1,4 @@
-// Executor: threads for what blocks. Sessions always get one; requests get one while the limit of workers allows.
+// Executor: threads for what blocks, as many as there is something to run. See Workers for how many of them run requests.
 #pragma once
 #include <condition_variable>
 #include <list>
@@ -19,23 +19,22 @@ class Task {
 
 class Executor {
  public:
-  explicit Executor(unsigned max_workers) : free_workers_(static_cast<int>(max_workers)) {}
+  Executor() = default;
   // Waits for every task to end.
   ~Executor();
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Runs `task` on a thread that waits for work, or on a new one. Throws std::system_error or std::bad_alloc when no thread can be
-  // made. [any thread]
+  // Runs `task` on a thread that waits for work, or on a new one. When no thread can be made, the task waits until one of those that
+  // there are has time for it. Throws std::system_error when there is none at all. [any thread]
   void submit(Task& task);
-
-  // Takes one of the workers' places; false: all are taken. Whoever took it gives it back. [any thread]
-  bool take_worker();
-  void give_worker_back();
-  // Takes a place that was given back for a while, even if that makes one too many. [any thread]
-  void retake_worker();
+  // As submit(), but false when the task would have to wait: for who could wait for each other otherwise. [any thread]
+  bool try_submit(Task& task);
 
  private:
+  enum class NoThread : bool { waits, refuse };
+  bool submit(Task& task, NoThread policy);
+  bool add_thread();
   void serve_tasks(std::list<std::thread>::iterator self);
 
   std::mutex mutex_;
@@ -44,7 +43,6 @@ class Executor {
   Task* last_ = nullptr;
   unsigned queued_ = 0;
   unsigned idle_ = 0;
-  int free_workers_;  // below 0 while some were retaken beyond the limit
   bool stopping_ = false;
   std::list<std::thread> threads_;
   std::list<std::thread> ended_;  // to be joined

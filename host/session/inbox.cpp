@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "session/memory_use.hpp"
+
 namespace ashlar::host {
 namespace {
 
@@ -13,17 +15,31 @@ constexpr std::size_t usual = BufferPool::usual_capacity;
 // would have to be moved to the buffer's beginning too often.
 constexpr std::size_t long_message = 64 * 1024;
 constexpr std::size_t what_follows = 128 * 1024;
+// Unread bytes of an idle client that are not worth a buffer: a header, an option, a small piece of a payload.
+constexpr std::size_t most_parked = 512;
 
 }  // namespace
 
-bool Inbox::try_expect(std::size_t bytes) { return make_room(bytes, false); }
+bool Inbox::is_large() const { return buffer_ && buffer_->capacity() > usual; }
 
-void Inbox::expect(std::size_t bytes) { make_room(bytes, true); }
+bool Inbox::can_give_large_back() const { return !is_large() || end_ - begin_ <= usual; }
 
-bool Inbox::make_room(std::size_t bytes, bool wait) {
+bool Inbox::try_expect(std::size_t bytes) {
+  if (!make_room(bytes, Patience::none)) return false;
   expected_ = bytes;
+  return true;
+}
+
+bool Inbox::expect(std::size_t bytes) {
+  if (!make_room(bytes, Patience::waits)) return false;
+  expected_ = bytes;
+  return true;
+}
+
+bool Inbox::make_room(std::size_t bytes, Patience patience) {
+  if (!have_buffer()) return false;
   const std::size_t and_what_follows = bytes > long_message ? bytes + what_follows : bytes;
-  const std::size_t capacity = buffer_ ? buffer_->capacity() : 0, room = capacity - begin_;
+  const std::size_t capacity = buffer_->capacity(), room = capacity - begin_;
   const bool movable = capacity >= bytes && begin_ != 0 && !buffer_->pinned();
   if (room >= (movable ? and_what_follows : bytes)) return true;
   if (movable) {
@@ -32,34 +48,52 @@ bool Inbox::make_room(std::size_t bytes, bool wait) {
     begin_ = 0;
     return true;
   }
-  // Never wait for a large buffer while holding another: two clients could wait for each other for ever.
-  if (wait && bytes > usual) let_large_go();
-  const std::size_t wanted = bytes > usual ? and_what_follows : bytes;
-  std::shared_ptr<Buffer> buffer = wait ? pool_.take(wanted) : pool_.try_take(wanted);
+  std::shared_ptr<Buffer> buffer = take(bytes > usual ? and_what_follows : bytes, patience);
   if (!buffer) return false;
   move_to(std::move(buffer));
   return true;
 }
 
+// A wait may give the large buffer back meanwhile, so nothing is remembered of it here.
+std::shared_ptr<Buffer> Inbox::take(std::size_t bytes, Patience patience) {
+  if (bytes <= usual) {
+    if (auto buffer = memory_.usual()) return buffer;
+    bytes = usual;
+  }
+  return patience == Patience::waits ? memory_.take(bytes) : memory_.try_take(bytes);
+}
+
+bool Inbox::have_buffer() {
+  if (buffer_) return true;
+  std::shared_ptr<Buffer> buffer = take(usual, Patience::waits);
+  if (!buffer) return false;
+  std::memcpy(buffer->data(), parked_.data(), parked_.size());
+  begin_ = 0;
+  end_ = parked_.size();
+  parked_.clear();
+  buffer_ = std::move(buffer);
+  return true;
+}
+
 // What is unread then begins the new buffer, which is large enough for it.
 void Inbox::move_to(std::shared_ptr<Buffer> buffer) {
-  if (buffer_) std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
+  std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
   buffer_ = std::move(buffer);
   end_ -= begin_;
   begin_ = 0;
 }
 
-ssize_t Inbox::receive(int fd, int flags) {
-  if (!buffer_) buffer_ = pool_.take();
+ssize_t Inbox::receive(Socket& socket, Socket::Wait wait) {
+  if (!have_buffer()) return -ECANCELED;
   const std::size_t have = end_ - begin_;
   if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
-  if (expected_ == 0) make_room(have + least_room, true), expected_ = 0;
-  // Unless a long message is under way, never more than the usual capacity: then a large buffer can be let go at any time.
+  if (expected_ == 0 && !make_room(have + least_room, Patience::waits)) return -ECANCELED;
+  // Unless a long message is under way, never more than the usual capacity: then a large buffer can be given back at any time.
   // With the rest of one comes what follows: who sends it can go on while the message is served.
-  const std::size_t most = expected_ > long_message ? expected_ - have + what_follows : usual - std::min(have, usual);
-  ssize_t n;
-  do n = ::recv(fd, buffer_->data() + end_, std::min(most, buffer_->capacity() - end_), flags);
-  while (n < 0 && errno == EINTR);
+  const std::size_t most =
+      expected_ > long_message ? expected_ - have + what_follows : std::max(usual - std::min(have, usual), least_room);
+  const std::size_t room = std::min(most, buffer_->capacity() - end_);
+  const ssize_t n = socket.receive({buffer_->data() + end_, room}, wait);
   if (n > 0) {
     end_ += static_cast<std::size_t>(n);
     expected_ = 0;
@@ -67,19 +101,31 @@ ssize_t Inbox::receive(int fd, int flags) {
   return n;
 }
 
-bool Inbox::has_more(int fd) {
-  std::byte one;
-  return ::recv(fd, &one, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+void Inbox::give_large_back() {
+  if (!is_large() || !can_give_large_back()) return;
+  expected_ = 0;
+  if (begin_ == end_) {
+    buffer_.reset();
+    begin_ = end_ = 0;
+  } else if (auto buffer = take(usual, Patience::none)) {
+    move_to(std::move(buffer));
+  }
 }
 
-void Inbox::let_large_go() {
-  if (is_large() && can_let_go()) move_to(pool_.take());
+void Inbox::clear() {
+  buffer_.reset();
+  parked_.clear();
+  begin_ = end_ = expected_ = 0;
 }
 
 void Inbox::give_back() {
-  if (begin_ != end_ || !buffer_) return;
+  const std::span<const std::byte> rest = unread();
+  if (!buffer_ || rest.size() > most_parked) return;
+  parked_.assign(rest.begin(), rest.end());
+  parked_.shrink_to_fit();
   buffer_.reset();
   begin_ = end_ = 0;
+  expected_ = 0;
 }
 
 }  // namespace ashlar::host

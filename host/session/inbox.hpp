@@ -1,56 +1,70 @@
 // Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload and some of what follows.
 #pragma once
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <span>
+#include <vector>
 
 #include "session/buffer.hpp"
+#include "socket/socket.hpp"
 
 namespace ashlar::host {
 
+class MemoryUse;
+
 class Inbox {
  public:
-  explicit Inbox(BufferPool& pool) : pool_(pool) {}
+  explicit Inbox(MemoryUse& memory) : memory_(memory) {}
 
   std::span<const std::byte> unread() const {
-    return buffer_ ? std::span<const std::byte>(buffer_->data() + begin_, end_ - begin_) : std::span<const std::byte>();
+    return buffer_ ? std::span<const std::byte>(buffer_->data() + begin_, end_ - begin_) : std::span<const std::byte>(parked_);
   }
-  void consume(std::size_t bytes) { begin_ += bytes; }
+  void consume(std::size_t bytes) {
+    if (buffer_) begin_ += bytes;
+    else parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(bytes));
+  }
 
-  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: it needs a large buffer and would
-  // have to wait for one. expect() waits; call it with no other large buffer in hand.
+  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: there is no memory for it now.
   bool try_expect(std::size_t bytes);
-  void expect(std::size_t bytes);
+  // As try_expect(), but waits for memory; false: the server stops, or the client has gone.
+  bool expect(std::size_t bytes);
 
-  // Receives what the socket has, waiting for something as long as its SO_RCVTIMEO. Returns as recv(2); EINTR is retried.
-  ssize_t receive(int fd) { return receive(fd, 0); }
-  // Likewise, without waiting.
-  ssize_t poll(int fd) { return receive(fd, MSG_DONTWAIT); }
-
-  // Whether the socket has something to receive.
-  static bool has_more(int fd);
+  // Receives what the socket has. Returns as Socket::receive(), or -ECANCELED when there was no memory to receive into, because the
+  // server stops or the client has gone.
+  ssize_t receive(Socket& socket, Socket::Wait wait);
 
   // Keeps what has been received so far in place while a worker uses it.
   Pin pin() const { return Pin(buffer_); }
 
   // Whether it holds a large buffer.
-  bool is_large() const { return buffer_ && buffer_->capacity() > BufferPool::usual_capacity; }
+  bool is_large() const;
   // Exchanges a large buffer for one of the usual size, if what is unread fits; a message that is expected must be expected anew.
-  void let_large_go();
-  bool can_let_go() const { return !is_large() || end_ - begin_ <= BufferPool::usual_capacity; }
-  // Lets the buffer go if nothing is unread: for a client that is idle.
+  void give_large_back();
+  bool can_give_large_back() const;
+  // Gives the buffer back if so little is unread that it can be kept without one.
   void give_back();
+  // For a client that sends nothing at present: keeps what is unread in as little memory as it needs. Afterwards has_buffer() tells
+  // whether that is a buffer still.
+  void park() {
+    give_large_back();
+    give_back();
+  }
+  bool has_buffer() const { return buffer_ != nullptr; }
+  // Throws away what is unread.
+  void clear();
 
  private:
-  bool make_room(std::size_t bytes, bool wait);
+  enum class Patience : bool { none, waits };
+  bool make_room(std::size_t bytes, Patience patience);
+  bool have_buffer();
   void move_to(std::shared_ptr<Buffer> buffer);
-  ssize_t receive(int fd, int flags);
+  std::shared_ptr<Buffer> take(std::size_t bytes, Patience patience);
 
-  BufferPool& pool_;
+  MemoryUse& memory_;
   std::shared_ptr<Buffer> buffer_;
   std::size_t begin_ = 0, end_ = 0;
-  std::size_t expected_ = 0;  // size of the message that has begun to arrive; 0: not known
+  std::size_t expected_ = 0;       // size of the message that has begun to arrive; 0: not known
+  std::vector<std::byte> parked_;  // what is unread while there is no buffer
 };
 
 }  // namespace ashlar::host

@@ -1,7 +1,6 @@
 #include "session/jobs.hpp"
 
-#include <algorithm>
-#include <exception>
+#include <array>
 #include <utility>
 
 namespace ashlar::host {
@@ -18,104 +17,108 @@ class Jobs::Job final : public Task, public Posted {
     waiting_ = nullptr;
   }
   // On a worker, in a place of its own.
-  void run() noexcept override { run_all(true); }
+  void run() noexcept override { run_all(Outlet::Place::has); }
   // This job, then those that wait for a thread.
-  void run_all(bool has_place) noexcept {
+  void run_all(Outlet::Place place) noexcept {
     Jobs& jobs = jobs_;
-    for (Job* job = this; job != nullptr; job = jobs.next(has_place)) job->execute();
+    for (Job* job = this; job != nullptr; job = jobs.next(place)) job->execute(place);
   }
 
-  std::span<std::byte> bytes() override { return {at_, size_}; }
+  std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
   void sent() noexcept override {
     answer_.reset();
+    jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker);
     jobs_.done(*this);
   }
 
  private:
   friend class Jobs;
-  void execute() noexcept {
-    at_ = answer_->data() + jobs_.replier_.paged_offset();
-    size_ = jobs_.replier_.run(asked_, at_, Flag::none).bytes;
+  void execute(Outlet::Place place) noexcept {
+    const Needs& needs = jobs_.needs_;
+    at_ = answer_ ? answer_->data() + needs.replier.paged_offset() : short_answer_.data();
+    reply_ = needs.stopping.load(std::memory_order_relaxed) ? needs.replier.settle(refused_by_stop(asked_), at_)
+                                                            : needs.replier.run(asked_, at_, Flag::none);
     payload_.release();
-    jobs_.outlet_.post(*this);  // may end in sent() at once: nothing of this job is touched behind it
+    needs.outlet.post(*this, place);  // may end in sent() at once: nothing of this job is touched behind it
   }
 
   Jobs& jobs_;
   Asked asked_;
   Pin payload_;
   std::size_t held_ = 0;
-  std::shared_ptr<Buffer> answer_;
+  std::shared_ptr<Buffer> answer_;  // for a reply that brings data
+  std::array<std::byte, protocol::max_error_size> short_answer_;
   std::byte* at_ = nullptr;
-  std::size_t size_ = 0;
+  Reply reply_;
   Job* waiting_ = nullptr;
 };
 
-Jobs::Jobs(Replier& replier, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width)
-    : replier_(replier), outlet_(outlet), pool_(pool), executor_(executor), width_(width) {}
+Jobs::Jobs(const Needs& needs, unsigned width) : needs_(needs), width_(width) {}
 
 Jobs::~Jobs() { drain(); }
 
-bool Jobs::has_room(std::size_t bytes) const {
+bool Jobs::brings_data(const Asked& asked) { return asked.verdict.op == Op::read || asked.verdict.op == Op::extents; }
+
+std::size_t Jobs::bytes_of(const Asked& asked) const {
+  return brings_data(asked) ? needs_.replier.paged_room(asked) : asked.verdict.payload;
+}
+
+bool Jobs::has_room(std::size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
   return under_way_ == 0 || (under_way_ < most_under_way && bytes_ + bytes <= most_bytes);
 }
 
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
+  if (!has_room(bytes_of(asked))) return false;
+  std::shared_ptr<Buffer> answer;
+  if (brings_data(asked) && !(answer = needs_.memory.try_take(bytes_of(asked)))) return false;
+  return launch(asked, payload, std::move(answer), Here::no);
+}
+
+bool Jobs::start(const Asked& asked, Pin& payload) {
+  needs_.waiter.until([&] { return has_room(bytes_of(asked)); });
+  std::shared_ptr<Buffer> answer;
+  if (brings_data(asked) && !(answer = needs_.memory.take(bytes_of(asked)))) return false;
+  return launch(asked, payload, std::move(answer), Here::allowed);
+}
+
+// [under the lock]
+void Jobs::have_free_job() {
+  if (!free_.empty()) return;
+  all_.push_back(std::make_unique<Job>(*this));
+  free_.reserve(all_.size());  // done() must not fail
+  free_.push_back(all_.back().get());
+}
+
+// There is room: only this thread adds jobs. False: all workers are taken and it may not run here.
+bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here) {
+  Job* job = nullptr;
+  bool has_place = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!has_room(replier_.paged_room(asked) + asked.verdict.payload)) return false;
-  }
-  std::shared_ptr<Buffer> answer = pool_.try_take(replier_.paged_room(asked));
-  return answer && launch(asked, payload, std::move(answer), false);
-}
-
-void Jobs::start(const Asked& asked, Pin& payload) {
-  {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
-    changed_.wait(lock, [&] { return has_room(bytes); });
-  }
-  launch(asked, payload, pool_.take(replier_.paged_room(asked)), true);  // not under the lock: jobs that end let buffers go
-}
-
-// There is room: only this thread adds jobs. False: all workers are taken and `here` is not allowed.
-bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (free_.empty()) {
-    all_.push_back(std::make_unique<Job>(*this));
-    free_.reserve(all_.size());  // done() must not fail
-    free_.push_back(all_.back().get());
-  }
-  const bool place = active_ < width_ && executor_.take_worker();
-  if (!place && active_ == 0 && !here) return false;
-
-  Job* job = free_.back();
-  free_.pop_back();
-  const std::size_t bytes = replier_.paged_room(asked) + asked.verdict.payload;
-  job->begin(asked, payload, std::move(answer), bytes);
-  ++under_way_;
-  bytes_ += bytes;
-
-  if (!place && active_ != 0) {
-    (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
-    last_waiting_ = job;
-    return true;
-  }
-  ++active_;
-  lock.unlock();
-  if (place) {
-    try {
-      executor_.submit(*job);
+    have_free_job();
+    has_place = active_ < width_ && needs_.workers.take();
+    if (!has_place && active_ == 0 && here == Here::no) return false;
+    job = free_.back();
+    free_.pop_back();
+    job->begin(asked, payload, std::move(answer), bytes_of(asked));
+    ++under_way_;
+    bytes_ += job->held_;
+    if (!has_place && active_ != 0) {
+      (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
+      last_waiting_ = job;
       return true;
-    } catch (const std::exception&) {  // no thread to be had: then here
-      executor_.give_worker_back();
     }
+    ++active_;
   }
-  job->run_all(false);
+  if (has_place && needs_.executor.try_submit(*job)) return true;
+  if (has_place) needs_.workers.give_back();  // there is no thread to be had: then here
+  job->run_all(Outlet::Place::none);
   return true;
 }
 
 // The next job for a thread that has finished one; null: none, and the thread is no longer this connection's.
-Jobs::Job* Jobs::next(bool has_place) {
+Jobs::Job* Jobs::next(Outlet::Place place) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (first_waiting_ != nullptr) {
     Job* job = std::exchange(first_waiting_, first_waiting_->waiting_);
@@ -123,9 +126,9 @@ Jobs::Job* Jobs::next(bool has_place) {
     job->waiting_ = nullptr;
     return job;
   }
-  if (has_place) executor_.give_worker_back();
+  if (place == Outlet::Place::has) needs_.workers.give_back();
   --active_;
-  changed_.notify_all();
+  needs_.waiter.wake();
   return nullptr;
 }
 
@@ -134,7 +137,7 @@ void Jobs::done(Job& job) {
   --under_way_;
   bytes_ -= job.held_;
   free_.push_back(&job);
-  changed_.notify_all();
+  needs_.waiter.wake();
 }
 
 bool Jobs::idle() {
@@ -143,8 +146,7 @@ bool Jobs::idle() {
 }
 
 void Jobs::drain() {
-  std::unique_lock<std::mutex> lock(mutex_);
-  changed_.wait(lock, [&] { return under_way_ == 0 && active_ == 0; });
+  needs_.waiter.until([this] { return idle(); });
 }
 
 }  // namespace ashlar::host

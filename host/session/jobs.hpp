@@ -1,15 +1,16 @@
 // Jobs: the requests of one connection that run on workers, because they would have blocked the session's thread. Bounded in
 // number, in bytes and in workers used at once.
 #pragma once
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <vector>
 
-#include "session/buffer.hpp"
 #include "session/executor.hpp"
+#include "session/ledger.hpp"
 #include "session/outlet.hpp"
 #include "session/reply.hpp"
+#include "session/waiter.hpp"
+#include "session/workers.hpp"
 
 namespace ashlar::host {
 
@@ -18,8 +19,19 @@ class Jobs {
   static constexpr unsigned most_under_way = 128;
   static constexpr std::size_t most_bytes = 64u << 20;  // of replies and payloads; a single larger job is let through
 
+  // What jobs need of their session and of the server.
+  struct Needs {
+    Replier& replier;
+    Outlet& outlet;
+    MemoryUse& memory;
+    Waiter& waiter;
+    Ledger& ledger;
+    Executor& executor;
+    Workers& workers;
+    const std::atomic<bool>& stopping;
+  };
   // `width`: workers used at once.
-  Jobs(Replier& replier, Outlet& outlet, BufferPool& pool, Executor& executor, unsigned width);
+  Jobs(const Needs& needs, unsigned width);
   ~Jobs();  // waits until nothing is under way
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
@@ -28,8 +40,9 @@ class Jobs {
   // False: it would have to wait; nothing happened. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
   // As try_start, but waits, or runs the request on the calling thread when all workers are taken, so that nobody's blocking
-  // requests can stop this client for good. Call it with no large buffer in hand. [the session's thread]
-  void start(const Asked& asked, Pin& payload);
+  // requests can stop this client for good. False: there was no memory to be had, because the server stops or the client has gone.
+  // Only a read needs memory, so a large buffer that holds a payload may be in hand. [the session's thread]
+  bool start(const Asked& asked, Pin& payload);
 
   // Whether nothing is under way. [the session's thread]
   bool idle();
@@ -38,19 +51,19 @@ class Jobs {
 
  private:
   class Job;
-  bool has_room(std::size_t bytes) const;
-  bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, bool here);
-  Job* next(bool has_place);
+  enum class Here : bool { no, allowed };
+  static bool brings_data(const Asked& asked);
+  std::size_t bytes_of(const Asked& asked) const;
+  bool has_room(std::size_t bytes);
+  void have_free_job();
+  bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here);
+  Job* next(Outlet::Place place);
   void done(Job& job);
 
-  Replier& replier_;
-  Outlet& outlet_;
-  BufferPool& pool_;
-  Executor& executor_;
+  const Needs needs_;
   const unsigned width_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
   unsigned under_way_ = 0;
   std::size_t bytes_ = 0;
   unsigned active_ = 0;  // threads that run jobs of this connection

@@ -1,8 +1,5 @@
 #include "session/outlet.hpp"
 
-#include <sys/sendfile.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -10,108 +7,126 @@
 
 namespace ashlar::host {
 namespace {
-constexpr std::size_t most_parts = 64;  // replies gathered into one sendmsg(2)
+
+constexpr std::size_t most_parts = 64;  // replies gathered into one send
+
+// Takes the first `bytes` off `parts`.
+void drop_front(std::span<iovec>& parts, std::size_t bytes) {
+  while (!parts.empty() && bytes >= parts.front().iov_len) {
+    bytes -= parts.front().iov_len;
+    parts = parts.subspan(1);
+  }
+  if (bytes == 0) return;
+  parts.front().iov_base = static_cast<std::byte*>(parts.front().iov_base) + bytes;
+  parts.front().iov_len -= bytes;
 }
 
-// The session's turn to send: waits for it, and sends what workers posted meanwhile before it ends.
-class Outlet::Turn {
+iovec part_of(std::span<const std::byte> bytes) { return {const_cast<std::byte*>(bytes.data()), bytes.size()}; }
+
+}  // namespace
+
+// The session's thread is the one that sends: waits until it is, and sends what workers posted meanwhile before it ends.
+class Outlet::Sending {
  public:
-  explicit Turn(Outlet& outlet) : outlet_(outlet), lock_(outlet.mutex_) {
+  explicit Sending(Outlet& outlet) : outlet_(outlet), lock_(outlet.mutex_) {
     outlet_.free_.wait(lock_, [&] { return !outlet_.busy_; });
     outlet_.busy_ = true;
-    usable_ = !outlet_.broken_;
     lock_.unlock();
   }
-  ~Turn() {
+  ~Sending() {
     lock_.lock();
-    if (!usable_) outlet_.break_off();
-    outlet_.send_posted(lock_, false);
+    outlet_.send_posted(lock_, Place::none);
     outlet_.busy_ = false;
+    outlet_.waits_.store(false, std::memory_order_relaxed);
   }
-  bool usable() const { return usable_; }
-  void done(bool well) { usable_ = usable_ && well; }
 
  private:
   Outlet& outlet_;
   std::unique_lock<std::mutex> lock_;
-  bool usable_;
 };
 
 void Outlet::send(std::span<const std::byte> bytes) {
-  Turn turn(*this);
-  if (!turn.usable()) return;
-  iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-  turn.done(send_all({&part, 1}, 0));
+  iovec part = part_of(bytes);
+  send({&part, 1});
 }
 
 void Outlet::send(std::span<iovec> parts) {
-  Turn turn(*this);
-  if (turn.usable()) turn.done(send_all(parts, 0));
+  const Sending sending(*this);
+  if (!broken() && !send_all(parts, false)) break_off();
 }
 
 int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad) {
-  Turn turn(*this);
-  if (!turn.usable()) return 0;
-  iovec part{const_cast<std::byte*>(header.data()), header.size()};
-  if (!send_all({&part, 1}, MSG_MORE)) return turn.done(false), 0;
-  auto at = static_cast<off_t>(offset);
+  const Sending sending(*this);
+  if (broken()) return 0;
+  iovec part = part_of(header);
+  bool well = send_all({&part, 1}, true);
+  const int error = well ? send_file(fd, offset, length, pad, well) : 0;
+  if (!well) break_off();
+  return error;
+}
+
+// Returns the file's error. `well` becomes false when the connection is broken.
+int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well) {
   while (length != 0) {
-    const ssize_t n = ::sendfile(fd_, fd, &at, length);
-    if (n > 0) {
-      length -= static_cast<std::size_t>(n);
-      continue;
+    const auto began = start_of_send();
+    const ssize_t n = socket_.send_file(fd, offset, length);
+    if (n > 0 || n == -EAGAIN) {
+      const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+      offset += sent;
+      length -= sent;
+      if (length == 0 || may_go_on(began, sent)) continue;
+      well = false;
+      return 0;
     }
-    if (n < 0 && (errno == EINTR || (errno == EAGAIN && may_wait_on()))) continue;
-    const int error = n == 0 ? EIO : errno;
-    if (error == EPIPE || error == ECONNRESET || error == EAGAIN) return turn.done(false), 0;  // the client's side
-    if (!pad) return turn.done(false), error;
-    static constexpr std::array<std::byte, 4096> zeroes{};
-    while (length != 0) {
-      iovec zero{const_cast<std::byte*>(zeroes.data()), std::min(length, zeroes.size())};
-      length -= zero.iov_len;
-      if (!send_all({&zero, 1}, MSG_MORE)) return turn.done(false), error;
-    }
-    return error;
+    const int error = n == 0 ? EIO : static_cast<int>(-n);
+    const bool of_connection = Socket::is_of_connection(error);
+    well = !of_connection && pad && send_zeroes(length);
+    return of_connection ? 0 : error;
   }
   return 0;
 }
 
-// A client that has taken nothing for long keeps its memory only as long as nobody else needs it.
-bool Outlet::may_wait_on() const { return !pool_.wanted(); }
+bool Outlet::send_zeroes(std::size_t length) {
+  static constexpr std::array<std::byte, 4096> zeroes{};
+  while (length != 0) {
+    iovec part = part_of(std::span(zeroes).first(std::min(length, zeroes.size())));
+    length -= part.iov_len;
+    if (!send_all({&part, 1}, true)) return false;
+  }
+  return true;
+}
 
 // Also ends the session's wait for more requests.
 void Outlet::break_off() {
-  if (!broken_) ::shutdown(fd_, SHUT_RDWR);
-  broken_ = true;
+  if (!broken_.exchange(true, std::memory_order_relaxed)) socket_.abort();
 }
 
-void Outlet::post(Posted& reply) {
+void Outlet::post(Posted& reply, Place place) {
   std::unique_lock<std::mutex> lock(mutex_);
   reply.next_posted = nullptr;
   (last_posted_ != nullptr ? last_posted_->next_posted : first_posted_) = &reply;
   last_posted_ = &reply;
   if (busy_) return;
   busy_ = true;
-  send_posted(lock, true);
+  send_posted(lock, place);
   busy_ = false;
+  waits_.store(false, std::memory_order_relaxed);
   free_.notify_one();
 }
 
 // Sends what is posted until nothing is. The lock is held on entry and on return.
-void Outlet::send_posted(std::unique_lock<std::mutex>& lock, bool worker) {
+void Outlet::send_posted(std::unique_lock<std::mutex>& lock, Place place) {
   while (first_posted_ != nullptr) {
     Posted* batch = std::exchange(first_posted_, nullptr);
     last_posted_ = nullptr;
-    const bool usable = !broken_;
     lock.unlock();
-    const bool well = usable && send_batch(batch, worker);
+    if (!broken() && !send_batch(batch, place)) break_off();
     while (batch != nullptr) std::exchange(batch, batch->next_posted)->sent();  // may be used anew from then on
     lock.lock();
-    if (!well) break_off();
   }
 }
 
-bool Outlet::send_batch(Posted* reply, bool worker) {
+bool Outlet::send_batch(Posted* reply, Place place) {
   while (reply != nullptr) {
     std::array<iovec, most_parts> parts;
     std::size_t n = 0;
@@ -119,41 +134,60 @@ bool Outlet::send_batch(Posted* reply, bool worker) {
       const std::span<std::byte> bytes = reply->bytes();
       parts[n++] = {bytes.data(), bytes.size()};
     }
-    if (!send_all({parts.data(), n}, 0, worker)) return false;
+    if (!send_all({parts.data(), n}, false, place)) return false;
   }
   return true;
 }
 
-// Sends every byte of `parts`, which it uses up. False: the connection is broken. A worker that has to wait for the client
-// gives its place back meanwhile: a client that does not read must not keep workers from the others.
-bool Outlet::send_all(std::span<iovec> parts, int flags, bool worker) {
-  bool well = true;
-  bool waits = !worker;
-  while (well && !parts.empty()) {
-    msghdr message{};
-    message.msg_iov = parts.data();
-    message.msg_iovlen = parts.size();
-    const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | flags | (waits ? 0 : MSG_DONTWAIT));
-    if (n < 0) {
-      if (errno == EAGAIN && !waits) {
-        executor_.give_worker_back();
-        waits = true;
-      } else if (errno != EINTR && !(errno == EAGAIN && may_wait_on())) {
-        well = false;
+// Nothing while nobody else wants memory: then the client may be as slow as it likes.
+std::optional<Pace::Clock::time_point> Outlet::start_of_send() const {
+  if (!memory_.wanted_by_others()) return std::nullopt;
+  return Pace::Clock::now();
+}
+
+// After a send that took `bytes` since `began` and left others to be sent: whether the client may go on.
+bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
+  waits_.store(true, std::memory_order_relaxed);
+  if (!began) {
+    pace_.reset();
+    return true;
+  }
+  if (!pace_.too_slow(Pace::Clock::now() - *began, bytes)) return true;
+  too_slow_.store(true, std::memory_order_relaxed);
+  return false;
+}
+
+// Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast it is.
+ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more) {
+  if (parts.front().iov_len <= Socket::piece) return socket_.send(parts, Socket::Wait::yes, more);
+  const iovec piece{parts.front().iov_base, Socket::piece};
+  return socket_.send({&piece, 1}, Socket::Wait::yes, true);
+}
+
+// Sends every byte of `parts`, which it uses up. False: the connection is broken.
+bool Outlet::send_all(std::span<iovec> parts, bool more, Place place) {
+  bool well = true, place_given_back = false;
+  while (!parts.empty()) {
+    const bool waits = place == Place::none || place_given_back;
+    const auto began = start_of_send();
+    const ssize_t n = waits ? wait_to_send(parts, more) : socket_.send(parts, Socket::Wait::no, more);
+    if (n < 0 && n != -EAGAIN) {
+      well = false;
+      break;
+    }
+    drop_front(parts, n > 0 ? static_cast<std::size_t>(n) : 0);
+    if (parts.empty()) break;
+    if (!waits) {
+      if (n == -EAGAIN) {
+        workers_.give_back();
+        place_given_back = true;
       }
-      continue;
-    }
-    auto left = static_cast<std::size_t>(n);
-    while (!parts.empty() && left >= parts.front().iov_len) {
-      left -= parts.front().iov_len;
-      parts = parts.subspan(1);
-    }
-    if (left != 0) {
-      parts.front().iov_base = static_cast<std::byte*>(parts.front().iov_base) + left;
-      parts.front().iov_len -= left;
+    } else if (!may_go_on(began, n > 0 ? static_cast<std::size_t>(n) : 0)) {
+      well = false;
+      break;
     }
   }
-  if (worker && waits) executor_.retake_worker();
+  if (place_given_back) workers_.retake();
   return well;
 }
 

@@ -1,17 +1,18 @@
 // Outlet: the sending side of one connection. One thread at a time sends; replies of workers that come meanwhile are sent by
 // it, so that no worker waits for another's reply and no two replies mix.
 #pragma once
-#include <sys/uio.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 
-#include "session/buffer.hpp"
-#include "session/executor.hpp"
+#include "session/memory_use.hpp"
+#include "session/pace.hpp"
+#include "session/workers.hpp"
+#include "socket/socket.hpp"
 
 namespace ashlar::host {
 
@@ -28,38 +29,52 @@ class Posted {
 
 class Outlet {
  public:
-  // `fd`'s SO_SNDTIMEO is how long a client may take nothing at all while others wait for memory.
-  Outlet(int fd, Executor& executor, const BufferPool& pool) : fd_(fd), executor_(executor), pool_(pool) {}
+  // Whether the calling thread has a place among the workers.
+  enum class Place : bool { none, has };
 
-  // Sends `bytes`; returns when the kernel has taken them. [the session's thread]
+  // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others want memory.
+  Outlet(Socket& socket, Workers& workers, const MemoryUse& memory, std::atomic<bool>& waits, Pace pace = Pace())
+      : socket_(socket), workers_(workers), memory_(memory), waits_(waits), pace_(pace) {}
+
+  // Sends `bytes`; returns when they are taken. [the session's thread]
   void send(std::span<const std::byte> bytes);
   // Likewise, several pieces, which are used up.
   void send(std::span<iovec> parts);
   // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended with (EIO: it
   // ends too early): then zeroes were sent in place of the rest if `pad`, else the connection is broken. [the session's thread]
   int send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
-  // Sends a worker's reply, now or by whoever is sending. [a worker's thread]
-  void post(Posted& reply);
+  // Sends a worker's reply, now or by whoever is sending. A place is given back while the client is waited for: one that does not
+  // read must not keep workers from the others. [any thread]
+  void post(Posted& reply, Place place);
 
   // The client cannot be reached any more, or got a part of a reply and would wait for the rest for ever: what is sent is
-  // dropped, and the socket is shut down. [any thread]
-  bool broken() const { return broken_; }
+  // dropped, and the connection is broken. [any thread]
+  bool broken() const { return broken_.load(std::memory_order_relaxed); }
+  // Whether it was broken because the client took its replies too slowly; see Pace. [any thread]
+  bool too_slow() const { return too_slow_.load(std::memory_order_relaxed); }
 
  private:
-  class Turn;
-  bool send_all(std::span<iovec> parts, int flags, bool worker = false);
-  bool send_batch(Posted* first, bool worker);
-  bool may_wait_on() const;
+  class Sending;
+  ssize_t wait_to_send(std::span<const iovec> parts, bool more);
+  std::optional<Pace::Clock::time_point> start_of_send() const;
+  bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
+  bool send_all(std::span<iovec> parts, bool more, Place place = Place::none);
+  int send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well);
+  bool send_zeroes(std::size_t length);
+  bool send_batch(Posted* first, Place place);
   void break_off();
-  void send_posted(std::unique_lock<std::mutex>& lock, bool worker);
+  void send_posted(std::unique_lock<std::mutex>& lock, Place place);
 
-  const int fd_;
-  Executor& executor_;
-  const BufferPool& pool_;
+  Socket& socket_;
+  Workers& workers_;
+  const MemoryUse& memory_;
+  std::atomic<bool>& waits_;
   std::mutex mutex_;
   std::condition_variable free_;
-  bool busy_ = false;    // somebody is sending
+  bool busy_ = false;  // somebody is sending
+  Pace pace_;          // of who is sending
   std::atomic<bool> broken_{false};
+  std::atomic<bool> too_slow_{false};
   Posted* first_posted_ = nullptr;  // oldest first
   Posted* last_posted_ = nullptr;
 };

@@ -11,15 +11,15 @@
 namespace ashlar::host {
 
 // How many clients talk at present: shared by all sessions.
-class Company {
+class ActiveClients {
  public:
-  void came() { present_.fetch_add(1, std::memory_order_relaxed); }
-  void left() { present_.fetch_sub(1, std::memory_order_relaxed); }
+  void add() { active_.fetch_add(1, std::memory_order_relaxed); }
+  void remove() { active_.fetch_sub(1, std::memory_order_relaxed); }
   // Whether there is another core for each client that talks: it may be on this machine.
-  bool cores_to_spare() const { return present_.load(std::memory_order_relaxed) * 2 <= cores_; }
+  bool cores_to_spare() const { return active_.load(std::memory_order_relaxed) * 2 <= cores_; }
 
  private:
-  std::atomic<unsigned> present_{0};
+  std::atomic<unsigned> active_{0};
   const unsigned cores_ = std::thread::hardware_concurrency();
 };
 
@@ -28,9 +28,9 @@ class Poller {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `time`: how long to poll each time; 0: never; nothing: as experience teaches. Its client counts as present while it lives.
-  Poller(Company& all, std::optional<std::chrono::microseconds> time) : all_(all), time_(time) { all_.came(); }
-  ~Poller() { all_.left(); }
+  // `time`: how long to poll each time; 0: never; nothing: it adapts. Its client counts as active while it lives.
+  Poller(ActiveClients& all, std::optional<std::chrono::microseconds> time) : all_(all), time_(time) { all_.add(); }
+  ~Poller() { all_.remove(); }
   Poller(const Poller&) = delete;
   Poller& operator=(const Poller&) = delete;
 
@@ -67,7 +67,7 @@ class Poller {
   static constexpr int enough = 12;
   static constexpr int cost_of_a_miss = 2;
 
-  Company& all_;
+  ActiveClients& all_;
   const std::optional<std::chrono::microseconds> time_;
   int paid_ = 0;  // up with each wait that was short enough for polling, down with each that was not
   Clock::time_point began_, last_, not_before_;

@@ -1,19 +1,21 @@
-// Replier: runs one admitted request through the chain and lays its reply out in wire format. No socket: the bytes of a reply
-// are built where they will be sent from. (proto.md, "Transmission")
+// Replier: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the bytes
+// of a reply are built where they will be sent from. (proto.md, "Transmission")
 #pragma once
-#include <ashlar/io.hpp>
-
-#include <atomic>
-#include <cstddef>
-#include <cstdint>
-#include <span>
-
 #include <spdlog/logger.h>
 
+#include <ashlar/io.hpp>
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "protocol/admission.hpp"
+#include "protocol/block_sizes.hpp"
 #include "protocol/codec.hpp"
 #include "protocol/handshake.hpp"
+#include "protocol/reply_style.hpp"
 
 namespace ashlar::host {
 
@@ -22,48 +24,60 @@ struct Asked {
   protocol::Request request;
   protocol::Verdict verdict;
   const std::byte* payload = nullptr;
+  std::chrono::steady_clock::time_point arrived{};  // when the last byte of its header had been received
 };
+
+// The request as one that is refused because the server stops.
+inline Asked refused_by_stop(Asked asked) {
+  asked.verdict.kind = protocol::Verdict::Kind::refuse;
+  asked.verdict.error = protocol::error_eshutdown;
+  asked.verdict.text = "the server is stopping";
+  return asked;
+}
 
 // How a request ended.
 struct Reply {
   enum class Kind {
     ready,        // `bytes` of it were laid out
-    lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail() if structured
+    lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail()
     cold,         // nothing was laid out; once the data were read from `fd`, lay_out_header() belongs before them
     would_block,  // nothing happened; ask again on a worker
   } kind = Kind::ready;
   std::size_t bytes = 0;
+  std::uint32_t error = protocol::error_none;  // of the wire, as the reply tells it
   int fd = -1;
   std::uint64_t fd_offset = 0;
 };
 
 class Replier {
  public:
-  // `max_payload`: the server's limit on reads and writes, in bytes.
-  Replier(Chain& chain, const protocol::Agreement& agreement, std::uint32_t max_payload, spdlog::logger& log);
+  // `max_payload`: the server's limits on reads and writes.
+  Replier(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload, spdlog::logger& log);
 
   // Bytes to have at hand for the reply.
   std::size_t room(const Asked& asked) const;
   // Bytes before the data of a read's reply: so that the data can be aligned in memory.
-  std::size_t data_offset() const { return structured_ ? protocol::data_header_size : protocol::simple_reply_size; }
-  // In memory that starts on a page: where to lay a reply out, so that a read's data start on a page, too, which spares a backend with
-  // O_DIRECT a copy; and how much memory that takes.
+  std::size_t data_offset() const { return style_.data_header_size(); }
+  // In memory that starts on a page: where to lay a reply out, so that a read's data start on a page, too, which spares
+  // a backend with O_DIRECT a copy; and how much memory that takes.
   std::size_t paged_offset() const { return page - data_offset(); }
   std::size_t paged_room(const Asked& asked) const { return paged_offset() + room(asked); }
 
-  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts that the
-  // caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
+  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts
+  // that the caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
 
   // What precedes the data of a read that lay at at + data_offset(), read in full. Returns its size.
   std::size_t lay_out_header(const Asked& asked, std::byte* at) const;
   // A reply to what was refused or needs nothing done.
   Reply settle(const Asked& asked, std::byte* at) const;
-  // What follows the data of a lent read, of which sending ended with `error`. Returns its size; 0 if replies are simple.
+  // What follows the data of a lent read, of which sending ended with `error`. Returns its size; 0 if the reply cannot
+  // tell of it.
   std::size_t lent_tail(const Asked& asked, std::byte* at, int error);
 
   const protocol::Admission& admission() const { return admission_; }
-  bool structured() const { return structured_; }
+  // Whether a reply can tell of an error that comes behind its data.
+  bool structured() const { return style_.chunked(); }
   // Whether the chain can be asked not to block.
   bool can_nowait() const { return offered_.has(Flag::nowait); }
   std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
@@ -72,25 +86,18 @@ class Replier {
   static constexpr std::size_t page = 4096;
   static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
-  struct Segment {
-    std::uint32_t length;
-    bool zero;
-  };
-  class Segments;
-  class Descriptors;
-
   int call(const Asked& asked, Io& io);
   int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);
   Reply lend(const Asked& asked, std::byte* at, Flags flags, const Io& io);
   Reply extents(const Asked& asked, std::byte* at, Flags flags);
+  Reply not_done(const Asked& asked, std::byte* at, int error) const;
   Reply fail(const Asked& asked, std::byte* at, int error) const;
   Reply succeed(const Asked& asked, std::byte* at) const;
-  std::size_t lay_out_sparse(const Asked& asked, std::byte* at, std::span<const Segment> segments) const;
 
   Chain& chain_;
   const Flags offered_;
-  const bool structured_;
+  const protocol::ReplyStyle style_;
   const bool has_extents_;
   const std::uint32_t context_;
   protocol::Admission admission_;

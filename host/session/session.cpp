@@ -1,44 +1,26 @@
 #include "session/session.hpp"
 
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <new>
 
 namespace ashlar::host {
-namespace {
 
-constexpr timeval receive_timeout{.tv_sec = 0, .tv_usec = std::chrono::microseconds(Transmission::patience).count()};
-constexpr timeval send_timeout{.tv_sec = 10, .tv_usec = 0};  // see Outlet
-// Large reads gain much from a send buffer that takes them whole.
-constexpr int send_buffer = 1 << 20;
-
-}  // namespace
-
-Session::Session(int fd, std::string peer, SessionContext& context)
-    : fd_(fd),
+Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
+    : socket_(std::move(socket)),
       peer_(std::move(peer)),
       context_(context),
+      exports_(context.exports),
       deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
-      inbox_(context.pool) {
-  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &receive_timeout, sizeof receive_timeout);
-  ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &send_timeout, sizeof send_timeout);
-  ::setsockopt(fd_, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer);
+      waiter_(*socket_),
+      memory_(context.pool, waiter_, *socket_, stopping_),
+      inbox_(memory_) {
   handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
-}
-
-Session::~Session() {
-  transmission_.reset();
-  chain_.reset();
-  ::close(fd_);
 }
 
 Session::Outcome Session::run() noexcept {
   try {
-    return transmission_ ? transmit() : shake_hands();
+    return talk();
   } catch (const std::bad_alloc&) {
     return end("out of memory");
   } catch (const std::exception& e) {
@@ -46,14 +28,16 @@ Session::Outcome Session::run() noexcept {
   }
 }
 
-void Session::stop() {
-  stopping_.store(true, std::memory_order_relaxed);
-  ::shutdown(fd_, SHUT_RD);
+void Session::abort() {
+  stop();
+  socket_->abort();
 }
 
-void Session::abort() {
-  stopping_.store(true, std::memory_order_relaxed);
-  ::shutdown(fd_, SHUT_RDWR);
+Session::Outcome Session::talk() {
+  if (!memory_.claim_share()) return end("ended while it waited for memory");
+  const Outcome outcome = transmission_ ? transmit() : shake_hands();
+  if (outcome == Outcome::idle && !inbox_.has_buffer()) memory_.give_share_back();
+  return outcome;
 }
 
 Session::Outcome Session::shake_hands() {
@@ -64,47 +48,57 @@ Session::Outcome Session::shake_hands() {
       if (used == 0) break;
       inbox_.consume(used);
     }
-    if (!send_output()) return end(std::strerror(errno));
+    if (!send_output()) return end("replies could not be sent");
     if (handshake_->state() == State::closed) return end(handshake_->reason());
-    if (handshake_->state() == State::transmission) break;
+    if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end("handshake took too long");
-    if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
+    if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
 
-    inbox_.expect(protocol::Handshake::max_message());
-    const ssize_t n = inbox_.receive(fd_);
-    if (n == 0) return end(late() ? "handshake took too long" : "closed by the client");
-    if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
-    if (n < 0) {
-      inbox_.give_back();
+    ssize_t n = -ECANCELED;
+    if (inbox_.expect(protocol::Handshake::max_message())) n = inbox_.receive(*socket_, Socket::Wait::yes);
+    if (n == -EAGAIN) {
+      inbox_.park();
       return Outcome::idle;
     }
+    if (n <= 0 && late()) return end("handshake took too long");
+    if (n == 0) return end("closed by the client");
+    if (n < 0) return end(std::strerror(static_cast<int>(-n)));
   }
-  in_transmission_.store(true, std::memory_order_relaxed);
-  const protocol::Agreement agreement = handshake_->agreement();
-  open(agreement.export_index);  // there already
-  handshake_.reset();
-  context_.log->info("{}: opened export \"{}\"", peer_, chain_->exported().name());
-  transmission_.emplace(fd_, *chain_, agreement, inbox_, stopping_,
-                        Transmission::Surroundings{.max_payload = context_.max_payload,
-                                                   .busy_poll = context_.busy_poll,
-                                                   .pool = context_.pool,
-                                                   .executor = context_.executor,
-                                                   .company = context_.company,
-                                                   .log = *context_.log});
-  return transmit();
 }
 
 bool Session::send_output() {
   std::vector<std::byte>& out = handshake_->output();
   std::size_t sent = 0;
   while (sent < out.size()) {
-    const ssize_t n = ::send(fd_, out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
-    sent += static_cast<std::size_t>(n);
+    const iovec rest{out.data() + sent, out.size() - sent};
+    const ssize_t n = socket_->send({&rest, 1}, Socket::Wait::yes, false);
+    if (n < 0 && (n != -EAGAIN || late() || stopping_.load(std::memory_order_relaxed))) return false;
+    if (n > 0) sent += static_cast<std::size_t>(n);
   }
   out.clear();
   return true;
+}
+
+Session::Outcome Session::begin_transmission() {
+  in_transmission_.store(true, std::memory_order_relaxed);
+  const protocol::Agreement agreement = handshake_->agreement();
+  handshake_.reset();
+  context_.log->info("{}: opened export \"{}\"", describe(peer_), chain_->exported().name());
+  transmission_.emplace(*chain_, agreement,
+                        Transmission::Connection{.socket = *socket_,
+                                                 .waiter = waiter_,
+                                                 .memory = memory_,
+                                                 .inbox = inbox_,
+                                                 .stopping = stopping_,
+                                                 .waits_to_send = waits_to_send_},
+                        Transmission::Server{.max_payload = context_.max_payload,
+                                             .busy_poll = context_.busy_poll,
+                                             .executor = context_.executor,
+                                             .workers = context_.workers,
+                                             .clients = context_.clients,
+                                             .no_io_uring = context_.no_io_uring,
+                                             .log = *context_.log});
+  return transmit();
 }
 
 Session::Outcome Session::transmit() {
@@ -114,31 +108,45 @@ Session::Outcome Session::transmit() {
 
 bool Session::late() const { return std::chrono::steady_clock::now() >= deadline_; }
 
+// Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the session has other
+// clients, too.
 Session::Outcome Session::end(const std::string& reason) {
-  if (transmission_) {
-    const Transmission::Counts& n = transmission_->counts();
-    context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors", peer_,
-                       chain_->exported().name(), reason, n.requests, n.bytes_read, n.bytes_written,
-                       transmission_->errors());
-  } else {
-    context_.log->info("{}: closed in the handshake: {}", peer_, reason);
+  try {
+    log_end(reason);
+  } catch (const std::exception&) {
+    // Only memory can fail here; a lost line is the least harm.
   }
-  // Not in the destructor: a module may take its time to close, and whoever destroys this has other clients, too.
   transmission_.reset();
+  handshake_.reset();
+  inbox_.clear();
+  memory_.give_share_back();
+  socket_->finish();
   chain_.reset();
+  exports_.reset();
   return Outcome::over;
+}
+
+// A client that opened no export, such as a probe of the port, is nobody's news.
+void Session::log_end(const std::string& reason) {
+  if (!transmission_) {
+    context_.log->debug("{}: ended in the handshake: {}", describe(peer_), reason);
+    return;
+  }
+  const Ledger::Totals n = transmission_->totals();
+  context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors", describe(peer_),
+                     chain_->exported().name(), reason, n.requests, n.bytes_read, n.bytes_written, n.errors);
 }
 
 protocol::Catalog::Opened Session::open(std::size_t index) {
   if (chain_ && open_index_ == index) return {&chain_->geometry(), {}};
   chain_.reset();
   try {
-    chain_ = context_.exports[index]->open();
+    chain_ = (*exports_)[index]->open();
   } catch (const OpenError& e) {
-    context_.log->error("{}: {}", peer_, e.what());
-    return {nullptr, e.told_to_client(peer_.starts_with("unix"))};
+    context_.log->error("{}: {}", describe(peer_), e.what());
+    return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {
-    context_.log->error("{}: {}", peer_, e.what());
+    context_.log->error("{}: {}", describe(peer_), e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};
   }
   open_index_ = index;

@@ -9,69 +9,93 @@
 
 #include <spdlog/logger.h>
 
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "protocol/handshake.hpp"
 #include "session/inbox.hpp"
+#include "session/memory_use.hpp"
 #include "session/transmission.hpp"
+#include "session/waiter.hpp"
+#include "socket/peer.hpp"
+#include "socket/socket.hpp"
 
 namespace ashlar::host {
 
-// What sessions share. Outlives them. The executor goes first, and with it the last thread that was in a module.
+// What is served at a time. Whoever uses one of the exports holds all of them.
+using Exports = std::vector<std::shared_ptr<Export>>;
+
+// What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a module.
 struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
-  std::vector<std::unique_ptr<Export>> exports;
-  std::uint32_t max_payload;
+  // What a new client is served. [the io_context's thread]
+  std::shared_ptr<const Exports> exports;
+  protocol::PayloadLimits max_payload;
   std::chrono::milliseconds handshake_timeout;
-  std::optional<std::chrono::microseconds> busy_poll;  // none: as experience teaches
-  Company company;
+  std::optional<std::chrono::microseconds> busy_poll;  // none: it adapts
   BufferPool pool;
-  Executor executor;
+  Workers workers;
+  ActiveClients clients{};
+  std::atomic<bool> no_io_uring{false};
+  Executor executor{};
 };
 
 class Session : private protocol::Catalog {
  public:
-  // Takes the connected, blocking socket `fd`. `peer`: for the log.
-  Session(int fd, std::string peer, SessionContext& context);
-  ~Session() override;
+  Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context);
+  // It has no chain and no export any more, so no module is called. [any thread]
+  ~Session() override = default;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   enum class Outcome {
     idle,  // wait until the socket is readable, then call run() again
-    over,  // done with: destroy it
+    over,  // the connection has ended, and the chain is closed: destroy it
   };
   // Talks to the client until there is nothing to do. [one thread at a time]
   Outcome run() noexcept;
 
   // Finish what is under way and end: a run() under way returns soon; one that is not, when called next. [any thread]
-  void stop();
+  void stop() { stopping_.store(true, std::memory_order_relaxed); }
   // Break the connection: even a send that waits for the client ends. [any thread]
   void abort();
+
   // Whether the handshake is not over yet. [any thread]
   bool in_handshake() const { return !in_transmission_.load(std::memory_order_relaxed); }
-  int fd() const { return fd_; }
-  const std::string& peer() const { return peer_; }
+  // Whether it keeps memory that others may want, for a request that has come in part. [while it is idle]
+  bool holds_memory() const { return inbox_.has_buffer(); }
+  // Whether a reply waits for the client to take it. [any thread]
+  bool waits_to_send() const { return waits_to_send_.load(std::memory_order_relaxed); }
+  // To be waited for. [while it is idle]
+  Socket& socket() { return *socket_; }
+  const Peer& peer() const { return peer_; }
 
  private:
+  Outcome talk();
   Outcome shake_hands();
-  Outcome transmit();
   bool send_output();
+  Outcome begin_transmission();
+  Outcome transmit();
   bool late() const;
   Outcome end(const std::string& reason);
+  void log_end(const std::string& reason);
 
   // Catalog: the exports, as this client's handshake sees them.
-  std::size_t size() const override { return context_.exports.size(); }
-  std::string_view name(std::size_t index) const override { return context_.exports[index]->name(); }
-  std::string_view description(std::size_t index) const override { return context_.exports[index]->description(); }
+  std::size_t size() const override { return exports_->size(); }
+  std::string_view name(std::size_t index) const override { return (*exports_)[index]->name(); }
+  std::string_view description(std::size_t index) const override { return (*exports_)[index]->description(); }
   Opened open(std::size_t index) override;
 
-  const int fd_;
-  const std::string peer_;
+  const std::unique_ptr<Socket> socket_;
+  const Peer peer_;
   SessionContext& context_;
+  std::shared_ptr<const Exports> exports_;                // until the end
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
+  std::atomic<bool> waits_to_send_{false};
 
+  Waiter waiter_;
+  MemoryUse memory_;
   Inbox inbox_;
   std::unique_ptr<Chain> chain_;
   std::size_t open_index_ = 0;  // of chain_

@@ -4,278 +4,333 @@
 #include <cerrno>
 #include <cstring>
 
+#include "protocol/errors.hpp"
+
 namespace ashlar::host {
 namespace {
-using namespace protocol;
 
-constexpr unsigned workers_per_client = 16;
+using namespace protocol;
+using Clock = std::chrono::steady_clock;
+using Wait = Socket::Wait;
+
 // So many replies go out before the rest of their batch is served, if the client may have a core of its own.
 constexpr unsigned early_replies = 8;
-constexpr std::uint32_t large_payload = 64u << 10;  // from here on a write's reply may wait, see may_hold_reply()
-constexpr std::uint64_t answered_at_once = 64;      // requests, see learn_from_holding()
-// How long a request may lie here in part, in memory that others wait for, before so much more of it has come.
-constexpr std::chrono::seconds most_patience{10};
-constexpr std::size_t least_progress = 1u << 20;  // bytes
+// How long requests that still come are answered with ESHUTDOWN when the server stops.
+constexpr std::chrono::seconds refusing_time{1};
+
+unsigned width_for(Chain& chain, const Workers& workers) {
+  return chain.exported().serial() ? 1 : std::min(workers.most(), Jobs::most_under_way);
+}
+
 }  // namespace
 
-Transmission::Transmission(int fd, Chain& chain, const Agreement& agreement, Inbox& inbox,
-                           const std::atomic<bool>& stopping, const Surroundings& surroundings)
-    : fd_(fd),
-      inbox_(inbox),
-      stopping_(stopping),
-      around_(surroundings),
-      replier_(chain, agreement, around_.max_payload, around_.log),
-      outlet_(fd, around_.executor, around_.pool),
-      jobs_(replier_, outlet_, around_.pool, around_.executor, chain.exported().serial() ? 1 : workers_per_client) {}
+Transmission::Transmission(Chain& chain, const Agreement& agreement, const Connection& connection, const Server& server)
+    : socket_(connection.socket),
+      waiter_(connection.waiter),
+      memory_(connection.memory),
+      inbox_(connection.inbox),
+      stopping_(connection.stopping),
+      server_(server),
+      replier_(chain, agreement, server.max_payload, server.log),
+      outlet_(socket_, server.workers, memory_, connection.waits_to_send),
+      replies_(outlet_, memory_),
+      jobs_({.replier = replier_,
+             .outlet = outlet_,
+             .memory = memory_,
+             .waiter = waiter_,
+             .ledger = ledger_,
+             .executor = server.executor,
+             .workers = server.workers,
+             .stopping = stopping_},
+            width_for(chain, server.workers)),
+      sends_files_(socket_.can_send_files()) {
+  memory_.before_waiting([this] { give_back_before_waiting(); });
+}
+
+Transmission::~Transmission() { memory_.before_waiting(nullptr); }
+
+// What there is only while run() runs: a ring belongs to the thread that uses it, and a client that idles is not active.
+class Transmission::Running {
+ public:
+  explicit Running(Transmission& of) : of_(of) {
+    const Server& server = of.server_;
+    of.poller_.emplace(server.clients, server.busy_poll);
+    of.cold_.emplace(of.socket_, of.replier_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
+    of.waiter_.serve_meanwhile(&*of.cold_);
+  }
+  ~Running() {
+    of_.waiter_.serve_meanwhile(nullptr);
+    of_.cold_.reset();
+    of_.poller_.reset();
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+ private:
+  Transmission& of_;
+};
 
 // The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent many at a
-// time.
+// time; then the wait for more.
 Transmission::Outcome Transmission::run() {
-  Poller poller(around_.company, around_.busy_poll);
-  cold_.emplace(fd_, replier_, outlet_, around_.pool);
+  const Running running(*this);
   for (;;) {
-    Served served;
-    do {
-      repeat_undone();
-      served = serve_received();  // may leave more undone, when it has waited
-    } while (served == Served::all && !undone_.empty() && inbox_.can_let_go());
-    const bool fetching = cold_->any();
-    ssize_t n = -1;
-    if (served == Served::all && may_hold_reply()) n = inbox_.poll(fd_);
-    if (n > 0) {
-      held_ = true;
-    } else {
-      if (held_) learn_from_holding();
-      send_replies();
-      if (served == Served::disconnect) return end("disconnected");
-      if (served == Served::out_of_step) return end("wrong request magic");
-      if (stopping_.load(std::memory_order_relaxed)) return end("server stops");
-      n = fetching ? wait_with_cold_reads(false) : wait(poller);
-    }
-    if (n < 0 && errno != EAGAIN) return end(std::strerror(errno));
-    if (n == 0 && !stopping_.load(std::memory_order_relaxed)) return end(why_closed());
-    if (starves_others(n)) return end("slow within a request while others wait for memory");
-    if (n >= 0 || fetching) continue;  // the client may just have got its last reply
-    if (jobs_.idle() && inbox_.unread().empty() && to_drain_ == 0 && undone_.empty()) {
-      replies_.reset();
-      inbox_.give_back();
-      cold_.reset();
-      return Outcome::idle;
-    }
+    const Served served = serve_received();
+    if (served == Served::all && hold_reply()) continue;
+    send_replies();
+    if (served == Served::disconnect) return end("disconnected");
+    if (served == Served::out_of_step) return end("wrong request magic");
+    if (is_stopping()) return end("the server stops");
+    if (!wait_and_receive()) return end(why_closed());
+    if (is_idle()) return Outcome::idle;
   }
 }
 
-const char* Transmission::why_closed() {
-  if (outlet_.broken()) return "replies could not be sent";
-  return inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request";
-}
-
-// Whether a request has come too slowly into a large buffer while others wait for one. `n`: what has come now.
-bool Transmission::starves_others(ssize_t n) {
-  if (!inbox_.is_large() || !around_.pool.wanted()) {
-    slow_since_.reset();
-    return false;
-  }
-  const auto now = std::chrono::steady_clock::now();
-  if (!slow_since_) slow_since_ = now, slow_bytes_ = 0;
-  slow_bytes_ += n > 0 ? static_cast<std::size_t>(n) : 0;
-  if (slow_bytes_ >= least_progress) slow_since_ = now, slow_bytes_ = 0;
-  return now - *slow_since_ >= most_patience;
-}
-
-// Whether the reply of a large write waits for the next one's, as long as that is arriving: who sends is not waiting for it, and
-// being woken for each would cost more than the reply.
-bool Transmission::may_hold_reply() const {
-  return large_write_done_ && counts_.requests >= hold_from_ && replies_size_ <= simple_reply_size && !inbox_.unread().empty() &&
-         !around_.pool.wanted() && !stopping_.load(std::memory_order_relaxed) && !cold_->any() && undone_.empty();
-}
-
-// Before the reply that was held goes out. If the client has sent nothing more, it was waiting: its next requests are answered at
-// once, as it has too few at a time to go on without replies.
-void Transmission::learn_from_holding() {
-  if (inbox_.unread().empty() && !inbox_.has_more(fd_)) hold_from_ = counts_.requests + answered_at_once;
-}
-
-// Receives more, polling first where that pays.
-ssize_t Transmission::wait(Poller& poller) {
-  ssize_t n = -1;
-  if (around_.pool.wanted()) {
-    replies_.reset();
-    if (inbox_.unread().empty()) inbox_.let_large_go();
-  }
-  if (poller.begin()) {
-    do n = inbox_.poll(fd_);
-    while (n < 0 && errno == EAGAIN && poller.go_on());
-    if (n >= 0 || errno != EAGAIN) return poller.end(), n;
-  }
-  n = inbox_.receive(fd_);
-  const int error = errno;
-  poller.end();
-  errno = error;
-  return n;
-}
-
-// Waits for what comes first, more from the client or data from the disk, and receives what is there.
-ssize_t Transmission::wait_with_cold_reads(bool deaf) {
-  if (cold_->wait(deaf, undone_) && !deaf) return inbox_.poll(fd_);
-  errno = EAGAIN;
-  return -1;
-}
-
-// Hands cold reads that were not read whole to workers. Before serve_received(), which sees to the inbox's room anew.
-void Transmission::repeat_undone() {
-  while (!undone_.empty()) {
-    const Asked asked = undone_.back();
-    Pin none;
-    if (!jobs_.try_start(asked, none)) {
-      if (!inbox_.can_let_go()) return;  // waiting for memory is for those who hold none; later
-      undone_.pop_back();
-      hand_over(asked);
-    } else {
-      undone_.pop_back();
-    }
-  }
-}
+// ---- Serve ----
 
 // Serves the requests that have been received whole.
 Transmission::Served Transmission::serve_received() {
   for (;;) {
-    std::span<const std::byte> bytes = inbox_.unread();
-    if (to_drain_ != 0) {
-      const std::size_t n = std::min<std::uint64_t>(to_drain_, bytes.size());
-      inbox_.consume(n);
-      to_drain_ -= n;
-      if (to_drain_ != 0) return Served::all;
-      bytes = inbox_.unread();
-    }
-    if (bytes.size() < request_size) return Served::all;
-    Asked asked;
-    if (!decode_request(bytes.data(), asked.request)) return Served::out_of_step;
-    asked.verdict = admit(asked.request, replier_.admission());
-    if (asked.verdict.kind == Verdict::Kind::disconnect) return Served::disconnect;
-
-    std::size_t whole = request_size;
-    if (asked.verdict.kind == Verdict::Kind::run) {
-      whole += asked.verdict.payload;
-      if (bytes.size() < whole) {
-        expect(whole);
-        return Served::all;
-      }
-      asked.payload = bytes.data() + request_size;
-      serve(asked);
-    } else {
-      replies_size_ += replier_.settle(asked, reply_room(replier_.room(asked))).bytes;
-      to_drain_ = asked.verdict.payload;
-    }
-    ++counts_.requests;
-    inbox_.consume(whole);
-    if (inbox_.is_large() && around_.pool.wanted()) inbox_.let_large_go();
-    send_early_replies(asked);
+    repeat_undone();
+    Served served = Served::all;
+    while (serve_next(served)) continue;
+    // While it waited it may have left more undone.
+    if (served != Served::all || cold_->undone().empty() || !inbox_.can_give_large_back()) return served;
   }
 }
 
-void Transmission::serve(const Asked& asked) {
-  if (asked.verdict.op == Op::read && outlet_.broken()) return;  // there may be gigabytes of them; what writes is still done
-  if (asked.verdict.op == Op::read) counts_.bytes_read += asked.request.length;
-  counts_.bytes_written += asked.verdict.payload;
-  if (!replier_.can_nowait()) return hand_over(asked);
-  const Reply reply = replier_.run(asked, reply_room(replier_.room(asked)), Flag::nowait | Flag::may_lend | Flag::may_lend_cold);
-  switch (reply.kind) {
-    case Reply::Kind::ready:
-      replies_size_ += reply.bytes;
-      large_write_done_ = asked.verdict.payload >= large_payload;
-      break;
-    case Reply::Kind::lent: serve_lent(asked, reply); break;
-    case Reply::Kind::cold: serve_cold(asked, reply); break;
-    case Reply::Kind::would_block: hand_over(asked); break;
+// Serves the next request; false: it has not been received whole, or must not be served; see `served`.
+bool Transmission::serve_next(Served& served) {
+  if (!drained() || inbox_.unread().size() < request_size) return false;
+  Asked asked;
+  if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
+  asked.arrived = received_at_;
+  asked.verdict = admit(asked.request, replier_.admission());
+  if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
+  if (served != Served::all) return false;
+  if (is_stopping()) asked = refused_by_stop(asked);
+
+  std::size_t whole = request_size;
+  if (asked.verdict.kind != Verdict::Kind::run) {
+    refuse(asked);
+    to_drain_ = asked.verdict.payload;
+  } else {
+    whole += asked.verdict.payload;
+    if (inbox_.unread().size() < whole) {
+      inbox_.expect(whole);  // if that fails, so does the next receive
+      return false;
+    }
+    // Of a client that has gone only what it wrote is carried out: there may be gigabytes of the rest.
+    if (asked.verdict.payload != 0 || !outlet_.broken()) serve(asked);
   }
+  inbox_.consume(whole);
+  if (inbox_.is_large() && memory_.wanted_by_others()) inbox_.give_large_back();
+  reply_early(asked);
+  return true;
+}
+
+// Whether the payload of a request that was refused has been thrown away.
+bool Transmission::drained() {
+  const std::size_t n = std::min<std::uint64_t>(to_drain_, inbox_.unread().size());
+  if (n != 0) inbox_.consume(n);
+  to_drain_ -= n;
+  return to_drain_ == 0;
+}
+
+void Transmission::refuse(const Asked& asked) {
+  std::byte* const at = replies_.room(replier_.room(asked));
+  if (at != nullptr) laid_out(asked, replier_.settle(asked, at));
+}
+
+// Behind each wait for memory, which may have moved what was received.
+void Transmission::find_payload(Asked& asked) const {
+  if (asked.verdict.payload != 0) asked.payload = inbox_.unread().data() + request_size;
+}
+
+void Transmission::serve(Asked& asked) {
+  if (!replier_.can_nowait()) return hand_over(asked);
+  std::byte* const at = replies_.room(replier_.room(asked));
+  if (at == nullptr) return refuse(refused_by_stop(asked));
+  find_payload(asked);
+  const Reply reply = replier_.run(asked, at, shortcuts());
+  switch (reply.kind) {
+    case Reply::Kind::ready: return laid_out(asked, reply);
+    case Reply::Kind::lent: return sends_files_ ? serve_lent(asked, reply) : serve_cold(asked, reply);
+    case Reply::Kind::cold: return serve_cold(asked, reply);
+    case Reply::Kind::would_block: return hand_over(asked);
+  }
+}
+
+// What is lent has to be sent, or read, from its file; else a layer had better copy it at once.
+Flags Transmission::shortcuts() const {
+  const bool can_borrow = sends_files_ || !server_.no_io_uring.load(std::memory_order_relaxed);
+  return can_borrow ? Flag::nowait | Flag::may_lend | Flag::may_lend_cold : Flags(Flag::nowait);
+}
+
+void Transmission::laid_out(const Asked& asked, const Reply& reply) {
+  replies_.add(reply.bytes);
+  held_.answered(asked.verdict.kind == Verdict::Kind::run ? asked.verdict.payload : 0);
+  ledger_.finished(asked, reply.error, Ledger::By::session);
 }
 
 // The data are on the disk: fetched from there while other requests run.
 void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
   if (cold_->full()) send_replies();
-  while (cold_->full()) wait_with_cold_reads(true);
+  waiter_.until([this] { return !cold_->full(); });
   if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
 }
 
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
-  const std::span<const std::byte> header(replies_->data(), replies_size_ + reply.bytes);
-  const int error =
-      outlet_.send_lent(header, reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
-  replies_size_ = 0;
-  replies_size_ = replier_.lent_tail(asked, reply_room(max_error_size), error);
+  replies_.add(reply.bytes);
+  const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
+  held_.sent();
+  replies_.add(replier_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
+  ledger_.finished(asked, wire_error(error, false), Ledger::By::session);
 }
 
 // To a worker. What is ready goes out first if that means to wait.
-void Transmission::hand_over(const Asked& asked) {
-  if (large_write_done_) send_replies();  // a worker may take long
+void Transmission::hand_over(Asked asked) {
+  if (held_.may_wait()) send_replies();  // a worker may take long
+  find_payload(asked);
   Pin payload;
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
   send_replies();
-  if (asked.verdict.payload == 0) let_large_buffers_go();
-  jobs_.start(asked, payload);
+  if (!jobs_.start(asked, payload)) refuse(refused_by_stop(asked));
 }
 
-// Makes room for a request that has arrived in part.
-void Transmission::expect(std::size_t bytes) {
-  if (inbox_.try_expect(bytes)) return;
-  send_replies();
-  let_large_buffers_go();
-  inbox_.expect(bytes);
-}
-
-// Memory for a reply of up to `bytes`, behind those laid out before.
-std::byte* Transmission::reply_room(std::size_t bytes) {
-  if (!replies_) replies_ = around_.pool.take();
-  if (replies_->capacity() - replies_size_ < bytes) {
-    send_replies();
-    if (replies_->capacity() < bytes) {
-      replies_.reset();
-      replies_ = around_.pool.try_take(bytes);
-      if (!replies_) {
-        let_large_buffers_go();
-        replies_ = around_.pool.take(bytes);
-      }
+// Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's room anew.
+void Transmission::repeat_undone() {
+  std::vector<Asked>& undone = cold_->undone();
+  while (!undone.empty()) {
+    const Asked asked = undone.back();
+    Pin none;
+    if (jobs_.try_start(asked, none)) {
+      undone.pop_back();
+      continue;
     }
+    if (!inbox_.can_give_large_back()) return;  // to wait for memory is for those who hold none; later
+    undone.pop_back();
+    hand_over(asked);
   }
-  return replies_->data() + replies_size_;
 }
+
+// ---- Reply ----
 
 void Transmission::send_replies() {
-  ready_ = 0;
-  large_write_done_ = held_ = false;
-  if (replies_size_ == 0) return;
-  outlet_.send({replies_->data(), replies_size_});
-  replies_size_ = 0;
+  laid_out_ = 0;
+  held_.sent();
+  replies_.send();
 }
 
 // A client that sleeps until it has replies wakes, and asks for more, while the rest of the batch is served. Not for writes: such a
 // client would send what it writes in smaller pieces, which costs both more.
-void Transmission::send_early_replies(const Asked& asked) {
-  if (asked.verdict.payload != 0 || ++ready_ < early_replies) return;
-  if (around_.company.cores_to_spare()) send_replies();
-  ready_ = 0;
+void Transmission::reply_early(const Asked& asked) {
+  if (asked.verdict.payload != 0 || ++laid_out_ < early_replies) return;
+  if (server_.clients.cores_to_spare()) send_replies();
+  laid_out_ = 0;
 }
 
-// Before a wait for one: two clients that each hold a large buffer and want another would wait for each other for ever. And nobody
-// else would finish this one's cold reads.
-void Transmission::let_large_buffers_go() {
-  while (cold_->any()) wait_with_cold_reads(true);
-  if (replies_size_ == 0) replies_.reset();
-  inbox_.let_large_go();
+// Whether the reply laid out last waits for more requests, which have been received then. See HeldReply.
+bool Transmission::hold_reply() {
+  const bool may_wait = held_.may_wait() && replies_.size() <= simple_reply_size && !inbox_.unread().empty() &&
+                        !memory_.wanted_by_others() && !is_stopping() && !cold_->any() && cold_->undone().empty();
+  if (may_wait && inbox_.receive(socket_, Wait::no) > 0) {
+    received_at_ = Clock::now();
+    held_.hold();
+    return true;
+  }
+  if (held_.is_held() && inbox_.unread().empty() && !socket_.has_input()) held_.client_waited();
+  return false;
+}
+
+// ---- Wait and receive ----
+
+// Waits for more from the client and receives it. Nothing may have come, see received_. False: the connection is to be closed.
+bool Transmission::wait_and_receive() {
+  fetched_ = cold_->any();
+  const bool wanted = memory_.wanted_by_others();
+  const Clock::time_point began = wanted ? Clock::now() : Clock::time_point();
+  if (wanted) give_back_for_others();
+  received_ = receive();
+  if (received_ > 0) received_at_ = Clock::now();
+  if (is_stopping()) return true;
+  if (received_ == 0 || (received_ < 0 && received_ != -EAGAIN)) return false;
+  const std::size_t n = received_ > 0 ? static_cast<std::size_t>(received_) : 0;
+  starves_others_ = wanted && holds_memory() && pace_.too_slow(Clock::now() - began, n);
+  if (!wanted) pace_.reset();
+  return !starves_others_;
+}
+
+ssize_t Transmission::receive() {
+  if (memory_.has_share()) return waiter_.receive(inbox_, *poller_);
+  if (!waiter_.for_input()) return -EAGAIN;
+  return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
+}
+
+// Whether nothing has come for a while and nothing is under way. All memory is given back then but for what has been received of a
+// request. While reads from the disk were fetched the client may just have got its last reply, and will ask for more.
+bool Transmission::is_idle() {
+  if (received_ != -EAGAIN || fetched_ || !cold_->undone().empty() || !jobs_.idle()) return false;
+  inbox_.park();
+  replies_.give_back();
+  return !inbox_.has_buffer() || !memory_.wanted_by_others();  // else this thread sees to it that the client is not too slow
+}
+
+// Whether memory is kept for a request that has arrived in part.
+bool Transmission::holds_memory() const { return inbox_.has_buffer() && !inbox_.unread().empty(); }
+
+// ---- What is given back when others want memory, and before this session waits for some ----
+
+void Transmission::give_back_for_others() {
+  replies_.give_back();
+  cold_->give_kept_back();
+  inbox_.give_back();
+  memory_.give_share_back();
+}
+
+// Two sessions that each hold a large buffer and want another would wait for each other for ever.
+void Transmission::give_back_before_waiting() {
+  send_replies();
+  replies_.give_large_back();
+  inbox_.give_large_back();
+}
+
+// ---- The end ----
+
+std::string Transmission::why_closed() const {
+  if (outlet_.too_slow()) return "took its replies too slowly while others waited for memory";
+  if (outlet_.broken()) return "replies could not be sent";
+  if (starves_others_) return "slow within a request while others waited for memory";
+  if (received_ == -ECANCELED) return "gone while it waited for memory";
+  if (received_ < 0) return std::strerror(static_cast<int>(-received_));
+  return inbox_.unread().empty() && to_drain_ == 0 ? "closed by the client" : "closed within a request";
 }
 
 Transmission::Outcome Transmission::end(std::string reason) {
   reason_ = std::move(reason);
   send_replies();
-  inbox_.consume(inbox_.unread().size());
-  while (cold_->any()) wait_with_cold_reads(true);
+  if (is_stopping()) refuse_what_comes();
+  else inbox_.clear();
+  waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
-  cold_.reset();
   jobs_.drain();
+  if (is_stopping()) refuse_what_comes();
   return Outcome::over;
+}
+
+// A client that does not know yet that the server stops learns it from the replies to what it has sent meanwhile.
+void Transmission::refuse_what_comes() {
+  const Clock::time_point end = Clock::now() + refusing_time;
+  Wait wait = Wait::no;
+  while (!outlet_.broken() && memory_.has_share() && inbox_.receive(socket_, wait) > 0 && Clock::now() < end) {
+    Served served = Served::all;
+    while (serve_next(served)) continue;
+    send_replies();
+    if (served != Served::all) return;
+    wait = Wait::yes;
+  }
 }
 
 }  // namespace ashlar::host

@@ -1,100 +1,124 @@
-// Transmission: the request loop of one client. Read transmission.cpp from top to bottom: it is the whole fast path.
+// Transmission: the request loop of one client. Read transmission.cpp from top to bottom: receive, serve, reply, wait.
 #pragma once
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+
+#include <spdlog/logger.h>
 
 #include "session/cold_reads.hpp"
+#include "session/held_reply.hpp"
 #include "session/inbox.hpp"
 #include "session/jobs.hpp"
+#include "session/ledger.hpp"
 #include "session/outlet.hpp"
+#include "session/pace.hpp"
 #include "session/poller.hpp"
 #include "session/reply.hpp"
+#include "session/reply_batch.hpp"
+#include "session/waiter.hpp"
 
 namespace ashlar::host {
 
 class Transmission {
  public:
-  struct Counts {
-    std::uint64_t requests = 0;
-    std::uint64_t bytes_read = 0;     // asked for by reads
-    std::uint64_t bytes_written = 0;  // brought by writes
-  };
   enum class Outcome {
     idle,  // nothing has come for a while and nothing is under way: call run() again when the socket is readable
     over,  // the connection is to be closed; reason() says why
   };
 
   // What it needs of the server.
-  struct Surroundings {
-    std::uint32_t max_payload;
+  struct Server {
+    protocol::PayloadLimits max_payload;
     std::optional<std::chrono::microseconds> busy_poll;  // see Poller
-    BufferPool& pool;
     Executor& executor;
-    Company& company;
+    Workers& workers;
+    ActiveClients& clients;
+    std::atomic<bool>& no_io_uring;  // see ColdReads
     spdlog::logger& log;
   };
+  // What it shares with its session: `inbox` may hold bytes that came behind the handshake.
+  struct Connection {
+    Socket& socket;
+    Waiter& waiter;
+    MemoryUse& memory;
+    Inbox& inbox;
+    const std::atomic<bool>& stopping;
+    std::atomic<bool>& waits_to_send;  // see Outlet
+  };
 
-  // What the socket's SO_RCVTIMEO is to be: how long run() waits for the client before it turns to something else.
-  static constexpr std::chrono::milliseconds patience{100};
-
-  // `chain` outlives it. `inbox` may hold bytes that came behind the handshake.
-  Transmission(int fd, Chain& chain, const protocol::Agreement& agreement, Inbox& inbox,
-               const std::atomic<bool>& stopping, const Surroundings& surroundings);
-  ~Transmission() = default;
+  // `chain` and what it is given by reference outlive it.
+  Transmission(Chain& chain, const protocol::Agreement& agreement, const Connection& connection, const Server& server);
+  ~Transmission();
 
   // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way is
-  // done, and its replies sent, when it returns Outcome::over. [the session's thread]
+  // done, and its replies sent, when it returns Outcome::over. The session has its share of the memory when it is called, not
+  // necessarily when it returns. [the session's thread]
   Outcome run();
 
-  const Counts& counts() const { return counts_; }
-  std::uint64_t errors() const { return replier_.errors(); }
+  Ledger::Totals totals() const { return ledger_.totals(); }
   const std::string& reason() const { return reason_; }
 
  private:
   enum class Served { all, disconnect, out_of_step };
-  bool may_hold_reply() const;
-  void learn_from_holding();
-  ssize_t wait(Poller& poller);
-  ssize_t wait_with_cold_reads(bool deaf);
-  void repeat_undone();
+  class Running;
+
   Served serve_received();
-  void serve(const Asked& asked);
+  bool serve_next(Served& served);
+  bool drained();
+  void refuse(const Asked& asked);
+  void find_payload(Asked& asked) const;
+  void serve(Asked& asked);
+  Flags shortcuts() const;
+  void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
   void serve_lent(const Asked& asked, const Reply& reply);
-  void hand_over(const Asked& asked);
-  void expect(std::size_t bytes);
-  std::byte* reply_room(std::size_t bytes);
-  void send_replies();
-  void send_early_replies(const Asked& asked);
-  void let_large_buffers_go();
-  const char* why_closed();
-  bool starves_others(ssize_t n);
-  Outcome end(std::string reason);
+  void hand_over(Asked asked);
+  void repeat_undone();
 
-  const int fd_;
+  void send_replies();
+  void reply_early(const Asked& asked);
+  bool hold_reply();
+
+  bool wait_and_receive();
+  ssize_t receive();
+  bool is_idle();
+  bool holds_memory() const;
+  void give_back_for_others();
+  void give_back_before_waiting();
+
+  bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  std::string why_closed() const;
+  Outcome end(std::string reason);
+  void refuse_what_comes();
+
+  Socket& socket_;
+  Waiter& waiter_;
+  MemoryUse& memory_;
   Inbox& inbox_;
   const std::atomic<bool>& stopping_;
-  const Surroundings around_;
+  const Server server_;
+  Ledger ledger_;
   Replier replier_;
   Outlet outlet_;
+  ReplyBatch replies_;
   Jobs jobs_;
-  std::optional<ColdReads> cold_;    // while run() runs
-  std::vector<Asked> undone_;        // cold reads that a worker has to repeat
-  std::shared_ptr<Buffer> replies_;  // laid out, not yet sent
-  std::size_t replies_size_ = 0;
-  bool large_write_done_ = false;    // and its reply is the last of them
-  bool held_ = false;                // that reply waits
-  std::uint64_t hold_from_ = 0;      // the number of the request from which on a reply may wait
-  unsigned ready_ = 0;               // requests without a payload taken in since replies were last sent
-  std::uint64_t to_drain_ = 0;       // bytes of a refused payload still to come
-  std::optional<std::chrono::steady_clock::time_point> slow_since_;  // see starves_others()
-  std::size_t slow_bytes_ = 0;
-  Counts counts_;
+  const bool sends_files_;
+  std::optional<Poller> poller_;   // while run() runs
+  std::optional<ColdReads> cold_;  // while run() runs
+  HeldReply held_;
+  unsigned laid_out_ = 0;       // replies to requests without a payload since replies were last sent
+  std::uint64_t to_drain_ = 0;  // bytes of a refused payload still to come
+
+  // Of the last wait.
+  ssize_t received_ = 0;  // as Inbox::receive() returned
+  bool fetched_ = false;  // reads from the disk were under way
+  std::chrono::steady_clock::time_point received_at_{};  // when something came last
+
+  Pace pace_;  // of a request that has arrived in part
+  bool starves_others_ = false;
   std::string reason_;
 };
 

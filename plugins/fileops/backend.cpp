@@ -1,6 +1,9 @@
 #include "backend.hpp"
 
+#include <system_error>
 #include <utility>
+
+#include "facts.hpp"
 
 namespace ashlar::fileops {
 
@@ -12,13 +15,34 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       host_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
       merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
+      size_(facts.size),
+      direct_end_(facts.direct_end),
       dense_(facts.dense) {}
 
 Backend::~Backend() { log_totals(); }
 
-Geometry Backend::geometry() const {
+// Connections that were told another size are still served: what depends on it has to be right for all of them.
+std::uint64_t Backend::size_now() {
+  const std::int64_t answered = sys_.size(fd_.get());
+  if (answered < 0)
+    throw std::system_error(static_cast<int>(-answered), std::generic_category(), "cannot read the size");
+  const auto size = static_cast<std::uint64_t>(answered);
+
+  const std::uint64_t end = facts_.direct ? direct_end(size, facts_.direct_block) : 0;
+  std::uint64_t known = direct_end_.load(std::memory_order_relaxed);
+  while (end < known && !direct_end_.compare_exchange_weak(known, end, std::memory_order_relaxed)) {
+  }
+  if (const std::uint64_t before = size_.exchange(size, std::memory_order_relaxed); before != size) {
+    if (facts_.kind == Kind::file && sys_.allocated(fd_.get()) < answered)
+      dense_.store(false, std::memory_order_relaxed);
+    log_resized(before, size);
+  }
+  return size;
+}
+
+Geometry Backend::geometry() {
   Geometry g;
-  g.size = facts_.size;
+  g.size = size_now();
   if (facts_.read_only) g.ops = Ops::known().without(Ops::writing());
   g.flags = Flag::promises | Flag::shortcuts;
   if (facts_.manual_zeroing) g.flags = g.flags.without(Flag::fast);  // it would always be refused

@@ -1,6 +1,7 @@
 // Backend: one opened file or block device, and the seven ops on it. Opened once per layer and shared by that layer's
-// connections, so that what is found out about it is found out once. All I/O is positional: the file offset, which
-// lseek(2) moves when extents are asked for, means nothing to anybody.
+// connections, so that what is found out about it is found out once. Only its size is each connection's own, as it was
+// when that connection came. All I/O is positional: the file offset, which lseek(2) moves when extents are asked for,
+// means nothing to anybody.
 //
 // The ops in their order stand in read_write.cpp, zero.cpp (zero and trim) and extents.cpp; how a path becomes a
 // backend, in open.cpp.
@@ -26,7 +27,7 @@ namespace ashlar::fileops {
 // What is known of a backend when it is opened. Decided once, obeyed afterwards.
 struct Facts {
   Kind kind = Kind::file;
-  std::uint64_t size = 0;      // bytes
+  std::uint64_t size = 0;      // bytes; geometry() asks again
   std::uint32_t sector = 512;  // block device: logical sector; 4096 when it cannot be read
   std::uint32_t preferred = 4096;
   bool read_only = false;
@@ -38,7 +39,7 @@ struct Facts {
   bool direct = false;
   std::uint32_t direct_block = 1;  // offsets and lengths are multiples of it
   std::uint32_t memory_block = 1;  // addresses are
-  std::uint64_t direct_end = 0;    // from here on, the descriptor without O_DIRECT is used
+  std::uint64_t direct_end = 0;    // from here on, the descriptor without O_DIRECT is used; geometry() may lower it
 
   // Trim: the device's unit, and where in it the device begins.
   std::uint32_t discard_block = 1;
@@ -53,14 +54,16 @@ inline Status answer(std::int64_t error) {
 
 class Backend {
  public:
-  // `buffered`: a second descriptor of the same file without O_DIRECT, if facts.direct_end < facts.size. `syscalls` and
-  // what `host` stands for outlive the backend.
+  // `buffered`: if facts.direct, a second descriptor of the same file without O_DIRECT. `syscalls` and what `host`
+  // stands for outlive the backend.
   Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host);
   ~Backend();  // logs the totals of zero and trim
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  Geometry geometry() const;
+  // What a connection that comes now is told: asks the kernel for the size. Those that came before keep what they were
+  // told. Throws std::system_error. [control, several threads at once]
+  Geometry geometry();
   const Facts& facts() const { return facts_; }
   const Abilities& abilities() const { return abilities_; }
 
@@ -70,9 +73,9 @@ class Backend {
   Status read(Io& io) noexcept;
   // write: never past the size at open. Of a file that was truncated it makes the file longer again.
   Status write(Io& io) noexcept;
-  // flush: once fdatasync(2) has failed, this and every later flush or FUA answers its error until the backend is
-  // closed by its last connection: the kernel may have dropped the data that it could not write, and would say so only
-  // once.
+  // flush: once fdatasync(2) has failed, this and every later flush or FUA answers its error, to connections of any
+  // size, until the backend is closed by its last connection: the kernel may have dropped the data that it could not
+  // write, and would say so only once.
   Status flush(Io& io) noexcept;
   Status trim(Io& io) noexcept;
   Status zero(Io& io) noexcept;
@@ -80,6 +83,9 @@ class Backend {
   Status extents(Io& io) noexcept;
 
  private:
+  // backend.cpp
+  std::uint64_t size_now();
+
   // read_write.cpp
   Status read_part(std::byte* into, Range range, bool nowait) noexcept;
   Status read_now(std::byte* into, Range range) noexcept;
@@ -93,17 +99,17 @@ class Backend {
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
   bool can_lend(const Io& io) noexcept;
   bool can_lend_cold(const Io& io) const noexcept;
-  Status sync() noexcept;
-  Status sync_failed(int error) noexcept;
+  Status datasync() noexcept;
+  Status datasync_failed(int error) noexcept;
 
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;
   Status run_inline(const Zeroing& zeroing) noexcept;
   Status act(const Zeroing& zeroing) noexcept;
-  Status zero_range(const Zeroing& zeroing) noexcept;
+  Status do_zero(const Zeroing& zeroing) noexcept;
   Status zero_by_plan(const Question& question, Range range) noexcept;
-  Status write_zeroes_at(Range range) noexcept;
-  Status trim_range(Range range) noexcept;
+  Status fill_with_zeroes(Range range) noexcept;
+  Status do_trim(Range range) noexcept;
   int attempt(const char* op, Method method, Range range) noexcept;
 
   // extents.cpp
@@ -113,6 +119,7 @@ class Backend {
   // report.cpp
   void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
   void log_discovery(Method method, int error) const noexcept;
+  void log_resized(std::uint64_t before, std::uint64_t now) const noexcept;
   void log_totals() const noexcept;
 
   const Facts facts_;
@@ -125,12 +132,14 @@ class Backend {
   Calm zero_calm_;  // of zero and trim; where these only are slow, calm_ knows nothing of it
   Merger merger_;   // of a file
   BounceBuffers bounce_;
+  std::atomic<std::uint64_t> size_;        // as the last connection was told
+  std::atomic<std::uint64_t> direct_end_;  // never rises: what was written through the page cache stays there
   std::atomic<bool> dense_;
   std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here
   std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
   std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
   std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
-  std::atomic<int> sync_error_{0};                 // of the first fdatasync that failed
+  std::atomic<int> datasync_error_{0};             // of the first fdatasync that failed
   std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
 };
 

@@ -8,10 +8,10 @@ namespace ashlar::fileops {
 
 class BackendDevice : public Plugin {
  public:
-  // `backend` outlives the device.
-  explicit BackendDevice(Backend& backend) : backend_(backend) {}
+  // `backend` outlives the device, which keeps the size of now. Throws std::system_error.
+  explicit BackendDevice(Backend& backend) : backend_(backend), geometry_(backend.geometry()) {}
 
-  Geometry describe() override { return backend_.geometry(); }
+  Geometry describe() override { return geometry_; }
   Status read(Io& io) noexcept override { return backend_.read(io); }
   Status write(Io& io) noexcept override { return backend_.write(io); }
   Status flush(Io& io) noexcept override { return backend_.flush(io); }
@@ -22,6 +22,7 @@ class BackendDevice : public Plugin {
 
  private:
   Backend& backend_;
+  const Geometry geometry_;
 };
 
 }  // namespace ashlar::fileops

@@ -111,6 +111,7 @@ bool Backend::read_around_holes(Io& io, Status& status) noexcept {
       found[n++] = {{from, io.end() - from}, false};
     }
   }
+  // Where the data is not in memory, a worker repeats all of it and leaves the holes out; a cold read would send them.
   for (std::size_t i = 0; i < n; ++i) {
     const auto& [range, hole] = found[i];
     if (hole) continue;

@@ -116,9 +116,7 @@ std::string find_direct_facts(int fd, Facts& facts) {
   facts.direct_block = std::max(used.offset, facts.kind == Kind::block ? facts.sector : 1u);
   facts.memory_block = std::max(used.memory, 1u);
   facts.preferred = std::max(facts.preferred, facts.direct_block);
-  // A last part of a block goes through the page cache, and 64 KiB with it, so that no page is written both ways: a
-  // page written back late would undo a direct write to its first half.
-  facts.direct_end = facts.size % facts.direct_block == 0 ? facts.size : facts.size - facts.size % block_max;
+  facts.direct_end = direct_end(facts.size, facts.direct_block);
   return "";
 }
 

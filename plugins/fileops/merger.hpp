@@ -1,5 +1,6 @@
-// Merger: the zeroes and trims of one file that threads wait for, one after another, as its file system would have them anyway
-// (they hold the inode's lock); those that touch are done as one, as each costs a change of metadata, however short it is.
+// Merger: the zeroes and trims of one file that threads wait for, one after another, as its file system would have them
+// anyway (they hold the inode's lock); those that touch are done as one, as each costs a change of metadata, however
+// short it is.
 #pragma once
 #include <ashlar/io.hpp>
 #include <cstddef>
@@ -33,8 +34,8 @@ class Merger {
     Status status;
     bool in_vain;  // others' threads were of no use: there were none, or what they wanted did not touch this
   };
-  // Does it in its turn, with others that wait, or waits until another thread has done it. The answer is what doing it alone
-  // gives: of several that fail together, each is done again.
+  // Does it in its turn, with others that wait, or waits until another thread has done it. The answer is what doing it
+  // alone gives: of several that fail together, each is done again.
   Result run(const Zeroing& zeroing);
 
   // How many wait for their turn; for tests.

@@ -43,14 +43,23 @@ std::string hint_for(const OpenOptions& options, int error) {
   return "";
 }
 
-Fd open_fd(const OpenOptions& options, Kind kind, int more) {
-  int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | more;
-  if (kind == Kind::block && options.exclusive) flags |= O_EXCL;
+Identity identity_of(Kind kind, const struct stat& status) {
+  if (kind == Kind::file) return {kind, status.st_dev, status.st_ino, 0};
+  return {kind, status.st_rdev, 0, device_number(sysfs_folder(status.st_rdev), "diskseq").value_or(0)};
+}
+
+// `status`: of what was opened.
+Fd open_fd(const OpenOptions& options, const Identity& identity, int more, struct stat& status) {
+  const int flags = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOCTTY | more;
   Fd fd{retry([&] {
     const int result = ::open(options.path.c_str(), flags);
     return result < 0 ? -errno : result;
   })};
   if (!fd.valid()) fail(options, -fd.get(), hint_for(options, -fd.get()));
+  if (::fstat(fd.get(), &status) != 0) fail(options, errno);
+  if ((status.st_mode & S_IFMT) != (identity.kind == Kind::file ? S_IFREG : S_IFBLK) ||
+      identity_of(identity.kind, status) != identity)
+    throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
   return fd;
 }
 
@@ -59,17 +68,18 @@ Fd open_fd(const OpenOptions& options, Kind kind, int more) {
 OpenError::OpenError(const std::string& path, int error, const std::string& why)
     : std::system_error(error, std::generic_category()), text_("cannot open '" + path + "': " + why) {}
 
-std::unique_ptr<Backend> open_backend(const OpenOptions& options, Syscalls& syscalls, Host host) {
-  struct stat before, opened;
-  // Looked at first, as opening a pipe waits for its other end.
-  if (::stat(options.path.c_str(), &before) != 0) fail(options, errno);
-  const Kind kind = kind_of(options, before.st_mode);
-  Fd fd = open_fd(options, kind, options.direct ? O_DIRECT : 0);
-  const auto same = [&before](const struct stat& other) {
-    return other.st_dev == before.st_dev && other.st_ino == before.st_ino && other.st_mode == before.st_mode;
-  };
-  if (::fstat(fd.get(), &opened) != 0) fail(options, errno);
-  if (!same(opened)) throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
+Identity identify(const OpenOptions& options) {
+  struct stat status;
+  if (::stat(options.path.c_str(), &status) != 0) fail(options, errno);
+  return identity_of(kind_of(options, status.st_mode), status);
+}
+
+std::unique_ptr<Backend> open_backend(const OpenOptions& options, const Identity& identity, Syscalls& syscalls,
+                                      Host host) {
+  const Kind kind = identity.kind;
+  const int exclusive = kind == Kind::block && options.exclusive ? O_EXCL : 0;
+  struct stat opened;
+  Fd fd = open_fd(options, identity, exclusive | (options.direct ? O_DIRECT : 0), opened);
 
   // A device that is set read-only lets itself be opened for writing, and then refuses each write.
   int protected_device = 0;
@@ -84,11 +94,8 @@ std::unique_ptr<Backend> open_backend(const OpenOptions& options, Syscalls& sysc
   if (options.direct) {
     if (const std::string why_not = find_direct_facts(fd.get(), facts); !why_not.empty())
       throw OpenError(options.path, EINVAL, why_not);
-    if (facts.direct_end < facts.size) {
-      buffered = open_fd(options, kind, 0);
-      if (::fstat(buffered.get(), &opened) != 0) fail(options, errno);
-      if (!same(opened)) throw OpenError(options.path, ESTALE, "it was replaced while it was being opened; try again");
-    }
+    // Not exclusively, which is possible once only and lasts as long as the first.
+    buffered = open_fd(options, identity, 0, opened);
   }
   return std::make_unique<Backend>(facts, std::move(fd), std::move(buffered), syscalls, host);
 }

@@ -1,5 +1,7 @@
 // From a path to a Backend.
 #pragma once
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <system_error>
@@ -27,7 +29,22 @@ class OpenError : public std::system_error {
   std::string text_;
 };
 
-// Opens a regular file or a block device and finds out its facts. Throws OpenError. [control]
-std::unique_ptr<Backend> open_backend(const OpenOptions& options, Syscalls& syscalls, Host host);
+// Which file or device it is, whatever path leads to it. As long as it is open, no other has the same.
+struct Identity {
+  Kind kind = Kind::file;
+  dev_t device = 0;            // file: the file system's; block device: its own
+  ino_t inode = 0;             // file
+  std::uint64_t sequence = 0;  // block device: changes when a number is given to another disk (Linux 5.15; before: 0)
+
+  friend bool operator==(const Identity&, const Identity&) = default;
+};
+
+// What `options.path` leads to, without opening it. Throws OpenError, also for what cannot be served. [control]
+Identity identify(const OpenOptions& options);
+
+// Opens a regular file or a block device and finds out its facts. Throws OpenError; with ESTALE when the path does not
+// lead to `identity` any more. [control]
+std::unique_ptr<Backend> open_backend(const OpenOptions& options, const Identity& identity, Syscalls& syscalls,
+                                      Host host);
 
 }  // namespace ashlar::fileops

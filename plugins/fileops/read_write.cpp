@@ -59,7 +59,7 @@ Status Backend::read_now(std::byte* into, Range range) noexcept {
 
 Status Backend::read_all(std::byte* into, Range range) noexcept {
   if (!facts_.direct) return read_buffered(fd_.get(), into, range);
-  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = read_direct(into, direct); s.failed()) return s;
   return read_buffered(buffered_.get(), into + direct.length, {cut, range.end() - cut});
@@ -108,7 +108,7 @@ Status Backend::write(Io& io) noexcept {
 
 Status Backend::write_all(const std::byte* from, Range range) noexcept {
   if (!facts_.direct) return write_buffered(fd_.get(), from, range);
-  const std::uint64_t cut = std::clamp(facts_.direct_end, range.offset, range.end());
+  const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = write_direct(from, direct); s.failed()) return s;
   return write_buffered(buffered_.get(), from + direct.length, {cut, range.end() - cut});
@@ -145,8 +145,9 @@ Status Backend::write_direct(const std::byte* from, Range range) noexcept {
 
 // RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
 Status Backend::write_durably(const std::byte* from, Range range) noexcept {
-  if (const int error = sync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
-  const bool one_write = !facts_.direct || (range.end() <= facts_.direct_end && range.length <= BounceBuffers::bytes);
+  if (const int error = datasync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
+  const bool one_write = !facts_.direct || (range.end() <= direct_end_.load(std::memory_order_relaxed) &&
+                                            range.length <= BounceBuffers::bytes);
   if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
     const auto n = write_dsync(from, range);
     if (n == static_cast<std::int64_t>(range.length)) return Status::success();
@@ -157,12 +158,12 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
       } else {
         // Was it the write that failed, or making it durable? The same write without the flag tells.
         const Status plain = write_all(from, range);
-        return plain.failed() ? plain : sync_failed(error);
+        return plain.failed() ? plain : datasync_failed(error);
       }
     }
   }
   const Status s = write_all(from, range);
-  return s.failed() ? s : sync();
+  return s.failed() ? s : datasync();
 }
 
 std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
@@ -176,23 +177,23 @@ std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
 
 Status Backend::flush(Io& io) noexcept {
   if (facts_.read_only) return Status::success();
-  return io.has(Flag::nowait) ? Status::would_block() : sync();
+  return io.has(Flag::nowait) ? Status::would_block() : datasync();
 }
 
-Status Backend::sync() noexcept {
-  if (sync_error_.load(std::memory_order_relaxed) == 0) {
+Status Backend::datasync() noexcept {
+  if (datasync_error_.load(std::memory_order_relaxed) == 0) {
     const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
-    if (result < 0) return sync_failed(-result);
+    if (result < 0) return datasync_failed(-result);
   }
-  return answer(sync_error_.load(std::memory_order_relaxed));
+  return answer(datasync_error_.load(std::memory_order_relaxed));
 }
 
-Status Backend::sync_failed(int error) noexcept {
+Status Backend::datasync_failed(int error) noexcept {
   int none = 0;
-  if (sync_error_.compare_exchange_strong(none, error, std::memory_order_relaxed))
+  if (datasync_error_.compare_exchange_strong(none, error, std::memory_order_relaxed))
     host_.log(Level::error,
-              "data could not be made durable and may be lost (%s): every flush fails from now on, until all "
-              "clients have disconnected",
+              "data could not be made durable and may be lost (%s): every flush of this file fails from now on, until "
+              "all its clients have disconnected",
               std::strerror(error));
   return answer(error);
 }
@@ -220,7 +221,8 @@ bool Backend::can_lend(const Io& io) noexcept {
 // What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell
 // what is in memory, waiting is for a worker.
 bool Backend::can_lend_cold(const Io& io) const noexcept {
-  return facts_.direct ? io.end() <= facts_.direct_end : !no_nowait_.load(std::memory_order_relaxed);
+  return facts_.direct ? io.end() <= direct_end_.load(std::memory_order_relaxed)
+                       : !no_nowait_.load(std::memory_order_relaxed);
 }
 
 }  // namespace ashlar::fileops

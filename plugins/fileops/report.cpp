@@ -1,4 +1,5 @@
-// What the operator sees of zero and trim: each attempt at debug level, each discovery and the totals at info level.
+// What the operator sees of a backend: each attempt to zero or trim at debug level; each discovery, a new size and the
+// totals of zero and trim at info level.
 #include <array>
 #include <cstdio>
 #include <string>
@@ -33,6 +34,11 @@ void Backend::log_attempt(const char* op, Range range, Method method, int error)
 
 void Backend::log_discovery(Method method, int error) const noexcept {
   host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), errno_text(error));
+}
+
+void Backend::log_resized(std::uint64_t before, std::uint64_t now) const noexcept {
+  host_.log(Level::info, "the size has changed from %s to %s; clients that are connected keep the old one",
+            Bytes(before).text(), Bytes(now).text());
 }
 
 void Backend::log_totals() const noexcept try {

@@ -1,5 +1,8 @@
-// SharedBackend: the one backend of a layer, opened by its first connection and closed by its last.
+// SharedBackend: the backends of a layer. Its connections share one; where the path has come to lead to another file or
+// device, those that come from then on share that one, and those that were there keep theirs.
 #pragma once
+#include <condition_variable>
+#include <list>
 #include <memory>
 #include <mutex>
 
@@ -8,52 +11,51 @@
 namespace ashlar::fileops {
 
 class SharedBackend {
+ private:
+  struct Entry {
+    Identity identity;
+    std::unique_ptr<Backend> backend;
+    std::size_t users = 1;  // 0: the last has gone and closes it
+  };
+
  public:
-  SharedBackend(OpenOptions options, Host host) : options_(std::move(options)), host_(host) {}
+  // `syscalls`: another one for tests.
+  SharedBackend(OpenOptions options, Host host, std::unique_ptr<Syscalls> syscalls = std::make_unique<Syscalls>())
+      : options_(std::move(options)), host_(host), syscalls_(std::move(syscalls)) {}
   SharedBackend(const SharedBackend&) = delete;
   SharedBackend& operator=(const SharedBackend&) = delete;
 
-  // A connection's hold on the backend.
+  // A connection's hold on a backend: that of the file or device to which the path leads when the connection comes.
   class Use {
    public:
     // Opens the backend if nobody uses it yet; `read_only`: the connection will not write, and all others of the layer
     // neither. Throws OpenError. [control, any thread]
-    Use(SharedBackend& shared, bool read_only) : shared_(shared), backend_(shared.enter(read_only)) {}
+    Use(SharedBackend& shared, bool read_only) : shared_(shared), entry_(shared.enter(read_only)) {}
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
-    ~Use() { shared_.leave(); }
-    Backend& operator*() const { return backend_; }
-    Backend* operator->() const { return &backend_; }
+    // Closes the backend if nobody else uses it. It never waits for somebody who opens one.
+    ~Use() { shared_.leave(entry_); }
+    Backend& operator*() const { return *entry_.backend; }
+    Backend* operator->() const { return entry_.backend.get(); }
 
    private:
     SharedBackend& shared_;
-    Backend& backend_;
+    Entry& entry_;
   };
 
  private:
-  // Both hold the lock while they open and close: a device that is opened exclusively cannot be opened again until it
-  // is closed.
-  Backend& enter(bool read_only) {
-    const std::lock_guard lock(mutex_);
-    if (backend_ == nullptr) {
-      OpenOptions options = options_;
-      options.read_only = options.read_only || read_only;
-      backend_ = open_backend(options, syscalls_, host_);
-    }
-    ++users_;
-    return *backend_;
-  }
-  void leave() {
-    const std::lock_guard lock(mutex_);
-    if (--users_ == 0) backend_.reset();
-  }
+  Entry& enter(bool read_only);
+  Entry* join(const Identity& identity);
+  Entry& add(const Identity& identity, std::unique_ptr<Backend> backend);
+  void leave(Entry& entry);
 
   const OpenOptions options_;
   const Host host_;
-  Syscalls syscalls_;
-  std::mutex mutex_;
-  std::unique_ptr<Backend> backend_;
-  std::size_t users_ = 0;
+  const std::unique_ptr<Syscalls> syscalls_;
+  std::mutex opening_;  // one opens at a time: what is opened exclusively must be found by the next
+  std::mutex mutex_;    // never held while the kernel may wait for storage
+  std::condition_variable closed_;
+  std::list<Entry> entries_;
 };
 
 }  // namespace ashlar::fileops

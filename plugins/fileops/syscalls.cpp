@@ -58,6 +58,14 @@ int Syscalls::will_need(int fd, std::uint64_t offset, std::uint64_t length) {
   return -::posix_fadvise(fd, off(offset), off(length), POSIX_FADV_WILLNEED);
 }
 
+std::int64_t Syscalls::size(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return -errno;
+  if (!S_ISBLK(status.st_mode)) return status.st_size;
+  std::uint64_t bytes = 0;
+  return ::ioctl(fd, BLKGETSIZE64, &bytes) != 0 ? -errno : static_cast<std::int64_t>(bytes);
+}
+
 std::int64_t Syscalls::allocated(int fd) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return -errno;

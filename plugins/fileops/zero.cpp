@@ -22,10 +22,11 @@ Status Backend::zero(Io& io) noexcept {
   if (facts_.read_only) return Status{EPERM};
   if (facts_.manual_zeroing) return Status::not_supported();
   const Zeroing zeroing{Op::zero, io.has(Flag::may_trim), io.has(Flag::fast), {io.offset(), io.length()}};
-  if (io.has(Flag::nowait) && !may_run_inline(io)) return Status::would_block();
-  const Status s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing, may_run_inline(io));
+  if (io.has(Flag::nowait)) return may_run_inline(io) ? run_inline(zeroing) : Status::would_block();
+  const Status s = run(zeroing, may_run_inline(io));
+  // Not counted under NOWAIT: writing the zeroes has to wait, and the whole request is repeated then.
   if (s == Status::not_supported() && !zeroing.fast) left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
-  return s.ok() && io.has(Flag::fua) ? sync() : s;
+  return s.ok() && io.has(Flag::fua) ? datasync() : s;
 }
 
 Status Backend::trim(Io& io) noexcept {
@@ -37,7 +38,7 @@ Status Backend::trim(Io& io) noexcept {
   if (io.has(Flag::nowait) && (facts_.kind == Kind::block || !may_run_inline(io))) return Status::would_block();
   Status s = Status::success();
   if (!range.empty()) s = io.has(Flag::nowait) ? run_inline(zeroing) : run(zeroing, may_run_inline(io));
-  return s.ok() && io.has(Flag::fua) ? sync() : s;
+  return s.ok() && io.has(Flag::fua) ? datasync() : s;
 }
 
 // On a worker. `small`: such as may run inline.
@@ -48,8 +49,8 @@ Status Backend::run(const Zeroing& zeroing, bool small) noexcept {
   return result.status;
 }
 
-// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower than waking a
-// worker.
+// On the connection's thread, as long as that has lately been quick: on a device, not blocked; on a file, no slower
+// than waking a worker.
 Status Backend::run_inline(const Zeroing& zeroing) noexcept {
   const bool file = facts_.kind == Kind::file;
   const std::int64_t from = sys_.now();
@@ -62,12 +63,12 @@ Status Backend::run_inline(const Zeroing& zeroing) noexcept {
 }
 
 Status Backend::act(const Zeroing& zeroing) noexcept {
-  return zeroing.op == Op::trim ? trim_range(zeroing.range) : zero_range(zeroing);
+  return zeroing.op == Op::trim ? do_trim(zeroing.range) : do_zero(zeroing);
 }
 
 // A device zeroes whole sectors: what sticks out at the ends is written. The middle comes first, so that nothing was
 // changed when there is no way to zero it; FAST is refused, as the ends would have to be written.
-Status Backend::zero_range(const Zeroing& zeroing) noexcept {
+Status Backend::do_zero(const Zeroing& zeroing) noexcept {
   Question question{facts_.kind, zeroing.may_trim, zeroing.fast, true, abilities_.unsupported()};
   if (facts_.kind == Kind::file) return zero_by_plan(question, zeroing.range);
   const Split parts = split(zeroing.range, facts_.sector);
@@ -77,8 +78,8 @@ Status Backend::zero_range(const Zeroing& zeroing) noexcept {
   question.aligned = true;
   if (!parts.middle.empty())
     if (const Status s = zero_by_plan(question, parts.middle); s.failed()) return s;
-  if (const Status s = write_zeroes_at(parts.head); s.failed()) return s;
-  return write_zeroes_at(parts.tail);
+  if (const Status s = fill_with_zeroes(parts.head); s.failed()) return s;
+  return fill_with_zeroes(parts.tail);
 }
 
 Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
@@ -96,7 +97,7 @@ Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
   return Status::not_supported();
 }
 
-Status Backend::write_zeroes_at(Range range) noexcept {
+Status Backend::fill_with_zeroes(Range range) noexcept {
   static constexpr std::byte zeroes[4096] = {};
   while (!range.empty()) {
     const Range piece{range.offset, std::min<std::uint64_t>(range.length, sizeof zeroes)};
@@ -107,7 +108,7 @@ Status Backend::write_zeroes_at(Range range) noexcept {
 }
 
 // Advice: where there is no way to follow it, it has been followed.
-Status Backend::trim_range(Range range) noexcept {
+Status Backend::do_trim(Range range) noexcept {
   // Clipped to units of the discard granularity, it is whole sectors.
   for (const Method method : plan_trim({facts_.kind, true, false, true, abilities_.unsupported()})) {
     const int error = attempt("trim", method, range);

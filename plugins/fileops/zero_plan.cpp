@@ -6,7 +6,7 @@ namespace ashlar::fileops {
 namespace {
 
 enum class On : std::uint8_t { file, block, both };
-enum class When : std::uint8_t { may_trim, no_hole, always };
+enum class When : std::uint8_t { may_trim, may_not_trim, always };
 
 struct Rung {
   Method method;
@@ -27,9 +27,9 @@ constexpr bool yes = true, no = false;
 // PUNCH_AND_ALLOCATE is not for FAST: when its second half is refused, data has been touched.
 constexpr Rung zero_ladder[] = {
     {Method::punch_hole, On::both, When::may_trim, {yes, yes}},
-    {Method::write_zeroes, On::file, When::no_hole, {no, no}},
+    {Method::write_zeroes, On::file, When::may_not_trim, {no, no}},
     {Method::zero_range, On::both, When::always, {yes, no}},
-    {Method::punch_and_allocate, On::file, When::no_hole, {no, no}},
+    {Method::punch_and_allocate, On::file, When::may_not_trim, {no, no}},
     {Method::blkzeroout, On::block, When::always, {no, no}},
 };
 

@@ -1,6 +1,12 @@
 // The block and file plugins on the loop device $DEVICE over $BACKING with sectors of $SECTOR bytes. $REFUSED: what the
 // kernel is made to refuse (refuse.c).
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <sys/ioctl.h>
+
+#include <atomic>
 #include <cstdlib>
+#include <thread>
 
 #include "catch.hpp"
 #include "modules/plugins/loaded.hpp"
@@ -38,6 +44,39 @@ std::string refusal(const char* module, std::map<std::string, std::string> param
   return "";
 }
 
+std::string another_device(const std::string& path) {
+  return "'" + path + "' leads to another block device now; clients that are connected keep the one before";
+}
+
+// A further loop device, of 1 MiB.
+struct Loop {
+  Loop(const char* name, char byte, const std::string& option) {
+    const std::string file = scratch.filled(name, M, byte);
+    FILE* const out = ::popen(("losetup --find --show " + option + " " + file).c_str(), "r");
+    char line[64] = {};
+    REQUIRE(out != nullptr);
+    const bool told = std::fgets(line, sizeof line, out) != nullptr;
+    REQUIRE((::pclose(out) == 0 && told));
+    device.assign(line, std::strcspn(line, "\n"));
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  ~Loop() { CHECK(std::system(("losetup --detach " + device).c_str()) == 0); }
+
+  // Needs --read-only.
+  void change_medium(const char* name, char byte) const {
+    const int file = ::open(scratch.filled(name, M, byte).c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(device.c_str(), O_RDONLY | O_CLOEXEC);
+    const int result = ::ioctl(fd, LOOP_CHANGE_FD, file);
+    ::close(fd);
+    ::close(file);
+    REQUIRE(result == 0);
+  }
+
+  Scratch scratch;
+  std::string device;
+};
+
 std::string last_line(Plugin& plugin) { return plugin.log.lines[ASHLAR_LOG_DEBUG].back(); }
 
 }  // namespace
@@ -65,6 +104,97 @@ TEST_CASE("block opens the device exclusively unless told otherwise") {
   REQUIRE(refusal("block", {{"path", device}, {"exclusive", "false"}}).empty());
   auto another_connection = first.open();
   REQUIRE(another_connection.geometry.size == size);
+}
+
+TEST_CASE("clients that come and go at once are not in each other's way on an exclusive device") {
+  Plugin plugin(module_file("block"), {{"path", device}});
+  std::atomic<int> refused_opens{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i)
+    threads.emplace_back([&] {
+      for (int n = 0; n < 50; ++n) try {
+          plugin.open().fill(0, 4 * K, 1);  // so that closing takes its time
+        } catch (const Failed&) {
+          ++refused_opens;
+        }
+    });
+  for (std::thread& thread : threads) thread.join();
+  REQUIRE(refused_opens == 0);
+}
+
+TEST_CASE("a device that was resized has its new size for those who come from then on") {
+  Plugin plugin(module_file("block"), {{"path", device}, {"direct", GENERATE("false", "true")}});
+  auto old = plugin.open();
+  const auto resize = [](std::uint64_t bytes) {
+    std::filesystem::resize_file(backing, bytes);
+    REQUIRE(std::system(("losetup --set-capacity " + device).c_str()) == 0);
+  };
+  resize(size + 16 * M);
+  {
+    auto larger = plugin.open();
+    REQUIRE(larger.geometry.size == size + 16 * M);
+    REQUIRE(larger.fill(size - 4 * K, 16 * M + 4 * K, 5) == 0);
+    REQUIRE(larger.holds(size, 16 * M, 5));
+    REQUIRE(larger.run(Io(Op::flush, 0, 0)) == 0);
+    REQUIRE(old.geometry.size == size);
+    REQUIRE(old.holds(size - 4 * K, 4 * K, 5));
+    REQUIRE(old.run(Io(Op::flush, 0, 0)) == 0);
+  }
+  resize(size);
+  REQUIRE(plugin.open().geometry.size == size);
+  REQUIRE(old.fill(size - 4 * K, 4 * K, 6) == 0);
+  REQUIRE(plugin.open().holds(size - 4 * K, 4 * K, 6));
+}
+
+TEST_CASE("a device of whose last block only a part is there is served with direct I/O, too") {
+  if (sector == 512) return;  // the kernel counts in these
+  std::filesystem::resize_file(backing, size + 512);
+  REQUIRE(std::system(("losetup --set-capacity " + device).c_str()) == 0);
+  {
+    Plugin plugin(module_file("block"), {{"path", device}, {"direct", "true"}});
+    auto disk = plugin.open();
+    CHECK(disk.geometry.size == size + 512);
+    CHECK(disk.fill(size - 4 * K, 4 * K, 7) == 0);
+    CHECK(disk.holds(size - 4 * K, 4 * K, 7));
+  }
+  std::filesystem::resize_file(backing, size);
+  REQUIRE(std::system(("losetup --set-capacity " + device).c_str()) == 0);
+}
+
+TEST_CASE("a device whose medium was changed is opened anew for those who come from then on") {
+  const Loop loop("a", 'a', "--read-only");
+  Plugin plugin(module_file("file"), {{"path", loop.device}, {"read_only", "true"}});
+  auto old = plugin.open();
+  auto same = plugin.open();
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO].empty());
+  loop.change_medium("b", 'b');
+  auto now = plugin.open();
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO] == std::vector<std::string>{another_device(loop.device)});
+  REQUIRE(now.holds(0, 4 * K, 'b'));
+}
+
+TEST_CASE("a name that leads to another device leads there for those who come from then on") {
+  const Loop loop("a", 'a', "");
+  const Scratch scratch;
+  const std::string link = scratch.path("link");
+  const auto lead_to = [&](const std::string& target) {
+    std::filesystem::create_symlink(target, scratch.path("next"));
+    std::filesystem::rename(scratch.path("next"), link);
+  };
+  lead_to(device);
+  Plugin plugin(module_file("block"), {{"path", link}});
+  auto old = plugin.open();
+  lead_to(loop.device);
+  auto now = plugin.open();
+  REQUIRE(old.geometry.size == size);
+  REQUIRE(now.geometry.size == M);
+  REQUIRE(now.holds(0, 4 * K, 'a'));
+  REQUIRE(old.fill(0, 4 * K, 'o') == 0);
+  REQUIRE(now.holds(0, 4 * K, 'a'));
+  lead_to(device);
+  auto back = plugin.open();  // exclusive: it is the one that is open
+  REQUIRE(back.holds(0, 4 * K, 'o'));
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO] == std::vector<std::string>{another_device(link)});
 }
 
 TEST_CASE("block refuses what is no block device") {

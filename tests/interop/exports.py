@@ -45,6 +45,14 @@ class Exports(Case):
         self.assertIn("exports available: 2", listed)
         self.assertIn("export: 'first'", listed)
 
+    def test_more_exports_than_options_are_granted_to_a_lone_one(self):
+        names = [f"disk-{number}" for number in range(1200)]
+        server = self.serve([config.memory_export("1M", name) for name in names])
+        listed = run("qemu-nbd", "--list", f"--socket={server.socket}")
+        self.assertEqual([line.split("'")[1] for line in listed.splitlines() if "export: '" in line], names)
+        shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))
+        self.assertEqual([export["export-name"] for export in shown["exports"]], names)
+
     def test_the_name_and_description_of_the_default_export_are_told(self):
         server = self.serve(self.two())
         handle = nbd.NBD()
@@ -151,6 +159,26 @@ class Exports(Case):
                 self.assertEqual(int.from_bytes(answer[:8], "big"), MIB)
                 self.assertEqual(answer[10:], bytes(padding))
                 self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
+
+    def test_a_file_that_was_replaced_or_has_grown_is_for_those_who_come_from_then_on(self):
+        disk = self.disk("disk.img", 1)
+        server = self.serve([config.file_export(disk)])
+        first = libnbd.connect(server.uri())
+        self.disk("next.img", 2).rename(disk)
+        second = libnbd.connect(server.uri())
+        with open(disk, "r+b") as file:
+            file.truncate(2 * MIB)
+        third = libnbd.connect(server.uri())
+        self.assertEqual([handle.get_size() for handle in (first, second, third)], [MIB, MIB, 2 * MIB])
+        third.pwrite(b"3", MIB)
+        third.flush()
+        for handle, seed in ((first, 1), (second, 2), (third, 2)):
+            self.assert_same(handle.pread(MIB, 0), pattern(MIB, seed))
+        self.assert_same(disk.read_bytes(), pattern(MIB, 2) + b"3" + bytes(MIB - 1))
+        disk.unlink()
+        with self.assertRaises(nbd.Error):
+            libnbd.connect(server.uri())
+        self.assert_same(first.pread(MIB, 0), pattern(MIB, 1))
 
     def test_an_export_of_no_bytes(self):
         server = self.serve([config.file_export(self.sparse_file("empty.img", 0))])

@@ -99,9 +99,18 @@ class Operations(Case):
     def test_the_largest_payload(self):
         disk = self.sparse_file("large.img", 80 * MIB)
         handle = self.connect(disk, strict=False)
-        data = pattern(32 * MIB)
-        handle.pwrite(data, 5)
-        self.assert_same(handle.pread(32 * MIB, 5), data)
+        for length in (32 * MIB, 64 * MIB):  # as told, and what is answered beyond it
+            data = pattern(length, length)
+            handle.pwrite(data, 5)
+            self.assert_same(handle.pread(length, 5), data)
+
+    def test_a_largest_payload_that_was_set_is_the_limit(self):
+        disk = self.sparse_file("limited.img", 8 * MIB)
+        server = self.serve([config.file_export(disk)], max_payload="2M")
+        handle = libnbd.connect(server.uri("disk"), strict=False)
+        self.assertEqual(handle.get_block_size(nbd.SIZE_MAXIMUM), 2 * MIB)
+        handle.pread(2 * MIB, 0)
+        self.assert_fails(errno.EOVERFLOW, handle.pread, 2 * MIB + 1, 0)
 
     # ---- zero ----
 

@@ -13,7 +13,7 @@ from lib.case import Case, main  # noqa: E402,F401
 from lib.images import MIB, pattern  # noqa: E402
 from lib.server import SANITIZED  # noqa: E402
 
-SIZE = 64 * MIB
+SIZE = 256 * MIB  # sparse; more than twice the largest request
 # What allocators keep for later. A leak of payloads or of a thousand sessions is far more than this.
 MEMORY_SLACK = (256 if SANITIZED else 32) * MIB
 PATIENCE = 60  # seconds; only a failure takes so long

@@ -6,7 +6,7 @@ import struct
 from household import MEMORY_SLACK, MIB, SIZE, Household, main, pattern, wire
 
 LONGEST = (1 << 32) - 1  # bytes, as the wire can claim
-LIMIT = 32 * MIB         # max_payload
+LIMIT = 64 * MIB         # largest read or write that is answered
 TOP = (1 << 64) - 1
 KNOWN_FLAGS = 0x1F
 

@@ -77,7 +77,7 @@ class FakeModule {
   Control create, open, describe;             // fail where they return an error
   std::function<std::int32_t(const ashlar_open&)> open_how;  // likewise, by how it is opened
   std::function<void(ashlar_device&)> spoil;  // what open hands out
-  std::function<void()> close;                // before a device is gone
+  std::function<void()> close, destroy;       // before a device, or the layer, is gone
   Journal* journal = nullptr;
 
  private:
@@ -94,7 +94,11 @@ class FakeModule {
     *layer = self;
     return self->enter("create", self->create, error);
   }
-  static void destroy_thunk(void* layer) { static_cast<FakeModule*>(layer)->enter("destroy", {}, nullptr); }
+  static void destroy_thunk(void* layer) {
+    auto& self = *static_cast<FakeModule*>(layer);
+    self.enter("destroy", {}, nullptr);
+    if (self.destroy) self.destroy();
+  }
   static std::int32_t open_thunk(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) {
     auto& self = *static_cast<FakeModule*>(layer);
     if (const std::int32_t status = self.enter("open", self.open, error)) return status;
@@ -160,6 +164,7 @@ class FakeExport {
     bool optional = false;
     bool is_image = false;
     const FakeModule* absent = nullptr;  // of the modules, the one that cannot be found before add()
+    std::shared_ptr<Activity> activity = Activity::make();
   };
   // `modules`: from the client's side down; the last is the plugin. `spare`: can be found, but stands in no config.
   explicit FakeExport(const std::vector<FakeModule*>& modules) : FakeExport(modules, Settings()) {}
@@ -178,7 +183,7 @@ class FakeExport {
       if (module == modules.back()) own.plugin = module->layer();
       else own.filters.push_back(module->layer());
     }
-    export_ = std::make_unique<Export>(config_, own, registry_, log.logger());
+    export_ = std::make_unique<Export>(config_, own, registry_, log.logger(), settings.activity);
   }
 
   Export& operator*() { return *export_; }

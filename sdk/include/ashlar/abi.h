@@ -126,7 +126,8 @@ struct ashlar_device {
   int32_t (*process)(void *self, struct ashlar_io *io);
   /* [control] Called once, when no request is under way; `self` is gone afterwards. Layers close from the top down. */
   void (*close)(void *self);
-  /* [any] An optional ability, or NULL. May itself be NULL. */
+  /* [any] An optional ability, or NULL. May itself be NULL. What it returns knows its device by itself: the `next` that
+   * a filter gets is not the layer's own device but one of the host, which hands on. */
   const void *(*extension)(void *self, const char *id);
 };
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protocol/admission.hpp"
+#include "protocol/reply_style.hpp"
 
 namespace {
 
@@ -78,10 +79,12 @@ void codec_encode_simple(benchmark::State& state) {
 BENCHMARK(codec_encode_simple);
 
 void codec_encode_structured(benchmark::State& state) {
-  std::array<std::byte, batch * data_header_size> out;
+  constexpr ReplyStyle style(ReplyStyle::Kind::structured);
+  constexpr std::size_t size = style.data_header_size();
+  std::array<std::byte, batch * size> out;
   for (auto _ : state) {
     for (std::size_t i = 0; i < batch; ++i)
-      put_data_header(out.data() + i * data_header_size, reply_flag_done, i, i * 4096, 4096);
+      style.put_data_header(out.data() + i * size, {.cookie = i}, i * 4096, 4096, true);
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();
   }

@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <vector>
+
+#include "socket/kernel_socket.hpp"
 
 namespace {
 
@@ -16,9 +19,14 @@ void outlet_send(benchmark::State& state) {
   std::array<int, 2> ends;
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return state.SkipWithError("socketpair");
   {
-    const BufferPool pool(std::size_t{1} << 30);
-    Executor executor(1);
-    Outlet outlet(ends[0], executor, pool);
+    BufferPool pool(std::size_t{1} << 30);
+    KernelSocket socket(ends[0]);
+    const std::atomic<bool> stopping{false};
+    Waiter waiter(socket);
+    const MemoryUse memory(pool, waiter, socket, stopping);
+    Workers workers(1);
+    std::atomic<bool> waits{false};
+    Outlet outlet(socket, workers, memory, waits);
     std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0))), taken(bytes.size());
     for (auto _ : state) {
       outlet.send(bytes);
@@ -29,7 +37,6 @@ void outlet_send(benchmark::State& state) {
     }
     state.SetBytesProcessed(state.iterations() * state.range(0));
   }
-  ::close(ends[0]);
   ::close(ends[1]);
 }
 BENCHMARK(outlet_send)->ArgName("bytes")->Arg(16)->Arg(4096 + 16)->Arg(16 * (4096 + 16));

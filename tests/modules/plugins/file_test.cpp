@@ -26,6 +26,16 @@ std::string refusal(const std::string& path, std::map<std::string, std::string> 
   return "";
 }
 
+// How many descriptors this process has of what the path leads to.
+std::size_t descriptors_of(const std::string& path) {
+  struct stat wanted = {}, other = {};
+  REQUIRE(::stat(path.c_str(), &wanted) == 0);
+  std::size_t n = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd"))
+    n += ::stat(entry.path().c_str(), &other) == 0 && other.st_ino == wanted.st_ino && other.st_dev == wanted.st_dev;
+  return n;
+}
+
 }  // namespace
 
 TEST_CASE("file: what was written is read back, at any alignment") {
@@ -218,12 +228,98 @@ TEST_CASE("file: a backend is opened once and shared by the layer's connections"
   {
     auto first = plugin.open();
     REQUIRE(first.geometry.multi_conn);
-    std::filesystem::remove(path);
-    auto second = plugin.open();  // the same file still, though it has no name any more
+    auto second = plugin.open();
+    REQUIRE(descriptors_of(path) == 1);
     REQUIRE(first.fill(0, 4096, 7) == 0);
     REQUIRE(second.holds(0, 4096, 7));
   }
-  REQUIRE_THROWS_AS(plugin.open(), Failed);  // the last connection has closed it
+  REQUIRE(descriptors_of(path) == 0);  // the last connection has closed it
+}
+
+TEST_CASE("file: each connection has the size of when it was opened") {
+  const Scratch scratch;
+  const bool direct = GENERATE(false, true);
+  // A last part of a block, before or after.
+  const auto [before, after] = GENERATE(table<std::uint64_t, std::uint64_t>(
+      {{M, 2 * M}, {M, 2 * M + 100}, {M + 100, 2 * M}, {M + 100, 2 * M + 50}, {2 * M, M}, {2 * M, M + 100}}));
+  INFO(before << " to " << after << (direct ? ", direct" : ""));
+  const std::string path = scratch.filled("disk", before, 'x');
+  Plugin plugin(module_file, {{"path", path}, {"direct", direct ? "true" : "false"}});
+  auto old = plugin.open();
+  std::filesystem::resize_file(path, after);
+  auto now = plugin.open();
+  REQUIRE(old.geometry.size == before);
+  REQUIRE(now.geometry.size == after);
+  // It is one file: what one writes is read by the other, at the end of either, too.
+  const std::uint64_t unit = direct ? now.geometry.minimum : 1, both = std::min(before, after) / unit * unit;
+  REQUIRE(now.fill(both - unit, after - both + unit, 1) == 0);
+  REQUIRE(now.holds(both - unit, after - both + unit, 1));
+  REQUIRE(old.holds(both - unit, unit, 1));
+  REQUIRE(old.fill(both - 2 * unit, 2 * unit, 2) == 0);
+  REQUIRE(old.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(now.holds(both - 2 * unit, 2 * unit, 2));
+  REQUIRE(now.holds(both, after - both, 1));
+  REQUIRE(std::filesystem::file_size(path) == after);
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO].size() == 1);
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO][0].find("the size has changed from ") == 0);
+}
+
+TEST_CASE("file: a file that took the other's place is for those who come from then on") {
+  const Scratch scratch;
+  const std::string path = scratch.filled("disk", 4096, 'a');
+  Plugin plugin(module_file, {{"path", path}, {"direct", GENERATE("false", "true")}});
+  auto old = plugin.open();
+  std::filesystem::rename(scratch.filled("other", 8192, 'b'), path);
+  {
+    auto now = plugin.open();
+    REQUIRE(now.geometry.size == 8192);
+    REQUIRE(now.holds(0, 8192, 'b'));
+    REQUIRE(now.fill(0, 4096, 'c') == 0);
+    REQUIRE(old.geometry.size == 4096);
+    REQUIRE(old.holds(0, 4096, 'a'));
+    REQUIRE(old.fill(0, 4096, 'd') == 0);
+    auto another = plugin.open();
+    REQUIRE(another.holds(0, 4096, 'c'));
+    REQUIRE(old.run(Io(Op::flush, 0, 0)) == 0);
+    REQUIRE(now.run(Io(Op::flush, 0, 0)) == 0);
+  }
+  REQUIRE(descriptors_of(path) == 0);
+  REQUIRE(old.holds(0, 4096, 'd'));
+  REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO] ==
+          std::vector<std::string>{"'" + path +
+                                   "' leads to another file now; clients that are connected keep the one before"});
+}
+
+TEST_CASE("file: without its path no client comes, and those that are there go on") {
+  const Scratch scratch;
+  const std::string path = scratch.filled("disk", 4096, 'a');
+  Plugin plugin(module_file, {{"path", path}});
+  auto old = plugin.open();
+  std::filesystem::remove(path);
+  REQUIRE_THROWS_WITH(plugin.open(), "cannot open '" + path + "': No such file or directory");
+  std::filesystem::create_directory(path);
+  REQUIRE_THROWS_WITH(plugin.open(),
+                      "cannot open '" + path + "': it is a directory; a regular file or a block device is needed");
+  REQUIRE(old.fill(0, 4096, 7) == 0);
+  REQUIRE(old.run(Io(Op::flush, 0, 0)) == 0);
+  REQUIRE(old.holds(0, 4096, 7));
+}
+
+TEST_CASE("file: a reader, too, has the size and the file of when it was opened") {
+  const Scratch scratch;
+  const std::string path = scratch.filled("disk", 4096, 'a');
+  Plugin plugin(module_file, {{"path", path}, {"read_only", "true"}});
+  auto first = plugin.open();
+  std::filesystem::resize_file(path, 8192);
+  auto second = plugin.open();
+  std::filesystem::rename(scratch.filled("other", 512, 'b'), path);
+  auto third = plugin.open();
+  REQUIRE(first.geometry.size == 4096);
+  REQUIRE(second.geometry.size == 8192);
+  REQUIRE(third.geometry.size == 512);
+  REQUIRE(second.holds(0, 4096, 'a'));
+  REQUIRE(second.holds(4096, 4096, 0));
+  REQUIRE(third.holds(0, 512, 'b'));
 }
 
 TEST_CASE("file: bytes in the page cache are lent, and only those") {

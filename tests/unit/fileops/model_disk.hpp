@@ -175,6 +175,10 @@ class ModelDisk : public Syscalls {
     while (offset < size_ && cells.at(offset).provisioned != (whence == SEEK_DATA)) offset = cells.run_end(offset);
     return offset < size_ || whence == SEEK_HOLE ? static_cast<std::int64_t>(offset) : -ENXIO;
   }
+  std::int64_t size(int) override {
+    const std::lock_guard lock(mutex_);
+    return size_error != 0 ? -size_error : static_cast<std::int64_t>(size_);
+  }
   std::int64_t allocated(int) override {
     const std::lock_guard lock(mutex_);
     std::uint64_t bytes = 0;
@@ -192,6 +196,7 @@ class ModelDisk : public Syscalls {
 
   std::int64_t clock = 1;  // stands still unless a test moves it
   int write_flags = 0;     // of the last write
+  int size_error = 0;      // errno with which its size cannot be read
 
  private:
   int note(Call call, Range range) {

@@ -228,6 +228,15 @@ TEST_CASE("what is left to be written is told at close, but not what FAST refuse
   REQUIRE(b.log.info.back().ends_with("; 128K left to be written"));
 }
 
+TEST_CASE("what is left to be written is told once, though it was tried without waiting before") {
+  Bench b(Kind::file);
+  b.disk.lacking = {Call::punch, Call::zero_range, Call::write_zeroes};
+  REQUIRE(b.zero({0, 128 * K}, Flag::nowait) == ENOTSUP);
+  REQUIRE(b.zero({0, 128 * K}) == ENOTSUP);
+  b.backend.reset();
+  REQUIRE(b.log.info.back().ends_with("; 128K left to be written"));
+}
+
 TEST_CASE("holes are looked for once there can be any, and not before") {
   const auto seeks = [](Bench& b) {
     std::vector<std::byte> bytes(4096);

@@ -31,11 +31,13 @@ using asio::ip::tcp;
 // The server's end of one connection from `from` to `to`, where it listens at "tcp:`host`:0".
 class Accepted {
  public:
-  explicit Accepted(const std::string& host, const char* from = "127.0.0.1", const char* to = "127.0.0.1") {
-    listeners_ = listen(io_, parse_listen_address("tcp:" + host + ":0", "/"));
+  explicit Accepted(const std::string& host, const char* from = "127.0.0.1", const char* to = "127.0.0.1",
+                    unsigned keepalive = 0) {
+    listeners_ = listen(io_, parse_listen_address("tcp:" + host + ":0", "/"), keepalive);
     listeners_.at(0)->start(
-        [this](int accepted, std::string) {
-          fd = accepted;
+        [this](std::unique_ptr<Socket> accepted, Peer who) {
+          socket = std::move(accepted);
+          peer = std::move(who);
           io_.stop();
         },
         [](const std::string& complaint) { FAIL(complaint); });
@@ -46,19 +48,26 @@ class Accepted {
     client_.connect(tcp::endpoint(asio::ip::make_address_v4(to), port));
     io_.run();
   }
-  ~Accepted() { ::close(fd); }
   Accepted(const Accepted&) = delete;
   Accepted& operator=(const Accepted&) = delete;
 
   std::string congestion_control() const {
     char name[16] = {};
     socklen_t size = sizeof name;
-    return ::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? name : "unknown";
+    return ::getsockopt(fd(), IPPROTO_TCP, TCP_CONGESTION, name, &size) == 0 ? name : "unknown";
+  }
+  int option(int level, int name) const {
+    int value = -1;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd(), level, name, &value, &size) == 0 ? value : -1;
   }
 
-  int fd = -1;
+  std::unique_ptr<Socket> socket;
+  Peer peer;
 
  private:
+  int fd() const { return socket->watched_descriptor(); }
+
   asio::io_context io_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   tcp::socket client_{io_};
@@ -87,11 +96,26 @@ bool in_network(const std::string& choice, const std::function<void()>& act) {
 
 TEST_CASE("small replies are not held back, and what goes to this machine is not paced") {
   const Accepted accepted(GENERATE("127.0.0.1", ""));  // the latter may be an IPv6 socket, to which the client looks mapped
-  int no_delay = 0;
-  socklen_t size = sizeof no_delay;
-  REQUIRE(::getsockopt(accepted.fd, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size) == 0);
-  CHECK(no_delay != 0);
+  CHECK(accepted.option(IPPROTO_TCP, TCP_NODELAY) != 0);
   CHECK(accepted.congestion_control() == "reno");
+}
+
+TEST_CASE("who the client is, is known as a value") {
+  const Accepted accepted(GENERATE("127.0.0.1", ""));
+  CHECK(accepted.peer.transport == Peer::Transport::tcp);
+  CHECK(accepted.peer.address == "127.0.0.1");
+  CHECK(accepted.peer.port != 0);
+  CHECK(accepted.peer.local);
+  CHECK(describe(accepted.peer) == "tcp:127.0.0.1:" + std::to_string(accepted.peer.port));
+}
+
+TEST_CASE("a dead peer is found in the time that was told, or never") {
+  const Accepted watched("127.0.0.1", "127.0.0.1", "127.0.0.1", 60), unwatched("127.0.0.1");
+  CHECK(watched.option(SOL_SOCKET, SO_KEEPALIVE) == 1);
+  CHECK(watched.option(IPPROTO_TCP, TCP_KEEPIDLE) == 60);
+  CHECK(watched.option(IPPROTO_TCP, TCP_KEEPINTVL) * watched.option(IPPROTO_TCP, TCP_KEEPCNT) == 60);
+  CHECK(watched.option(IPPROTO_TCP, TCP_USER_TIMEOUT) == 120'000);
+  CHECK(unwatched.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
 }
 
 TEST_CASE("what goes to another machine is sent as the system chooses") {
@@ -103,10 +127,14 @@ TEST_CASE("what goes to another machine is sent as the system chooses") {
     return;
   }
   std::string of_system, of_this_machine, of_another;
+  int here = 0, there = 0;  // the send buffers
   const bool made = in_network(choice, [&] {
     std::ifstream("/proc/sys/net/ipv4/tcp_congestion_control") >> of_system;
-    of_this_machine = Accepted("", "192.0.2.1", "192.0.2.1").congestion_control();
-    of_another = Accepted("", "192.0.2.2", "192.0.2.1").congestion_control();
+    const Accepted near("", "192.0.2.1", "192.0.2.1"), far("", "192.0.2.2", "192.0.2.1");
+    of_this_machine = near.congestion_control();
+    of_another = far.congestion_control();
+    here = near.option(SOL_SOCKET, SO_SNDBUF);
+    there = far.option(SOL_SOCKET, SO_SNDBUF);
   });
   if (!made) {
     WARN("no network namespace with a choice of its own here: that needs root, ip(8) and a /proc/sys to write to");
@@ -115,6 +143,8 @@ TEST_CASE("what goes to another machine is sent as the system chooses") {
   REQUIRE(of_system == choice);
   CHECK(of_this_machine == "reno");
   CHECK(of_another == choice);
+  // A send buffer that is set is no longer the kernel's to tune, which a connection over a network needs.
+  CHECK(there != here);
 }
 
 }  // namespace ashlar::host

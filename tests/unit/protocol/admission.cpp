@@ -70,7 +70,7 @@ void check(const Case& c) {
   CHECK(v.error == c.error);
   CHECK((*v.text != '\0') == (c.kind == Kind::refuse));
   CHECK(v.payload == (c.type == cmd_write ? c.length : 0));
-  CHECK(v.flags.bits() == c.expected.bits());
+  CHECK(v.layer_flags.bits() == c.expected.bits());
 }
 void check(const std::vector<Case>& cases) {
   for (const Case& c : cases) check(c);
@@ -159,6 +159,17 @@ TEST_CASE("admission: the chain never sees a flag that it does not offer") {
   check({{"zero", cmd_write_zeroes, 0, 0, 512, in, Kind::run, 0, Flag::none},
          {"extents", cmd_block_status, cmd_flag_req_one, 0, 512, in, Kind::run, 0, Flag::none},
          {"write", cmd_write, cmd_flag_fua, 0, 512, in, Kind::run, 0, Flag::fua}});
+}
+
+TEST_CASE("admission: what the client asked of the reply holds whatever the chain offers") {
+  const auto form = [](std::uint16_t type, std::uint16_t flags) {
+    Admission in = everything();
+    in.offered = Flag::none;
+    return admit({.flags = flags, .type = type, .length = 512}, in).form;
+  };
+  CHECK(form(cmd_block_status, cmd_flag_req_one) == ReplyForm{.one_extent = true});
+  CHECK(form(cmd_read, cmd_flag_df) == ReplyForm{.one_chunk = true});
+  for (std::uint16_t type : all_commands) CHECK(form(type, 0) == ReplyForm{});
 }
 
 TEST_CASE("admission: writing to a read-only export is EPERM, before anything else") {

@@ -127,11 +127,26 @@ TEST_CASE("handshake: too many options close") {
   FakeCatalog catalog;
   Talk session(catalog);
   session.offer(client_flags());
-  for (std::uint32_t i = 0; i < Handshake::max_options; ++i) session.offer(option(i % 2 ? 8 : 99));
+  for (std::size_t i = 0; i < 1024 + 8 * catalog.exports.size(); ++i) session.offer(option(i % 2 ? 8 : 99));
   REQUIRE(session.outcome().state == State::talking);
   session.offer(option(8));
   CHECK(session.outcome().state == State::closed);
   CHECK(session.outcome().reason == "too many options");
+}
+
+TEST_CASE("handshake: a client may ask about every export, however many there are") {
+  FakeCatalog catalog;
+  for (int i = 0; i < 5000; ++i) catalog.exports.push_back({"export-" + std::to_string(i), "", {.size = 1}, ""});
+  Talk session(catalog);
+  session.offer(client_flags() + option(8) + option(3));
+  for (const auto& e : catalog.exports) {
+    session.offer(option(6, info_data(e.name, {0, 1, 2, 3})));
+    session.offer(option(9, meta_data(e.name, {})));
+    session.offer(option(10, meta_data(e.name, {"base:allocation"})));
+  }
+  session.offer(option(7, info_data("export-4999")));
+  CHECK(session.outcome().reason.empty());
+  CHECK(session.outcome().state == State::transmission);
 }
 
 TEST_CASE("handshake: options sent without taking the replies close") {
@@ -143,11 +158,27 @@ TEST_CASE("handshake: options sent without taking the replies close") {
   handshake.feed(std::as_bytes(std::span(bytes)));
   CHECK(handshake.state() == State::closed);
   CHECK(handshake.output().size() > Handshake::max_unsent);
-  CHECK(handshake.output().size() < Handshake::max_unsent + 20'000);
+  CHECK(handshake.output().size() < Handshake::max_unsent + 40'000);
   CHECK(handshake.reason() == "options sent without waiting for replies");
   // Who takes them may ask as often.
   Talk patient(catalog);
   patient.offer(client_flags());
   for (int i = 0; i < 1000; ++i) patient.offer(option(3));
   CHECK(patient.outcome().state == State::talking);
+}
+
+TEST_CASE("handshake: a list of any size may still be on its way when the next option comes, but not many") {
+  FakeCatalog catalog;
+  for (int i = 0; i < 1000; ++i)
+    catalog.exports.push_back({"export-" + std::to_string(i), std::string(4000, 'd'), {}, ""});
+  Handshake handshake(catalog, {});
+  const std::string bytes = client_flags() + option(3) + option(8);
+  CHECK(handshake.feed(std::as_bytes(std::span(bytes))) == bytes.size());
+  CHECK(handshake.output().size() > 4'000'000);
+  CHECK(handshake.state() == State::talking);
+  std::string lists;
+  for (int i = 0; i < 1000; ++i) lists += option(3);
+  handshake.feed(std::as_bytes(std::span(lists)));
+  CHECK(handshake.state() == State::closed);
+  CHECK(handshake.output().size() < 10'000'000);
 }

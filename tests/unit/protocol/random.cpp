@@ -116,7 +116,7 @@ bool keeps_contract(const Request& request, const Admission& in, const Verdict& 
   const bool writes = Ops::writing().has(Ops{v.op});
   const std::uint64_t end = request.offset + request.length;
   return request.length > 0 && end > request.offset && end <= in.size && request.offset % in.minimum == 0 &&
-         (end % in.minimum == 0 || end == in.size) && in.offered.has(v.flags) &&
+         (end % in.minimum == 0 || end == in.size) && in.offered.has(v.layer_flags) &&
          !(writes && (in.transmission_flags & flag_read_only)) &&
          ((v.op != Op::read && v.op != Op::write) || request.length <= in.max_payload);
 }

@@ -1,110 +1,45 @@
 // Clients from their first byte to their last, over real sockets, with a loop that waits for the idle ones.
-#include "server/connections.hpp"
+#include <fcntl.h>
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
 #include <filesystem>
-#include <future>
 #include <optional>
-#include <thread>
 
-#include "fake_export.hpp"
 #include "matchers.hpp"
-#include "session/wire_pair.hpp"
+#include "server/house.hpp"
 
 namespace ashlar::host {
-namespace {
 
 using namespace protocol;
 
-constexpr std::uint32_t size = 16u << 20;
-constexpr std::size_t memory = 256u << 20;  // for large buffers
-constexpr std::chrono::milliseconds long_time{60'000};
+namespace {
 
-struct House {
-  FakeModule plugin{ModuleKind::plugin, "disk"};
-  std::unique_ptr<FakeExport> made;
-  std::unique_ptr<boost::asio::io_context> io = std::make_unique<boost::asio::io_context>(1);
-  std::unique_ptr<SessionContext> context;
-  std::unique_ptr<Connections> connections;
-  std::thread loop;
-  std::chrono::milliseconds grace = long_time;
+// As a socket may be behind which something else stands.
+class StrangeSocket final : public Socket {
+ public:
+  explicit StrangeSocket(int fd) : real_(fd) {}
+  ~StrangeSocket() override { ::close(nothing_); }
 
-  House() {
-    plugin.geometry.bytes = size;
-    plugin.geometry.flags = 0;
-    plugin.process = [](ashlar_io& io_, const ashlar_open&) {
-      if (io_.op == ASHLAR_OP_READ) std::memset(io_.data, 'a', io_.length);
-      return 0;
-    };
+  std::atomic<bool> holds{false}, watches_nothing{false};
+  mutable std::atomic<int> asked{0};
+
+  bool holds_input() const override { return ++asked, holds; }
+  int watched_descriptor() const override { return watches_nothing ? nothing_ : real_.watched_descriptor(); }
+  ssize_t receive(std::span<std::byte> into, Wait wait) override { return real_.receive(into, wait); }
+  bool has_input() override { return real_.has_input(); }
+  bool wait_for_input() override { return real_.wait_for_input(); }
+  ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override { return real_.send(parts, wait, more); }
+  bool can_send_files() const override { return real_.can_send_files(); }
+  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override {
+    return real_.send_file(fd, offset, length);
   }
-  void open(std::size_t most = 100, std::chrono::milliseconds handshake_timeout = long_time) {
-    made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
-    context.reset(new SessionContext{.log = made->log.logger(),
-                                     .exports = {},
-                                     .max_payload = 32u << 20,
-                                     .handshake_timeout = handshake_timeout,
-                                     .busy_poll = {},
-                                     .company = {},
-                                     .pool = BufferPool(memory),
-                                     .executor = Executor(8)});
-    context->exports.push_back(made->release());
-    connections = std::make_unique<Connections>(*io, *context, most);
-    work_.emplace(boost::asio::make_work_guard(*io));
-    loop = std::thread([this] { io->run(); });
-  }
-  void add(WirePair& wire) {
-    std::promise<void> added;
-    boost::asio::post(*io, [&, fd = wire.release_server()] {
-      connections->add(fd, "client");
-      added.set_value();
-    });
-    added.get_future().wait();
-  }
-  // As the server stops; returns when the last client is gone.
-  void stop() {
-    if (!loop.joinable()) return;
-    std::promise<void> gone;
-    boost::asio::post(*io, [&] {
-      connections->stop(grace, [&] {
-        work_.reset();
-        gone.set_value();
-      });
-    });
-    gone.get_future().wait();
-    loop.join();
-    connections.reset();
-    context.reset();
-  }
-  ~House() { stop(); }
+  void abort() override { real_.abort(); }
+  void finish() override { real_.finish(); }
 
  private:
-  // Keeps the loop running while it waits for nobody.
-  std::optional<boost::asio::executor_work_guard<boost::asio::io_context::executor_type>> work_;
+  KernelSocket real_;
+  const int nothing_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);  // epoll(7) does not take it
 };
-
-// Through the handshake; replies are simple then.
-bool enter(WirePair& wire) {
-  if (wire.receive(greeting_size).size() != greeting_size) return false;
-  Bytes talk(client_flags_size + option_header_size);
-  put32(talk.data(), flag_c_fixed_newstyle | flag_c_no_zeroes);
-  put64(talk.data() + 4, option_magic);
-  put32(talk.data() + 12, opt_export_name);
-  put32(talk.data() + 16, 0);
-  return wire.send(talk) && wire.receive(10).size() == 10;
-}
-
-Bytes request(std::uint16_t type, std::uint64_t cookie, std::uint32_t length) {
-  Bytes b(request_size);
-  put32(b.data(), request_magic);
-  put16(b.data() + 6, type);
-  put64(b.data() + 8, cookie);
-  put32(b.data() + 24, length);
-  return b;
-}
-
-void let_it_idle() { std::this_thread::sleep_for(3 * Transmission::patience); }
 
 }  // namespace
 
@@ -127,11 +62,11 @@ TEST_CASE("a client that has idled is waited for when its reply is larger than i
     reading = false;
     std::thread other([&] {
       while (!reading) std::this_thread::yield();
-      house.context->pool.take(memory);
+      house.context->pool.take(pool_size);
     });
-    wire.send(request(cmd_read, 1, size));
+    wire.send(request(cmd_read, 1, disk_size));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // the server has to wait for us
-    CHECK(wire.receive(simple_reply_size + size).size() == simple_reply_size + size);
+    CHECK(wire.receive(simple_reply_size + disk_size).size() == simple_reply_size + disk_size);
     other.join();
   }
   wire.hang_up();
@@ -156,6 +91,9 @@ TEST_CASE("stop: requests under way are answered, idle clients and those in the 
   std::thread stops([&] { house.stop(); });
   CHECK(idle.at_end());
   CHECK(silent.receive(greeting_size + 1).size() == greeting_size);
+  WirePair late;
+  house.add(late);
+  CHECK(late.at_end());
   release.set_value();
   const Chunk reply = take_chunk([&](std::size_t n) { return busy.receive(n); });
   CHECK(reply.cookie == 5);
@@ -163,37 +101,107 @@ TEST_CASE("stop: requests under way are answered, idle clients and those in the 
   stops.join();
 }
 
-TEST_CASE("stop: a client that takes no replies is broken off when the grace is over") {
+TEST_CASE(
+    "stop: a client that takes no replies is told from one whose request is in a module; both can be broken off") {
   House house;
-  house.grace = std::chrono::milliseconds(50);
+  std::promise<void> inside, release;
+  house.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_FLUSH) {
+      inside.set_value();
+      release.get_future().wait();
+    }
+    return 0;
+  };
   house.open();
-  WirePair wire;
-  house.add(wire);
-  REQUIRE(enter(wire));
-  for (std::uint64_t i = 0; i < 4; ++i) wire.send(request(cmd_read, i, size));
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  house.stop();
-  CHECK(wire.receive(4 * size).size() < 4 * size);
+  WirePair deaf, busy;
+  house.add(deaf);
+  house.add(busy);
+  REQUIRE(enter(deaf));
+  REQUIRE(enter(busy));
+  busy.send(request(cmd_flush, 1, 0));
+  inside.get_future().wait();
+  CHECK(house.call([&] { return house.connections->not_taking_replies(); }) == 0);
+  for (std::uint64_t i = 0; i < 4; ++i) deaf.send(request(cmd_read, i, disk_size));
+  while (house.call([&] { return house.connections->not_taking_replies(); }) == 0) std::this_thread::yield();
+  CHECK(house.call([&] { return house.connections->not_taking_replies(); }) == 1);
+
+  std::thread stops([&] { house.stop(); });
+  while (house.call([&] { return house.connections->break_off(), house.connections->size(); }) != 1)
+    std::this_thread::yield();
+  CHECK(busy.at_end());
+  release.set_value();
+  stops.join();
+  CHECK(deaf.receive(4 * disk_size).size() < 4 * disk_size);
 }
 
 TEST_CASE("a client in the handshake for too long is closed, and the log says why; one beyond it may idle") {
   House house;
-  house.open(100, std::chrono::milliseconds(300));
-  WirePair silent, good;
+  house.open(100, std::chrono::seconds(2));
+  WirePair gone, silent, good, later;
+  house.add(gone);
   house.add(silent);
   house.add(good);
   REQUIRE(enter(good));
+  gone.hang_up();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  house.add(later);
   CHECK(silent.receive(greeting_size + 1).size() == greeting_size);
+  CHECK(enter(later));  // it has its own time
   good.send(request(cmd_flush, 1, 0));
   CHECK(good.receive(simple_reply_size).size() == simple_reply_size);
   house.stop();
   CHECK_THAT(house.made->log.text(), ContainsSubstring("closed in the handshake: handshake took too long"));
 }
 
-TEST_CASE("clients beyond the limit are turned away; a place that comes free is given again") {
+TEST_CASE("a client whose layers take too long to open need not wait for them") {
+  House house;
+  house.open(100, std::chrono::milliseconds(100));
+  std::promise<void> release;
+  house.plugin.open = [&](ashlar_error&) { return release.get_future().wait(), 0; };
+  WirePair wire;
+  house.add(wire);
+  CHECK_FALSE(enter(wire));
+  release.set_value();
+}
+
+TEST_CASE("a session whose socket holds input is run again, though the kernel has none for it") {
+  House house;
+  house.open();
+  WirePair wire;
+  auto made = std::make_unique<StrangeSocket>(wire.release_server());
+  StrangeSocket& socket = *made;
+  house.add(std::move(made));
+  REQUIRE(enter(wire));
+  socket.holds = true;
+  const int before = socket.asked;
+  while (socket.asked < before + 3) std::this_thread::yield();
+  socket.holds = false;
+  let_it_idle();
+  wire.send(request(cmd_flush, 1, 0));
+  CHECK(wire.receive(simple_reply_size).size() == simple_reply_size);
+}
+
+TEST_CASE("a client whose socket cannot be waited for is closed, and the log says why; its layers are closed as well") {
+  House house;
+  std::promise<std::thread::id> closed;
+  house.open();
+  house.plugin.close = [&] { closed.set_value(std::this_thread::get_id()); };
+  WirePair wire;
+  auto made = std::make_unique<StrangeSocket>(wire.release_server());
+  StrangeSocket& socket = *made;
+  house.add(std::move(made));
+  REQUIRE(enter(wire));
+  socket.watches_nothing = true;
+  CHECK(wire.at_end());
+  CHECK(closed.get_future().get() != house.loop.get_id());  // which has other clients to see to
+  house.stop();
+  CHECK_THAT(house.made->log.text(), ContainsSubstring("Operation not permitted"));
+}
+
+TEST_CASE("clients beyond the limit are turned away; a place that comes free is given again; the log tells each time") {
   House house;
   house.open(2);
-  WirePair one, two, three, four;
+  WirePair one, two, three, four, five;
   house.add(one);
   house.add(two);
   REQUIRE(enter(one));
@@ -202,14 +210,16 @@ TEST_CASE("clients beyond the limit are turned away; a place that comes free is 
   house.add(four);
   CHECK_FALSE(enter(four));
   one.hang_up();
-  for (;;) {
-    WirePair next;
-    house.add(next);
-    if (enter(next)) break;
-  }
+  std::optional<WirePair> next;
+  do house.add(next.emplace());
+  while (!enter(*next));
+  house.add(five);
+  CHECK_FALSE(enter(five));
   house.stop();
   const std::string text = house.made->log.text();
-  CHECK_THAT(text, ContainsSubstring("turned away"));
+  const std::size_t first = text.find("turned away"), second = text.find("turned away", first + 1);
+  CHECK(second != std::string::npos);
+  CHECK(text.find("turned away", second + 1) == std::string::npos);
 }
 
 TEST_CASE("a module that takes its time to close holds nobody else") {

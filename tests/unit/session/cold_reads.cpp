@@ -69,7 +69,7 @@ TEST_CASE("a cold read that a worker has to repeat does not wait for the client'
   Served s(cold.disk);
   s.wire.limit_waiting(SO_RCVTIMEO, 60'000);
   s.wire.limit_client_waiting(20'000);
-  std::shared_ptr<Buffer> others = s.pool.take(64u << 20);
+  std::shared_ptr<Buffer> others = take(s.pool, Served::memory);
   Bytes requests = Served::request(cmd_read, 1, 100'000, 4096);  // past the file's end
   append(requests, Served::request(cmd_write, 2, 0, 600'000));   // its payload needs memory that somebody else has
   s.wire.send(requests);

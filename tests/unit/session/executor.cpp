@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "matchers.hpp"
+#include "session/workers.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -26,7 +27,7 @@ TEST_CASE("every task runs once, and the destructor waits for all") {
   std::atomic<int> ran{0};
   std::deque<Call> tasks;
   {
-    Executor executor(1);
+    Executor executor;
     for (int i = 0; i < 500; ++i) executor.submit(tasks.emplace_back([&] { ++ran; }));
   }
   CHECK(ran == 500);
@@ -36,7 +37,7 @@ TEST_CASE("a task never waits behind one that blocks") {
   constexpr int count = 40;
   std::latch together(count);
   std::deque<Call> tasks;
-  Executor executor(1);
+  Executor executor;
   // Each round finds threads that are idle, on their way to idle, or none.
   for (int i = 0; i < 100; ++i) executor.submit(tasks.emplace_back([] {}));
   for (int i = 0; i < count; ++i) executor.submit(tasks.emplace_back([&] { together.arrive_and_wait(); }));
@@ -47,7 +48,7 @@ TEST_CASE("tasks may submit tasks, from several threads and while the executor e
   std::atomic<int> ran{0};
   std::deque<Call> leaves;
   for (int i = 0; i < 200; ++i) leaves.emplace_back([&] { ++ran; });
-  auto owner = std::make_unique<Executor>(1);
+  auto owner = std::make_unique<Executor>();
   Executor& executor = *owner;
   std::deque<Call> roots;
   for (std::size_t i = 0; i < 4; ++i)
@@ -66,21 +67,21 @@ TEST_CASE("tasks may submit tasks, from several threads and while the executor e
 }
 
 TEST_CASE("workers' places are as many as were said, and a retaken one counts") {
-  Executor executor(2);
-  CHECK(executor.take_worker());
-  CHECK(executor.take_worker());
-  CHECK_FALSE(executor.take_worker());
-  executor.give_worker_back();
-  CHECK(executor.take_worker());
+  Workers workers(2);
+  CHECK(workers.take());
+  CHECK(workers.take());
+  CHECK_FALSE(workers.take());
+  workers.give_back();
+  CHECK(workers.take());
   // Given back for a wait, taken by another, retaken behind it: one too many.
-  executor.give_worker_back();
-  CHECK(executor.take_worker());
-  executor.retake_worker();
-  CHECK_FALSE(executor.take_worker());
-  executor.give_worker_back();
-  CHECK_FALSE(executor.take_worker());
-  executor.give_worker_back();
-  CHECK(executor.take_worker());
+  workers.give_back();
+  CHECK(workers.take());
+  workers.retake();
+  CHECK_FALSE(workers.take());
+  workers.give_back();
+  CHECK_FALSE(workers.take());
+  workers.give_back();
+  CHECK(workers.take());
 }
 
 }  // namespace ashlar::host

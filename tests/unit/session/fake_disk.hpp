@@ -5,7 +5,7 @@
 #include <mutex>
 
 #include "fake_export.hpp"
-#include "protocol/transmission.hpp"
+#include "protocol/offer.hpp"
 #include "session/reply.hpp"
 #include "wire_pair.hpp"
 
@@ -55,6 +55,12 @@ class FakeDisk {
   std::unique_ptr<FakeExport> export_;
   std::unique_ptr<Chain> chain_;
 };
+
+// Bytes before the data of a read's reply.
+inline std::size_t data_header_size(bool structured) {
+  using protocol::ReplyStyle;
+  return ReplyStyle(structured ? ReplyStyle::Kind::structured : ReplyStyle::Kind::simple).data_header_size();
+}
 
 // A replier for the disk, and its replies as the client would read them.
 class Replies {

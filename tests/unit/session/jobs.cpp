@@ -7,6 +7,7 @@
 
 #include "fake_disk.hpp"
 #include "matchers.hpp"
+#include "parts.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -47,23 +48,40 @@ class Gate {
   bool open_ = false;
 };
 
+Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger, Executor& executor, Workers& workers) {
+  return {.replier = replies.replier,
+          .outlet = outlet,
+          .memory = parts.memory,
+          .waiter = parts.waiter,
+          .ledger = ledger,
+          .executor = executor,
+          .workers = workers,
+          .stopping = parts.stopping};
+}
+
 struct Fixture {
   Gate gate;
   FakeDisk disk{1 << 20};
-  WirePair wire;
   BufferPool pool{256u << 20};
+  Parts parts{pool};
+  WirePair& wire = parts.wire;
+  Ledger ledger;
   Executor executor;
+  Workers workers;
   std::unique_ptr<Replies> replies;
   std::unique_ptr<Outlet> outlet;
   std::unique_ptr<Jobs> jobs;
   std::uint64_t next_cookie = 0;
 
-  explicit Fixture(unsigned workers, unsigned width = 16, bool gated = true) : executor(workers) {
-    if (gated) disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) { return gate.pass(), disk.serve(io); };
+  explicit Fixture(unsigned places, unsigned width = 16, bool gated = true) : workers(places) {
+    if (gated) disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) { 
+      gate.pass();
+      return disk.serve(io);
+    };
     disk.open();
     replies = std::make_unique<Replies>(disk);
-    outlet = std::make_unique<Outlet>(wire.server(), executor, pool);
-    jobs = std::make_unique<Jobs>(replies->replier, *outlet, pool, executor, width);
+    outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory, parts.waits_to_send);
+    jobs = std::make_unique<Jobs>(needs(*replies, *outlet, parts, ledger, executor, workers), width);
   }
   ~Fixture() {
     gate.open();
@@ -159,7 +177,7 @@ TEST_CASE("no more bytes are held than allowed") {
 
 TEST_CASE("when all workers are taken: refused by try_start, run by the caller in start") {
   Fixture f(1, 16, false);
-  REQUIRE(f.executor.take_worker());
+  REQUIRE(f.workers.take());
   std::thread::id ran_on;
   f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return ran_on = std::this_thread::get_id(), 0; };
   CHECK_FALSE(f.try_start(f.ask()));
@@ -167,7 +185,7 @@ TEST_CASE("when all workers are taken: refused by try_start, run by the caller i
   CHECK(ran_on == std::this_thread::get_id());
   CHECK(f.receive() == 1);
   CHECK(f.jobs->idle());
-  f.executor.give_worker_back();
+  f.workers.give_back();
 }
 
 TEST_CASE("one worker for two clients: neither waits for the other for good") {
@@ -176,11 +194,16 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return gate.pass(), 0; };
   disk.open();
   Replies replies(disk);
-  Executor executor(1);
-  BufferPool pool(1 << 20);
-  WirePair one, two;
-  Outlet out_one(one.server(), executor, pool), out_two(two.server(), executor, pool);
-  Jobs busy(replies.replier, out_one, pool, executor, 16), quick(replies.replier, out_two, pool, executor, 16);
+  Executor executor;
+  Workers workers(1);
+  BufferPool pool(4 << 20);
+  Ledger ledger;
+  Parts first(pool), second(pool);
+  WirePair &one = first.wire, &two = second.wire;
+  Outlet out_one(*first.socket, workers, first.memory, first.waits_to_send);
+  Outlet out_two(*second.socket, workers, second.memory, second.waits_to_send);
+  Jobs busy(needs(replies, out_one, first, ledger, executor, workers), 16);
+  Jobs quick(needs(replies, out_two, second, ledger, executor, workers), 16);
   Pin none;
   for (int i = 0; i < 3; ++i) REQUIRE(busy.try_start(replies.ask(cmd_flush, 0, 0), none));
   gate.wait_for(1);
@@ -192,26 +215,26 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   take_chunk([&](std::size_t n) { return two.receive(n); });
   for (int i = 0; i < 3; ++i) take_chunk([&](std::size_t n) { return one.receive(n); });
   busy.drain();
-  CHECK(executor.take_worker());
+  CHECK(workers.take());
 }
 
 TEST_CASE("a client that takes no replies keeps no worker from the others, and leaving ends the wait") {
   Fixture f(1, 16, false);
   f.wire.limit_send_buffer(1);
   for (int i = 0; i < 8; ++i) REQUIRE(f.try_start(f.ask(cmd_read, 1 << 20)));
-  while (!f.executor.take_worker()) std::this_thread::yield();
+  while (!f.workers.take()) std::this_thread::yield();
   CHECK_FALSE(f.jobs->idle());
   f.wire.hang_up();
   f.jobs->drain();
-  f.executor.give_worker_back();
-  CHECK(f.executor.take_worker());
-  CHECK_FALSE(f.executor.take_worker());
+  f.workers.give_back();
+  CHECK(f.workers.take());
+  CHECK_FALSE(f.workers.take());
 }
 
 TEST_CASE("a write's payload is kept until the write is done, and let go then") {
   Fixture f(256);
   const Bytes payload = pattern(4096, 9);
-  auto buffer = f.pool.take();
+  auto buffer = take(f.pool, 4096);
   std::copy(payload.begin(), payload.end(), buffer->data());
   Pin pin(buffer);
   REQUIRE(f.jobs->try_start(f.ask(cmd_write, 4096, buffer->data()), pin));

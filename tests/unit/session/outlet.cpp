@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "matchers.hpp"
-#include "wire_pair.hpp"
+#include "parts.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -70,10 +70,11 @@ bool receive_frame(WirePair& wire, std::size_t portion) {
 }
 
 struct Fixture {
-  WirePair wire;
-  BufferPool pool{mib};
-  Executor executor{1};
-  Outlet outlet{wire.server(), executor, pool};
+  BufferPool pool{2 * mib};
+  Parts parts{pool};
+  WirePair& wire = parts.wire;
+  Workers workers{1};
+  Outlet outlet{*parts.socket, workers, parts.memory, parts.waits_to_send, Pace(std::chrono::seconds(2))};
 };
 
 }  // namespace
@@ -108,11 +109,11 @@ TEST_CASE("replies of many threads and lent data never mix, and each is told onc
   std::vector<std::thread> workers;
   for (std::uint32_t t = 0; t < threads; ++t)
     workers.emplace_back([&, t] {
-      for (std::uint32_t i = 0; i < each; ++i) f.outlet.post(replies[t * each + i]);
+      for (std::uint32_t i = 0; i < each; ++i) f.outlet.post(replies[t * each + i], Outlet::Place::none);
     });
   std::thread session([&] {
     for (std::uint32_t i = 0; i < own; ++i) {
-      if (i % 3 != 0) {
+      if (i % 3 != 0 || WirePair::is_framed) {
         f.outlet.send(frame(i, i));
       } else {
         Bytes head(frame_head);
@@ -138,7 +139,7 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   std::vector<std::thread> workers;
   for (std::size_t t = 0; t < 4; ++t)
     workers.emplace_back([&, t] {
-      for (std::size_t i = 0; i < 50; ++i) f.outlet.post(replies[50 * t + i]);
+      for (std::size_t i = 0; i < 50; ++i) f.outlet.post(replies[50 * t + i], Outlet::Place::none);
     });
   CHECK(receive_frame(f.wire, 100));
   f.wire.hang_up();
@@ -149,6 +150,8 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   f.outlet.send(pattern(10, 1));
   CHECK(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true) == 0);
 }
+
+#ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
 
 TEST_CASE("lent data come from the file's offset, behind their header") {
   Fixture f;
@@ -197,28 +200,28 @@ TEST_CASE("a lent descriptor that cannot be read gives its errno") {
   CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true) == EBADF);
   CHECK(f.wire.receive(5001).size() == 5001);
 }
+#endif
 
 TEST_CASE("a worker that waits for the client gives its place to others meanwhile, and has it back behind that") {
   Fixture f;
   f.wire.limit_send_buffer(1);
-  REQUIRE(f.executor.take_worker());
+  REQUIRE(f.workers.take());
   FakeReply reply(frame(mib, 1));
-  std::thread worker([&] { f.outlet.post(reply); });
-  while (!f.executor.take_worker()) std::this_thread::yield();
+  std::thread worker([&] { f.outlet.post(reply, Outlet::Place::has); });
+  while (!f.workers.take()) std::this_thread::yield();
   CHECK(receive_frame(f.wire, mib));
   worker.join();
   CHECK(reply.times == 1);
   // Both have one now, of a single place.
-  f.executor.give_worker_back();
-  CHECK_FALSE(f.executor.take_worker());
-  f.executor.give_worker_back();
-  CHECK(f.executor.take_worker());
+  f.workers.give_back();
+  CHECK_FALSE(f.workers.take());
+  f.workers.give_back();
+  CHECK(f.workers.take());
 }
 
 TEST_CASE("a client that takes nothing is waited for, unless others wait for memory") {
   Fixture f;
   f.wire.limit_send_buffer(1);
-  f.wire.limit_waiting(SO_SNDTIMEO, 10);
   SECTION("slow, but memory is plenty") {
     const Bytes sent = pattern(300'000, 1);
     std::thread server([&] { f.outlet.send(sent); });
@@ -227,15 +230,39 @@ TEST_CASE("a client that takes nothing is waited for, unless others wait for mem
     server.join();
     CHECK_FALSE(f.outlet.broken());
   }
-  SECTION("memory is short") {
-    auto held = f.pool.take(mib);
-    std::thread other([&] { f.pool.take(mib); });
+  SECTION("memory is short, and the client takes nothing") {
+    auto held = take(f.pool, mib);
+    std::thread other([&] { take(f.pool, mib); });
     while (!f.pool.wanted()) std::this_thread::yield();
     f.outlet.send(pattern(mib, 1));
     CHECK(f.outlet.broken());
+    CHECK(f.outlet.too_slow());
     held.reset();
     other.join();
     CHECK(f.wire.receive(mib).size() < mib);
+  }
+  SECTION("memory is short, and the client takes a little now and then") {
+    auto held = take(f.pool, mib);
+    std::thread other([&] { take(f.pool, mib); });
+    while (!f.pool.wanted()) std::this_thread::yield();
+    std::thread drips([&] {
+      while (!f.outlet.broken() && f.wire.receive(20'000).size() == 20'000)
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    });
+    f.outlet.send(pattern(4 * mib, 1));
+    CHECK(f.outlet.too_slow());
+    drips.join();
+    held.reset();
+    other.join();
+  }
+  SECTION("memory is short, but only this client wants it") {
+    auto held = take(f.pool, mib);
+    f.parts.memory.before_waiting([&] {});
+    std::thread session([&] { CHECK(f.parts.memory.take(mib) != nullptr); });
+    while (!f.pool.wanted()) std::this_thread::yield();
+    CHECK_FALSE(f.parts.memory.wanted_by_others());
+    held.reset();
+    session.join();
   }
 }
 

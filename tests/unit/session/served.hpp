@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "fake_disk.hpp"
+#include "parts.hpp"
 #include "session/transmission.hpp"
 
 namespace ashlar::host {
@@ -17,7 +18,7 @@ class Served {
         log_(*disk.exported().log.logger()),
         agreement_(disk.agreement(structured)),
         max_payload_(max_payload) {
-    wire.limit_waiting(SO_RCVTIMEO, 5);
+    wire.limit_waiting(SO_RCVTIMEO, 5);  // it idles soon
     thread_ = std::thread([this] { serve(); });
   }
   ~Served() {
@@ -55,31 +56,45 @@ class Served {
     join();
     return reason_;
   }
-  void stop() {
-    stopping_ = true;
-    ::shutdown(wire.server(), SHUT_RD);
-  }
-  Transmission::Counts counts;  // once it has ended
+  void stop() { parts_.stopping = true; }
+  Ledger::Totals counts;  // once it has ended
   std::atomic<int> idled{0};
-  BufferPool pool{64u << 20};
-  WirePair wire;
+  static constexpr std::size_t memory = 64u << 20;  // besides the session's share
+  BufferPool pool{memory + 2 * BufferPool::usual_capacity};
+
+ private:
+  Parts parts_{pool};
+
+ public:
+  WirePair& wire = parts_.wire;
 
  private:
   void serve() {
-    Executor executor(4);
-    Company company;
-    Inbox inbox(pool);
-    Transmission t(wire.server(), chain_, agreement_, inbox, stopping_,
-                   Transmission::Surroundings{.max_payload = max_payload_,
-                                              .busy_poll = {},
-                                              .pool = pool,
-                                              .executor = executor,
-                                              .company = company,
-                                              .log = log_});
-    while (t.run() == Transmission::Outcome::idle) ++idled;
+    Executor executor;
+    Workers workers(4);
+    ActiveClients clients;
+    std::atomic<bool> no_io_uring{false};
+    Transmission t(chain_, agreement_,
+                   {.socket = *parts_.socket,
+                    .waiter = parts_.waiter,
+                    .memory = parts_.memory,
+                    .inbox = parts_.inbox,
+                    .stopping = parts_.stopping,
+                    .waits_to_send = parts_.waits_to_send},
+                   {.max_payload = max_payload_,
+                    .busy_poll = {},
+                    .executor = executor,
+                    .workers = workers,
+                    .clients = clients,
+                    .no_io_uring = no_io_uring,
+                    .log = log_});
+    while (parts_.memory.claim_share() && t.run() == Transmission::Outcome::idle) {
+      ++idled;
+      if (!parts_.inbox.has_buffer()) parts_.memory.give_share_back();
+    }
     reason_ = t.reason();
-    counts = t.counts();
-    ::shutdown(wire.server(), SHUT_RDWR);  // as closing it would
+    counts = t.totals();
+    parts_.socket->abort();  // as closing it would
   }
   void join() {
     if (thread_.joinable()) thread_.join();
@@ -89,7 +104,6 @@ class Served {
   spdlog::logger& log_;
   const protocol::Agreement agreement_;
   const std::uint32_t max_payload_;
-  std::atomic<bool> stopping_{false};
   std::string reason_;
   std::thread thread_;
 };

@@ -72,7 +72,7 @@ TEST_CASE("a warm session allocates nothing for requests that are answered at on
   FakeDisk disk;
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
   SECTION("reads") {
-    check_no_allocation(disk, cmd_read, structured, length + (structured ? data_header_size : simple_reply_size));
+    check_no_allocation(disk, cmd_read, structured, length + data_header_size(structured));
   }
   SECTION("writes") { check_no_allocation(disk, cmd_write, structured, simple_reply_size); }
   SECTION("zeroes") { check_no_allocation(disk, cmd_write_zeroes, structured, simple_reply_size); }
@@ -86,14 +86,14 @@ TEST_CASE("a warm session allocates nothing for data that are lent") {
     cold.lent_cold = false;
     const std::size_t tail = structured ? chunk_header_size : 0;
     check_no_allocation(cold.disk, cmd_read, structured,
-                        length + (structured ? data_header_size : simple_reply_size) + tail);
+                        length + data_header_size(structured) + tail);
   }
   SECTION("from the disk") {
     if (!has_io_uring()) {
       WARN("there is no io_uring here: not tested");
       return;
     }
-    check_no_allocation(cold.disk, cmd_read, structured, length + (structured ? data_header_size : simple_reply_size));
+    check_no_allocation(cold.disk, cmd_read, structured, length + data_header_size(structured));
   }
   CHECK(cold.repeated == 0);
 }

@@ -1,4 +1,5 @@
-// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies.
+// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests of the session
+// are built twice: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket.
 #pragma once
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -9,13 +10,16 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "framed_socket.hpp"
 #include "protocol/codec.hpp"
+#include "socket/kernel_socket.hpp"
 
 namespace ashlar::host {
 
@@ -33,6 +37,14 @@ inline void append(Bytes& to, std::span<const std::byte> bytes) { to.insert(to.e
 
 class WirePair {
  public:
+#ifdef ASHLAR_FRAMED
+  static constexpr bool is_framed = true;
+  using ServerSocket = FramedSocket;
+#else
+  static constexpr bool is_framed = false;
+  using ServerSocket = KernelSocket;
+#endif
+
   WirePair() {
     std::signal(SIGPIPE, SIG_IGN);  // as the server does
     int fds[2];
@@ -42,7 +54,7 @@ class WirePair {
   }
   ~WirePair() {
     hang_up();
-    if (server_ >= 0) ::close(server_);
+    if (!socket_made_) ::close(server_);
   }
   WirePair(const WirePair&) = delete;
   WirePair& operator=(const WirePair&) = delete;
@@ -50,8 +62,11 @@ class WirePair {
   int server() const { return server_; }
   int client() const { return client_; }
 
-  // Hands the server's end over to the caller.
-  int release_server() { return std::exchange(server_, -1); }
+  // The server's end as a session has it. Once; what is limited before is limited anew by it.
+  std::unique_ptr<Socket> make_socket() {
+    socket_made_ = true;
+    return std::make_unique<ServerSocket>(server_);
+  }
   // The client goes away.
   void hang_up() {
     if (client_ >= 0) ::close(client_);
@@ -64,6 +79,30 @@ class WirePair {
 
   // By the client. False: the server took it no more.
   bool send(std::span<const std::byte> bytes) {
+    if (!is_framed) return send_raw(bytes);
+    Bytes wire;
+    while (!bytes.empty()) bytes = bytes.subspan(put_frame(wire, bytes));
+    return send_raw(wire);
+  }
+  // Exactly `count` bytes, by the client; fewer when the stream ends. At most `portion` at a time.
+  Bytes receive(std::size_t count, std::size_t portion = SIZE_MAX) {
+    if (!is_framed) return receive_raw(count, portion);
+    while (plain_.size() < count) {
+      const Bytes some = receive_some(std::min<std::size_t>(portion, 64 * 1024));
+      if (some.empty()) break;
+      append(wire_, some);
+      take_frames(wire_, plain_);
+    }
+    const std::size_t n = std::min(count, plain_.size());
+    const Bytes taken(plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n));
+    plain_.erase(plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n));
+    return taken;
+  }
+  // Whether the server has ended the stream and everything was read.
+  bool at_end() { return receive(1).empty(); }
+
+ private:
+  bool send_raw(std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
       const ssize_t n = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
@@ -72,8 +111,16 @@ class WirePair {
     }
     return true;
   }
-  // Exactly `count` bytes, by the client; fewer when the stream ends. At most `portion` at a time.
-  Bytes receive(std::size_t count, std::size_t portion = SIZE_MAX) {
+  // Empty: the stream has ended.
+  Bytes receive_some(std::size_t most) {
+    Bytes bytes(most);
+    ssize_t n;
+    do n = ::recv(client_, bytes.data(), bytes.size(), 0);
+    while (n < 0 && errno == EINTR);
+    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
+    return bytes;
+  }
+  Bytes receive_raw(std::size_t count, std::size_t portion) {
     Bytes bytes(count);
     std::size_t have = 0;
     while (have < count) {
@@ -85,16 +132,14 @@ class WirePair {
     bytes.resize(have);
     return bytes;
   }
-  // Whether the server has ended the stream and everything was read.
-  bool at_end() { return receive(1).empty(); }
-
- private:
   static void limit_waiting(int fd, int option, int milliseconds) {
     const timeval time{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
     ::setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
   }
 
   int server_ = -1, client_ = -1;
+  bool socket_made_ = false;
+  Bytes wire_, plain_;  // framed: received by the client, not yet a whole frame; not yet asked for
 };
 
 // One chunk of a reply; a simple reply is one without payload.

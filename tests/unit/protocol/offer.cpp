@@ -1,4 +1,4 @@
-#include "protocol/transmission.hpp"
+#include "protocol/offer.hpp"
 
 #include "catch.hpp"
 
@@ -15,13 +15,10 @@ Geometry as_read_only(Geometry g) {
   g.read_only = true;
   return g;
 }
-BlockSizes sizes(std::uint32_t minimum, std::uint32_t preferred, std::uint32_t maximum, std::uint32_t limit) {
-  return block_sizes({.size = 1 << 20, .minimum = minimum, .preferred = preferred, .maximum = maximum}, limit);
-}
 
 }  // namespace
 
-TEST_CASE("transmission: each flag has its one cause") {
+TEST_CASE("offer: each flag has its one cause") {
   CHECK(flags_of(only(rw)) == 0x001);
   CHECK(flags_of(as_read_only(only(rw))) == 0x003);
   CHECK(flags_of(only(Op::read)) == 0x003);
@@ -42,42 +39,26 @@ TEST_CASE("transmission: each flag has its one cause") {
   CHECK(flags_of(only(rw | Ops{Op::extents}, Flag::may_trim | Flag::req_one | Flag::shortcuts)) == 0x001);
 }
 
-TEST_CASE("transmission: a read-only export offers nothing that writes") {
+TEST_CASE("offer: a read-only export offers nothing that writes") {
   CHECK(flags_of(as_read_only(only(Ops::known(), Flag::promises)), true) == 0x487);
   CHECK(flags_of(only(Ops::known(), Flag::promises), true) == 0xced);
 }
 
-TEST_CASE("transmission: block sizes within the rules of the text") {
-  CHECK(sizes(1, 4096, 0, 32 << 20) == BlockSizes{1, 4096, 32 << 20});
-  CHECK(sizes(512, 4096, 1 << 20, 32 << 20) == BlockSizes{512, 4096, 1 << 20});
-  CHECK(sizes(512, 4096, 64 << 20, 32 << 20) == BlockSizes{512, 4096, 32 << 20});
-  CHECK(sizes(1, 1, 0, 1 << 20) == BlockSizes{1, 512, 1 << 20});                   // at least 512
-  CHECK(sizes(65536, 4096, 0, 1 << 20) == BlockSizes{65536, 65536, 1 << 20});      // at least the minimum
-  CHECK(sizes(1, 4 << 20, 1 << 20, 32 << 20) == BlockSizes{1, 1 << 20, 1 << 20});  // fits in a request
-  CHECK(sizes(1, 4 << 20, 0, 3 << 20) == BlockSizes{1, 2 << 20, 3 << 20});
-  CHECK(sizes(4096, 4096, 100, 1 << 20) == BlockSizes{4096, 4096, 4096});  // at least the preferred
-}
-
-TEST_CASE("transmission: which block sizes need not be told") {
-  CHECK(are_default({1, 4096, 32 << 20}));
-  CHECK(are_default({1, 4096, 64 << 20}));
-  CHECK_FALSE(are_default({1, 4096, (32 << 20) - 1}));
-  CHECK_FALSE(are_default({512, 4096, 32 << 20}));
-  CHECK_FALSE(are_default({1, 65536, 32 << 20}));
-}
-
-TEST_CASE("transmission: the rules for requests are what was told to the client") {
+TEST_CASE("offer: the rules for requests are what was told to the client") {
   const Geometry geometry = {.size = 12345, .flags = Flag::fua, .minimum = 512, .preferred = 1024, .maximum = 65536};
   const Agreement agreement = {
       .structured_replies = true, .base_allocation = true, .allocation_context = 1, .transmission_flags = 0x4d};
   const Admission in = admission_for(geometry, agreement, 32 << 20);
   CHECK(in.size == 12345);
   CHECK(in.minimum == 512);
-  CHECK(in.max_payload == 65536);
+  CHECK(in.max_payload == 65536);  // of the layers
   CHECK(in.transmission_flags == 0x4d);
   CHECK(in.structured);
   CHECK(in.base_allocation);
   CHECK(in.offered == Flag::fua);
+  // Longer requests than told are let through, but none that the layers would not take.
+  CHECK(admission_for({.size = 1 << 30}, agreement, {}).max_payload == 64 << 20);
+  CHECK(admission_for({.size = 1 << 30, .maximum = 48 << 20}, agreement, {}).max_payload == 48 << 20);
   const Admission plain = admission_for(geometry, {}, 32 << 20);
   CHECK_FALSE(plain.structured);
   CHECK_FALSE(plain.base_allocation);

@@ -1,13 +1,12 @@
-// Transmission: what is told to the client of a chain ("Transmission flags", "Size constraints"). Exactly what the
-// chain offers.
+// Offer: what is told to the client of a chain ("Transmission flags"). Exactly what the chain offers.
 #pragma once
-#include <algorithm>
 #include <ashlar/geometry.hpp>
-#include <bit>
 #include <cstdint>
 
 #include "protocol/admission.hpp"
+#include "protocol/block_sizes.hpp"
 #include "protocol/handshake.hpp"
+#include "protocol/reply_style.hpp"
 #include "protocol/wire.hpp"
 
 namespace ashlar::protocol {
@@ -32,38 +31,20 @@ constexpr std::uint16_t transmission_flags(const Geometry& geometry, bool struct
   return static_cast<std::uint16_t>(flags);
 }
 
-struct BlockSizes {
-  std::uint32_t minimum;      // bytes, a power of two, 1..65536
-  std::uint32_t preferred;    // bytes, a power of two, >= max(minimum, 512)
-  std::uint32_t max_payload;  // bytes, >= preferred: largest read or write
-  friend constexpr bool operator==(const BlockSizes&, const BlockSizes&) = default;
-};
-
-// `limit`: the server's own limit on payloads, in bytes. A preferred size too large for one request is lowered until it
-// fits.
-constexpr BlockSizes block_sizes(const Geometry& geometry, std::uint32_t limit) {
-  const std::uint32_t fits = geometry.maximum == 0 ? limit : std::min(limit, geometry.maximum);
-  const std::uint32_t least = std::max(geometry.minimum, least_preferred);
-  const std::uint32_t preferred = std::max(std::bit_floor(std::min(geometry.preferred, fits)), least);
-  return {geometry.minimum, preferred, std::max(fits, preferred)};
-}
-
-// Whether a client that was told nothing would assume these.
-constexpr bool are_default(const BlockSizes& sizes) {
-  return sizes.minimum == default_minimum && sizes.preferred == default_preferred &&
-         sizes.max_payload >= default_max_payload;
-}
-
-// The rules for the requests of one client, from its export's geometry and what was agreed on; `limit` as above.
-inline Admission admission_for(const Geometry& geometry, const Agreement& agreement, std::uint32_t limit) {
-  const BlockSizes sizes = block_sizes(geometry, limit);
+// The rules for the requests of one client, from its export's geometry, what was agreed on and the server's limits.
+inline Admission admission_for(const Geometry& geometry, const Agreement& agreement, PayloadLimits limits) {
+  const BlockSizes sizes = block_sizes(geometry, limits);
   return {.size = geometry.size,
           .minimum = sizes.minimum,
-          .max_payload = sizes.max_payload,
+          .max_payload = sizes.accepted,
           .transmission_flags = agreement.transmission_flags,
           .structured = agreement.structured_replies,
           .base_allocation = agreement.base_allocation,
           .offered = geometry.flags};
+}
+
+inline ReplyStyle reply_style_for(const Agreement& agreement) {
+  return ReplyStyle(agreement.structured_replies ? ReplyStyle::Kind::structured : ReplyStyle::Kind::simple);
 }
 
 }  // namespace ashlar::protocol

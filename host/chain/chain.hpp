@@ -1,0 +1,77 @@
+// Chain: the layers of an export, opened for one connection.
+#pragma once
+#include <ashlar/geometry.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "chain/activity.hpp"
+#include "chain/joint.hpp"
+
+namespace ashlar::host {
+
+class Export;
+class Layer;
+struct Layers;
+
+// Owned by one connection; the export outlives it.
+class Chain {
+ public:
+  Chain(const Export& of, Layers& layers);
+  ~Chain();  // closes from the top down
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+
+  // What the top offers, cut to what a read-only export allows. Fixed at open.
+  const Geometry& geometry() const { return geometry_; }
+  // What each layer offers, from the client's side down.
+  std::vector<Geometry> geometries() const;
+  const Export& exported() const { return export_; }
+
+  // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is
+  // serial]
+  int process(ashlar_io& io) { return serial_ ? process_serial(io) : call(io); }
+  // While it lives, the calling thread counts as inside the plugin: to stand around reading what a read has lent. [any
+  // thread]
+  Inside reading_lent(std::uint64_t offset, std::uint64_t length);
+
+ private:
+  friend class Export;
+  struct Opened {
+    explicit Opened(const Layer& of) : layer(of) {}
+    const Layer& layer;
+    ashlar_device device{};
+    ashlar_geometry geometry{};
+    ashlar_open how{};
+    std::optional<Joint> joint;  // for the layer above
+  };
+  // `read_only`: the export will not be written to. Throws OpenError, Stopped; what was opened before stays open until the
+  // destructor.
+  void open_on_top(const Layer& layer, bool read_only);
+  void finish(bool read_only);
+  int process_serial(ashlar_io& io);
+  int call(ashlar_io& io);
+
+  const Export& export_;
+  Layers& layers_;
+  const bool serial_;
+  Activity& activity_;
+  std::vector<std::unique_ptr<Opened>> opened_;  // bottom first
+  ashlar_device top_{};
+  const LayerName* top_name_ = nullptr;
+  Geometry geometry_;
+};
+
+inline int Chain::call(ashlar_io& io) {
+  if ((io.flags & ASHLAR_NOWAIT) == 0) {
+    const Inside inside(activity_, *top_name_, io);
+    return top_.process(top_.self, &io);
+  }
+  Note& note = activity_.note();
+  note.enter(*top_name_, io);
+  const int status = top_.process(top_.self, &io);
+  note.leave();
+  return status;
+}
+
+}  // namespace ashlar::host

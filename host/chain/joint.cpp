@@ -1,0 +1,44 @@
+#include "chain/joint.hpp"
+
+namespace ashlar::host {
+namespace {
+
+const Joint& joint(void* self) { return *static_cast<const Joint*>(self); }
+
+}  // namespace
+
+Joint::Joint(const ashlar_device& below, const LayerName& layer, Activity& activity)
+    : below_(below),
+      layer_(layer),
+      activity_(activity),
+      device_{sizeof(ashlar_device), 0, this, &Joint::describe, &Joint::process, &Joint::close, &Joint::extension} {}
+
+// A request that must not block costs a few instructions here and no return: the call of the layer below is a jump. So
+// nobody notes when it comes back to the filter above, and of such a request the layer is known that it has reached
+// last.
+std::int32_t Joint::process(void* self, ashlar_io* io) {
+  const Joint& here = joint(self);
+  if ((io->flags & ASHLAR_NOWAIT) == 0) return here.process_noted(*io);
+  if (Note* note = detail::this_threads_note; note != nullptr) note->reach(here.layer_, *io);
+  return here.below_.process(here.below_.self, io);
+}
+
+[[gnu::noinline]] std::int32_t Joint::process_noted(ashlar_io& io) const {
+  const Inside inside(activity_, layer_, io);
+  return below_.process(below_.self, &io);
+}
+
+std::int32_t Joint::describe(void* self, ashlar_geometry* out, ashlar_error* error) {
+  const Joint& here = joint(self);
+  return here.below_.describe(here.below_.self, out, error);
+}
+
+// It is the host that closes the layers, each once.
+void Joint::close(void*) {}
+
+const void* Joint::extension(void* self, const char* id) {
+  const Joint& here = joint(self);
+  return here.below_.extension != nullptr ? here.below_.extension(here.below_.self, id) : nullptr;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,64 @@
+// Layer: a module with the parameters that the config gives it.
+#pragma once
+#include <spdlog/logger.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "chain/activity.hpp"
+#include "chain/open_error.hpp"
+#include "config/config.hpp"
+#include "log/log.hpp"
+#include "module/registry.hpp"
+#include "module/values.hpp"
+
+namespace ashlar::host {
+
+// The layer of `type` in an export, as the log names it.
+LayerName layer_name(const std::string& export_name, ModuleKind kind, const std::string& type);
+// It in words: export "disk": filter "log".
+std::string who(const LayerName& layer);
+
+// One layer of an export: a module with its parameters. Destroyed with the export, before its library is let go.
+class Layer {
+ public:
+  // Checks the parameters, and calls nothing of the module. Throws ConfigError.
+  Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, LayerConfig layer,
+        bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity);
+  ~Layer();
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
+
+  // Creates the layer; called once, before the layer is opened. Throws OpenError with the module's text, Stopped.
+  void create();
+
+  const Library& library() const { return *library_; }
+  const char* type() const { return library_->module().name; }
+  bool implicit() const { return implicit_; }
+  void* instance() const { return instance_; }
+  const LayerName& name() const { return name_; }
+  // What to throw when the module has answered `status` and said `cause`.
+  OpenError refused(std::int32_t status, const std::string& cause) const;
+
+ private:
+  std::shared_ptr<const Library> library_;
+  Activity& activity_;
+  const LayerName& name_;
+  const LayerConfig config_;
+  bool implicit_;
+  Values values_;
+  ModuleLog log_;
+  bool created_ = false;
+  void* instance_ = nullptr;
+};
+
+// The layers of an export.
+struct Layers {
+  std::vector<std::unique_ptr<Layer>> all;  // from the client's side down; the last is the plugin
+  bool serial = false;                      // one call at a time into all of them, because one wants it so
+  std::mutex serial_mutex;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,41 @@
+// BufferPool: where buffers come from. Every byte of capacity that it has given out counts against one limit, whatever the buffer's
+// size and whoever has it; some that nobody uses are kept, because new memory costs more than copying into it.
+#pragma once
+#include <memory>
+
+#include "session/buffer.hpp"
+#include "session/memory_limit.hpp"
+
+namespace ashlar::host {
+
+class BufferPool {
+ public:
+  // Buffers come in these capacities, and above them in whole pages.
+  static constexpr std::size_t small_capacity = 16 * 1024;
+  static constexpr std::size_t usual_capacity = 256 * 1024;
+
+  // `limit`: bytes of all buffers together; see MemoryLimit.
+  explicit BufferPool(std::size_t limit);
+
+  // A buffer of at least `capacity` bytes; null when the limit leaves no room for it, or others wait. It goes back to the pool, or to
+  // the system, when its last owner lets go. Throws std::bad_alloc. [any thread]
+  std::shared_ptr<Buffer> try_take(std::size_t capacity);
+  // As try_take, out of `bytes_to_claim(capacity)` that the caller has claimed from limit(). When it throws, they are given back.
+  std::shared_ptr<Buffer> take_claimed(std::size_t capacity);
+  static std::size_t bytes_to_claim(std::size_t capacity);
+  // A buffer of the usual capacity that counts nothing, because its bytes are claimed from limit() by the caller until it is back.
+  // `in_use` is set to false then; it lives as long as the buffer does. Throws std::bad_alloc. [any thread]
+  std::shared_ptr<Buffer> take_usual_uncounted(std::atomic<bool>& in_use);
+
+  MemoryLimit& limit();
+  // Gives what is kept for later to the system: for who is about to wait for memory. [any thread]
+  void drop_kept();
+  // Whether somebody waits for memory: who has some that he does not need should give it back. [any thread]
+  bool wanted() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,65 @@
+// MemoryUse: the memory that one session has of the pool, and how it waits for more without ever making others wait for good.
+//
+// A session that talks has a share: two buffers of the usual capacity, one for what it receives and one for its replies. It claims
+// both before it receives, holding nothing. Everything beyond (a large request or reply, what reads from the disk or jobs fill) is
+// claimed one by one. Who waits for that holds its share and what ends by itself, that is the memory of jobs and of reads from the
+// disk, but no other large buffer; so somebody can always go on.
+#pragma once
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "session/buffer_pool.hpp"
+#include "session/waiter.hpp"
+
+namespace ashlar::host {
+
+// All members but the destructor's buffers are for the session's thread.
+class MemoryUse final : private MemoryLimit::Waiting {
+ public:
+  // `stopping`: ends every wait.
+  MemoryUse(BufferPool& pool, Waiter& waiter, Socket& socket, const std::atomic<bool>& stopping)
+      : pool_(pool), waiter_(waiter), socket_(socket), stopping_(stopping) {}
+  ~MemoryUse() { give_share_back(); }
+  MemoryUse(const MemoryUse&) = delete;
+  MemoryUse& operator=(const MemoryUse&) = delete;
+
+  // Claims the share, or waits for it. False: the server stops, or the client has gone.
+  bool claim_share();
+  bool has_share() const { return has_share_; }
+  // Gives the share back, unless one of its buffers is in use.
+  void give_share_back();
+
+  // A buffer of the share. Null: both are in use.
+  std::shared_ptr<Buffer> usual();
+  // A buffer of at least `capacity` bytes beyond the share; null: there is no room for it now. Throws std::bad_alloc.
+  std::shared_ptr<Buffer> try_take(std::size_t capacity) { return pool_.try_take(capacity); }
+  // As try_take(), but waits; null: the server stops, or the client has gone. What must not be held meanwhile is given back first by
+  // the function that was set with before_waiting(). Of the usual capacity, it may be one of the share that has come free.
+  std::shared_ptr<Buffer> take(std::size_t capacity);
+  void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
+
+  // Whether another session waits for memory. [any thread]
+  bool wanted_by_others() const {
+    return pool_.limit().waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u);
+  }
+
+ private:
+  static constexpr std::size_t share_bytes = 2 * BufferPool::usual_capacity;
+  void granted() noexcept override { waiter_.wake(); }
+  bool share_is_free() const;
+  template <class Else>
+  bool wait_for(std::size_t bytes, Else otherwise);
+
+  BufferPool& pool_;
+  Waiter& waiter_;
+  Socket& socket_;
+  const std::atomic<bool>& stopping_;
+  std::function<void()> give_back_;
+  std::atomic<bool> waits_{false};
+  bool has_share_ = false;
+  std::atomic<bool> in_use_[2] = {};
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,57 @@
+// Waiter: the one place where a session's thread waits: for its client, for reads from the disk, for other threads, for time.
+#pragma once
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+
+#include "session/inbox.hpp"
+#include "session/poller.hpp"
+#include "socket/socket.hpp"
+
+namespace ashlar::host {
+
+class ColdReads;
+
+class Waiter {
+ public:
+  explicit Waiter(Socket& socket) : socket_(socket) {}
+  ~Waiter();
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
+  // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's thread]
+  void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
+
+  // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from the disk was
+  // done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
+  ssize_t receive(Inbox& inbox, Poller& poller);
+  // As receive(), but leaves what has come where it is; returns whether there is something. [the session's thread]
+  bool for_input();
+
+  // Waits until `done()`. It is asked first, after each wake(), and every Socket::patience. [the session's thread]
+  template <class Done>
+  void until(Done done) {
+    for (;;) {
+      listening_.store(true, std::memory_order_seq_cst);  // before done() looks: what changes behind it wakes
+      if (done()) break;
+      wait_for_others();
+    }
+    listening_.store(false, std::memory_order_relaxed);
+  }
+  // Makes until() ask again. Costs next to nothing when it does not wait. [any thread]
+  void wake() noexcept;
+
+ private:
+  void wait_for_others();
+  int event();
+
+  Socket& socket_;
+  ColdReads* reads_ = nullptr;
+  std::atomic<bool> listening_{false};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool woken_ = false;
+  int event_ = -1;  // eventfd(2): wakes a thread that waits for the disk; made when first needed
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,29 @@
+// Workers: how many requests of all clients together may run on threads of their own. A place is given back only by who has it.
+#pragma once
+#include <atomic>
+
+namespace ashlar::host {
+
+// All members: [any thread]
+class Workers {
+ public:
+  explicit Workers(unsigned most) : most_(most), free_(static_cast<int>(most)) {}
+
+  unsigned most() const { return most_; }
+  // Takes a place; false: all are taken.
+  bool take() {
+    int free = free_.load(std::memory_order_relaxed);
+    while (free > 0)
+      if (free_.compare_exchange_weak(free, free - 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+    return false;
+  }
+  void give_back() { free_.fetch_add(1, std::memory_order_release); }
+  // Takes a place again that was given back for a while, even if that makes one too many.
+  void retake() { free_.fetch_sub(1, std::memory_order_acquire); }
+
+ private:
+  const unsigned most_;
+  std::atomic<int> free_;  // below 0 while some were retaken beyond the limit
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,89 @@
+#include "socket/peer.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+
+namespace ashlar::host {
+namespace {
+
+struct Endpoint {
+  std::string address;
+  std::uint16_t port = 0;
+  bool loopback = false;
+};
+
+bool is_loopback(const in_addr& address) { return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET; }
+
+Endpoint endpoint_of(const sockaddr_in& in) {
+  std::array<char, INET_ADDRSTRLEN> text{};
+  ::inet_ntop(AF_INET, &in.sin_addr, text.data(), text.size());
+  return {text.data(), ntohs(in.sin_port), is_loopback(in.sin_addr)};
+}
+
+// A client that came by IPv4 to a socket of both kinds has its IPv4 address within an IPv6 one.
+Endpoint endpoint_of(const sockaddr_in6& in6) {
+  if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr)) {
+    sockaddr_in in{};
+    in.sin_port = in6.sin6_port;
+    in.sin_addr.s_addr = in6.sin6_addr.s6_addr32[3];
+    return endpoint_of(in);
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  ::inet_ntop(AF_INET6, &in6.sin6_addr, text.data(), text.size());
+  return {text.data(), ntohs(in6.sin6_port), IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr) != 0};
+}
+
+using NameCall = int (*)(int, sockaddr*, socklen_t*);
+
+// The address of one end of a tcp socket; empty: not known, as of a client that has gone already.
+Endpoint endpoint_of(int fd, NameCall name) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (name(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  if (storage.ss_family == AF_INET) return endpoint_of(reinterpret_cast<const sockaddr_in&>(storage));
+  if (storage.ss_family == AF_INET6) return endpoint_of(reinterpret_cast<const sockaddr_in6&>(storage));
+  return {};
+}
+
+Peer unix_peer(int fd) {
+  Peer peer;
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) return peer;
+  peer.uid = credentials.uid;
+  peer.gid = credentials.gid;
+  peer.pid = credentials.pid;
+  return peer;
+}
+
+}  // namespace
+
+Peer peer_of(int fd) {
+  int family = AF_UNIX;
+  socklen_t size = sizeof family;
+  ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  if (family == AF_UNIX) return unix_peer(fd);
+
+  const Endpoint theirs = endpoint_of(fd, ::getpeername), ours = endpoint_of(fd, ::getsockname);
+  Peer peer;
+  peer.transport = Peer::Transport::tcp;
+  peer.address = theirs.address;
+  peer.port = theirs.port;
+  peer.local = theirs.loopback || (!theirs.address.empty() && theirs.address == ours.address);
+  return peer;
+}
+
+std::string describe(const Peer& peer) {
+  if (peer.transport == Peer::Transport::tcp) {
+    if (peer.address.empty()) return "tcp";
+    const bool v6 = peer.address.find(':') != std::string::npos;
+    return "tcp:" + (v6 ? "[" + peer.address + "]" : peer.address) + ":" + std::to_string(peer.port);
+  }
+  if (peer.pid < 0) return "unix";
+  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
+}
+
+}  // namespace ashlar::host

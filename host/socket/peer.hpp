@@ -1,0 +1,29 @@
+// Peer: who a client is, as a value.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace ashlar::host {
+
+struct Peer {
+  enum class Transport : std::uint8_t { unix_socket, tcp };
+
+  Transport transport = Transport::unix_socket;
+  // tcp: the numeric address, IPv4 ones in dotted form also on an IPv6 socket, and the port; unix: empty and 0.
+  std::string address;
+  std::uint16_t port = 0;
+  // unix: of the process that connected (unix(7), SO_PEERCRED); -1: not known.
+  std::int64_t uid = -1;
+  std::int64_t gid = -1;
+  std::int64_t pid = -1;
+  // Whether the client runs on this machine.
+  bool local = true;
+};
+
+// The client of the connected socket `fd`, as far as the kernel can tell. [any thread]
+Peer peer_of(int fd);
+
+// The client in words, for the log: "tcp:127.0.0.1:4711", "tcp:[::1]:4711", "unix:pid=1,uid=0".
+std::string describe(const Peer& peer);
+
+}  // namespace ashlar::host

@@ -1,0 +1,88 @@
+// The loop goes on while its thread gets no memory.
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "matchers.hpp"
+#include "server/house.hpp"
+
+namespace {
+
+thread_local bool starved = false;  // the thread gets no memory
+std::atomic<int> refused{0};
+
+void* get(std::size_t size) {
+  if (!starved) return std::malloc(size);
+  ++refused;
+  return nullptr;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  if (void* memory = get(size)) return memory;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return get(size); }
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
+
+namespace ashlar::host {
+
+using namespace protocol;
+
+TEST_CASE("without memory new clients are closed; those who are there are served, come and go as before") {
+  House house;
+  house.open();
+  WirePair busy, idle, leaves, early, late;
+  std::promise<void> inside, release;
+  house.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_TRIM) {
+      inside.set_value();
+      release.get_future().wait();
+    }
+    return 0;
+  };
+  for (WirePair* wire : {&busy, &idle, &leaves}) {
+    house.add(*wire);
+    REQUIRE(enter(*wire));
+  }
+  busy.send(request(cmd_trim, 1, 4096));
+  inside.get_future().wait();
+  let_it_idle();
+
+  house.call([] { return starved = true; });
+  house.add(early);
+  CHECK(early.at_end());
+  CHECK(refused != 0);
+  for (int round = 0; round < 3; ++round) {
+    idle.send(request(cmd_flush, 2, 0));
+    CHECK(idle.receive(simple_reply_size).size() == simple_reply_size);
+    let_it_idle();
+  }
+  release.set_value();
+  CHECK(busy.receive(simple_reply_size).size() == simple_reply_size);
+  leaves.hang_up();
+  while (house.call([&] { return house.connections->size(); }) != 2) std::this_thread::yield();
+
+  house.call([] { return starved = false; });
+  house.add(late);
+  CHECK(enter(late));
+}
+
+TEST_CASE("without memory the server stops as it should") {
+  House house;
+  house.open();
+  WirePair idle, silent;
+  house.add(silent);
+  house.add(idle);
+  REQUIRE(enter(idle));
+  let_it_idle();
+  house.call([] { return starved = true; });
+  house.stop();
+  CHECK(idle.at_end());
+  CHECK(silent.receive(greeting_size + 1).size() == greeting_size);
+}
+
+}  // namespace ashlar::host
