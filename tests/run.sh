@@ -4,8 +4,8 @@
 #   tests/run.sh [--preset release|debug|asan|tsan] [-R REGEX]
 #
 # -R runs only the tests whose name matches (as ctest's). JOBS sets how many compilers and tests run at once (default: one per
-# processor). With CI=true warnings are errors. Tests that mount file systems or make loop devices need root; without it they
-# are reported as skipped.
+# processor). Tests that mount file systems or make loop devices need root; without it they are reported as skipped. With CI=true
+# warnings are errors, and so are skipped tests, but for those that tests/skipped.sh lists.
 set -eu
 
 usage() {
@@ -41,8 +41,13 @@ werror=OFF
 cmake --preset "$preset" -DASHLAR_TESTS=ON -DASHLAR_WERROR=$werror
 cmake --build "$build" -j "$jobs"
 
-# The last lines printed are ctest's own summary. A filter that matches no test is a mistake, not a success.
-if [ -n "$regex" ]; then
-  exec ctest --preset "$preset" -j "$jobs" --no-tests=error -R "$regex"
+# ctest prints its own summary last. A filter that matches no test is a mistake, not a success.
+results=$PWD/$build/ctest-results.xml
+set -- --preset "$preset" -j "$jobs" --no-tests=error --output-junit "$results"
+[ -z "$regex" ] || set -- "$@" -R "$regex"
+code=0
+ctest "$@" || code=$?
+if [ "${CI:-}" = true ] && ! tests/skipped.sh "$results" "$preset"; then
+  [ "$code" != 0 ] || code=1
 fi
-exec ctest --preset "$preset" -j "$jobs" --no-tests=error
+exit "$code"

@@ -84,7 +84,8 @@ Geometry Align::describe() {
   // A read that may answer with holes or lend is passed on only when it is aligned already. Its holes may be finer than
   // our blocks; that is right only where we have none.
   const bool holes = layer_.rmw || below().minimum == layer_.block;
-  Geometry g = offer(Flag::nowait | Flag::may_lend | Flag::may_lend_cold | (holes ? Flag::may_hole : Flag::none));
+  const Flags lending = Flag::may_lend | Flag::may_lend_cold | Flag::lend_only;
+  Geometry g = offer(Flag::nowait | lending | (holes ? Flag::may_hole : Flag::none));
   g.minimum = layer_.rmw ? 1 : layer_.block;
   g.preferred = std::max(layer_.block, g.preferred);
   if (!layer_.rmw) return g;
@@ -113,6 +114,7 @@ Status Align::aligned(Io& io) noexcept {
 }
 
 Status Align::read(Io& io) noexcept {
+  if (io.has(Flag::lend_only)) return Status::would_block();
   const Blocks::Parts parts = blocks_.split(range(io));
   const Flags flags = io.flags() & Flag::nowait;
   Bounce bounce(blocks_.block);

@@ -30,9 +30,9 @@ void ColdReads::Closer::operator()(io_uring* ring) const {
   delete ring;
 }
 
-ColdReads::ColdReads(Socket& socket, Replier& replier, Outlet& outlet, MemoryUse& memory, Ledger& ledger,
+ColdReads::ColdReads(Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger,
                      std::atomic<bool>& no_io_uring)
-    : socket_(socket), replier_(replier), outlet_(outlet), memory_(memory), ledger_(ledger), no_io_uring_(no_io_uring) {
+    : socket_(socket), runner_(runner), outlet_(outlet), memory_(memory), ledger_(ledger), no_io_uring_(no_io_uring) {
   done_.reserve(most_sent_at_once);
   parts_.reserve(most_sent_at_once);
 }
@@ -74,12 +74,12 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
     free_.push_back(all_.back().get());
   }
   Read* const read = free_.back();
-  const std::size_t size = replier_.paged_room(asked);
+  const std::size_t size = runner_.paged_room(asked);
   if (!read->answer || read->answer->capacity() < size) read->answer = memory_.try_take(size);
   if (!read->answer) return false;
   free_.pop_back();
   read->asked = asked;
-  read->data = read->answer->data() + replier_.paged_offset() + replier_.data_offset();
+  read->data = read->answer->data() + runner_.paged_offset() + runner_.data_offset();
   io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
   ::io_uring_prep_read(sqe, fd, read->data, asked.request.length, offset);
   ::io_uring_sqe_set_data(sqe, read);
@@ -164,8 +164,8 @@ void ColdReads::send_done() {
   if (done_.empty()) return;
   parts_.clear();
   for (Read* read : done_) {
-    std::byte* const at = read->data - replier_.data_offset();
-    parts_.push_back({at, replier_.lay_out_header(read->asked, at) + read->asked.request.length});
+    std::byte* const at = read->data - runner_.data_offset();
+    parts_.push_back({at, runner_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   outlet_.send(parts_);
   for (Read* read : done_) {

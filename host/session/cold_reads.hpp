@@ -8,7 +8,7 @@
 #include "session/buffer.hpp"
 #include "session/ledger.hpp"
 #include "session/outlet.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 struct io_uring;
 struct io_uring_sqe;
@@ -21,7 +21,7 @@ class ColdReads {
 
   // All members are for one thread only: the kernel wants it so. `no_io_uring` is set where the system does not allow io_uring, so
   // that nobody tries again.
-  ColdReads(Socket& socket, Replier& replier, Outlet& outlet, MemoryUse& memory, Ledger& ledger, std::atomic<bool>& no_io_uring);
+  ColdReads(Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger, std::atomic<bool>& no_io_uring);
   ~ColdReads();  // waits for the reads that are under way, and drops them
   ColdReads(const ColdReads&) = delete;
   ColdReads& operator=(const ColdReads&) = delete;
@@ -57,7 +57,7 @@ class ColdReads {
   void end(Read* read);
 
   Socket& socket_;
-  Replier& replier_;
+  RequestRunner& runner_;
   Outlet& outlet_;
   MemoryUse& memory_;
   Ledger& ledger_;

@@ -35,9 +35,9 @@ class Jobs::Job final : public Task, public Posted {
   friend class Jobs;
   void execute(Outlet::Place place) noexcept {
     const Needs& needs = jobs_.needs_;
-    at_ = answer_ ? answer_->data() + needs.replier.paged_offset() : short_answer_.data();
-    reply_ = needs.stopping.load(std::memory_order_relaxed) ? needs.replier.settle(refused_by_stop(asked_), at_)
-                                                            : needs.replier.run(asked_, at_, Flag::none);
+    at_ = answer_ ? answer_->data() + needs.runner.paged_offset() : short_answer_.data();
+    reply_ = needs.stopping.load(std::memory_order_relaxed) ? needs.runner.settle(refused_by_stop(asked_), at_)
+                                                            : needs.runner.run(asked_, at_, Flag::none);
     payload_.release();
     needs.outlet.post(*this, place);  // may end in sent() at once: nothing of this job is touched behind it
   }
@@ -60,7 +60,7 @@ Jobs::~Jobs() { drain(); }
 bool Jobs::brings_data(const Asked& asked) { return asked.verdict.op == Op::read || asked.verdict.op == Op::extents; }
 
 std::size_t Jobs::bytes_of(const Asked& asked) const {
-  return brings_data(asked) ? needs_.replier.paged_room(asked) : asked.verdict.payload;
+  return brings_data(asked) ? needs_.runner.paged_room(asked) : asked.verdict.payload;
 }
 
 bool Jobs::has_room(std::size_t bytes) {

@@ -8,7 +8,7 @@
 #include "session/executor.hpp"
 #include "session/ledger.hpp"
 #include "session/outlet.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 #include "session/waiter.hpp"
 #include "session/workers.hpp"
 
@@ -21,7 +21,7 @@ class Jobs {
 
   // What jobs need of their session and of the server.
   struct Needs {
-    Replier& replier;
+    RequestRunner& runner;
     Outlet& outlet;
     MemoryUse& memory;
     Waiter& waiter;

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <cstdint>
 
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 namespace ashlar::host {
 

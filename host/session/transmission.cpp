@@ -31,10 +31,10 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       inbox_(connection.inbox),
       stopping_(connection.stopping),
       server_(server),
-      replier_(chain, agreement, server.max_payload, server.log),
+      runner_(chain, agreement, server.max_payload, server.log),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
       replies_(outlet_, memory_),
-      jobs_({.replier = replier_,
+      jobs_({.runner = runner_,
              .outlet = outlet_,
              .memory = memory_,
              .waiter = waiter_,
@@ -55,7 +55,7 @@ class Transmission::Running {
   explicit Running(Transmission& of) : of_(of) {
     const Server& server = of.server_;
     of.poller_.emplace(server.clients, server.busy_poll);
-    of.cold_.emplace(of.socket_, of.replier_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
+    of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
     of.waiter_.serve_meanwhile(&*of.cold_);
   }
   ~Running() {
@@ -105,7 +105,7 @@ bool Transmission::serve_next(Served& served) {
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
   asked.arrived = received_at_;
-  asked.verdict = admit(asked.request, replier_.admission());
+  asked.verdict = admit(asked.request, runner_.admission());
   if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
   if (served != Served::all) return false;
   if (is_stopping()) asked = refused_by_stop(asked);
@@ -138,8 +138,8 @@ bool Transmission::drained() {
 }
 
 void Transmission::refuse(const Asked& asked) {
-  std::byte* const at = replies_.room(replier_.room(asked));
-  if (at != nullptr) laid_out(asked, replier_.settle(asked, at));
+  std::byte* const at = replies_.room(runner_.room(asked));
+  if (at != nullptr) laid_out(asked, runner_.settle(asked, at));
 }
 
 // Behind each wait for memory, which may have moved what was received.
@@ -148,11 +148,27 @@ void Transmission::find_payload(Asked& asked) const {
 }
 
 void Transmission::serve(Asked& asked) {
-  if (!replier_.can_nowait()) return hand_over(asked);
-  std::byte* const at = replies_.room(replier_.room(asked));
+  if (!runner_.can_nowait()) return hand_over(asked);
+  if (serve_without_memory(asked)) return;
+  std::byte* const at = replies_.room(runner_.room(asked));
   if (at == nullptr) return refuse(refused_by_stop(asked));
   find_payload(asked);
-  const Reply reply = replier_.run(asked, at, shortcuts());
+  follow_up(asked, runner_.run(asked, at, shortcuts()));
+}
+
+// A large read whose data need not pass through here claims no memory for them. False: it has to run as others do.
+bool Transmission::serve_without_memory(const Asked& asked) {
+  const bool large = asked.verdict.op == Op::read && runner_.room(asked) > BufferPool::usual_capacity;
+  if (!large || !shortcuts().has(Flag::may_lend)) return false;
+  std::byte* const at = replies_.room(RequestRunner::lend_room);
+  if (at == nullptr) return false;
+  const Reply reply = runner_.try_lend(asked, at);
+  if (reply.kind == Reply::Kind::would_block) return false;
+  follow_up(asked, reply);
+  return true;
+}
+
+void Transmission::follow_up(const Asked& asked, const Reply& reply) {
   switch (reply.kind) {
     case Reply::Kind::ready: return laid_out(asked, reply);
     case Reply::Kind::lent: return sends_files_ ? serve_lent(asked, reply) : serve_cold(asked, reply);
@@ -183,9 +199,9 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
-  const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, replier_.structured());
+  const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   held_.sent();
-  replies_.add(replier_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
+  replies_.add(runner_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
   ledger_.finished(asked, wire_error(error, false), Ledger::By::session);
 }
 

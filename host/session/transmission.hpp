@@ -16,7 +16,7 @@
 #include "session/outlet.hpp"
 #include "session/pace.hpp"
 #include "session/poller.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 #include "session/reply_batch.hpp"
 #include "session/waiter.hpp"
 
@@ -71,6 +71,8 @@ class Transmission {
   void refuse(const Asked& asked);
   void find_payload(Asked& asked) const;
   void serve(Asked& asked);
+  bool serve_without_memory(const Asked& asked);
+  void follow_up(const Asked& asked, const Reply& reply);
   Flags shortcuts() const;
   void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
@@ -101,7 +103,7 @@ class Transmission {
   const std::atomic<bool>& stopping_;
   const Server server_;
   Ledger ledger_;
-  Replier replier_;
+  RequestRunner runner_;
   Outlet outlet_;
   ReplyBatch replies_;
   Jobs jobs_;

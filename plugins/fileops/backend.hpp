@@ -87,6 +87,7 @@ class Backend {
   std::uint64_t size_now();
 
   // read_write.cpp
+  Status lend(Io& io) noexcept;
   Status read_part(std::byte* into, Range range, bool nowait) noexcept;
   Status read_now(std::byte* into, Range range) noexcept;
   Status read_all(std::byte* into, Range range) noexcept;
@@ -115,6 +116,8 @@ class Backend {
   // extents.cpp
   Status walk_extents(Io& io) noexcept;
   bool read_around_holes(Io& io, Status& status) noexcept;
+  enum class Content { data, hole, both };
+  Content content_of(Range range) noexcept;
 
   // report.cpp
   void log_attempt(const char* op, Range range, Method method, int error) const noexcept;

@@ -87,6 +87,18 @@ Status Backend::walk_extents(Io& io) noexcept {
   return Status::success();
 }
 
+// What stands in a range; data, which is right in any case, where that cannot be looked for at once.
+Backend::Content Backend::content_of(Range range) noexcept {
+  const bool may_have_holes = facts_.kind == Kind::file && !dense_.load(std::memory_order_relaxed);
+  if (!may_have_holes || no_seek_data_.load(std::memory_order_relaxed)) return Content::data;
+  const Watch watch(calm_, sys_);
+  ExtentWalk walk(sys_, fd_.get(), range);
+  FoundExtent first;
+  if (!watch.may_run() || !walk.next(first)) return Content::data;
+  if (!walk.left().empty()) return Content::both;
+  return first.hole ? Content::hole : Content::data;
+}
+
 // read with MAY_HOLE: reports holes instead of filling the buffer with their zeroes. Returns false, having done
 // nothing, when there are none or they cannot be looked for now.
 bool Backend::read_around_holes(Io& io, Status& status) noexcept {

@@ -25,6 +25,7 @@ bool aligned_address(const void* address, std::uint32_t block) {
 }  // namespace
 
 Status Backend::read(Io& io) noexcept {
+  if (io.has(Flag::lend_only)) return lend(io);
   Status status;
   if (io.has(Flag::may_hole) && !dense_.load(std::memory_order_relaxed) && read_around_holes(io, status)) return status;
   if (io.has(Flag::may_lend) && can_lend(io)) {
@@ -37,6 +38,25 @@ Status Backend::read(Io& io) noexcept {
     return Status::success();
   }
   return s;
+}
+
+// read with LEND_ONLY: there is no buffer. What is part hole, part data is for a read that has one.
+Status Backend::lend(Io& io) noexcept {
+  if (io.length() < lend_min) return Status::would_block();
+  const Content content = io.has(Flag::may_hole) ? content_of({io.offset(), io.length()}) : Content::data;
+  if (content == Content::both) return Status::would_block();
+  if (content == Content::hole) {
+    io.add_extent(io.length(), Extent::sparse);
+    return Status::success();
+  }
+  if (can_lend(io)) {
+    io.lend(fd_.get(), io.offset());
+    return Status::success();
+  }
+  const bool cold = facts_.direct || !no_cachestat_.load(std::memory_order_relaxed);  // or it may be in memory
+  if (!cold || !io.has(Flag::may_lend_cold) || !can_lend_cold(io)) return Status::would_block();
+  io.lend_cold(fd_.get(), io.offset());
+  return Status::success();
 }
 
 Status Backend::read_part(std::byte* into, Range range, bool nowait) noexcept {

@@ -26,13 +26,14 @@ class Null final : public ashlar::Plugin {
   Geometry describe() override {
     Geometry g;
     g.size = size_;
-    g.flags = Flag::promises | Flag::nowait | Flag::may_hole;  // nothing to lend
+    g.flags = Flag::promises | Flag::nowait | Flag::may_hole | Flag::may_lend | Flag::lend_only;
     g.multi_conn = true;
     return g;
   }
 
   Status read(Io& io) noexcept override {
     if (io.has(Flag::may_hole)) io.add_extent(io.length(), Extent::sparse);
+    else if (io.has(Flag::lend_only)) return Status::would_block();  // there is nothing to lend
     else std::memset(io.buffer().data(), 0, io.length());
     return Status::success();
   }

@@ -29,8 +29,14 @@ void check_life(Report& report, const Subject& subject);
 // Requests against a model of the device, as far as it offers them.
 void check_data(Report& report, const Subject& subject);
 
+// Reads that bring no memory.
+void check_lend_only(Report& report, const Subject& subject);
+
 // Filters: what they do to the layer below.
 void check_layer_below(Report& report, const Subject& subject);
+
+// Reads what `io` was lent as the host does: into memory that starts on a page, which direct I/O needs. Throws Broken.
+std::vector<std::byte> read_lent(const Io& io);
 
 // A layer of the subject, opened: a plugin by itself, a filter over a model disk that is full of bytes.
 class Opened {

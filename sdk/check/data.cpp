@@ -2,6 +2,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <memory>
+#include <new>
 #include <random>
 #include <thread>
 
@@ -229,8 +232,7 @@ Bytes resolve(const TestDevice& device, std::uint64_t offset, std::size_t n, Fla
   must(status, Op::read, offset, n);
   if (io.lent()) {
     require(flags.has(Flag::may_lend), "it lends unasked");
-    require(::pread(io.lent_fd, got.data(), n, static_cast<off_t>(io.lent_offset)) == static_cast<ssize_t>(n),
-            at(Op::read, offset, n) + ": what it lent cannot be read");
+    got = read_lent(io);
   } else if (!list.extents().empty()) {
     require(list.total() >= n, at(Op::read, offset, n) + " reported only a part as extents");
     std::uint64_t place = 0;
@@ -309,6 +311,18 @@ void check_parallel(const Subject& s) {
 }
 
 }  // namespace
+
+std::vector<std::byte> read_lent(const Io& io) {
+  constexpr std::size_t page = 4096;
+  const std::size_t n = io.length();
+  const std::unique_ptr<void, decltype(&std::free)> memory(std::aligned_alloc(page, (n + page - 1) / page * page),
+                                                           &std::free);
+  if (memory == nullptr) throw std::bad_alloc();
+  require(::pread(io.lent_fd, memory.get(), n, static_cast<off_t>(io.lent_offset)) == static_cast<ssize_t>(n),
+          at(Op::read, io.offset(), n) + ": what it lent cannot be read");
+  const auto* bytes = static_cast<const std::byte*>(memory.get());
+  return {bytes, bytes + n};
+}
 
 void check_data(Report& report, const Subject& s) {
   report.promise("reads give the same bytes each time, to the end", [&] { check_reads(s); });

@@ -64,6 +64,7 @@ void run(Report& report, const Arguments& arguments) {
   check_life(report, subject);
   if (report.broken_promises() != 0) return;  // nothing to send requests to
   check_data(report, subject);
+  check_lend_only(report, subject);
   check_layer_below(report, subject);
 }
 

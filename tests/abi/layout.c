@@ -118,7 +118,7 @@ HOLDS(ASHLAR_OP_READ == 0 && ASHLAR_OP_WRITE == 1 && ASHLAR_OP_FLUSH == 2 && ASH
           ASHLAR_OP_CACHE == 5 && ASHLAR_OP_EXTENTS == 6,
       "an op has another number");
 HOLDS(ASHLAR_FUA == 1 && ASHLAR_MAY_TRIM == 2 && ASHLAR_FAST == 4 && ASHLAR_REQ_ONE == 8 && ASHLAR_NOWAIT == 16 &&
-          ASHLAR_MAY_LEND == 32 && ASHLAR_MAY_HOLE == 64 && ASHLAR_MAY_LEND_COLD == 128,
+          ASHLAR_MAY_LEND == 32 && ASHLAR_MAY_HOLE == 64 && ASHLAR_MAY_LEND_COLD == 128 && ASHLAR_LEND_ONLY == 256,
       "a flag has another bit");
 HOLDS(ASHLAR_HOLE == 1 && ASHLAR_ZERO == 2, "an extent state has another bit");
 HOLDS(ASHLAR_READ_ONLY == 1 && ASHLAR_ROTATIONAL == 2 && ASHLAR_MULTI_CONN == 4 && ASHLAR_ZERO_MAY_FAIL == 8,

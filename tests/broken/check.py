@@ -30,6 +30,14 @@ def check(*words):
     return subprocess.run([CHECK, *map(str, words)], capture_output=True, text=True, timeout=120)
 
 
+def has_direct_io(path):
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_DIRECT))
+        return True
+    except OSError:
+        return False
+
+
 class Check(unittest.TestCase):
     def test_finds_every_lie(self):
         liars = sorted(LIARS.glob("*.so"))
@@ -56,9 +64,10 @@ class Check(unittest.TestCase):
                 image = pathlib.Path(folder) / "disk.img"
                 with open(image, "wb") as file:
                     file.truncate(size)
-                with self.subTest(size=size):
-                    done = check("--write", MODULES / "plugins/file.so", f"path={image}")
-                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                for direct in (["direct=false", "direct=true"] if has_direct_io(image) else ["direct=false"]):
+                    with self.subTest(size=size, direct=direct):
+                        done = check("--write", MODULES / "plugins/file.so", f"path={image}", direct)
+                        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_does_not_write_to_a_plugin_unasked(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:

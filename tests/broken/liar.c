@@ -16,6 +16,7 @@ enum lie {
   /* requests */
   STATUS_NEGATIVE, STATUS_HUGE, WOULD_BLOCK_ALWAYS, NOT_SUPPORTED_READ, CHANGES_FLAGS,
   LENDS_A_BAD_FD, LENDS_UNASKED, LENDS_PAST_THE_END_OF_THE_FILE,
+  LENDS_NOTHING_AND_SAYS_OK, FILLS_WHAT_MAY_ONLY_BE_LENT,
   EXTENTS_NONE, EXTENTS_EMPTY, EXTENTS_TOO_MUCH, EXTENTS_SHORT, EXTENTS_ENDLESS, EXTENTS_UNKNOWN_STATE, EXTENTS_FALSE_ZERO
 };
 
@@ -36,7 +37,8 @@ static int32_t describe(void *self, struct ashlar_geometry *out, struct ashlar_e
   out->ops = ASHLAR_OP_BIT(ASHLAR_OP_EXTENTS) | (LIE == OFFERS_NO_READ ? 0 : ASHLAR_OP_BIT(ASHLAR_OP_READ)) |
              (LIE == OFFERS_UNKNOWN ? ASHLAR_OP_BIT(60) : 0);
   out->flags = ASHLAR_NOWAIT | ASHLAR_REQ_ONE | (LIE == OFFERS_UNKNOWN ? UINT64_C(1) << 60 : 0) |
-               (LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE ? ASHLAR_MAY_LEND : 0);
+               (LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE ? ASHLAR_MAY_LEND : 0) |
+               (LIE == LENDS_NOTHING_AND_SAYS_OK || LIE == FILLS_WHAT_MAY_ONLY_BE_LENT ? ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY : 0);
   out->traits = ASHLAR_READ_ONLY;
   return 0;
 }
@@ -70,7 +72,9 @@ static int32_t process(void *self, struct ashlar_io *io) {
   if (LIE == STATUS_HUGE) return INT32_MAX;
   if (LIE == WOULD_BLOCK_ALWAYS) return EAGAIN; /* also when it was allowed to wait */
   if (LIE == NOT_SUPPORTED_READ) return ENOTSUP;
-  if (LIE == LENDS_UNASKED || (io->flags & ASHLAR_MAY_LEND) != 0) return lend(io);
+  if (LIE == LENDS_NOTHING_AND_SAYS_OK && (io->flags & ASHLAR_LEND_ONLY) != 0) return 0;
+  if (LIE == LENDS_UNASKED) return lend(io);
+  if ((LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE) && (io->flags & ASHLAR_MAY_LEND) != 0) return lend(io);
   if (LIE == CHANGES_FLAGS) io->flags = UINT64_MAX;
   memset(io->data, LIE == EXTENTS_FALSE_ZERO ? 0x5a : 0, io->length);
   return 0;

@@ -1,14 +1,18 @@
 #!/bin/sh
 # on_filesystem.sh TYPE COMMAND…: runs COMMAND with a fresh file system of TYPE (ext4, xfs, btrfs, tmpfs) of 512 MiB mounted on
-# the folder $FOLDER, in a mount namespace of its own. Needs root; exits 77 (skipped) without.
+# the folder $FOLDER, in a mount namespace of its own. Exits 77 (skipped) where that cannot be had: it needs root, mkfs and loop
+# devices.
 set -eu
 type=$1
 shift
-if [ "$(id -u)" != 0 ]; then
-  echo "on_filesystem.sh: mounting needs root: skipped"
+skip() {
+  echo "on_filesystem.sh: skipped: $1"
   exit 77
-fi
+}
+[ "$(id -u)" = 0 ] || skip "mounting needs root"
+[ "$type" = tmpfs ] || command -v "mkfs.$type" >/dev/null || skip "needs mkfs.$type"
 if [ "${ON_FILESYSTEM_INSIDE:-}" = "" ]; then
+  unshare --mount --propagation private true || skip "needs a mount namespace of its own"
   ON_FILESYSTEM_INSIDE=yes exec unshare --mount --propagation private "$0" "$type" "$@"
 fi
 work=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-faults-XXXXXX")
@@ -23,7 +27,7 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
 if [ "$type" = tmpfs ]; then
-  mount -t tmpfs -o size=512M tmpfs "$FOLDER"
+  mount -t tmpfs -o size=512M tmpfs "$FOLDER" || skip "tmpfs cannot be mounted here"
 else
   truncate -s 512M "$work/image"
   case $type in
@@ -32,6 +36,6 @@ else
     btrfs) mkfs.btrfs -q -f "$work/image" ;;
     *) echo "on_filesystem.sh: $type: unknown" >&2 && exit 2 ;;
   esac
-  mount -o loop "$work/image" "$FOLDER"
+  mount -o loop "$work/image" "$FOLDER" || skip "a file cannot be mounted as $type here"
 fi
 "$@"

@@ -1,13 +1,14 @@
 #!/bin/sh
 # on_loop.sh SECTOR COMMAND…: runs COMMAND with a loop device of 64 MiB and a logical sector of SECTOR bytes as $DEVICE, backed by
-# the file $BACKING. Needs root; exits 77 (skipped) without.
+# the file $BACKING. Exits 77 (skipped) where that cannot be had: it needs root and loop devices.
 set -eu
 SECTOR=$1
 shift
-if [ "$(id -u)" != 0 ]; then
-  echo "on_loop.sh: loop devices need root: skipped"
+skip() {
+  echo "on_loop.sh: skipped: $1"
   exit 77
-fi
+}
+[ "$(id -u)" = 0 ] || skip "loop devices need root"
 work=$(mktemp -d "${TMPDIR:-/tmp}/ashlar-faults-XXXXXX")
 BACKING=$work/backing
 DEVICE=
@@ -18,6 +19,6 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 1' HUP INT TERM
 truncate -s 64M "$BACKING"
-DEVICE=$(losetup --find --show --sector-size "$SECTOR" "$BACKING")
+DEVICE=$(losetup --find --show --sector-size "$SECTOR" "$BACKING") || skip "there are no loop devices here"
 export DEVICE BACKING SECTOR
 "$@"

@@ -2,6 +2,10 @@
 # refused_calls.sh PROGRAM: 10 000 provisioned zeroes on a file system without ZERO_RANGE ($FOLDER) cost one refused call per
 # method, as strace(1) counts.
 set -eu
+strace -o /dev/null true || {
+  echo "refused_calls.sh: skipped: needs strace(1), and to be allowed to trace"
+  exit 77
+}
 trace=$FOLDER/trace
 # A leak check cannot work under ptrace(2).
 ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -qq -e trace=fallocate -o "$trace" "$1" "[.many]"

@@ -12,6 +12,7 @@ from lib.storage import Storage
 
 KIND = os.environ.get("ASHLAR_STORAGE", "ext4")
 FIO_MIB = int(os.environ.get("ASHLAR_FIO_MIB_PER_STORAGE", "32"))
+MAKERS = [f"mkfs.{KIND}"] if KIND in ("ext4", "xfs", "btrfs") else []
 # Block maps and partly written blocks.
 SLACK = MIB
 
@@ -159,4 +160,4 @@ class Clients(Case):
 
 
 if __name__ == "__main__":
-    main(needs_root=True)
+    main(needs_root=True, needs=["qemu-img", "qemu-io", "nbdinfo", "nbdcopy", "fio", "losetup", *MAKERS])

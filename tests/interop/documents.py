@@ -107,4 +107,4 @@ class Examples(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(needs=["mkfs.ext4", "debugfs", "nbdinfo", "nbdcopy", "qemu-io"])

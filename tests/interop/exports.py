@@ -3,11 +3,10 @@
 import errno
 import json
 
-import nbd
-
 from lib import config, libnbd, wire
 from lib.case import Case, main
 from lib.images import MIB, pattern
+from lib.libnbd import nbd
 from lib.processes import run
 
 
@@ -190,4 +189,4 @@ class Exports(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(needs=["nbdinfo", "qemu-nbd", "qemu-io"])

@@ -24,4 +24,4 @@ class FioVerify(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(needs=["fio"])

@@ -242,4 +242,4 @@ class Listening(Case):
 
 
 if __name__ == "__main__":
-    main()
+    main(needs=["qemu-img", "nbdcopy"])

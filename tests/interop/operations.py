@@ -2,11 +2,10 @@
 
 import errno
 
-import nbd
-
 from lib import config, libnbd
 from lib.case import Case, main
 from lib.images import MIB, pattern
+from lib.libnbd import nbd
 
 SIZE = 4 * MIB + 333
 GIB = 1 << 30

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 
 namespace ashlar::host {

@@ -60,7 +60,10 @@ extern "C" {
 /* read with NOWAIT and MAY_LEND: may lend bytes that are not in memory, too, and sets lent_cold to 1. The host reads them into
  * memory that starts on a page, without keeping a thread; if that fails or ends early, it asks again without shortcuts. */
 #define ASHLAR_MAY_LEND_COLD (UINT64_C(1) << 7)
-#define ASHLAR_FLAGS_KNOWN UINT64_C(0xff)
+/* read with NOWAIT and MAY_LEND: `data` is NULL. Lend the bytes; or, with MAY_HOLE, report the whole range to `extents` as
+ * ASHLAR_ZERO; or return EAGAIN having done nothing, if neither can be done at once: the host asks again, with data. */
+#define ASHLAR_LEND_ONLY (UINT64_C(1) << 8)
+#define ASHLAR_FLAGS_KNOWN UINT64_C(0x1ff)
 
 /* ---- Extent states: those of NBD's base:allocation ---- */
 
@@ -82,7 +85,7 @@ struct ashlar_io {
   uint64_t flags;      /* of those the layer offers; when process returns they are as they were */
   uint64_t offset;     /* bytes; offset + length never exceeds the device's size */
   uint64_t length;     /* bytes; 0 for flush; never 0 otherwise */
-  void *data;          /* read: to fill; write: to take from (never modified by a layer); else NULL */
+  void *data;          /* read but for LEND_ONLY: to fill; write: to take from (never modified by a layer); else NULL */
   const struct ashlar_extent_sink *extents; /* extents, and read with MAY_HOLE; else NULL */
   int32_t lent_fd;     /* out, read with MAY_LEND: -1 (as set by the caller) or the fd that holds the bytes */
   uint32_t lent_cold;  /* out, read with MAY_LEND_COLD: 0 (as set by the caller), or 1: reading the lent bytes blocks */

@@ -27,7 +27,8 @@ class Filter : public Device {
  protected:
   // What the layer below offers and a filter can pass on. `shortcuts`: those of Flag::shortcuts that this filter understands:
   // nowait when it may be called twice for one request, may_lend and may_lend_cold when it does not look at the bytes of a
-  // read, may_hole when it changes neither bytes nor extents of a read.
+  // read, may_hole when it changes neither bytes nor extents of a read, lend_only when it answers would_block, or passes on,
+  // a read that brings no buffer().
   Geometry offer(Flags shortcuts = Flag::none) const {
     Geometry g = below_;
     g.ops &= Ops::known();
@@ -37,11 +38,13 @@ class Filter : public Device {
   const Geometry& below() const { return below_; }
 
   // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left out of
-  // the call; an op that it does not offer answers not_supported.
+  // the call; without lend_only, for which there is no data, would_block is the answer. An op that it does not offer answers
+  // not_supported.
   [[gnu::noinline]] Status next(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
-    const Flags asked = io.flags();
-    io.set_flags(asked & below_.flags);
+    const Flags asked = io.flags(), told = asked & below_.flags;
+    if (asked.has(Flag::lend_only) && !told.has(Flag::lend_only)) return Status::would_block();
+    io.set_flags(told);
     const Status s{next_.process(next_.self, &io)};
     io.set_flags(asked);
     return s;

@@ -18,6 +18,10 @@ class Io : public ashlar_io {
     io.ashlar_io::data = into.data();
     return io;
   }
+  // Without bytes to fill: to be lent, told of as zeroes with Flag::may_hole in `f` and a sink, or left alone.
+  static Io lend_only(std::uint64_t offset, std::uint64_t bytes, Flags f = Flag::none) {
+    return Io(Op::read, offset, bytes, f | Flag::nowait | Flag::may_lend | Flag::lend_only);
+  }
   // The layers below only read from `from`.
   static Io write(std::uint64_t offset, std::span<const std::byte> from, Flags f = Flag::none) {
     Io io(Op::write, offset, from.size(), f);
@@ -38,7 +42,7 @@ class Io : public ashlar_io {
   }
   void set_flags(Flags f) { ashlar_io::flags = f.bits(); }
 
-  // read: the bytes to fill.
+  // read: the bytes to fill. With Flag::lend_only there are none: not to be called.
   std::span<std::byte> buffer() const { return {static_cast<std::byte*>(ashlar_io::data), ashlar_io::length}; }
   // write: the bytes to take; a layer must not change them.
   std::span<const std::byte> payload() const { return {static_cast<const std::byte*>(ashlar_io::data), ashlar_io::length}; }

@@ -70,19 +70,22 @@ inline constexpr Flags nowait{ASHLAR_NOWAIT};
 inline constexpr Flags may_lend{ASHLAR_MAY_LEND};
 inline constexpr Flags may_hole{ASHLAR_MAY_HOLE};
 inline constexpr Flags may_lend_cold{ASHLAR_MAY_LEND_COLD};
+inline constexpr Flags lend_only{ASHLAR_LEND_ONLY};
 // Flags that ask for a promise of the backend; a filter passes them on unless it breaks them.
 inline constexpr Flags promises = fua | may_trim | fast | req_one;
 // Flags that make requests fast; a filter passes them on only when it says that it understands them.
-inline constexpr Flags shortcuts = nowait | may_lend | may_hole | may_lend_cold;
+inline constexpr Flags shortcuts = nowait | may_lend | may_hole | may_lend_cold | lend_only;
 
 // Each flag by name, in the order of the bits.
 struct Named {
   Flags flag;
   const char* name;
 };
-inline constexpr Named names[] = {
-    {fua, "fua"},       {may_trim, "may_trim"}, {fast, "fast"},         {req_one, "req_one"},
-    {nowait, "nowait"}, {may_lend, "may_lend"}, {may_hole, "may_hole"}, {may_lend_cold, "may_lend_cold"}};
+inline constexpr Named names[] = {{fua, "fua"},           {may_trim, "may_trim"},
+                                  {fast, "fast"},         {req_one, "req_one"},
+                                  {nowait, "nowait"},     {may_lend, "may_lend"},
+                                  {may_hole, "may_hole"}, {may_lend_cold, "may_lend_cold"},
+                                  {lend_only, "lend_only"}};
 }  // namespace Flag
 
 // State of an extent, as in NBD's base:allocation.

@@ -3,6 +3,7 @@
 #include <spdlog/sinks/null_sink.h>
 #include <unistd.h>
 
+#include "chain/chain.hpp"
 #include "chain/export.hpp"
 #include "modules.hpp"
 

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import tempfile
@@ -10,7 +11,7 @@ import unittest
 from . import config
 from .server import Server
 
-NEEDS_ROOT = 77  # ctest's SKIP_RETURN_CODE: reported as skipped, not as passed
+SKIPPED = 77  # ctest's SKIP_RETURN_CODE: reported as skipped, not as passed
 
 
 class Case(unittest.TestCase):
@@ -70,10 +71,25 @@ class Case(unittest.TestCase):
         return path
 
 
-def main(needs_root=False):
+def skip(lacks):
+    """Ends the program, which cannot run on this machine, and says why."""
+    print(f"skipped: {lacks}")
+    sys.exit(SKIPPED)
+
+
+def main(needs_root=False, needs=()):
+    """Runs the tests of the file. `needs`: programs without which none of them can run. Where a test was skipped the exit code is
+    SKIPPED, unless another has failed."""
     if needs_root and os.geteuid() != 0:
-        print("needs root: mounts file systems and makes loop devices")
-        sys.exit(NEEDS_ROOT)
+        skip("needs root")
+    # Those of administrators, which users' shells may not look for.
+    folders = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    lacking = [program for program in needs if shutil.which(program, path=folders) is None]
+    if lacking:
+        skip(f"needs {', '.join(lacking)}")
     # Asked to end, a test still removes what it has made, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    unittest.main(verbosity=2)
+    result = unittest.main(verbosity=2, exit=False).result
+    if not result.wasSuccessful():
+        sys.exit(1)
+    sys.exit(SKIPPED if result.skipped else 0)

@@ -115,6 +115,19 @@ TEST_CASE("align lends nothing and reports no hole for a read that it had to wid
   CHECK(into == part(b.disk.bytes(), 100, 1000));
 }
 
+TEST_CASE("align passes a read without memory on, but for one that it would have to widen") {
+  Bench b;
+  b.disk.lend_from(9);
+  const auto device = b.open();
+  Io whole = Io::lend_only(1024, 512);
+  CHECK(device->process(whole).ok());
+  CHECK(whole.lent_fd == 9);
+  b.disk.forget_calls();
+  Io part = Io::lend_only(100, 1000);
+  CHECK(device->process(part) == Status::would_block());
+  CHECK(b.disk.calls().empty());
+}
+
 TEST_CASE("align reads and writes the edges of a write, and hands on the middle from the payload") {
   Bench b;
   const auto device = b.open();

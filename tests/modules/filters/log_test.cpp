@@ -94,11 +94,15 @@ TEST_CASE("log passes every shortcut on") {
   CHECK(device->geometry().ops == Ops::known());
   Bytes into(512);
   ExtentList list;
-  Io io = Io::read(0, into, Flag::shortcuts);
+  Io io = Io::read(0, into, Flag::shortcuts.without(Flag::lend_only));
   io.set_sink(&list);
   CHECK(device->process(io).ok());
   CHECK(io.lent_fd == 5);
   CHECK(host.said("flags=nowait,may_lend,may_hole,may_lend_cold result=ok"));
+  Io bare = Io::lend_only(0, 512);
+  CHECK(device->process(bare).ok());
+  CHECK(bare.lent_fd == 5);
+  CHECK(host.said("flags=nowait,may_lend,lend_only result=ok"));
 }
 
 TEST_CASE("log offers no op or flag that is newer than it") {

@@ -26,4 +26,11 @@ TEST_CASE("null: reads zeroes whatever was written, and says that they are a hol
   REQUIRE(disk.run(io) == 0);
   REQUIRE(found.text == "H512");
   REQUIRE(bytes[0] == std::byte{0xee});
+
+  ExtentText more;
+  Io bare = Io::lend_only(0, 512, Flag::may_hole);
+  bare.extents = &more.sink;
+  REQUIRE(disk.run(bare) == 0);
+  REQUIRE(more.text == "H512");
+  REQUIRE(disk.run(Io::lend_only(0, 512)) == EAGAIN);
 }

@@ -187,7 +187,7 @@ class ModelDisk : public Syscalls {
     return static_cast<std::int64_t>(bytes);
   }
   int will_need(int, std::uint64_t, std::uint64_t) override { return 0; }
-  std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override { return -ENOSYS; }
+  std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override { return cached; }
 
   std::int64_t now() override {
     const std::lock_guard lock(mutex_);
@@ -197,6 +197,7 @@ class ModelDisk : public Syscalls {
   std::int64_t clock = 1;  // stands still unless a test moves it
   int write_flags = 0;     // of the last write
   int size_error = 0;      // errno with which its size cannot be read
+  std::int64_t cached = -ENOSYS;  // pages, as cachestat(2) tells of any range
 
  private:
   int note(Call call, Range range) {
@@ -238,7 +239,7 @@ struct Log {
 struct Bench {
   explicit Bench(Kind kind, std::uint64_t size = M, std::uint32_t sector = 512, Facts facts = {})
       : disk(kind, size, sector),
-        backend(std::make_unique<Backend>(fill(facts, kind, size, sector), Fd{}, Fd{}, disk, log.host())) {}
+        backend(std::make_unique<Backend>(fill(facts, kind, size, sector), a_file(), a_file(), disk, log.host())) {}
 
   int zero(Range range, Flags flags = Flag::none) {
     Io io(Op::zero, range.offset, range.length, flags);
@@ -269,6 +270,8 @@ struct Bench {
   std::unique_ptr<Backend> backend;
 
  private:
+  // Any: nothing but its number is used.
+  static Fd a_file() { return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
   static Facts fill(Facts facts, Kind kind, std::uint64_t size, std::uint32_t sector) {
     facts.kind = kind;
     facts.size = size;

@@ -1,6 +1,8 @@
 // read, write and flush over the model disk.
 #include <sys/uio.h>
 
+#include <ashlar/testing/extent_list.hpp>
+
 #include "catch.hpp"
 #include "model_disk.hpp"
 
@@ -225,6 +227,79 @@ TEST_CASE("bytes that are not in memory are lent cold, where that is possible") 
   CHECK(read(b, 0) == 0);                 // in memory
   b.disk.fault = failing(Call::read, EAGAIN);
   CHECK(read(b, 0) == cold);
+}
+
+namespace {
+
+// How a read without memory is answered; `told` collects what is told of zeroes.
+enum class Lent { no, yes, cold, zeroes };
+Lent lent(Bench& b, Range range, Flags flags = Flag::may_lend_cold | Flag::may_hole) {
+  ashlar::testing::ExtentList told;
+  Io io = Io::lend_only(range.offset, range.length, flags);
+  if (flags.has(Flag::may_hole)) io.set_sink(&told);
+  const Status status = b.backend->read(io);
+  CHECK(b.disk.count(Call::read) == 0);
+  if (status == Status::would_block()) {
+    CHECK_FALSE(io.lent());
+    CHECK(told.extents().empty());
+    return Lent::no;
+  }
+  CHECK(status.ok());
+  if (io.lent()) {
+    CHECK(io.lent_offset == range.offset);
+    return io.lent_cold != 0 ? Lent::cold : Lent::yes;
+  }
+  REQUIRE(told.extents().size() == 1);
+  CHECK(told.total() == range.length);
+  CHECK(told.extents()[0].state == ashlar::Extent::sparse);
+  return Lent::zeroes;
+}
+constexpr std::int64_t all_pages = M / 4096;
+constexpr Cell hole{0, false};
+
+}  // namespace
+
+TEST_CASE("a read without memory: what is cached is lent, what is not is lent cold") {
+  Bench b(Kind::file);
+  b.disk.cached = all_pages;
+  CHECK(lent(b, {0, M}) == Lent::yes);
+  CHECK(lent(b, {0, M}, Flag::none) == Lent::yes);
+  CHECK(lent(b, {4096, 64 * K}) == Lent::yes);
+  CHECK(lent(b, {4096, 64 * K - 1}) == Lent::no);  // cheaper to copy
+  b.disk.cached = all_pages - 1;
+  CHECK(lent(b, {0, M}) == Lent::cold);
+  CHECK(lent(b, {0, M}, Flag::may_hole) == Lent::no);
+}
+
+TEST_CASE("a read without memory: where the kernel does not tell what is cached, it is for a read with memory") {
+  Bench b(Kind::file);
+  CHECK(lent(b, {0, M}) == Lent::no);
+  CHECK(lent(b, {0, M}) == Lent::no);
+}
+
+TEST_CASE("a read without memory: a hole is told of, unless that is not asked for or it is not the whole") {
+  Bench b(Kind::file);
+  b.disk.cached = all_pages;
+  b.disk.cells.set({128 * K, 256 * K}, hole);
+  CHECK(lent(b, {128 * K, 256 * K}) == Lent::zeroes);
+  CHECK(lent(b, {192 * K, 64 * K}) == Lent::zeroes);
+  CHECK(lent(b, {128 * K, 256 * K}, Flag::may_lend_cold) == Lent::yes);
+  CHECK(lent(b, {0, M}) == Lent::no);  // both
+  CHECK(lent(b, {64 * K, 128 * K}) == Lent::no);
+  CHECK(lent(b, {320 * K, 128 * K}) == Lent::no);
+  CHECK(lent(b, {384 * K, 128 * K}) == Lent::yes);
+}
+
+TEST_CASE("a read without memory: direct I/O lends cold up to where it ends") {
+  Facts facts;
+  facts.direct = true;
+  facts.direct_block = 512;
+  facts.direct_end = 512 * K;
+  Bench b(Kind::file, M, 512, facts);
+  b.disk.cached = all_pages;
+  CHECK(lent(b, {0, 512 * K}) == Lent::cold);
+  CHECK(lent(b, {256 * K, 256 * K + 512}) == Lent::no);
+  CHECK(lent(b, {0, 512 * K}, Flag::none) == Lent::no);
 }
 
 TEST_CASE("direct I/O goes in whole blocks, from and to aligned memory") {

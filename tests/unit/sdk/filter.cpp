@@ -105,6 +105,21 @@ TEST_CASE("a filter passes on the shortcuts it says it understands, if they are 
   CHECK(Over(shortcut, disk).device->geometry().flags == (Flag::promises | Flag::nowait | Flag::may_lend));
 }
 
+TEST_CASE("a read without memory does not reach a layer that would fill it") {
+  ModelDisk disk(4096);
+  disk.geometry().flags |= Flag::nowait | Flag::may_lend;  // but not lend_only
+  const Over over(shortcut, disk);
+  Io io = Io::lend_only(0, 512);
+  CHECK(over.device->process(io) == Status::would_block());
+  CHECK(disk.calls().empty());
+  disk.geometry().flags |= Flag::lend_only;
+  disk.lend_from(7);
+  Io lent = Io::lend_only(0, 512);
+  CHECK(Over(shortcut, disk).device->process(lent).ok());
+  CHECK(lent.lent_fd == 7);
+  CHECK(disk.breaches().empty());
+}
+
 TEST_CASE("no op or flag of a later revision slips past a filter") {
   ModelDisk disk(4096);
   disk.geometry().ops = Ops{~std::uint64_t{0}};

@@ -6,7 +6,7 @@
 
 #include "fake_export.hpp"
 #include "protocol/offer.hpp"
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 #include "wire_pair.hpp"
 
 namespace ashlar::host {
@@ -62,32 +62,31 @@ inline std::size_t data_header_size(bool structured) {
   return ReplyStyle(structured ? ReplyStyle::Kind::structured : ReplyStyle::Kind::simple).data_header_size();
 }
 
-// A replier for the disk, and its replies as the client would read them.
+// A runner for the disk, and its replies as the client would read them.
 class Replies {
  public:
   explicit Replies(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
-      : replier(disk.chain(), disk.agreement(structured), max_payload, *disk.exported().log.logger()) {}
+      : runner(disk.chain(), disk.agreement(structured), max_payload, *disk.exported().log.logger()) {}
 
   Asked ask(std::uint16_t type, std::uint64_t offset, std::uint32_t length, std::uint16_t flags = 0,
             const std::byte* payload = nullptr) const {
     Asked asked;
     asked.request = {.flags = flags, .type = type, .cookie = 0x0123456789abcdef, .offset = offset, .length = length};
-    asked.verdict = protocol::admit(asked.request, replier.admission());
+    asked.verdict = protocol::admit(asked.request, runner.admission());
     asked.payload = payload;
     return asked;
   }
 
   // Lays the reply out in `bytes`; throws when it runs over the room that was promised to do.
   Reply run(const Asked& asked, Flags shortcuts = Flag::none) {
-    constexpr std::size_t guard = 64;
-    const std::size_t room = replier.room(asked);
-    bytes.assign(room + guard, std::byte{0xee});
-    const Reply reply = asked.verdict.kind == protocol::Verdict::Kind::run ? replier.run(asked, bytes.data(), shortcuts)
-                                                                           : replier.settle(asked, bytes.data());
-    for (std::size_t i = room; i < room + guard; ++i)
-      if (bytes[i] != std::byte{0xee}) throw std::runtime_error("reply larger than its room");
-    bytes.resize(reply.bytes);
-    return reply;
+    return laid_out(runner.room(asked), [&](std::byte* at) {
+      return asked.verdict.kind == protocol::Verdict::Kind::run ? runner.run(asked, at, shortcuts)
+                                                                : runner.settle(asked, at);
+    });
+  }
+  // Likewise.
+  Reply try_lend(const Asked& asked) {
+    return laid_out(RequestRunner::lend_room, [&](std::byte* at) { return runner.try_lend(asked, at); });
   }
 
   // The chunks of what `bytes` holds.
@@ -113,8 +112,20 @@ class Replies {
     return all.front();
   }
 
-  Replier replier;
+  RequestRunner runner;
   Bytes bytes;
+
+ private:
+  template <class LayOut>
+  Reply laid_out(std::size_t room, LayOut lay_out) {
+    constexpr std::size_t guard = 64;
+    bytes.assign(room + guard, std::byte{0xee});
+    const Reply reply = lay_out(bytes.data());
+    for (std::size_t i = room; i < room + guard; ++i)
+      if (bytes[i] != std::byte{0xee}) throw std::runtime_error("reply larger than its room");
+    bytes.resize(reply.bytes);
+    return reply;
+  }
 };
 
 }  // namespace ashlar::host

@@ -49,7 +49,7 @@ class Gate {
 };
 
 Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger, Executor& executor, Workers& workers) {
-  return {.replier = replies.replier,
+  return {.runner = replies.runner,
           .outlet = outlet,
           .memory = parts.memory,
           .waiter = parts.waiter,

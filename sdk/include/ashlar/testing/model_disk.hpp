@@ -55,7 +55,7 @@ class ModelDisk {
   }
 
   // From now on: every call of `op` answers `s`; the `n`th call (0: the first that comes) answers `s`; calls with
-  // nowait answer would_block; reads with may_lend are lent from `fd` at their own offset.
+  // nowait answer would_block; reads with may_lend are lent from `fd` at their own offset, before zeroes are told.
   void fail(Op op, Status s) { failing_.push_back({op, s}); }
   void fail_call(std::size_t n, Status s) { failing_calls_.push_back({calls_.size() + n, s}); }
   void block_always() { blocks_ = true; }
@@ -114,9 +114,9 @@ class ModelDisk {
     for (const auto& f : failing_calls_)
       if (f.key == number) return f.status;
     if (blocks_ && io.has(Flag::nowait)) return Status::would_block();
-    carry_out(io);
+    const Status s = carry_out(io);
     if (io.has(Flag::fua)) copy_durable(io.offset(), io.length());
-    return Status::success();
+    return s;
   }
 
   const char* breach(const Io& io) const {
@@ -130,33 +130,50 @@ class ModelDisk {
     if (io.end() % g.minimum != 0 && io.end() != g.size) return "does not end on a block";
     const bool carries = io.op() == Op::read || io.op() == Op::write;
     if (carries && g.maximum != 0 && io.length() > g.maximum) return "longer than the maximum";
-    if (carries && io.data == nullptr) return "no data";
+    if (io.has(Flag::lend_only)) {
+      if (!io.has(Flag::nowait | Flag::may_lend)) return "lend_only without nowait and may_lend";
+      if (io.data != nullptr) return "data, though they may only be lent";
+    } else if (carries && io.data == nullptr) {
+      return "no data";
+    }
     if ((io.op() == Op::extents || io.has(Flag::may_hole)) && io.sink() == nullptr) return "no sink";
     return nullptr;
   }
 
-  void carry_out(Io& io) {
+  Status carry_out(Io& io) {
     std::byte* at = bytes_.data() + io.offset();
     switch (io.op()) {
       case Op::read: return read(io, at);
-      case Op::write: std::memcpy(at, io.payload().data(), io.length()); return set_state(io.offset(), io.length(), {});
-      case Op::flush: durable_ = bytes_; return;
-      // What was trimmed may read as anything: make it show.
-      case Op::trim: std::memset(at, 0xdb, io.length()); return set_state(io.offset(), io.length(), Extent::hole);
+      case Op::write:
+        std::memcpy(at, io.payload().data(), io.length());
+        set_state(io.offset(), io.length(), {});
+        break;
+      case Op::flush: durable_ = bytes_; break;
+      case Op::trim:
+        std::memset(at, 0xdb, io.length());  // what was trimmed may read as anything: make it show
+        set_state(io.offset(), io.length(), Extent::hole);
+        break;
       case Op::zero:
         std::memset(at, 0, io.length());
-        return set_state(io.offset(), io.length(), io.has(Flag::may_trim) ? Extent::sparse : Extent::zero);
-      case Op::cache: return;
-      case Op::extents: return tell_extents(io);
+        set_state(io.offset(), io.length(), io.has(Flag::may_trim) ? Extent::sparse : Extent::zero);
+        break;
+      case Op::cache: break;
+      case Op::extents: tell_extents(io); break;
     }
+    return Status::success();
   }
-  void read(Io& io, const std::byte* at) {
-    if (lend_fd_ >= 0 && io.has(Flag::may_lend)) return io.lend(lend_fd_, io.offset());
+  Status read(Io& io, const std::byte* at) {
+    if (lend_fd_ >= 0 && io.has(Flag::may_lend)) {
+      io.lend(lend_fd_, io.offset());
+      return Status::success();
+    }
     const auto first = states_.begin() + static_cast<std::ptrdiff_t>(io.offset());
     const bool all_zero = std::all_of(first, first + static_cast<std::ptrdiff_t>(io.length()),
                                       [](std::uint8_t s) { return (s & ASHLAR_ZERO) != 0; });
     if (io.has(Flag::may_hole) && all_zero) static_cast<void>(io.add_extent(io.length(), Extent::sparse));
+    else if (io.has(Flag::lend_only)) return Status::would_block();
     else std::memcpy(io.buffer().data(), at, io.length());
+    return Status::success();
   }
   // Goes on to the end of the extent that holds the end of the request, as a file system would.
   void tell_extents(Io& io) const {

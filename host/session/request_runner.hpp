@@ -1,5 +1,5 @@
-// Replier: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the bytes
-// of a reply are built where they will be sent from. (proto.md, "Transmission")
+// RequestRunner: runs one admitted request through the chain and has its reply laid out in wire format. No socket: the
+// bytes of a reply are built where they will be sent from. (proto.md, "Transmission")
 #pragma once
 #include <spdlog/logger.h>
 
@@ -49,10 +49,11 @@ struct Reply {
   std::uint64_t fd_offset = 0;
 };
 
-class Replier {
+class RequestRunner {
  public:
   // `max_payload`: the server's limits on reads and writes.
-  Replier(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload, spdlog::logger& log);
+  RequestRunner(Chain& chain, const protocol::Agreement& agreement, protocol::PayloadLimits max_payload,
+                spdlog::logger& log);
 
   // Bytes to have at hand for the reply.
   std::size_t room(const Asked& asked) const;
@@ -64,8 +65,15 @@ class Replier {
   std::size_t paged_room(const Asked& asked) const { return paged_offset() + room(asked); }
 
   // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts
-  // that the caller can make use of; may_hole is seen to here. [several threads at once, for different requests]
+  // that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once, for different
+  // requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
+
+  // Of a read: whether its data can be sent without memory for them. `at` has lend_room bytes. lent and cold as from
+  // run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks. [as
+  // run()]
+  Reply try_lend(const Asked& asked, std::byte* at);
+  static constexpr std::size_t lend_room = protocol::max_error_size;
 
   // What precedes the data of a read that lay at at + data_offset(), read in full. Returns its size.
   std::size_t lay_out_header(const Asked& asked, std::byte* at) const;
@@ -86,6 +94,7 @@ class Replier {
   static constexpr std::size_t page = 4096;
   static constexpr std::uint64_t errors_logged = 20;  // of one connection; the others are only counted
 
+  Flags may_hole(const Asked& asked) const;
   int call(const Asked& asked, Io& io);
   int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);

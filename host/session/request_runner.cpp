@@ -1,4 +1,4 @@
-#include "session/reply.hpp"
+#include "session/request_runner.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -13,7 +13,7 @@ namespace ashlar::host {
 
 using namespace protocol;
 
-Replier::Replier(Chain& chain, const Agreement& agreement, PayloadLimits max_payload, spdlog::logger& log)
+RequestRunner::RequestRunner(Chain& chain, const Agreement& agreement, PayloadLimits max_payload, spdlog::logger& log)
     : chain_(chain),
       offered_(chain.geometry().flags),
       style_(reply_style_for(agreement)),
@@ -22,7 +22,7 @@ Replier::Replier(Chain& chain, const Agreement& agreement, PayloadLimits max_pay
       admission_(admission_for(chain.geometry(), agreement, max_payload)),
       log_(log) {}
 
-std::size_t Replier::room(const Asked& asked) const {
+std::size_t RequestRunner::room(const Asked& asked) const {
   if (asked.verdict.kind != Verdict::Kind::run) return max_error_size;
   switch (asked.verdict.op) {
     case Op::read: return std::max(max_error_size, data_offset() + asked.request.length);
@@ -31,12 +31,9 @@ std::size_t Replier::room(const Asked& asked) const {
   }
 }
 
-Reply Replier::run(const Asked& asked, std::byte* at, Flags shortcuts) {
-  const Flags flags = asked.verdict.layer_flags | (shortcuts & offered_);
-  if (asked.verdict.op == Op::read) {
-    const bool may_fragment = style_.chunked() && !asked.verdict.form.one_chunk;
-    return read(asked, at, may_fragment ? flags | (Flag::may_hole & offered_) : flags);
-  }
+Reply RequestRunner::run(const Asked& asked, std::byte* at, Flags shortcuts) {
+  const Flags flags = asked.verdict.layer_flags | (shortcuts.without(Flag::lend_only) & offered_);
+  if (asked.verdict.op == Op::read) return read(asked, at, flags | may_hole(asked));
   if (asked.verdict.op == Op::extents) return extents(asked, at, flags);
   Io io(asked.verdict.op, asked.request.offset, asked.request.length, flags);
   if (asked.verdict.op == Op::write) io.data = const_cast<std::byte*>(asked.payload);
@@ -45,8 +42,13 @@ Reply Replier::run(const Asked& asked, std::byte* at, Flags shortcuts) {
   return error == 0 ? succeed(asked, at) : not_done(asked, at, error);
 }
 
+// Whether the layers may tell of the zeroes of a read: the reply can, and they know how to.
+Flags RequestRunner::may_hole(const Asked& asked) const {
+  return style_.chunked() && !asked.verdict.form.one_chunk ? Flag::may_hole & offered_ : Flag::none;
+}
+
 // Calls the chain. EAGAIN only ever means that nothing was done because of Flag::nowait.
-int Replier::call(const Asked& asked, Io& io) {
+int RequestRunner::call(const Asked& asked, Io& io) {
   const Flags flags = io.flags();  // as the layers were asked, whatever they leave in `io`
   int error = chain_.process(io);
   if (error == 0) return 0;
@@ -58,14 +60,14 @@ int Replier::call(const Asked& asked, Io& io) {
 }
 
 // Counts and logs a failed request; returns `error`.
-int Replier::failed(const Asked& asked, int error) {
+int RequestRunner::failed(const Asked& asked, int error) {
   if (errors_.fetch_add(1, std::memory_order_relaxed) < errors_logged)
     log_.warn("{}: {} offset {} length {}: {}", chain_.exported().name(), name(asked.verdict.op), asked.request.offset,
               asked.request.length, std::strerror(error));
   return error;
 }
 
-Reply Replier::read(const Asked& asked, std::byte* at, Flags flags) {
+Reply RequestRunner::read(const Asked& asked, std::byte* at, Flags flags) {
   Io io(Op::read, asked.request.offset, asked.request.length, flags);
   std::byte* const data = at + data_offset();
   io.data = data;
@@ -80,7 +82,21 @@ Reply Replier::read(const Asked& asked, std::byte* at, Flags flags) {
   return {.bytes = lay_out_sparse(style_, asked.request, segments.list(), at)};
 }
 
-Reply Replier::lend(const Asked& asked, std::byte* at, Flags flags, const Io& io) {
+Reply RequestRunner::try_lend(const Asked& asked, std::byte* at) {
+  constexpr Flags needed = Flag::nowait | Flag::may_lend | Flag::lend_only;
+  if (!offered_.has(needed)) return {.kind = Reply::Kind::would_block};
+  const Flags flags = asked.verdict.layer_flags | needed | (Flag::may_lend_cold & offered_) | may_hole(asked);
+  Io io(Op::read, asked.request.offset, asked.request.length, flags);
+  ReadSegments segments(asked.request.length);
+  if (flags.has(Flag::may_hole)) io.ashlar_io::extents = segments.sink();
+  if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
+
+  if (io.lent()) return lend(asked, at, flags, io);
+  if (!segments.all_zero()) return fail(asked, at, failed(asked, EIO));  // a module that has forgotten to lend
+  return {.bytes = style_.put_hole(at, asked.request, asked.request.offset, asked.request.length, true)};
+}
+
+Reply RequestRunner::lend(const Asked& asked, std::byte* at, Flags flags, const Io& io) {
   if (!flags.has(Flag::may_lend)) return fail(asked, at, failed(asked, EIO));  // not asked to: the data are not here
   if (io.lent_cold != 0 && flags.has(Flag::may_lend_cold))
     return {.kind = Reply::Kind::cold, .fd = io.lent_fd, .fd_offset = io.lent_offset};
@@ -90,11 +106,11 @@ Reply Replier::lend(const Asked& asked, std::byte* at, Flags flags, const Io& io
   return {.kind = Reply::Kind::lent, .bytes = bytes, .fd = io.lent_fd, .fd_offset = io.lent_offset};
 }
 
-std::size_t Replier::lay_out_header(const Asked& asked, std::byte* at) const {
+std::size_t RequestRunner::lay_out_header(const Asked& asked, std::byte* at) const {
   return style_.put_data_header(at, asked.request, asked.request.offset, asked.request.length, true);
 }
 
-Reply Replier::extents(const Asked& asked, std::byte* at, Flags flags) {
+Reply RequestRunner::extents(const Asked& asked, std::byte* at, Flags flags) {
   StatusReply reply(style_, asked.request, context_, asked.verdict.form.one_extent, at);
   if (has_extents_) {
     Io io(Op::extents, asked.request.offset, asked.request.length, flags);
@@ -108,26 +124,26 @@ Reply Replier::extents(const Asked& asked, std::byte* at, Flags flags) {
   return {.bytes = bytes};
 }
 
-Reply Replier::settle(const Asked& asked, std::byte* at) const {
+Reply RequestRunner::settle(const Asked& asked, std::byte* at) const {
   if (asked.verdict.kind == Verdict::Kind::done) return succeed(asked, at);
   return {.bytes = style_.put_error(at, asked.request, asked.verdict.error, asked.verdict.text), .error = asked.verdict.error};
 }
 
 // What becomes of a request of which call() has returned `error`.
-Reply Replier::not_done(const Asked& asked, std::byte* at, int error) const {
+Reply RequestRunner::not_done(const Asked& asked, std::byte* at, int error) const {
   return error == EAGAIN ? Reply{.kind = Reply::Kind::would_block} : fail(asked, at, error);
 }
 
-Reply Replier::fail(const Asked& asked, std::byte* at, int error) const {
+Reply RequestRunner::fail(const Asked& asked, std::byte* at, int error) const {
   const std::uint32_t wire = wire_error(error, asked.verdict.layer_flags.has(Flag::fast));
   return {.bytes = style_.put_error(at, asked.request, wire, error_text(wire)), .error = wire};
 }
 
-Reply Replier::succeed(const Asked& asked, std::byte* at) const {
+Reply RequestRunner::succeed(const Asked& asked, std::byte* at) const {
   return {.bytes = style_.put_success(at, asked.request, asked.verdict.op)};
 }
 
-std::size_t Replier::lent_tail(const Asked& asked, std::byte* at, int error) {
+std::size_t RequestRunner::lent_tail(const Asked& asked, std::byte* at, int error) {
   if (error != 0) failed(asked, error);
   const std::uint32_t wire = wire_error(error, false);
   return style_.put_tail(at, asked.request, wire, error_text(wire));

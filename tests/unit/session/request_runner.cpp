@@ -1,5 +1,6 @@
 // Replies to everything but BLOCK_STATUS, for which see extents.cpp.
 #include <algorithm>
+#include <functional>
 
 #include "fake_disk.hpp"
 #include "matchers.hpp"
@@ -116,9 +117,9 @@ TEST_CASE("a read's data stand where they can be aligned") {
   const bool structured = GENERATE(true, false);
   Replies r(disk, structured);
   const Asked asked = r.ask(cmd_read, 0, 512);
-  Bytes room(r.replier.room(asked));
-  r.replier.run(asked, room.data(), Flag::none);
-  CHECK(data == room.data() + r.replier.data_offset());
+  Bytes room(r.runner.room(asked));
+  r.runner.run(asked, room.data(), Flag::none);
+  CHECK(data == room.data() + r.runner.data_offset());
 }
 
 TEST_CASE("extents of a read that do not add up are an error, logged, and no data go out") {
@@ -130,7 +131,7 @@ TEST_CASE("extents of a read that do not add up are an error, logged, and no dat
   const Chunk c = r.one(r.ask(cmd_read, 0, 100));
   CHECK(c.type == reply_type_error);
   CHECK(c.error == error_eio);
-  CHECK(r.replier.errors() == 1);
+  CHECK(r.runner.errors() == 1);
   CHECK_THAT(disk.exported().log.text(), ContainsSubstring("read offset 0 length 100"));
 }
 
@@ -214,9 +215,9 @@ TEST_CASE("a fast zero that is refused is an answer, not a failure") {
   disk.open();
   Replies r(disk);
   CHECK(r.one(r.ask(cmd_write_zeroes, 0, 512, cmd_flag_fast_zero)).error == error_enotsup);
-  CHECK(r.replier.errors() == 0);
+  CHECK(r.runner.errors() == 0);
   CHECK(r.one(r.ask(cmd_write_zeroes, 0, 512)).error == error_einval);
-  CHECK(r.replier.errors() == 1);
+  CHECK(r.runner.errors() == 1);
 }
 
 TEST_CASE("EAGAIN means to ask again only of one who was told not to wait") {
@@ -228,14 +229,14 @@ TEST_CASE("EAGAIN means to ask again only of one who was told not to wait") {
   };
   disk.open();
   Replies r(disk);
-  CHECK(r.replier.can_nowait());
+  CHECK(r.runner.can_nowait());
   for (const std::uint16_t type : {cmd_read, cmd_write, cmd_flush, cmd_block_status}) {
     const Asked asked = r.ask(type, 0, 512);
     CHECK(r.run(asked, Flag::nowait).kind == Reply::Kind::would_block);
     CHECK(r.run(asked).kind == Reply::Kind::ready);
     CHECK(r.chunks().front().error == error_eio);
   }
-  CHECK(r.replier.errors() == 4);
+  CHECK(r.runner.errors() == 4);
 }
 
 TEST_CASE("a layer that writes into its request does not get its way") {
@@ -279,22 +280,22 @@ TEST_CASE("lent data: the header, where they are, and a tail that tells how it w
     // With data and tail behind it, it is a whole reply.
     r.bytes.resize(data_header_size(true) + 512);
     Bytes tail(max_error_size);
-    tail.resize(r.replier.lent_tail(asked, tail.data(), 0));
+    tail.resize(r.runner.lent_tail(asked, tail.data(), 0));
     append(r.bytes, tail);
     auto chunks = r.chunks();
     REQUIRE(chunks.size() == 2);
     CHECK_FALSE(chunks[0].done());
     CHECK(chunks[1].type == reply_type_none);
     CHECK(chunks[1].done());
-    CHECK(r.replier.errors() == 0);
+    CHECK(r.runner.errors() == 0);
 
     r.bytes.assign(max_error_size, {});
-    r.bytes.resize(r.replier.lent_tail(asked, r.bytes.data(), EIO));
+    r.bytes.resize(r.runner.lent_tail(asked, r.bytes.data(), EIO));
     chunks = r.chunks();
     REQUIRE(chunks.size() == 1);
     CHECK(chunks[0].error == error_eio);
     CHECK(chunks[0].done());
-    CHECK(r.replier.errors() == 1);
+    CHECK(r.runner.errors() == 1);
   }
   SECTION("simple") {
     Replies r(disk, false);
@@ -302,9 +303,9 @@ TEST_CASE("lent data: the header, where they are, and a tail that tells how it w
     CHECK(r.run(asked, Flag::shortcuts).kind == Reply::Kind::lent);
     CHECK(r.bytes.size() == simple_reply_size);
     Bytes tail(max_error_size);
-    CHECK(r.replier.lent_tail(asked, tail.data(), 0) == 0);
-    CHECK(r.replier.lent_tail(asked, tail.data(), EIO) == 0);
-    CHECK(r.replier.errors() == 1);
+    CHECK(r.runner.lent_tail(asked, tail.data(), 0) == 0);
+    CHECK(r.runner.lent_tail(asked, tail.data(), EIO) == 0);
+    CHECK(r.runner.errors() == 1);
   }
   SECTION("cold") {
     cold = true;
@@ -322,6 +323,119 @@ TEST_CASE("lent data: the header, where they are, and a tail that tells how it w
   }
 }
 
+namespace {
+
+// A disk that answers reads without memory as `answer` says, and what it was asked.
+struct Lender {
+  FakeDisk disk;
+  std::function<std::int32_t(ashlar_io&)> answer = [](ashlar_io&) { return EAGAIN; };
+  ashlar_io seen{};
+  int calls = 0;
+
+  explicit Lender(std::uint64_t flags = ASHLAR_FLAGS_KNOWN) {
+    disk.plugin.geometry.flags = flags;
+    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      ++calls;
+      seen = io;
+      return answer(io);
+    };
+    disk.open();
+  }
+};
+constexpr std::uint32_t large = 512 << 10;
+
+}  // namespace
+
+TEST_CASE("to lend: asked for without memory, and only of layers that know how") {
+  const std::uint64_t needed = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY;
+  const auto asked = [](Lender& l, bool structured, std::uint16_t flags = 0) {
+    Replies r(l.disk, structured);
+    CHECK(r.try_lend(r.ask(cmd_read, 4096, large, flags)).kind == Reply::Kind::would_block);
+    CHECK(r.bytes.empty());
+    CHECK(l.seen.data == nullptr);
+    CHECK((l.seen.extents != nullptr) == ((l.seen.flags & ASHLAR_MAY_HOLE) != 0));
+    return l.seen.flags;
+  };
+  Lender all, plain(needed);
+  CHECK(asked(all, true) == (needed | ASHLAR_MAY_LEND_COLD | ASHLAR_MAY_HOLE));
+  CHECK(all.seen.offset == 4096);
+  CHECK(all.seen.length == large);
+  CHECK(asked(all, true, cmd_flag_df) == (needed | ASHLAR_MAY_LEND_COLD));
+  CHECK(asked(all, false) == (needed | ASHLAR_MAY_LEND_COLD));
+  CHECK(asked(plain, true) == needed);
+  for (const std::uint64_t lacking : {ASHLAR_NOWAIT, ASHLAR_MAY_LEND, ASHLAR_LEND_ONLY}) {
+    Lender without(ASHLAR_FLAGS_KNOWN & ~lacking);
+    Replies r(without.disk);
+    CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::would_block);
+    CHECK(without.calls == 0);
+  }
+  // And of a read that brings memory, never.
+  Replies r(all.disk);
+  r.run(r.ask(cmd_read, 0, 4096), Flag::shortcuts);
+  CHECK((all.seen.flags & ASHLAR_LEND_ONLY) == 0);
+  CHECK(all.seen.data != nullptr);
+}
+
+TEST_CASE("to lend: bytes in memory, bytes on the disk") {
+  Lender l;
+  const bool structured = GENERATE(true, false), cold = GENERATE(true, false);
+  l.answer = [&](ashlar_io& io) {
+    io.lent_fd = 33;
+    io.lent_offset = 44;
+    io.lent_cold = cold;
+    return 0;
+  };
+  Replies r(l.disk, structured);
+  const Reply reply = r.try_lend(r.ask(cmd_read, 0, large));
+  CHECK(reply.kind == (cold ? Reply::Kind::cold : Reply::Kind::lent));
+  CHECK(reply.fd == 33);
+  CHECK(reply.fd_offset == 44);
+  CHECK(reply.bytes == (cold ? 0 : data_header_size(structured)));
+  CHECK(r.runner.errors() == 0);
+}
+
+TEST_CASE("to lend: zeroes all over are a hole, of any length") {
+  Lender l;
+  l.answer = [](ashlar_io& io) {
+    tell(io, 1, ASHLAR_ZERO);
+    tell(io, UINT64_MAX, ASHLAR_ZERO | ASHLAR_HOLE);
+    return 0;
+  };
+  Replies r(l.disk);
+  for (const std::uint32_t length : {large, 2u}) {
+    const Chunk c = [&] {
+      CHECK(r.try_lend(r.ask(cmd_read, 100, length)).kind == Reply::Kind::ready);
+      return r.chunks().front();
+    }();
+    CHECK(c.type == reply_type_offset_hole);
+    CHECK(assemble({c}, 100, length) == Bytes(length));
+  }
+}
+
+TEST_CASE("to lend: an error is the client's; a layer that neither lends nor tells of zeroes is at fault") {
+  Lender l;
+  Replies r(l.disk);
+  const auto error = [&] {
+    CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::ready);
+    return r.chunks().front().error;
+  };
+  l.answer = [](ashlar_io&) { return ENOMEM; };
+  CHECK(error() == error_enomem);
+  l.answer = [](ashlar_io&) { return 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, large, 0), 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, large - 1, ASHLAR_ZERO), 0; };
+  CHECK(error() == error_eio);
+  l.answer = [](ashlar_io& io) { return tell(io, 1, 0), tell(io, large, ASHLAR_ZERO), 0; };
+  CHECK(error() == error_eio);
+  CHECK(r.runner.errors() == 5);
+  CHECK_THAT(l.disk.exported().log.text(), ContainsSubstring("read offset 0 length 524288: Input/output error"));
+  // What was told before it gave up is of no meaning.
+  l.answer = [](ashlar_io& io) { return tell(io, large, ASHLAR_ZERO), EAGAIN; };
+  CHECK(r.try_lend(r.ask(cmd_read, 0, large)).kind == Reply::Kind::would_block);
+}
+
 TEST_CASE("what is refused or needs nothing done gets its reply without the layers") {
   FakeDisk disk;
   disk.plugin.process = [](ashlar_io&, const ashlar_open&) { return ENOSPC; };
@@ -332,7 +446,7 @@ TEST_CASE("what is refused or needs nothing done gets its reply without the laye
   CHECK(r.one(r.ask(99, 0, 0)).error == error_einval);
   CHECK(r.one(r.ask(cmd_write, (1 << 20) - 1, 2)).error == error_enospc);
   CHECK(r.one(r.ask(cmd_trim, 0, 0)).error == 0);
-  CHECK(r.replier.errors() == 0);
+  CHECK(r.runner.errors() == 0);
 }
 
 TEST_CASE("failures of one connection are all counted, the first of them logged") {
@@ -341,7 +455,7 @@ TEST_CASE("failures of one connection are all counted, the first of them logged"
   disk.open();
   Replies r(disk);
   for (int i = 0; i < 100; ++i) r.run(r.ask(cmd_read, 0, 1));
-  CHECK(r.replier.errors() == 100);
+  CHECK(r.runner.errors() == 100);
   const std::string text = disk.exported().log.text();
   const auto lines = std::count(text.begin(), text.end(), '\n');
   CHECK(lines > 0);
