@@ -7,7 +7,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "misuse"))
 
-from household import MIB, SANITIZED, SIZE, Household, config, main, pattern, processes, wire  # noqa: E402,F401
+from household import (  # noqa: E402,F401
+    MEMORY_SLACK, MIB, SANITIZED, TRANSPORT, Household, config, main, pattern, processes, wire)
 
 BENCH_LOAD = os.environ.get("ASHLAR_BENCH_LOAD") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build" / "tests" / "ashlar-bench-load")
