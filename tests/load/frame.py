@@ -7,7 +7,8 @@ import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "misuse"))
 
-from household import MIB, PATIENCE, SANITIZED, SIZE, Case, Household, config, main, pattern, processes, wire  # noqa: E402,F401
+from household import (  # noqa: E402,F401
+    MEMORY_SLACK, MIB, PATIENCE, SANITIZED, SIZE, TRANSPORT, Case, Household, config, main, pattern, processes, wire)
 from lib.server import Server  # noqa: E402,F401
 
 BENCH_LOAD = os.environ.get("ASHLAR_BENCH_LOAD") or str(

@@ -3,13 +3,13 @@
 import threading
 import time
 
-from household import MEMORY_SLACK, MIB, Household, libnbd, main, pattern, processes, wire
+from household import MEMORY_SLACK, MIB, PATIENCE, TRANSPORT, Household, libnbd, main, pattern, wire
 
 
 class Patience(Household):
-    """A server whose patience with a handshake is one second."""
+    """A server whose patience with a handshake is short, but long enough for good clients on a busy machine."""
 
-    settings = {"handshake_timeout": 1}
+    settings = {"handshake_timeout": 5}
 
     def test_silent_client_is_dropped(self):
         silent, greeted = self.client(), self.client()
@@ -41,15 +41,11 @@ class Limit(Household):
     settings = {"max_connections": 4}
 
     def test_more_clients_than_allowed(self):
-        self.wait_until("the good clients are gone", self.no_client, lambda: processes.open_descriptors(self.server.pid))
         served = [self.talking() for _ in range(4)]
         for _ in range(20):
             surplus = self.client()
-            surplus.socket.settimeout(0.2)
-            try:
-                self.assertEqual(surplus.socket.recv(18), b"", "a client too many is served")
-            except (TimeoutError, ConnectionResetError):
-                pass
+            with self.assertRaises(wire.Closed, msg="a client too many is served"):
+                surplus.receive(1)
             surplus.close()
         for client in served:
             self.assert_still_in_step(client)
@@ -57,11 +53,7 @@ class Limit(Household):
         served[0].close()
         self.wait_until("there is room again", self.is_served, lambda: "turned away")
         for client in served[1:]:
-            client.close()
-        self.wait_until("all have left", self.is_served, lambda: "turned away")
-
-    def no_client(self):
-        return processes.open_descriptors(self.server.pid) <= self.descriptors
+            self.assert_still_in_step(client)
 
     def is_served(self):
         try:
@@ -77,7 +69,7 @@ class Crowds(Household):
 
         def visit(number):
             try:
-                with wire.Client(self.server).go("disk", structured=False) as client:
+                with wire.Client(self.server, PATIENCE, TRANSPORT).go("disk") as client:
                     for round_ in range(20):
                         offset = (number * 20 + round_) * 256 % (MIB - 512)
                         if client.ask(wire.CMD_READ, offset, 512) != pattern_[offset:offset + 512]:
@@ -118,9 +110,9 @@ class Crowds(Household):
             self.talking()
             self.client()
         self.server.stop()
-        self.server = self.serve_words([self.folder / "0.toml"])
-        self.descriptors = self.settled_descriptors()
-        self.memory = processes.resident_bytes(self.server.pid)
+        self.clients.clear()
+        self.server = self.serve_words([self.folder / "0.toml"], addresses=len(self.server.listening), environment=self.environment)
+        self.note_what_it_has()
 
 
 if __name__ == "__main__":

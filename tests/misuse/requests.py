@@ -3,15 +3,23 @@
 import random
 import struct
 
-from household import MEMORY_SLACK, MIB, SIZE, Household, main, pattern, wire
+from household import MEMORY_SLACK, MIB, SIZE, Household, config, main, pattern, wire
 
 LONGEST = (1 << 32) - 1  # bytes, as the wire can claim
 LIMIT = 64 * MIB         # largest read or write that is answered
+MEMORY = 128 * MIB       # max_memory
 TOP = (1 << 64) - 1
 KNOWN_FLAGS = 0x1F
 
 
 class Requests(Household):
+    settings = {"max_payload": "32M", "max_memory": "128M"}
+
+    def serve(self, exports, **how):
+        # Whose replies are not lent, but copied.
+        align = {"type": "align", "block_size": "4K"}
+        return super().serve([*exports, config.file_export(self.disk, "copied", [align]), *self.direct_export()], **how)
+
     def assert_refused(self, error, *request, **more):
         """The request is refused with `error`, by simple and by structured reply, and the session goes on."""
         for structured in (False, True):
@@ -29,7 +37,7 @@ class Requests(Household):
 
     def error_of(self, client, structured):
         """The error of the next reply. Only a READ is bound to be answered by structured reply; others may be."""
-        magic, = struct.unpack(">I", client.socket.recv(4, 2))  # MSG_PEEK
+        magic, = struct.unpack(">I", client.peek(4))
         if magic == wire.SIMPLE_REPLY_MAGIC:
             return client.simple_reply()[0]
         self.assertTrue(structured, "a structured reply that was not agreed on")
@@ -149,32 +157,35 @@ class Requests(Household):
         self.good_client()
         self.assertLessEqual(self.growth(), 2 * MEMORY_SLACK)
 
-    def test_cut_off_payload(self):
-        for length in (0, 1, 511, 4095, 100_000, MIB - 1):
+    def vanishing(self, times):
+        """So many talking clients, each with a way to vanish; over tcp some do so with RST."""
+        for number in range(times):
             client = self.talking()
+            yield client, client.reset if number % 2 else client.close
+
+    def test_cut_off_payload(self):
+        lengths = (0, 1, 511, 4095, 100_000, MIB - 1)
+        for (client, vanish), length in zip(self.vanishing(2 * len(lengths)), sorted(lengths * 2)):
             client.request(wire.CMD_WRITE, 8 * MIB, MIB, data=b"x" * length)
-            client.close()
+            vanish()
         # Nothing of a payload that never came whole is written.
         reader = self.talking()
         self.assert_same(reader.ask(wire.CMD_READ, 8 * MIB, MIB), bytes(MIB))
 
     def test_clients_that_vanish_mid_payload_again_and_again(self):
-        for _ in range(40):
-            client = self.talking()
+        for client, vanish in self.vanishing(40):
             client.request(wire.CMD_WRITE, 0, LIMIT, data=bytes(LIMIT // 2))
-            client.close()
+            vanish()
 
     def test_cut_off_request(self):
-        for length in range(28):
-            client = self.talking()
+        for (client, vanish), length in zip(self.vanishing(2 * 28), sorted([*range(28)] * 2)):
             client.send(wire.request(wire.CMD_READ, 0, 512)[:length])
-            client.close()
+            vanish()
 
     def test_client_that_vanishes_with_replies_on_the_way(self):
-        for _ in range(100):
-            client = self.talking()
+        for client, vanish in self.vanishing(100):
             client.send(b"".join(wire.request(wire.CMD_READ, 0, MIB, cookie=cookie) for cookie in range(64)))
-            client.close()
+            vanish()
 
     def test_disconnect_with_requests_in_flight(self):
         client = self.talking()
@@ -182,9 +193,40 @@ class Requests(Household):
                     + wire.request(wire.CMD_DISC))
         self.assert_dropped(client)
 
-    def never_read(self, length, structured):
-        """Requests without end from a client that reads no reply: the server has to stop taking them."""
-        client = self.talking(structured=structured)
+    def test_a_client_with_a_small_window_gets_whole_replies(self):
+        wanted = self.disk.read_bytes()
+        ranges = [(MIB // 2 + i * 4096 + i, length) for i, length in enumerate([1, 512, 65_536, MIB, 5 * MIB, 70_001, 3] * 2)]
+        for name in ("disk", "copied"):
+            for structured in (False, True):
+                client = self.talking(name, structured, window=4096)
+                client.send(b"".join(wire.request(wire.CMD_READ, *range_, cookie=cookie) for cookie, range_ in enumerate(ranges)))
+                for _ in ranges:
+                    cookie, data = self.read_reply(client, ranges, structured)
+                    begin, length = ranges[cookie]
+                    self.assert_same(data, wanted[begin:begin + length], (name, structured, begin, length))
+
+    def read_reply(self, client, ranges, structured):
+        """The next reply to one of several reads: its cookie, and its data."""
+        if not structured:
+            magic, error, cookie = struct.unpack(">IIQ", client.receive(16))
+            self.assertEqual((magic, error), (wire.SIMPLE_REPLY_MAGIC, 0))
+            return cookie, client.receive(ranges[cookie][1])
+        cookie, = struct.unpack(">8xQ", client.peek(16))
+        begin, length = ranges[cookie]
+        data = bytearray(length)
+        for kind, payload in client.chunks(cookie):
+            at = struct.unpack(">Q", payload[:8])[0] - begin if payload else 0
+            if kind == 1:
+                data[at:at + len(payload) - 8] = payload[8:]
+            else:
+                self.assertIn(kind, (0, 2), "neither data nor a hole")
+        self.assertEqual(len(data), length)
+        return cookie, bytes(data)
+
+    def never_read(self, length, structured, name="disk", memory=0):
+        """Requests without end from a client that reads no reply: the server has to stop taking them, and to have no more than `memory`
+        for it."""
+        client = self.talking(name, structured)
         client.socket.settimeout(2)
         part = b"".join(wire.request(wire.CMD_READ, cookie % 256 * 4096, length, cookie=cookie) for cookie in range(1000))
         sent = 0
@@ -195,7 +237,7 @@ class Requests(Household):
             pass
         self.assertLess(sent, 200 << 20, "the server takes requests without end")
         self.good_client()
-        self.assertLessEqual(self.growth(), 256 * MIB + MEMORY_SLACK)
+        self.assertLessEqual(self.growth(), memory + MEMORY_SLACK)
 
     def test_client_that_reads_no_small_replies(self):
         self.never_read(512, False)
@@ -205,6 +247,15 @@ class Requests(Household):
 
     def test_client_that_reads_no_structured_replies(self):
         self.never_read(65536, True)
+
+    def test_client_that_reads_no_copied_replies(self):
+        for length in (65536, MIB):
+            self.never_read(length, False, "copied")
+
+    def test_client_that_reads_no_replies_from_the_disk(self):
+        self.need_direct()
+        for length in (65536, MIB):
+            self.never_read(length, False, "direct", MEMORY)
 
 
 if __name__ == "__main__":

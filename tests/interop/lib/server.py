@@ -52,6 +52,13 @@ class Server:
     def socket(self):
         return self.address("unix").removeprefix("unix:")
 
+    def endpoint(self, kind="unix"):
+        """Where a socket of the family connects to."""
+        if kind == "unix":
+            return self.socket
+        host, _, port = self.address(kind).removeprefix(f"{kind}:").rpartition(":")
+        return host, int(port)
+
     def uri(self, export="", kind="unix"):
         """An NBD URI (the NBD project's uri.md) of one export."""
         name = urllib.parse.quote(export, safe="")

@@ -28,12 +28,16 @@ class Closed(Exception):
 
 
 class Client:
-    """A raw connection; waits at most `patience` seconds for each answer."""
+    """A raw connection to the server's first address of that kind, "unix" or "tcp"; waits at most `patience` seconds for each
+    answer. `window`: bytes of the socket's receive buffer, set before it connects."""
 
-    def __init__(self, server, patience=60):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    def __init__(self, server, patience=60, kind="unix", window=None):
+        self.socket = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
         self.socket.settimeout(patience)
-        self.socket.connect(server.socket)
+        if window is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self.socket.connect(server.endpoint(kind))
+        self.ahead = b""  # received, but only looked at
 
     def __enter__(self):
         return self
@@ -44,6 +48,11 @@ class Client:
     def close(self):
         self.socket.close()
 
+    def reset(self):
+        """Closes so that over tcp the server gets RST instead of FIN, and all that is still on its way is thrown away."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
     def send(self, data):
         try:
             self.socket.sendall(data)
@@ -51,7 +60,7 @@ class Client:
             raise Closed from gone
 
     def receive(self, length):
-        data = bytearray()
+        data, self.ahead = bytearray(self.ahead[:length]), self.ahead[length:]
         while len(data) < length:
             try:
                 part = self.socket.recv(min(length - len(data), 1 << 20))
@@ -61,6 +70,12 @@ class Client:
                 raise Closed
             data += part
         return bytes(data)
+
+    def peek(self, length):
+        """What receive() will give next."""
+        data = self.receive(length)
+        self.ahead = data + self.ahead
+        return data
 
     def is_closed(self):
         """Waits until the server closes; what it still sends until then is thrown away. False: it did not."""

@@ -25,10 +25,10 @@ class Event {
     std::unique_lock guard(mutex_);
     changed_.wait(guard, [this] { return set_; });
   }
-  // Gives what must not happen a fair chance to happen.
-  bool wait_a_little() {
+  // Whether it was set within `time`.
+  bool wait_for(std::chrono::milliseconds time) {
     std::unique_lock guard(mutex_);
-    return changed_.wait_for(guard, std::chrono::milliseconds(50), [this] { return set_; });
+    return changed_.wait_for(guard, time, [this] { return set_; });
   }
 
  private:
@@ -37,9 +37,13 @@ class Event {
   bool set_ = false;
 };
 
+// How long to wait for what must not happen, which gives it a fair chance, and for what must happen.
+constexpr std::chrono::milliseconds a_little{50}, for_sure{60'000};
+
 // Two connections of one export. The first writes 10 bytes at 100; while it is between its read and its write of block
-// 0, the `other` request runs on the second. Returns whether the other reached the disk meanwhile.
-bool overlaps_rmw(const std::function<Status(TestDevice&)>& other, Op op) {
+// 0, the `other` request runs on the second. Returns whether the other reached the disk meanwhile; waits `patience` for
+// that.
+bool overlaps_rmw(const std::function<Status(TestDevice&)>& other, Op op, std::chrono::milliseconds patience) {
   FakeHost host;
   ModelDisk disk(8192);
   disk.fill();
@@ -55,7 +59,7 @@ bool overlaps_rmw(const std::function<Status(TestDevice&)>& other, Op op) {
     } else if (call.op == Op::write && !started) {
       started = true;
       thread = std::thread([&] { static_cast<void>(other(*second)); });
-      overlapped = reached.wait_a_little();
+      overlapped = reached.wait_for(patience);
     }
   });
   CHECK(first->write(100, bytes_of(10, 1)).ok());
@@ -68,23 +72,23 @@ bool overlaps_rmw(const std::function<Status(TestDevice&)>& other, Op op) {
 
 TEST_CASE("align: whatever changes a block waits for its read-modify-write, on another connection, too") {
   const Bytes block = bytes_of(512, 2);
-  CHECK_FALSE(overlaps_rmw([&](TestDevice& d) { return d.write(0, block); }, Op::write));
-  CHECK_FALSE(overlaps_rmw([&](TestDevice& d) { return d.write(200, bytes_of(1, 3)); }, Op::write));
-  CHECK_FALSE(overlaps_rmw([](TestDevice& d) { return d.zero(0, 1024); }, Op::zero));
-  CHECK_FALSE(overlaps_rmw([](TestDevice& d) { return d.trim(0, 512); }, Op::trim));
+  CHECK_FALSE(overlaps_rmw([&](TestDevice& d) { return d.write(0, block); }, Op::write, a_little));
+  CHECK_FALSE(overlaps_rmw([&](TestDevice& d) { return d.write(200, bytes_of(1, 3)); }, Op::write, a_little));
+  CHECK_FALSE(overlaps_rmw([](TestDevice& d) { return d.zero(0, 1024); }, Op::zero, a_little));
+  CHECK_FALSE(overlaps_rmw([](TestDevice& d) { return d.trim(0, 512); }, Op::trim, a_little));
 }
 
 TEST_CASE("align: other blocks and reads do not wait for a read-modify-write") {
   const Bytes block = bytes_of(512, 2);
-  CHECK(overlaps_rmw([&](TestDevice& d) { return d.write(512, block); }, Op::write));
-  CHECK(overlaps_rmw([&](TestDevice& d) { return d.write(600, bytes_of(1, 3)); }, Op::write));
-  CHECK(overlaps_rmw([](TestDevice& d) { return d.flush(); }, Op::flush));
+  CHECK(overlaps_rmw([&](TestDevice& d) { return d.write(512, block); }, Op::write, for_sure));
+  CHECK(overlaps_rmw([&](TestDevice& d) { return d.write(600, bytes_of(1, 3)); }, Op::write, for_sure));
+  CHECK(overlaps_rmw([](TestDevice& d) { return d.flush(); }, Op::flush, for_sure));
   CHECK(overlaps_rmw(
       [](TestDevice& d) {
         read_all(d, 50, 100);
         return Status::success();
       },
-      Op::read));
+      Op::read, for_sure));
 }
 
 TEST_CASE("align: a try without waiting on a block that is being changed would block, and changes nothing") {

@@ -62,11 +62,12 @@ TEST_CASE("a client is not idle at once when the last of its cold reads is answe
   cold.disk.open();
   Served s(cold.disk);
   s.wire.limit_waiting(SO_RCVTIMEO, 60'000);
+  const int before = s.idled;
   for (int i = 0; i < 200; ++i) {
     s.wire.send(Served::request(cmd_read, 0, 0, 4096));
     REQUIRE(Served::data(s.chunk()).size() == 4096);
   }
-  CHECK(s.idled <= 2);  // at its beginning, when its patience was shorter
+  CHECK(s.idled <= before + 1);  // in the wait that began when its patience was shorter
   if (!has_io_uring()) SKIP_CASE(workers_alone);
 }
 
