@@ -15,7 +15,7 @@ namespace ashlar::host {
 class Log {
  public:
   // How long a log that nobody reads may hold up the start or the end of the process.
-  static constexpr std::chrono::milliseconds patience{500};
+  static constexpr std::chrono::milliseconds patience{1000};
 
   // Throws std::system_error when no thread can be had.
   explicit Log(LogLevel level);

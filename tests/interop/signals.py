@@ -21,8 +21,10 @@ class Signals(Case):
         resource.prlimit(self.server.pid, resource.RLIMIT_FSIZE, (LIMIT, LIMIT))  # as `ulimit -f` before its start
         with wire.Client(self.server).go("disk") as client:
             for offset, length in ((2 * MIB, 4096), (LIMIT - 512, 1024), (LIMIT, 512), (0, 2 * MIB)):
-                self.assertEqual(client.ask(wire.CMD_WRITE, offset, length, data=bytes(length)), wire.ENOSPC, (offset, length))
-            self.assert_same(client.ask(wire.CMD_READ, 2 * MIB, 4096), pattern(4 * MIB)[2 * MIB:2 * MIB + 4096], "a read")
+                error = client.ask(wire.CMD_WRITE, offset, length, data=bytes(length))
+                self.assertEqual(error, wire.ENOSPC, (offset, length))
+            wanted = pattern(4 * MIB)[2 * MIB:2 * MIB + 4096]
+            self.assert_same(client.ask(wire.CMD_READ, 2 * MIB, 4096), wanted, "a read")
             self.assertEqual(client.ask(wire.CMD_WRITE, LIMIT - 4, 4, data=b"last"), 0)
             self.assertEqual(client.ask(wire.CMD_READ, LIMIT - 4, 4), b"last")
         with wire.Client(self.server).go("disk") as another:
