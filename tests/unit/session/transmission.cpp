@@ -220,6 +220,86 @@ TEST_CASE("told to stop, the session answers what is under way and ends") {
   CHECK(s.reason() == "the server stops");
 }
 
+TEST_CASE("told to stop, the session carries out nothing that it has not begun, and says so") {
+  FakeDisk disk;
+  const bool nowait = GENERATE(true, false);
+  if (nowait) disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  std::promise<void> inside, release;
+  std::atomic<int> begun{0};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (begun++ == 0) {
+      inside.set_value();
+      release.get_future().wait();
+    }
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  constexpr std::uint64_t others = 3000;
+  Bytes all = Served::request(cmd_flush, 0, 0, 0);
+  for (std::uint64_t i = 1; i <= others; ++i)
+    append(all, i % 100 == 0 ? Served::write_request(i, 0, pattern(5000, 1)) : Served::request(cmd_flush, i, 0, 0));
+  const Bytes before = disk.contents(0, 5000);
+  std::thread client([&] { s.wire.send(all); });
+  inside.get_future().wait();
+  s.stop();
+  release.set_value();
+  std::uint64_t refused = 0, done = 0;
+  for (std::uint64_t i = 0; i <= others; ++i) {
+    const Chunk c = s.chunk();
+    if (c.error == error_eshutdown) ++refused;
+    else done += c.error == error_none;
+  }
+  client.join();
+  CHECK(s.reason() == "the server stops");
+  CHECK(done + refused == others + 1);
+  CHECK(done == static_cast<std::uint64_t>(begun));
+  CHECK(refused > 0);
+  CHECK(s.wire.at_end());
+}
+
+TEST_CASE("of a client that has gone nothing is begun but what it wrote") {
+  FakeDisk disk;
+  std::promise<void> inside, release;
+  std::atomic<int> begun{0}, writes{0};
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_WRITE) ++writes;
+    if (begun++ == 0) {
+      inside.set_value();
+      release.get_future().wait();
+    }
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  Bytes all;
+  for (std::uint64_t i = 0; i < 3000; ++i) append(all, Served::request(cmd_write_zeroes, i, 0, 4096));
+  append(all, Served::write_request(3000, 0, Bytes(100)));
+  s.wire.send(all);
+  inside.get_future().wait();
+  s.wire.hang_up();
+  release.set_value();
+  s.reason();
+  CHECK(begun < 1000);
+  CHECK(writes == 1);
+}
+
+TEST_CASE("a client that stops midway in a request is parked, and served when the rest comes") {
+  FakeDisk disk(4 << 20);
+  disk.open();
+  Served s(disk);
+  const std::uint32_t size = GENERATE(100u, 100'000u, 3u << 20);
+  const Bytes payload = pattern(size, 7);
+  const Bytes write = Served::write_request(1, 0, payload);
+  const std::size_t sent = GENERATE_REF(std::size_t{1}, std::size_t{27}, std::size_t{28}, std::size_t{100}, write.size() - 1);
+  s.wire.send(std::span(write).first(sent));
+  while (s.idled == 0) std::this_thread::yield();
+  s.wire.send(std::span(write).subspan(sent));
+  CHECK(s.chunk().error == 0);
+  CHECK(disk.contents(0, size) == payload);
+}
+
 TEST_CASE("an idle client is parked, and served again when it speaks; not while something is under way") {
   FakeDisk disk;
   std::promise<void> inside, release;
