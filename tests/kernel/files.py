@@ -31,13 +31,15 @@ def check_files(source, target):
 
 
 def _same_trees(found, wanted):
-    holds(found.keys() == wanted.keys(), f"files are missing or more than there should be: {sorted(found.keys() ^ wanted.keys())}")
+    odd = sorted(found.keys() ^ wanted.keys())
+    holds(not odd, f"files that are missing, or that should not be there: {odd}")
     for path, content in wanted.items():
         same(found[path], content, path)
 
 
 def keep_files(guest, transport, image, make_file_system, check_file_system):
-    """The whole way, through four connections. Then without the kernel's client, which has no part in what the image holds."""
+    """The whole way, through four connections. At the end without the kernel's client, whose cache may hide what is
+    in the image."""
     server = guest.serve(image)
     guest.attach(transport, image, guest.device, "-C", 4)
     make_file_system(guest.device)

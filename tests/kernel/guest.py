@@ -1,4 +1,4 @@
-"""What the first halves of the checks use, in the guest: the server, the kernel's client, file systems on its devices."""
+"""What the first halves of the checks use, in the guest: the server, the kernel's client, file systems on it."""
 
 import contextlib
 import os
@@ -6,14 +6,15 @@ import pathlib
 import re
 import time
 
-from tools import run
+from tools import holds, run
 
 from lib import config
 from lib.server import Server
 
 
 class Guest:
-    """Of one check: its own folder, which is the current one, its own port and two devices. What it has started ends with it."""
+    """Of one check: its own folder, which is the current one, its own port and two devices. What was started ends with
+    it."""
 
     def __init__(self, work, name, number, report_cut):
         self.folder = work / "scratch" / name
@@ -40,10 +41,12 @@ class Guest:
                 run("nbd-client", "-d", device)
         os.chdir("/")
 
-    @staticmethod
-    def wait_until(holds):
-        """No time is asserted: what never comes true is a hang, which ends the machine."""
-        while not holds():
+    def wait_until(self, comes_true):
+        """No time is asserted: what never comes true is a hang, which ends the machine. A server that ends by itself
+        is a failure."""
+        while not comes_true():
+            for server in self.servers:
+                holds(server.stopped or server.alive(), "the server has ended by itself")
             time.sleep(0.05)
 
     def beside(self, process):
@@ -62,6 +65,13 @@ class Guest:
         server = Server([file], self.folder / f"server-{len(self.servers)}.log", len(listen))
         self.servers.append(server)
         return server
+
+    @staticmethod
+    def kill(server):
+        """Without a warning."""
+        server.stopped = True
+        server.process.kill()
+        server.process.wait()
 
     def logged(self, pattern):
         """How many lines of the running server's log match."""
@@ -104,7 +114,7 @@ class Guest:
         run("umount", folder)
 
     def cut_power(self):
-        """Ends the machine as a power cut does: what is not on the disk yet is lost. For the last line of the last check."""
+        """Ends the machine as a power cut does: what is not on the disk yet is lost. Does not return."""
         self._report_cut()
         pathlib.Path("/proc/sysrq-trigger").write_text("b")
         time.sleep(600)

@@ -1,4 +1,5 @@
-"""The guest's kernel: Debian's own, taken out of its package without installing it, and the initramfs that starts it."""
+"""The guest's kernel: Debian's own, taken out of its package without installing that, and the initramfs it starts
+with."""
 
 import pathlib
 import shutil
@@ -17,7 +18,8 @@ class Missing(Exception):
 
 
 def _output(*command, cwd=None):
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True)
     if done.returncode != 0:
         raise Missing(f"{' '.join(map(str, command))}: {done.stdout.strip()}")
     return done.stdout
@@ -48,9 +50,10 @@ def _unpack(package, folder):
     version = next((tree / "lib/modules").iterdir()).name
     shutil.move(tree / "boot" / f"vmlinuz-{version}", folder / "vmlinuz")
     _output("depmod", "-b", tree, version)
+    show = ("modprobe", "-C", "/dev/null", "-d", tree, "-S", version, "--show-depends")
     paths = []
     for module in MODULES:
-        for line in _output("modprobe", "-C", "/dev/null", "-d", tree, "-S", version, "--show-depends", module).splitlines():
+        for line in _output(*show, module).splitlines():
             kind, path = line.split()[:2]
             if kind == "insmod" and path not in paths:
                 paths.append(path)
@@ -61,8 +64,8 @@ def _unpack(package, folder):
 
 
 def provide(cache):
-    """The folder with vmlinuz and the modules; made at the first call, which takes a download of 70 MB. Runs at the same time do not
-    disturb each other. Raises Missing."""
+    """The folder with vmlinuz and the modules. The first call makes it, which takes a download of 70 MB; runs at the
+    same time do not disturb each other. Raises Missing."""
     folder = cache / f"kernel-{zlib.crc32(repr((MODULES, PARAMETERS)).encode()):08x}"
     if folder.exists():
         return folder
@@ -89,5 +92,5 @@ def write_initramfs(kernel, target):
         shutil.copytree(kernel, tree / "modules", ignore=shutil.ignore_patterns("vmlinuz"))
         names = "\n".join(str(path.relative_to(tree)) for path in sorted(tree.rglob("*")))
         with open(target, "wb") as archive:
-            subprocess.run(["cpio", "--create", "--format=newc", "--quiet", "--owner=0:0"], cwd=tree, input=names.encode(), stdout=archive,
-                           check=True)
+            subprocess.run(["cpio", "--create", "--format=newc", "--quiet", "--owner=0:0"], cwd=tree,
+                           input=names.encode(), stdout=archive, check=True)

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""inside.py SETTINGS: runs the checks in the guest, one after another. SETTINGS is a JSON file, written by machine.py.
+"""inside.py SETTINGS: runs the checks in the guest, one after another. SETTINGS is a JSON file, written by
+machine.py.
 
-What it has to say goes to the shared folder, which the host sees at once: `results` has a line per event, NAME.inside what the check
-printed, NAME.kernel what the kernel logged meanwhile."""
+What it has to say goes to the shared folder, which the host sees at once: `results` has a line per event, NAME.inside
+has what the check printed, NAME.kernel what the kernel logged meanwhile."""
 
 import importlib
 import json
@@ -13,6 +14,8 @@ import sys
 import threading
 import time
 import traceback
+
+from tools import first_line
 
 settings = json.loads(pathlib.Path(sys.argv[1]).read_text())
 os.environ["ASHLAR"] = settings["program"]
@@ -52,20 +55,20 @@ def run_check(name, number):
     start = time.monotonic()
     watch = threading.Timer(settings["check_seconds"], give_up, [name])
     watch.start()
-    event = "ok"
+    event, reason = "ok", ""
     with open(SHARE / f"{name}.inside", "w", buffering=1) as said:
         sys.stdout = said
         try:
             with Guest(WORK, name, number, lambda: report("cut", name)) as guest:
                 importlib.import_module(f"checks.{name}").inside(guest)
-        except Exception:
+        except Exception as error:
             traceback.print_exc(file=said)
-            event = "failed"
+            event, reason = "failed", first_line(error)
         sys.stdout = sys.__stdout__
     watch.cancel()
     note_kernel_log(name)
     os.sync()
-    report(event, name, round(time.monotonic() - start))
+    report(event, name, round(time.monotonic() - start), reason)
 
 
 for place, check in enumerate(settings["checks"]):

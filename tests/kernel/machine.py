@@ -19,8 +19,8 @@ MACHINE_SECONDS, CHECK_SECONDS = 840, 300
 
 
 class Machine:
-    """One run of the guest. In `work`, besides what is the machine's own: `share`, which the guest writes to; `files`, which it may
-    copy; `scratch`, where the guest mounts its disk."""
+    """One run of the guest. In the folder `work` lie, besides what is the machine's own: `share`, which the guest
+    writes to; `files`, which it may copy; `scratch`, where the guest mounts its disk."""
 
     def __init__(self, work, kernel, checks, shell=False):
         self.work, self.checks, self.shell = work, checks, shell
@@ -44,19 +44,21 @@ class Machine:
             "-append", "console=ttyS0 panic=-1 quiet mitigations=off random.trust_cpu=on",
             "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
             "-virtfs", f"local,path={self.share},mount_tag=share,security_model=none",
-            # What the guest has handed to its disk outlives the guest, flushed or not: only the guest's own cache is at stake.
+            # What the guest has handed to its disk outlives it, flushed or not: only the guest's own cache is at stake.
             "-drive", f"file={self.disk},format=raw,if=virtio,cache=unsafe,discard=unmap"]
 
     def _write_settings(self):
         """`settings` is for init, the other for inside.py."""
         told = self.share / "settings.json"
-        told.write_text(json.dumps({"work": str(self.work), "program": str(pathlib.Path(PROGRAM).resolve()), "checks": self.checks,
+        program = str(pathlib.Path(PROGRAM).resolve())
+        told.write_text(json.dumps({"work": str(self.work), "program": program, "checks": self.checks,
                                     "check_seconds": CHECK_SECONDS}))
         command = shlex.join(["/usr/bin/python3", str(HERE / "inside.py"), str(told)])
         if self.shell:
             command = "/usr/bin/setsid --ctty --wait /bin/bash -i </host/dev/ttyS0 >/host/dev/ttyS0 2>&1"
-        settings = {"WORK": str(self.work), "COMMAND": command, "ASHLAR": str(pathlib.Path(PROGRAM).resolve())}
-        (self.share / "settings").write_text("".join(f"export {key}={shlex.quote(value)}\n" for key, value in settings.items()))
+        settings = {"WORK": str(self.work), "COMMAND": command, "ASHLAR": program}
+        lines = [f"export {key}={shlex.quote(value)}\n" for key, value in settings.items()]
+        (self.share / "settings").write_text("".join(lines))
 
     def run(self):
         """Until the machine has ended. Returns what is wrong with that, or None."""
@@ -74,15 +76,16 @@ class Machine:
         return f"qemu ended with exit code {code}" if code != 0 else None
 
     def events(self):
-        """What the guest has reported of each check last: {check: (event, seconds or None)}."""
+        """What the guest has reported of each check last: {check: (event, seconds, reason)}."""
         path = self.share / "results"
         found = {}
         for line in path.read_text().splitlines() if path.exists() else []:
-            event, name, *seconds = line.split()
-            found[name] = event, seconds[0] if seconds else None
+            event, name, seconds, reason = (line.split(" ", 3) + ["", ""])[:4]
+            found[name] = event, seconds, reason
         return found
 
     def repair_disk(self):
         """The machine's end has left the disk with a journal; what was flushed is in it."""
-        done = subprocess.run(["e2fsck", "-f", "-p", self.disk], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(["e2fsck", "-f", "-p", self.disk], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True)
         return f"the guest's disk is damaged: {done.stdout}" if done.returncode > 1 else None

@@ -1,4 +1,5 @@
-"""Connects a device of the kernel's client through netlink (linux/nbd-netlink.h), with what nbd-client cannot ask for."""
+"""Connects devices of the kernel's client through netlink (linux/nbd-netlink.h), with what nbd-client cannot ask
+for."""
 
 import os
 import re
@@ -67,8 +68,8 @@ def connections(path, export, count):
 
 
 def connect(device, clients, timeout, dead_timeout):
-    """When all connections are lost, requests wait for others for `dead_timeout` seconds; a request that is not answered within
-    `timeout` seconds is sent again on another connection."""
+    """When all connections are lost, requests wait `dead_timeout` seconds for others; a request that is not answered
+    within `timeout` seconds is sent again on another connection."""
     data = _number(NBD_ATTR_SIZE_BYTES, clients[0].size) + _number(NBD_ATTR_BLOCK_SIZE_BYTES, 4096)
     data += _number(NBD_ATTR_SERVER_FLAGS, clients[0].transmission_flags)
     data += _number(NBD_ATTR_TIMEOUT, timeout) + _number(NBD_ATTR_DEAD_CONN_TIMEOUT, dead_timeout)
@@ -89,10 +90,11 @@ def _hand_over(command, device, clients, data):
     items = b""
     for client in clients:
         client.socket.settimeout(None)  # the kernel waits as long as it likes
-        items += attribute(NBD_SOCK_ITEM | NLA_F_NESTED, attribute(NBD_SOCK_FD, struct.pack("=I", client.socket.fileno())))
-    index = int(re.fullmatch(r"/dev/nbd(\d+)", device)[1])
+        descriptor = attribute(NBD_SOCK_FD, struct.pack("=I", client.socket.fileno()))
+        items += attribute(NBD_SOCK_ITEM | NLA_F_NESTED, descriptor)
+    index = attribute(NBD_ATTR_INDEX, struct.pack("=I", int(re.fullmatch(r"/dev/nbd(\d+)", device)[1])))
+    sockets = attribute(NBD_ATTR_SOCKETS | NLA_F_NESTED, items)
     netlink = Netlink()
-    netlink.ask(netlink.family("nbd"), command,
-                attribute(NBD_ATTR_INDEX, struct.pack("=I", index)) + data + attribute(NBD_ATTR_SOCKETS | NLA_F_NESTED, items))
+    netlink.ask(netlink.family("nbd"), command, index + data + sockets)
     for client in clients:
         client.close()

@@ -11,10 +11,12 @@ BLOCK = 4096
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
 
-def start(*command, output=subprocess.PIPE):
-    """A program that runs beside the check. Nothing is done between fork and exec, which makes that cheap: under emulation a fork
-    costs more than most programs."""
-    return subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, text=True)
+def start(*command):
+    """A program that runs beside the check."""
+    words = [str(word) for word in command]
+    # Without preexec_fn, and so without a fork of this process, which is dear under emulation.
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            text=True)
 
 
 def finish(process):
@@ -27,6 +29,11 @@ def finish(process):
 
 def run(*command):
     return finish(start(*command))
+
+
+def first_line(error):
+    """What an exception says, in short."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def holds(what, message):
@@ -46,7 +53,8 @@ def same(found, wanted, what):
         return
     holds(len(found) == len(wanted), f"{what}: {len(found)} bytes instead of {len(wanted)}")
     first = next(place for place, (one, other) in enumerate(zip(found, wanted)) if one != other)
-    raise AssertionError(f"{what} differs first at byte {first}: {found[first:first + 16]!r}, not {wanted[first:first + 16]!r}")
+    here = slice(first, first + 16)
+    raise AssertionError(f"{what} differs first at byte {first}: {found[here]!r}, not {wanted[here]!r}")
 
 
 def block(number):
@@ -66,6 +74,7 @@ def tree(folder):
 
 
 def fio(name, path, *words):
-    """The command of a fio job that verifies what it wrote. The seed makes it the same blocks in the same order each time."""
-    return ("fio", f"--name={name}", f"--filename={path}", "--rw=randwrite", "--randseed=4711", "--ioengine=libaio", "--direct=1",
-            "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--eta=never", *words)
+    """The command of a fio job that verifies what it wrote. The seed makes it the same blocks in the same order each
+    time."""
+    return ("fio", f"--name={name}", f"--filename={path}", "--rw=randwrite", "--randseed=4711", "--ioengine=libaio",
+            "--direct=1", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--eta=never", *words)

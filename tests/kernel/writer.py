@@ -10,9 +10,10 @@ from tools import BLOCK, block, bytes_at, holds
 
 
 class Writer(threading.Thread):
-    """Writes these blocks to a device or file, one after another, until one fails or `stop` is set. `how`: "fua", with O_DIRECT and
-    O_DSYNC, so that each write is asked to be on the disk when it is acknowledged; "flush", fdatasync(2) after each. The numbers of
-    acknowledged blocks are added to a file, a line each; `error` is the name of the errno."""
+    """Writes these blocks to a device or file, one after another, until one fails. `how`: "fua", with O_DIRECT and
+    O_DSYNC, so that each write is asked to be on the disk when it is acknowledged; "flush", with fdatasync(2) after
+    each. The numbers of acknowledged blocks go to a file, a line each; `count` is how many, `error` the name of the
+    errno that ended it."""
 
     def __init__(self, path, numbers, how, acknowledged):
         super().__init__(daemon=True)

@@ -7,7 +7,8 @@ OWN_BLOCKS = 64 << 10  # of the file system below, for an image in pieces
 
 
 def is_freed(where):
-    holds(where.allocated("image") <= SIZE - ZEROED + OWN_BLOCKS, f"{where.allocated('image')} of {SIZE} bytes are allocated")
+    now = where.allocated("image")
+    holds(now <= SIZE - ZEROED + OWN_BLOCKS, f"{now} of {SIZE} bytes are allocated")
 
 
 def inside(guest):

@@ -1,10 +1,11 @@
-"""Random writes of all sizes, many at once, with flushes between, over both transports: two devices of the kernel on one image."""
+"""Random writes of many sizes, many at once, with flushes between, over both transports: two devices on one image."""
 
 from tools import MIB, finish, fio, holds, run, start
 
 
 def job(path, offset, *words):
-    return fio("verify", path, f"--offset={offset}", f"--size={8 * MIB}", "--bsrange=4k-128k", "--iodepth=16", "--fsync=16", *words)
+    return fio("verify", path, f"--offset={offset}", f"--size={8 * MIB}", "--bsrange=4k-128k", "--iodepth=16",
+               "--fsync=16", *words)
 
 
 def inside(guest):

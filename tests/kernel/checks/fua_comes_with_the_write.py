@@ -1,5 +1,5 @@
-"""A write that has to be on the disk when it is acknowledged comes as a request with FUA: one with O_DSYNC, and the commit of a
-journal."""
+"""A write that has to be on the disk when it is acknowledged comes as a request with FUA: one with O_DSYNC, and the
+commit of a journal."""
 
 import os
 

@@ -1,4 +1,5 @@
-"""One of four tcp connections is cut, first while nothing is under way and then under load: the others carry on, nothing is lost."""
+"""One of four tcp connections is cut, first while nothing is under way, then under load: the others carry on, nothing
+is lost."""
 
 import pathlib
 
@@ -9,8 +10,8 @@ DATA = blocks(MIB // 2)
 
 def job(path, *words):
     """One job for each processor, and so for each of the kernel's queues."""
-    return fio("verify", path, f"--size={4 * MIB}", f"--offset_increment={4 * MIB}", "--numjobs=2", "--cpus_allowed=0,1",
-               "--cpus_allowed_policy=split", "--bs=16k", "--iodepth=8", "--group_reporting", *words)
+    return fio("verify", path, f"--size={4 * MIB}", f"--offset_increment={4 * MIB}", "--numjobs=2", "--bs=16k",
+               "--iodepth=8", "--cpus_allowed=0,1", "--cpus_allowed_policy=split", "--group_reporting", *words)
 
 
 def ports(guest):

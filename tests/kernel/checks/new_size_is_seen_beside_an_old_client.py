@@ -1,4 +1,5 @@
-"""The image is made longer while a client is connected: the next one has the new size, the old one keeps the old size and goes on."""
+"""The image is made longer while a client is connected: the next one has the new size, the old one keeps its own and
+goes on."""
 
 from sizes import device_has, image_has, mark, write_mark
 from tools import MIB, bytes_at, same

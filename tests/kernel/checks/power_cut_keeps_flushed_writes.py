@@ -1,9 +1,9 @@
-"""The guest ends as by a power cut while blocks are written: each that was acknowledged, after FUA or a flush, is in the image. Must
-be the last check.
+"""The guest ends as by a power cut while blocks are written: each that was acknowledged, after FUA or a flush, is in
+the image. Must be the last check.
 
-The kernel is told not to write anything back by itself, so that only what the server has made durable is on the disk. After a write
-with O_DSYNC to a device itself the kernel sends a flush, too; after one to a file on ext4 that has its blocks already, it trusts FUA
-alone."""
+The kernel is told not to write anything back by itself, so that only what the server has made durable is on the disk.
+After a write with O_DSYNC to a device itself the kernel sends a flush, too; after one to a file on ext4 that has its
+blocks already, it trusts FUA alone."""
 
 import os
 import pathlib

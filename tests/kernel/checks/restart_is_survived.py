@@ -1,5 +1,5 @@
-"""The server stops and another is started; then that is killed while fio writes, and another is started. With a dead-connection
-timeout the kernel waits for the new one, sends again what was lost, and nobody sees an error."""
+"""The server stops and another is started; then that is killed while fio writes, and another is started. With a
+dead-connection timeout the kernel waits for the new one, sends again what was lost, and nobody sees an error."""
 
 import pathlib
 
@@ -39,8 +39,7 @@ def inside(guest):
 
     load = guest.beside(start(*job(guest.device, "--loops=3")))
     guest.wait_until(lambda: guest.logged(" write .*result=ok") > 50)
-    server.process.kill()
-    server.process.wait()
+    guest.kill(server)
     holds(load.poll() is None, "fio was done before the server was killed")
     server = serve_again(guest)
     finish(load)

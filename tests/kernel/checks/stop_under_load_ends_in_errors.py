@@ -1,4 +1,5 @@
-"""SIGTERM while writers are busy: the server ends well, the writers get errors and do not hang, what was acknowledged is there."""
+"""SIGTERM while writers are busy: the server ends well, the writers get errors and do not hang, what was acknowledged
+is there."""
 
 from tools import MIB, fio, holds, start
 from writer import Writer, check_acknowledged
@@ -8,7 +9,8 @@ LEAST = 50
 
 
 def load(path):
-    return fio("load", path, f"--offset={64 * MIB}", f"--size={16 * MIB}", "--bs=64k", "--iodepth=16", "--loops=1000000")
+    return fio("load", path, f"--offset={64 * MIB}", f"--size={16 * MIB}", "--bs=64k", "--iodepth=16",
+               "--loops=1000000")
 
 
 def inside(guest):

@@ -1,4 +1,5 @@
-"""blkdiscard -z: what was zeroed reads as zeroes, all else is as it was. Kernels before 6.12 write the zeroes themselves."""
+"""blkdiscard -z: what was zeroed reads as zeroes, all else is as it was. Old kernels' client writes the zeroes
+itself."""
 
 from zeroes import image_is_as_expected, make_ranges_zero
 
