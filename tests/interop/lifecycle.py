@@ -233,7 +233,7 @@ class Listening(Case):
             link.symlink_to(PROGRAM)
             for program in (PROGRAM, link):
                 disk = self.sparse_file("disk.img", MIB)
-                # `serve` stands behind `sh`, which only starts the program by this name.
+                # `program` in the place of the one that serve_words names.
                 server = self.serve_words([disk, "--listen", f"unix:{self.folder}/image.sock"],
                                           within=[*hidden, "sh", "-c", f'shift; exec "{program}" "$@"', "sh"])
                 self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
