@@ -56,11 +56,8 @@ std::size_t unquoted_end(std::string_view text, std::size_t at) {
 // Where the path ends that begins at `begin`.
 std::size_t path_end(std::string_view text, std::size_t begin, std::span<const std::string> paths) {
   std::size_t at = begin;  // behind the longest of `paths` that stands there, if one does
-  for (const std::string& path : paths) {
-    const std::size_t behind = begin + path.size();
-    if (!text.substr(begin).starts_with(path) || behind <= at) continue;
-    if (text[behind - 1] == '/' || ends_word(text, behind) || text[behind] == '/') at = behind;
-  }
+  for (const std::string& path : paths)
+    if (text.substr(begin).starts_with(path)) at = std::max(at, begin + path.size());
   if (at != begin && ends_word(text, at)) return at;
   if (begin != 0 && is_one_of(text[begin - 1], quotes))
     if (const std::size_t close = closing_quote(text, begin - 1); close != npos && close >= at) return close;

@@ -3,15 +3,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <new>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -22,6 +20,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "listener/socket_file.hpp"
 #include "socket/kernel_socket.hpp"
 
 namespace ashlar::host {
@@ -135,52 +134,29 @@ class TcpListener final : public AsioListener<tcp> {
   }
 };
 
+// With a file, or, as an abstract socket, without one.
 class UnixListener final : public AsioListener<Unix> {
  public:
-  UnixListener(asio::io_context& io, std::filesystem::path path)
-      : AsioListener(io, "unix:" + path.string(), {}), path_(std::move(path)) {
+  UnixListener(asio::io_context& io, const ListenAddress& address)
+      : AsioListener(io, "unix:" + (address.path.empty() ? "@" + address.abstract_name : address.path.string()), {}) {
     boost::system::error_code error;
     acceptor_.open(Unix(), error);
     if (error) fail(error.value(), address_);
-    acceptor_.bind(Unix::endpoint(path_.string()), error);
-    if (error == asio::error::address_in_use && is_stale()) {
-      ::unlink(path_.c_str());
-      acceptor_.bind(Unix::endpoint(path_.string()), error);
+    if (!address.path.empty()) {
+      file_.emplace(acceptor_.native_handle(), address, backlog);
+      return;
     }
-    if (error) fail(error.value(), address_);
-    if (struct stat made{}; ::stat(path_.c_str(), &made) == 0) inode_ = made.st_ino, device_ = made.st_dev;
-    acceptor_.listen(backlog, error);
+    acceptor_.bind(Unix::endpoint('\0' + address.abstract_name), error);
+    if (!error) acceptor_.listen(backlog, error);
     if (error) fail(error.value(), address_);
   }
-  ~UnixListener() override { remove(); }
   void stop() override {
+    file_.reset();
     AsioListener::stop();
-    remove();
   }
 
  private:
-  // Removes the file, unless another server has put its own there meanwhile.
-  void remove() {
-    struct stat now{};
-    if (inode_ != 0 && ::lstat(path_.c_str(), &now) == 0 && now.st_ino == inode_ && now.st_dev == device_) ::unlink(path_.c_str());
-    inode_ = 0;
-  }
-  // A socket that nobody listens at, left behind by a server that was killed.
-  bool is_stale() const {
-    struct stat there{};
-    if (::lstat(path_.c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return false;
-    asio::io_context io;
-    Unix::socket probe(io);
-    boost::system::error_code error;
-    probe.open(Unix(), error);
-    probe.non_blocking(true, error);  // a live server with a full backlog answers EAGAIN
-    probe.connect(Unix::endpoint(path_.string()), error);
-    return error == asio::error::connection_refused;
-  }
-
-  std::filesystem::path path_;
-  ino_t inode_ = 0;
-  dev_t device_ = 0;
+  std::optional<SocketFile> file_;
 };
 
 void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned keepalive,
@@ -216,7 +192,7 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
 
 std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
   std::vector<std::unique_ptr<Listener>> out;
-  if (address.kind == ListenAddress::Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address.path));
+  if (address.kind == ListenAddress::Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address));
   else listen_tcp(io, address, keepalive, out);
   return out;
 }

@@ -27,7 +27,8 @@ class Listener {
   virtual void start(Accepted accepted, Complaint complain) = 0;
   // Accepts no more clients, closes the socket and removes a unix socket's file.
   virtual void stop() = 0;
-  // The address as a client would use it, with the actual port: "tcp:127.0.0.1:10809", "unix:/run/ashlar.sock".
+  // The address as a client would use it, with the actual port: "tcp:127.0.0.1:10809", "unix:/run/ashlar.sock",
+  // "unix:@ashlar".
   virtual std::string address() const = 0;
 };
 

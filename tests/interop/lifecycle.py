@@ -1,5 +1,6 @@
 """Starting, listening, stopping."""
 
+import grp
 import os
 import signal
 import socket
@@ -155,6 +156,26 @@ class Listening(Case):
         self.assertIn(str(busy), self.fails(config.toml([config.memory_export(MIB)], listen=[f"unix:{path}", f"unix:{busy}"])))
         self.assertFalse(path.exists())
 
+    def test_a_socket_for_a_group(self):
+        path = self.folder / "group.sock"
+        # As the group of the file, one of the process's own: any user may give it away to that.
+        group = grp.getgrgid(os.getgid()).gr_name
+        text = config.toml([config.memory_export(MIB)]).replace(
+            "[server]", f'[server]\nlisten = [{{ unix = "{path}", mode = "0620", group = "{group}" }}, "unix:{self.folder}/b.sock"]', 1)
+        server = self.serve_words([self.write("group.toml", text)], addresses=2)
+        self.assertEqual(server.listening, [f"unix:{path}", f"unix:{self.folder}/b.sock"])
+        self.assertEqual((path.stat().st_mode & 0o7777, path.stat().st_gid), (0o620, os.getgid()))
+        self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
+
+    def test_an_abstract_socket(self):
+        name = f"@ashlar-{os.getpid()}"
+        server = self.serve([config.memory_export(MIB)], listen=[f"unix:{name}"])
+        self.assertEqual(server.listening, [f"unix:{name}"])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name.replace("@", "\0", 1))
+            self.assertEqual(client.recv(8), b"NBDMAGIC")
+        self.assertIn(name, self.fails(config.toml([config.memory_export(MIB)], listen=[f"unix:{name}"])))
+
     def test_several_addresses_at_once(self):
         server = self.serve([config.memory_export(MIB)],
                             listen=[f"unix:{self.folder}/a.sock", f"unix:{self.folder}/b.sock", "tcp:127.0.0.1:0", "tcp:[::1]:0"])
@@ -204,19 +225,19 @@ class Listening(Case):
         writer.join()
         self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
 
-    @unittest.skipIf(os.geteuid() != 0, "needs root: hides /proc in a mount namespace")
-    @unittest.skipIf(SANITIZED, "sanitizers need /proc")
-    def test_without_proc(self):
-        hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-        link = self.folder / "link"
-        link.symlink_to(PROGRAM)
-        for program in (PROGRAM, link):
-            disk = self.sparse_file("disk.img", MIB)
-            # `serve` stands behind `sh`, which only starts the program by this name.
-            server = self.serve_words([disk, "--listen", f"unix:{self.folder}/image.sock"],
-                                      within=[*hidden, "sh", "-c", f'shift; exec "{program}" "$@"', "sh"])
-            self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
-            server.stop()
+    if not SANITIZED:  # sanitizers need /proc
+        @unittest.skipIf(os.geteuid() != 0, "needs root: hides /proc in a mount namespace")
+        def test_without_proc(self):
+            hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
+            link = self.folder / "link"
+            link.symlink_to(PROGRAM)
+            for program in (PROGRAM, link):
+                disk = self.sparse_file("disk.img", MIB)
+                # `program` in the place of the one that serve_words names.
+                server = self.serve_words([disk, "--listen", f"unix:{self.folder}/image.sock"],
+                                          within=[*hidden, "sh", "-c", f'shift; exec "{program}" "$@"', "sh"])
+                self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
+                server.stop()
 
     def test_in_a_folder_that_has_been_deleted(self):
         gone = self.folder / "gone"

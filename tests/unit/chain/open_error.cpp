@@ -50,6 +50,7 @@ TEST_CASE("the paths of parameters are known, whatever is in them") {
   CHECK(cut("'/it's, 'here'/disk': gone", {"/it's, 'here'/disk"}) == "'disk': gone");
   CHECK(cut("open /srv/a: b/x/y: gone", {"/srv/a: b"}) == "open y: gone");
   CHECK(cut("open /srv/a: b/x: gone", {"/srv", "/srv/a: b/", "/srv/a"}) == "open x: gone");
+  CHECK(cut("read of /srv/x failed with Input/output error", {"/srv/x"}) == "read of x failed with Input/output error");
   // One that merely begins alike is no such path.
   CHECK(cut("open /srv/images2/x: gone", {"/srv/images"}) == "open x: gone");
   CHECK(cut("open /x: gone", {""}) == "open x: gone");

@@ -70,8 +70,9 @@ std::string words(const ServerConfig& s) {
   std::ostringstream out;
   for (const ListenAddress& address : s.listen) out << address.text << ' ';
   out << static_cast<int>(s.log_level) << ' ' << s.module_path.size() << ' ' << s.max_connections << ' '
-      << s.handshake_timeout.count() << ' ' << protocol::payload_limits(s.max_payload).advertised << ' ' << s.workers
-      << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' ' << s.keepalive.count();
+      << s.handshake_timeout.count() << ' ' << ashlar::protocol::payload_limits(s.max_payload).advertised << ' '
+      << s.workers << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' '
+      << s.keepalive.count();
   return out.str();
 }
 
