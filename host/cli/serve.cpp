@@ -2,6 +2,7 @@
 #include <system_error>
 
 #include "cli/commands.hpp"
+#include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/listen_address.hpp"
 #include "config/log_level.hpp"
@@ -31,7 +32,7 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
 [[noreturn]] void refuse_misnamed_config(const std::string& file) {
   throw UsageError("serve: " + in_quotes(file) + " is a config, not a disk image; rename it to " +
                    in_quotes(std::filesystem::path(file).replace_extension(".toml").string()) +
-                   ", or write: ashlar serve /dev/stdin <" + file);
+                   ", or write: ashlar serve /dev/stdin <" + shell_word(file));
 }
 
 LogLevel log_level(const CommandOptions& options, LogLevel of_config) {
@@ -53,7 +54,7 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
     if (!std::filesystem::is_directory(text, error))
       throw UsageError("--module-path: " + in_quotes(text) + ": " + (error ? error.message() : "Not a directory") +
                        "; name an existing folder");
-    folders.push_back(std::filesystem::absolute(text).lexically_normal());
+    folders.push_back((current_folder() / text).lexically_normal());
   }
   if (config != nullptr) folders.insert(folders.end(), config->module_path.begin(), config->module_path.end());
   return folders;

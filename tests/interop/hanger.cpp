@@ -29,6 +29,22 @@ class Base : public Plugin {
 };
 #endif
 
+namespace {
+
+void wait_for(const std::string& gate) {
+  if (!std::filesystem::exists(gate)) return;
+  std::ofstream(gate + ".inside").put('\n');
+  while (std::filesystem::exists(gate)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+}
+
+// Waits when the module is unloaded.
+struct AtUnload {
+  ~AtUnload() { wait_for(gate); }
+  std::string gate;
+} at_unload;
+
+}  // namespace
+
 class Hanger final : public Base {
  public:
   struct Layer {
@@ -36,19 +52,18 @@ class Hanger final : public Base {
         : in(create.params.text("in")),
           gate(create.params.path("gate")),
           nowait(create.params.boolean("nowait")) {
+      if (in == "unload") at_unload.gate = gate;
       pass("create");
     }
     ~Layer() { pass("destroy"); }
     void pass(std::string_view call) const {
-      if (call != in || !std::filesystem::exists(gate)) return;
-      std::ofstream(gate + ".inside").put('\n');
-      while (std::filesystem::exists(gate)) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      if (call == in) wait_for(gate);
     }
     std::string in, gate;
     bool nowait;
   };
   static constexpr Param params[] = {
-      Param::string("in", "the call that does not return: an op, create, open, describe, close, destroy").needed(),
+      Param::string("in", "the call that does not return: an op, create, open, describe, close, destroy, unload").needed(),
       Param::path("gate", "the file").needed(),
       Param::boolean("nowait", "say that no request blocks").or_else("false"),
   };
