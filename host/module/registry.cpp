@@ -152,6 +152,12 @@ std::vector<Registry::Found> Registry::list() {
   return sorted;
 }
 
+void Registry::let_go() {
+  decltype(loaded_) loaded;  // unloaded when the lock is given back: that may take long
+  const std::lock_guard lock(mutex_);
+  loaded.swap(loaded_);
+}
+
 std::filesystem::path builtin_module_folder() {
   const auto beside = [](const std::filesystem::path& program) {
     return (program.parent_path() / ".." / "lib" / "ashlar").lexically_normal();

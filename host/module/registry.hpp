@@ -39,6 +39,9 @@ class Registry {
   // All modules in the folders, sorted by kind and name; one that a folder before it hides is left out.
   std::vector<Found> list();
 
+  // Keeps no module loaded any longer: who has a library last unloads it. [any thread]
+  void let_go();
+
  private:
   // Null: there is no such file. Throws ModuleError.
   std::shared_ptr<const Library> search(ModuleKind kind, const std::string& name);

@@ -4,20 +4,38 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <semaphore>
+#include <thread>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "chain/activity.hpp"
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
-#include "socket/kernel_socket.hpp"
+#include "server/handler_memory.hpp"
+#include "server/watch.hpp"
 
 namespace ashlar::host {
 namespace {
 
 namespace asio = boost::asio;
+
+// Told to stop, the server ends within five seconds. For so long replies that are under way may take to reach their clients:
+constexpr std::chrono::milliseconds grace{3000};
+// For so long modules may take to return:
+constexpr std::chrono::milliseconds patience{4500};
+// And for so long the log may take to be read, in which they are named then.
+constexpr std::chrono::milliseconds last_lines{300};
+
+// How often the log is told how many warnings have come again.
+constexpr std::chrono::seconds between_repeats{5};
 
 // A descriptor per client, and a few for the backends: as many as we may have.
 void raise_descriptor_limit() {
@@ -27,85 +45,258 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// Has the exports tell every few seconds how often warnings have come again.
-class RepeatsTimer {
+std::string counted(std::size_t n, const char* one, const char* several) {
+  return std::to_string(n) + " " + (n == 1 ? one : several);
+}
+
+// Two threads: the loop's, which hears signals, clients and timers from the first moment to the last and never waits for a
+// module; and the modules', which creates what is served and in the end destroys it, and may wait for ever.
+//
+//   modules' thread: create_all            (waits)                              destroy_all
+//   the loop's:      (waits)     created   begin_serving ... stop ... all_ended  (waits)     destroyed
+class Server {
  public:
-  RepeatsTimer(asio::io_context& io, SessionContext& context) : timer_(io), context_(context) { wait(); }
-  void stop() {
-    stopped_ = true;  // the timer may have gone off already
-    timer_.cancel();
-  }
+  Server(const Config& config, Registry& registry, Log& log) : config_(config), registry_(registry), log_(log) {}
+  int run();
 
  private:
-  void wait() {
-    timer_.expires_after(std::chrono::seconds(5));
-    timer_.async_wait([this](boost::system::error_code) {
-      if (stopped_) return;
-      context_.repeats.tell_due();
-      for (const auto& exported : *context_.exports) exported->tell_repeats();
-      wait();
-    });
-  }
+  using Clock = std::chrono::steady_clock;
 
-  asio::steady_timer timer_;
-  SessionContext& context_;
-  bool stopped_ = false;
+  // [the modules' thread]
+  void create_and_destroy() noexcept;
+  void create_all();
+  void listen_at(const ListenAddress& address);
+  void destroy_all();
+
+  // [the loop's thread]
+  void loop();
+  void created();
+  void begin_serving();
+  void report_failure();
+  void tell_repeats();
+  void wait_for_signal();
+  void heard(int signal);
+  void stop(const char* signal);
+  void time_is_up();
+  void break_off(const char* why);
+  void close_listeners();
+  [[noreturn]] void leave();
+  void name_what_is_left();
+
+  const Config& config_;
+  Registry& registry_;
+  Log& log_;
+
+  asio::io_context io_{1};
+  asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};  // from here on they wait to be heard
+  const std::shared_ptr<HandlerMemory> signal_memory_ = std::make_shared<HandlerMemory>();
+  Timer stop_timer_{io_, [this] { time_is_up(); }};
+  Timer repeats_timer_{io_, [this] { tell_repeats(); }};
+  Wakeup created_{io_, [this] { created(); }};
+  Wakeup destroyed_{io_, [this] { io_.stop(); }};
+
+  const std::shared_ptr<Activity> activity_ = Activity::make();
+  std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
+  std::exception_ptr failure_;
+  std::mutex listening_;
+  std::vector<std::unique_ptr<Listener>> listeners_;  // under listening_ until all are created
+  std::binary_semaphore may_destroy_{0};
+
+  std::unique_ptr<SessionContext> context_;
+  std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
+  bool is_created_ = false;
+  unsigned times_told_ = 0;  // to stop
+  Clock::time_point told_at_;
 };
 
-void print_ready(const std::vector<std::unique_ptr<Listener>>& listeners) {
-  for (const auto& listener : listeners) std::printf("listening on %s\n", listener->address().c_str());
+int Server::run() {
+  wait_for_signal();
+  std::thread modules(&Server::create_and_destroy, this);
+  loop();
+  modules.join();
+  if (failure_) std::rethrow_exception(failure_);
+  return 0;
+}
+
+// Nothing that a client or the want of memory can do ends the loop.
+void Server::loop() {
+  for (;;) {
+    try {
+      io_.run();
+      return;
+    } catch (const std::exception& e) {
+      log_.logger()->error("an event could not be dealt with: {}", e.what());
+    }
+  }
+}
+
+void Server::create_and_destroy() noexcept {
+  try {
+    create_all();
+  } catch (const Stopped&) {
+    // Asked to stop before it had begun: then nothing is served.
+  } catch (...) {
+    failure_ = std::current_exception();
+  }
+  created_.ring();
+  may_destroy_.acquire();
+  destroy_all();
+  destroyed_.ring();
+}
+
+void Server::create_all() {
+  for (const ExportConfig& own : config_.exports)
+    exports_->push_back(std::make_shared<Export>(config_, own, registry_, log_.logger(), activity_));
+  for (const ListenAddress& address : config_.server.listen) listen_at(address);
+}
+
+// May take long, too: a name has to be looked up.
+void Server::listen_at(const ListenAddress& address) {
+  auto made = listen(io_, address, static_cast<unsigned>(config_.server.keepalive.count()));
+  const std::lock_guard<std::mutex> lock(listening_);
+  activity_->check();  // who stops closes the listeners that are there by then
+  for (auto& listener : made) listeners_.push_back(std::move(listener));
+}
+
+// The executor goes first, and with it the last thread that was in a module. A library is unloaded by the layer that uses it last,
+// so that it is known which one does not unload.
+void Server::destroy_all() {
+  registry_.let_go();
+  context_.reset();
+  exports_.reset();
+}
+
+void Server::created() {
+  is_created_ = true;
+  if (times_told_ != 0) {
+    report_failure();
+  } else if (!failure_) {
+    try {
+      return begin_serving();
+    } catch (...) {
+      failure_ = std::current_exception();
+      connections_.reset();
+    }
+  }
+  close_listeners();
+  may_destroy_.release();
+}
+
+// Of a start that was cut short: it matters no more, but it is not lost.
+void Server::report_failure() {
+  try {
+    if (failure_) std::rethrow_exception(std::exchange(failure_, {}));
+  } catch (const std::exception& e) {
+    log_.logger()->error("{}", e.what());
+  } catch (...) {
+    log_.logger()->error("the start has failed");
+  }
+}
+
+void Server::begin_serving() {
+  const ServerConfig& own = config_.server;
+  context_.reset(new SessionContext{.log = log_.logger(),
+                                    .repeats = Repeats(log_.logger()),
+                                    .exports = exports_,
+                                    .max_payload = protocol::payload_limits(own.max_payload),
+                                    .handshake_timeout = own.handshake_timeout,
+                                    .busy_poll = own.busy_poll,
+                                    .pool = BufferPool(own.max_memory),
+                                    .workers = Workers(own.workers)});
+  connections_.emplace(io_, *context_, own.max_connections);
+  for (const auto& listener : listeners_)
+    listener->start([this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
+                    [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
+  repeats_timer_.set(Clock::now() + between_repeats);
+  log_.flush();  // who waits for "listening on" finds in the log what was wrong at the start
+  for (const auto& listener : listeners_) std::printf("listening on %s\n", listener->address().c_str());
   std::fflush(stdout);
+}
+
+void Server::tell_repeats() {
+  if (times_told_ != 0) return;
+  repeats_timer_.set(Clock::now() + between_repeats);
+  context_->repeats.tell_due();
+  for (const auto& exported : *exports_) exported->tell_repeats();
+}
+
+void Server::wait_for_signal() {
+  signals_.async_wait(HandlerIn(signal_memory_, [this](const boost::system::error_code& error, int signal) {
+    if (error) return;
+    wait_for_signal();
+    heard(signal);
+  }));
+}
+
+void Server::heard(int signal) {
+  if (signal == SIGHUP) return log_.logger()->info("SIGHUP: ignored; to have the config read anew, restart the server");
+  switch (++times_told_) {
+    case 1: return stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    case 2: return break_off("told to stop again");
+    default: leave();
+  }
+}
+
+// Acts first: the log may take its time.
+void Server::stop(const char* signal) {
+  told_at_ = Clock::now();
+  stop_timer_.set(told_at_ + grace);
+  activity_->stop();
+  if (connections_) connections_->stop([this] { may_destroy_.release(); });
+  close_listeners();
+  activity_->under_way();  // what it sees now it knows to be so old at least when it looks again
+  log_.logger()->info("{}: stopping", signal);
+}
+
+void Server::time_is_up() {
+  if (Clock::now() >= told_at_ + patience) leave();
+  stop_timer_.set(told_at_ + patience);
+  break_off("the time for replies is over");
+}
+
+void Server::break_off(const char* why) {
+  if (!connections_ || connections_->size() == 0) return;
+  const std::size_t all = connections_->size(), deaf = connections_->not_taking_replies();
+  connections_->break_off();
+  log_.logger()->warn("{}: {} broken off", why, counted(all, "connection is", "connections are"));
+  if (deaf != 0) log_.logger()->warn("{}", counted(deaf, "client does not take its replies", "clients do not take their replies"));
+  if (const std::size_t calls = activity_->under_way().size(); calls != 0)
+    log_.logger()->warn("{}", counted(calls, "call into a module has not returned", "calls into modules have not returned"));
+}
+
+void Server::close_listeners() {
+  const std::lock_guard<std::mutex> lock(listening_);
+  for (const auto& listener : listeners_) listener->stop();
+}
+
+// Something does not end. What it may still be using is left to it; the kernel cleans up.
+void Server::leave() {
+  if (connections_) connections_->break_off();
+  try {
+    name_what_is_left();
+  } catch (const std::exception&) {
+    // Without memory there is no line.
+  }
+  log_.flush(last_lines);
+  ::_exit(1);
+}
+
+void Server::name_what_is_left() {
+  const auto calls = activity_->under_way();
+  for (const Activity::UnderWay& call : calls) log_.logger()->error("left behind: {}", describe(call));
+  if (!calls.empty()) return;
+  if (!is_created_) log_.logger()->error("left behind: the start, which is inside no module");
+  else if (connections_ && connections_->size() != 0)
+    log_.logger()->error("left behind: {}, inside no module", counted(connections_->size(), "client", "clients"));
+  else log_.logger()->error("left behind: the end of the exports, which is inside no module");
 }
 
 }  // namespace
 
 int serve(const Config& config, Registry& registry, Log& log) {
-  const std::shared_ptr<spdlog::logger>& logger = log.logger();
   raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
-
-  // Started from the inside out: what is declared first is needed by what follows, and goes last. The io_context outlives the
-  // executor, whose threads hand their sessions back to it.
-  asio::io_context io(1);
-  asio::signal_set signals(io, SIGTERM, SIGINT);  // from here on they wait to be heard
-  auto exports = std::make_shared<Exports>();
-  for (const ExportConfig& own : config.exports)
-    exports->push_back(std::make_shared<Export>(config, own, registry, logger));
-  SessionContext context{.log = logger,
-                         .repeats = Repeats(logger),
-                         .exports = exports,
-                         .max_payload = protocol::payload_limits(config.server.max_payload),
-                         .handshake_timeout = config.server.handshake_timeout,
-                         .busy_poll = config.server.busy_poll,
-                         .pool = BufferPool(config.server.max_memory),
-                         .workers = Workers(config.server.workers)};
-  exports.reset();
-
-  RepeatsTimer repeats(io, context);
-  Connections connections(io, context, config.server.max_connections);
-  std::vector<std::unique_ptr<Listener>> listeners;
-  for (const ListenAddress& address : config.server.listen)
-    for (auto& listener : listen(io, address)) listeners.push_back(std::move(listener));
-
-  signals.async_wait([&](boost::system::error_code error, int signal) {
-    if (error) return;
-    logger->info("{}: stopping", signal == SIGTERM ? "SIGTERM" : "SIGINT");
-    signals.async_wait([&](boost::system::error_code cancelled, int) {
-      if (cancelled) return;
-      logger->warn("told to stop again: not waiting for clients to take their replies");
-      connections.break_off();
-    });
-    for (const auto& listener : listeners) listener->stop();
-    repeats.stop();
-    connections.stop([&] { io.stop(); });
-  });
-  for (const auto& listener : listeners)
-    listener->start([&](std::unique_ptr<Socket> socket, Peer peer) { connections.add(std::move(socket), peer); },
-                    [&](const std::string& complaint) { logger->warn("{}", complaint); });
-  log.flush();  // who waits for "listening on" finds in the log what was wrong at the start
-  print_ready(listeners);
-  io.run();
-  return 0;
+  return Server(config, registry, log).run();
 }
 
 }  // namespace ashlar::host
