@@ -31,15 +31,15 @@ class Case(unittest.TestCase):
                 print(f"--- end of the server's log in {self.id()}:\n{log[-4000:]}", file=sys.stderr)
         return result
 
-    def serve(self, exports, listen=None, environment=None, **settings):
+    def serve(self, exports, listen=None, environment=None, under=(), **settings):
         """Starts a server for `exports`; at the end of the test it has to stop well."""
         number = len(self.servers)
         listen = listen or [f"unix:{self.folder}/{number}.sock"]
         file = self.write(f"{number}.toml", config.toml(exports, listen=listen, **settings))
-        return self.serve_words([file], addresses=len(listen), environment=environment)
+        return self.serve_words([file], addresses=len(listen), environment=environment, under=under)
 
-    def serve_words(self, words, addresses=1, environment=None):
-        server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment)
+    def serve_words(self, words, addresses=1, environment=None, under=()):
+        server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment, under)
         self.servers.append(server)
         self.addCleanup(self._finish, server)
         return server

@@ -11,17 +11,19 @@ from . import processes
 
 PROGRAM = os.environ.get("ASHLAR") or str(pathlib.Path(__file__).resolve().parents[3] / "build" / "bin" / "ashlar")
 SANITIZED = bool(os.environ.get("ASHLAR_SANITIZE"))
+TRANSPORT = os.environ.get("ASHLAR_TRANSPORT", "unix")  # how the clients of a test come that can come either way: unix or tcp
 _PATIENCE = 60  # seconds; only a hang takes so long
 
 
 class Server:
     """Started with the words after `serve`; ready when constructed. `listening` are the addresses it has told."""
 
-    def __init__(self, words, log, addresses=1, environment=None):
+    def __init__(self, words, log, addresses=1, environment=None, under=()):
+        """`under`: words of a command that runs the program, such as prlimit."""
         self.log_path = pathlib.Path(log)
         self.stopped = False
         with open(self.log_path, "wb") as log_file:
-            self.process = processes.start([PROGRAM, "serve", *words], stdout=processes.subprocess.PIPE, stderr=log_file,
+            self.process = processes.start([*under, PROGRAM, "serve", *words], stdout=processes.subprocess.PIPE, stderr=log_file,
                                            env={**os.environ, **(environment or {})})
         self.pid = self.process.pid
         self.listening = self._wait_until_ready(addresses)
