@@ -219,5 +219,50 @@ class Clients(Stop):
         self.assertTrue(client.is_closed())
 
 
+class Sending(Stop):
+    """Clients that send without a pause when the server stops. Over tcp an RST would throw away replies that are on their way."""
+
+    class Sender:
+        """Writes without a pause until the server has ended the stream."""
+
+        def __init__(self, client):
+            self.client, self.replies, self.end, self.over = client, 0, None, threading.Event()
+            self.threads = [threading.Thread(target=run, daemon=True) for run in (self._send, self._read)]
+            for thread in self.threads:
+                thread.start()
+
+        def _send(self):
+            request = wire.request(wire.CMD_WRITE, 0, 65536) + bytes(65536)
+            # A unix socket tells at once that nobody will read what is sent.
+            with contextlib.suppress(OSError):
+                while not self.over.is_set():
+                    self.client.socket.sendall(request)
+
+        def _read(self):
+            """Counts the replies; `end` is then how the stream has ended: an error, or the bytes behind the last whole reply."""
+            data = b""
+            try:
+                while part := self.client.socket.recv(1 << 16):
+                    data += part
+                    self.replies += len(data) // 16
+                    data = data[len(data) // 16 * 16:]
+                self.end = data
+            except OSError as error:
+                self.end = error
+            self.over.set()
+
+    def test_they_get_an_end_and_no_reset(self):
+        server = self.served(config.memory_export("64M"))
+        senders = [self.Sender(self.talking(server)) for _ in range(4)]
+        self.wait_until("all have replies", lambda: all(sender.replies > 0 for sender in senders))
+        self.assert_stops(server)
+        for sender in senders:
+            self.assertTrue(sender.over.wait(ENOUGH))
+            sender.client.close()
+            for thread in sender.threads:
+                thread.join(ENOUGH)
+        self.assertEqual([sender.end for sender in senders], [b""] * len(senders))
+
+
 if __name__ == "__main__":
     main()
