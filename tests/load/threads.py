@@ -1,6 +1,9 @@
-"""What clients cost in threads."""
+"""What clients cost in threads, and what becomes of them when there are none to be had."""
 
-from frame import MIB, Household, main, processes, wire
+import os
+import shutil
+
+from frame import MIB, SLOW, Household, config, main, pattern, processes, wire
 
 CROWD = 1000
 # Threads more or fewer that say nothing: those that wait a while for work, and a client that was just served.
@@ -50,6 +53,49 @@ class Stalled(Household):
             client.greet()
             client.option_head(wire.OPT_GO, 10)
         self.assert_few_threads(f"{CROWD} clients within the handshake need few threads")
+
+
+class Short(Household):
+    """A server that may have a few threads only."""
+
+    MOST = 20  # threads
+    CLIENTS = 40
+    settings = {"max_connections": 1000, "handshake_timeout": 600}  # who waits for a thread is not to blame
+
+    def setUp(self):
+        lacking = [program for program in ("prlimit", "setpriv") if shutil.which(program) is None]
+        if os.geteuid() != 0 or lacking:
+            self.skipTest("limiting the threads of one server needs root, prlimit and setpriv")
+        super().setUp()
+
+    def serve(self, exports, **how):
+        # The limit is one of the real user, and not for root or who may exceed it: a number that nobody else has, with root's rights
+        # otherwise.
+        user = 1_000_000_000 + os.getpid()
+        under = ["prlimit", f"--nproc={self.MOST}", "setpriv", f"--ruid={user}", "--bounding-set=-sys_resource,-sys_admin"]
+        self.gate = self.folder / "gate"
+        slow = {"type": SLOW, "tally": str(self.folder / "tally"), "gate": str(self.gate)}
+        return super().serve([*exports, config.memory_export("1M", "slow", [slow])], under=under, **how)
+
+    def test_clients_wait_and_none_is_dropped(self):
+        idle = [self.talking() for _ in range(self.CLIENTS)]
+        self.wait_until("idle clients need few threads", lambda: processes.threads(self.server.pid) <= self.threads + 2,
+                        lambda: processes.threads(self.server.pid))
+        busy = [self.talking("slow") for _ in range(self.CLIENTS)]
+        for client in busy:
+            client.request(wire.CMD_FLUSH)
+        self.wait_until("all threads are taken", lambda: processes.threads(self.server.pid) >= self.MOST - 1,
+                        lambda: processes.threads(self.server.pid))
+        for client in idle:
+            client.request(wire.CMD_READ, 0, 4096)
+        newcomer = self.client()
+        self.gate.touch()
+        for client in busy:
+            self.assertEqual(client.simple_reply(), (0, b""))
+        for client in idle:
+            self.assertEqual(client.simple_reply(4096), (0, pattern(MIB)[:4096]))
+        newcomer.go("disk")
+        self.assert_still_in_step(newcomer)
 
 
 if __name__ == "__main__":
