@@ -102,6 +102,15 @@ class Operations(Case):
         handle.pwrite(data, 5)
         self.assert_same(handle.pread(32 * MIB, 5), data)
 
+    def test_payloads_of_up_to_64_mib_by_default(self):
+        # Whatever is advertised: some clients do not ask.
+        disk = self.sparse_file("large.img", 130 * MIB)
+        handle = self.connect(disk, strict=False)
+        for size in (48 * MIB, 64 * MIB):
+            data = pattern(size, size)
+            handle.pwrite(data, 5)
+            self.assert_same(handle.pread(size, 5), data)
+
     # ---- zero ----
 
     def zero(self, handle, offset, length, flags=0):
