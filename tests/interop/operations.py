@@ -111,6 +111,15 @@ class Operations(Case):
         handle.pread(2 * MIB, 0)
         self.assert_fails(errno.EOVERFLOW, handle.pread, 2 * MIB + 1, 0)
 
+    def test_payloads_of_up_to_64_mib_by_default(self):
+        # Whatever is advertised: some clients do not ask.
+        disk = self.sparse_file("large.img", 130 * MIB)
+        handle = self.connect(disk, strict=False)
+        for size in (48 * MIB, 64 * MIB):
+            data = pattern(size, size)
+            handle.pwrite(data, 5)
+            self.assert_same(handle.pread(size, 5), data)
+
     # ---- zero ----
 
     def zero(self, handle, offset, length, flags=0):

@@ -13,6 +13,7 @@ from lib.server import Server  # noqa: E402,F401
 
 BENCH_LOAD = os.environ.get("ASHLAR_BENCH_LOAD") or str(
     pathlib.Path(__file__).resolve().parents[2] / "build" / "tests" / "ashlar-bench-load")
+SLOW = os.environ.get("ASHLAR_SLOW", "")  # the module tests/stop/slow.cpp
 
 
 class Watch(threading.Thread):

@@ -117,6 +117,23 @@ class DeafReaders(Memory):
             self.assert_same(data[:MIB], wanted, "what was read late")
 
 
+class SmallDirectReads(Memory):
+    """Replies from the disk that are small each, and many."""
+
+    def serve(self, exports, **how):
+        return super().serve([*exports, *self.direct_export()], **how)
+
+    def test_of_many_clients_that_read_nothing(self):
+        self.need_direct()
+        small = self.talking()
+        for _ in range(24):
+            client = self.talking("direct")
+            client.send(b"".join(wire.request(wire.CMD_READ, 0, 252 << 10, cookie=cookie) for cookie in range(200)))
+        self.small_reads(small)
+        time.sleep(2)  # whatever they can make the server take, it takes now
+        self.small_reads(small)
+
+
 class StalledWriters(Memory):
     def tearDown(self):
         for client in self.clients:

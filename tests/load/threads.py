@@ -1,114 +1,102 @@
-"""Threads: which clients take one, and what becomes of clients when none can be had."""
+"""What clients cost in threads, and what becomes of them when there are none to be had."""
 
 import os
-import pathlib
-import subprocess
-import time
+import shutil
 
-from frame import MIB, PATIENCE, SANITIZED, Case, config, main, processes, wire
+from frame import MIB, SLOW, Household, config, main, pattern, processes, wire
 
-
-class Threads(Case):
-    def start(self, **how):
-        self.server = self.serve([config.memory_export(MIB)], **how)
-        self.own_threads = self.threads()  # those that no client is the cause of
-
-    def threads(self):
-        return processes.threads(self.server.pid)
-
-    def wait_until(self, what, holds, now):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            if time.monotonic() > end:
-                self.fail(f"not so: {what}: {now()}")
-            time.sleep(0.05)
-
-    def until_no_client_has_a_thread(self):
-        self.wait_until("idle threads are gone", lambda: self.threads() == self.own_threads, lambda: f"{self.threads()} threads")
+CROWD = 1000
+# Threads more or fewer that say nothing: those that wait a while for work, and a client that was just served.
+FEW = 10
 
 
-class Parts(Threads):
-    def test_a_client_that_has_sent_part_of_a_request_takes_no_thread(self):
-        number = 200 if SANITIZED else 1000
-        self.start()
-        clients = [wire.Client(self.server).go() for _ in range(number)]
+class Stalled(Household):
+    """Clients that have sent part of a request need no more threads than those that have sent nothing."""
+
+    settings = {"max_connections": 2 * CROWD}
+
+    def assert_few_threads(self, what):
+        self.wait_until(what, lambda: processes.threads(self.server.pid) <= self.threads + FEW,
+                        lambda: f"{processes.threads(self.server.pid)} threads, {self.threads} without clients")
+
+    def test_idle_clients(self):
+        for _ in range(CROWD):
+            self.talking()
+        self.assert_few_threads(f"{CROWD} idle clients need few threads")
+
+    def check_stalled(self, request, sent):
+        """Clients that have sent the beginning of `request`; its rest is served all the same."""
+        clients = [self.talking() for _ in range(CROWD)]
         for client in clients:
-            self.addCleanup(client.close)
-        self.until_no_client_has_a_thread()
+            client.send(request[:sent])
+        self.assert_few_threads(f"{CROWD} clients that have sent {sent} of {len(request)} bytes need few threads")
+        for client in clients[::100]:
+            client.send(request[sent:])
+            self.assertEqual(client.simple_reply(), (0, b""))
+            self.assert_still_in_step(client)
+
+    def test_one_byte_of_a_request(self):
+        self.check_stalled(wire.request(wire.CMD_FLUSH), 1)
+
+    def test_half_a_header(self):
+        self.check_stalled(wire.request(wire.CMD_FLUSH), 14)
+
+    def test_the_beginning_of_a_payload(self):
+        write = wire.request(wire.CMD_WRITE, 2 * MIB, MIB) + bytes(MIB)
+        self.check_stalled(write, 28)
+        self.let_clients_go()
+        self.check_stalled(write, 100_000)
+
+    def test_half_an_option(self):
+        clients = [self.client() for _ in range(CROWD)]
         for client in clients:
-            client.send(wire.request(wire.CMD_READ, 0, 512)[:1])
-        self.wait_until("the bytes were received", self.nothing_lies_unread, lambda: "some lie in sockets")
-        self.until_no_client_has_a_thread()
-        for client in clients:
-            client.send(wire.request(wire.CMD_READ, 0, 512)[1:])
-        for client in clients:
-            self.assertEqual(client.simple_reply(512), (0, bytes(512)))
-
-    def nothing_lies_unread(self):
-        """In sockets of the server's."""
-        text = processes.run("ss", "--unix", "--no-header", "--all")
-        return not any(self.server.socket in line and line.split()[2] != "0" for line in text.splitlines() if "ESTAB" in line)
+            client.greet()
+            client.option_head(wire.OPT_GO, 10)
+        self.assert_few_threads(f"{CROWD} clients within the handshake need few threads")
 
 
-class Shortage(Threads):
-    """A server that may have few threads: a user of its own, with a limit."""
+class Short(Household):
+    """A server that may have a few threads only."""
 
-    LIMIT = 8
+    MOST = 20  # threads
+    CLIENTS = 40
+    settings = {"max_connections": 1000, "handshake_timeout": 600}  # who waits for a thread is not to blame
 
     def setUp(self):
-        if os.geteuid() != 0:
-            self.skipTest("needs root: runs as a user of its own")
+        lacking = [program for program in ("prlimit", "setpriv") if shutil.which(program) is None]
+        if os.geteuid() != 0 or lacking:
+            self.skipTest("limiting the threads of one server needs root, prlimit and setpriv")
         super().setUp()
-        self.user = 1_000_000 + os.getpid()
-        os.chmod(self.folder, 0o777)
-        # Access to all files, wherever this tree lies, but no right to ignore the limit.
-        within = ["setpriv", f"--reuid={self.user}", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
-                  "--bounding-set=-all,+dac_override", "prlimit", f"--nproc={self.LIMIT}"]
-        self.start(within=within)
 
-    def occupy(self):
-        """Takes all the threads that the server could still have, by processes of the same user; those processes."""
-        others = [subprocess.Popen(["setpriv", f"--reuid={self.user}", "--clear-groups", "sleep", "600"])
-                  for _ in range(self.LIMIT - self.own_threads)]
-        for other in others:
-            self.addCleanup(other.wait)
-            self.addCleanup(other.kill)
-            status = pathlib.Path(f"/proc/{other.pid}/status")
-            self.wait_until("it is the user's", lambda text=status: f"Uid:\t{self.user}" in text.read_text(), status.read_text)
-        return others
+    def serve(self, exports, **how):
+        # The limit is one of the real user, and not for root or who may exceed it: a number that nobody else has, with root's rights
+        # otherwise.
+        user = 1_000_000_000 + os.getpid()
+        within = ["prlimit", f"--nproc={self.MOST}", "setpriv", f"--ruid={user}", "--bounding-set=-sys_resource,-sys_admin"]
+        self.gate = self.folder / "gate"
+        slow = {"type": SLOW, "tally": str(self.folder / "tally"), "gate": str(self.gate)}
+        return super().serve([*exports, config.memory_export("1M", "slow", [slow])], within=within, **how)
 
-    def test_clients_wait_for_a_thread_and_none_is_dropped(self):
-        clients = [wire.Client(self.server).go() for _ in range(20)]
-        for client in clients:
-            self.addCleanup(client.close)
-        self.until_no_client_has_a_thread()
-        others = self.occupy()
-        comes = wire.Client(self.server)
-        self.addCleanup(comes.close)
-        for client in clients:
-            client.request(wire.CMD_READ, 0, 512)
-        clients[0].socket.settimeout(1)
-        with self.assertRaises(TimeoutError):
-            clients[0].socket.recv(1)
-        self.assertEqual(self.threads(), self.own_threads)
-        clients[0].socket.settimeout(PATIENCE)
-        others[0].kill()
-        others[0].wait()
-        for client in clients:
-            self.assertEqual(client.simple_reply(512), (0, bytes(512)))
-        self.assertEqual(comes.go().ask(wire.CMD_READ, 0, 512), bytes(512))
-
-    def test_many_talk_at_once_and_all_are_served(self):
-        clients = [wire.Client(self.server).go() for _ in range(40)]
-        for client in clients:
-            self.addCleanup(client.close)
-        for _ in range(5):
-            for client in clients:
-                client.request(wire.CMD_READ, 0, 512)
-            for client in clients:
-                self.assertEqual(client.simple_reply(512), (0, bytes(512)))
-        self.assertLessEqual(self.threads(), self.LIMIT)
+    def test_clients_wait_and_none_is_dropped(self):
+        idle = [self.talking() for _ in range(self.CLIENTS)]
+        self.wait_until("idle clients need few threads", lambda: processes.threads(self.server.pid) <= self.threads + 2,
+                        lambda: processes.threads(self.server.pid))
+        busy = [self.talking("slow") for _ in range(self.CLIENTS)]
+        for client in busy:
+            client.request(wire.CMD_FLUSH)
+        self.wait_until("all threads are taken", lambda: processes.threads(self.server.pid) >= self.MOST - 1,
+                        lambda: processes.threads(self.server.pid))
+        for client in idle:
+            client.request(wire.CMD_READ, 0, 4096)
+        newcomer = self.client()
+        self.gate.touch()
+        for client in busy:
+            self.assertEqual(client.simple_reply(), (0, b""))
+        for client in idle:
+            self.assertEqual(client.simple_reply(4096), (0, pattern(MIB)[:4096]))
+        newcomer.go("disk")
+        self.assert_still_in_step(newcomer)
 
 
 if __name__ == "__main__":
-    main(needs=("prlimit", "setpriv", "ss"))
+    main()

@@ -1,7 +1,6 @@
 """The frame of the misuse tests: one server, one sin, then a look at the house.
 
-After each test the server has to live, to answer a good client, and to have its memory and descriptors back where they were.
-ASHLAR_TRANSPORT says how clients come: unix (the default) or tcp."""
+After each test the server has to live, to answer a good client, and to have its memory and descriptors back where they were."""
 
 import os
 import pathlib
@@ -13,9 +12,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 from lib import config, libnbd, processes, wire  # noqa: E402,F401
 from lib.case import Case, main  # noqa: E402,F401
 from lib.images import MIB, pattern  # noqa: E402
-from lib.server import SANITIZED  # noqa: E402
+from lib.server import SANITIZED, TRANSPORT  # noqa: E402
 
-TRANSPORT = os.environ.get("ASHLAR_TRANSPORT", "unix")
 SIZE = 256 * MIB  # sparse; more than twice the largest request
 # What allocators keep for later. A leak of payloads or of a thousand sessions is far more than this.
 MEMORY_SLACK = (256 if SANITIZED else 32) * MIB

@@ -36,7 +36,7 @@ class Case(unittest.TestCase):
         number = len(self.servers)
         listen = listen or [f"unix:{self.folder}/{number}.sock"]
         file = self.write(f"{number}.toml", config.toml(exports, listen=listen, **settings))
-        return self.serve_words([file], len(listen), environment, within)
+        return self.serve_words([file], addresses=len(listen), environment=environment, within=within)
 
     def serve_words(self, words, addresses=1, environment=None, within=()):
         server = Server(words, self.folder / f"{len(self.servers)}.log", addresses, environment, within)

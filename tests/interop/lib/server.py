@@ -11,6 +11,7 @@ from . import processes
 
 PROGRAM = os.environ.get("ASHLAR") or str(pathlib.Path(__file__).resolve().parents[3] / "build" / "bin" / "ashlar")
 SANITIZED = bool(os.environ.get("ASHLAR_SANITIZE"))
+TRANSPORT = os.environ.get("ASHLAR_TRANSPORT", "unix")  # how the clients of a test come that can come either way: unix or tcp
 _PATIENCE = 60  # seconds; only a hang takes so long
 
 

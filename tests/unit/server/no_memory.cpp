@@ -9,11 +9,11 @@
 namespace {
 
 thread_local bool starved = false;  // the thread gets no memory
-std::atomic<int> refused{0};
+std::atomic<int> allocations_refused{0};
 
 void* get(std::size_t size) {
   if (!starved) return std::malloc(size);
-  ++refused;
+  ++allocations_refused;
   return nullptr;
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("without memory new clients are closed; those who are there are served
   house.call([] { return starved = true; });
   house.add(early);
   CHECK(early.at_end());
-  CHECK(refused != 0);
+  CHECK(allocations_refused != 0);
   for (int round = 0; round < 3; ++round) {
     idle.send(request(cmd_flush, 2, 0));
     CHECK(idle.receive(simple_reply_size).size() == simple_reply_size);

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <memory>
+#include <thread>
 
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"

@@ -62,6 +62,11 @@ class WirePair {
   int server() const { return server_; }
   int client() const { return client_; }
 
+  // The server's end, which is the caller's from then on.
+  int release_server() {
+    socket_made_ = true;
+    return server_;
+  }
   // The server's end as a session has it. Once; what is limited before is limited anew by it.
   std::unique_ptr<Socket> make_socket() {
     socket_made_ = true;
