@@ -201,7 +201,7 @@ void Server::begin_serving() {
                                     .max_payload = protocol::payload_limits(own.max_payload),
                                     .handshake_timeout = own.handshake_timeout,
                                     .busy_poll = own.busy_poll,
-                                    .pool = BufferPool(own.max_memory),
+                                    .pool = BufferPool(BufferPool::limits_for(own.max_memory)),
                                     .workers = Workers(own.workers)});
   connections_.emplace(io_, *context_, own.max_connections);
   for (const auto& listener : listeners_)

@@ -23,12 +23,13 @@ struct BufferPool::State {
     std::vector<std::unique_ptr<Buffer>> buffers;
   };
 
-  explicit State(std::size_t limit_in_bytes) : limit(limit_in_bytes) {
+  explicit State(Limits limits) : limit(limits.rest), shares(limits.shares) {
     for (Shelf& shelf : shelves) shelf.buffers.reserve(shelf.most);  // put_back must not fail
     spare.reserve(most_spare);
   }
 
   MemoryLimit limit;
+  MemoryLimit shares;
   std::mutex mutex;
   std::size_t large_in_use = 0;                // buffers
   std::vector<std::unique_ptr<Buffer>> spare;  // large ones, while any is in use
@@ -129,7 +130,7 @@ std::shared_ptr<Buffer> shared(const std::shared_ptr<State>& state, std::unique_
 
 }  // namespace
 
-BufferPool::BufferPool(std::size_t limit) : state_(std::make_shared<State>(limit)) {}
+BufferPool::BufferPool(Limits limits) : state_(std::make_shared<State>(limits)) {}
 
 std::size_t BufferPool::bytes_to_claim(std::size_t capacity) {
   if (capacity <= small_capacity) return small_capacity;
@@ -168,8 +169,10 @@ std::shared_ptr<Buffer> BufferPool::take_usual_uncounted(std::atomic<bool>& in_u
 
 MemoryLimit& BufferPool::limit() { return state_->limit; }
 
+MemoryLimit& BufferPool::shares() { return state_->shares; }
+
 void BufferPool::drop_kept() { state_->drop_spare(); }
 
-bool BufferPool::wanted() const { return state_->limit.waiting() != 0; }
+unsigned BufferPool::waiting() const { return state_->limit.waiting() + state_->shares.waiting(); }
 
 }  // namespace ashlar::host

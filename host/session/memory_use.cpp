@@ -4,9 +4,9 @@ namespace ashlar::host {
 
 // Waits until `bytes` are claimed or `otherwise()`; true: they are claimed.
 template <class Else>
-bool MemoryUse::wait_for(std::size_t bytes, Else otherwise) {
+bool MemoryUse::wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise) {
   waits_.store(true, std::memory_order_relaxed);
-  MemoryLimit::Claim claim(pool_.limit(), bytes, *this);
+  MemoryLimit::Claim claim(limit, bytes, *this);
   waiter_.until([&] {
     if (claim.granted()) return true;
     pool_.drop_kept();  // somebody may have kept a buffer just before this wait began
@@ -19,15 +19,15 @@ bool MemoryUse::wait_for(std::size_t bytes, Else otherwise) {
 
 bool MemoryUse::claim_share() {
   if (has_share_) return true;
-  has_share_ = pool_.limit().try_claim(share_bytes);
-  if (!has_share_) has_share_ = wait_for(share_bytes, [] { return false; });
+  has_share_ = pool_.shares().try_claim(share_bytes);
+  if (!has_share_) has_share_ = wait_for(pool_.shares(), share_bytes, [] { return false; });
   return has_share_;
 }
 
 void MemoryUse::give_share_back() {
   if (!has_share_ || in_use_[0].load(std::memory_order_acquire) || in_use_[1].load(std::memory_order_acquire)) return;
   has_share_ = false;
-  pool_.limit().release(share_bytes);
+  pool_.shares().release(share_bytes);
 }
 
 bool MemoryUse::share_is_free() const {
@@ -45,7 +45,7 @@ std::shared_ptr<Buffer> MemoryUse::take(std::size_t capacity) {
   if (auto buffer = try_take(capacity)) return buffer;
   if (give_back_) give_back_();
   const bool may_be_usual = capacity <= BufferPool::usual_capacity;
-  if (wait_for(BufferPool::bytes_to_claim(capacity), [&] { return may_be_usual && share_is_free(); }))
+  if (wait_for(pool_.limit(), BufferPool::bytes_to_claim(capacity), [&] { return may_be_usual && share_is_free(); }))
     return pool_.take_claimed(capacity);
   return may_be_usual ? usual() : nullptr;
 }

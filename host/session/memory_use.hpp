@@ -42,7 +42,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
 
   // Whether another session waits for memory. [any thread]
   bool wanted_by_others() const {
-    return pool_.limit().waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u);
+    return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u);
   }
 
  private:
@@ -50,7 +50,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   template <class Else>
-  bool wait_for(std::size_t bytes, Else otherwise);
+  bool wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise);
 
   BufferPool& pool_;
   Waiter& waiter_;

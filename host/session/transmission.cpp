@@ -275,15 +275,18 @@ bool Transmission::hold_reply() {
 bool Transmission::wait_and_receive() {
   fetched_ = cold_->any();
   const bool wanted = memory_.wanted_by_others();
-  const Clock::time_point began = wanted ? Clock::now() : Clock::time_point();
   if (wanted) give_back_for_others();
+  const bool holds = wanted && holds_memory();  // then the client has to be quick
+  const Clock::time_point began = holds ? Clock::now() : Clock::time_point();
   received_ = receive();
   if (received_ > 0) received_at_ = Clock::now();
   if (is_stopping()) return true;
   if (received_ == 0 || (received_ < 0 && received_ != -EAGAIN)) return false;
-  const std::size_t n = received_ > 0 ? static_cast<std::size_t>(received_) : 0;
-  starves_others_ = wanted && holds_memory() && pace_.too_slow(Clock::now() - began, n);
-  if (!wanted) pace_.reset();
+  if (!holds) {
+    pace_.reset();
+    return true;
+  }
+  starves_others_ = pace_.too_slow(Clock::now() - began, received_ > 0 ? static_cast<std::size_t>(received_) : 0);
   return !starves_others_;
 }
 

@@ -8,7 +8,7 @@ namespace {
 using ashlar::host::BufferPool;
 
 void buffer_pool(benchmark::State& state) {
-  BufferPool pool(std::size_t{1} << 30);
+  BufferPool pool(BufferPool::limits_for(std::size_t{1} << 30));
   for (auto _ : state) benchmark::DoNotOptimize(pool.try_take(static_cast<std::size_t>(state.range(0)))->data());
 }
 BENCHMARK(buffer_pool)

@@ -19,7 +19,7 @@ void outlet_send(benchmark::State& state) {
   std::array<int, 2> ends;
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return state.SkipWithError("socketpair");
   {
-    BufferPool pool(std::size_t{1} << 30);
+    BufferPool pool(BufferPool::limits_for(std::size_t{1} << 30));
     KernelSocket socket(ends[0]);
     const std::atomic<bool> stopping{false};
     Waiter waiter(socket);

@@ -7,6 +7,7 @@
 
 #include "fake_export.hpp"
 #include "server/connections.hpp"
+#include "session/parts.hpp"
 #include "session/wire_pair.hpp"
 #include "socket/kernel_socket.hpp"
 
@@ -40,7 +41,7 @@ struct House {
                                      .max_payload = protocol::payload_limits(std::nullopt),
                                      .handshake_timeout = handshake_timeout,
                                      .busy_poll = {},
-                                     .pool = BufferPool(pool_size),
+                                     .pool = BufferPool(with_room(pool_size)),
                                      .workers = Workers(8)});
     connections = std::make_unique<Connections>(*io, *context, most);
     loop = std::thread([this] { io->run(); });

@@ -34,7 +34,7 @@ TEST_CASE("a buffer takes memory for what is stored in it, not for what was clai
 }
 
 TEST_CASE("buffers begin on a page and hold at least what was asked for") {
-  BufferPool pool(4 * mib);
+  BufferPool pool(with_room(4 * mib));
   for (const std::size_t capacity :
        {std::size_t{0}, std::size_t{1}, BufferPool::small_capacity, BufferPool::small_capacity + 1,
         BufferPool::usual_capacity, BufferPool::usual_capacity + 1, 3 * mib}) {
@@ -46,7 +46,7 @@ TEST_CASE("buffers begin on a page and hold at least what was asked for") {
 }
 
 TEST_CASE("a pin keeps the contents; the last one to let go makes the buffer free for reuse") {
-  BufferPool pool(mib);
+  BufferPool pool(with_room(mib));
   auto buffer = take(pool, BufferPool::usual_capacity);
   CHECK_FALSE(buffer->pinned());
   Pin one(buffer);
@@ -70,7 +70,7 @@ TEST_CASE("a pin keeps the contents; the last one to let go makes the buffer fre
 }
 
 TEST_CASE("a buffer may outlive its pool") {
-  auto pool = std::make_unique<BufferPool>(8 * mib);
+  auto pool = std::make_unique<BufferPool>(with_room(8 * mib));
   const auto usual = take(*pool, BufferPool::usual_capacity);
   auto large = take(*pool, mib);
   pool.reset();
@@ -80,7 +80,7 @@ TEST_CASE("a buffer may outlive its pool") {
 }
 
 TEST_CASE("buffers of all sizes together stay within the limit") {
-  BufferPool pool(4 * mib);
+  BufferPool pool(with_room(4 * mib));
   for (const std::size_t capacity : {mib, BufferPool::usual_capacity, BufferPool::small_capacity}) {
     std::vector<std::shared_ptr<Buffer>> all;
     while (auto buffer = pool.try_take(capacity)) all.push_back(std::move(buffer));
@@ -91,7 +91,7 @@ TEST_CASE("buffers of all sizes together stay within the limit") {
 }
 
 TEST_CASE("a large buffer is used again as long as another is in use, and counts as what it is") {
-  BufferPool pool(4 * mib);
+  BufferPool pool(with_room(4 * mib));
   const auto in_use = take(pool, mib);
   auto done = take(pool, mib);
   const std::byte* const at = done->data();
@@ -104,7 +104,7 @@ TEST_CASE("a large buffer is used again as long as another is in use, and counts
 }
 
 TEST_CASE("a buffer beyond the limit is given out when no other large one is") {
-  BufferPool pool(mib);
+  BufferPool pool(with_room(mib));
   auto small = pool.try_take(mib / 2);
   CHECK(pool.try_take(8 * mib) == nullptr);
   small.reset();
@@ -114,7 +114,7 @@ TEST_CASE("a buffer beyond the limit is given out when no other large one is") {
 }
 
 TEST_CASE("who takes a large buffer beyond the limit waits until enough were let go, and that can be seen") {
-  BufferPool pool(2 * mib);
+  BufferPool pool(with_room(2 * mib));
   auto held = take(pool, 2 * mib);
   CHECK_FALSE(pool.wanted());
   std::shared_ptr<Buffer> got;
@@ -127,7 +127,7 @@ TEST_CASE("who takes a large buffer beyond the limit waits until enough were let
 }
 
 TEST_CASE("many threads take, fill and let go: no buffer has two owners") {
-  BufferPool pool(2 * mib);
+  BufferPool pool(with_room(2 * mib));
   std::vector<std::thread> threads;
   std::atomic<int> spoiled{0};
   for (unsigned t = 1; t <= 4; ++t)

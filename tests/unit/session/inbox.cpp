@@ -49,7 +49,7 @@ TEST_CASE("messages split at every byte arrive as they were sent") {
   Bytes stream;
   for (std::uint32_t i = 0; i < 5; ++i) append(stream, message(i * 7, i));
   for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
-    BufferPool pool(limit);
+    BufferPool pool(with_room(limit));
     Parts parts(pool);
     WirePair& wire = parts.wire;
     Inbox& inbox = parts.inbox;
@@ -73,7 +73,7 @@ TEST_CASE("messages of all sizes, far larger than the buffer too, with those tha
   for (const std::size_t size : {usual - 4, usual, usual + 1, std::size_t{0}, std::size_t{65531}, std::size_t{65532},
                                  std::size_t{65533}, 5 * usual, std::size_t{1}, usual / 2, usual - 5, std::size_t{3}})
     append(stream, message(size, ++seed));
-  BufferPool pool(limit);
+  BufferPool pool(with_room(limit));
   Parts parts(pool);
   WirePair& wire = parts.wire;
   std::thread client([&] {
@@ -98,7 +98,7 @@ TEST_CASE("pinned messages stay as they are while more is received") {
     sizes.push_back(i % 20 == 19 ? 700'000 : 20'000 + i);
     append(stream, message(sizes.back(), i));
   }
-  BufferPool pool(64u << 20);
+  BufferPool pool(with_room(64u << 20));
   Parts parts(pool);
   WirePair& wire = parts.wire;
   std::thread client([&] {
@@ -121,14 +121,14 @@ TEST_CASE("pinned messages stay as they are while more is received") {
 }
 
 TEST_CASE("expecting what cannot be had at once says so and loses nothing; expect waits for it") {
-  BufferPool pool(limit);
+  BufferPool pool(with_room(limit));
   Parts parts(pool);
   WirePair& wire = parts.wire;
   Inbox& inbox = parts.inbox;
   const Bytes whole = message(1'000'000, 1);
   wire.send(std::span(whole).first(1000));
   REQUIRE(inbox.receive(*parts.socket, Wait::yes) == 1000);
-  auto held = take(pool, limit - 2 * usual);
+  auto held = take(pool, limit);
   CHECK_FALSE(inbox.try_expect(whole.size()));
   CHECK(std::equal(whole.begin(), whole.begin() + 1000, inbox.unread().begin(), inbox.unread().end()));
   std::thread lets_go([&] {
@@ -147,14 +147,14 @@ TEST_CASE("expecting what cannot be had at once says so and loses nothing; expec
   inbox.consume(whole.size());
   inbox.give_large_back();
   CHECK_FALSE(inbox.is_large());
-  CHECK(pool.try_take(limit - 2 * usual) != nullptr);
+  CHECK(pool.try_take(limit) != nullptr);
   wire.send(std::span(whole).first(10));
   CHECK(inbox.receive(*parts.socket, Wait::yes) == 10);
   CHECK(std::equal(whole.begin(), whole.begin() + 10, inbox.unread().begin(), inbox.unread().end()));
 }
 
 TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unread; many stay where they are") {
-  BufferPool pool(limit);
+  BufferPool pool(with_room(limit));
   Parts parts(pool);
   WirePair& wire = parts.wire;
   Inbox& inbox = parts.inbox;
@@ -182,7 +182,7 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
 
 #ifndef ASHLAR_FRAMED  // a framed socket gives a frame at a time
 TEST_CASE("with the rest of a large message comes what follows it, wherever the message began") {
-  BufferPool pool(limit);
+  BufferPool pool(with_room(limit));
   Parts parts(pool);
   WirePair& wire = parts.wire;
   Inbox& inbox = parts.inbox;

@@ -62,7 +62,7 @@ Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger
 struct Fixture {
   Gate gate;
   FakeDisk disk{1 << 20};
-  BufferPool pool{256u << 20};
+  BufferPool pool{with_room(256u << 20)};
   Parts parts{pool};
   WirePair& wire = parts.wire;
   Ledger ledger;
@@ -196,7 +196,7 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   Replies replies(disk);
   Executor executor;
   Workers workers(1);
-  BufferPool pool(4 << 20);
+  BufferPool pool(with_room(1 << 20));
   Ledger ledger;
   Parts first(pool), second(pool);
   WirePair &one = first.wire, &two = second.wire;

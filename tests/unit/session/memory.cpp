@@ -61,23 +61,40 @@ TEST_CASE("a claim that was granted and not kept is released; one that was kept 
 }
 
 TEST_CASE("a session's share counts while it has it, its two buffers count nothing more, and it goes back whole") {
-  BufferPool pool(share + mib);
+  BufferPool pool(BufferPool::Limits{.shares = share, .rest = mib});
   Parts parts(pool);
   auto one = parts.memory.usual(), two = parts.memory.usual();
   REQUIRE((one && two));
   CHECK(parts.memory.usual() == nullptr);
   CHECK(pool.try_take(mib) != nullptr);
   parts.memory.give_share_back();  // not while a buffer of it is in use
-  CHECK(pool.try_take(mib + 1) == nullptr);
+  CHECK_FALSE(pool.shares().try_claim(1));
   one.reset();
   two.reset();
   parts.memory.give_share_back();
   CHECK_FALSE(parts.memory.has_share());
-  CHECK(pool.try_take(mib + share) != nullptr);
+  CHECK(pool.shares().try_claim(share));
+}
+
+TEST_CASE("a session gets its share though all other memory is taken, and waits for it when the shares are") {
+  BufferPool pool(BufferPool::Limits{.shares = share, .rest = mib});
+  const auto held = pool.try_take(mib);
+  Parts parts(pool);
+  CHECK(parts.memory.has_share());
+  WirePair wire;
+  const auto socket = wire.make_socket();
+  Waiter waiter(*socket);
+  const std::atomic<bool> stopping{false};
+  MemoryUse other(pool, waiter, *socket, stopping);
+  auto claimed = std::async(std::launch::async, [&] { return other.claim_share(); });
+  while (!pool.wanted()) std::this_thread::yield();
+  CHECK(parts.memory.wanted_by_others());
+  parts.memory.give_share_back();
+  CHECK(claimed.get());
 }
 
 TEST_CASE("who waits for memory gives back what it need not hold, and others see that it waits, but not itself") {
-  BufferPool pool(2 * share + mib);
+  BufferPool pool(with_room(mib));
   Parts parts(pool), others(pool);
   auto held = pool.try_take(mib);
   bool given_back = false;
@@ -92,7 +109,7 @@ TEST_CASE("who waits for memory gives back what it need not hold, and others see
 }
 
 TEST_CASE("a wait for memory ends when the server stops, or when the client has gone") {
-  BufferPool pool(share + mib);
+  BufferPool pool(with_room(mib));
   Parts parts(pool);
   const auto held = pool.try_take(mib);
   auto taken = std::async(std::launch::async, [&] { return parts.memory.take(mib); });
@@ -104,7 +121,8 @@ TEST_CASE("a wait for memory ends when the server stops, or when the client has 
 }
 
 TEST_CASE("a buffer of the share that comes free ends the wait for one of its size") {
-  BufferPool pool(share);
+  BufferPool pool(with_room(mib));
+  const auto held = pool.try_take(mib);
   Parts parts(pool);
   auto one = parts.memory.usual(), two = parts.memory.usual();
   auto taken = std::async(std::launch::async, [&] { return parts.memory.take(BufferPool::usual_capacity); });

@@ -70,7 +70,7 @@ bool receive_frame(WirePair& wire, std::size_t portion) {
 }
 
 struct Fixture {
-  BufferPool pool{2 * mib};
+  BufferPool pool{with_room(mib)};
   Parts parts{pool};
   WirePair& wire = parts.wire;
   Workers workers{1};

@@ -11,6 +11,9 @@
 
 namespace ashlar::host {
 
+// Limits with room for the shares of a few sessions, and `rest` bytes for everything else.
+constexpr BufferPool::Limits with_room(std::size_t rest) { return {16 * BufferPool::usual_capacity, rest}; }
+
 // A buffer of `capacity`, waited for.
 inline std::shared_ptr<Buffer> take(BufferPool& pool, std::size_t capacity) {
   struct Waiting final : MemoryLimit::Waiting {

@@ -60,7 +60,7 @@ class Served {
   Ledger::Totals counts;  // once it has ended
   std::atomic<int> idled{0};
   static constexpr std::size_t memory = 64u << 20;  // besides the session's share
-  BufferPool pool{memory + 2 * BufferPool::usual_capacity};
+  BufferPool pool{with_room(memory)};
 
  private:
   Parts parts_{pool};
