@@ -20,7 +20,7 @@ SANITIZE = next((a.split("=", 1)[1] for a in sys.argv[3:] if a.startswith("--san
 
 def run(*command, code=0):
     """Runs a command to its end; returns what it printed. Fails when it ends otherwise than with `code`."""
-    result = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    result = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
     if result.returncode != code:
         raise AssertionError(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{result.stdout}")
     return result.stdout
@@ -137,7 +137,7 @@ name = "numbers"
                 self.assertEqual(back.read_bytes(), expected)
             finally:
                 server.send_signal(signal.SIGTERM)
-            self.assertEqual(server.wait(30), 0)
+            self.assertEqual(server.wait(60), 0)
 
 
 if __name__ == "__main__":

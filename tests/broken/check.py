@@ -27,7 +27,7 @@ CONFIGURED = {
 
 
 def check(*words):
-    return subprocess.run([CHECK, *map(str, words)], capture_output=True, text=True, timeout=120)
+    return subprocess.run([CHECK, *map(str, words)], capture_output=True, text=True, timeout=600)
 
 
 def has_direct_io(path):

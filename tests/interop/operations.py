@@ -143,7 +143,8 @@ class Operations(Case):
         self.assertGreaterEqual(self.disk.stat().st_blocks * 512, before)
         self.zero(handle, 0, 2 * MIB)
         handle.flush()
-        self.assertLessEqual(self.disk.stat().st_blocks * 512, before - 2 * MIB)
+        # But for a block or two that the file system needs to remember where the rest is.
+        self.assertLessEqual(self.disk.stat().st_blocks * 512, before - 2 * MIB + 65536)
         self.assert_disk_is_model()
 
     def test_fast_zero_zeroes_or_leaves_the_data_alone(self):

@@ -37,7 +37,7 @@ class Held(Household):
         # Of so many the allocator keeps some memory, the same for as many again.
         self.let_clients_go()
         self.wait_until("its threads have ended", lambda: processes.threads(self.server.pid) <= self.threads,
-                        lambda: f"{processes.threads(self.server.pid)} instead of {self.threads}")
+                        lambda: f"{processes.threads(self.server.pid)} instead of {self.threads}", patience=600)
         self.note_what_it_has()
         self.hold(number)
         self.good_client()

@@ -17,7 +17,7 @@ from lib.server import SANITIZED, TRANSPORT  # noqa: E402
 SIZE = 256 * MIB  # sparse; more than twice the largest request
 # What allocators keep for later. A leak of payloads or of a thousand sessions is far more than this.
 MEMORY_SLACK = (256 if SANITIZED else 32) * MIB
-PATIENCE = 60  # seconds; only a failure takes so long
+PATIENCE = 120  # seconds; only a failure takes so long
 
 
 class Household(Case):
@@ -94,8 +94,8 @@ class Household(Case):
     def growth(self):
         return processes.resident_bytes(self.server.pid) - self.memory
 
-    def wait_until(self, what, holds, now):
-        end = time.monotonic() + PATIENCE
+    def wait_until(self, what, holds, now, patience=PATIENCE):
+        end = time.monotonic() + patience
         while not holds():
             if time.monotonic() > end:
                 self.fail(f"not so: {what}: {now()}")

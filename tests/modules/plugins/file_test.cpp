@@ -1,5 +1,8 @@
 // The file plugin's guarantees (plugins/file/README.md), through its shared object.
 #include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 
 #include "catch.hpp"
 #include "loaded.hpp"
@@ -323,6 +326,9 @@ TEST_CASE("file: a reader, too, has the size and the file of when it was opened"
 }
 
 TEST_CASE("file: bytes in the page cache are lent, and only those", "[cachestat]") {
+  // Its number is the same on all architectures.
+  if (::syscall(451, -1, nullptr, nullptr, 0) >= 0 || errno != EBADF)
+    SKIP_CASE("this kernel has no cachestat(2), so nothing is lent");
   const Scratch scratch;
   Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});
   auto disk = plugin.open();
@@ -332,10 +338,7 @@ TEST_CASE("file: bytes in the page cache are lent, and only those", "[cachestat]
   REQUIRE_FALSE(small.lent());
   Io io = Io::read(128 * K, bytes, Flag::may_lend | Flag::nowait);
   REQUIRE(disk.run(io) == 0);
-  if (!io.lent()) {
-    REQUIRE(bytes[0] == std::byte{'x'});
-    SKIP_CASE("this kernel has no cachestat(2), so nothing is lent");
-  }
+  REQUIRE(io.lent());
   char there = 0;
   REQUIRE(::pread(io.lent_fd, &there, 1, static_cast<off_t>(io.lent_offset)) == 1);
   REQUIRE(there == 'x');
