@@ -30,6 +30,7 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
       logger_(logger) {
   try {
     layers_ = make();
+    made_.store(layers_.get(), std::memory_order_release);
   } catch (const OpenError& e) {
     if (!own().optional)
       throw mistake(config_, e.facts().place, e.facts().key, config_.is_image ? e.complaint() : e.what());
@@ -38,14 +39,14 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
 }
 
 std::span<const std::unique_ptr<Layer>> Export::layers() const {
-  const std::lock_guard lock(make_mutex_);
-  if (layers_ == nullptr) return {};
-  return layers_->all;
+  const Layers* const layers = made_.load(std::memory_order_acquire);
+  if (layers == nullptr) return {};
+  return layers->all;
 }
 
 bool Export::serial() const {
-  const std::lock_guard lock(make_mutex_);
-  return layers_ != nullptr && layers_->serial;
+  const Layers* const layers = made_.load(std::memory_order_acquire);
+  return layers != nullptr && layers->serial;
 }
 
 std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& layer) const {
@@ -126,6 +127,7 @@ Layers& Export::made() {
   if (layers_ != nullptr) return *layers_;
   try {
     layers_ = make();
+    made_.store(layers_.get(), std::memory_order_release);
   } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
     throw OpenError(
         {.who = "export " + in_quotes(name()), .cause = "it has a module that cannot be used", .status = EIO},

@@ -2,6 +2,7 @@
 #pragma once
 #include <spdlog/logger.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -58,6 +59,7 @@ class Export {
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex make_mutex_;
   std::unique_ptr<Layers> layers_;  // once there, they stay
+  std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
 };
 
 }  // namespace ashlar::host

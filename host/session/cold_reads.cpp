@@ -35,6 +35,7 @@ ColdReads::ColdReads(Socket& socket, RequestRunner& runner, Outlet& outlet, Memo
     : socket_(socket), runner_(runner), outlet_(outlet), memory_(memory), ledger_(ledger), no_io_uring_(no_io_uring) {
   done_.reserve(most_sent_at_once);
   parts_.reserve(most_sent_at_once);
+  undone_.reserve(most_under_way);
 }
 
 ColdReads::~ColdReads() {

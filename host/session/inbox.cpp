@@ -75,9 +75,10 @@ bool Inbox::have_buffer() {
   return true;
 }
 
-// What is unread then begins the new buffer, which is large enough for it.
+// What is unread then begins the new buffer, which is large enough for it. Without any there may be no old buffer: it was given back
+// while this one was waited for.
 void Inbox::move_to(std::shared_ptr<Buffer> buffer) {
-  std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
+  if (begin_ != end_) std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
   buffer_ = std::move(buffer);
   end_ -= begin_;
   begin_ = 0;

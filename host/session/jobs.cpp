@@ -36,10 +36,15 @@ class Jobs::Job final : public Task, public Posted {
   void execute(Outlet::Place place) noexcept {
     const Needs& needs = jobs_.needs_;
     at_ = answer_ ? answer_->data() + needs.runner.paged_offset() : short_answer_.data();
-    reply_ = needs.stopping.load(std::memory_order_relaxed) ? needs.runner.settle(refused_by_stop(asked_), at_)
-                                                            : needs.runner.run(asked_, at_, Flag::none);
+    reply_ = is_in_vain() ? needs.runner.settle(refused_by_stop(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
     payload_.release();
     needs.outlet.post(*this, place);  // may end in sent() at once: nothing of this job is touched behind it
+  }
+
+  // The server stops, or the client has gone and nothing of its own would be lost: then it is not begun.
+  bool is_in_vain() const {
+    const Needs& needs = jobs_.needs_;
+    return needs.stopping.load(std::memory_order_relaxed) || (needs.outlet.broken() && asked_.verdict.payload == 0);
   }
 
   Jobs& jobs_;

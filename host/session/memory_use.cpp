@@ -13,8 +13,9 @@ bool MemoryUse::wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise) 
     return stopping_.load(std::memory_order_relaxed) || socket_.is_gone() || otherwise();
   });
   waits_.store(false, std::memory_order_relaxed);
-  if (claim.granted()) claim.keep();
-  return claim.granted();
+  const bool granted = claim.granted();  // once: it may be granted at any time
+  if (granted) claim.keep();
+  return granted;
 }
 
 bool MemoryUse::claim_share() {

@@ -74,12 +74,15 @@ int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad
       const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
       offset += sent;
       length -= sent;
-      if (length == 0 || may_go_on(began, sent)) continue;
-      well = false;
-      return 0;
+      if (length == 0) note_pace(began, sent);
+      else if (!may_go_on(began, sent)) {
+        well = false;
+        return 0;
+      }
+      continue;
     }
     const int error = n == 0 ? EIO : static_cast<int>(-n);
-    const bool of_connection = Socket::is_of_connection(error);
+    const bool of_connection = Socket::is_of_connection(error) && socket_.is_gone();
     well = !of_connection && pad && send_zeroes(length);
     return of_connection ? 0 : error;
   }
@@ -145,14 +148,17 @@ std::optional<Pace::Clock::time_point> Outlet::start_of_send() const {
   return Pace::Clock::now();
 }
 
-// After a send that took `bytes` since `began` and left others to be sent: whether the client may go on.
+// After a send that took `bytes` since `began`: whether the client is too slow.
+bool Outlet::note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
+  if (began) return pace_.too_slow(Pace::Clock::now() - *began, bytes);
+  pace_.reset();
+  return false;
+}
+
+// As note_pace(), when others are left to be sent: whether the client may go on.
 bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
   waits_.store(true, std::memory_order_relaxed);
-  if (!began) {
-    pace_.reset();
-    return true;
-  }
-  if (!pace_.too_slow(Pace::Clock::now() - *began, bytes)) return true;
+  if (!note_pace(began, bytes)) return true;
   too_slow_.store(true, std::memory_order_relaxed);
   return false;
 }
@@ -175,14 +181,16 @@ bool Outlet::send_all(std::span<iovec> parts, bool more, Place place) {
       well = false;
       break;
     }
-    drop_front(parts, n > 0 ? static_cast<std::size_t>(n) : 0);
-    if (parts.empty()) break;
-    if (!waits) {
+    const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+    drop_front(parts, sent);
+    if (parts.empty()) {
+      if (waits) note_pace(began, sent);
+    } else if (!waits) {
       if (n == -EAGAIN) {
         workers_.give_back();
         place_given_back = true;
       }
-    } else if (!may_go_on(began, n > 0 ? static_cast<std::size_t>(n) : 0)) {
+    } else if (!may_go_on(began, sent)) {
       well = false;
       break;
     }

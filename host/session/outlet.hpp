@@ -57,6 +57,7 @@ class Outlet {
   class Sending;
   ssize_t wait_to_send(std::span<const iovec> parts, bool more);
   std::optional<Pace::Clock::time_point> start_of_send() const;
+  bool note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
   bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
   bool send_all(std::span<iovec> parts, bool more, Place place = Place::none);
   int send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 
 #include "protocol/errors.hpp"
 #include "protocol/offer.hpp"
@@ -65,10 +66,14 @@ int RequestRunner::failed(const Asked& asked, int error) {
   const std::string& exported = chain_.exported().name();
   const char* const op = name(asked.verdict.op);
   const char* const cause = std::strerror(error);
-  repeats_.log(spdlog::level::warn, exported + ": " + op + ": " + cause, [&] {
-    return exported + ": " + op + " offset " + std::to_string(asked.request.offset) + " length " +
-           std::to_string(asked.request.length) + ": " + cause;
-  });
+  try {
+    repeats_.log(spdlog::level::warn, exported + ": " + op + ": " + cause, [&] {
+      return exported + ": " + op + " offset " + std::to_string(asked.request.offset) + " length " +
+             std::to_string(asked.request.length) + ": " + cause;
+    });
+  } catch (const std::bad_alloc&) {
+    // A line is lost; the request is answered all the same.
+  }
   return error;
 }
 

@@ -34,7 +34,8 @@ void Session::abort() {
 }
 
 Session::Outcome Session::talk() {
-  if (!memory_.claim_share()) return end("ended while it waited for memory");
+  if (!memory_.claim_share())
+    return end(stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory");
   const Outcome outcome = transmission_ ? transmit() : shake_hands();
   if (outcome == Outcome::idle && !inbox_.has_buffer()) memory_.give_share_back();
   return outcome;
@@ -142,6 +143,8 @@ protocol::Catalog::Opened Session::open(std::size_t index) {
   chain_.reset();
   try {
     chain_ = (*exports_)[index]->open();
+  } catch (const Stopped& e) {
+    return {nullptr, e.what()};
   } catch (const OpenError& e) {
     log_refusal(e.what());
     return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};

@@ -199,8 +199,11 @@ void Transmission::laid_out(const Asked& asked, const Reply& reply) {
 
 // The data are on the disk: fetched from there while other requests run.
 void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
-  if (cold_->full()) send_replies();
-  waiter_.until([this] { return !cold_->full(); });
+  if (cold_->full()) {
+    send_replies();
+    replies_.give_back();
+    waiter_.until([this] { return !cold_->full(); });
+  }
   if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
 }
 
@@ -221,6 +224,7 @@ void Transmission::hand_over(Asked asked) {
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
   send_replies();
+  replies_.give_back();
   if (!jobs_.start(asked, payload)) refuse(refused_by_stop(asked));
 }
 
@@ -314,13 +318,15 @@ void Transmission::give_back_for_others() {
   replies_.give_back();
   cold_->give_kept_back();
   inbox_.give_back();
-  memory_.give_share_back();
+  // Who holds a large buffer must not wait for its share: those who have one may be waiting for what it holds.
+  if (!inbox_.has_buffer()) memory_.give_share_back();
 }
 
 // Two sessions that each hold a large buffer and want another would wait for each other for ever.
 void Transmission::give_back_before_waiting() {
   send_replies();
-  replies_.give_large_back();
+  replies_.give_back();
+  if (cold_) cold_->give_kept_back();
   inbox_.give_large_back();
 }
 
@@ -340,6 +346,8 @@ Transmission::Outcome Transmission::end(std::string reason) {
   send_replies();
   if (is_stopping()) refuse_what_comes();
   else inbox_.clear();
+  replies_.give_back();
+  inbox_.give_large_back();
   waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
   jobs_.drain();

@@ -49,6 +49,7 @@ void Waiter::wait_for_others() {
 }
 
 void Waiter::wake() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // what changed is seen by who begins to listen now
   if (!listening_.load(std::memory_order_seq_cst)) return;
   const std::lock_guard<std::mutex> lock(mutex_);
   woken_ = true;

@@ -99,6 +99,8 @@ class Patience(Household):
             self.let_clients_go()
 
     def test_lent_replies_hinder_nobody(self):
+        with open(self.disk, "rb") as file:
+            file.read(LARGE)  # what is in the page cache is lent
         deaf = [self.owed("disk", 2) for _ in range(4)]
         for client in deaf:
             client.peek(1)  # it is being answered

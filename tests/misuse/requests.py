@@ -243,14 +243,14 @@ class Requests(Household):
         self.never_read(512, False)
 
     def test_client_that_reads_no_large_replies(self):
-        self.never_read(MIB, False)
+        self.never_read(MIB, False, memory=MEMORY)
 
     def test_client_that_reads_no_structured_replies(self):
         self.never_read(65536, True)
 
     def test_client_that_reads_no_copied_replies(self):
         for length in (65536, MIB):
-            self.never_read(length, False, "copied")
+            self.never_read(length, False, "copied", MEMORY)
 
     def test_client_that_reads_no_replies_from_the_disk(self):
         self.need_direct()
