@@ -64,7 +64,7 @@ class Netlink:
 
 def connections(path, export, count):
     """Clients at a unix socket, ready for requests."""
-    return [wire.Client(types.SimpleNamespace(socket=path)).go(export) for _ in range(count)]
+    return [wire.Client(types.SimpleNamespace(endpoint=lambda _kind: path)).go(export) for _ in range(count)]
 
 
 def connect(device, clients, timeout, dead_timeout):
