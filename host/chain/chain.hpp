@@ -45,8 +45,8 @@ class Chain {
     ashlar_open how{};
     std::optional<Joint> joint;  // for the layer above
   };
-  // `read_only`: the export will not be written to. Throws OpenError, Stopped; what was opened before stays open until the
-  // destructor.
+  // `read_only`: the export will not be written to. Throws OpenError, Stopped; what was opened before stays open until
+  // the destructor.
   void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
   int process_serial(ashlar_io& io);

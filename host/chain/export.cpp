@@ -24,10 +24,7 @@ Config config_of(const Config& all, const ExportConfig& own) {
 
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
                const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity)
-    : activity_(std::move(activity)),
-      config_(config_of(config, own_config)),
-      registry_(registry),
-      logger_(logger) {
+    : activity_(std::move(activity)), config_(config_of(config, own_config)), registry_(registry), logger_(logger) {
   try {
     layers_ = make();
     made_.store(layers_.get(), std::memory_order_release);
@@ -91,8 +88,8 @@ std::unique_ptr<Layers> Export::make() {
   return layers;
 }
 
-// A plugin may not be able to zero, or find out only when asked; a filter that writes zeroes then stands above it, where
-// `ashlar check` shows it, rather than hidden in the host.
+// A plugin may not be able to zero, or find out only when asked; a filter that writes zeroes then stands above it,
+// where `ashlar check` shows it, rather than hidden in the host.
 void Export::add_zero_emulation(Layers& layers) {
   const Geometry plugin = open(layers, read_only())->geometries().back();
   const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && !read_only();

@@ -20,9 +20,9 @@ class Chain;
 class Export {
  public:
   // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
-  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional export whose
-  // layers cannot be created or opened is logged and stays without layers: each open() tries all that anew. `registry`
-  // outlives it.
+  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional
+  // export whose layers cannot be created or opened is logged and stays without layers: each open() tries all that
+  // anew. `registry` outlives it.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make());
 
@@ -58,7 +58,7 @@ class Export {
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex make_mutex_;
-  std::unique_ptr<Layers> layers_;  // once there, they stay
+  std::unique_ptr<Layers> layers_;            // once there, they stay
   std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
 };
 

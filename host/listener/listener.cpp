@@ -121,9 +121,9 @@ class TcpListener final : public AsioListener<tcp> {
   }
 
  private:
-  // Between processes of one machine there is no network to be fair to, and where the system's choice paces what is sent (bbr),
-  // large reads would be half as fast. The choice is made before there are connections: one that began to pace goes on. Others get
-  // the system's choice back. (tcp(7), TCP_CONGESTION)
+  // Between processes of one machine there is no network to be fair to, and where the system's choice paces what is
+  // sent (bbr), large reads would be half as fast. The choice is made before there are connections: one that began to
+  // pace goes on. Others get the system's choice back. (tcp(7), TCP_CONGESTION)
   void choose_congestion_control() {
     std::array<char, 16> usual{};  // TCP_CA_NAME_MAX of the kernel
     socklen_t size = usual.size();
@@ -163,10 +163,12 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
                 std::vector<std::unique_ptr<Listener>>& out) {
   if (address.host.empty()) {  // all addresses, of both kinds where there is IPv6
     try {
-      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text, keepalive));
+      out.push_back(
+          std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text, keepalive));
     } catch (const std::system_error& e) {
       if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
-      out.push_back(std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text, keepalive));
+      out.push_back(
+          std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text, keepalive));
     }
     return;
   }

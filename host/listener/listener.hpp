@@ -32,9 +32,9 @@ class Listener {
   virtual std::string address() const = 0;
 };
 
-// Binds and listens at all that `address` resolves to; a stale unix socket is taken over, one that somebody listens at is
-// refused. Throws std::system_error that names the address.
-// `keepalive`: see KernelSocket::Options.
-std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address, unsigned keepalive = 0);
+// Binds and listens at all that `address` resolves to; a stale unix socket is taken over, one that somebody listens at
+// is refused. Throws std::system_error that names the address. `keepalive`: see KernelSocket::Options.
+std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address,
+                                              unsigned keepalive = 0);
 
 }  // namespace ashlar::host

@@ -57,7 +57,8 @@ class Registry {
   std::map<std::filesystem::path, std::shared_ptr<const Library>> loaded_;
 };
 
-// <folder of the program>/../lib/ashlar; when that cannot be found out, where the build was told to install the modules.
+// <folder of the program>/../lib/ashlar; when that cannot be found out, where the build was told to install the
+// modules.
 std::filesystem::path builtin_module_folder();
 
 }  // namespace ashlar::host

@@ -27,7 +27,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Told to stop, the server ends within five seconds. For so long replies that are under way may take to reach their clients:
+// Told to stop, the server ends within five seconds. For so long replies that are under way may take to reach their
+// clients:
 constexpr std::chrono::milliseconds grace{3000};
 // For so long modules may take to return:
 constexpr std::chrono::milliseconds patience{4500};
@@ -49,8 +50,8 @@ std::string counted(std::size_t n, const char* one, const char* several) {
   return std::to_string(n) + " " + (n == 1 ? one : several);
 }
 
-// Two threads: the loop's, which hears signals, clients and timers from the first moment to the last and never waits for a
-// module; and the modules', which creates what is served and in the end destroys it, and may wait for ever.
+// Two threads: the loop's, which hears signals, clients and timers from the first moment to the last and never waits
+// for a module; and the modules', which creates what is served and in the end destroys it, and may wait for ever.
 //
 //   modules' thread: create_all            (waits)                              destroy_all
 //   the loop's:      (waits)     created   begin_serving ... stop ... all_ended  (waits)     destroyed
@@ -158,8 +159,8 @@ void Server::listen_at(const ListenAddress& address) {
   for (auto& listener : made) listeners_.push_back(std::move(listener));
 }
 
-// The executor goes first, and with it the last thread that was in a module. A library is unloaded by the layer that uses it last,
-// so that it is known which one does not unload.
+// The executor goes first, and with it the last thread that was in a module. A library is unloaded by the layer that
+// uses it last, so that it is known which one does not unload.
 void Server::destroy_all() {
   registry_.let_go();
   context_.reset();
@@ -205,8 +206,9 @@ void Server::begin_serving() {
                                     .workers = Workers(own.workers)});
   connections_.emplace(io_, *context_, own.max_connections);
   for (const auto& listener : listeners_)
-    listener->start([this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
-                    [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
+    listener->start(
+        [this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
+        [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
   repeats_timer_.set(Clock::now() + between_repeats);
   log_.flush();  // who waits for "listening on" finds in the log what was wrong at the start
   for (const auto& listener : listeners_) std::printf("listening on %s\n", listener->address().c_str());
@@ -259,9 +261,11 @@ void Server::break_off(const char* why) {
   const std::size_t all = connections_->size(), deaf = connections_->not_taking_replies();
   connections_->break_off();
   log_.logger()->warn("{}: {} broken off", why, counted(all, "connection is", "connections are"));
-  if (deaf != 0) log_.logger()->warn("{}", counted(deaf, "client does not take its replies", "clients do not take their replies"));
+  if (deaf != 0)
+    log_.logger()->warn("{}", counted(deaf, "client does not take its replies", "clients do not take their replies"));
   if (const std::size_t calls = activity_->under_way().size(); calls != 0)
-    log_.logger()->warn("{}", counted(calls, "call into a module has not returned", "calls into modules have not returned"));
+    log_.logger()->warn("{}",
+                        counted(calls, "call into a module has not returned", "calls into modules have not returned"));
 }
 
 void Server::close_listeners() {

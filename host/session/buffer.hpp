@@ -1,5 +1,5 @@
-// Buffer: a region of memory that is reserved at once and takes pages only as bytes are stored in it, so that a length a client
-// merely claims costs nothing.
+// Buffer: a region of memory that is reserved at once and takes pages only as bytes are stored in it, so that a length
+// a client merely claims costs nothing.
 #pragma once
 #include <atomic>
 #include <cstddef>

@@ -1,5 +1,6 @@
-// BufferPool: where buffers come from. Every byte of capacity that it has given out counts against a limit, whatever the buffer's size
-// and whoever has it; some that nobody uses are kept, because new memory costs more than copying into it.
+// BufferPool: where buffers come from. Every byte of capacity that it has given out counts against a limit, whatever
+// the buffer's size and whoever has it; some that nobody uses are kept, because new memory costs more than copying into
+// it.
 #pragma once
 #include <memory>
 
@@ -14,8 +15,8 @@ class BufferPool {
   static constexpr std::size_t small_capacity = 16 * 1024;
   static constexpr std::size_t usual_capacity = 256 * 1024;
 
-  // Bytes of buffers at most. The sessions' shares (see MemoryUse) have a limit of their own, so that small requests get on while
-  // large ones wait for memory.
+  // Bytes of buffers at most. The sessions' shares (see MemoryUse) have a limit of their own, so that small requests
+  // get on while large ones wait for memory.
   struct Limits {
     std::size_t shares;
     std::size_t rest;
@@ -24,14 +25,15 @@ class BufferPool {
 
   explicit BufferPool(Limits limits);
 
-  // A buffer of at least `capacity` bytes; null when the limit leaves no room for it, or others wait. It goes back to the pool, or to
-  // the system, when its last owner lets go. Throws std::bad_alloc. [any thread]
+  // A buffer of at least `capacity` bytes; null when the limit leaves no room for it, or others wait. It goes back to
+  // the pool, or to the system, when its last owner lets go. Throws std::bad_alloc. [any thread]
   std::shared_ptr<Buffer> try_take(std::size_t capacity);
-  // As try_take, out of `bytes_to_claim(capacity)` that the caller has claimed from limit(). When it throws, they are given back.
+  // As try_take, out of `bytes_to_claim(capacity)` that the caller has claimed from limit(). When it throws, they are
+  // given back.
   std::shared_ptr<Buffer> take_claimed(std::size_t capacity);
   static std::size_t bytes_to_claim(std::size_t capacity);
-  // A buffer of the usual capacity that counts nothing, because its bytes are claimed from shares() by the caller until it is back.
-  // `in_use` is set to false then; it lives as long as the buffer does. Throws std::bad_alloc. [any thread]
+  // A buffer of the usual capacity that counts nothing, because its bytes are claimed from shares() by the caller until
+  // it is back. `in_use` is set to false then; it lives as long as the buffer does. Throws std::bad_alloc. [any thread]
   std::shared_ptr<Buffer> take_usual_uncounted(std::atomic<bool>& in_use);
 
   MemoryLimit& limit();   // of all buffers that are taken one by one

@@ -9,8 +9,8 @@ namespace ashlar::host {
 namespace {
 
 constexpr unsigned entries = 2 * ColdReads::most_under_way;
-// So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were sent and the
-// client had asked for more.
+// So many replies go out at once: a disk that ends many reads together would else have nothing to do until all were
+// sent and the client had asked for more.
 constexpr std::size_t most_sent_at_once = 8;
 constexpr std::size_t most_kept = 32;  // small buffers, for the next reads
 
@@ -150,8 +150,8 @@ void ColdReads::reap(bool& input) {
   }
 }
 
-// A disk often ends many reads within microseconds, and the first of them wakes this thread. As long as more end while one looks,
-// they go out together: each sending costs a turn of the client and of the disk.
+// A disk often ends many reads within microseconds, and the first of them wakes this thread. As long as more end while
+// one looks, they go out together: each sending costs a turn of the client and of the disk.
 void ColdReads::reap_what_follows(bool& input) {
   std::size_t before = 0;
   while (done_.size() > before && done_.size() < most_sent_at_once && under_way_ != 0) {

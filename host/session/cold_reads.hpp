@@ -1,5 +1,6 @@
-// ColdReads: reads whose bytes a layer lent but that are still on the disk. They go to the kernel together through io_uring, run
-// there in parallel, and cost no thread each; replies of reads that end together go out together. (io_uring(7))
+// ColdReads: reads whose bytes a layer lent but that are still on the disk. They go to the kernel together through
+// io_uring, run there in parallel, and cost no thread each; replies of reads that end together go out together.
+// (io_uring(7))
 #pragma once
 #include <atomic>
 #include <memory>
@@ -19,23 +20,25 @@ class ColdReads {
  public:
   static constexpr unsigned most_under_way = 128;
 
-  // All members are for one thread only: the kernel wants it so. `no_io_uring` is set where the system does not allow io_uring, so
-  // that nobody tries again.
-  ColdReads(Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger, std::atomic<bool>& no_io_uring);
+  // All members are for one thread only: the kernel wants it so. `no_io_uring` is set where the system does not allow
+  // io_uring, so that nobody tries again.
+  ColdReads(Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger,
+            std::atomic<bool>& no_io_uring);
   ~ColdReads();  // waits for the reads that are under way, and drops them
   ColdReads(const ColdReads&) = delete;
   ColdReads& operator=(const ColdReads&) = delete;
 
-  // Takes a read of bytes that are in `fd` at `offset`; submitted by wait(). False: it cannot be taken now, or never, as where
-  // the system forbids io_uring: then it is for a worker.
+  // Takes a read of bytes that are in `fd` at `offset`; submitted by wait(). False: it cannot be taken now, or never,
+  // as where the system forbids io_uring: then it is for a worker.
   bool start(const Asked& asked, int fd, std::uint64_t offset);
   bool any() const { return under_way_ != 0; }
   bool full() const { return under_way_ == most_under_way; }
 
   // What ends a wait besides a read that is done: input from the client, or `event`, an eventfd(2); -1: neither.
   enum class Watch : bool { client, event };
-  // Waits until a read is done, or what is watched, or Socket::patience is over. Sends the replies of reads that are done; adds those
-  // that were not read whole to undone(). Returns whether there may be input: there is, or the client has just got replies.
+  // Waits until a read is done, or what is watched, or Socket::patience is over. Sends the replies of reads that are
+  // done; adds those that were not read whole to undone(). Returns whether there may be input: there is, or the client
+  // has just got replies.
   bool wait(Watch watch, int event);
 
   // Reads that were not read whole: a worker has to repeat them, which finds the right reply.

@@ -1,4 +1,5 @@
-// Executor: threads for what blocks, as many as there is something to run. See Workers for how many of them run requests.
+// Executor: threads for what blocks, as many as there is something to run. See Workers for how many of them run
+// requests.
 #pragma once
 #include <condition_variable>
 #include <list>
@@ -25,8 +26,8 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Runs `task` on a thread that waits for work, or on a new one. When no thread can be made, the task waits until one of those that
-  // there are has time for it. Throws std::system_error when there is none at all. [any thread]
+  // Runs `task` on a thread that waits for work, or on a new one. When no thread can be made, the task waits until one
+  // of those that there are has time for it. Throws std::system_error when there is none at all. [any thread]
   void submit(Task& task);
   // As submit(), but false when the task would have to wait: for who could wait for each other otherwise. [any thread]
   bool try_submit(Task& task);

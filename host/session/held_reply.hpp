@@ -1,5 +1,5 @@
-// HeldReply: whether the reply to a large write waits for the next one's, as long as that is arriving. Who sends is not waiting for
-// it, and being woken for each costs more than the reply.
+// HeldReply: whether the reply to a large write waits for the next one's, as long as that is arriving. Who sends is not
+// waiting for it, and being woken for each costs more than the reply.
 #pragma once
 #include <cstdint>
 
@@ -19,8 +19,8 @@ class HeldReply {
   bool may_wait() const { return large_write_last_ && requests_ >= wait_from_; }
   void hold() { held_ = true; }
   bool is_held() const { return held_; }
-  // The client sent nothing more while its reply was held, so it was waiting: it has too few requests at a time to go on without
-  // replies, and its next ones are answered at once.
+  // The client sent nothing more while its reply was held, so it was waiting: it has too few requests at a time to go
+  // on without replies, and its next ones are answered at once.
   void client_waited() { wait_from_ = requests_ + answered_at_once; }
 
  private:

@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t least_room = 4096;  // below this a recv is not worth its call
 constexpr std::size_t usual = BufferPool::usual_capacity;
-// From `long_message` on, `what_follows` is received with it, as far as there is room; a buffer that is taken for it has room. More
-// would have to be moved to the buffer's beginning too often.
+// From `long_message` on, `what_follows` is received with it, as far as there is room; a buffer that is taken for it
+// has room. More would have to be moved to the buffer's beginning too often.
 constexpr std::size_t long_message = 64 * 1024;
 constexpr std::size_t what_follows = 128 * 1024;
 // Unread bytes of an idle client that are not worth a buffer: a header, an option, a small piece of a payload.
@@ -75,8 +75,8 @@ bool Inbox::have_buffer() {
   return true;
 }
 
-// What is unread then begins the new buffer, which is large enough for it. Without any there may be no old buffer: it was given back
-// while this one was waited for.
+// What is unread then begins the new buffer, which is large enough for it. Without any there may be no old buffer: it
+// was given back while this one was waited for.
 void Inbox::move_to(std::shared_ptr<Buffer> buffer) {
   if (begin_ != end_) std::memcpy(buffer->data(), buffer_->data() + begin_, end_ - begin_);
   buffer_ = std::move(buffer);
@@ -89,8 +89,8 @@ ssize_t Inbox::receive(Socket& socket, Socket::Wait wait) {
   const std::size_t have = end_ - begin_;
   if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
   if (expected_ == 0 && !make_room(have + least_room, Patience::waits)) return -ECANCELED;
-  // Unless a long message is under way, never more than the usual capacity: then a large buffer can be given back at any time.
-  // With the rest of one comes what follows: who sends it can go on while the message is served.
+  // Unless a long message is under way, never more than the usual capacity: then a large buffer can be given back at
+  // any time. With the rest of one comes what follows: who sends it can go on while the message is served.
   const std::size_t most =
       expected_ > long_message ? expected_ - have + what_follows : std::max(usual - std::min(have, usual), least_room);
   const std::size_t room = std::min(most, buffer_->capacity() - end_);

@@ -1,4 +1,5 @@
-// Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload and some of what follows.
+// Inbox: bytes from the client, in one buffer that holds many requests, or one with all of its payload and some of what
+// follows.
 #pragma once
 #include <sys/types.h>
 
@@ -17,20 +18,22 @@ class Inbox {
   explicit Inbox(MemoryUse& memory) : memory_(memory) {}
 
   std::span<const std::byte> unread() const {
-    return buffer_ ? std::span<const std::byte>(buffer_->data() + begin_, end_ - begin_) : std::span<const std::byte>(parked_);
+    return buffer_ ? std::span<const std::byte>(buffer_->data() + begin_, end_ - begin_)
+                   : std::span<const std::byte>(parked_);
   }
   void consume(std::size_t bytes) {
     if (buffer_) begin_ += bytes;
     else parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(bytes));
   }
 
-  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: there is no memory for it now.
+  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: there is no memory for it
+  // now.
   bool try_expect(std::size_t bytes);
   // As try_expect(), but waits for memory; false: the server stops, or the client has gone.
   bool expect(std::size_t bytes);
 
-  // Receives what the socket has. Returns as Socket::receive(), or -ECANCELED when there was no memory to receive into, because the
-  // server stops or the client has gone.
+  // Receives what the socket has. Returns as Socket::receive(), or -ECANCELED when there was no memory to receive into,
+  // because the server stops or the client has gone.
   ssize_t receive(Socket& socket, Socket::Wait wait);
 
   // Keeps what has been received so far in place while a worker uses it.
@@ -38,13 +41,14 @@ class Inbox {
 
   // Whether it holds a large buffer.
   bool is_large() const;
-  // Exchanges a large buffer for one of the usual size, if what is unread fits; a message that is expected must be expected anew.
+  // Exchanges a large buffer for one of the usual size, if what is unread fits; a message that is expected must be
+  // expected anew.
   void give_large_back();
   bool can_give_large_back() const;
   // Gives the buffer back if so little is unread that it can be kept without one.
   void give_back();
-  // For a client that sends nothing at present: keeps what is unread in as little memory as it needs. Afterwards has_buffer() tells
-  // whether that is a buffer still.
+  // For a client that sends nothing at present: keeps what is unread in as little memory as it needs. Afterwards
+  // has_buffer() tells whether that is a buffer still.
   void park() {
     give_large_back();
     give_back();

@@ -36,7 +36,8 @@ class Jobs::Job final : public Task, public Posted {
   void execute(Outlet::Place place) noexcept {
     const Needs& needs = jobs_.needs_;
     at_ = answer_ ? answer_->data() + needs.runner.paged_offset() : short_answer_.data();
-    reply_ = is_in_vain() ? needs.runner.settle(refused_by_stop(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
+    reply_ =
+        is_in_vain() ? needs.runner.settle(refused_by_stop(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
     payload_.release();
     needs.outlet.post(*this, place);  // may end in sent() at once: nothing of this job is touched behind it
   }

@@ -1,5 +1,5 @@
-// Jobs: the requests of one connection that run on workers, because they would have blocked the session's thread. Bounded in
-// number, in bytes and in workers used at once.
+// Jobs: the requests of one connection that run on workers, because they would have blocked the session's thread.
+// Bounded in number, in bytes and in workers used at once.
 #pragma once
 #include <memory>
 #include <mutex>
@@ -36,12 +36,13 @@ class Jobs {
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
 
-  // Hands a request to a worker; `payload` keeps what asked.payload points to. The reply goes to the outlet when it is ready.
-  // False: it would have to wait; nothing happened. [the session's thread]
+  // Hands a request to a worker; `payload` keeps what asked.payload points to. The reply goes to the outlet when it is
+  // ready. False: it would have to wait; nothing happened. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
-  // As try_start, but waits, or runs the request on the calling thread when all workers are taken, so that nobody's blocking
-  // requests can stop this client for good. False: there was no memory to be had, because the server stops or the client has gone.
-  // Only a read needs memory, so a large buffer that holds a payload may be in hand. [the session's thread]
+  // As try_start, but waits, or runs the request on the calling thread when all workers are taken, so that nobody's
+  // blocking requests can stop this client for good. False: there was no memory to be had, because the server stops or
+  // the client has gone. Only a read needs memory, so a large buffer that holds a payload may be in hand. [the
+  // session's thread]
   bool start(const Asked& asked, Pin& payload);
 
   // Whether nothing is under way. [the session's thread]

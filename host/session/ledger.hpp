@@ -1,5 +1,5 @@
-// Ledger: what the requests of one connection came to. Every request that is not dropped with its connection ends in finished(), and
-// only there.
+// Ledger: what the requests of one connection came to. Every request that is not dropped with its connection ends in
+// finished(), and only there.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -20,8 +20,8 @@ class Ledger {
     std::uint64_t errors = 0;         // requests that were answered with an error, but for FAST_ZERO's "not supported"
   };
 
-  // `asked` has been carried out or refused, and its reply, which tells `error` (of the wire; error_none: success), is laid out or
-  // sent. [`by`'s thread]
+  // `asked` has been carried out or refused, and its reply, which tells `error` (of the wire; error_none: success), is
+  // laid out or sent. [`by`'s thread]
   void finished(const Asked& asked, std::uint32_t error, By by) {
     Counts& counts = by == By::session ? session_ : workers_;
     const auto add = [by](std::atomic<std::uint64_t>& to, std::uint64_t n) {
@@ -29,7 +29,8 @@ class Ledger {
       else to.fetch_add(n, std::memory_order_relaxed);
     };
     add(counts.requests, 1);
-    const bool refused_as_asked = error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
+    const bool refused_as_asked =
+        error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
     if (error != protocol::error_none && !refused_as_asked) add(counts.errors, 1);
     if (asked.verdict.kind != protocol::Verdict::Kind::run) return;
     if (asked.verdict.op == Op::read) add(counts.bytes_read, asked.request.length);

@@ -27,7 +27,8 @@ void MemoryLimit::grant_those_that_fit() {
   }
 }
 
-MemoryLimit::Claim::Claim(MemoryLimit& limit, std::size_t bytes, Waiting& who) : limit_(limit), bytes_(bytes), who_(who) {
+MemoryLimit::Claim::Claim(MemoryLimit& limit, std::size_t bytes, Waiting& who)
+    : limit_(limit), bytes_(bytes), who_(who) {
   const std::lock_guard<std::mutex> lock(limit_.mutex_);
   place_ = limit_.queue_.insert(limit_.queue_.end(), this);
   limit_.waiting_.fetch_add(1, std::memory_order_relaxed);

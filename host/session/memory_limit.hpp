@@ -22,8 +22,8 @@ class MemoryLimit {
   MemoryLimit(const MemoryLimit&) = delete;
   MemoryLimit& operator=(const MemoryLimit&) = delete;
 
-  // Claims `bytes` if they are left and nobody waits. One claim that is larger than the limit is granted when there is no other.
-  // [any thread]
+  // Claims `bytes` if they are left and nobody waits. One claim that is larger than the limit is granted when there is
+  // no other. [any thread]
   bool try_claim(std::size_t bytes);
   // Gives back what was claimed. [any thread]
   void release(std::size_t bytes);

@@ -1,9 +1,10 @@
-// MemoryUse: the memory that one session has of the pool, and how it waits for more without ever making others wait for good.
+// MemoryUse: the memory that one session has of the pool, and how it waits for more without ever making others wait for
+// good.
 //
-// A session that talks has a share: two buffers of the usual capacity, one for what it receives and one for its replies. It claims
-// both before it receives, holding nothing. Everything beyond (a large request or reply, what reads from the disk or jobs fill) is
-// claimed one by one. Who waits for that holds its share and what ends by itself, that is the memory of jobs and of reads from the
-// disk, but no other large buffer; so somebody can always go on.
+// A session that talks has a share: two buffers of the usual capacity, one for what it receives and one for its
+// replies. It claims both before it receives, holding nothing. Everything beyond (a large request or reply, what reads
+// from the disk or jobs fill) is claimed one by one. Who waits for that holds its share and what ends by itself, that
+// is the memory of jobs and of reads from the disk, but no other large buffer; so somebody can always go on.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -35,15 +36,14 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::shared_ptr<Buffer> usual();
   // A buffer of at least `capacity` bytes beyond the share; null: there is no room for it now. Throws std::bad_alloc.
   std::shared_ptr<Buffer> try_take(std::size_t capacity) { return pool_.try_take(capacity); }
-  // As try_take(), but waits; null: the server stops, or the client has gone. What must not be held meanwhile is given back first by
-  // the function that was set with before_waiting(). Of the usual capacity, it may be one of the share that has come free.
+  // As try_take(), but waits; null: the server stops, or the client has gone. What must not be held meanwhile is given
+  // back first by the function that was set with before_waiting(). Of the usual capacity, it may be one of the share
+  // that has come free.
   std::shared_ptr<Buffer> take(std::size_t capacity);
   void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
   // Whether another session waits for memory. [any thread]
-  bool wanted_by_others() const {
-    return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u);
-  }
+  bool wanted_by_others() const { return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u); }
 
  private:
   static constexpr std::size_t share_bytes = 2 * BufferPool::usual_capacity;

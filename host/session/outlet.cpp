@@ -25,7 +25,8 @@ iovec part_of(std::span<const std::byte> bytes) { return {const_cast<std::byte*>
 
 }  // namespace
 
-// The session's thread is the one that sends: waits until it is, and sends what workers posted meanwhile before it ends.
+// The session's thread is the one that sends: waits until it is, and sends what workers posted meanwhile before it
+// ends.
 class Outlet::Sending {
  public:
   explicit Sending(Outlet& outlet) : outlet_(outlet), lock_(outlet.mutex_) {
@@ -163,7 +164,8 @@ bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t
   return false;
 }
 
-// Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast it is.
+// Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast
+// it is.
 ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more) {
   if (parts.front().iov_len <= Socket::piece) return socket_.send(parts, Socket::Wait::yes, more);
   const iovec piece{parts.front().iov_base, Socket::piece};

@@ -1,5 +1,5 @@
-// Outlet: the sending side of one connection. One thread at a time sends; replies of workers that come meanwhile are sent by
-// it, so that no worker waits for another's reply and no two replies mix.
+// Outlet: the sending side of one connection. One thread at a time sends; replies of workers that come meanwhile are
+// sent by it, so that no worker waits for another's reply and no two replies mix.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -16,7 +16,8 @@
 
 namespace ashlar::host {
 
-// A whole reply made by a worker. sent() is called when its bytes are no longer needed, also when they could not be sent.
+// A whole reply made by a worker. sent() is called when its bytes are no longer needed, also when they could not be
+// sent.
 class Posted {
  public:
   virtual std::span<std::byte> bytes() = 0;
@@ -32,7 +33,8 @@ class Outlet {
   // Whether the calling thread has a place among the workers.
   enum class Place : bool { none, has };
 
-  // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others want memory.
+  // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others
+  // want memory.
   Outlet(Socket& socket, Workers& workers, const MemoryUse& memory, std::atomic<bool>& waits, Pace pace = Pace())
       : socket_(socket), workers_(workers), memory_(memory), waits_(waits), pace_(pace) {}
 
@@ -40,15 +42,16 @@ class Outlet {
   void send(std::span<const std::byte> bytes);
   // Likewise, several pieces, which are used up.
   void send(std::span<iovec> parts);
-  // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended with (EIO: it
-  // ends too early): then zeroes were sent in place of the rest if `pad`, else the connection is broken. [the session's thread]
+  // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended
+  // with (EIO: it ends too early): then zeroes were sent in place of the rest if `pad`, else the connection is broken.
+  // [the session's thread]
   int send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
-  // Sends a worker's reply, now or by whoever is sending. A place is given back while the client is waited for: one that does not
-  // read must not keep workers from the others. [any thread]
+  // Sends a worker's reply, now or by whoever is sending. A place is given back while the client is waited for: one
+  // that does not read must not keep workers from the others. [any thread]
   void post(Posted& reply, Place place);
 
-  // The client cannot be reached any more, or got a part of a reply and would wait for the rest for ever: what is sent is
-  // dropped, and the connection is broken. [any thread]
+  // The client cannot be reached any more, or got a part of a reply and would wait for the rest for ever: what is sent
+  // is dropped, and the connection is broken. [any thread]
   bool broken() const { return broken_.load(std::memory_order_relaxed); }
   // Whether it was broken because the client took its replies too slowly; see Pace. [any thread]
   bool too_slow() const { return too_slow_.load(std::memory_order_relaxed); }

@@ -13,8 +13,8 @@ class Pace {
 
   explicit Pace(Clock::duration most_time = std::chrono::seconds(10)) : most_time_(most_time) {}
 
-  // Notes a wait for the client that took `time` and moved `bytes`. Whether the client is too slow now. Only to be asked while others
-  // want memory; reset() otherwise, for a slow client harms nobody then.
+  // Notes a wait for the client that took `time` and moved `bytes`. Whether the client is too slow now. Only to be
+  // asked while others want memory; reset() otherwise, for a slow client harms nobody then.
   bool too_slow(Clock::duration time, std::size_t bytes) {
     time_ += time;
     bytes_ += bytes;

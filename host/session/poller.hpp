@@ -1,6 +1,6 @@
-// Poller: whether to poll the socket for a while before sleeping. A sleep costs two wake-ups, which is most of the latency of a
-// client with one request in flight; polling costs a core. So it polls only while it has lately paid for this client, and never
-// while other clients could use the core.
+// Poller: whether to poll the socket for a while before sleeping. A sleep costs two wake-ups, which is most of the
+// latency of a client with one request in flight; polling costs a core. So it polls only while it has lately paid for
+// this client, and never while other clients could use the core.
 #pragma once
 #include <algorithm>
 #include <atomic>

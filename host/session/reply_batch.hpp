@@ -1,4 +1,5 @@
-// ReplyBatch: replies that the session's thread has laid out one behind the other and not yet sent, so that many go out at once.
+// ReplyBatch: replies that the session's thread has laid out one behind the other and not yet sent, so that many go out
+// at once.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +15,8 @@ class ReplyBatch {
  public:
   ReplyBatch(Outlet& outlet, MemoryUse& memory) : outlet_(outlet), memory_(memory) {}
 
-  // Memory for a reply of up to `bytes`, behind those laid out before, which are sent first if it would not fit. Null: there was
-  // none to be had, because the server stops or the client has gone.
+  // Memory for a reply of up to `bytes`, behind those laid out before, which are sent first if it would not fit. Null:
+  // there was none to be had, because the server stops or the client has gone.
   std::byte* room(std::size_t bytes);
   // `bytes` of a reply have been laid out at room().
   void add(std::size_t bytes) { size_ += bytes; }

@@ -136,7 +136,8 @@ Reply RequestRunner::extents(const Asked& asked, std::byte* at, Flags flags) {
 
 Reply RequestRunner::settle(const Asked& asked, std::byte* at) const {
   if (asked.verdict.kind == Verdict::Kind::done) return succeed(asked, at);
-  return {.bytes = style_.put_error(at, asked.request, asked.verdict.error, asked.verdict.text), .error = asked.verdict.error};
+  return {.bytes = style_.put_error(at, asked.request, asked.verdict.error, asked.verdict.text),
+          .error = asked.verdict.error};
 }
 
 // What becomes of a request of which call() has returned `error`.

@@ -109,8 +109,8 @@ Session::Outcome Session::transmit() {
 
 bool Session::late() const { return std::chrono::steady_clock::now() >= deadline_; }
 
-// Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the session has other
-// clients, too.
+// Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
+// session has other clients, too.
 Session::Outcome Session::end(const std::string& reason) {
   try {
     log_end(reason);
@@ -134,8 +134,9 @@ void Session::log_end(const std::string& reason) {
     return;
   }
   const Ledger::Totals n = transmission_->totals();
-  context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors", describe(peer_),
-                     chain_->exported().name(), reason, n.requests, n.bytes_read, n.bytes_written, n.errors);
+  context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors",
+                     describe(peer_), chain_->exported().name(), reason, n.requests, n.bytes_read, n.bytes_written,
+                     n.errors);
 }
 
 protocol::Catalog::Opened Session::open(std::size_t index) {

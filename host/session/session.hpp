@@ -25,7 +25,8 @@ namespace ashlar::host {
 // What is served at a time. Whoever uses one of the exports holds all of them.
 using Exports = std::vector<std::shared_ptr<Export>>;
 
-// What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a module.
+// What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a
+// module.
 struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
   Repeats repeats;  // what goes wrong again and again

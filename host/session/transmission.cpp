@@ -49,7 +49,8 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
 
 Transmission::~Transmission() { memory_.before_waiting(nullptr); }
 
-// What there is only while run() runs: a ring belongs to the thread that uses it, and a client that idles is not active.
+// What there is only while run() runs: a ring belongs to the thread that uses it, and a client that idles is not
+// active.
 class Transmission::Running {
  public:
   explicit Running(Transmission& of) : of_(of) {
@@ -70,8 +71,8 @@ class Transmission::Running {
   Transmission& of_;
 };
 
-// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent many at a
-// time; then the wait for more.
+// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
+// many at a time; then the wait for more.
 Transmission::Outcome Transmission::run() {
   const Running running(*this);
   for (;;) {
@@ -131,8 +132,8 @@ bool Transmission::serve_next(Served& served) {
   return true;
 }
 
-// Throws away the payload of a write that is refused; false: more of it is to come. The reply follows it, as clients do not look for
-// the reply to a request that they are still sending.
+// Throws away the payload of a write that is refused; false: more of it is to come. The reply follows it, as clients do
+// not look for the reply to a request that they are still sending.
 bool Transmission::drained() {
   if (!draining_) return true;
   const std::size_t n = std::min<std::uint64_t>(to_drain_, inbox_.unread().size());
@@ -212,7 +213,8 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
   const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   held_.sent();
-  replies_.add(runner_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
+  replies_.add(
+      runner_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
   ledger_.finished(asked, wire_error(error, false), Ledger::By::session);
 }
 
@@ -228,7 +230,8 @@ void Transmission::hand_over(Asked asked) {
   if (!jobs_.start(asked, payload)) refuse(refused_by_stop(asked));
 }
 
-// Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's room anew.
+// Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's
+// room anew.
 void Transmission::repeat_undone() {
   std::vector<Asked>& undone = cold_->undone();
   while (!undone.empty()) {
@@ -252,8 +255,8 @@ void Transmission::send_replies() {
   replies_.send();
 }
 
-// A client that sleeps until it has replies wakes, and asks for more, while the rest of the batch is served. Not for writes: such a
-// client would send what it writes in smaller pieces, which costs both more.
+// A client that sleeps until it has replies wakes, and asks for more, while the rest of the batch is served. Not for
+// writes: such a client would send what it writes in smaller pieces, which costs both more.
 void Transmission::reply_early(const Asked& asked) {
   if (asked.verdict.payload != 0 || ++laid_out_ < early_replies) return;
   if (server_.clients.cores_to_spare()) send_replies();
@@ -275,7 +278,8 @@ bool Transmission::hold_reply() {
 
 // ---- Wait and receive ----
 
-// Waits for more from the client and receives it. Nothing may have come, see received_. False: the connection is to be closed.
+// Waits for more from the client and receives it. Nothing may have come, see received_. False: the connection is to be
+// closed.
 bool Transmission::wait_and_receive() {
   fetched_ = cold_->any();
   const bool wanted = memory_.wanted_by_others();
@@ -300,13 +304,15 @@ ssize_t Transmission::receive() {
   return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
 }
 
-// Whether nothing has come for a while and nothing is under way. All memory is given back then but for what has been received of a
-// request. While reads from the disk were fetched the client may just have got its last reply, and will ask for more.
+// Whether nothing has come for a while and nothing is under way. All memory is given back then but for what has been
+// received of a request. While reads from the disk were fetched the client may just have got its last reply, and will
+// ask for more.
 bool Transmission::is_idle() {
   if (received_ != -EAGAIN || fetched_ || !cold_->undone().empty() || !jobs_.idle()) return false;
   inbox_.park();
   replies_.give_back();
-  return !inbox_.has_buffer() || !memory_.wanted_by_others();  // else this thread sees to it that the client is not too slow
+  return !inbox_.has_buffer() ||
+         !memory_.wanted_by_others();  // else this thread sees to it that the client is not too slow
 }
 
 // Whether memory is kept for a request that has arrived in part.

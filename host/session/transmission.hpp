@@ -51,9 +51,9 @@ class Transmission {
   Transmission(Chain& chain, const protocol::Agreement& agreement, const Connection& connection, const Server& server);
   ~Transmission();
 
-  // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way is
-  // done, and its replies sent, when it returns Outcome::over. The session has its share of the memory when it is called, not
-  // necessarily when it returns. [the session's thread]
+  // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way
+  // is done, and its replies sent, when it returns Outcome::over. The session has its share of the memory when it is
+  // called, not necessarily when it returns. [the session's thread]
   Outcome run();
 
   Ledger::Totals totals() const { return ledger_.totals(); }
@@ -109,13 +109,13 @@ class Transmission {
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   HeldReply held_;
-  unsigned laid_out_ = 0;       // replies to requests without a payload since replies were last sent
+  unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes
   std::uint64_t to_drain_ = 0;     // bytes of it still to come
 
   // Of the last wait.
-  ssize_t received_ = 0;  // as Inbox::receive() returned
-  bool fetched_ = false;  // reads from the disk were under way
+  ssize_t received_ = 0;                                 // as Inbox::receive() returned
+  bool fetched_ = false;                                 // reads from the disk were under way
   std::chrono::steady_clock::time_point received_at_{};  // when something came last
 
   Pace pace_;  // of a request that has arrived in part

@@ -1,4 +1,5 @@
-// Waiter: the one place where a session's thread waits: for its client, for reads from the disk, for other threads, for time.
+// Waiter: the one place where a session's thread waits: for its client, for reads from the disk, for other threads, for
+// time.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -19,11 +20,12 @@ class Waiter {
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's thread]
+  // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's
+  // thread]
   void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
 
-  // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from the disk was
-  // done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
+  // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from
+  // the disk was done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
   ssize_t receive(Inbox& inbox, Poller& poller);
   // As receive(), but leaves what has come where it is; returns whether there is something. [the session's thread]
   bool for_input();

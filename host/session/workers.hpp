@@ -1,4 +1,5 @@
-// Workers: how many requests of all clients together may run on threads of their own. A place is given back only by who has it.
+// Workers: how many requests of all clients together may run on threads of their own. A place is given back only by who
+// has it.
 #pragma once
 #include <atomic>
 
@@ -14,7 +15,8 @@ class Workers {
   bool take() {
     int free = free_.load(std::memory_order_relaxed);
     while (free > 0)
-      if (free_.compare_exchange_weak(free, free - 1, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+      if (free_.compare_exchange_weak(free, free - 1, std::memory_order_acquire, std::memory_order_relaxed))
+        return true;
     return false;
   }
   void give_back() { free_.fetch_add(1, std::memory_order_release); }

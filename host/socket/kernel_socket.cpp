@@ -15,13 +15,14 @@ namespace ashlar::host {
 namespace {
 
 constexpr timeval waiting{.tv_sec = 0, .tv_usec = std::chrono::microseconds(Socket::patience).count()};
-// Large reads gain much from a send buffer that takes them whole. Set for clients of this machine only: it turns off the kernel's
-// own choice, which a connection over a network is better served by (tcp(7), SO_SNDBUF).
+// Large reads gain much from a send buffer that takes them whole. Set for clients of this machine only: it turns off
+// the kernel's own choice, which a connection over a network is better served by (tcp(7), SO_SNDBUF).
 constexpr int local_send_buffer = 1 << 20;
 
 void set(int fd, int level, int option, int value) { ::setsockopt(fd, level, option, &value, sizeof value); }
 
-// After `seconds` of silence the kernel asks; as long again it waits for answers, or for what was sent to be acknowledged.
+// After `seconds` of silence the kernel asks; as long again it waits for answers, or for what was sent to be
+// acknowledged.
 void find_dead_peers(int fd, unsigned seconds) {
   constexpr unsigned probes = 3;
   const int between = static_cast<int>(std::max(1u, seconds / probes));
@@ -29,7 +30,8 @@ void find_dead_peers(int fd, unsigned seconds) {
   set(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(seconds));
   set(fd, IPPROTO_TCP, TCP_KEEPINTVL, between);
   set(fd, IPPROTO_TCP, TCP_KEEPCNT, probes);
-  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(std::chrono::milliseconds(std::chrono::seconds(2 * seconds)).count()));
+  set(fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+      static_cast<int>(std::chrono::milliseconds(std::chrono::seconds(2 * seconds)).count()));
 }
 
 void set_tcp_options(int fd, const Peer& peer, const KernelSocket::Options& options) {

@@ -1,6 +1,6 @@
 // Socket: a client's connection as a stream of bytes. Nothing else in the host calls recv(2), send(2), sendfile(2) or
-// shutdown(2) on a client's descriptor, or sets its options, so that something may stand between the session and the kernel
-// (TLS, for one) without the session noticing.
+// shutdown(2) on a client's descriptor, or sets its options, so that something may stand between the session and the
+// kernel (TLS, for one) without the session noticing.
 #pragma once
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -18,7 +18,8 @@ class Socket {
   // Whether a call waits, for at most `patience`, when it can do nothing at once.
   enum class Wait : bool { no, yes };
   static constexpr std::chrono::milliseconds patience{100};
-  // Longest piece to give to one send() that waits: who sends more looks in between whether the client takes it fast enough.
+  // Longest piece to give to one send() that waits: who sends more looks in between whether the client takes it fast
+  // enough.
   static constexpr std::size_t piece = std::size_t{1} << 20;
 
   Socket() = default;
@@ -26,37 +27,39 @@ class Socket {
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  // Receives what has come, at most into.size() bytes. Returns their number, 0 at the end of the stream, or a negative errno
-  // number: -EAGAIN when nothing has come. `into` is not empty. [the receiving thread]
+  // Receives what has come, at most into.size() bytes. Returns their number, 0 at the end of the stream, or a negative
+  // errno number: -EAGAIN when nothing has come. `into` is not empty. [the receiving thread]
   virtual ssize_t receive(std::span<std::byte> into, Wait wait) = 0;
   // Whether receive() would return something else than -EAGAIN now. [the receiving thread]
   virtual bool has_input() = 0;
   // Waits until has_input() or until `patience` is over; returns has_input(). [the receiving thread]
   virtual bool wait_for_input() = 0;
-  // Whether bytes can be received that the kernel's socket does not show, because they lie inside: then nobody must wait for
-  // watched_descriptor(). [the receiving thread]
+  // Whether bytes can be received that the kernel's socket does not show, because they lie inside: then nobody must
+  // wait for watched_descriptor(). [the receiving thread]
   virtual bool holds_input() const = 0;
   // Whether the client has closed both directions, or is out of reach: nothing that is sent will be taken. [any thread]
   virtual bool is_gone() = 0;
-  // To be waited for with poll(2) and its like, and for nothing else: it is readable when there may be something to receive.
+  // To be waited for with poll(2) and its like, and for nothing else: it is readable when there may be something to
+  // receive.
   virtual int watched_descriptor() const = 0;
 
-  // Sends bytes of `parts`, in order; returns how many were taken, at least one, or a negative errno number: -EAGAIN when none
-  // was. `more`: what follows comes at once, so that it may travel together. [the sending thread]
+  // Sends bytes of `parts`, in order; returns how many were taken, at least one, or a negative errno number: -EAGAIN
+  // when none was. `more`: what follows comes at once, so that it may travel together. [the sending thread]
   virtual ssize_t send(std::span<const iovec> parts, Wait wait, bool more) = 0;
   // Whether send_file() may be called.
   virtual bool can_send_files() const = 0;
-  // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. Returns how many were taken, 0 when the file ends
-  // there, or a negative errno number, which may be the socket's or the file's; see is_of_connection(). [the sending thread]
+  // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. Returns how many were taken, 0 when the
+  // file ends there, or a negative errno number, which may be the socket's or the file's; see is_of_connection(). [the
+  // sending thread]
   virtual ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) = 0;
   // Whether `error` (positive) of send_file() came from the connection, not from the file.
   static bool is_of_connection(int error);
 
   // Breaks the connection: whoever waits to send or receive returns with an error. [any thread]
   virtual void abort() = 0;
-  // Ends the stream behind what was sent and closes it when the client has ended its own, or sends nothing for `patience`, or after
-  // a second: input that nobody has read would make the kernel throw away what the client has not taken yet (RFC 2525, 2.17).
-  // Call it last. [the thread that does all]
+  // Ends the stream behind what was sent and closes it when the client has ended its own, or sends nothing for
+  // `patience`, or after a second: input that nobody has read would make the kernel throw away what the client has not
+  // taken yet (RFC 2525, 2.17). Call it last. [the thread that does all]
   virtual void finish() = 0;
 };
 

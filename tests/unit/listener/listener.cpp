@@ -73,8 +73,8 @@ class Accepted {
   tcp::socket client_{io_};
 };
 
-// Runs `act` in a network namespace of its own, where the system's choice of congestion control is `choice`, and 192.0.2.1 and
-// 192.0.2.2 are there. False: that cannot be had here.
+// Runs `act` in a network namespace of its own, where the system's choice of congestion control is `choice`, and
+// 192.0.2.1 and 192.0.2.2 are there. False: that cannot be had here.
 bool in_network(const std::string& choice, const std::function<void()>& act) {
   bool made = false;
   std::exception_ptr thrown;
@@ -87,7 +87,8 @@ bool in_network(const std::string& choice, const std::function<void()>& act) {
     } catch (...) {
       thrown = std::current_exception();
     }
-  }).join();
+  })
+      .join();
   if (thrown) std::rethrow_exception(thrown);
   return made;
 }
@@ -95,7 +96,8 @@ bool in_network(const std::string& choice, const std::function<void()>& act) {
 }  // namespace
 
 TEST_CASE("small replies are not held back, and what goes to this machine is not paced") {
-  const Accepted accepted(GENERATE("127.0.0.1", ""));  // the latter may be an IPv6 socket, to which the client looks mapped
+  const Accepted accepted(
+      GENERATE("127.0.0.1", ""));  // the latter may be an IPv6 socket, to which the client looks mapped
   CHECK(accepted.option(IPPROTO_TCP, TCP_NODELAY) != 0);
   CHECK(accepted.congestion_control() == "reno");
 }

@@ -1,6 +1,7 @@
-// FramedSocket: a Socket behind which the bytes on the wire are others than those of the session, as with TLS. Each frame is two bytes
-// of length and that many bytes, each of them changed. So data may be ready inside though the kernel's socket is not readable,
-// the end of a frame is waited for with nothing to give, and a file cannot be sent from.
+// FramedSocket: a Socket behind which the bytes on the wire are others than those of the session, as with TLS. Each
+// frame is two bytes of length and that many bytes, each of them changed. So data may be ready inside though the
+// kernel's socket is not readable, the end of a frame is waited for with nothing to give, and a file cannot be sent
+// from.
 #pragma once
 #include <poll.h>
 
@@ -24,7 +25,8 @@ inline std::size_t put_frame(std::vector<std::byte>& wire, std::span<const std::
   const std::size_t at = wire.size();
   wire.resize(at + frame_header + n);
   protocol::put16(wire.data() + at, static_cast<std::uint16_t>(n));
-  std::transform(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(n), wire.begin() + static_cast<std::ptrdiff_t>(at + frame_header), framed);
+  std::transform(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(n),
+                 wire.begin() + static_cast<std::ptrdiff_t>(at + frame_header), framed);
   return n;
 }
 

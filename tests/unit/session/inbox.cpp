@@ -138,7 +138,8 @@ TEST_CASE("expecting what cannot be had at once says so and loses nothing; expec
   inbox.expect(whole.size());
   lets_go.join();
   std::thread client([&] { wire.send(std::span(whole).subspan(1000)); });
-  while (inbox.unread().size() < whole.size() && inbox.receive(*parts.socket, Wait::yes) > 0) inbox.expect(whole.size());
+  while (inbox.unread().size() < whole.size() && inbox.receive(*parts.socket, Wait::yes) > 0)
+    inbox.expect(whole.size());
   client.join();
   CHECK(std::equal(whole.begin(), whole.end(), inbox.unread().begin(), inbox.unread().end()));
 

@@ -48,7 +48,8 @@ class Gate {
   bool open_ = false;
 };
 
-Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger, Executor& executor, Workers& workers) {
+Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger, Executor& executor,
+                  Workers& workers) {
   return {.runner = replies.runner,
           .outlet = outlet,
           .memory = parts.memory,
@@ -74,10 +75,11 @@ struct Fixture {
   std::uint64_t next_cookie = 0;
 
   explicit Fixture(unsigned places, unsigned width = 16, bool gated = true) : workers(places) {
-    if (gated) disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) { 
-      gate.pass();
-      return disk.serve(io);
-    };
+    if (gated)
+      disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+        gate.pass();
+        return disk.serve(io);
+      };
     disk.open();
     replies = std::make_unique<Replies>(disk);
     outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory, parts.waits_to_send);

@@ -295,7 +295,8 @@ TEST_CASE("a client that stops midway in a request is parked, and served when th
   const std::uint32_t size = GENERATE(100u, 100'000u, 3u << 20);
   const Bytes payload = pattern(size, 7);
   const Bytes write = Served::write_request(1, 0, payload);
-  const std::size_t sent = GENERATE_REF(std::size_t{1}, std::size_t{27}, std::size_t{28}, std::size_t{100}, write.size() - 1);
+  const std::size_t sent =
+      GENERATE_REF(std::size_t{1}, std::size_t{27}, std::size_t{28}, std::size_t{100}, write.size() - 1);
   s.wire.send(std::span(write).first(sent));
   while (s.idled == 0) std::this_thread::yield();
   s.wire.send(std::span(write).subspan(sent));
@@ -346,7 +347,8 @@ TEST_CASE("a client that writes without a pause lets its large buffer go when an
     while (s.wire.receive(simple_reply_size).size() == simple_reply_size) ++answered;
   });
   while (answered < 100) std::this_thread::yield();
-  std::future<std::shared_ptr<Buffer>> other = std::async(std::launch::async, [&] { return take(s.pool, Served::memory); });
+  std::future<std::shared_ptr<Buffer>> other =
+      std::async(std::launch::async, [&] { return take(s.pool, Served::memory); });
   CHECK(other.wait_for(std::chrono::seconds(10)) == std::future_status::ready);
   enough = true;
   other.get().reset();
@@ -361,7 +363,8 @@ TEST_CASE("the reply to a large write does not wait for a next one that stops mi
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
   disk.open();
   Served s(disk);
-  const Bytes first = Served::write_request(1, 0, pattern(600'000, 1)), second = Served::write_request(2, 1 << 20, pattern(700'000, 2));
+  const Bytes first = Served::write_request(1, 0, pattern(600'000, 1)),
+              second = Served::write_request(2, 1 << 20, pattern(700'000, 2));
   Bytes begun = first;
   append(begun, std::span(second).first(100'000));
   s.wire.limit_client_waiting(20'000);

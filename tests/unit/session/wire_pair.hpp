@@ -1,5 +1,5 @@
-// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests of the session
-// are built twice: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket.
+// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests
+// of the session are built twice: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket.
 #pragma once
 #include <sys/socket.h>
 #include <sys/time.h>
