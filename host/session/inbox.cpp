@@ -67,7 +67,7 @@ bool Inbox::have_buffer() {
   if (buffer_) return true;
   std::shared_ptr<Buffer> buffer = take(usual, Patience::waits);
   if (!buffer) return false;
-  std::memcpy(buffer->data(), parked_.data(), parked_.size());
+  std::copy(parked_.begin(), parked_.end(), buffer->data());
   begin_ = 0;
   end_ = parked_.size();
   parked_.clear();
