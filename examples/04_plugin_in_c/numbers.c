@@ -1,5 +1,5 @@
-/* numbers: a read-only disk on which each 8 bytes hold their own offset, big-endian. Lesson four: the boundary is C, so a
- * module can be, too. This is what the C++ headers write for you. */
+/* numbers: a read-only disk on which each 8 bytes hold their own offset, big-endian. Lesson four: the boundary is C, so
+ * a module can be, too. This is what the C++ headers write for you. */
 #include <ashlar/abi.h>
 
 #include <errno.h>
@@ -10,8 +10,8 @@ struct layer {
   uint64_t bytes;
 };
 
-static int32_t describe(void *self, struct ashlar_geometry *out, struct ashlar_error *error) {
-  const struct layer *layer = self;
+static int32_t describe(void* self, struct ashlar_geometry* out, struct ashlar_error* error) {
+  const struct layer* layer = self;
   (void)error;
   out->minimum = 1;
   out->preferred = 4096;
@@ -23,8 +23,8 @@ static int32_t describe(void *self, struct ashlar_geometry *out, struct ashlar_e
   return 0;
 }
 
-static int32_t process(void *self, struct ashlar_io *io) {
-  unsigned char *data = io->data;
+static int32_t process(void* self, struct ashlar_io* io) {
+  unsigned char* data = io->data;
   (void)self;
   if (io->op != ASHLAR_OP_READ) return ENOTSUP;
   for (uint64_t i = 0; i < io->length; ++i) {
@@ -34,11 +34,11 @@ static int32_t process(void *self, struct ashlar_io *io) {
   return 0;
 }
 
-static void close_device(void *self) { (void)self; /* it is the layer */ }
+static void close_device(void* self) { (void)self; /* it is the layer */ }
 
-static int32_t create(const struct ashlar_host *host, const struct ashlar_value *values, void **out,
-                      struct ashlar_error *error) {
-  struct layer *layer = malloc(sizeof *layer);
+static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** out,
+                      struct ashlar_error* error) {
+  struct layer* layer = malloc(sizeof *layer);
   (void)host;
   if (layer == NULL) {
     snprintf(error->text, error->capacity, "out of memory");
@@ -49,8 +49,8 @@ static int32_t create(const struct ashlar_host *host, const struct ashlar_value 
   return 0;
 }
 
-static int32_t open_device(void *layer, const struct ashlar_open *how, struct ashlar_device *out,
-                           struct ashlar_error *error) {
+static int32_t open_device(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
+                           struct ashlar_error* error) {
   (void)how;
   (void)error;
   out->self = layer;
@@ -61,17 +61,30 @@ static int32_t open_device(void *layer, const struct ashlar_open *how, struct as
   return 0;
 }
 
-static const struct ashlar_param size_param = {
-    .size = sizeof(struct ashlar_param), .type = ASHLAR_PARAM_SIZE, .name = "size", .help = "size of the disk in bytes",
-    .default_text = "1G", .minimum = 0, .maximum = INT64_MAX};
-static const struct ashlar_param *const params[] = {&size_param};
+static const struct ashlar_param size_param = {.size = sizeof(struct ashlar_param),
+                                               .type = ASHLAR_PARAM_SIZE,
+                                               .name = "size",
+                                               .help = "size of the disk in bytes",
+                                               .default_text = "1G",
+                                               .minimum = 0,
+                                               .maximum = INT64_MAX};
+static const struct ashlar_param* const params[] = {&size_param};
 
-static const struct ashlar_module module = {
-    .size = sizeof(struct ashlar_module), .abi_major = ASHLAR_ABI_MAJOR, .needs_minor = 0, .kind = ASHLAR_PLUGIN,
-    .name = "numbers", .version = "1.0", .summary = "a disk of numbers", .threads = ASHLAR_PARALLEL,
-    .n_params = 1, .params = params, .create = create, .destroy = free, .open = open_device};
+static const struct ashlar_module module = {.size = sizeof(struct ashlar_module),
+                                            .abi_major = ASHLAR_ABI_MAJOR,
+                                            .needs_minor = 0,
+                                            .kind = ASHLAR_PLUGIN,
+                                            .name = "numbers",
+                                            .version = "1.0",
+                                            .summary = "a disk of numbers",
+                                            .threads = ASHLAR_PARALLEL,
+                                            .n_params = 1,
+                                            .params = params,
+                                            .create = create,
+                                            .destroy = free,
+                                            .open = open_device};
 
-__attribute__((visibility("default"))) const struct ashlar_module *ashlar_entry(uint32_t host_major);
-const struct ashlar_module *ashlar_entry(uint32_t host_major) {
+__attribute__((visibility("default"))) const struct ashlar_module* ashlar_entry(uint32_t host_major);
+const struct ashlar_module* ashlar_entry(uint32_t host_major) {
   return host_major == ASHLAR_ABI_MAJOR ? &module : NULL;
 }

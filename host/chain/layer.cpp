@@ -48,12 +48,8 @@ void Layer::create() {
 }
 
 OpenError Layer::refused(std::int32_t status, const std::string& cause) const {
-  OpenError::Facts facts{.who = who(name_),
-                         .cause = cause,
-                         .status = status,
-                         .paths = {},
-                         .key = "type",
-                         .place = config_.place};
+  OpenError::Facts facts{
+      .who = who(name_), .cause = cause, .status = status, .paths = {}, .key = "type", .place = config_.place};
   for (std::size_t i = 0; i < values_.size(); ++i)
     if (const char* text = values_.data()[i].text; text != nullptr && *text == '/') facts.paths.emplace_back(text);
   for (const ConfigParameter& parameter : config_.parameters) {

@@ -16,7 +16,7 @@ namespace ashlar::host {
 namespace {
 
 constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;  // and of an abstract name
-constexpr std::size_t longest_host_name = 253;  // RFC 1035, as text
+constexpr std::size_t longest_host_name = 253;                                // RFC 1035, as text
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw std::invalid_argument(in_quotes(text) + " " + why);

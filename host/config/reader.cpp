@@ -14,9 +14,9 @@
 namespace ashlar::host {
 namespace {
 
-constexpr double longest_timeout = 86'400;  // s
+constexpr double longest_timeout = 86'400;          // s
 constexpr std::int64_t longest_keepalive = 32'767;  // s; MAX_TCP_KEEPIDLE of the kernel
-constexpr double shortest_timeout = 0.001;  // s, as it is kept in milliseconds
+constexpr double shortest_timeout = 0.001;          // s, as it is kept in milliseconds
 
 }  // namespace
 

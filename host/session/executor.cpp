@@ -67,7 +67,7 @@ bool Executor::submit(Task& task, NoThread policy) {
     }
     ended.swap(ended_);
   }
-  if (wake) work_.notify_one();  // not under the lock, which the woken thread takes first
+  if (wake) work_.notify_one();                     // not under the lock, which the woken thread takes first
   for (std::thread& thread : ended) thread.join();  // at once: they have left serve_tasks
   return taken;
 }

@@ -1,5 +1,6 @@
 // Pace: whether a client moves its bytes too slowly for the memory that it keeps from others.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -18,8 +19,11 @@ class Pace {
   bool too_slow(Clock::duration time, std::size_t bytes) {
     time_ += time;
     bytes_ += bytes;
+    // Many bytes may have moved in one wait, which then may have been longer.
+    const auto allowed = most_time_ / least_bytes * std::max(bytes_, least_bytes);
+    const bool slow = time_ >= allowed;
     if (bytes_ >= least_bytes) reset();
-    return time_ >= most_time_;
+    return slow;
   }
   void reset() {
     time_ = {};

@@ -14,8 +14,8 @@
 #include "session/outlet.hpp"
 #include "session/pace.hpp"
 #include "session/poller.hpp"
-#include "session/request_runner.hpp"
 #include "session/reply_batch.hpp"
+#include "session/request_runner.hpp"
 #include "session/waiter.hpp"
 
 namespace ashlar::host {

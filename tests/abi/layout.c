@@ -1,6 +1,6 @@
-/* The layout of ABI major 1, frozen: a module built with the first header must find every field where it left it. Compiled
- * as C11, C++20 and C++23 by headers.py; there is nothing to run. A new field gets a line at the end of its struct's. GROWS
- * is how large the struct was at minor 0; FROZEN structs stay as large as they are. */
+/* The layout of ABI major 1, frozen: a module built with the first header must find every field where it left it.
+ * Compiled as C11, C++20 and C++23 by headers.py; there is nothing to run. A new field gets a line at the end of its
+ * struct's. GROWS is how large the struct was at minor 0; FROZEN structs stay as large as they are. */
 #include <ashlar/abi.h>
 
 #ifdef __cplusplus
@@ -12,7 +12,6 @@
 #define FIELD(s, field, at) HOLDS(offsetof(struct ashlar_##s, field) == (at), #s "." #field " has moved")
 #define GROWS(s, bytes) HOLDS(sizeof(struct ashlar_##s) >= (bytes), #s " has shrunk")
 #define FROZEN(s, bytes) HOLDS(sizeof(struct ashlar_##s) == (bytes), #s " has changed its size")
-
 
 FROZEN(extent_sink, 16);
 FIELD(extent_sink, self, 0);
@@ -114,8 +113,8 @@ FIELD(probe, probe, 8);
 
 /* Numbers are part of the layout, too. */
 HOLDS(ASHLAR_ABI_MAJOR == 1, "another major has another layout");
-HOLDS(ASHLAR_OP_READ == 0 && ASHLAR_OP_WRITE == 1 && ASHLAR_OP_FLUSH == 2 && ASHLAR_OP_TRIM == 3 && ASHLAR_OP_ZERO == 4 &&
-          ASHLAR_OP_CACHE == 5 && ASHLAR_OP_EXTENTS == 6,
+HOLDS(ASHLAR_OP_READ == 0 && ASHLAR_OP_WRITE == 1 && ASHLAR_OP_FLUSH == 2 && ASHLAR_OP_TRIM == 3 &&
+          ASHLAR_OP_ZERO == 4 && ASHLAR_OP_CACHE == 5 && ASHLAR_OP_EXTENTS == 6,
       "an op has another number");
 HOLDS(ASHLAR_FUA == 1 && ASHLAR_MAY_TRIM == 2 && ASHLAR_FAST == 4 && ASHLAR_REQ_ONE == 8 && ASHLAR_NOWAIT == 16 &&
           ASHLAR_MAY_LEND == 32 && ASHLAR_MAY_HOLE == 64 && ASHLAR_MAY_LEND_COLD == 128 && ASHLAR_LEND_ONLY == 256,
@@ -123,9 +122,11 @@ HOLDS(ASHLAR_FUA == 1 && ASHLAR_MAY_TRIM == 2 && ASHLAR_FAST == 4 && ASHLAR_REQ_
 HOLDS(ASHLAR_HOLE == 1 && ASHLAR_ZERO == 2, "an extent state has another bit");
 HOLDS(ASHLAR_READ_ONLY == 1 && ASHLAR_ROTATIONAL == 2 && ASHLAR_MULTI_CONN == 4 && ASHLAR_ZERO_MAY_FAIL == 8,
       "a trait has another bit");
-HOLDS(ASHLAR_LOG_TRACE == 0 && ASHLAR_LOG_DEBUG == 1 && ASHLAR_LOG_INFO == 2 && ASHLAR_LOG_WARN == 3 && ASHLAR_LOG_ERROR == 4,
+HOLDS(ASHLAR_LOG_TRACE == 0 && ASHLAR_LOG_DEBUG == 1 && ASHLAR_LOG_INFO == 2 && ASHLAR_LOG_WARN == 3 &&
+          ASHLAR_LOG_ERROR == 4,
       "a log level has another number");
 HOLDS(ASHLAR_PARAM_STRING == 0 && ASHLAR_PARAM_PATH == 1 && ASHLAR_PARAM_BOOL == 2 && ASHLAR_PARAM_INT == 3 &&
           ASHLAR_PARAM_SIZE == 4 && ASHLAR_PARAM_CHOICE == 5,
       "a parameter type has another number");
-HOLDS(ASHLAR_PLUGIN == 1 && ASHLAR_FILTER == 2 && ASHLAR_SERIAL == 0 && ASHLAR_PARALLEL == 1, "a kind has another number");
+HOLDS(ASHLAR_PLUGIN == 1 && ASHLAR_FILTER == 2 && ASHLAR_SERIAL == 0 && ASHLAR_PARALLEL == 1,
+      "a kind has another number");

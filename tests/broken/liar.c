@@ -7,44 +7,83 @@
 
 enum lie {
   /* the library and its table */
-  NO_ENTRY, ENTRY_NULL, WRONG_MAJOR, NEEDS_NEWER_MINOR, SHORT_TABLE, NO_CREATE, NO_DESTROY, NO_OPEN, NO_NAME, NO_SUMMARY,
-  UNKNOWN_KIND, UNKNOWN_THREADS, NO_PARAMS_BUT_COUNTED,
+  NO_ENTRY,
+  ENTRY_NULL,
+  WRONG_MAJOR,
+  NEEDS_NEWER_MINOR,
+  SHORT_TABLE,
+  NO_CREATE,
+  NO_DESTROY,
+  NO_OPEN,
+  NO_NAME,
+  NO_SUMMARY,
+  UNKNOWN_KIND,
+  UNKNOWN_THREADS,
+  NO_PARAMS_BUT_COUNTED,
   /* opening */
-  CREATE_FAILS, CREATE_FAILS_SILENTLY, OPEN_FAILS, DESCRIBE_FAILS,
-  DEVICE_WITHOUT_PROCESS, DEVICE_WITHOUT_DESCRIBE, DEVICE_WITHOUT_CLOSE,
-  MINIMUM_NOT_A_POWER_OF_TWO, MINIMUM_ZERO, MINIMUM_TOO_LARGE, PREFERRED_ZERO, SIZE_TOO_LARGE, OFFERS_NO_READ, OFFERS_UNKNOWN,
+  CREATE_FAILS,
+  CREATE_FAILS_SILENTLY,
+  OPEN_FAILS,
+  DESCRIBE_FAILS,
+  DEVICE_WITHOUT_PROCESS,
+  DEVICE_WITHOUT_DESCRIBE,
+  DEVICE_WITHOUT_CLOSE,
+  MINIMUM_NOT_A_POWER_OF_TWO,
+  MINIMUM_ZERO,
+  MINIMUM_TOO_LARGE,
+  PREFERRED_ZERO,
+  SIZE_TOO_LARGE,
+  OFFERS_NO_READ,
+  OFFERS_UNKNOWN,
   /* requests */
-  STATUS_NEGATIVE, STATUS_HUGE, WOULD_BLOCK_ALWAYS, NOT_SUPPORTED_READ, CHANGES_FLAGS,
-  LENDS_A_BAD_FD, LENDS_UNASKED, LENDS_PAST_THE_END_OF_THE_FILE,
-  LENDS_NOTHING_AND_SAYS_OK, FILLS_WHAT_MAY_ONLY_BE_LENT,
-  EXTENTS_NONE, EXTENTS_EMPTY, EXTENTS_TOO_MUCH, EXTENTS_SHORT, EXTENTS_ENDLESS, EXTENTS_UNKNOWN_STATE, EXTENTS_FALSE_ZERO
+  STATUS_NEGATIVE,
+  STATUS_HUGE,
+  WOULD_BLOCK_ALWAYS,
+  NOT_SUPPORTED_READ,
+  CHANGES_FLAGS,
+  LENDS_A_BAD_FD,
+  LENDS_UNASKED,
+  LENDS_PAST_THE_END_OF_THE_FILE,
+  LENDS_NOTHING_AND_SAYS_OK,
+  FILLS_WHAT_MAY_ONLY_BE_LENT,
+  EXTENTS_NONE,
+  EXTENTS_EMPTY,
+  EXTENTS_TOO_MUCH,
+  EXTENTS_SHORT,
+  EXTENTS_ENDLESS,
+  EXTENTS_UNKNOWN_STATE,
+  EXTENTS_FALSE_ZERO
 };
 
 #define BYTES (UINT64_C(1) << 20)
 
-static int fail(struct ashlar_error *error, const char *text) {
+static int fail(struct ashlar_error* error, const char* text) {
   snprintf(error->text, error->capacity, "%s", text);
   return EIO;
 }
 
-static int32_t describe(void *self, struct ashlar_geometry *out, struct ashlar_error *error) {
+static int32_t describe(void* self, struct ashlar_geometry* out, struct ashlar_error* error) {
   (void)self;
   if (LIE == DESCRIBE_FAILS) return fail(error, "describe has no luck");
-  out->minimum = LIE == MINIMUM_NOT_A_POWER_OF_TWO ? 1000 : LIE == MINIMUM_ZERO ? 0 : LIE == MINIMUM_TOO_LARGE ? 1 << 20 : 1;
+  out->minimum = LIE == MINIMUM_NOT_A_POWER_OF_TWO ? 1000
+                 : LIE == MINIMUM_ZERO             ? 0
+                 : LIE == MINIMUM_TOO_LARGE        ? 1 << 20
+                                                   : 1;
   out->preferred = LIE == PREFERRED_ZERO ? 0 : LIE == MINIMUM_TOO_LARGE ? 1 << 20 : 4096;
   out->maximum = 0;
   out->bytes = LIE == SIZE_TOO_LARGE ? (uint64_t)INT64_MAX + 1 : BYTES;
   out->ops = ASHLAR_OP_BIT(ASHLAR_OP_EXTENTS) | (LIE == OFFERS_NO_READ ? 0 : ASHLAR_OP_BIT(ASHLAR_OP_READ)) |
              (LIE == OFFERS_UNKNOWN ? ASHLAR_OP_BIT(60) : 0);
-  out->flags = ASHLAR_NOWAIT | ASHLAR_REQ_ONE | (LIE == OFFERS_UNKNOWN ? UINT64_C(1) << 60 : 0) |
-               (LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE ? ASHLAR_MAY_LEND : 0) |
-               (LIE == LENDS_NOTHING_AND_SAYS_OK || LIE == FILLS_WHAT_MAY_ONLY_BE_LENT ? ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY : 0);
+  out->flags =
+      ASHLAR_NOWAIT | ASHLAR_REQ_ONE | (LIE == OFFERS_UNKNOWN ? UINT64_C(1) << 60 : 0) |
+      (LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE ? ASHLAR_MAY_LEND : 0) |
+      (LIE == LENDS_NOTHING_AND_SAYS_OK || LIE == FILLS_WHAT_MAY_ONLY_BE_LENT ? ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY : 0);
   out->traits = ASHLAR_READ_ONLY;
   return 0;
 }
 
-static int32_t tell_extents(const struct ashlar_io *io) {
-  const struct ashlar_extent_sink *sink = io->extents;
+static int32_t tell_extents(const struct ashlar_io* io) {
+  const struct ashlar_extent_sink* sink = io->extents;
   const uint32_t state = LIE == EXTENTS_UNKNOWN_STATE ? 0x80000004u : ASHLAR_HOLE | ASHLAR_ZERO;
   if (LIE == EXTENTS_NONE) return 0;
   if (LIE == EXTENTS_EMPTY) sink->add(sink->self, 0, state);
@@ -58,13 +97,13 @@ static int32_t tell_extents(const struct ashlar_io *io) {
   return 0;
 }
 
-static int lend(struct ashlar_io *io) {
+static int lend(struct ashlar_io* io) {
   io->lent_fd = LIE == LENDS_A_BAD_FD ? -5 : LIE == LENDS_UNASKED ? 1000000 : 1000001;
   io->lent_offset = LIE == LENDS_PAST_THE_END_OF_THE_FILE ? UINT64_MAX - 1 : 0;
   return 0;
 }
 
-static int32_t process(void *self, struct ashlar_io *io) {
+static int32_t process(void* self, struct ashlar_io* io) {
   (void)self;
   if (io->op == ASHLAR_OP_EXTENTS) return tell_extents(io);
   if (io->op != ASHLAR_OP_READ) return ENOTSUP;
@@ -74,16 +113,17 @@ static int32_t process(void *self, struct ashlar_io *io) {
   if (LIE == NOT_SUPPORTED_READ) return ENOTSUP;
   if (LIE == LENDS_NOTHING_AND_SAYS_OK && (io->flags & ASHLAR_LEND_ONLY) != 0) return 0;
   if (LIE == LENDS_UNASKED) return lend(io);
-  if ((LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE) && (io->flags & ASHLAR_MAY_LEND) != 0) return lend(io);
+  if ((LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE) && (io->flags & ASHLAR_MAY_LEND) != 0)
+    return lend(io);
   if (LIE == CHANGES_FLAGS) io->flags = UINT64_MAX;
   memset(io->data, LIE == EXTENTS_FALSE_ZERO ? 0x5a : 0, io->length);
   return 0;
 }
 
-static void close_device(void *self) { (void)self; }
+static void close_device(void* self) { (void)self; }
 
-static int32_t create(const struct ashlar_host *host, const struct ashlar_value *values, void **out,
-                      struct ashlar_error *error) {
+static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** out,
+                      struct ashlar_error* error) {
   static int layer;
   (void)host;
   (void)values;
@@ -93,10 +133,10 @@ static int32_t create(const struct ashlar_host *host, const struct ashlar_value 
   return 0;
 }
 
-static void destroy(void *layer) { (void)layer; }
+static void destroy(void* layer) { (void)layer; }
 
-static int32_t open_device(void *layer, const struct ashlar_open *how, struct ashlar_device *out,
-                           struct ashlar_error *error) {
+static int32_t open_device(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
+                           struct ashlar_error* error) {
   (void)how;
   if (LIE == OPEN_FAILS) return fail(error, "open has no luck");
   out->self = layer;
@@ -107,25 +147,24 @@ static int32_t open_device(void *layer, const struct ashlar_open *how, struct as
   return 0;
 }
 
-static const struct ashlar_module module = {
-    .size = LIE == SHORT_TABLE ? 12 : sizeof(struct ashlar_module),
-    .abi_major = LIE == WRONG_MAJOR ? ASHLAR_ABI_MAJOR + 1 : ASHLAR_ABI_MAJOR,
-    .needs_minor = LIE == NEEDS_NEWER_MINOR ? 1000000 : 0,
-    .kind = LIE == UNKNOWN_KIND ? 77 : ASHLAR_PLUGIN,
-    .name = LIE == NO_NAME ? NULL : LIE_NAME,
-    .version = "1.0",
-    .summary = LIE == NO_SUMMARY ? NULL : "a liar",
-    .threads = LIE == UNKNOWN_THREADS ? 77 : ASHLAR_PARALLEL,
-    .n_params = LIE == NO_PARAMS_BUT_COUNTED ? 3 : 0,
-    .create = LIE == NO_CREATE ? NULL : create,
-    .destroy = LIE == NO_DESTROY ? NULL : destroy,
-    .open = LIE == NO_OPEN ? NULL : open_device};
+static const struct ashlar_module module = {.size = LIE == SHORT_TABLE ? 12 : sizeof(struct ashlar_module),
+                                            .abi_major = LIE == WRONG_MAJOR ? ASHLAR_ABI_MAJOR + 1 : ASHLAR_ABI_MAJOR,
+                                            .needs_minor = LIE == NEEDS_NEWER_MINOR ? 1000000 : 0,
+                                            .kind = LIE == UNKNOWN_KIND ? 77 : ASHLAR_PLUGIN,
+                                            .name = LIE == NO_NAME ? NULL : LIE_NAME,
+                                            .version = "1.0",
+                                            .summary = LIE == NO_SUMMARY ? NULL : "a liar",
+                                            .threads = LIE == UNKNOWN_THREADS ? 77 : ASHLAR_PARALLEL,
+                                            .n_params = LIE == NO_PARAMS_BUT_COUNTED ? 3 : 0,
+                                            .create = LIE == NO_CREATE ? NULL : create,
+                                            .destroy = LIE == NO_DESTROY ? NULL : destroy,
+                                            .open = LIE == NO_OPEN ? NULL : open_device};
 
 #ifdef NO_ENTRY_AT_ALL
 #define ashlar_entry some_other_symbol
 #endif
-__attribute__((visibility("default"))) const struct ashlar_module *ashlar_entry(uint32_t host_major);
-const struct ashlar_module *ashlar_entry(uint32_t host_major) {
+__attribute__((visibility("default"))) const struct ashlar_module* ashlar_entry(uint32_t host_major);
+const struct ashlar_module* ashlar_entry(uint32_t host_major) {
   if (LIE != WRONG_MAJOR && host_major != ASHLAR_ABI_MAJOR) return NULL;
   return LIE == ENTRY_NULL ? NULL : &module;
 }

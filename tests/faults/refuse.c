@@ -1,5 +1,6 @@
-/* refuse LIST -- COMMAND…: runs COMMAND with some ways of zeroing refused with EOPNOTSUPP, as an older kernel or another file
- * system would. LIST: comma-separated, of fallocate, punch_hole, zero_range, write_zeroes, blkzeroout, blkdiscard. */
+/* refuse LIST -- COMMAND…: runs COMMAND with some ways of zeroing refused with EOPNOTSUPP, as an older kernel or
+ * another file system would. LIST: comma-separated, of fallocate, punch_hole, zero_range, write_zeroes, blkzeroout,
+ * blkdiscard. */
 #include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 
 static int refuse_mode(scmp_filter_ctx filter, uint64_t bit) {
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(fallocate), 1, SCMP_A1(SCMP_CMP_MASKED_EQ, bit, bit));
+  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(fallocate), 1,
+                          SCMP_A1(SCMP_CMP_MASKED_EQ, bit, bit));
 }
 
 static int refuse_ioctl(scmp_filter_ctx filter, uint64_t request) {
@@ -18,7 +20,7 @@ static int refuse_ioctl(scmp_filter_ctx filter, uint64_t request) {
                           SCMP_A1(SCMP_CMP_MASKED_EQ, 0xffffffffu, request));
 }
 
-static int refuse(scmp_filter_ctx filter, const char *what) {
+static int refuse(scmp_filter_ctx filter, const char* what) {
   if (strcmp(what, "fallocate") == 0)
     return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(fallocate), 0);
   if (strcmp(what, "punch_hole") == 0) return refuse_mode(filter, FALLOC_FL_PUNCH_HOLE);
@@ -29,14 +31,14 @@ static int refuse(scmp_filter_ctx filter, const char *what) {
   return -EINVAL;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc < 4 || strcmp(argv[2], "--") != 0) {
     fprintf(stderr, "usage: refuse LIST -- COMMAND...\n");
     return 2;
   }
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (filter == NULL) return 1;
-  for (char *what = strtok(argv[1], ","); what != NULL; what = strtok(NULL, ",")) {
+  for (char* what = strtok(argv[1], ","); what != NULL; what = strtok(NULL, ",")) {
     const int error = refuse(filter, what);
     if (error != 0) {
       fprintf(stderr, "refuse: %s: %s\n", what, strerror(-error));

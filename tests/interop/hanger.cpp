@@ -1,5 +1,5 @@
-// hanger: a layer that does not return from one kind of call as long as a file, its gate, exists. It makes GATE.inside when it has
-// begun to wait. Built as a plugin and as a filter.
+// hanger: a layer that does not return from one kind of call as long as a file, its gate, exists. It makes GATE.inside
+// when it has begun to wait. Built as a plugin and as a filter.
 #include <ashlar/filter.hpp>
 #include <ashlar/plugin.hpp>
 
@@ -49,9 +49,7 @@ class Hanger final : public Base {
  public:
   struct Layer {
     explicit Layer(const Create& create)
-        : in(create.params.text("in")),
-          gate(create.params.path("gate")),
-          nowait(create.params.boolean("nowait")) {
+        : in(create.params.text("in")), gate(create.params.path("gate")), nowait(create.params.boolean("nowait")) {
       if (in == "unload") at_unload.gate = gate;
       pass("create");
     }
@@ -63,7 +61,8 @@ class Hanger final : public Base {
     bool nowait;
   };
   static constexpr Param params[] = {
-      Param::string("in", "the call that does not return: an op, create, open, describe, close, destroy, unload").needed(),
+      Param::string("in", "the call that does not return: an op, create, open, describe, close, destroy, unload")
+          .needed(),
       Param::path("gate", "the file").needed(),
       Param::boolean("nowait", "say that no request blocks").or_else("false"),
   };

@@ -9,8 +9,8 @@ struct module_of_another_abi {
 
 static const struct module_of_another_abi module = {sizeof module, 99, {0}};
 
-__attribute__((visibility("default"))) const void *ashlar_entry(uint32_t host_major);
-const void *ashlar_entry(uint32_t host_major) {
+__attribute__((visibility("default"))) const void* ashlar_entry(uint32_t host_major);
+const void* ashlar_entry(uint32_t host_major) {
   (void)host_major;
   return &module;
 }

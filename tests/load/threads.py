@@ -13,7 +13,8 @@ FEW = 10
 class Stalled(Household):
     """Clients that have sent part of a request need no more threads than those that have sent nothing."""
 
-    settings = {"max_connections": 2 * CROWD}
+    # With memory for all that they have begun to send: who keeps it from others for long is ended.
+    settings = {"max_connections": 2 * CROWD, "max_memory": "8G"}
 
     def assert_few_threads(self, what):
         self.wait_until(what, lambda: processes.threads(self.server.pid) <= self.threads + FEW,

@@ -75,10 +75,10 @@ class FakeModule {
   std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) {
     return 0;
   };
-  Control create, open, describe;             // fail where they return an error
+  Control create, open, describe;                            // fail where they return an error
   std::function<std::int32_t(const ashlar_open&)> open_how;  // likewise, by how it is opened
-  std::function<void(ashlar_device&)> spoil;  // what open hands out
-  std::function<void()> close, destroy;       // before a device, or the layer, is gone
+  std::function<void(ashlar_device&)> spoil;                 // what open hands out
+  std::function<void()> close, destroy;                      // before a device, or the layer, is gone
   Journal* journal = nullptr;
 
  private:

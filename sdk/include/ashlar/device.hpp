@@ -17,8 +17,8 @@ class Device {
   // Called once, right after construction. May throw; the text reaches the operator. [control]
   virtual Geometry describe() = 0;
 
-  // The seven ops. Each returns when the request is done. The range lies within the size, starts and ends on the minimum block
-  // (or ends at the size) and is not empty. [data]
+  // The seven ops. Each returns when the request is done. The range lies within the size, starts and ends on the
+  // minimum block (or ends at the size) and is not empty. [data]
   virtual Status read(Io&) noexcept { return Status::not_supported(); }
   virtual Status write(Io&) noexcept { return Status::not_supported(); }
   virtual Status flush(Io&) noexcept { return Status::not_supported(); }
@@ -53,8 +53,8 @@ struct Open {
   const char* export_name = "";
   bool read_only = false;
   Host host;
-  const ashlar_device* next = nullptr;      // filter: the layer below
-  const ashlar_geometry* below = nullptr;   // filter: what the layer below offers
+  const ashlar_device* next = nullptr;     // filter: the layer below
+  const ashlar_geometry* below = nullptr;  // filter: what the layer below offers
 };
 
 // For modules without state of their own beside the device.

@@ -12,8 +12,8 @@ class Filter : public Device {
 
   explicit Filter(const Open& open) : next_(*open.next), below_(from_abi(*open.below)) {}
 
-  // What the layer below offers, cut to what this revision of the SDK knows, so that no later op or flag slips past a filter
-  // that has never heard of it. A filter that changes sizes or adds ops overrides this and starts from offer().
+  // What the layer below offers, cut to what this revision of the SDK knows, so that no later op or flag slips past a
+  // filter that has never heard of it. A filter that changes sizes or adds ops overrides this and starts from offer().
   Geometry describe() override { return offer(); }
 
   Status read(Io& io) noexcept override { return hand_on(io); }
@@ -25,10 +25,10 @@ class Filter : public Device {
   Status extents(Io& io) noexcept override { return hand_on(io); }
 
  protected:
-  // What the layer below offers and a filter can pass on. `shortcuts`: those of Flag::shortcuts that this filter understands:
-  // nowait when it may be called twice for one request, may_lend and may_lend_cold when it does not look at the bytes of a
-  // read, may_hole when it changes neither bytes nor extents of a read, lend_only when it answers would_block, or passes on,
-  // a read that brings no buffer().
+  // What the layer below offers and a filter can pass on. `shortcuts`: those of Flag::shortcuts that this filter
+  // understands: nowait when it may be called twice for one request, may_lend and may_lend_cold when it does not look
+  // at the bytes of a read, may_hole when it changes neither bytes nor extents of a read, lend_only when it answers
+  // would_block, or passes on, a read that brings no buffer().
   Geometry offer(Flags shortcuts = Flag::none) const {
     Geometry g = below_;
     g.ops &= Ops::known();
@@ -37,9 +37,9 @@ class Filter : public Device {
   }
   const Geometry& below() const { return below_; }
 
-  // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left out of
-  // the call; without lend_only, for which there is no data, would_block is the answer. An op that it does not offer answers
-  // not_supported.
+  // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left
+  // out of the call; without lend_only, for which there is no data, would_block is the answer. An op that it does not
+  // offer answers not_supported.
   [[gnu::noinline]] Status next(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
     const Flags asked = io.flags(), told = asked & below_.flags;
@@ -51,8 +51,8 @@ class Filter : public Device {
   }
   Status next(Io&& io) noexcept { return next(io); }
 
-  // next(), for who does no more with the request. Costs next to nothing: as a rule the layer below returns past this one, so that
-  // nothing mends the flags if it breaks its promise to leave them.
+  // next(), for who does no more with the request. Costs next to nothing: as a rule the layer below returns past this
+  // one, so that nothing mends the flags if it breaks its promise to leave them.
   Status hand_on(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()}) || !below_.flags.has(io.flags())) return next(io);
     // No exception crosses the boundary. A compiler that knows it makes this a jump.

@@ -7,16 +7,16 @@
 namespace ashlar {
 
 struct Geometry {
-  std::uint64_t size = 0;         // bytes, 0..INT64_MAX; any number
-  Ops ops = Ops::known();         // what it offers; a Plugin's is cut to the ops it overrides
-  Flags flags = Flag::none;       // request flags it understands; it never sees another
-  std::uint32_t minimum = 1;      // bytes, a power of two up to 64 KiB: requests start and end on it (or end at `size`)
-  std::uint32_t preferred = 4096; // bytes, a power of two, >= minimum and >= 512
-  std::uint32_t maximum = 0;      // bytes: largest read or write in one request; 0: no limit of its own
+  std::uint64_t size = 0;     // bytes, 0..INT64_MAX; any number
+  Ops ops = Ops::known();     // what it offers; a Plugin's is cut to the ops it overrides
+  Flags flags = Flag::none;   // request flags it understands; it never sees another
+  std::uint32_t minimum = 1;  // bytes, a power of two up to 64 KiB: requests start and end on it (or end at `size`)
+  std::uint32_t preferred = 4096;  // bytes, a power of two, >= minimum and >= 512
+  std::uint32_t maximum = 0;       // bytes: largest read or write in one request; 0: no limit of its own
   bool read_only = false;
   bool rotational = false;
-  bool multi_conn = false;        // flush on one connection covers the completed writes of all
-  bool zero_may_fail = false;     // zero may answer not_supported also without Flag::fast
+  bool multi_conn = false;     // flush on one connection covers the completed writes of all
+  bool zero_may_fail = false;  // zero may answer not_supported also without Flag::fast
 };
 
 inline Geometry from_abi(const ashlar_geometry& g) {

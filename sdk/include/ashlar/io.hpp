@@ -45,7 +45,9 @@ class Io : public ashlar_io {
   // read: the bytes to fill. With Flag::lend_only there are none: not to be called.
   std::span<std::byte> buffer() const { return {static_cast<std::byte*>(ashlar_io::data), ashlar_io::length}; }
   // write: the bytes to take; a layer must not change them.
-  std::span<const std::byte> payload() const { return {static_cast<const std::byte*>(ashlar_io::data), ashlar_io::length}; }
+  std::span<const std::byte> payload() const {
+    return {static_cast<const std::byte*>(ashlar_io::data), ashlar_io::length};
+  }
 
   // read with Flag::may_lend: answers "these bytes are in `fd` at `offset`" instead of filling buffer().
   void lend(int fd, std::uint64_t offset) {

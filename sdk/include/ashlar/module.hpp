@@ -4,7 +4,8 @@
 //   ASHLAR_MODULE(Ram, .name = "ram", .version = "1.0", .summary = "a disk in memory")
 //
 // The class may have
-//   using Layer = T;                        state of one layer in the config, shared by its connections; T(const Create&)
+//   using Layer = T;                        state of one layer in the config, shared by its connections;
+//                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
@@ -25,10 +26,10 @@ namespace ashlar {
 enum class Threads : std::uint32_t { serial = ASHLAR_SERIAL, parallel = ASHLAR_PARALLEL };
 
 struct About {
-  const char* name;                    // as the user types it; the file is called NAME.so
+  const char* name;  // as the user types it; the file is called NAME.so
   const char* version = "0";
-  const char* summary = "";            // one line
-  Threads threads = Threads::serial;   // serial: the module needs no locks
+  const char* summary = "";           // one line
+  Threads threads = Threads::serial;  // serial: the module needs no locks
 };
 
 namespace detail {
@@ -62,10 +63,14 @@ inline std::int32_t report(ashlar_error* error) noexcept {
 }
 
 template <class T>
-struct LayerOf { using type = NoLayer; };
+struct LayerOf {
+  using type = NoLayer;
+};
 template <class T>
-  requires requires { typename T::Layer; }
-struct LayerOf<T> { using type = typename T::Layer; };
+requires requires { typename T::Layer; }
+struct LayerOf<T> {
+  using type = typename T::Layer;
+};
 
 // An op is offered when the class overrides it: then the member's class is no longer that of Device.
 template <class T>
@@ -86,8 +91,9 @@ constexpr Ops overridden() {
 template <class Class>
 Class owner(Status (Class::*)(Io&) noexcept);
 
-// `device` is of that class and not derived from it: the compiler may see through each op, and of one that only hands on it leaves a
-// jump to the layer below. (The name of the class is looked up in it, too: it must not be that of a member.)
+// `device` is of that class and not derived from it: the compiler may see through each op, and of one that only hands
+// on it leaves a jump to the layer below. (The name of the class is looked up in it, too: it must not be that of a
+// member.)
 template <class AshlarModuleClass>
 Status process(AshlarModuleClass& device, Io& io) noexcept {
   if constexpr (requires { requires std::is_same_v<decltype(owner(&AshlarModuleClass::process)), Device>; }) {
@@ -116,7 +122,8 @@ struct Thunks {
     Layer layer;
   };
 
-  static std::int32_t create(const ashlar_host* host, const ashlar_value* values, void** out, ashlar_error* error) noexcept {
+  static std::int32_t create(const ashlar_host* host, const ashlar_value* values, void** out,
+                             ashlar_error* error) noexcept {
     try {
       *out = new Created(Create{Host{host}, Params{table_data(), {values, table_size()}}});
       return 0;
@@ -163,7 +170,8 @@ struct Thunks {
 
   // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.
   static constexpr bool has_probe = requires(const ProbeRequest& request) { T::probe(request); };
-  static std::int32_t probe(const char* path, std::uint32_t flags, const ashlar_probe_sink* sink, ashlar_error* error) noexcept {
+  static std::int32_t probe(const char* path, std::uint32_t flags, const ashlar_probe_sink* sink,
+                            ashlar_error* error) noexcept {
     try {
       if constexpr (has_probe) T::probe(ProbeRequest{path, (flags & ASHLAR_PROBE_ONLY_ASK) != 0, ProbeReport{*sink}});
       return 0;
@@ -190,18 +198,30 @@ struct Thunks {
   static const ashlar_param* const* table_data() { return table.data(); }
 
   static constexpr ashlar_module module(const About& about) {
-    return {sizeof(ashlar_module), ASHLAR_ABI_MAJOR, 0, T::kind, about.name, about.version, about.summary,
-            static_cast<std::uint32_t>(about.threads), static_cast<std::uint32_t>(table_size()), table.data(),
-            &create, &destroy, &open, has_probe ? &extension : nullptr};
+    return {sizeof(ashlar_module),
+            ASHLAR_ABI_MAJOR,
+            0,
+            T::kind,
+            about.name,
+            about.version,
+            about.summary,
+            static_cast<std::uint32_t>(about.threads),
+            static_cast<std::uint32_t>(table_size()),
+            table.data(),
+            &create,
+            &destroy,
+            &open,
+            has_probe ? &extension : nullptr};
   }
 };
 
 }  // namespace detail
 }  // namespace ashlar
 
-#define ASHLAR_MODULE(Class, ...)                                                                               \
-  static constexpr ashlar_module ashlar_module_table = ::ashlar::detail::Thunks<Class>::module(::ashlar::About{__VA_ARGS__}); \
+#define ASHLAR_MODULE(Class, ...)                                                                                \
+  static constexpr ashlar_module ashlar_module_table =                                                           \
+      ::ashlar::detail::Thunks<Class>::module(::ashlar::About{__VA_ARGS__});                                     \
   extern "C" __attribute__((visibility("default"))) const ashlar_module* ashlar_entry(std::uint32_t host_major); \
-  extern "C" const ashlar_module* ashlar_entry(std::uint32_t host_major) {                                      \
-    return host_major == ASHLAR_ABI_MAJOR ? &ashlar_module_table : nullptr;                                     \
+  extern "C" const ashlar_module* ashlar_entry(std::uint32_t host_major) {                                       \
+    return host_major == ASHLAR_ABI_MAJOR ? &ashlar_module_table : nullptr;                                      \
   }

@@ -81,10 +81,14 @@ struct Named {
   Flags flag;
   const char* name;
 };
-inline constexpr Named names[] = {{fua, "fua"},           {may_trim, "may_trim"},
-                                  {fast, "fast"},         {req_one, "req_one"},
-                                  {nowait, "nowait"},     {may_lend, "may_lend"},
-                                  {may_hole, "may_hole"}, {may_lend_cold, "may_lend_cold"},
+inline constexpr Named names[] = {{fua, "fua"},
+                                  {may_trim, "may_trim"},
+                                  {fast, "fast"},
+                                  {req_one, "req_one"},
+                                  {nowait, "nowait"},
+                                  {may_lend, "may_lend"},
+                                  {may_hole, "may_hole"},
+                                  {may_lend_cold, "may_lend_cold"},
                                   {lend_only, "lend_only"}};
 }  // namespace Flag
 

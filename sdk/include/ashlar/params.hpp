@@ -48,12 +48,20 @@ struct Param : ashlar_param {
 
  private:
   constexpr Param(std::uint32_t t, const char* n, const char* h)
-      : ashlar_param{sizeof(ashlar_param), t, n, h, nullptr, 0, 0, std::numeric_limits<std::int64_t>::min(),
-                     std::numeric_limits<std::int64_t>::max(), nullptr} {}
+      : ashlar_param{sizeof(ashlar_param),
+                     t,
+                     n,
+                     h,
+                     nullptr,
+                     0,
+                     0,
+                     std::numeric_limits<std::int64_t>::min(),
+                     std::numeric_limits<std::int64_t>::max(),
+                     nullptr} {}
 };
 
-// Values by name. A name that is not in the module's table, or is asked for as another type, throws std::logic_error: a mistake
-// of the module's author, found the first time the layer is created.
+// Values by name. A name that is not in the module's table, or is asked for as another type, throws std::logic_error: a
+// mistake of the module's author, found the first time the layer is created.
 class Params {
  public:
   Params() = default;
@@ -70,7 +78,9 @@ class Params {
   }
   bool boolean(const char* name) const { return find(name, ASHLAR_PARAM_BOOL).number != 0; }
   std::int64_t integer(const char* name) const { return find(name, ASHLAR_PARAM_INT).number; }
-  std::uint64_t size(const char* name) const { return static_cast<std::uint64_t>(find(name, ASHLAR_PARAM_SIZE).number); }
+  std::uint64_t size(const char* name) const {
+    return static_cast<std::uint64_t>(find(name, ASHLAR_PARAM_SIZE).number);
+  }
   std::string_view choice(const char* name) const {
     const char* t = find(name, ASHLAR_PARAM_CHOICE).text;
     return t != nullptr ? t : "";

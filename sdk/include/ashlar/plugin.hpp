@@ -1,5 +1,5 @@
-// Plugin: a device at the bottom of the chain. Override describe() and the ops the backend has; what is not overridden is
-// not offered. See examples/01_plugin.
+// Plugin: a device at the bottom of the chain. Override describe() and the ops the backend has; what is not overridden
+// is not offered. See examples/01_plugin.
 #pragma once
 #include <ashlar/device.hpp>
 #include <ashlar/module.hpp>

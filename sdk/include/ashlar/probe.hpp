@@ -1,4 +1,5 @@
-// Probe: what a plugin can tell of a place to keep a disk in before a disk is trusted to it. `ashlar probe PATH` prints it.
+// Probe: what a plugin can tell of a place to keep a disk in before a disk is trusted to it. `ashlar probe PATH` prints
+// it.
 //
 //   static void probe(const ashlar::ProbeRequest& request) {
 //     request.report.kind("file on ext4");
@@ -34,8 +35,8 @@ class ProbeReport {
   const ashlar_probe_sink* sink_;
 };
 
-// A plugin class with `static void probe(const ProbeRequest&)` has the extension ASHLAR_PROBE_ID. It may throw, as a constructor
-// may; what is at `path` it never changes. [control]
+// A plugin class with `static void probe(const ProbeRequest&)` has the extension ASHLAR_PROBE_ID. It may throw, as a
+// constructor may; what is at `path` it never changes. [control]
 struct ProbeRequest {
   const char* path;
   bool only_ask;  // write nothing, not even a scratch file

@@ -38,7 +38,8 @@ struct Outcome {
   bool all_waited = true;
 
   bool has(Op op, Range range) const {
-    return std::count_if(calls.begin(), calls.end(), [&](const Zeroing& c) { return c.op == op && c.range == range; }) == 1;
+    return std::count_if(calls.begin(), calls.end(),
+                         [&](const Zeroing& c) { return c.op == op && c.range == range; }) == 1;
   }
 };
 
@@ -88,7 +89,8 @@ TEST_CASE("zeroes that wait and touch are done as one") {
 }
 
 TEST_CASE("what asks for something else is not done together: op, may_trim, fast") {
-  for (const Zeroing& other : {trim({K, K}), Zeroing{Op::zero, false, false, {K, K}}, Zeroing{Op::zero, true, true, {K, K}}}) {
+  for (const Zeroing& other :
+       {trim({K, K}), Zeroing{Op::zero, false, false, {K, K}}, Zeroing{Op::zero, true, true, {K, K}}}) {
     const Outcome out = run_together({zero({0, K}), other}, succeed);
     REQUIRE(out.all_waited);
     REQUIRE(out.calls.size() == 2);

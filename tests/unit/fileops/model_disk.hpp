@@ -194,9 +194,9 @@ class ModelDisk : public Syscalls {
     return clock;
   }
 
-  std::int64_t clock = 1;  // stands still unless a test moves it
-  int write_flags = 0;     // of the last write
-  int size_error = 0;      // errno with which its size cannot be read
+  std::int64_t clock = 1;         // stands still unless a test moves it
+  int write_flags = 0;            // of the last write
+  int size_error = 0;             // errno with which its size cannot be read
   std::int64_t cached = -ENOSYS;  // pages, as cachestat(2) tells of any range
 
  private:

@@ -16,8 +16,8 @@
 void a_function_that_nobody_has(void);
 #endif
 
-static int32_t create(const struct ashlar_host *host, const struct ashlar_value *values, void **layer,
-                      struct ashlar_error *error) {
+static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** layer,
+                      struct ashlar_error* error) {
   (void)host;
   (void)values;
   (void)layer;
@@ -27,9 +27,9 @@ static int32_t create(const struct ashlar_host *host, const struct ashlar_value 
 #endif
   return ENOTSUP;
 }
-static void destroy(void *layer) { (void)layer; }
-static int32_t open_device(void *layer, const struct ashlar_open *how, struct ashlar_device *out,
-                           struct ashlar_error *error) {
+static void destroy(void* layer) { (void)layer; }
+static int32_t open_device(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
+                           struct ashlar_error* error) {
   (void)layer;
   (void)how;
   (void)out;
@@ -40,14 +40,14 @@ static int32_t open_device(void *layer, const struct ashlar_open *how, struct as
 static const struct ashlar_param size_row = {
     sizeof size_row, ASHLAR_PARAM_SIZE, "size", "bytes", "64K", 0, 0, 512, 1 << 20, 0};
 static const struct ashlar_param path_row = {sizeof path_row, ASHLAR_PARAM_PATH, "path", "where", 0, 1, 0, 0, 0, 0};
-static const struct ashlar_param *const rows[] = {&size_row, &path_row};
+static const struct ashlar_param* const rows[] = {&size_row, &path_row};
 
-static const struct ashlar_module module = {
-    sizeof module, MAJOR, NEEDS_MINOR, KIND, NAME, "1.2", "does nothing", ASHLAR_PARALLEL, 2, rows,
-    create,        destroy, open_device, 0};
+static const struct ashlar_module module = {sizeof module, MAJOR,          NEEDS_MINOR,     KIND, NAME,
+                                            "1.2",         "does nothing", ASHLAR_PARALLEL, 2,    rows,
+                                            create,        destroy,        open_device,     0};
 
-__attribute__((visibility("default"))) const struct ashlar_module *ENTRY(uint32_t host_major);
-const struct ashlar_module *ENTRY(uint32_t host_major) {
+__attribute__((visibility("default"))) const struct ashlar_module* ENTRY(uint32_t host_major);
+const struct ashlar_module* ENTRY(uint32_t host_major) {
 #ifdef ANSWERS_ALL
   (void)host_major;
   return &module;

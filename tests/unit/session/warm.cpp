@@ -71,9 +71,7 @@ TEST_CASE("a warm session allocates nothing for requests that are answered at on
   const bool structured = GENERATE(true, false);
   FakeDisk disk;
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
-  SECTION("reads") {
-    check_no_allocation(disk, cmd_read, structured, length + data_header_size(structured));
-  }
+  SECTION("reads") { check_no_allocation(disk, cmd_read, structured, length + data_header_size(structured)); }
   SECTION("writes") { check_no_allocation(disk, cmd_write, structured, simple_reply_size); }
   SECTION("zeroes") { check_no_allocation(disk, cmd_write_zeroes, structured, simple_reply_size); }
   SECTION("trims") { check_no_allocation(disk, cmd_trim, structured, simple_reply_size); }
@@ -84,8 +82,7 @@ TEST_CASE("a warm session allocates nothing for data that are lent from the page
   ColdDisk cold(1 << 20);
   cold.lent_cold = false;
   const std::size_t tail = structured ? chunk_header_size : 0;
-  check_no_allocation(cold.disk, cmd_read, structured,
-                      length + data_header_size(structured) + tail);
+  check_no_allocation(cold.disk, cmd_read, structured, length + data_header_size(structured) + tail);
   CHECK(cold.repeated == 0);
 }
 

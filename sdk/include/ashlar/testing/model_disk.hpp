@@ -36,7 +36,8 @@ class ModelDisk {
   const ashlar_geometry* below() {
     ashlar_geometry now{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
     to_abi(geometry_, now);
-    const std::lock_guard guard(mutex_);  // several layers may be opened over one disk at once, and read what was told before
+    const std::lock_guard guard(
+        mutex_);  // several layers may be opened over one disk at once, and read what was told before
     if (std::memcmp(&now, &below_, sizeof now) != 0) below_ = now;
     return &below_;
   }
