@@ -250,8 +250,7 @@ TEST_CASE("a client that takes nothing is waited for, unless others wait for mem
     std::thread other([&] { take(f.pool, mib); });
     while (!f.pool.wanted()) std::this_thread::yield();
     std::thread drips([&] {
-      while (!f.outlet.broken() && f.wire.receive(portion).size() == portion)
-        std::this_thread::sleep_for(pause);
+      while (!f.outlet.broken() && f.wire.receive(portion).size() == portion) std::this_thread::sleep_for(pause);
     });
     f.outlet.send(pattern(4 * mib, 1));
     CHECK(f.outlet.too_slow());
