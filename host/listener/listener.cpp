@@ -80,11 +80,11 @@ class AsioListener : public Listener {
   void hand_over(typename Protocol::socket socket) {
     boost::system::error_code error;
     socket.native_non_blocking(false, error);
-    const int fd = socket.release(error);
-    if (error) return;
-    Peer peer = peer_of(fd);
+    const int fd = socket.native_handle();
     try {
+      Peer peer = peer_of(fd);
       auto client = std::make_unique<KernelSocket>(fd, peer, options_);
+      socket.release(error);  // it is the client's now
       accepted_(std::move(client), std::move(peer));
     } catch (const std::bad_alloc&) {
       // This client is lost, the others are not.

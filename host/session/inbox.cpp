@@ -24,19 +24,13 @@ bool Inbox::is_large() const { return buffer_ && buffer_->capacity() > usual; }
 
 bool Inbox::can_give_large_back() const { return !is_large() || end_ - begin_ <= usual; }
 
-bool Inbox::try_expect(std::size_t bytes) {
-  if (!make_room(bytes, Patience::none)) return false;
-  expected_ = bytes;
-  return true;
-}
-
 bool Inbox::expect(std::size_t bytes) {
-  if (!make_room(bytes, Patience::waits)) return false;
+  if (!make_room(bytes)) return false;
   expected_ = bytes;
   return true;
 }
 
-bool Inbox::make_room(std::size_t bytes, Patience patience) {
+bool Inbox::make_room(std::size_t bytes) {
   if (!have_buffer()) return false;
   const std::size_t and_what_follows = bytes > long_message ? bytes + what_follows : bytes;
   const std::size_t capacity = buffer_->capacity(), room = capacity - begin_;
@@ -48,7 +42,7 @@ bool Inbox::make_room(std::size_t bytes, Patience patience) {
     begin_ = 0;
     return true;
   }
-  std::shared_ptr<Buffer> buffer = take(bytes > usual ? and_what_follows : bytes, patience);
+  std::shared_ptr<Buffer> buffer = take(bytes > usual ? and_what_follows : bytes, Patience::waits);
   if (!buffer) return false;
   move_to(std::move(buffer));
   return true;
@@ -88,7 +82,7 @@ ssize_t Inbox::receive(Socket& socket, Socket::Wait wait) {
   if (!have_buffer()) return -ECANCELED;
   const std::size_t have = end_ - begin_;
   if (have == 0 && !buffer_->pinned()) begin_ = end_ = 0;
-  if (expected_ == 0 && !make_room(have + least_room, Patience::waits)) return -ECANCELED;
+  if (expected_ == 0 && !make_room(have + least_room)) return -ECANCELED;
   // Unless a long message is under way, never more than the usual capacity: then a large buffer can be given back at
   // any time. With the rest of one comes what follows: who sends it can go on while the message is served.
   const std::size_t most =

@@ -26,10 +26,8 @@ class Inbox {
     else parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(bytes));
   }
 
-  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. False: there is no memory for it
-  // now.
-  bool try_expect(std::size_t bytes);
-  // As try_expect(), but waits for memory; false: the server stops, or the client has gone.
+  // Makes room for a message of `bytes`, of which the unread bytes are the beginning. Waits for memory; false: the
+  // server stops, or the client has gone.
   bool expect(std::size_t bytes);
 
   // Receives what the socket has. Returns as Socket::receive(), or -ECANCELED when there was no memory to receive into,
@@ -59,7 +57,7 @@ class Inbox {
 
  private:
   enum class Patience : bool { none, waits };
-  bool make_room(std::size_t bytes, Patience patience);
+  bool make_room(std::size_t bytes);
   bool have_buffer();
   void move_to(std::shared_ptr<Buffer> buffer);
   std::shared_ptr<Buffer> take(std::size_t bytes, Patience patience);

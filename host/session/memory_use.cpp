@@ -1,18 +1,32 @@
 #include "session/memory_use.hpp"
 
 namespace ashlar::host {
+namespace {
+
+// While it lives, `flag` says that the session waits.
+class Waits {
+ public:
+  explicit Waits(std::atomic<bool>& flag) : flag_(flag) { flag_.store(true, std::memory_order_relaxed); }
+  ~Waits() { flag_.store(false, std::memory_order_relaxed); }
+  Waits(const Waits&) = delete;
+  Waits& operator=(const Waits&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+};
+
+}  // namespace
 
 // Waits until `bytes` are claimed or `otherwise()`; true: they are claimed.
 template <class Else>
 bool MemoryUse::wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise) {
-  waits_.store(true, std::memory_order_relaxed);
+  const Waits waits(waits_);
   MemoryLimit::Claim claim(limit, bytes, *this);
   waiter_.until([&] {
     if (claim.granted()) return true;
     pool_.drop_kept();  // somebody may have kept a buffer just before this wait began
     return stopping_.load(std::memory_order_relaxed) || socket_.is_gone() || otherwise();
   });
-  waits_.store(false, std::memory_order_relaxed);
   const bool granted = claim.granted();  // once: it may be granted at any time
   if (granted) claim.keep();
   return granted;

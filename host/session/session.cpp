@@ -111,7 +111,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 
 // Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
 // session has other clients, too.
-Session::Outcome Session::end(const std::string& reason) {
+Session::Outcome Session::end(std::string_view reason) {
   try {
     log_end(reason);
   } catch (const std::exception&) {
@@ -128,7 +128,7 @@ Session::Outcome Session::end(const std::string& reason) {
 }
 
 // A client that opened no export, such as a probe of the port, is nobody's news.
-void Session::log_end(const std::string& reason) {
+void Session::log_end(std::string_view reason) {
   if (!transmission_) {
     context_.log->debug("{}: ended in the handshake: {}", describe(peer_), reason);
     return;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <spdlog/logger.h>
@@ -79,8 +80,8 @@ class Session : private protocol::Catalog {
   Outcome begin_transmission();
   Outcome transmit();
   bool late() const;
-  Outcome end(const std::string& reason);
-  void log_end(const std::string& reason);
+  Outcome end(std::string_view reason);
+  void log_end(std::string_view reason);
   void log_refusal(const char* why);
 
   // Catalog: the exports, as this client's handshake sees them.

@@ -1,4 +1,7 @@
 // Reads of data that are on the disk, from the client's side.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <thread>
 
 #include "cold_disk.hpp"
@@ -87,6 +90,41 @@ TEST_CASE("a cold read that a worker has to repeat does not wait for the client'
   CHECK((read.cookie == 1 && Served::data(read) == cold.disk.contents(100'000, 4096)));
   s.wire.send(Bytes(600'000));
   CHECK(s.chunk().cookie == 2);
+  if (!has_io_uring()) SKIP_CASE(workers_alone);
+}
+
+TEST_CASE("told to stop while lent bytes do not come: the layer that lent them can be named", "[io_uring]") {
+  int ends[2];  // a pipe gives nothing to read until something is written
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  std::atomic<bool> lent{false};
+  ColdDisk cold(4096);
+  cold.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return cold.disk.serve(io);
+    io.lent_fd = ends[0];
+    io.lent_offset = 0;
+    io.lent_cold = 1;
+    lent = true;
+    return 0;
+  };
+  cold.disk.open();
+  if (has_io_uring()) {
+    Activity& activity = cold.disk.chain().exported().activity();
+    Served s(cold.disk);
+    s.wire.send(Served::request(cmd_read, 1, 0, 4096));
+    while (!lent) std::this_thread::yield();
+    s.stop();
+    std::vector<Activity::UnderWay> calls;
+    // Not the call that lent them, which has a range.
+    while ((calls = activity.under_way()).empty() || calls.front().length != 0) std::this_thread::yield();
+    CHECK(calls.front().layer == "plugin \"disk\"");
+    CHECK(calls.front().call == "read");
+    const Bytes bytes(4096);
+    CHECK(::write(ends[1], bytes.data(), bytes.size()) == 4096);
+    CHECK(s.reason() == "the server stops");
+    CHECK(activity.under_way().empty());
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
   if (!has_io_uring()) SKIP_CASE(workers_alone);
 }
 
