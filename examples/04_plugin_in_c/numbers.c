@@ -36,16 +36,14 @@ static int32_t process(void* self, struct ashlar_io* io) {
 
 static void close_device(void* self) { (void)self; /* it is the layer */ }
 
-static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** out,
-                      struct ashlar_error* error) {
+static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out, struct ashlar_error* error) {
   struct layer* layer = malloc(sizeof *layer);
-  (void)host;
   if (layer == NULL) {
     snprintf(error->text, error->capacity, "out of memory");
     return ENOMEM;
   }
-  layer->bytes = (uint64_t)values[0].number;
-  *out = layer;
+  layer->bytes = (uint64_t)how->values[0]->number;
+  out->self = layer;
   return 0;
 }
 
@@ -61,7 +59,7 @@ static int32_t open_device(void* layer, const struct ashlar_open* how, struct as
   return 0;
 }
 
-static const struct ashlar_param size_param = {.size = sizeof(struct ashlar_param),
+static const struct ashlar_param size_param = {.struct_size = sizeof(struct ashlar_param),
                                                .type = ASHLAR_PARAM_SIZE,
                                                .name = "size",
                                                .help = "size of the disk in bytes",
@@ -70,9 +68,9 @@ static const struct ashlar_param size_param = {.size = sizeof(struct ashlar_para
                                                .maximum = INT64_MAX};
 static const struct ashlar_param* const params[] = {&size_param};
 
-static const struct ashlar_module module = {.size = sizeof(struct ashlar_module),
+static const struct ashlar_module module = {.struct_size = sizeof(struct ashlar_module),
                                             .abi_major = ASHLAR_ABI_MAJOR,
-                                            .needs_minor = 0,
+                                            .needs_minor = ASHLAR_ABI_MINOR,
                                             .kind = ASHLAR_PLUGIN,
                                             .name = "numbers",
                                             .version = "1.0",

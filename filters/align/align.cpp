@@ -68,12 +68,12 @@ class Align final : public Filter {
  private:
   static Range range(const Io& io) { return {io.offset(), io.end()}; }
   Status aligned(Io& io) noexcept;
-  Status read_part(Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept;
-  Status patch(Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept;
+  Status read_part(const Io& io, Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept;
+  Status patch(const Io& io, Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept;
   Status write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
   Status zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
-  Status barrier(const Durable& durable) noexcept {
-    return durable.flush_after ? next(Io(Op::flush, 0, 0)) : Status::success();
+  Status barrier(const Io& io, const Durable& durable) noexcept {
+    return durable.flush_after ? next(Io(io, Op::flush, 0, 0)) : Status::success();
   }
 
   Layer& layer_;
@@ -120,18 +120,18 @@ Status Align::read(Io& io) noexcept {
   Bounce bounce(blocks_.block);
   for (const Range part : {parts.head, parts.middle, parts.tail}) {
     if (part.empty()) continue;
-    const Status s = read_part(part, io.buffer().subspan(part.begin - io.offset(), part.length()), flags, bounce);
+    const Status s = read_part(io, part, io.buffer().subspan(part.begin - io.offset(), part.length()), flags, bounce);
     if (s.failed()) return s;
   }
   return Status::success();
 }
 
 // Reads `part`, which is of whole blocks, or lies within one.
-Status Align::read_part(Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept {
-  if (blocks_.aligned(part)) return next(Io::read(part.begin, into, flags));
+Status Align::read_part(const Io& io, Range part, std::span<std::byte> into, Flags flags, Bounce& bounce) noexcept {
+  if (blocks_.aligned(part)) return next(Io::read(io, part.begin, into, flags));
   if (!bounce.ready()) return Status{ENOMEM};
   const Range whole = blocks_.outer(part);
-  const Status s = next(Io::read(whole.begin, bounce.first(whole.length()), flags));
+  const Status s = next(Io::read(io, whole.begin, bounce.first(whole.length()), flags));
   if (s.ok()) std::memcpy(into.data(), bounce.data() + (part.begin - whole.begin), part.length());
   return s;
 }
@@ -142,7 +142,7 @@ Status Align::write(Io& io) noexcept {
   const Blocks::Parts parts = blocks_.split(range(io));
   const Durable durable(io.has(Flag::fua), below(), parts.count() == 1);
   const Status s = write_parts(io, parts, durable.on_each);
-  return s.ok() ? barrier(durable) : s;
+  return s.ok() ? barrier(io, durable) : s;
 }
 
 Status Align::write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept {
@@ -152,31 +152,31 @@ Status Align::write_parts(const Io& io, const Blocks::Parts& parts, Flags flags)
   for (const Range part : {parts.head, parts.middle, parts.tail}) {
     if (part.empty()) continue;
     const std::span<const std::byte> bytes = io.payload().subspan(part.begin - io.offset(), part.length());
-    const Status s =
-        blocks_.aligned(part) ? next(Io::write(part.begin, bytes, flags)) : patch(part, bytes.data(), flags, bounce);
+    const Status s = blocks_.aligned(part) ? next(Io::write(io, part.begin, bytes, flags))
+                                           : patch(io, part, bytes.data(), flags, bounce);
     if (s.failed()) return s;
   }
   return Status::success();
 }
 
 // Puts the bytes at `from`, or zeroes if it is null, into the block around `part`. The caller holds the block.
-Status Align::patch(Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept {
+Status Align::patch(const Io& io, Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept {
   if (!bounce.ready()) return Status{ENOMEM};
   const Range whole = blocks_.outer(part);
   const std::span<std::byte> block = bounce.first(whole.length());
-  const Status s = next(Io::read(whole.begin, block));
+  const Status s = next(Io::read(io, whole.begin, block));
   if (s.failed()) return s;
   std::byte* at = block.data() + (part.begin - whole.begin);
   if (from != nullptr) std::memcpy(at, from, part.length());
   else std::memset(at, 0, part.length());
-  return next(Io::write(whole.begin, block, flags));
+  return next(Io::write(io, whole.begin, block, flags));
 }
 
 // Advice: what is not whole blocks stays.
 Status Align::trim(Io& io) noexcept {
   const Range middle = blocks_.split(range(io)).middle;
   if (middle.empty()) return Status::success();
-  Io inner(Op::trim, middle.begin, middle.length(), io.flags());
+  Io inner(io, Op::trim, middle.begin, middle.length(), io.flags());
   return aligned(inner);
 }
 
@@ -186,7 +186,7 @@ Status Align::zero(Io& io) noexcept {
   const Blocks::Parts parts = blocks_.split(range(io));
   const Durable durable(io.has(Flag::fua), below(), parts.count() == 1);
   const Status s = zero_parts(io, parts, durable.on_each);
-  return s.ok() ? barrier(durable) : s;
+  return s.ok() ? barrier(io, durable) : s;
 }
 
 // The middle first: it alone may be refused as not supported, and then nothing has changed.
@@ -195,13 +195,13 @@ Status Align::zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) 
   const RangeLock::Hold hold(layer_.lock, touched.begin, touched.end, RangeLock::Mode::exclusive);
   if (!parts.middle.empty()) {
     const Flags keep = (io.flags() & Flag::may_trim) | flags;
-    const Status s = next(Io(Op::zero, parts.middle.begin, parts.middle.length(), keep));
+    const Status s = next(Io(io, Op::zero, parts.middle.begin, parts.middle.length(), keep));
     if (s.failed()) return s;
   }
   Bounce bounce(blocks_.block);
   for (const Range edge : {parts.head, parts.tail}) {
     if (edge.empty()) continue;
-    const Status s = patch(edge, nullptr, flags, bounce);
+    const Status s = patch(io, edge, nullptr, flags, bounce);
     if (s.failed()) return s;
   }
   return Status::success();
@@ -209,7 +209,7 @@ Status Align::zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) 
 
 Status Align::cache(Io& io) noexcept {
   const Range whole = blocks_.outer(range(io));
-  return next(Io(Op::cache, whole.begin, whole.length(), io.flags()));
+  return next(Io(io, Op::cache, whole.begin, whole.length(), io.flags()));
 }
 
 Status Align::extents(Io& io) noexcept {
@@ -218,7 +218,7 @@ Status Align::extents(Io& io) noexcept {
   // The first extent below may be less than a block, so "only the first" is kept here and not passed on.
   BlockExtents blocks(blocks_, io.offset(), *io.sink(), io.has(Flag::req_one));
   ExtentSink sink([&](std::uint64_t bytes, ExtentState state) { return blocks.add(bytes, state); });
-  Io wide(Op::extents, whole.begin, whole.length(), io.flags().without(Flag::req_one));
+  Io wide(io, Op::extents, whole.begin, whole.length(), io.flags().without(Flag::req_one));
   wide.set_sink(&sink);
   const Status s = next(wide);
   if (s.ok()) blocks.finish();

@@ -61,7 +61,7 @@ class ZeroEmulation final : public Filter {
   }
 
   Status zero(Io& io) noexcept override {
-    const Status s = zero_below(io);
+    const Status s = next(io);
     if (s != Status::not_supported() || !below().ops.has(Op::write)) return s;
     if (io.has(Flag::fast)) return s;
     if (io.has(Flag::nowait))
@@ -70,22 +70,16 @@ class ZeroEmulation final : public Filter {
   }
 
  private:
-  Status zero_below(Io& io) noexcept {
-    // next() would leave out a flag that the layer below does not know, and the promise with it.
-    if (io.has(Flag::fast) && !below().flags.has(Flag::fast)) return Status::not_supported();
-    return next(io);
-  }
-
   Status write_zeroes(const Io& io) noexcept {
     const Durable durable(io.has(Flag::fua), below(), io.length() <= chunk_ - io.offset() % chunk_);
     for (std::uint64_t at = io.offset(); at != io.end();) {
       // Up to the next multiple of the chunk, so that all but the first start there.
       const std::uint64_t bytes = std::min(chunk_ - at % chunk_, io.end() - at);
-      const Status s = next(Io::write(at, zeroes_.first(bytes), durable.on_each));
+      const Status s = next(Io::write(io, at, zeroes_.first(bytes), durable.on_each));
       if (s.failed()) return s;
       at += bytes;
     }
-    return durable.flush_after ? next(Io(Op::flush, 0, 0)) : Status::success();
+    return durable.flush_after ? next(Io(io, Op::flush, 0, 0)) : Status::success();
   }
 
   const Zeroes& zeroes_;

@@ -8,6 +8,12 @@
 #include "chain/geometry_check.hpp"
 
 namespace ashlar::host {
+namespace {
+
+const void* no_extension(void*, const char*) noexcept { return nullptr; }
+
+}  // namespace
+
 Chain::Chain(const Export& of, Layers& layers)
     : export_(of), layers_(layers), serial_(layers.serial), activity_(of.activity()) {}
 
@@ -16,18 +22,24 @@ void Chain::open_on_top(const Layer& layer, bool read_only) {
   auto opened = std::make_unique<Opened>(layer);
   Opened* below = opened_.empty() ? nullptr : opened_.back().get();
   if (below != nullptr) below->joint.emplace(below->device, below->layer.name(), activity_);
-  opened->how = {sizeof(ashlar_open), read_only ? 1u : 0u, export_.name().c_str(),
-                 below != nullptr ? &below->joint->device() : nullptr, below != nullptr ? &below->geometry : nullptr};
-  opened->device.size = sizeof(ashlar_device);
+  opened->how = {.struct_size = sizeof(ashlar_open),
+                 .read_only = read_only ? 1u : 0u,
+                 .export_name = export_.name().c_str(),
+                 .next = below != nullptr ? &below->joint->device() : nullptr,
+                 .below = below != nullptr ? &below->geometry : nullptr,
+                 .client = nullptr,
+                 .self = nullptr,
+                 .extension = &no_extension};
+  opened->device.struct_size = sizeof(ashlar_device);
 
-  const auto fault = [&layer](const std::string& text) { return layer.refused(EIO, text); };
+  const auto fault = [&layer](const std::string& text) { return layer.at_fault(text); };
   opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
   {
     ErrorText refusal;
     const Inside inside(activity_, layer.name(), Call::open);
     if (const std::int32_t status =
             layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
-      throw layer.refused(status, refusal.cause(status));
+      throw layer.refused(status, refusal);
   }
   const ashlar_device& device = opened->device;
   if (device.close == nullptr) throw fault("its device lacks close");
@@ -36,11 +48,12 @@ void Chain::open_on_top(const Layer& layer, bool read_only) {
   if (device.describe == nullptr) throw fault("its device lacks describe");
 
   ashlar_geometry& g = opened_.back()->geometry;
-  g.size = sizeof(ashlar_geometry);
+  g.struct_size = sizeof(ashlar_geometry);
   ErrorText complaint;
   const Inside inside(activity_, layer.name(), Call::describe);
   if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
-    throw layer.refused(status, complaint.cause(status));
+    throw layer.refused(status, complaint);
+  g.struct_size = sizeof(ashlar_geometry);  // for the layer above, whatever this one has made of it
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
   if (const std::string broken = geometry_fault(g); !broken.empty()) throw fault(broken);

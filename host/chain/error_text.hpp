@@ -26,10 +26,12 @@ class ErrorText {
     const std::string_view text(text_.data(), ::strnlen(text_.data(), text_.size()));
     return text.empty() ? std::generic_category().message(status > 0 ? status : EIO) : one_line(text);
   }
+  // The row of the module's table that it names as the cause; -1: none.
+  std::int32_t parameter() const { return error_.parameter; }
 
  private:
   std::array<char, 512> text_{};
-  ashlar_error error_{text_.data(), text_.size()};
+  ashlar_error error_{sizeof(ashlar_error), -1, text_.data(), text_.size()};
 };
 
 }  // namespace ashlar::host

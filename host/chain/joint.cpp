@@ -16,7 +16,7 @@ Joint::Joint(const ashlar_device& below, const LayerName& layer, Activity& activ
 // A request that must not block costs a few instructions here and no return: the call of the layer below is a jump. So
 // nobody notes when it comes back to the filter above, and of such a request the layer is known that it has reached
 // last.
-std::int32_t Joint::process(void* self, ashlar_io* io) {
+std::int32_t Joint::process(void* self, ashlar_io* io) noexcept {
   const Joint& here = joint(self);
   if ((io->flags & ASHLAR_NOWAIT) == 0) return here.process_noted(*io);
   if (Note* note = detail::this_threads_note; note != nullptr) note->reach(here.layer_, *io);
@@ -28,15 +28,15 @@ std::int32_t Joint::process(void* self, ashlar_io* io) {
   return below_.process(below_.self, &io);
 }
 
-std::int32_t Joint::describe(void* self, ashlar_geometry* out, ashlar_error* error) {
+std::int32_t Joint::describe(void* self, ashlar_geometry* out, ashlar_error* error) noexcept {
   const Joint& here = joint(self);
   return here.below_.describe(here.below_.self, out, error);
 }
 
 // It is the host that closes the layers, each once.
-void Joint::close(void*) {}
+void Joint::close(void*) noexcept {}
 
-const void* Joint::extension(void* self, const char* id) {
+const void* Joint::extension(void* self, const char* id) noexcept {
   const Joint& here = joint(self);
   return here.below_.extension != nullptr ? here.below_.extension(here.below_.self, id) : nullptr;
 }

@@ -15,10 +15,10 @@ class Joint {
   const ashlar_device& device() const { return device_; }
 
  private:
-  static std::int32_t describe(void* self, ashlar_geometry* out, ashlar_error* error);
-  static std::int32_t process(void* self, ashlar_io* io);
-  static void close(void* self);
-  static const void* extension(void* self, const char* id);
+  static std::int32_t describe(void* self, ashlar_geometry* out, ashlar_error* error) noexcept;
+  static std::int32_t process(void* self, ashlar_io* io) noexcept;
+  static void close(void* self) noexcept;
+  static const void* extension(void* self, const char* id) noexcept;
   std::int32_t process_noted(ashlar_io& io) const;
 
   const ashlar_device below_;

@@ -1,6 +1,5 @@
 #include "chain/layer.hpp"
 
-#include "chain/error_text.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -26,12 +25,13 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       config_(std::move(layer)),
       implicit_(implicit),
       values_(config, config_, library_->module()),
-      log_(logger, log_name(in, library_->module())) {}
+      log_(logger, log_name(in, library_->module())),
+      create_{sizeof(ashlar_create), 0, &log_.services(), values_.data()} {}
 
 Layer::~Layer() {
   if (created_) {
     const Inside inside(activity_, name_, Call::destroy);
-    library_->module().destroy(instance_);
+    library_->module().destroy(layer_.self);
   }
   const Inside inside(activity_, name_, Call::unload);  // nobody else may have it in use
   library_.reset();
@@ -41,24 +41,27 @@ void Layer::create() {
   activity_.check();
   ErrorText refusal;
   const Inside inside(activity_, name_, Call::create);
-  if (const std::int32_t status =
-          library_->module().create(&log_.services(), values_.data(), &instance_, refusal.receiver()))
-    throw refused(status, refusal.cause(status));
+  if (const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver()))
+    throw refused(status, refusal);
   created_ = true;
 }
 
-OpenError Layer::refused(std::int32_t status, const std::string& cause) const {
+OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
+  OpenError::Facts facts = at_fault(why.cause(status)).facts();
+  facts.status = status;
+  const std::int32_t row = why.parameter();
+  if (row < 0 || static_cast<std::size_t>(row) >= values_.size()) return OpenError(std::move(facts));
+  facts.key = library_->module().params[row]->name;
+  for (const ConfigParameter& given : config_.parameters)
+    if (given.key == facts.key) facts.place = given.value_place;
+  return OpenError(std::move(facts));
+}
+
+OpenError Layer::at_fault(const std::string& cause) const {
   OpenError::Facts facts{
-      .who = who(name_), .cause = cause, .status = status, .paths = {}, .key = "type", .place = config_.place};
+      .who = who(name_), .cause = cause, .status = EIO, .paths = {}, .key = "type", .place = config_.place};
   for (std::size_t i = 0; i < values_.size(); ++i)
-    if (const char* text = values_.data()[i].text; text != nullptr && *text == '/') facts.paths.emplace_back(text);
-  for (const ConfigParameter& parameter : config_.parameters) {
-    const auto* text = std::get_if<std::string>(&parameter.value);
-    if (text == nullptr || text->empty() || cause.find(*text) == std::string::npos) continue;
-    facts.key = parameter.key;
-    facts.place = parameter.value_place;
-    break;
-  }
+    if (const char* text = values_.data()[i]->text; text != nullptr && *text == '/') facts.paths.emplace_back(text);
   return OpenError(std::move(facts));
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "chain/activity.hpp"
+#include "chain/error_text.hpp"
 #include "chain/open_error.hpp"
 #include "config/config.hpp"
 #include "log/module_log.hpp"
@@ -37,12 +38,16 @@ class Layer {
   const Library& library() const { return *library_; }
   const char* type() const { return library_->module().name; }
   bool implicit() const { return implicit_; }
-  void* instance() const { return instance_; }
+  void* instance() const { return layer_.self; }
+  // Says that it never writes to the layers below.
+  bool never_writes_below() const { return (layer_.traits & ASHLAR_NEVER_WRITES_BELOW) != 0; }
   const LayerName& name() const { return name_; }
   // Logs how often the module's warnings have come again. [any thread]
   void tell_repeats() noexcept { log_.tell_repeats(); }
-  // What to throw when the module has answered `status` and said `cause`.
-  OpenError refused(std::int32_t status, const std::string& cause) const;
+  // What to throw when the module has answered `status` and said `why`.
+  OpenError refused(std::int32_t status, const ErrorText& why) const;
+  // What to throw when it is at fault itself.
+  OpenError at_fault(const std::string& cause) const;
 
  private:
   std::shared_ptr<const Library> library_;
@@ -53,7 +58,8 @@ class Layer {
   Values values_;
   ModuleLog log_;
   bool created_ = false;
-  void* instance_ = nullptr;
+  const ashlar_create create_;
+  ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
 };
 
 // The layers of an export.

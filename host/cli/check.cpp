@@ -20,7 +20,7 @@ void print_layer(std::ostream& out, const Config& config, const LayerConfig& own
   const Values values(config, own, module);
   out << "    " << module.name;
   for (std::uint32_t i = 0; i < module.n_params; ++i)
-    if (const ashlar_value& value = values.data()[i]; value.set != 0)
+    if (const ashlar_value& value = *values.data()[i]; value.set != 0)
       out << " " << module.params[i]->name << "=" << value_text(value);
   out << (layer.implicit() ? " (implicit)\n" : "\n");
 }
@@ -47,15 +47,8 @@ std::string names_of(Ops ops) {
 }
 
 std::string names_of(Flags flags) {
-  struct Named {
-    Flags flag;
-    const char* name;
-  };
-  constexpr Named known[] = {{Flag::fua, "fua"},          {Flag::may_trim, "may_trim"}, {Flag::fast, "fast"},
-                             {Flag::req_one, "req_one"},  {Flag::nowait, "nowait"},     {Flag::may_lend, "may_lend"},
-                             {Flag::may_hole, "may_hole"}};
   std::string names;
-  for (const Named& one : known)
+  for (const Flag::Named& one : Flag::names)
     if (flags.has(one.flag)) names += (names.empty() ? "" : " ") + std::string(one.name);
   return names.empty() ? "none" : names;
 }

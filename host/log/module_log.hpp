@@ -24,6 +24,7 @@ class ModuleLog {
  private:
   // The services, called by the module. [any]
   static std::int32_t enabled(void* self, std::uint32_t level) noexcept;
+  static const void* extension(void* self, const char* id) noexcept;
   static void write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept;
 
   std::shared_ptr<spdlog::logger> logger_;

@@ -72,7 +72,7 @@ ModuleKind Library::kind() const { return module_->kind == ASHLAR_PLUGIN ? Modul
 
 const void* Library::extension(const char* id) const {
   constexpr std::size_t end = offsetof(ashlar_module, extension) + sizeof(ashlar_module::extension);
-  if (module_->size < end || module_->extension == nullptr) return nullptr;
+  if (module_->struct_size < end || module_->extension == nullptr) return nullptr;
   return module_->extension(id);
 }
 

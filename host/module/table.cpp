@@ -59,7 +59,7 @@ std::string fault_in_parameters(const ashlar_module& module) {
     const ashlar_param* row = module.params[i];
     const std::string number = "parameter " + std::to_string(i + 1);
     if (row == nullptr) return number + " is null";
-    if (row->size < sizeof(ashlar_param)) return number + " is shorter than this ABI's";
+    if (row->struct_size < sizeof(ashlar_param)) return number + " is shorter than this ABI's";
     if (!is_text(row->name)) return number + " has no name";
     const std::string name = "parameter " + in_quotes(row->name);
     if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";

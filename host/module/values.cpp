@@ -46,13 +46,13 @@ Values::Values(const Config& config, const LayerConfig& layer, const ashlar_modu
         fail(config, layer.place, row.name,
              "missing for the " + title(module) + "; add " + row.name + " = … (" + type_name(row.type) + ": " +
                  row.help + ")");
-      values_.push_back({0, row.type, 0, nullptr});
+      add({sizeof(ashlar_value), row.type, 0, 0, 0, nullptr, nullptr});
       continue;
     }
     try {
       TypedValue value = is_given ? typed_value(row, given->value, config.folder) : default_value(row, config.folder);
       const char* text = has_text(row.type) ? texts_.emplace_back(std::move(value.text)).c_str() : nullptr;
-      values_.push_back({1, row.type, value.number, text});
+      add({sizeof(ashlar_value), row.type, 1, 0, value.number, text, nullptr});
     } catch (const std::invalid_argument& e) {
       fail(config, is_given ? given->value_place : layer.place, row.name, e.what());
     }

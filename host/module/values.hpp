@@ -20,11 +20,14 @@ class Values {
   Values& operator=(const Values&) = delete;
 
   // One per row of the table, in its order; valid as long as this object.
-  const ashlar_value* data() const { return values_.data(); }
-  std::size_t size() const { return values_.size(); }
+  const ashlar_value* const* data() const { return pointers_.data(); }
+  std::size_t size() const { return pointers_.size(); }
 
  private:
-  std::vector<ashlar_value> values_;
+  void add(const ashlar_value& value) { pointers_.push_back(&values_.emplace_back(value)); }
+
+  std::deque<ashlar_value> values_;
+  std::vector<const ashlar_value*> pointers_;
   std::deque<std::string> texts_;
 };
 

@@ -9,8 +9,8 @@ std::string refuse_version(AbiVersion host, const ashlar_module* module) {
   if (module->abi_major != host.major)
     return "is built for ABI major " + std::to_string(module->abi_major) + "; this ashlar has " + own +
            ": build the module against its SDK";
-  if (module->size < smallest_module)
-    return "has a module table of " + std::to_string(module->size) + " bytes; ABI " + own + " has at least " +
+  if (module->struct_size < smallest_module)
+    return "has a module table of " + std::to_string(module->struct_size) + " bytes; ABI " + own + " has at least " +
            std::to_string(smallest_module) + ": build the module against the SDK of this ashlar";
   if (module->needs_minor > host.minor)
     return "needs ABI " + std::to_string(module->abi_major) + "." + std::to_string(module->needs_minor) +

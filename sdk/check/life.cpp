@@ -48,7 +48,7 @@ void check_layers(const Subject& s) {
 
 void check_extension(const Subject& s) {
   constexpr const char* unknown = "ashlar.no-such-thing/1";
-  const bool in_table = s.module.size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
+  const bool in_table = s.module.struct_size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
   Opened opened(s);
   const ashlar_device& d = *opened.device->device();
   if (d.extension == nullptr && (!in_table || s.module.extension == nullptr)) throw NotMade{"it has none"};

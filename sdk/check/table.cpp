@@ -18,8 +18,8 @@ void check_entry(const Subject& s) {
 void check_version(const ashlar_module& m) {
   // What is behind open came later; a table may end there.
   constexpr std::size_t least = offsetof(ashlar_module, extension);
-  require(m.size >= least,
-          "the table has " + std::to_string(m.size) + " bytes, this ABI's at least " + std::to_string(least));
+  require(m.struct_size >= least,
+          "the table has " + std::to_string(m.struct_size) + " bytes, this ABI's at least " + std::to_string(least));
   require(m.abi_major == ASHLAR_ABI_MAJOR, "major " + std::to_string(m.abi_major));
   require(m.needs_minor <= ASHLAR_ABI_MINOR, "needs minor " + std::to_string(m.needs_minor));
 }
@@ -42,7 +42,7 @@ void check_functions(const ashlar_module& m) {
 
 void check_param(const ashlar_param& p) {
   const std::string who = std::string("parameter \"") + p.name + "\": ";
-  require(p.size >= sizeof(ashlar_param), who + "the row is too short");
+  require(p.struct_size >= sizeof(ashlar_param), who + "the row is too short");
   require(p.type <= ASHLAR_PARAM_CHOICE, who + "type " + std::to_string(p.type));
   require(one_line(p.help) && *p.help != '\0', who + "no help in one line");
   require(p.minimum <= p.maximum, who + "the range is empty");

@@ -122,14 +122,12 @@ static int32_t process(void* self, struct ashlar_io* io) {
 
 static void close_device(void* self) { (void)self; }
 
-static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** out,
-                      struct ashlar_error* error) {
+static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out, struct ashlar_error* error) {
   static int layer;
-  (void)host;
-  (void)values;
+  (void)how;
   if (LIE == CREATE_FAILS) return fail(error, "create has no luck");
   if (LIE == CREATE_FAILS_SILENTLY) return ENOENT;
-  *out = &layer;
+  out->self = &layer;
   return 0;
 }
 
@@ -147,7 +145,7 @@ static int32_t open_device(void* layer, const struct ashlar_open* how, struct as
   return 0;
 }
 
-static const struct ashlar_module module = {.size = LIE == SHORT_TABLE ? 12 : sizeof(struct ashlar_module),
+static const struct ashlar_module module = {.struct_size = LIE == SHORT_TABLE ? 12 : sizeof(struct ashlar_module),
                                             .abi_major = LIE == WRONG_MAJOR ? ASHLAR_ABI_MAJOR + 1 : ASHLAR_ABI_MAJOR,
                                             .needs_minor = LIE == NEEDS_NEWER_MINOR ? 1000000 : 0,
                                             .kind = LIE == UNKNOWN_KIND ? 77 : ASHLAR_PLUGIN,

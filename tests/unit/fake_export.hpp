@@ -39,7 +39,7 @@ class FakeModule {
   using Control = std::function<std::int32_t(ashlar_error&)>;
 
   FakeModule(ModuleKind kind, const char* module_name, std::uint32_t threads = ASHLAR_PARALLEL) {
-    table_.size = sizeof table_;
+    table_.struct_size = sizeof table_;
     table_.abi_major = ASHLAR_ABI_MAJOR;
     table_.kind = kind == ModuleKind::plugin ? ASHLAR_PLUGIN : ASHLAR_FILTER;
     table_.name = module_name;
@@ -70,7 +70,7 @@ class FakeModule {
   }
 
   // What its devices say of themselves.
-  ashlar_geometry geometry{sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OPS_KNOWN, ASHLAR_FLAGS_KNOWN, 0};
+  ashlar_geometry geometry{sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OPS_KNOWN, ASHLAR_FLAGS_KNOWN, 0, 0, 0};
   // How its devices answer. A filter hands on by how.next.
   std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) {
     return 0;
@@ -90,17 +90,18 @@ class FakeModule {
     if (journal != nullptr) journal->add(std::string(call) + " " + table_.name);
     return control ? control(*error) : 0;
   }
-  static std::int32_t create_thunk(const ashlar_host*, const ashlar_value* values, void** layer, ashlar_error* error) {
-    auto* self = reinterpret_cast<FakeModule*>(static_cast<std::intptr_t>(values[0].number));
-    *layer = self;
+  static std::int32_t create_thunk(const ashlar_create* how, ashlar_layer* out, ashlar_error* error) noexcept {
+    auto* self = reinterpret_cast<FakeModule*>(static_cast<std::intptr_t>(how->values[0]->number));
+    out->self = self;
     return self->enter("create", self->create, error);
   }
-  static void destroy_thunk(void* layer) {
+  static void destroy_thunk(void* layer) noexcept {
     auto& self = *static_cast<FakeModule*>(layer);
     self.enter("destroy", {}, nullptr);
     if (self.destroy) self.destroy();
   }
-  static std::int32_t open_thunk(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) {
+  static std::int32_t open_thunk(void* layer, const ashlar_open* how, ashlar_device* out,
+                                 ashlar_error* error) noexcept {
     auto& self = *static_cast<FakeModule*>(layer);
     if (const std::int32_t status = self.enter("open", self.open, error)) return status;
     if (const std::int32_t status = self.open_how ? self.open_how(*how) : 0) return status;
@@ -111,16 +112,16 @@ class FakeModule {
     if (self.spoil) self.spoil(*out);
     return 0;
   }
-  static std::int32_t describe_thunk(void* device, ashlar_geometry* out, ashlar_error* error) {
+  static std::int32_t describe_thunk(void* device, ashlar_geometry* out, ashlar_error* error) noexcept {
     FakeModule& self = static_cast<Device*>(device)->of;
     *out = self.geometry;
     return self.enter("describe", self.describe, error);
   }
-  static std::int32_t process_thunk(void* device, ashlar_io* io) {
+  static std::int32_t process_thunk(void* device, ashlar_io* io) noexcept {
     const auto& d = *static_cast<Device*>(device);
     return d.of.process(*io, d.how);
   }
-  static void close_thunk(void* device) {
+  static void close_thunk(void* device) noexcept {
     const std::unique_ptr<Device> d(static_cast<Device*>(device));
     d->of.enter("close", {}, nullptr);
     if (d->of.close) d->of.close();

@@ -1,5 +1,6 @@
 // Device: a layer opened for one connection. Plugins and filters derive from Plugin and Filter rather than from this.
 #pragma once
+#include <ashlar/client.hpp>
 #include <ashlar/geometry.hpp>
 #include <ashlar/host.hpp>
 #include <ashlar/io.hpp>
@@ -40,6 +41,13 @@ class Device {
     }
     return Status::not_supported();
   }
+
+  // An optional ability that this device offers, by its id, or nullptr: a struct of abi.h, or of who owns the id, that
+  // lives as long as the device. [any]
+  virtual const void* extension(const char* id) noexcept {
+    static_cast<void>(id);
+    return nullptr;
+  }
 };
 
 // What a layer is created with, once per layer in the config.
@@ -55,6 +63,13 @@ struct Open {
   Host host;
   const ashlar_device* next = nullptr;     // filter: the layer below
   const ashlar_geometry* below = nullptr;  // filter: what the layer below offers
+  std::optional<Client> client = {};       // none: opened on trial, or for a verb
+  const ashlar_open* raw = nullptr;        // for extension()
+
+  // A service for this connection (ASHLAR_REOPEN_ID, ASHLAR_DISCONNECT_ID), or nullptr. [any]
+  const void* extension(const char* id) const noexcept {
+    return raw != nullptr ? raw->extension(raw->self, id) : nullptr;
+  }
 };
 
 // For modules without state of their own beside the device.

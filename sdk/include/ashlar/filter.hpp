@@ -10,7 +10,8 @@ class Filter : public Device {
  public:
   static constexpr std::uint32_t kind = ASHLAR_FILTER;
 
-  explicit Filter(const Open& open) : next_(*open.next), below_(from_abi(*open.below)) {}
+  explicit Filter(const Open& open)
+      : next_(*open.next), next_self_(next_.self), next_process_(next_.process), below_(from_abi(*open.below)) {}
 
   // What the layer below offers, cut to what this revision of the SDK knows, so that no later op or flag slips past a
   // filter that has never heard of it. A filter that changes sizes or adds ops overrides this and starts from offer().
@@ -33,35 +34,42 @@ class Filter : public Device {
     Geometry g = below_;
     g.ops &= Ops::known();
     g.flags &= Flag::promises | (shortcuts & Flag::shortcuts);
+    g.parks = false;  // of the layer below that is known, of this one it has to be said
     return g;
   }
   const Geometry& below() const { return below_; }
 
-  // Hands a request to the layer below and returns when it is done. Flags that the layer below does not offer are left
-  // out of the call; without lend_only, for which there is no data, would_block is the answer. An op that it does not
-  // offer answers not_supported.
+  // Hands a request to the layer below and returns when it is done. A promise that the layer below cannot keep (fua,
+  // fast) and an op that it does not offer answer not_supported. Shortcuts that it does not offer are left out of the
+  // call; without lend_only, for which there is no data, would_block is the answer.
   [[gnu::noinline]] Status next(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()})) return Status::not_supported();
     const Flags asked = io.flags(), told = asked & below_.flags;
+    if (!told.has(asked & Flag::to_keep)) return Status::not_supported();
     if (asked.has(Flag::lend_only) && !told.has(Flag::lend_only)) return Status::would_block();
     io.set_flags(told);
-    const Status s{next_.process(next_.self, &io)};
+    const Status s{next_process_(next_self_, &io)};
     io.set_flags(asked);
     return s;
   }
   Status next(Io&& io) noexcept { return next(io); }
 
-  // next(), for who does no more with the request. Costs next to nothing: as a rule the layer below returns past this
-  // one, so that nothing mends the flags if it breaks its promise to leave them.
+  // As next(), for a filter that has nothing to do behind it: the compiler makes the call of the layer below a jump.
   Status hand_on(Io& io) noexcept {
     if (!below_.ops.has(Ops{io.op()}) || !below_.flags.has(io.flags())) return next(io);
-    // No exception crosses the boundary. A compiler that knows it makes this a jump.
-    using Process = std::int32_t (*)(void*, ashlar_io*) noexcept;
-    return Status{reinterpret_cast<Process>(next_.process)(next_.self, &io)};
+    return Status{next_process_(next_self_, &io)};
+  }
+
+  // An optional ability of the layer below, or nullptr; see ashlar_device. [any]
+  const void* next_extension(const char* id) const noexcept {
+    return next_.extension != nullptr ? next_.extension(next_.self, id) : nullptr;
   }
 
  private:
-  const ashlar_device next_;
+  const ashlar_device& next_;
+  // Copies of its members: they are on the way of every request.
+  void* const next_self_;
+  std::int32_t (*const next_process_)(void*, ashlar_io*) noexcept;
   const Geometry below_;
 };
 

@@ -17,8 +17,11 @@ struct Geometry {
   bool rotational = false;
   bool multi_conn = false;     // flush on one connection covers the completed writes of all
   bool zero_may_fail = false;  // zero may answer not_supported also without Flag::fast
+  bool parks = false;          // the ops never block a thread but by Wait (wait.hpp)
+  std::uint32_t depth = 0;     // how many requests at once, of one client, it gains from; 0: it does not know
 };
 
+// Reads what lies within `g.struct_size`.
 inline Geometry from_abi(const ashlar_geometry& g) {
   return {.size = g.bytes,
           .ops = Ops{g.ops},
@@ -29,10 +32,12 @@ inline Geometry from_abi(const ashlar_geometry& g) {
           .read_only = (g.traits & ASHLAR_READ_ONLY) != 0,
           .rotational = (g.traits & ASHLAR_ROTATIONAL) != 0,
           .multi_conn = (g.traits & ASHLAR_MULTI_CONN) != 0,
-          .zero_may_fail = (g.traits & ASHLAR_ZERO_MAY_FAIL) != 0};
+          .zero_may_fail = (g.traits & ASHLAR_ZERO_MAY_FAIL) != 0,
+          .parks = (g.traits & ASHLAR_PARKS) != 0,
+          .depth = g.depth};
 }
 
-// Leaves `out.size`, the size of the receiver's struct, as it is.
+// Leaves `out.struct_size` as it is.
 inline void to_abi(const Geometry& g, ashlar_geometry& out) {
   out.minimum = g.minimum;
   out.preferred = g.preferred;
@@ -41,7 +46,9 @@ inline void to_abi(const Geometry& g, ashlar_geometry& out) {
   out.ops = g.ops.bits();
   out.flags = g.flags.bits();
   out.traits = (g.read_only ? ASHLAR_READ_ONLY : 0) | (g.rotational ? ASHLAR_ROTATIONAL : 0) |
-               (g.multi_conn ? ASHLAR_MULTI_CONN : 0) | (g.zero_may_fail ? ASHLAR_ZERO_MAY_FAIL : 0);
+               (g.multi_conn ? ASHLAR_MULTI_CONN : 0) | (g.zero_may_fail ? ASHLAR_ZERO_MAY_FAIL : 0) |
+               (g.parks ? ASHLAR_PARKS : 0);
+  out.depth = g.depth;
 }
 
 }  // namespace ashlar

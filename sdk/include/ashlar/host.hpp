@@ -40,9 +40,7 @@ class Host {
   }
 
   // An optional service, or nullptr. [any]
-  const void* extension(const char* id) const {
-    return host_ != nullptr && host_->extension != nullptr ? host_->extension(host_->self, id) : nullptr;
-  }
+  const void* extension(const char* id) const { return host_ != nullptr ? host_->extension(host_->self, id) : nullptr; }
 
  private:
   const ashlar_host* host_ = nullptr;

@@ -8,6 +8,7 @@
 //                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
+//   static constexpr bool never_writes_below = true;  the layers below may be opened read-only (filters)
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
 #pragma once
 #include <ashlar/device.hpp>
@@ -28,8 +29,9 @@ enum class Threads : std::uint32_t { serial = ASHLAR_SERIAL, parallel = ASHLAR_P
 struct About {
   const char* name;  // as the user types it; the file is called NAME.so
   const char* version = "0";
-  const char* summary = "";           // one line
-  Threads threads = Threads::serial;  // serial: the module needs no locks
+  const char* summary = "";                      // one line
+  Threads threads = Threads::serial;             // serial: a layer is called by one thread at a time, see abi.h
+  std::uint32_t needs_minor = ASHLAR_ABI_MINOR;  // lower it only if the module works with an older host
 };
 
 namespace detail {
@@ -38,10 +40,22 @@ inline void write_error(ashlar_error* error, const char* text) {
   if (error != nullptr && error->capacity != 0) std::snprintf(error->text, error->capacity, "%s", text);
 }
 
-// Turns the exception under way into a status and a text. Never throws.
-inline std::int32_t report(ashlar_error* error) noexcept {
+// The row of `name` in a module's table; -1: none.
+inline std::int32_t row_of(const char* name, const ashlar_param* const* table, std::size_t rows) {
+  for (std::size_t i = 0; i < rows; ++i)
+    if (std::strcmp(table[i]->name, name) == 0) return static_cast<std::int32_t>(i);
+  return -1;
+}
+
+// Turns the exception under way into a status and a text. `table`: the module's parameters. Never throws.
+inline std::int32_t report(ashlar_error* error, const ashlar_param* const* table = nullptr,
+                           std::size_t rows = 0) noexcept {
   try {
     throw;
+  } catch (const BadParameter& e) {
+    if (error != nullptr) error->parameter = row_of(e.name(), table, rows);
+    write_error(error, e.what());
+    return e.code();
   } catch (const std::system_error& e) {
     write_error(error, e.what());
     return e.code().category() == std::generic_category() || e.code().category() == std::system_category()
@@ -122,13 +136,14 @@ struct Thunks {
     Layer layer;
   };
 
-  static std::int32_t create(const ashlar_host* host, const ashlar_value* values, void** out,
-                             ashlar_error* error) noexcept {
+  static std::int32_t create(const ashlar_create* how, ashlar_layer* out, ashlar_error* error) noexcept {
     try {
-      *out = new Created(Create{Host{host}, Params{table_data(), {values, table_size()}}});
+      out->self = new Created(Create{Host{how->host}, Params{table_data(), {how->values, table_size()}}});
+      if constexpr (requires { T::never_writes_below; })
+        if (T::never_writes_below) out->traits |= ASHLAR_NEVER_WRITES_BELOW;
       return 0;
     } catch (...) {
-      return report(error);
+      return report(error, table_data(), table_size());
     }
   }
   static void destroy(void* layer) noexcept { delete static_cast<Created*>(layer); }
@@ -142,15 +157,21 @@ struct Thunks {
   static std::int32_t open(void* layer, const ashlar_open* how, ashlar_device* out, ashlar_error* error) noexcept {
     try {
       auto& created = *static_cast<Created*>(layer);
-      const Open open{how->export_name, how->read_only != 0, created.host, how->next, how->below};
+      const Open open{.export_name = how->export_name,
+                      .read_only = how->read_only != 0,
+                      .host = created.host,
+                      .next = how->next,
+                      .below = how->below,
+                      .client = how->client != nullptr ? std::optional<Client>(*how->client) : std::nullopt,
+                      .raw = how};
       out->self = make(created.layer, open).release();
       out->describe = &describe;
       out->process = &process;
       out->close = &close;
-      out->extension = nullptr;
+      out->extension = &device_extension;
       return 0;
     } catch (...) {
-      return report(error);
+      return report(error, table_data(), table_size());
     }
   }
   static std::int32_t describe(void* self, ashlar_geometry* out, ashlar_error* error) noexcept {
@@ -167,6 +188,9 @@ struct Thunks {
     return detail::process(*static_cast<T*>(self), *static_cast<Io*>(io)).code();
   }
   static void close(void* self) noexcept { delete static_cast<T*>(self); }
+  static const void* device_extension(void* self, const char* id) noexcept {
+    return static_cast<T*>(self)->extension(id);
+  }
 
   // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.
   static constexpr bool has_probe = requires(const ProbeRequest& request) { T::probe(request); };
@@ -200,7 +224,7 @@ struct Thunks {
   static constexpr ashlar_module module(const About& about) {
     return {sizeof(ashlar_module),
             ASHLAR_ABI_MAJOR,
-            0,
+            about.needs_minor,
             T::kind,
             about.name,
             about.version,

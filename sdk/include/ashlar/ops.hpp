@@ -73,6 +73,8 @@ inline constexpr Flags may_lend_cold{ASHLAR_MAY_LEND_COLD};
 inline constexpr Flags lend_only{ASHLAR_LEND_ONLY};
 // Flags that ask for a promise of the backend; a filter passes them on unless it breaks them.
 inline constexpr Flags promises = fua | may_trim | fast | req_one;
+// Of them, those that must not be left out of what is handed on: without them less is done than was asked for.
+inline constexpr Flags to_keep = fua | fast;
 // Flags that make requests fast; a filter passes them on only when it says that it understands them.
 inline constexpr Flags shortcuts = nowait | may_lend | may_hole | may_lend_cold | lend_only;
 

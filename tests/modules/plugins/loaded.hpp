@@ -6,6 +6,7 @@
 #include <ashlar/geometry.hpp>
 #include <ashlar/io.hpp>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -24,11 +25,11 @@ struct Lines {
   ashlar_host services{sizeof(ashlar_host),
                        ASHLAR_ABI_MINOR,
                        this,
-                       [](void*, std::uint32_t) -> std::int32_t { return 1; },
-                       [](void* self, std::uint32_t level, const char* text, std::size_t length) {
+                       [](void*, std::uint32_t) noexcept -> std::int32_t { return 1; },
+                       [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
                          static_cast<Lines*>(self)->lines[level].emplace_back(text, length);
                        },
-                       nullptr};
+                       [](void*, const char*) noexcept -> const void* { return nullptr; }};
   std::map<std::uint32_t, std::vector<std::string>> lines;
 };
 
@@ -43,7 +44,7 @@ struct ExtentText {
   std::string text;
   std::uint64_t total = 0;
 
-  static std::int32_t add(void* self, std::uint64_t length, std::uint32_t state) {
+  static std::int32_t add(void* self, std::uint64_t length, std::uint32_t state) noexcept {
     auto& me = *static_cast<ExtentText*>(self);
     if (!me.text.empty()) me.text += ' ';
     me.text += state == 0 ? 'D' : 'H';
@@ -58,11 +59,11 @@ class Device {
   Device(const ashlar_module& module, void* layer, bool read_only) {
     how_.read_only = read_only ? 1 : 0;
     std::array<char, 512> text{};
-    ashlar_error error{text.data(), text.size()};
-    device_.size = sizeof device_;
+    ashlar_error error{sizeof(ashlar_error), -1, text.data(), text.size()};
+    device_.struct_size = sizeof device_;
     if (const int s = module.open(layer, &how_, &device_, &error); s != 0) throw Failed(s, text.data());
     ashlar_geometry g{};
-    g.size = sizeof g;
+    g.struct_size = sizeof g;
     if (const int s = device_.describe(device_.self, &g, &error); s != 0) throw Failed(s, text.data());
     geometry = ashlar::from_abi(g);
   }
@@ -97,7 +98,14 @@ class Device {
   Geometry geometry;
 
  private:
-  ashlar_open how_{sizeof(ashlar_open), 0, "test", nullptr, nullptr};
+  ashlar_open how_{.struct_size = sizeof(ashlar_open),
+                   .read_only = 0,
+                   .export_name = "test",
+                   .next = nullptr,
+                   .below = nullptr,
+                   .client = nullptr,
+                   .self = nullptr,
+                   .extension = [](void*, const char*) noexcept -> const void* { return nullptr; }};
   ashlar_device device_{};
 };
 
@@ -109,19 +117,20 @@ class Plugin {
     if (library_ == nullptr) throw std::runtime_error(dlerror());
     const auto entry = reinterpret_cast<ashlar_entry_fn>(dlsym(library_, ASHLAR_ENTRY_SYMBOL));
     module_ = entry(ASHLAR_ABI_MAJOR);
-    for (std::uint32_t i = 0; i < module_->n_params; ++i) values_.push_back(value(*module_->params[i]));
+    for (std::uint32_t i = 0; i < module_->n_params; ++i)
+      pointers_.push_back(&values_.emplace_back(value(*module_->params[i])));
+    create_.values = pointers_.data();
     std::array<char, 512> text{};
-    ashlar_error error{text.data(), text.size()};
-    if (const int s = module_->create(&log.services, values_.data(), &layer_, &error); s != 0)
-      throw Failed(s, text.data());
+    ashlar_error error{sizeof(ashlar_error), -1, text.data(), text.size()};
+    if (const int s = module_->create(&create_, &layer_, &error); s != 0) throw Failed(s, text.data());
   }
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
   ~Plugin() {
-    if (layer_ != nullptr) module_->destroy(layer_);
+    if (layer_.self != nullptr) module_->destroy(layer_.self);
     dlclose(library_);
   }
-  Device open(bool read_only = false) { return Device(*module_, layer_, read_only); }
+  Device open(bool read_only = false) { return Device(*module_, layer_.self, read_only); }
   const ashlar_module& module() const { return *module_; }
 
   Lines log;
@@ -130,7 +139,7 @@ class Plugin {
   ashlar_value value(const ashlar_param& param) {
     const auto found = given_.find(param.name);
     const char* text = found != given_.end() ? found->second.c_str() : param.default_text;
-    ashlar_value v{text != nullptr ? 1u : 0u, param.type, 0, nullptr};
+    ashlar_value v{sizeof v, param.type, text != nullptr ? 1u : 0u, 0, 0, nullptr, nullptr};
     if (text == nullptr) return v;
     if (param.type == ASHLAR_PARAM_BOOL) v.number = std::strcmp(text, "true") == 0;
     else if (param.type == ASHLAR_PARAM_INT || param.type == ASHLAR_PARAM_SIZE) v.number = std::stoll(text);
@@ -141,8 +150,10 @@ class Plugin {
   std::map<std::string, std::string> given_;
   void* library_ = nullptr;
   const ashlar_module* module_ = nullptr;
-  std::vector<ashlar_value> values_;
-  void* layer_ = nullptr;
+  std::deque<ashlar_value> values_;
+  std::vector<const ashlar_value*> pointers_;
+  ashlar_create create_{sizeof(ashlar_create), 0, &log.services, nullptr};
+  ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
 };
 
 }  // namespace testing

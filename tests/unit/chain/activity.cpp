@@ -49,7 +49,7 @@ Lines said_at(Gate& gate, Activity& activity, const std::function<void()>& call)
 }
 
 ashlar_io request(std::uint32_t op, std::uint64_t flags = 0) {
-  return {sizeof(ashlar_io), op, flags, 4096, 512, nullptr, nullptr, -1, 0, 0};
+  return {sizeof(ashlar_io), op, flags, 4096, 512, nullptr, nullptr, -1, 0, 0, 0, 0};
 }
 
 struct TwoLayers {
@@ -87,7 +87,7 @@ TEST_CASE("a request is told of with the layer that it sits in") {
   }
   SECTION("in the plugin, as what the filter has made of it") {
     layers.filter.process = [&](ashlar_io& io, const ashlar_open& how) {
-      ashlar_io other{sizeof(ashlar_io), ASHLAR_OP_ZERO, io.flags, 0, 65536, nullptr, nullptr, -1, 0, 0};
+      ashlar_io other{sizeof(ashlar_io), ASHLAR_OP_ZERO, io.flags, 0, 65536, nullptr, nullptr, -1, 0, 0, 0, 0};
       return how.next->process(how.next->self, &other);
     };
     layers.plugin.process = [&](ashlar_io&, const ashlar_open&) { return gate.pass(), 0; };
@@ -202,7 +202,7 @@ TEST_CASE("each step in a layer's life is told of") {
     ashlar_io io = request(ASHLAR_OP_READ);
     chain->process(io);
     layers.filter.close = [&] {
-      ashlar_io flush{sizeof(ashlar_io), ASHLAR_OP_FLUSH, 0, 0, 0, nullptr, nullptr, -1, 0, 0};
+      ashlar_io flush{sizeof(ashlar_io), ASHLAR_OP_FLUSH, 0, 0, 0, nullptr, nullptr, -1, 0, 0, 0, 0};
       next->process(next->self, &flush);
     };
     layers.plugin.process = [&](ashlar_io&, const ashlar_open&) { return gate.pass(), 0; };
@@ -300,7 +300,7 @@ TEST_CASE("what a filter sees of the layer below is all that the layer below has
   TwoLayers layers;
   static const int ability = 0;
   layers.plugin.spoil = [](ashlar_device& device) {
-    device.extension = [](void*, const char* id) -> const void* {
+    device.extension = [](void*, const char* id) noexcept -> const void* {
       return std::string_view(id) == "test.ability/1" ? &ability : nullptr;
     };
   };
@@ -308,8 +308,8 @@ TEST_CASE("what a filter sees of the layer below is all that the layer below has
   layers.filter.process = [&](ashlar_io&, const ashlar_open& how) {
     const ashlar_device& next = *how.next;
     ashlar_geometry geometry{};
-    geometry.size = sizeof geometry;
-    CHECK(next.size == sizeof next);
+    geometry.struct_size = sizeof geometry;
+    CHECK(next.struct_size == sizeof next);
     CHECK(next.describe(next.self, &geometry, nullptr) == 0);
     CHECK(geometry.bytes == layers.plugin.geometry.bytes);
     CHECK(next.extension(next.self, "test.ability/1") == &ability);

@@ -7,7 +7,9 @@
 namespace ashlar::host {
 namespace {
 
-ashlar_geometry good() { return {sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OP_BIT(ASHLAR_OP_READ), 0, 0}; }
+ashlar_geometry good() {
+  return {sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OP_BIT(ASHLAR_OP_READ), 0, 0, 0, 0};
+}
 
 }  // namespace
 

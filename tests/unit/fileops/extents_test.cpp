@@ -96,7 +96,7 @@ namespace {
 struct Collected {
   ashlar_extent_sink sink{this, &add};
   std::vector<std::pair<std::uint64_t, std::uint32_t>> all;
-  static std::int32_t add(void* self, std::uint64_t length, std::uint32_t state) {
+  static std::int32_t add(void* self, std::uint64_t length, std::uint32_t state) noexcept {
     static_cast<Collected*>(self)->all.emplace_back(length, state);
     return 0;
   }

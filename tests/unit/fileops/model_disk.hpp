@@ -220,15 +220,18 @@ inline std::function<int(Call)> failing(Call call, int error, int times = 1 << 3
 
 // Log lines of a backend.
 struct Log {
-  ashlar_host services{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &add, nullptr};
+  ashlar_host services{
+      sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &add, [](void*, const char*) noexcept -> const void* {
+        return nullptr;
+      }};
   std::mutex mutex;
   std::vector<std::string> info, debug, errors;
 
   ashlar::Host host() { return ashlar::Host{&services}; }
 
  private:
-  static std::int32_t enabled(void*, std::uint32_t) { return 1; }
-  static void add(void* self, std::uint32_t level, const char* text, std::size_t length) {
+  static std::int32_t enabled(void*, std::uint32_t) noexcept { return 1; }
+  static void add(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
     auto& me = *static_cast<Log*>(self);
     const std::lock_guard lock(me.mutex);
     (level == ASHLAR_LOG_DEBUG ? me.debug : level == ASHLAR_LOG_INFO ? me.info : me.errors).emplace_back(text, length);

@@ -61,7 +61,7 @@ TEST_CASE("EINTR: again, in every call") {
     int left = 3;
     b.disk.fault = [&](Call c) { return c == row.call && left-- > 0 ? -EINTR : 0; };
     INFO(testing::name(row.call) << " on a " << ashlar::fileops::name(kind));
-    ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) -> std::int32_t { return 0; }};
+    ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) noexcept -> std::int32_t { return 0; }};
     Io extents(Op::extents, 0, M);
     extents.ashlar_io::extents = &sink;
     std::vector<std::byte> bytes;
@@ -240,7 +240,7 @@ TEST_CASE("what is left to be written is told once, though it was tried without 
 TEST_CASE("holes are looked for once there can be any, and not before") {
   const auto seeks = [](Bench& b) {
     std::vector<std::byte> bytes(4096);
-    ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) -> std::int32_t { return 0; }};
+    ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) noexcept -> std::int32_t { return 0; }};
     Io io = Io::read(0, bytes, Flag::may_hole);
     io.ashlar_io::extents = &sink;
     REQUIRE(b.backend->read(io).ok());

@@ -139,7 +139,7 @@ TEST_CASE("a file that has grown is looked at for holes") {
   Bench b(Kind::file, 2 * M, 512, {.dense = true});
   b.disk.cells.set({M, M}, {0, false});
   std::vector<std::byte> bytes(4096);
-  ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) -> std::int32_t { return 0; }};
+  ashlar_extent_sink sink{nullptr, [](void*, std::uint64_t, std::uint32_t) noexcept -> std::int32_t { return 0; }};
   const auto seeks = [&] {
     Io io = Io::read(M, bytes, Flag::may_hole);
     io.ashlar_io::extents = &sink;

@@ -33,7 +33,7 @@ TEST_CASE("a module's lines carry its name and level") {
   Capture capture(spdlog::level::trace);
   const ModuleLog log(capture.logger, "disk/file");
   const ashlar_host& host = log.services();
-  CHECK(host.size == sizeof(ashlar_host));
+  CHECK(host.struct_size == sizeof(ashlar_host));
   CHECK(host.minor == ASHLAR_ABI_MINOR);
   for (std::uint32_t level = ASHLAR_LOG_TRACE; level <= ASHLAR_LOG_ERROR; ++level) write(host, level, "text");
   CHECK(capture.text.str() ==

@@ -83,15 +83,15 @@ TEST_CASE("an extension is asked for only where the module's table has the membe
   };
   static constexpr int ability = 7;
   ashlar_module module{};
-  module.size = sizeof module;
-  module.extension = [](const char* id) -> const void* {
+  module.struct_size = sizeof module;
+  module.extension = [](const char* id) noexcept -> const void* {
     return std::string_view(id) == "known/1" ? &ability : nullptr;
   };
   CHECK(Table(module).extension("known/1") == &ability);
   CHECK(Table(module).extension("other/1") == nullptr);
-  module.size = offsetof(ashlar_module, extension);  // built before the member was there
+  module.struct_size = offsetof(ashlar_module, extension);  // built before the member was there
   CHECK(Table(module).extension("known/1") == nullptr);
-  module.size = sizeof module;
+  module.struct_size = sizeof module;
   module.extension = nullptr;
   CHECK(Table(module).extension("known/1") == nullptr);
 }

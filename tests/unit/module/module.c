@@ -16,11 +16,9 @@
 void a_function_that_nobody_has(void);
 #endif
 
-static int32_t create(const struct ashlar_host* host, const struct ashlar_value* values, void** layer,
-                      struct ashlar_error* error) {
-  (void)host;
-  (void)values;
-  (void)layer;
+static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out, struct ashlar_error* error) {
+  (void)how;
+  (void)out;
   (void)error;
 #ifdef CALLS_UNDEFINED
   a_function_that_nobody_has();

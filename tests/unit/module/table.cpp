@@ -11,9 +11,9 @@ using namespace ashlar::host;
 
 namespace {
 
-std::int32_t create(const ashlar_host*, const ashlar_value*, void**, ashlar_error*) { return 0; }
-void destroy(void*) {}
-std::int32_t open(void*, const ashlar_open*, ashlar_device*, ashlar_error*) { return 0; }
+std::int32_t create(const ashlar_create*, ashlar_layer*, ashlar_error*) noexcept { return 0; }
+void destroy(void*) noexcept {}
+std::int32_t open(void*, const ashlar_open*, ashlar_device*, ashlar_error*) noexcept { return 0; }
 
 ashlar_param row(std::uint32_t type, const char* name) {
   return {sizeof(ashlar_param), type, name, "help", nullptr, 0, 0, 0, 100, nullptr};
@@ -73,7 +73,7 @@ TEST_CASE("faults of the parameter table") {
   CHECK(fault_after([](Table& t) { t.module.n_params = 257; }) == "its table has more than 256 parameters");
   CHECK(fault_after([](Table& t) { t.module.params = nullptr; }) == "its table counts parameters, but has none");
   CHECK(fault_after([](Table& t) { t.pointers[1] = nullptr; }) == "parameter 2 is null");
-  CHECK(fault_after([](Table& t) { t.rows[1].size = 8; }) == "parameter 2 is shorter than this ABI's");
+  CHECK(fault_after([](Table& t) { t.rows[1].struct_size = 8; }) == "parameter 2 is shorter than this ABI's");
   CHECK(fault_after([](Table& t) { t.rows[1].name = nullptr; }) == "parameter 2 has no name");
   CHECK(fault_after([](Table& t) { t.rows[1].name = ""; }) == "parameter 2 has no name");
   CHECK(fault_after([](Table& t) { t.rows[1].name = "count"; }) == "parameter \"count\" is in the table twice");

@@ -58,18 +58,18 @@ TEST_CASE("values stand in the order of the table, defaults filled in") {
   const Values values(config(), layer({given("block_size", std::string("1K")), given("path", std::string("a.img"))}),
                       module.table);
   REQUIRE(values.size() == 4);
-  const ashlar_value* v = values.data();
-  CHECK(v[0].set == 1);
-  CHECK(v[0].type == ASHLAR_PARAM_PATH);
-  CHECK(v[0].text == std::string("/etc/ashlar/a.img"));
-  CHECK(v[1].set == 1);
-  CHECK(v[1].number == 1024);
-  CHECK(v[1].text == nullptr);
-  CHECK(v[2].set == 0);
-  CHECK(v[2].number == 0);
-  CHECK(v[2].text == nullptr);
-  CHECK(v[3].set == 1);
-  CHECK(v[3].number == 1);
+  const ashlar_value* const* v = values.data();
+  CHECK(v[0]->set == 1);
+  CHECK(v[0]->type == ASHLAR_PARAM_PATH);
+  CHECK(v[0]->text == std::string("/etc/ashlar/a.img"));
+  CHECK(v[1]->set == 1);
+  CHECK(v[1]->number == 1024);
+  CHECK(v[1]->text == nullptr);
+  CHECK(v[2]->set == 0);
+  CHECK(v[2]->number == 0);
+  CHECK(v[2]->text == nullptr);
+  CHECK(v[3]->set == 1);
+  CHECK(v[3]->number == 1);
 }
 
 TEST_CASE("a module without parameters has no values") {

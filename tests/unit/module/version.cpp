@@ -30,7 +30,7 @@ TEST_CASE("a module is accepted when the major is equal and its minor is not bey
     ashlar_module module{};
     module.abi_major = row.major;
     module.needs_minor = row.needs_minor;
-    module.size = row.size;
+    module.struct_size = row.size;
     CHECK(refuse_version(row.host, &module) == row.refusal);
   }
 }
@@ -39,7 +39,7 @@ TEST_CASE("a table that is too small is refused with both sizes") {
   ashlar_module module{};
   module.abi_major = 1;
   for (const std::uint32_t size : {0u, 8u, static_cast<std::uint32_t>(smallest_module) - 1}) {
-    module.size = size;
+    module.struct_size = size;
     CHECK(refuse_version({1, 0}, &module) == "has a module table of " + std::to_string(size) +
                                                  " bytes; ABI 1.0 has at least " + std::to_string(smallest_module) +
                                                  ": build the module against the SDK of this ashlar");

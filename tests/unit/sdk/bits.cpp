@@ -51,9 +51,9 @@ TEST_CASE("a geometry survives the boundary") {
                    .multi_conn = true,
                    .zero_may_fail = true};
   ashlar_geometry abi{};
-  abi.size = 4711;
+  abi.struct_size = 4711;
   to_abi(g, abi);
-  CHECK(abi.size == 4711);
+  CHECK(abi.struct_size == 4711);
   const Geometry back = from_abi(abi);
   CHECK(back.size == g.size);
   CHECK(back.ops == g.ops);

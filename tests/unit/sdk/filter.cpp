@@ -27,8 +27,8 @@ class MakesFua final : public Filter {
     return g;
   }
   Status write(Io& io) noexcept override {
-    const Status s = Filter::write(io);
-    return s.ok() && io.has(Flag::fua) ? next(Io(Op::flush, 0, 0)) : s;
+    const Status s = next(Io::write(io, io.offset(), io.payload()));
+    return s.ok() && io.has(Flag::fua) ? next(Io(io, Op::flush, 0, 0)) : s;
   }
 };
 class Aliases final : public Filter {  // a member with the name that a template is likely to have for the class
@@ -128,6 +128,30 @@ TEST_CASE("no op or flag of a later revision slips past a filter") {
   CHECK(Over(shortcut, disk).device->geometry().flags == Flags{ASHLAR_FLAGS_KNOWN});
 }
 
+TEST_CASE("a promise that the layer below cannot keep is refused and does not reach it") {
+  ModelDisk disk(4096);
+  disk.geometry().flags = Flag::may_trim;
+  const Over over(plain, disk);
+  const std::vector<std::byte> bytes(512);
+  CHECK(over.device->write(0, bytes, Flag::fua) == Status::not_supported());
+  CHECK(over.device->zero(0, 512, Flag::fast) == Status::not_supported());
+  CHECK(over.device->zero(0, 512, Flag::fast | Flag::may_trim) == Status::not_supported());
+  CHECK(disk.calls().empty());
+}
+
+TEST_CASE("what a filter makes of a request is of the same client's request") {
+  std::vector<std::byte> bytes(512);
+  Io parent = Io::read(0, bytes);
+  CHECK(parent.id() == 0);
+  CHECK(parent.arrived() == 0);
+  parent.ashlar_io::id = 7;
+  parent.ashlar_io::arrived = 8;
+  for (const Io& made : {Io(parent, Op::flush, 0, 0), Io::read(parent, 0, bytes), Io::write(parent, 0, bytes)}) {
+    CHECK(made.id() == 7);
+    CHECK(made.arrived() == 8);
+  }
+}
+
 TEST_CASE("flags that are not offered below are left out of the call and given back; an op not offered stays here") {
   ModelDisk disk(4096);
   disk.geometry().flags = Flag::fua;
@@ -147,7 +171,7 @@ TEST_CASE("a class may have members of any name") {
   CHECK(Over(aliases, disk).device->trim(0, 512).ok());
 }
 
-TEST_CASE("a filter that makes FUA itself finds the flag after the layer below is done") {
+TEST_CASE("a filter may keep a promise itself that the layer below cannot") {
   ModelDisk disk(4096);
   disk.geometry().flags = {};
   const Over over(durable, disk);

@@ -14,7 +14,7 @@ using namespace ashlar::testing;
 TEST_CASE("an Io starts as the ABI wants it") {
   std::array<std::byte, 16> bytes{};
   const Io io = Io::read(100, bytes, Flag::nowait);
-  CHECK(io.size == sizeof(ashlar_io));
+  CHECK(io.struct_size == sizeof(ashlar_io));
   CHECK(io.op() == Op::read);
   CHECK(io.offset() == 100);
   CHECK(io.length() == 16);

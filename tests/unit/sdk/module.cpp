@@ -123,7 +123,7 @@ TEST_CASE("layers of one module are apart, devices of one layer are not") {
 }
 
 TEST_CASE("the table says what the class says") {
-  CHECK(two.size == sizeof(ashlar_module));
+  CHECK(two.struct_size == sizeof(ashlar_module));
   CHECK(two.abi_major == ASHLAR_ABI_MAJOR);
   CHECK(two.kind == ASHLAR_PLUGIN);
   CHECK(two.threads == ASHLAR_PARALLEL);

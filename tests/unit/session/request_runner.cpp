@@ -195,7 +195,7 @@ TEST_CASE("what the layers get is what the client asked for, and flags only that
                        std::uint64_t flags) {
     r.run(asked, Flag::shortcuts);
     return seen.op == op && seen.offset == offset && seen.length == length && seen.flags == flags &&
-           seen.size == sizeof seen;
+           seen.struct_size == sizeof seen;
   };
   constexpr std::uint64_t far = (UINT64_C(1) << 40) - UINT32_MAX;
   CHECK(got(r.ask(cmd_write_zeroes, far, UINT32_MAX), ASHLAR_OP_ZERO, far, UINT32_MAX, ASHLAR_MAY_TRIM));

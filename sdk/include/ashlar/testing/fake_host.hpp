@@ -47,6 +47,7 @@ class FakeHost {
     ++host.asked_;
     return level >= static_cast<std::uint32_t>(host.least_);
   }
+  static const void* extension(void*, const char*) noexcept { return nullptr; }
   static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
     auto& host = *static_cast<FakeHost*>(self);
     const std::lock_guard guard(host.mutex_);
@@ -57,7 +58,7 @@ class FakeHost {
   std::atomic<int> asked_{0};
   mutable std::mutex mutex_;
   std::vector<Line> lines_;
-  const ashlar_host services_{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &log, nullptr};
+  const ashlar_host services_{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &log, &extension};
 };
 
 }  // namespace ashlar::testing

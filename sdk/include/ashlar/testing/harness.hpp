@@ -39,7 +39,7 @@ namespace control {
 template <class F>
 void must(F f) {
   char text[512] = "";
-  ashlar_error error{text, sizeof text};
+  ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
   if (const std::int32_t code = f(&error); code != 0) throw Refused(code, text);
 }
 }  // namespace control
@@ -95,7 +95,7 @@ class TestDevice {
   std::string export_name_;
   ashlar_open how_;
   ashlar_device device_{sizeof(ashlar_device), 0, nullptr, nullptr, nullptr, nullptr, nullptr};
-  ashlar_geometry geometry_{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
+  ashlar_geometry geometry_{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0, 0, 0};
 };
 
 // A layer of an export. Must outlive its devices, and be outlived by the host.
@@ -103,31 +103,42 @@ class TestLayer {
  public:
   // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
   TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
-      : module_(module), values_(module, given) {
-    control::must([&](ashlar_error* e) { return module.create(host.services(), values_.data(), &layer_, e); });
+      : module_(module), values_(module, given), create_{sizeof(ashlar_create), 0, host.services(), values_.data()} {
+    control::must([&](ashlar_error* e) { return module.create(&create_, &layer_, e); });
   }
-  ~TestLayer() { module_.destroy(layer_); }
+  ~TestLayer() { module_.destroy(layer_.self); }
   TestLayer(const TestLayer&) = delete;
   TestLayer& operator=(const TestLayer&) = delete;
 
   // A plugin's device. Throws Refused.
   std::unique_ptr<TestDevice> open(bool read_only = false, const std::string& name = "test") const {
-    return make({sizeof(ashlar_open), read_only, nullptr, nullptr, nullptr}, name);
+    return make(how(read_only, nullptr, nullptr), name);
   }
   // A filter's device over `next`: a TestDevice or a ModelDisk, which must outlive it. Throws Refused.
   template <class Below>
   std::unique_ptr<TestDevice> open_over(Below& next, bool read_only = false, const std::string& name = "test") const {
-    return make({sizeof(ashlar_open), read_only, nullptr, next.device(), next.below()}, name);
+    return make(how(read_only, next.device(), next.below()), name);
   }
 
  private:
   std::unique_ptr<TestDevice> make(const ashlar_open& how, const std::string& name) const {
-    return std::make_unique<TestDevice>(module_, layer_, how, name);
+    return std::make_unique<TestDevice>(module_, layer_.self, how, name);
+  }
+  static ashlar_open how(bool read_only, const ashlar_device* next, const ashlar_geometry* below) {
+    return {.struct_size = sizeof(ashlar_open),
+            .read_only = read_only,
+            .export_name = nullptr,
+            .next = next,
+            .below = below,
+            .client = nullptr,
+            .self = nullptr,
+            .extension = [](void*, const char*) noexcept -> const void* { return nullptr; }};
   }
 
   const ashlar_module& module_;
   Values values_;
-  void* layer_ = nullptr;
+  const ashlar_create create_;
+  ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
 };
 
 }  // namespace ashlar::testing

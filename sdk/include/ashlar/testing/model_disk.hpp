@@ -34,7 +34,7 @@ class ModelDisk {
   Geometry& geometry() { return geometry_; }
   const ashlar_device* device() const { return &device_; }
   const ashlar_geometry* below() {
-    ashlar_geometry now{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
+    ashlar_geometry now{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0, 0, 0};
     to_abi(geometry_, now);
     const std::lock_guard guard(
         mutex_);  // several layers may be opened over one disk at once, and read what was told before
@@ -190,7 +190,7 @@ class ModelDisk {
   }
 
   Geometry geometry_;
-  ashlar_geometry below_{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0};
+  ashlar_geometry below_{sizeof(ashlar_geometry), 0, 0, 0, 0, 0, 0, 0, 0, 0};
   std::vector<std::byte> bytes_, durable_;
   std::vector<std::uint8_t> states_;  // of each byte
   std::vector<Failing<Op>> failing_;

@@ -25,13 +25,14 @@ class Values {
       static_cast<void>(text);
       if (row(module, name) == module.n_params) throw std::invalid_argument("there is no parameter \"" + name + "\"");
     }
-    for (std::uint32_t i = 0; i < module.n_params; ++i) values_.push_back(value(*module.params[i], given));
+    for (std::uint32_t i = 0; i < module.n_params; ++i)
+      pointers_.push_back(&values_.emplace_back(value(*module.params[i], given)));
   }
   Values(const Values&) = delete;
   Values& operator=(const Values&) = delete;
 
   // One per row of the module's table.
-  const ashlar_value* data() const { return values_.data(); }
+  const ashlar_value* const* data() const { return pointers_.data(); }
 
  private:
   static std::uint32_t row(const ashlar_module& module, std::string_view name) {
@@ -45,28 +46,31 @@ class Values {
       if (name == param.name) return typed(param, text);
     if (param.default_text != nullptr) return typed(param, param.default_text);
     if (param.required != 0) throw std::invalid_argument(std::string("parameter \"") + param.name + "\" is required");
-    return {0, param.type, 0, nullptr};
+    return {sizeof(ashlar_value), param.type, 0, 0, 0, nullptr, nullptr};
   }
 
+  static ashlar_value make(const ashlar_param& param, std::int64_t number, const char* text = nullptr) {
+    return {sizeof(ashlar_value), param.type, 1, 0, number, text, nullptr};
+  }
   ashlar_value typed(const ashlar_param& param, std::string_view text) {
     const auto keep = [&] { return texts_.emplace_back(text).c_str(); };
     switch (param.type) {
       case ASHLAR_PARAM_STRING:
-      case ASHLAR_PARAM_PATH: return {1, param.type, 0, keep()};
+      case ASHLAR_PARAM_PATH: return make(param, 0, keep());
       case ASHLAR_PARAM_BOOL:
         if (text != "true" && text != "false") refuse(param, text, "is neither true nor false");
-        return {1, param.type, text == "true", nullptr};
+        return make(param, text == "true");
       case ASHLAR_PARAM_INT:
       case ASHLAR_PARAM_SIZE: {
         const std::int64_t n = number(param, text);
         if (n < param.minimum || n > param.maximum)
           refuse(param, text,
                  "is not within " + std::to_string(param.minimum) + " and " + std::to_string(param.maximum));
-        return {1, param.type, n, nullptr};
+        return make(param, n);
       }
       case ASHLAR_PARAM_CHOICE:
         for (std::int64_t i = 0; param.choices[i] != nullptr; ++i)
-          if (text == param.choices[i]) return {1, param.type, i, keep()};
+          if (text == param.choices[i]) return make(param, i, keep());
         refuse(param, text, "is not one of the choices");
       default: refuse(param, text, "has a type that is not known");
     }
@@ -89,7 +93,8 @@ class Values {
     throw std::invalid_argument(std::string("parameter \"") + param.name + "\": " + std::string(text) + " " + why);
   }
 
-  std::vector<ashlar_value> values_;
+  std::deque<ashlar_value> values_;
+  std::vector<const ashlar_value*> pointers_;
   std::deque<std::string> texts_;
 };
 
