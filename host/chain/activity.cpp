@@ -102,11 +102,12 @@ std::string describe(const Activity::UnderWay& call) {
   return text + ": under way for " + (call.at_least ? "at least " : "") + seconds + " s";
 }
 
-Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length)
+Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length,
+               Clock::time_point since)
     : note_(activity.note()), before_(note_.read()), outermost_(!note_.inside()) {
   note_.write({&layer, call, offset, length});
   if (!outermost_) return;
-  note_.since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  note_.since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
   note_.turn();
 }
 

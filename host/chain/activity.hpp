@@ -138,7 +138,10 @@ std::string describe(const Activity::UnderWay& call);
 // While it lives, the calling thread is inside a layer, in a call that may block. May stand within another one.
 class Inside {
  public:
-  Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0);
+  using Clock = std::chrono::steady_clock;
+
+  Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0,
+         Clock::time_point since = Clock::now());
   Inside(Activity& activity, const LayerName& layer, const ashlar_io& io)
       : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length) {}
   ~Inside();

@@ -89,8 +89,8 @@ std::vector<Geometry> Chain::geometries() const {
   return all;
 }
 
-Inside Chain::reading_lent(std::uint64_t offset, std::uint64_t length) {
-  return {activity_, opened_.front()->layer.name(), static_cast<Call>(ASHLAR_OP_READ), offset, length};
+Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
+  return {activity_, opened_.front()->layer.name(), static_cast<Call>(ASHLAR_OP_READ), 0, 0, since};
 }
 
 int Chain::process_serial(ashlar_io& io) {

@@ -31,9 +31,9 @@ class Chain {
   // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is
   // serial]
   int process(ashlar_io& io) { return serial_ ? process_serial(io) : call(io); }
-  // While it lives, the calling thread counts as inside the plugin: to stand around reading what a read has lent. [any
-  // thread]
-  Inside reading_lent(std::uint64_t offset, std::uint64_t length);
+  // While it lives, the calling thread counts as inside the plugin, since `since`: to stand around a wait for bytes
+  // that reads have lent. [any thread]
+  Inside waiting_for_lent(std::chrono::steady_clock::time_point since);
 
  private:
   friend class Export;

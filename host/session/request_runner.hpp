@@ -83,6 +83,9 @@ class RequestRunner {
   // tell of it.
   std::size_t lent_tail(const Asked& asked, std::byte* at, int error);
 
+  // See Chain.
+  Inside waiting_for_lent(std::chrono::steady_clock::time_point since) { return chain_.waiting_for_lent(since); }
+
   const protocol::Admission& admission() const { return admission_; }
   // Whether a reply can tell of an error that comes behind its data.
   bool structured() const { return style_.chunked(); }

@@ -31,7 +31,6 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       inbox_(connection.inbox),
       stopping_(connection.stopping),
       server_(server),
-      chain_(chain),
       runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
       replies_(outlet_, memory_),
@@ -204,22 +203,14 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
   if (cold_->full()) {
     send_replies();
     replies_.give_back();
-    wait_for_cold([this] { return !cold_->full(); });
+    waiter_.until([this] { return !cold_->full(); });
   }
   if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
-}
-
-// Nothing else is waited for, so that a server which cannot stop can name the layer whose bytes do not come.
-template <class Done>
-void Transmission::wait_for_cold(Done done) {
-  const Inside inside = chain_.reading_lent(0, 0);
-  waiter_.until(done);
 }
 
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
-  const Inside inside = chain_.reading_lent(asked.request.offset, asked.request.length);
   const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   held_.sent();
   replies_.add(
@@ -363,7 +354,7 @@ Transmission::Outcome Transmission::end(std::string reason) {
   else inbox_.clear();
   replies_.give_back();
   inbox_.give_large_back();
-  wait_for_cold([this] { return !cold_->any(); });
+  waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
   jobs_.drain();
   if (is_stopping()) refuse_what_comes();

@@ -75,8 +75,6 @@ class Transmission {
   void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
   void serve_lent(const Asked& asked, const Reply& reply);
-  template <class Done>
-  void wait_for_cold(Done done);
   void hand_over(Asked asked);
   void repeat_undone();
 
@@ -102,7 +100,6 @@ class Transmission {
   Inbox& inbox_;
   const std::atomic<bool>& stopping_;
   const Server server_;
-  Chain& chain_;
   Ledger ledger_;
   RequestRunner runner_;
   Outlet outlet_;
