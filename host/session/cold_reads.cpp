@@ -171,8 +171,9 @@ void ColdReads::send_done() {
     parts_.push_back({at, runner_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   outlet_.send(parts_);
+  const auto how = outlet_.broken() ? Ledger::ReplyIs::dropped : Ledger::ReplyIs::sent;
   for (Read* read : done_) {
-    ledger_.finished(read->asked, protocol::error_none, Ledger::By::session);
+    ledger_.finished(read->asked, protocol::error_none, Ledger::By::session, how);
     end(read);
   }
   done_.clear();
