@@ -74,6 +74,14 @@ Level level_named(std::string_view name) {
   return Level::info;
 }
 
+// The ops that are listed; all when there is no list.
+Ops ops_in(const Params& params, const char* name) {
+  if (!params.has(name)) return Ops::known();
+  Ops ops;
+  for (const ashlar_value* item : params.list(name)) ops |= Ops{static_cast<Op>(item->number)};
+  return ops;
+}
+
 }  // namespace
 
 class Log final : public Filter {
@@ -82,15 +90,21 @@ class Log final : public Filter {
     explicit Layer(const Create& create)
         : host(create.host),
           level(level_named(create.params.choice("level"))),
+          ops(ops_in(create.params, "ops")),
           replies(create.params.boolean("replies")) {}
     const Host host;
     const Level level;
+    const Ops ops;
     const bool replies;
     std::atomic<std::uint64_t> opened{0};  // numbers the connections
   };
   static constexpr const char* levels[] = {"trace", "debug", "info", "warn", "error", nullptr};
+  static constexpr const char* op_names[] = {name(Op::read),    name(Op::write), name(Op::flush),
+                                             name(Op::trim),    name(Op::zero),  name(Op::cache),
+                                             name(Op::extents), nullptr};  // as numbered
   static constexpr Param params[] = {
       Param::choice("level", levels, "the level of the lines").or_else("info"),
+      Param::list(Param::choice("ops", op_names, "which requests have a line; all unless given")),
       Param::boolean("replies", "one line more for each request, when its reply has left").or_else("false"),
   };
 
@@ -121,7 +135,7 @@ class Log final : public Filter {
   }
 
   Status process(Io& io) noexcept override {
-    if (!layer_.host.logs(layer_.level)) return hand_on(io);
+    if (!layer_.ops.has(io.op()) || !layer_.host.logs(layer_.level)) return hand_on(io);
     return logged(io);
   }
 

@@ -19,6 +19,7 @@ const char* name(Call call) {
     case Call::close: return "close";
     case Call::destroy: return "destroy";
     case Call::unload: return "unload";
+    case Call::verb: return "verb";
   }
   return name(static_cast<Op>(call));
 }

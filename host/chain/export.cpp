@@ -15,6 +15,12 @@ Config config_of(const Config& all, const ExportConfig& own) {
   return {.file = all.file, .folder = all.folder, .is_image = all.is_image, .server = all.server, .exports = {own}};
 }
 
+// How many of `layers`, from the top down, may be written to: up to the first that never writes below.
+std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
+  const auto first = std::find_if(layers.begin(), layers.end(), [](const auto& l) { return l->never_writes_below(); });
+  return static_cast<std::size_t>(first - layers.begin()) + (first == layers.end() ? 0 : 1);
+}
+
 }  // namespace
 
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
@@ -88,7 +94,8 @@ ConfigError Export::mistake_of(const OpenError& e) const {
 // where `ashlar check` shows it, rather than hidden in the host.
 void Export::add_zero_emulation(Layers& layers) {
   const Geometry plugin = open(layers, read_only())->geometries().back();
-  const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && !read_only();
+  const bool written = !read_only() && layers_written(layers.all) == layers.all.size();
+  const bool writable = plugin.ops.has(Op::write) && !plugin.read_only && written;
   if (!writable || (plugin.ops.has(Op::zero) && !plugin.zero_may_fail)) return;
   if (layers.all.size() > 1 && std::string_view(layers.all[layers.all.size() - 2]->type()) == "zero-emulation") return;
   LayerConfig config;
@@ -129,12 +136,14 @@ Layers& Export::made() {
   return *layers_;
 }
 
-std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client) {
+std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client, std::size_t from) {
   auto chain =
       std::make_unique<Chain>(*this, layers, client);  // before the lock, which its destructor takes when a layer fails
   std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
   if (layers.serial) alone.lock();
-  for (auto layer = layers.all.rbegin(); layer != layers.all.rend(); ++layer) chain->open_on_top(**layer, read_only);
+  const std::size_t last_written = from + layers_written(std::span(layers.all).subspan(from)) - 1;
+  for (std::size_t i = layers.all.size(); i-- != from;)
+    chain->open_on_top(*layers.all[i], read_only || i > last_written);
   chain->finish(read_only);
   return chain;
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stdexcept>
 #include <string>
 
 #include "chain/activity.hpp"
@@ -17,6 +18,16 @@ namespace ashlar::host {
 
 class Chain;
 struct ForClient;
+
+// Why a verb has not been answered, for who has called it: one line.
+class VerbError : public std::runtime_error {
+ public:
+  VerbError(std::int32_t status, const std::string& what) : std::runtime_error(what), status_(status) {}
+  std::int32_t status() const { return status_; }  // an errno number
+
+ private:
+  std::int32_t status_;
+};
 
 class Export {
  public:
@@ -45,6 +56,11 @@ class Export {
   // thread]
   std::unique_ptr<Chain> open(const ForClient* client = nullptr);
 
+  // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
+  // opened for this call. Returns the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any
+  // thread]
+  std::string call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments);
+
  private:
   const ExportConfig& own() const { return config_.exports.front(); }
   std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
@@ -52,7 +68,9 @@ class Export {
   void create(Layers& layers);
   ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
-  std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr);
+  // Opens the layers from the one at `from` down.
+  std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr, std::size_t from = 0);
+  std::unique_ptr<Chain> open_for_verb(Layers& layers, std::size_t index, const ashlar_verb& verb);
   void add_zero_emulation(Layers& layers);
   std::string advice(const OpenError& refused, Layers& layers);
 

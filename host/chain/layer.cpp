@@ -1,6 +1,5 @@
 #include "chain/layer.hpp"
 
-#include "chain/wait.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -10,8 +9,9 @@ std::string log_name(const ExportConfig& in, const ashlar_module& module) {
   return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
 }
 
-const void* host_extension(void*, const char* id) noexcept {
-  return std::string_view(id) == ASHLAR_WAIT_ID ? &wait_services() : nullptr;
+std::vector<std::string> with_one_line_each(std::vector<std::string> texts) {
+  for (std::size_t i = 0, all = texts.size(); i < all; ++i) texts.push_back(one_line(texts[i]));
+  return texts;
 }
 
 }  // namespace
@@ -30,8 +30,9 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       config_(std::move(layer)),
       implicit_(implicit),
       values_(config, config_, library_->module()),
-      log_(logger, log_name(in, library_->module()), &host_extension),
-      create_{sizeof(ashlar_create), 0, &log_.services(), values_.data()} {}
+      secrets_(with_one_line_each(values_.secrets())),
+      services_(logger, log_name(in, library_->module()), secrets_),
+      create_{sizeof(ashlar_create), 0, &services_.table(), values_.data()} {}
 
 Layer::~Layer() {
   if (created_) {
@@ -46,13 +47,14 @@ void Layer::create() {
   activity_.check();
   ErrorText refusal;
   const Inside inside(activity_, name_, Call::create);
-  if (const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver()))
-    throw refused(status, refusal);
+  const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver());
+  services_.verbs().close();
+  if (status != 0) throw refused(status, refusal);
   created_ = true;
 }
 
 OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
-  OpenError::Facts facts = at_fault(why.cause(status)).facts();
+  OpenError::Facts facts = at_fault(without_secrets(why.cause(status))).facts();
   facts.status = status;
   const std::int32_t row = why.parameter();
   if (row < 0 || static_cast<std::size_t>(row) >= values_.size()) return OpenError(std::move(facts));

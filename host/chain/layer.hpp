@@ -10,8 +10,9 @@
 #include "chain/activity.hpp"
 #include "chain/error_text.hpp"
 #include "chain/open_error.hpp"
+#include "chain/services.hpp"
 #include "config/config.hpp"
-#include "log/module_log.hpp"
+#include "config/without_secrets.hpp"
 #include "module/registry.hpp"
 #include "module/values.hpp"
 
@@ -44,8 +45,12 @@ class Layer {
   const LayerName& name() const { return name_; }
   // Its parameters, as the module has received them.
   const Values& values() const { return values_; }
+  // What the host keeps of it.
+  const Services& services() const { return services_; }
   // Logs how often the module's warnings have come again. [any thread]
-  void tell_repeats() noexcept { log_.tell_repeats(); }
+  void tell_repeats() noexcept { services_.log().tell_repeats(); }
+  // `text`, of the module, without the secrets that it was given.
+  std::string without_secrets(const std::string& text) const { return host::without_secrets(text, secrets_); }
   // What to throw when the module has answered `status` and said `why`.
   OpenError refused(std::int32_t status, const ErrorText& why) const;
   // What to throw when it is at fault itself.
@@ -58,7 +63,8 @@ class Layer {
   const LayerConfig config_;
   bool implicit_;
   Values values_;
-  ModuleLog log_;
+  const std::vector<std::string> secrets_;  // of the values, also as one line each
+  Services services_;
   bool created_ = false;
   const ashlar_create create_;
   ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};

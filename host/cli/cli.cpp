@@ -41,6 +41,10 @@ void add_operand(CLI::App& command, const std::string& name, const std::string& 
   command.add_option(name, options.operand, help)->type_name("")->required();
 }
 
+void add_json(CLI::App& command, CommandOptions& options) {
+  command.add_flag("--json", options.json, "Print JSON, for programs");
+}
+
 void add_serve(CLI::App& app, CommandOptions& options) {
   CLI::App& serve = add_command(app, "serve", "Serve the exports of a config, or one disk image", options);
   add_operand(serve, "FILE", "A config if its name ends in .toml or it is a pipe, else a disk image or block device",
@@ -60,7 +64,7 @@ void add_probe(CLI::App& app, CommandOptions& options) {
               "A file, folder or block device. It is never changed: things are tried on a scratch file beside it, of "
               "which nothing stays. A device is only asked",
               options);
-  probe.add_flag("--json", options.json, "Print JSON instead of a table");
+  add_json(probe, options);
   probe.add_flag("--read-only", options.read_only, "Only ask; write no scratch file");
   probe.add_option("--plugin", options.plugin, "Ask this plugin, instead of block for devices and file for all else")
       ->type_name("NAME");
@@ -70,9 +74,11 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
   add_operand(check, "CONFIG", "The config", options);
-  add_command(app, "list", "List the plugins and filters", options);
+  add_json(check, options);
+  add_json(add_command(app, "list", "List the plugins and filters", options), options);
   CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
   add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);
+  add_json(inspect, options);
   add_probe(app, options);
 }
 

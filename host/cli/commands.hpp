@@ -40,6 +40,7 @@ struct CommandOptions {
   bool read_only = false;
   // probe only
   std::string plugin;  // empty: by the kind of the path
+  // all but serve
   bool json = false;
 };
 

@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "cli/commands.hpp"
+#include "cli/json.hpp"
 #include "cli/table.hpp"
 #include "config/source.hpp"
 #include "module/parameter.hpp"
@@ -48,6 +49,40 @@ void print_module(std::ostream& out, const Library& library) {
   print_parameters(out, module);
 }
 
+json::object to_json(const ashlar_param& row) {
+  json::object out{{"name", json_text(row.name)}, {"type", type_name(row.type)}};
+  if (row.type == ASHLAR_PARAM_LIST) out["item"] = type_name(row.item);
+  out["required"] = row.required != 0;
+  out["default"] = row.default_text != nullptr ? json::value(json_text(default_text(row))) : nullptr;
+  out["help"] = json_text(row.help);
+  const std::uint32_t type = row.type == ASHLAR_PARAM_LIST ? row.item : row.type;
+  if (type == ASHLAR_PARAM_INT || type == ASHLAR_PARAM_SIZE) {
+    out["minimum"] = row.minimum;
+    out["maximum"] = row.maximum;
+  }
+  if (type == ASHLAR_PARAM_CHOICE) {
+    json::array choices;
+    for (const char* const* choice = row.choices; *choice != nullptr; ++choice) choices.push_back(json_text(*choice));
+    out["choices"] = std::move(choices);
+  }
+  return out;
+}
+
+json::object to_json(const Library& library) {
+  const ashlar_module& module = library.module();
+  json::array parameters;
+  for (std::uint32_t i = 0; i < module.n_params; ++i) parameters.push_back(to_json(*module.params[i]));
+  return {{"name", json_text(module.name)},
+          {"kind", name(library.kind())},
+          {"version", json_text(module.version)},
+          {"summary", json_text(module.summary)},
+          {"abi_major", module.abi_major},
+          {"needs_minor", module.needs_minor},
+          {"threads", library.serial() ? "serial" : "parallel"},
+          {"path", json_text(library.path().string())},
+          {"parameters", std::move(parameters)}};
+}
+
 }  // namespace
 
 int inspect_command(const CommandOptions& options, Streams streams) {
@@ -55,8 +90,15 @@ int inspect_command(const CommandOptions& options, Streams streams) {
   // A file is meant by a name with a '/', and also by foo.so, as no module is called so.
   std::string module = options.operand;
   if (module.ends_with(".so")) module = (current_folder() / module).string();
+  const auto found = registry.find_any(module);
+  if (options.json) {
+    json::array all;
+    for (const auto& library : found) all.push_back(to_json(*library));
+    print_json(streams.out, all);
+    return exit_ok;
+  }
   bool first = true;
-  for (const auto& library : registry.find_any(module)) {
+  for (const auto& library : found) {
     if (!std::exchange(first, false)) streams.out << "\n";
     print_module(streams.out, *library);
   }

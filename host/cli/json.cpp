@@ -1,53 +1,63 @@
+// Boost.JSON is compiled here, for nothing of Boost is linked.
 #include "cli/json.hpp"
 
-#include <array>
-#include <cstdint>
-#include <cstdio>
+#include <algorithm>
+#include <boost/json/src.hpp>
+#include <string>
+
+#include "protocol/text.hpp"
 
 namespace ashlar::host {
 namespace {
 
-// Bytes of the UTF-8 character (RFC 3629) that `text` begins with; 0: it begins with none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&text](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  if (first < 0xc2 || first > 0xf4 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  // Longer than needed, a surrogate, or beyond U+10FFFF.
-  if ((first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f)) return 0;
-  if ((first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f)) return 0;
-  return length;
+bool is_object(const json::value& value) { return value.is_object(); }
+
+void print(std::ostream& out, const json::value& value, std::size_t depth);
+
+void print_array(std::ostream& out, const json::array& items, std::size_t depth) {
+  const bool on_lines = std::any_of(items.begin(), items.end(), &is_object);
+  const std::string line = on_lines ? "\n" + std::string(2 * depth + 2, ' ') : "";
+  out << "[";
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    out << (i == 0 ? "" : on_lines ? "," : ", ") << line;
+    print(out, items[i], depth + 1);
+  }
+  out << (on_lines ? "\n" + std::string(2 * depth, ' ') : "") << "]";
 }
 
-std::string escaped(char c) {
-  switch (c) {
-    case '"': return "\\\"";
-    case '\\': return "\\\\";
-    case '\n': return "\\n";
-    case '\t': return "\\t";
-    default: break;
+void print(std::ostream& out, const json::value& value, std::size_t depth) {
+  if (const auto* items = value.if_array()) return print_array(out, *items, depth);
+  const auto* object = value.if_object();
+  if (object == nullptr) {
+    out << json::serialize(value);
+    return;
   }
-  if (static_cast<std::uint8_t>(c) >= 0x20 && c != 0x7f) return {c};
-  std::array<char, 8> code;
-  std::snprintf(code.data(), code.size(), "\\u%04x", static_cast<unsigned>(c));
-  return code.data();
+  out << "{";
+  const char* separator = "";
+  for (const auto& [key, member] : *object) {
+    out << separator << json::serialize(key) << ": ";
+    print(out, member, depth);
+    separator = ", ";
+  }
+  out << "}";
 }
 
 }  // namespace
 
-std::string json_string(std::string_view text) {
-  std::string json = "\"";
+json::string json_text(std::string_view text) {
+  json::string out;
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) json += "\xef\xbf\xbd";
-    else if (length == 1) json += escaped(text[0]);
-    else json += text.substr(0, length);
+    const std::size_t length = protocol::utf8_length(text);
+    if (length == 0) out += "\xef\xbf\xbd";
+    else out += json::string_view(text.data(), length);
     text.remove_prefix(length == 0 ? 1 : length);
   }
-  return json + '"';
+  return out;
+}
+
+void print_json(std::ostream& out, const json::value& value) {
+  print(out, value, 0);
+  out << "\n";
 }
 
 }  // namespace ashlar::host

@@ -72,18 +72,17 @@ Report ask(const ashlar_probe& probe, const CommandOptions& options) {
   return report;
 }
 
-void print_json(std::ostream& out, const std::string& path, const Report& report) {
+json::value to_json(const std::string& path, const Report& report) {
   const auto value = [](std::uint32_t supported) {
-    return supported == ASHLAR_PROBE_YES ? "true" : supported == ASHLAR_PROBE_NO ? "false" : "null";
+    return supported == ASHLAR_PROBE_YES  ? json::value(true)
+           : supported == ASHLAR_PROBE_NO ? json::value(false)
+                                          : nullptr;
   };
-  out << "{\"path\": " << json_string(path) << ", \"kind\": " << json_string(report.kind) << ", \"methods\": [";
-  const char* separator = "\n";
-  for (const Row& row : report.rows) {
-    out << separator << "  {\"name\": " << json_string(row.name) << ", \"supported\": " << value(row.supported)
-        << ", \"note\": " << json_string(row.note) << "}";
-    separator = ",\n";
-  }
-  out << "\n]}\n";
+  json::array methods;
+  for (const Row& row : report.rows)
+    methods.push_back(
+        {{"name", json_text(row.name)}, {"supported", value(row.supported)}, {"note", json_text(row.note)}});
+  return {{"path", json_text(path)}, {"kind", json_text(report.kind)}, {"methods", std::move(methods)}};
 }
 
 void print_report(std::ostream& out, const std::string& path, const Report& report) {
@@ -103,7 +102,7 @@ int probe_command(const CommandOptions& options, Streams streams) {
   Registry registry(module_folders(options));
   const auto library = registry.find(ModuleKind::plugin, plugin);
   const Report report = ask(probe_of(*library), options);
-  if (options.json) print_json(streams.out, options.operand, report);
+  if (options.json) print_json(streams.out, to_json(options.operand, report));
   else print_report(streams.out, options.operand, report);
   return exit_ok;
 }

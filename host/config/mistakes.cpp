@@ -45,6 +45,8 @@ void Mistakes::add(const ConfigError& error) {
   all_.insert(all_.end(), error.mistakes().begin(), error.mistakes().end());
 }
 
+std::vector<Mistake> Mistakes::all() const { return in_file_order(all_); }
+
 void Mistakes::throw_if_any() const {
   if (!all_.empty()) throw ConfigError(all_);
 }

@@ -51,6 +51,8 @@ class Mistakes {
   }
 
   std::size_t size() const { return all_.size(); }
+  // In the order of the file.
+  std::vector<Mistake> all() const;
   // All of them as one ConfigError, if there are any.
   void throw_if_any() const;
 

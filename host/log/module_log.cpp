@@ -1,9 +1,9 @@
 #include "log/module_log.hpp"
 
-#include <string_view>
 #include <utility>
 
 #include "config/text.hpp"
+#include "config/without_secrets.hpp"
 #include "log/level.hpp"
 
 namespace ashlar::host {
@@ -20,25 +20,17 @@ std::string cut_to_one_line(std::string_view text) {
 
 }  // namespace
 
-ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who,
-                     const void* (*extension)(void* self, const char* id) noexcept)
-    : logger_(std::move(logger)), who_(one_line(who)), repeats_(logger_, most_kinds) {
-  services_ = {sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &ModuleLog::enabled, &ModuleLog::write, extension};
-}
+ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who, std::vector<std::string> secrets)
+    : logger_(std::move(logger)), who_(one_line(who)), secrets_(std::move(secrets)), repeats_(logger_, most_kinds) {}
 
-std::int32_t ModuleLog::enabled(void* self, std::uint32_t level) noexcept {
-  return static_cast<ModuleLog*>(self)->logger_->should_log(to_spdlog(level)) ? 1 : 0;
-}
+bool ModuleLog::enabled(std::uint32_t level) const noexcept { return logger_->should_log(to_spdlog(level)); }
 
-const void* ModuleLog::no_extension(void*, const char*) noexcept { return nullptr; }
-
-void ModuleLog::write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept {
-  if (text == nullptr || enabled(self, level) == 0) return;
+void ModuleLog::write(std::uint32_t level, std::string_view text) noexcept {
+  if (!enabled(level)) return;
   try {
-    auto* const log = static_cast<ModuleLog*>(self);
-    const std::string line = log->who_ + ": " + cut_to_one_line({text, text_length});
-    if (level < ASHLAR_LOG_WARN) log->logger_->log(to_spdlog(level), line);
-    else log->repeats_.log(to_spdlog(level), line);
+    const std::string line = who_ + ": " + cut_to_one_line(without_secrets(text, secrets_));
+    if (level < ASHLAR_LOG_WARN) logger_->log(to_spdlog(level), line);
+    else repeats_.log(to_spdlog(level), line);
   } catch (...) {
     // Only memory can fail here; a module must not learn of it, and a lost line is the least harm.
   }

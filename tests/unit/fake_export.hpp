@@ -75,10 +75,11 @@ class FakeModule {
   std::function<std::int32_t(ashlar_io& io, const ashlar_open& how)> process = [](ashlar_io&, const ashlar_open&) {
     return 0;
   };
-  Control create, open, describe;                            // fail where they return an error
-  std::function<std::int32_t(const ashlar_open&)> open_how;  // likewise, by how it is opened
-  std::function<void(ashlar_device&)> spoil;                 // what open hands out
-  std::function<void()> close, destroy;                      // before a device, or the layer, is gone
+  Control create, open, describe;                                       // fail where they return an error
+  std::function<std::int32_t(const ashlar_open&)> open_how;             // likewise, by how it is opened
+  std::function<void(const ashlar_create&, ashlar_layer&)> create_how;  // what create does beside
+  std::function<void(ashlar_device&)> spoil;                            // what open hands out
+  std::function<void()> close, destroy;                                 // before a device, or the layer, is gone
   Journal* journal = nullptr;
 
  private:
@@ -93,6 +94,7 @@ class FakeModule {
   static std::int32_t create_thunk(const ashlar_create* how, ashlar_layer* out, ashlar_error* error) noexcept {
     auto* self = reinterpret_cast<FakeModule*>(static_cast<std::intptr_t>(how->values[0]->number));
     out->self = self;
+    if (self->create_how) self->create_how(*how, *out);
     return self->enter("create", self->create, error);
   }
   static void destroy_thunk(void* layer) noexcept {

@@ -88,6 +88,30 @@ TEST_CASE("log tells what was asked, whatever a layer below makes of the request
   CHECK(host.said("#1 write offset=512 length=512 flags=- "));
 }
 
+TEST_CASE("log writes of the ops that are listed alone, and counts those alone") {
+  const auto lines = [](const char* ops) {
+    FakeHost host;
+    ModelDisk disk(8192);
+    const TestLayer layer(own_module(), host, {{"ops", ops}});
+    {
+      const auto device = layer.open_over(disk);
+      CHECK(device->write(0, bytes_of(512, 1)).ok());
+      CHECK(read_all(*device, 0, 512) == bytes_of(512, 1));
+      CHECK(device->flush().ok());
+      CHECK(device->zero(0, 512).ok());
+    }
+    std::vector<std::string> words;
+    for (const auto& line : host.lines()) words.push_back(line.text.substr(3, line.text.find(' ', 3) - 3));
+    CHECK(host.said(" close export=\"test\" requests=" + std::to_string(words.size() - 2) + " "));
+    return words;
+  };
+  CHECK(lines("write,zero") == std::vector<std::string>{"open", "write", "zero", "close"});
+  CHECK(lines("flush") == std::vector<std::string>{"open", "flush", "close"});
+  CHECK(lines("read,write,flush,trim,zero,cache,extents") ==
+        std::vector<std::string>{"open", "write", "read", "flush", "zero", "close"});
+  CHECK(lines("") == std::vector<std::string>{"open", "close"});
+}
+
 TEST_CASE("log counts connections") {
   FakeHost host;
   ModelDisk disk(512);

@@ -83,6 +83,25 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             file.string() + ": 2 exports\n");
 }
 
+TEST_CASE("check shows the metrics and verbs of each layer below it") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "disk"
+filter = [{ type = "weir" }, { type = "reed" }]
+plugin = { type = "pond", size = 1 }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.out, ContainsSubstring("    weir\n"
+                                            "      metric boats (counter): that went by\n"
+                                            "      metric level_meters (gauge): of the water\n"
+                                            "      metric wait_seconds (histogram): of boats\n"
+                                            "      verb drain (writes the layers below): take\\nall of it\n"
+                                            "      verb look (reads the layers below): what is below\n"
+                                            "      verb open: let water through\n"
+                                            "    reed tune=\"c\"\n"));
+}
+
 TEST_CASE("check marks the layers that the host has added") {
   const TempFolder folder;
   const auto file = folder.write("a.toml", R"([[export]]
@@ -212,6 +231,8 @@ TEST_CASE("a mistake about a secret does not tell it") {
         lines);
   };
   CHECK(with_lock("key = \"rusty\"\n") == ":6:7: key \"key\": export \"a\": filter \"lock\": the key does not turn\n");
+  CHECK(with_lock("key = \"brittle\"\n") ==
+        ":6:7: key \"key\": export \"a\": filter \"lock\": the key (secret) breaks\n");
   CHECK_THAT(with_lock("key = { file = \"absent\" }\n"), StartsWith(":6:16: key \"file\": cannot read \""));
   CHECK(with_lock("copies = [ \"s3cret\", 4711 ]\n") ==
         ":6:22: key \"copies\": found an integer, wanted a secret; write it in quotes, or where it is, such as "

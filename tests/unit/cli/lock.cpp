@@ -20,6 +20,7 @@ class Lock final : public ashlar::Filter {
     explicit Layer(const ashlar::Create& create) {
       const ashlar::Params& params = create.params;
       if (params.secret("key") == "rusty") throw ashlar::BadParameter("key", "the key does not turn");
+      if (params.secret("key") == "brittle") throw ashlar::BadParameter("key", "the key brittle breaks");
       std::string told;
       for (const ashlar_value* side : params.list("sides")) told += " " + std::string(side->text);
       for (const ashlar_value* door : params.list("doors")) told += " " + std::string(door->text);

@@ -1,10 +1,7 @@
 // ashlar probe: which plugin it asks, what it prints, what it refuses.
-#include "cli/json.hpp"
 #include "unit/cli/run_command.hpp"
 #include "unit/matchers.hpp"
 #include "unit/temp_folder.hpp"
-
-using ashlar::host::json_string;
 
 namespace {
 
@@ -54,18 +51,4 @@ TEST_CASE("what cannot be probed is refused") {
   CHECK(dry.code == 1);
   CHECK(dry.out.empty());
   CHECK(dry.err == "ashlar: probe: '/some/dry' is dry: No such device\n");
-}
-
-TEST_CASE("a JSON string is UTF-8 and has no control characters") {
-  CHECK(json_string("") == "\"\"");
-  CHECK(json_string("a/\"\\\t\r\x7f") == "\"a/\\\"\\\\\\t\\u000d\\u007f\"");
-  CHECK(json_string(std::string_view("\0", 1)) == "\"\\u0000\"");
-  CHECK(json_string("\xc3\xbc \xe2\x82\xac \xf0\x9f\xaa\xa8") == "\"\xc3\xbc \xe2\x82\xac \xf0\x9f\xaa\xa8\"");
-  const std::string bad = "\xef\xbf\xbd";
-  CHECK(json_string("\x80") == '"' + bad + '"');
-  CHECK(json_string("\xc0\x80") == '"' + bad + bad + '"');                      // longer than needed
-  CHECK(json_string("\xe0\x80\x80") == '"' + bad + bad + bad + '"');            // likewise
-  CHECK(json_string("\xed\xa0\x80") == '"' + bad + bad + bad + '"');            // a surrogate
-  CHECK(json_string("\xf4\x90\x80\x80") == '"' + bad + bad + bad + bad + '"');  // beyond U+10FFFF
-  CHECK(json_string("\xe2\x82") == '"' + bad + bad + '"');                      // cut off
 }

@@ -1,4 +1,5 @@
-// Values: parameters for a module under test, from texts as one would write them in the config, without quotes.
+// Values: parameters for a module under test, from texts as one would write them in the config, without quotes; lists
+// with commas between their items.
 #pragma once
 #include <ashlar/abi.h>
 
@@ -25,8 +26,10 @@ class Values {
       static_cast<void>(text);
       if (row(module, name) == module.n_params) throw std::invalid_argument("there is no parameter \"" + name + "\"");
     }
-    for (std::uint32_t i = 0; i < module.n_params; ++i)
-      pointers_.push_back(&values_.emplace_back(value(*module.params[i], given)));
+    for (std::uint32_t i = 0; i < module.n_params; ++i) {
+      const ashlar_value made = value(*module.params[i], given);
+      pointers_.push_back(&values_.emplace_back(made));
+    }
   }
   Values(const Values&) = delete;
   Values& operator=(const Values&) = delete;
@@ -52,10 +55,27 @@ class Values {
   static ashlar_value make(const ashlar_param& param, std::int64_t number, const char* text = nullptr) {
     return {sizeof(ashlar_value), param.type, 1, 0, number, text, nullptr};
   }
+  ashlar_value list(const ashlar_param& param, std::string_view text) {
+    ashlar_param item = param;
+    item.type = param.item;
+    std::vector<const ashlar_value*>& items = lists_.emplace_back();
+    for (bool more = !text.empty(); more;) {
+      const std::size_t comma = text.find(',');
+      const ashlar_value made = typed(item, text.substr(0, comma));
+      items.push_back(&values_.emplace_back(made));
+      more = comma != std::string_view::npos;
+      if (more) text.remove_prefix(comma + 1);
+    }
+    const auto count = static_cast<std::int64_t>(items.size());
+    items.push_back(nullptr);
+    return {sizeof(ashlar_value), param.type, 1, 0, count, nullptr, items.data()};
+  }
   ashlar_value typed(const ashlar_param& param, std::string_view text) {
     const auto keep = [&] { return texts_.emplace_back(text).c_str(); };
     switch (param.type) {
+      case ASHLAR_PARAM_LIST: return list(param, text);
       case ASHLAR_PARAM_STRING:
+      case ASHLAR_PARAM_SECRET:
       case ASHLAR_PARAM_PATH: return make(param, 0, keep());
       case ASHLAR_PARAM_BOOL:
         if (text != "true" && text != "false") refuse(param, text, "is neither true nor false");
@@ -95,6 +115,7 @@ class Values {
 
   std::deque<ashlar_value> values_;
   std::vector<const ashlar_value*> pointers_;
+  std::deque<std::vector<const ashlar_value*>> lists_;
   std::deque<std::string> texts_;
 };
 

@@ -1,0 +1,15 @@
+// What `ashlar check` tells of an export: for people, and for programs.
+#pragma once
+#include <ostream>
+
+#include "chain/chain.hpp"
+#include "chain/export.hpp"
+#include "cli/json.hpp"
+
+namespace ashlar::host {
+
+// Both open the export. Throw OpenError when it cannot be opened, though it could be a moment ago, and is not optional.
+void print_export(std::ostream& out, const ExportConfig& own, Export& exported);
+json::object export_to_json(const ExportConfig& own, Export& exported);
+
+}  // namespace ashlar::host
