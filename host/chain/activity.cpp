@@ -20,6 +20,7 @@ const char* name(Call call) {
     case Call::destroy: return "destroy";
     case Call::unload: return "unload";
     case Call::verb: return "verb";
+    case Call::list: return "list";
   }
   return name(static_cast<Op>(call));
 }

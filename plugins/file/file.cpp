@@ -3,6 +3,7 @@
 #include "fileops/image_format.hpp"
 #include "fileops/probe.hpp"
 #include "fileops/shared.hpp"
+#include "list_files.hpp"
 
 namespace {
 
@@ -30,12 +31,18 @@ class File final : public ashlar::fileops::BackendDevice {
                   .direct = create.params.boolean("direct"),
                   .manual_zeroing = create.params.choice("zeroing") == "manual"},
                  create.host),
+          path(create.params.path("path")),
           hint(std::string(create.params.path("path")), create.host) {}
     ashlar::fileops::SharedBackend shared;
+    const std::string path;
     ashlar::fileops::FormatHint hint;
   };
 
   static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, false); }
+
+  static void list_exports(Layer& layer, const ashlar::ExportsSink& sink) {
+    ashlar::file::list_files(layer.path, sink);
+  }
 
   File(Layer& layer, const Open& open) : File(std::make_unique<Use>(layer.shared, open.read_only)) {
     layer.hint.give_once();

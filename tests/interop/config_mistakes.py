@@ -144,6 +144,68 @@ class ConfigMistakes(Case):
             self.assert_mistake(GOOD, f'"{key}"', f'"{wrong}"', said,
                                 server=f'listen = [{{ unix = "{self.folder}/ashlar.sock", {key} = §"{wrong}" }}]')
 
+    def test_not_a_list(self):
+        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = "log"\nops = §"write"'), '"ops"', "array")
+
+    def test_an_item_of_a_list_that_is_not_a_choice(self):
+        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = "log"\nops = ["write", §"wirte"]'), '"ops"', "wirte", '"write"')
+
+    def test_a_list_where_one_value_is_wanted(self):
+        self.assert_mistake(with_export('type = "file"\n  path = §["a.img", "b.img"]'), '"path"', "an array", "a string")
+
+    # ---- Several ----
+
+    def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(self):
+        text = f"""[server]
+listen = ["unix:{self.folder}/ashlar.sock", §"udp::1"]
+§log_levle = "info"
+
+[[export]]
+name = "disk"
+§readonly = true
+  [[export.filter]]
+  type = §"lgo"
+  [[export.filter]]
+  type = "align"
+  policy = §"wide"
+  [export.plugin]
+  type = "file"
+  path = "disk.img"
+  direct = §1
+
+[[export]]
+name = "gone"
+  [export.plugin]
+  type = "file"
+  path = §"absent.img"
+
+[[export]]
+name = §"disk"
+  [export.plugin]
+  type = "memory"
+  size = "1M"
+"""
+        places = [(number, column + 1) for number, line in enumerate(text.split("\n"), 1)
+                  for column in range(len(line)) if line[column] == PLACE]
+        file = self.write("wrong.toml", text.replace(PLACE, ""))
+        for command in ("serve", "check"):
+            done = subprocess.run([PROGRAM, command, str(file)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, command)
+            self.assertEqual(done.stdout, "", command)
+            lines = done.stderr.splitlines()
+            self.assertEqual(len(lines), len(places), done.stderr)
+            for line, (number, column) in zip(lines, places):
+                self.assertTrue(line.startswith(f"{file}:{number}:{column}: key "), line)
+            self.assertFalse((self.folder / "ashlar.sock").exists(), command)
+
+    def test_of_many_mistakes_the_first_twenty_are_told(self):
+        file = self.write("many.toml", "[server]\n" + "".join(f"q{i} = 1\n" for i in range(30)) + GOOD)
+        for command in ("serve", "check"):
+            done = subprocess.run([PROGRAM, command, str(file)], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, command)
+            self.assertEqual(len(done.stderr.splitlines()), 21, command)
+            self.assertEqual(done.stderr.splitlines()[-1], "and 10 more", command)
+
     # ---- Missing ----
 
     def test_no_exports(self):

@@ -56,6 +56,7 @@ class FakeModule {
   FakeModule& operator=(const FakeModule&) = delete;
 
   const ashlar_module& table() const { return table_; }
+  void set_extension(const void* (*extension)(const char*) noexcept) { table_.extension = extension; }
   void make_serial() { table_.threads = ASHLAR_SERIAL; }
   // From here on no config has what it needs.
   void need_parameter() {

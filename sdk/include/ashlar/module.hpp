@@ -8,10 +8,13 @@
 //                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
+//   static void list_exports(Layer&, const ExportsSink&);
+//                                           what it could serve, for templates (exports.hpp); may throw
 //   static constexpr bool never_writes_below = true;  the layers below may be opened read-only (filters)
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
 #pragma once
 #include <ashlar/device.hpp>
+#include <ashlar/exports.hpp>
 #include <ashlar/probe.hpp>
 
 #include <array>
@@ -192,7 +195,7 @@ struct Thunks {
     return static_cast<T*>(self)->extension(id);
   }
 
-  // Optional abilities of the module. Its probe has to be found at compile time, as the table is constant.
+  // Optional abilities of the module. They have to be found at compile time, as the table is constant.
   static constexpr bool has_probe = requires(const ProbeRequest& request) { T::probe(request); };
   static std::int32_t probe(const char* path, std::uint32_t flags, const ashlar_probe_sink* sink,
                             ashlar_error* error) noexcept {
@@ -204,8 +207,24 @@ struct Thunks {
     }
   }
   static constexpr ashlar_probe probe_table{sizeof(ashlar_probe), 0, &probe};
+
+  static constexpr bool has_exports = requires(Layer & layer, const ExportsSink& sink) {
+    T::list_exports(layer, sink);
+  };
+  static std::int32_t list_exports(void* layer, const ashlar_exports_sink* sink, ashlar_error* error) noexcept {
+    try {
+      if constexpr (has_exports) T::list_exports(static_cast<Created*>(layer)->layer, ExportsSink{*sink});
+      return 0;
+    } catch (...) {
+      return report(error, table_data(), table_size());
+    }
+  }
+  static constexpr ashlar_exports exports_table{sizeof(ashlar_exports), 0, &list_exports};
+
   static const void* extension(const char* id) noexcept {
-    return std::strcmp(id, ASHLAR_PROBE_ID) == 0 ? &probe_table : nullptr;
+    if (has_probe && std::strcmp(id, ASHLAR_PROBE_ID) == 0) return &probe_table;
+    if (has_exports && std::strcmp(id, ASHLAR_EXPORTS_ID) == 0) return &exports_table;
+    return nullptr;
   }
 
   static constexpr std::size_t table_size() {
@@ -235,7 +254,7 @@ struct Thunks {
             &create,
             &destroy,
             &open,
-            has_probe ? &extension : nullptr};
+            has_probe || has_exports ? &extension : nullptr};
   }
 };
 

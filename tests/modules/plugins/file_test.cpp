@@ -387,3 +387,38 @@ TEST_CASE("file: the user sees which way zeroing went") {
   plugin.open();
   REQUIRE(plugin.log.lines[ASHLAR_LOG_INFO].size() == 1);  // no zero or trim, no line
 }
+
+TEST_CASE("file: a path with a * lists the regular files that it could be") {
+  const Scratch scratch;
+  for (const char* name : {"a.img", "b.img", "b.raw", "img", ".img", ".c.img", "x..img", "x.img.img"})
+    scratch.file(name, 1);
+  std::filesystem::create_directory(scratch.path("folder.img"));
+  std::filesystem::create_symlink("b.raw", scratch.path("link.img"));
+  std::filesystem::create_symlink("nowhere", scratch.path("lost.img"));
+  REQUIRE(::mkfifo(scratch.path("pipe.img").c_str(), 0600) == 0);
+  const auto exports = [&](const std::string& path) { return Plugin(module_file, {{"path", path}}).exports(); };
+  CHECK(exports(scratch.path("*.img")) == "a b link x. x.img ");
+  CHECK(exports(scratch.path("*")) == "a.img b.img b.raw img link.img x..img x.img.img ");
+  CHECK(exports(scratch.path("b*")).empty());  // what the * could stand for begins with a dot
+  CHECK(exports(scratch.path("x.*")) == "img.img ");
+  CHECK(exports(scratch.path("b.*")) == "img raw ");
+  CHECK(exports(scratch.path("none-*")).empty());
+  CHECK(exports(scratch.path(".*")).empty());
+}
+
+TEST_CASE("file: a path that is no template, or leads to no folder, lists nothing") {
+  const Scratch scratch;
+  const auto refusal = [&](const std::string& path) {
+    try {
+      return "listed: " + Plugin(module_file, {{"path", path}}).exports();
+    } catch (const Failed& e) {
+      return std::string(e.what());
+    }
+  };
+  const std::string plain = scratch.path("disk.img"), above = scratch.path("*/disk.img"), two = scratch.path("*-*.img");
+  const std::string no_star = "' has no * in its last part, for which the names of files could stand";
+  CHECK(refusal(plain) == "'" + plain + no_star);
+  CHECK(refusal(above) == "'" + above + no_star);
+  CHECK(refusal(two) == "'" + two + "' has more than one *; one can stand for a name");
+  CHECK(refusal(scratch.path("absent/*")) == "cannot list '" + scratch.path("absent") + "': No such file or directory");
+}

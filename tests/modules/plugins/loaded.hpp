@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -132,6 +133,22 @@ class Plugin {
   }
   Device open(bool read_only = false) { return Device(*module_, layer_.self, read_only); }
   const ashlar_module& module() const { return *module_; }
+  // What it could serve, sorted, a blank behind each. Throws Failed.
+  std::string exports() {
+    struct Names {
+      ashlar_exports_sink sink{this, [](void* self, const char* name, const char*) noexcept {
+                                 static_cast<Names*>(self)->all.insert(name);
+                               }};
+      std::set<std::string> all;
+    } names;
+    const auto* extension = static_cast<const ashlar_exports*>(module_->extension(ASHLAR_EXPORTS_ID));
+    std::array<char, 512> text{};
+    ashlar_error error{sizeof(ashlar_error), -1, text.data(), text.size()};
+    if (const int s = extension->list(layer_.self, &names.sink, &error); s != 0) throw Failed(s, text.data());
+    std::string out;
+    for (const std::string& name : names.all) out += name + " ";
+    return out;
+  }
 
   Lines log;
 

@@ -1,6 +1,8 @@
 // FakeHost: host services for tests of a module; collects what it logs.
 #pragma once
 #include <ashlar/host.hpp>
+#include <ashlar/testing/fake_control.hpp>
+#include <ashlar/testing/fake_metrics.hpp>
 #include <ashlar/testing/fake_wait.hpp>
 #include <atomic>
 #include <mutex>
@@ -38,6 +40,9 @@ class FakeHost {
   }
   // The service ashlar.wait/1 that the layers have.
   FakeWait& wait() { return wait_; }
+  // The metrics and the verbs of the layers.
+  const FakeMetrics& metrics() const { return metrics_; }
+  const FakeControl& control() const { return control_; }
   // How often a module has asked whether a level is on.
   int asked() const { return asked_; }
   void clear() {
@@ -52,7 +57,12 @@ class FakeHost {
     return level >= static_cast<std::uint32_t>(host.least_);
   }
   static const void* extension(void* self, const char* id) noexcept {
-    return std::string_view(id) == ASHLAR_WAIT_ID ? static_cast<FakeHost*>(self)->wait_.services() : nullptr;
+    const auto& host = *static_cast<const FakeHost*>(self);
+    const std::string_view asked(id);
+    if (asked == ASHLAR_WAIT_ID) return host.wait_.services();
+    if (asked == ASHLAR_METRICS_ID) return host.metrics_.services();
+    if (asked == ASHLAR_CONTROL_ID) return host.control_.services();
+    return nullptr;
   }
   static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
     auto& host = *static_cast<FakeHost*>(self);
@@ -61,6 +71,8 @@ class FakeHost {
   }
 
   FakeWait wait_;
+  FakeMetrics metrics_;
+  FakeControl control_;
   const Level least_;
   std::atomic<int> asked_{0};
   mutable std::mutex mutex_;

@@ -3,6 +3,7 @@
 #include <ashlar/module.hpp>
 #include <ashlar/testing/extent_list.hpp>
 #include <ashlar/testing/fake_host.hpp>
+#include <ashlar/testing/refused.hpp>
 #include <ashlar/testing/values.hpp>
 #include <memory>
 #include <stdexcept>
@@ -18,31 +19,11 @@ constexpr ashlar_module module_of(const About& about) {
   return ashlar::detail::Thunks<T>::module(about);
 }
 
-// What a module answered on the control path: an errno number, and its text.
-class Refused : public std::runtime_error {
- public:
-  Refused(std::int32_t c, const std::string& text) : std::runtime_error(text), code_(c) {}
-  std::int32_t code() const { return code_; }
-
- private:
-  std::int32_t code_;
-};
-
 // A device that lacks a function.
 class Malformed : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
-
-namespace control {
-// Calls `f(ashlar_error*)`; throws Refused when it fails.
-template <class F>
-void must(F f) {
-  char text[512] = "";
-  ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
-  if (const std::int32_t code = f(&error); code != 0) throw Refused(code, text);
-}
-}  // namespace control
 
 // A device, opened and described; closed when it goes out of scope. [requests: as the module allows]
 class TestDevice {

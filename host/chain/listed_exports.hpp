@@ -1,0 +1,25 @@
+// What a plugin could serve, for exports that are templates. (abi.h, ASHLAR_EXPORTS_ID)
+#pragma once
+#include <string>
+#include <vector>
+
+#include "chain/activity.hpp"
+
+namespace ashlar::host {
+
+class Layer;
+
+struct ListedExport {
+  std::string name;  // what could stand for the '*'
+  std::string description;
+};
+
+// Whether `layer`, a plugin that has been created, can list what it could serve.
+bool lists_exports(const Layer& layer);
+
+// What it lists, sorted by name, each name once; of what could be no part of an export's name (not UTF-8, empty, with a
+// '/' or a NUL, beginning with a dot, longer than 4096 bytes) nothing. Throws OpenError with the module's text. [any
+// thread; of a serial layer, while no other call runs in it]
+std::vector<ListedExport> listed_exports(const Layer& layer, Activity& activity);
+
+}  // namespace ashlar::host

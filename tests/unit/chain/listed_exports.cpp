@@ -1,0 +1,86 @@
+// What a plugin lists that it could serve: names that could be none are dropped, and its failures are told.
+#include "chain/listed_exports.hpp"
+
+#include "fake_export.hpp"
+#include "matchers.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// What the plugin adds, and how it ends.
+struct Listing {
+  std::vector<std::pair<std::string, const char*>> names;
+  std::int32_t status = 0;
+  const char* text = "";
+  void* layer = nullptr;  // that it was asked for
+  bool endless = false;
+} listing;
+
+std::int32_t list(void* layer, const ashlar_exports_sink* sink, ashlar_error* error) noexcept {
+  listing.layer = layer;
+  for (const auto& [name, description] : listing.names) sink->add(sink->self, name.c_str(), description);
+  for (int i = 0; listing.endless && i < 1'000'001; ++i) sink->add(sink->self, std::to_string(i).c_str(), nullptr);
+  std::snprintf(error->text, error->capacity, "%s", listing.text);
+  return listing.status;
+}
+constexpr ashlar_exports table{sizeof(ashlar_exports), 0, &list};
+
+const void* extension(const char* id) noexcept { return std::strcmp(id, ASHLAR_EXPORTS_ID) == 0 ? &table : nullptr; }
+
+struct Lister {
+  FakeModule plugin{ModuleKind::plugin, "disk"};
+  std::unique_ptr<FakeExport> made;
+  Lister() {
+    listing = {};
+    plugin.set_extension(&extension);
+    made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
+  }
+  const Layer& layer() { return *(*made)->layers()[0]; }
+  std::string listed() {
+    std::string out;
+    for (const ListedExport& one : listed_exports(layer(), (*made)->activity()))
+      out += one.name + "(" + one.description + ") ";
+    return out;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("what a plugin lists is sorted, each name once, with its description") {
+  Lister lister;
+  listing.names = {{"b", "the second"}, {"a b", nullptr}, {"b", "again"}, {"\xc3\xbc", ""}};
+  CHECK(lists_exports(lister.layer()));
+  CHECK(lister.listed() == "a b() b(the second) \xc3\xbc() ");
+  CHECK(listing.layer == lister.layer().instance());
+  listing.names.clear();
+  CHECK(lister.listed().empty());
+}
+
+TEST_CASE("names that no client could ask for are dropped, and descriptions made text") {
+  Lister lister;
+  const std::string longest(4096, 'x');
+  listing.names = {
+      {"", ""}, {".hidden", ""}, {"..", ""}, {"a/b", ""}, {"\xff", ""}, {longest + "x", ""}, {"a", "not \xff text"}};
+  CHECK(lister.listed() == "a(not \xef\xbf\xbd text) ");
+  listing.names = {{longest, ""}};
+  CHECK(lister.listed() == longest + "() ");
+}
+
+TEST_CASE("a plugin that cannot list is told of") {
+  Lister lister;
+  listing.status = EACCES;
+  listing.text = "the pool\nis closed";
+  CHECK_THROWS_WITH(lister.listed(), R"(export "disk": plugin "disk": the pool\nis closed)");
+  listing = {};
+  listing.endless = true;
+  CHECK_THROWS_WITH(lister.listed(), EndsWith("it lists more than 1000000 names"));
+
+  lister.plugin.set_extension(nullptr);
+  CHECK_FALSE(lists_exports(lister.layer()));
+  CHECK_THROWS_WITH(lister.listed(), EndsWith("it cannot list what it could serve"));
+  static constexpr ashlar_exports cut_short{8, 0, &list};
+  lister.plugin.set_extension([](const char*) noexcept -> const void* { return &cut_short; });
+  CHECK_FALSE(lists_exports(lister.layer()));
+}
+
+}  // namespace ashlar::host
