@@ -24,6 +24,13 @@
 
 namespace ashlar::fileops {
 
+// What becomes of what lseek(2) tells of a file's holes.
+enum class Holes : std::uint8_t {
+  unknown,  // it is not asked; all is data
+  told,     // told to who asks for extents; reads read the bytes, see FileSystem::tells_data_at_once
+  trusted,  // and reads leave them out
+};
+
 // What is known of a backend when it is opened. Decided once, obeyed afterwards.
 struct Facts {
   Kind kind = Kind::file;
@@ -32,6 +39,7 @@ struct Facts {
   std::uint32_t preferred = 4096;
   bool read_only = false;
   bool rotational = false;
+  Holes holes = Holes::trusted;
   bool dense = false;           // every byte is allocated, so no hole need be looked for when reading
   bool manual_zeroing = false;  // zero answers not_supported, trim does nothing
 
@@ -69,7 +77,7 @@ class Backend {
 
   // The ops, as in Device. [data, several threads at once]
   //
-  // read: bytes that are no longer there, as somebody has truncated the file, are EIO, not zeroes.
+  // read: bytes that are no longer there, as somebody has truncated the file, are EIO, not zeroes; nor are they lent.
   Status read(Io& io) noexcept;
   // write: never past the size at open. Of a file that was truncated it makes the file longer again.
   Status write(Io& io) noexcept;
@@ -80,6 +88,7 @@ class Backend {
   Status trim(Io& io) noexcept;
   Status zero(Io& io) noexcept;
   Status cache(Io& io) noexcept;
+  // extents: up to where the file ends now, or EIO if that is before the range.
   Status extents(Io& io) noexcept;
 
  private:
@@ -114,7 +123,10 @@ class Backend {
   int attempt(const char* op, Method method, Range range) noexcept;
 
   // extents.cpp
-  Status walk_extents(Io& io) noexcept;
+  bool tells_holes() const noexcept;
+  bool reads_may_skip_holes() const noexcept;
+  Status tell_extents(Io& io) noexcept;
+  Status tell_data(Io& io) noexcept;
   bool read_around_holes(Io& io, Status& status) noexcept;
   enum class Content { data, hole, both };
   Content content_of(Range range) noexcept;

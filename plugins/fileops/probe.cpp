@@ -1,9 +1,7 @@
 #include "probe.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <array>
 #include <cerrno>
@@ -12,6 +10,7 @@
 
 #include "errno_text.hpp"
 #include "facts.hpp"
+#include "file_system.hpp"
 #include "open.hpp"
 
 namespace ashlar::fileops {
@@ -28,22 +27,12 @@ Fd open_at(const std::string& path, int flags, mode_t mode = 0) {
   })};
 }
 
-std::string file_system(int fd) {
-  struct statfs fs = {};
-  if (::fstatfs(fd, &fs) != 0) return "an unknown file system";
-  switch (static_cast<unsigned long>(fs.f_type)) {
-    case EXT4_SUPER_MAGIC: return "ext4";  // and ext2 and ext3
-    case XFS_SUPER_MAGIC: return "xfs";
-    case BTRFS_SUPER_MAGIC: return "btrfs";
-    case TMPFS_MAGIC: return "tmpfs";
-    case NFS_SUPER_MAGIC: return "nfs";
-    case OVERLAYFS_SUPER_MAGIC: return "overlayfs";
-    case F2FS_SUPER_MAGIC: return "f2fs";
-    case FUSE_SUPER_MAGIC: return "fuse";
-    default: break;
-  }
+std::string file_system_name(int fd) {
+  const FileSystem fs = file_system_of_file(fd);
+  if (fs.name != nullptr) return fs.name;
+  if (fs.type == 0) return "an unknown file system";
   std::array<char, 48> text;
-  std::snprintf(text.data(), text.size(), "a file system of type 0x%lx", static_cast<unsigned long>(fs.f_type));
+  std::snprintf(text.data(), text.size(), "a file system of type 0x%lx", fs.type);
   return text.data();
 }
 
@@ -119,7 +108,7 @@ void only_ask(const ProbeRequest& request, int fd, const struct stat& status) {
 
 void probe_file(const ProbeRequest& request, int fd, const struct stat& status) {
   const bool is_folder = S_ISDIR(status.st_mode);
-  request.report.kind((is_folder ? "folder on " : "file on ") + file_system(fd));
+  request.report.kind((is_folder ? "folder on " : "file on ") + file_system_name(fd));
   if (request.only_ask) return only_ask(request, fd, status);
   // A name may be a link: what is beside the file itself counts.
   const std::unique_ptr<char, void (*)(void*)> real{::realpath(request.path, nullptr), &std::free};

@@ -27,7 +27,7 @@ bool aligned_address(const void* address, std::uint32_t block) {
 Status Backend::read(Io& io) noexcept {
   if (io.has(Flag::lend_only)) return lend(io);
   Status status;
-  if (io.has(Flag::may_hole) && !dense_.load(std::memory_order_relaxed) && read_around_holes(io, status)) return status;
+  if (io.has(Flag::may_hole) && read_around_holes(io, status)) return status;
   if (io.has(Flag::may_lend) && can_lend(io)) {
     io.lend(fd_.get(), io.offset());
     return Status::success();
@@ -235,7 +235,10 @@ bool Backend::can_lend(const Io& io) noexcept {
     return false;
   }
   const auto page = static_cast<std::uint64_t>(::getpagesize());
-  return static_cast<std::uint64_t>(cached) >= (io.end() - 1) / page - io.offset() / page + 1;
+  if (static_cast<std::uint64_t>(cached) < (io.end() - 1) / page - io.offset() / page + 1) return false;
+  // A page stays where only a part of it is gone. Who lends it has promised all of it, and a simple reply cannot take
+  // that back.
+  return sys_.size_known(fd_.get()) >= static_cast<std::int64_t>(io.end());
 }
 
 // What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell

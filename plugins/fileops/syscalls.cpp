@@ -20,6 +20,11 @@ Result or_errno(Result result) {
 
 off_t off(std::uint64_t value) { return static_cast<off_t>(value); }
 
+std::int64_t device_size(int fd) {
+  std::uint64_t bytes = 0;
+  return ::ioctl(fd, BLKGETSIZE64, &bytes) != 0 ? -errno : static_cast<std::int64_t>(bytes);
+}
+
 }  // namespace
 
 ssize_t Syscalls::read(int fd, void* into, std::size_t length, std::uint64_t offset, int flags) {
@@ -61,9 +66,13 @@ int Syscalls::will_need(int fd, std::uint64_t offset, std::uint64_t length) {
 std::int64_t Syscalls::size(int fd) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return -errno;
-  if (!S_ISBLK(status.st_mode)) return status.st_size;
-  std::uint64_t bytes = 0;
-  return ::ioctl(fd, BLKGETSIZE64, &bytes) != 0 ? -errno : static_cast<std::int64_t>(bytes);
+  return S_ISBLK(status.st_mode) ? device_size(fd) : status.st_size;
+}
+
+std::int64_t Syscalls::size_known(int fd) {
+  struct statx status;
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &status) != 0) return -errno;
+  return S_ISBLK(status.stx_mode) ? device_size(fd) : static_cast<std::int64_t>(status.stx_size);
 }
 
 std::int64_t Syscalls::allocated(int fd) {

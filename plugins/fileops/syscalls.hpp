@@ -30,6 +30,8 @@ class Syscalls {
   virtual int will_need(int fd, std::uint64_t offset, std::uint64_t length);
   // fstat(2) and, of a block device, ioctl(BLKGETSIZE64): bytes.
   virtual std::int64_t size(int fd);
+  // Likewise, but what this machine knows of it, without asking a server: statx(2) with AT_STATX_DONT_SYNC.
+  virtual std::int64_t size_known(int fd);
   // fstat(2): bytes allocated to the file (st_blocks).
   virtual std::int64_t allocated(int fd);
   // cachestat(2), Linux 6.5: how many pages of the range are in the page cache.

@@ -173,11 +173,18 @@ class ModelDisk : public Syscalls {
     if (const int f = note(Call::seek, {offset, 0}); f != 0) return f;
     if (offset >= size_) return -ENXIO;
     while (offset < size_ && cells.at(offset).provisioned != (whence == SEEK_DATA)) offset = cells.run_end(offset);
-    return offset < size_ || whence == SEEK_HOLE ? static_cast<std::int64_t>(offset) : -ENXIO;
+    if (offset >= size_ && whence == SEEK_DATA) return -ENXIO;
+    return static_cast<std::int64_t>(std::min(offset, size_));  // behind the last byte is a hole
   }
   std::int64_t size(int) override {
     const std::lock_guard lock(mutex_);
     return size_error != 0 ? -size_error : static_cast<std::int64_t>(size_);
+  }
+  std::int64_t size_known(int fd) override { return size(fd); }
+  // Somebody makes it shorter.
+  void cut(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    size_ = bytes;
   }
   std::int64_t allocated(int) override {
     const std::lock_guard lock(mutex_);
@@ -276,6 +283,7 @@ struct Bench {
     facts.kind = kind;
     facts.size = size;
     facts.sector = sector;
+    if (kind == Kind::block) facts.holes = Holes::unknown;
     if (kind == Kind::block && facts.discard_block == 1) facts.discard_block = sector;
     return facts;
   }
