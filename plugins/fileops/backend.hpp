@@ -19,6 +19,7 @@
 #include "fd.hpp"
 #include "merger.hpp"
 #include "range.hpp"
+#include "sync_errors.hpp"
 #include "syscalls.hpp"
 #include "zero_plan.hpp"
 
@@ -74,6 +75,7 @@ class Backend {
   Geometry geometry();
   const Facts& facts() const { return facts_; }
   const Abilities& abilities() const { return abilities_; }
+  const SyncErrors& sync_errors() const { return sync_errors_; }
 
   // The ops, as in Device. [data, several threads at once]
   //
@@ -81,9 +83,9 @@ class Backend {
   Status read(Io& io) noexcept;
   // write: never past the size at open. Of a file that was truncated it makes the file longer again.
   Status write(Io& io) noexcept;
-  // flush: once fdatasync(2) has failed, this and every later flush or FUA answers its error, to connections of any
-  // size, until the backend is closed by its last connection: the kernel may have dropped the data that it could not
-  // write, and would say so only once.
+  // flush: once a call that makes data durable (fdatasync(2), a write with RWF_DSYNC) has failed, every flush and FUA
+  // that has not been answered yet answers its error, to connections of any size, until the backend is closed by its
+  // last connection: the kernel may have dropped the data that it could not write, and would say so only once.
   Status flush(Io& io) noexcept;
   Status trim(Io& io) noexcept;
   Status zero(Io& io) noexcept;
@@ -109,8 +111,9 @@ class Backend {
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
   bool can_lend(const Io& io) noexcept;
   bool can_lend_cold(const Io& io) const noexcept;
+  Status find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept;
   Status datasync() noexcept;
-  Status datasync_failed(int error) noexcept;
+  void remember_sync_error(int error) noexcept;
 
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;
@@ -134,6 +137,7 @@ class Backend {
   // report.cpp
   void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
   void log_discovery(Method method, int error) const noexcept;
+  void log_lost(int error) const noexcept;
   void log_resized(std::uint64_t before, std::uint64_t now) const noexcept;
   void log_totals() const noexcept;
 
@@ -147,6 +151,7 @@ class Backend {
   Calm zero_calm_;  // of zero and trim; where these only are slow, calm_ knows nothing of it
   Merger merger_;   // of a file
   BounceBuffers bounce_;
+  SyncErrors sync_errors_;
   std::atomic<std::uint64_t> size_;        // as the last connection was told
   std::atomic<std::uint64_t> direct_end_;  // never rises: what was written through the page cache stays there
   std::atomic<bool> dense_;
@@ -154,7 +159,6 @@ class Backend {
   std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
   std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
   std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
-  std::atomic<int> datasync_error_{0};             // of the first fdatasync that failed
   std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
 };
 

@@ -165,25 +165,31 @@ Status Backend::write_direct(const std::byte* from, Range range) noexcept {
 
 // RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
 Status Backend::write_durably(const std::byte* from, Range range) noexcept {
-  if (const int error = datasync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
+  if (const int error = sync_errors_.first(); error != 0) return answer(error);
   const bool one_write = !facts_.direct || (range.end() <= direct_end_.load(std::memory_order_relaxed) &&
                                             range.length <= BounceBuffers::bytes);
   if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
+    SyncErrors::Call call(sync_errors_);
     const auto n = write_dsync(from, range);
-    if (n == static_cast<std::int64_t>(range.length)) return Status::success();
-    if (n < 0) {
-      const int error = static_cast<int>(-n);
-      if (verdict(error) == Verdict::unsupported || error == EINVAL) {
-        no_dsync_.store(true, std::memory_order_relaxed);  // Linux < 4.7
-      } else {
-        // Was it the write that failed, or making it durable? The same write without the flag tells.
-        const Status plain = write_all(from, range);
-        return plain.failed() ? plain : datasync_failed(error);
-      }
+    if (n == static_cast<std::int64_t>(range.length)) return answer(call.end());
+    const int error = n < 0 ? static_cast<int>(-n) : 0;
+    if (verdict(error) == Verdict::unsupported || error == EINVAL) {
+      no_dsync_.store(true, std::memory_order_relaxed);  // Linux < 4.7
+    } else if (error != 0) {
+      return find_fault(from, range, error, call);
     }
   }
   const Status s = write_all(from, range);
   return s.failed() ? s : datasync();
+}
+
+// A write with RWF_DSYNC has failed. Was it the write, or making it durable? The same write without the flag tells, but
+// not where the disk fails both. Nobody's flush succeeds meanwhile.
+Status Backend::find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept {
+  const Status plain = write_all(from, range);
+  if (plain.code() == error && error != EIO) return plain;
+  remember_sync_error(error);
+  return answer(call.end());
 }
 
 std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
@@ -201,21 +207,15 @@ Status Backend::flush(Io& io) noexcept {
 }
 
 Status Backend::datasync() noexcept {
-  if (datasync_error_.load(std::memory_order_relaxed) == 0) {
-    const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
-    if (result < 0) return datasync_failed(-result);
-  }
-  return answer(datasync_error_.load(std::memory_order_relaxed));
+  if (const int error = sync_errors_.first(); error != 0) return answer(error);
+  SyncErrors::Call call(sync_errors_);
+  const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
+  if (result < 0) remember_sync_error(-result);
+  return answer(call.end());
 }
 
-Status Backend::datasync_failed(int error) noexcept {
-  int none = 0;
-  if (datasync_error_.compare_exchange_strong(none, error, std::memory_order_relaxed))
-    host_.log(Level::error,
-              "data could not be made durable and may be lost (%s): every flush of this file fails from now on, until "
-              "all its clients have disconnected",
-              std::strerror(error));
-  return answer(error);
+void Backend::remember_sync_error(int error) noexcept {
+  if (sync_errors_.remember(error)) log_lost(error);
 }
 
 Status Backend::cache(Io& io) noexcept {
