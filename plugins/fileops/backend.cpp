@@ -40,6 +40,13 @@ std::uint64_t Backend::size_now() {
   return size;
 }
 
+// `error`: with which a call was refused. What is not supported is remembered, and said once. cachestat(2) refuses who
+// neither may write the file nor owns it (Linux 6.14), and will go on to do so.
+void Backend::note_refusal(Feature feature, int error) noexcept {
+  const bool for_good = verdict(error) == Verdict::unsupported || (feature == Feature::cachestat && error == EPERM);
+  if (for_good && abilities_.found_unsupported(feature)) log_discovery(name(feature), error);
+}
+
 Geometry Backend::geometry() {
   Geometry g;
   g.size = size_now();

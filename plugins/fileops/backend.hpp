@@ -96,6 +96,7 @@ class Backend {
  private:
   // backend.cpp
   std::uint64_t size_now();
+  void note_refusal(Feature feature, int error) noexcept;
 
   // read_write.cpp
   Status lend(Io& io) noexcept;
@@ -109,7 +110,9 @@ class Backend {
   Status write_direct(const std::byte* from, Range range) noexcept;
   Status write_durably(const std::byte* from, Range range) noexcept;
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
-  bool can_lend(const Io& io) noexcept;
+  enum class InMemory { yes, no, unknown };
+  InMemory in_memory(const Io& io) noexcept;
+  bool is_there(const Io& io) noexcept;
   bool can_lend_cold(const Io& io) const noexcept;
   Status find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept;
   Status datasync() noexcept;
@@ -136,7 +139,7 @@ class Backend {
 
   // report.cpp
   void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
-  void log_discovery(Method method, int error) const noexcept;
+  void log_discovery(const char* what, int error) const noexcept;
   void log_lost(int error) const noexcept;
   void log_resized(std::uint64_t before, std::uint64_t now) const noexcept;
   void log_totals() const noexcept;
@@ -155,10 +158,6 @@ class Backend {
   std::atomic<std::uint64_t> size_;        // as the last connection was told
   std::atomic<std::uint64_t> direct_end_;  // never rises: what was written through the page cache stays there
   std::atomic<bool> dense_;
-  std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here
-  std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
-  std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
-  std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
   std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
 };
 

@@ -70,7 +70,7 @@ bool seek_unsupported(int error) { return error == EINVAL || verdict(error) == V
 }  // namespace
 
 bool Backend::tells_holes() const noexcept {
-  return facts_.holes != Holes::unknown && !no_seek_data_.load(std::memory_order_relaxed);
+  return facts_.holes != Holes::unknown && !abilities_.lacks(Feature::seek_data);
 }
 
 bool Backend::reads_may_skip_holes() const noexcept {
@@ -93,7 +93,7 @@ Status Backend::tell_extents(Io& io) noexcept {
     if (!io.add_extent(found.range.length, state(found.hole))) return Status::success();
   if (walk.left().offset != io.offset()) return Status::success();
   if (!seek_unsupported(walk.error())) return answer(walk.error());
-  no_seek_data_.store(true, std::memory_order_relaxed);
+  note_refusal(Feature::seek_data, walk.error());
   return tell_data(io);
 }
 

@@ -32,8 +32,8 @@ void Backend::log_attempt(const char* op, Range range, Method method, int error)
             errno_text(error));
 }
 
-void Backend::log_discovery(Method method, int error) const noexcept {
-  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), errno_text(error));
+void Backend::log_discovery(const char* what, int error) const noexcept {
+  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", what, errno_text(error));
 }
 
 void Backend::log_lost(int error) const noexcept {
