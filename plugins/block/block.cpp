@@ -1,6 +1,6 @@
 // The block plugin: a block device as a disk, and nothing else.
 #include "fileops/path_device.hpp"
-#include "fileops/probe.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // The file plugin: a regular file or a block device as a disk.
 #include "fileops/path_device.hpp"
-#include "fileops/probe.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace {
 

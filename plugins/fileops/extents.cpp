@@ -142,7 +142,8 @@ bool Backend::read_around_holes(Io& io, Status& status) noexcept {
       found[n++] = {{from, io.end() - from}, false};
     }
   }
-  // Where the data is not in memory, a worker repeats all of it and leaves the holes out; a cold read would send them.
+  // Where the data are not in memory, a worker repeats all of it and leaves the holes out. Lent cold, the holes would
+  // be read and sent as well.
   for (std::size_t i = 0; i < n; ++i) {
     const auto& [range, hole] = found[i];
     if (hole) continue;

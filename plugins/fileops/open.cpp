@@ -7,15 +7,14 @@
 
 #include <cerrno>
 
+#include "errno_text.hpp"
 #include "facts.hpp"
 
 namespace ashlar::fileops {
 namespace {
 
-std::string text_of(int error) { return std::generic_category().message(error); }
-
 [[noreturn]] void fail(const OpenOptions& options, int error, const std::string& hint = "") {
-  throw OpenError(options.path, error, text_of(error) + hint);
+  throw OpenError(options.path, error, errno_message(error) + hint);
 }
 
 // What can be served is a regular file or a block device.

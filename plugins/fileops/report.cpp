@@ -40,7 +40,7 @@ void Backend::log_lost(int error) const noexcept {
   host_.log(Level::error,
             "data could not be made durable and may be lost (%s): every flush of this file fails from now on, until "
             "all its clients have disconnected",
-            std::strerror(error));
+            errno_message(error));
 }
 
 void Backend::log_resized(std::uint64_t before, std::uint64_t now) const noexcept {

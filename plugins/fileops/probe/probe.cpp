@@ -1,4 +1,4 @@
-#include "probe.hpp"
+#include "fileops/probe/probe.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,17 +8,15 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "errno_text.hpp"
-#include "facts.hpp"
-#include "file_system.hpp"
-#include "open.hpp"
+#include "fileops/errno_text.hpp"
+#include "fileops/facts.hpp"
+#include "fileops/file_system.hpp"
+#include "fileops/open.hpp"
 
 namespace ashlar::fileops {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, int error) {
-  throw OpenError(path, error, std::generic_category().message(error));
-}
+[[noreturn]] void fail(const std::string& path, int error) { throw OpenError(path, error, errno_message(error)); }
 
 Fd open_at(const std::string& path, int flags, mode_t mode = 0) {
   return Fd{retry([&] {
