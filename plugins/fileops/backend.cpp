@@ -15,6 +15,7 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       host_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
       merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
+      sync_errors_(Witness(syscalls, fd_.get(), facts.witness)),
       size_(facts.size),
       direct_end_(facts.direct_end),
       dense_(facts.dense) {}

@@ -42,6 +42,7 @@ struct Facts {
   bool rotational = false;
   Holes holes = Holes::trusted;
   bool dense = false;           // every byte is allocated, so no hole need be looked for when reading
+  bool witness = false;         // each descriptor is told of lost data, see FileSystem
   bool manual_zeroing = false;  // zero answers not_supported, trim does nothing
 
   // Direct I/O (O_DIRECT).
@@ -116,7 +117,7 @@ class Backend {
   bool can_lend_cold(const Io& io) const noexcept;
   Status find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept;
   Status datasync() noexcept;
-  void remember_sync_error(int error) noexcept;
+  Status end(SyncErrors::Call& call) noexcept;
 
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;

@@ -52,6 +52,7 @@ void find_device_facts(int fd, dev_t device, Facts& facts) {
   if (phase % facts.sector == 0) facts.discard_phase = static_cast<std::uint32_t>(phase);
   facts.dense = true;
   facts.holes = Holes::unknown;  // the kernel tells nothing of a device
+  facts.witness = true;
 }
 
 struct DirectBlocks {
@@ -106,7 +107,9 @@ Facts find_facts(Kind kind, int fd, const struct stat& status) {
   facts.size = static_cast<std::uint64_t>(status.st_size);
   facts.preferred = power_of_two(static_cast<std::uint64_t>(status.st_blksize), 4096, block_max);
   facts.dense = static_cast<std::uint64_t>(status.st_blocks) * 512 >= facts.size;
-  facts.holes = file_system_of_file(fd).tells_data_at_once ? Holes::trusted : Holes::told;
+  const FileSystem on = file_system_of_file(fd);
+  facts.holes = on.tells_data_at_once ? Holes::trusted : Holes::told;
+  facts.witness = on.tells_each_of_lost_data;
   return facts;
 }
 

@@ -14,26 +14,26 @@ constexpr bool yes = true, no = false;
 constexpr FileSystem known[] = {
     // Data that have no place yet are in the extent status tree, which is asked first; of space that was provisioned
     // and not written yet, the page cache is asked. ext2 and ext3 have the same type; ext2's own driver calls all data.
-    {EXT4_SUPER_MAGIC, "ext4", yes},
+    {EXT4_SUPER_MAGIC, "ext4", yes, yes},
     // Delayed allocations are extents like others; of unwritten extents the page cache is asked.
-    {XFS_SUPER_MAGIC, "xfs", yes},
+    {XFS_SUPER_MAGIC, "xfs", yes, yes},
     // The ranges that are dirty or being written are asked for beside the extents on the disk.
-    {BTRFS_SUPER_MAGIC, "btrfs", yes},
+    {BTRFS_SUPER_MAGIC, "btrfs", yes, yes},
     // The page cache is the file.
-    {TMPFS_MAGIC, "tmpfs", yes},
+    {TMPFS_MAGIC, "tmpfs", yes, yes},
 
     // Data just written were told as a hole by releases up to 2.1.13 and 2.2.1 (openzfs#11900, #15526).
-    {zfs_type, "zfs", no},
+    {zfs_type, "zfs", no, no},
     // Asks the file system below, which may be any.
-    {OVERLAYFS_SUPER_MAGIC, "overlayfs", no},
+    {OVERLAYFS_SUPER_MAGIC, "overlayfs", no, no},
     // Not looked into.
-    {F2FS_SUPER_MAGIC, "f2fs", no},
+    {F2FS_SUPER_MAGIC, "f2fs", no, no},
     // The server answers, out of whatever file system it has.
-    {NFS_SUPER_MAGIC, "nfs", no},
-    {CIFS_SUPER_MAGIC, "cifs", no},
-    {CEPH_SUPER_MAGIC, "ceph", no},
+    {NFS_SUPER_MAGIC, "nfs", no, no},
+    {CIFS_SUPER_MAGIC, "cifs", no, no},
+    {CEPH_SUPER_MAGIC, "ceph", no, no},
     // A program answers.
-    {FUSE_SUPER_MAGIC, "fuse", no},
+    {FUSE_SUPER_MAGIC, "fuse", no, no},
 };
 
 }  // namespace

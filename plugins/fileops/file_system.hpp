@@ -9,6 +9,9 @@ struct FileSystem {
   // Whether SEEK_DATA finds data as soon as write(2) has returned. Where it does not, a read that believed it would
   // return zeroes for data.
   bool tells_data_at_once = false;
+  // Whether all errors of data that it could not write are kept in the kernel's page cache, which tells each descriptor
+  // of them. Elsewhere a server or a program may tell one only.
+  bool tells_each_of_lost_data = false;
 };
 
 // Of one type. Pure.

@@ -172,7 +172,7 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
   if (one_write && !abilities_.lacks(Feature::write_dsync)) {
     SyncErrors::Call call(sync_errors_);
     const auto n = write_dsync(from, range);
-    if (n == static_cast<std::int64_t>(range.length)) return answer(call.end());
+    if (n == static_cast<std::int64_t>(range.length)) return end(call);
     const int error = n < 0 ? static_cast<int>(-n) : 0;
     if (verdict(error) == Verdict::failed) return find_fault(from, range, error, call);
     note_refusal(Feature::write_dsync, error);
@@ -186,8 +186,8 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
 Status Backend::find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept {
   const Status plain = write_all(from, range);
   if (plain.code() == error && error != EIO) return plain;
-  remember_sync_error(error);
-  return answer(call.end());
+  call.failed(error);
+  return end(call);
 }
 
 std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
@@ -208,12 +208,14 @@ Status Backend::datasync() noexcept {
   if (const int error = sync_errors_.first(); error != 0) return answer(error);
   SyncErrors::Call call(sync_errors_);
   const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
-  if (result < 0) remember_sync_error(-result);
-  return answer(call.end());
+  if (result < 0) call.failed(-result);
+  return end(call);
 }
 
-void Backend::remember_sync_error(int error) noexcept {
-  if (sync_errors_.remember(error)) log_lost(error);
+Status Backend::end(SyncErrors::Call& call) noexcept {
+  const SyncErrors::Known known = call.end();
+  if (known.found) log_lost(known.error);
+  return answer(known.error);
 }
 
 Status Backend::cache(Io& io) noexcept {

@@ -1,6 +1,6 @@
-// SyncErrors: the errors of the calls that make data durable, on one descriptor. The kernel tells of data that it could
-// not write only once: to the call that looks first, whoever's data they were. So a call that was told nothing has
-// succeeded only when none that was under way beside it has been told something.
+// SyncErrors: the errors of the calls that make data durable, on one descriptor. The kernel tells a descriptor of data
+// that it could not write only once: the call that looks first, whoever's data they were. So a call that was told nothing
+// has succeeded only when none beside it has been told something, which the witness knows, or time.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -8,11 +8,21 @@
 #include <cstdint>
 #include <mutex>
 
+#include "witness.hpp"
+
 namespace ashlar::fileops {
 
 // [any thread]
 class SyncErrors {
  public:
+  // `witness`: of the descriptor. Where it cannot be opened, calls wait for each other.
+  explicit SyncErrors(Witness witness) : witness_(std::move(witness)) {}
+
+  struct Known {
+    int error;   // the first that any call ever met, an errno; 0: none
+    bool found;  // by this call
+  };
+
   // A syncing call, from before its system call until it is known what has become of it. A thread has one at most.
   class Call {
    public:
@@ -21,37 +31,43 @@ class SyncErrors {
     Call& operator=(const Call&) = delete;
     // Without end(): it was no syncing call after all.
     ~Call() {
-      if (under_way_) errors_.end(*this, false);
+      if (under_way_) errors_.leave(*this);
     }
-    // Called when the system call has returned, and its error, if any, was remembered. Waits until all calls that began
-    // before this one returned have ended, too. Returns the first error that any call ever met, or 0.
-    int end() { return errors_.end(*this, true); }
+    // Called when its system call has failed because of lost data: all that have not ended yet are told. `error`: errno.
+    void failed(int error) { found_ = errors_.remember(error) || found_; }
+    // Called when its system call has returned. Asks the witness, or waits until all calls that began before have ended.
+    Known end() { return errors_.end(*this); }
 
    private:
     friend SyncErrors;
     SyncErrors& errors_;
     std::uint64_t number_ = 0;
     bool under_way_ = true;
+    bool found_ = false;
     Call* before_ = nullptr;  // of those under way
     Call* after_ = nullptr;
   };
 
   // The first error that any call met, an errno; 0: none. It stays.
   int first() const { return first_.load(std::memory_order_relaxed); }
-  // Called by a call that is still under way. Returns whether it is the first error.
-  bool remember(int error);
 
   // How many calls wait for others to end; for tests.
   std::size_t waiting() const;
 
  private:
   void begin(Call& call);
-  int end(Call& call, bool wait);
+  void leave(Call& call);
+  Known end(Call& call);
+  bool remember(int error);
+  bool remember_locked(int error);
+  void leave_locked(Call& call);
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::uint64_t begun_ = 0;
-  Call* oldest_ = nullptr;  // of those under way, in the order in which they began
+  Witness witness_;
+  std::uint64_t begun_ = 0;        // calls
+  std::uint64_t unwitnessed_ = 0;  // so many of them began before the witness was open
+  Call* oldest_ = nullptr;         // of those under way, in the order in which they began
   Call* newest_ = nullptr;
   std::size_t waiting_ = 0;
   std::atomic<int> first_{0};

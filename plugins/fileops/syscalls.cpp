@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <limits>
 
 namespace ashlar::fileops {
 namespace {
@@ -54,6 +56,18 @@ int Syscalls::blkdiscard(int fd, std::uint64_t offset, std::uint64_t length) {
 }
 
 int Syscalls::fdatasync(int fd) { return or_errno(::fdatasync(fd)); }
+
+int Syscalls::open_again(int fd) {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return or_errno(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
+int Syscalls::lost_data(int fd) {
+  constexpr off_t behind_all = std::numeric_limits<off_t>::max() - 4096;
+  static_assert(sizeof behind_all == 8);
+  return or_errno(::sync_file_range(fd, behind_all, 1, SYNC_FILE_RANGE_WAIT_BEFORE));
+}
 
 std::int64_t Syscalls::seek(int fd, std::uint64_t offset, int whence) {
   return or_errno(static_cast<std::int64_t>(::lseek(fd, off(offset), whence)));

@@ -24,6 +24,11 @@ class Syscalls {
   virtual int blkdiscard(int fd, std::uint64_t offset, std::uint64_t length);
   // fdatasync(2).
   virtual int fdatasync(int fd);
+  // Another descriptor of the same file, for reading alone: open(2) of /proc/self/fd.
+  virtual int open_again(int fd);
+  // sync_file_range(2) of a range in which nothing is, so that it waits for nothing and tells only of data that were
+  // lost: 0 or an errno, once for each descriptor.
+  virtual int lost_data(int fd);
   // lseek(2) with SEEK_DATA or SEEK_HOLE.
   virtual std::int64_t seek(int fd, std::uint64_t offset, int whence);
   // posix_fadvise(POSIX_FADV_WILLNEED).

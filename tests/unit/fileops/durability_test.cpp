@@ -13,15 +13,20 @@ using namespace testing;
 
 namespace {
 
-// A disk that has lost data. As of the kernel, one syncing call is told, and no other.
+// A disk that can lose data. As of the kernel, each descriptor is told once: of the main one, the syncing call that comes
+// first; of another one, whoever asks.
 struct Losing : ModelDisk {
   Losing() : ModelDisk(Kind::file) {}
 
-  std::atomic<int> lost{EIO};  // the error that nobody was told yet; 0: none
-  std::atomic<int> told{0};    // calls that were told
-  std::atomic<int> synced{0};  // calls that succeeded
-  // Called by the call that was told, before it returns; and by a write without RWF_DSYNC.
-  std::function<void()> when_told = [] {}, when_written = [] {};
+  void lose() { ++losses; }
+
+  std::atomic<int> losses{0};
+  std::atomic<int> told{0};       // syncing calls that were told
+  std::atomic<int> synced{0};     // syncing calls that succeeded
+  std::atomic<int> witnesses{0};  // descriptors opened
+  int cannot_ask = 0;             // errno with which the other descriptor cannot be asked
+  // Called by the call that was told, or synced, before it returns; and by a write without RWF_DSYNC.
+  std::function<void()> when_told = [] {}, when_synced = [] {}, when_written = [] {};
 
   int fdatasync(int) override { return sync(); }
   ssize_t write(int fd, const void* from, std::size_t length, std::uint64_t offset, int flags) override {
@@ -31,21 +36,32 @@ struct Losing : ModelDisk {
     const int error = sync();
     return error != 0 ? error : written;
   }
+  int open_again(int) override {
+    ++witnesses;
+    seen_by_witness_ = seen_.load();  // what nobody was told yet is told to the new one, too
+    return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+  int lost_data(int) override {
+    if (cannot_ask != 0) return -cannot_ask;
+    return seen_by_witness_.exchange(losses) != losses ? -EIO : 0;
+  }
 
  private:
   int sync() {
-    const int error = lost.exchange(0);
-    if (error == 0) ++synced;
-    else ++told;
-    if (error != 0) when_told();
-    return -error;
+    const bool lost = seen_.exchange(losses) != losses;
+    ++(lost ? told : synced);
+    (lost ? when_told : when_synced)();
+    return lost ? -EIO : 0;
   }
+  std::atomic<int> seen_{0}, seen_by_witness_{0};
 };
 
 struct Lossy {
+  explicit Lossy(bool witness) : backend(facts(witness), Fd{}, Fd{}, disk, log.host()) {}
+
   Losing disk;
   Log log;
-  Backend backend{facts(), Fd{}, Fd{}, disk, log.host()};
+  Backend backend;
 
   int flush() {
     Io io(Op::flush, 0, 0);
@@ -58,9 +74,10 @@ struct Lossy {
   }
 
  private:
-  static Facts facts() {
+  static Facts facts(bool witness) {
     Facts facts;
     facts.size = M;
+    facts.witness = witness;
     return facts;
   }
 };
@@ -79,11 +96,13 @@ class Other {
       answered_ = true;
     });
     while (!answered_ && of_.backend.sync_errors().waiting() == 0) std::this_thread::yield();
+    waited_ = !answered_;
   }
   std::optional<int> answer() {
     if (thread_.joinable()) thread_.join();
     return answer_;
   }
+  bool waited() const { return waited_; }
 
  private:
   Lossy& of_;
@@ -91,20 +110,38 @@ class Other {
   std::thread thread_;
   std::optional<int> answer_;
   std::atomic<bool> answered_{false};
+  bool waited_ = false;
 };
+
+// Two flushes meet, so that the witness is opened.
+void meet(Lossy& l) {
+  Other other(l, [&l] { return l.flush(); });
+  l.disk.when_synced = [&other] { other.start(); };
+  CHECK(l.flush() == 0);
+  CHECK(other.answer() == 0);
+  CHECK(other.waited());
+  l.disk.when_synced = [] {};
+  l.disk.synced = 0;
+}
 
 }  // namespace
 
 TEST_CASE("a flush does not succeed while another call has been told of lost data and it is not remembered yet") {
   const bool fua = GENERATE(false, true), other_fua = GENERATE(false, true), while_written = GENERATE(false, true);
+  const auto [witness, met] = GENERATE(table<bool, bool>({{false, false}, {false, true}, {true, false}, {true, true}}));
   if (while_written && !fua) return;
-  INFO((fua ? "FUA is told" : "flush is told") << (other_fua ? ", FUA beside it" : ", flush beside it")
-                                               << (while_written ? ", while it finds out whose fault it was" : ""));
-  Lossy l;
+  INFO((fua ? "FUA is told" : "flush is told")
+       << (other_fua ? ", FUA beside it" : ", flush beside it")
+       << (while_written ? ", while it finds out whose fault it was" : "") << (witness ? ", with a witness" : "")
+       << (met ? ", not for the first time" : ""));
+  Lossy l(witness);
+  if (met) meet(l);
+  l.disk.lose();
   Other other(l, [&] { return other_fua ? l.write(Flag::fua) : l.flush(); });
   (while_written ? l.disk.when_written : l.disk.when_told) = [&other] { other.start(); };
   CHECK((fua ? l.write(Flag::fua) : l.flush()) == EIO);
   CHECK(other.answer() == EIO);
+  CHECK(other.waited() == !(witness && met));
   CHECK(l.disk.told == 1);
   CHECK(l.disk.synced == 1);  // the other one: the kernel told it nothing
   CHECK(l.flush() == EIO);
@@ -112,9 +149,53 @@ TEST_CASE("a flush does not succeed while another call has been told of lost dat
   CHECK(l.log.errors.size() == 1);
 }
 
-TEST_CASE("a FUA write that fails by itself holds up the flushes beside it, and is no error of theirs") {
-  Lossy l;
-  l.disk.lost = 0;
+TEST_CASE("a second descriptor is opened when syncing calls first meet, and once") {
+  Lossy l(true);
+  CHECK(l.flush() == 0);
+  CHECK(l.write(Flag::fua) == 0);
+  CHECK(l.disk.witnesses == 0);
+  meet(l);
+  CHECK(l.disk.witnesses == 1);
+  Other other(l, [&l] { return l.flush(); });
+  l.disk.when_synced = [&other] { other.start(); };
+  CHECK(l.flush() == 0);
+  CHECK(other.answer() == 0);
+  CHECK_FALSE(other.waited());
+  CHECK(l.disk.witnesses == 1);
+  CHECK(l.log.errors.empty());
+}
+
+TEST_CASE("a descriptor that cannot be asked is no witness, and tells of no lost data") {
+  Lossy l(true);
+  l.disk.cannot_ask = GENERATE(ENOSYS, EPERM);
+  meet(l);
+  meet(l);
+  CHECK(l.disk.witnesses == 1);
+  CHECK(l.log.errors.empty());
+  l.disk.lose();
+  Other other(l, [&l] { return l.flush(); });
+  l.disk.when_told = [&other] { other.start(); };
+  CHECK(l.flush() == EIO);
+  CHECK(other.waited());
+  CHECK(other.answer() == EIO);
+}
+
+TEST_CASE("data that were lost before the witness was opened, and that nobody was told of, are told") {
+  Lossy l(true);
+  Other other(l, [&l] { return l.flush(); });
+  std::atomic<int> synced{0};
+  l.disk.when_synced = [&] {
+    if (synced++ == 0) other.start();
+    else l.disk.lose();
+  };
+  CHECK(l.flush() == EIO);
+  CHECK(other.answer() == EIO);  // nothing was lost when it synced, but that it cannot know
+  CHECK(l.disk.told == 0);
+  CHECK(l.log.errors.size() == 1);
+}
+
+TEST_CASE("a FUA write that fails by itself is no error of the flushes beside it") {
+  Lossy l(GENERATE(false, true));
   l.disk.fault = failing(Call::write, ENOSPC, 2);
   Other other(l, [&] { return l.flush(); });
   l.disk.when_written = [&other] { other.start(); };
@@ -139,13 +220,23 @@ TEST_CASE("a FUA write that fails for want of space after data were lost is not 
   CHECK(b.flush() == EIO);
 }
 
+namespace {
+
+// Without a witness.
+struct Waiting : SyncErrors {
+  Waiting() : SyncErrors(Witness(kernel, -1, false)) {}
+  Syscalls kernel;
+};
+
+}  // namespace
+
 TEST_CASE("a syncing call waits for those that began before it returned, and for no other") {
-  SyncErrors errors;
+  Waiting errors;
   std::optional<SyncErrors::Call> earlier(std::in_place, errors);
   std::atomic<int> answer{-1};
   std::thread thread([&] {
     SyncErrors::Call call(errors);
-    answer = call.end();
+    answer = call.end().error;
   });
   while (errors.waiting() == 0 && answer == -1) std::this_thread::yield();
   const SyncErrors::Call later(errors);
@@ -156,29 +247,34 @@ TEST_CASE("a syncing call waits for those that began before it returned, and for
 }
 
 TEST_CASE("a syncing call that waits is told the error as soon as it is remembered") {
-  SyncErrors errors;
-  const SyncErrors::Call failing(errors), hanging(errors);
+  Waiting errors;
+  SyncErrors::Call failing(errors);
+  const SyncErrors::Call hanging(errors);
   std::atomic<int> answer{-1};
-  std::thread thread([&] { answer = SyncErrors::Call(errors).end(); });
+  std::thread thread([&] { answer = SyncErrors::Call(errors).end().error; });
   while (errors.waiting() == 0 && answer == -1) std::this_thread::yield();
-  CHECK(errors.remember(ENOSPC));
+  failing.failed(ENOSPC);
   thread.join();
   CHECK(answer == ENOSPC);
-  CHECK_FALSE(errors.remember(EIO));
-  CHECK(errors.first() == ENOSPC);
+  SyncErrors::Call later(errors);
+  later.failed(EIO);
+  const auto [error, found] = later.end();
+  CHECK(error == ENOSPC);
+  CHECK_FALSE(found);
+  CHECK(failing.end().found);
 }
 
 TEST_CASE("syncing calls of many threads end") {
-  SyncErrors errors;
+  Waiting errors;
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&errors, t] {
       for (int i = 0; i < 2000; ++i) {
         SyncErrors::Call call(errors);
-        if ((i + t) % 3 != 0 && call.end() != 0) std::abort();
+        if ((i + t) % 3 != 0 && call.end().error != 0) std::abort();
       }
     });
   for (std::thread& thread : threads) thread.join();
   CHECK(errors.waiting() == 0);
-  CHECK(SyncErrors::Call(errors).end() == 0);
+  CHECK(SyncErrors::Call(errors).end().error == 0);
 }
