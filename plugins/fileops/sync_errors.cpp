@@ -34,8 +34,8 @@ bool SyncErrors::remember_locked(int error) {
   return true;
 }
 
-// What this call should have been told, a call that is still under way may have been told instead. Those that have ended
-// have told; those that begin from now on come too late to have been told instead.
+// What this call should have been told, a call that is still under way may have been told instead. Those that have
+// ended have remembered what they were told; those that begin from now on cannot have been told instead.
 SyncErrors::Known SyncErrors::end(Call& call) {
   std::unique_lock lock(mutex_);
   leave_locked(call);

@@ -1,6 +1,7 @@
 // SyncErrors: the errors of the calls that make data durable, on one descriptor. The kernel tells a descriptor of data
-// that it could not write only once: the call that looks first, whoever's data they were. So a call that was told nothing
-// has succeeded only when none beside it has been told something, which the witness knows, or time.
+// that it could not write only once: it tells the call that looks first, whoever's data they were. So a call that was
+// told nothing has not succeeded yet: another call beside it may have been told instead. The witness knows, or one
+// waits for the other calls.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -33,9 +34,9 @@ class SyncErrors {
     ~Call() {
       if (under_way_) errors_.leave(*this);
     }
-    // Called when its system call has failed because of lost data: all that have not ended yet are told. `error`: errno.
+    // Its system call has failed, as data were lost: calls that have not ended yet are told. `error`: errno.
     void failed(int error) { found_ = errors_.remember(error) || found_; }
-    // Called when its system call has returned. Asks the witness, or waits until all calls that began before have ended.
+    // Its system call has returned. Asks the witness, or waits until all calls that began before now have ended.
     Known end() { return errors_.end(*this); }
 
    private:

@@ -94,6 +94,21 @@ TEST_CASE("the geometry is the device's") {
   }
 }
 
+TEST_CASE("whether the device rotates is told by the kernel") {
+  const std::string file = "/sys/class/block/" + device.substr(device.rfind('/') + 1) + "/queue/rotational";
+  const auto told = [&file] {
+    std::string value;
+    std::ifstream(file) >> value;
+    return value;
+  };
+  const std::string before = told();
+  for (const char* value : {"1", "0"}) {
+    std::ofstream(file) << value << std::flush;  // where /sys cannot be written to, it is as it is
+    CHECK(Plugin(module_file("block"), {{"path", device}}).open().geometry.rotational == (told() == "1"));
+  }
+  std::ofstream(file) << before << std::flush;
+}
+
 TEST_CASE("block opens the device exclusively unless told otherwise") {
   Plugin first(module_file("block"), {{"path", device}});
   auto disk = first.open();

@@ -13,8 +13,8 @@ using namespace testing;
 
 namespace {
 
-// A disk that can lose data. As of the kernel, each descriptor is told once: of the main one, the syncing call that comes
-// first; of another one, whoever asks.
+// A disk that can lose data. As by the kernel, each descriptor is told once: through the main one, the syncing call
+// that comes first; through another one, whoever asks.
 struct Losing : ModelDisk {
   Losing() : ModelDisk(Kind::file) {}
 
@@ -88,9 +88,10 @@ class Other {
   Other(Lossy& of, std::function<int()> request) : of_(of), request_(std::move(request)) {}
   ~Other() { answer(); }
 
-  // Starts it, and returns when it has been answered or waits for what becomes of the first.
+  // Starts it, and returns when it has been answered or waits for what becomes of the first. Does nothing if it has
+  // been started: it may itself come here.
   void start() {
-    if (thread_.joinable()) return;
+    if (started_.exchange(true)) return;
     thread_ = std::thread([this] {
       answer_ = request_();
       answered_ = true;
@@ -109,7 +110,7 @@ class Other {
   const std::function<int()> request_;
   std::thread thread_;
   std::optional<int> answer_;
-  std::atomic<bool> answered_{false};
+  std::atomic<bool> started_{false}, answered_{false};
   bool waited_ = false;
 };
 
