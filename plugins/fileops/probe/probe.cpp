@@ -67,6 +67,13 @@ Finding about_direct(int fd, Facts facts) {
               std::to_string(facts.memory_block)};
 }
 
+Finding about_holes(int fd) {
+  if (file_system_of_file(fd).tells_data_at_once)
+    return {"read_holes", Supported::yes,
+            "reads leave holes out; this file system tells of data as soon as it is written"};
+  return {"read_holes", Supported::no, "reads read holes, too: data just written may be told as one"};
+}
+
 void tell(const ProbeReport& report, const Findings& findings) {
   for (const Finding& f : findings) report.row(f.name, f.supported, f.note);
 }
@@ -99,6 +106,7 @@ void only_ask(const ProbeRequest& request, int fd, const struct stat& status) {
   const bool is_folder = S_ISDIR(status.st_mode);
   const Facts facts = is_folder ? Facts{} : find_facts(Kind::file, fd, status);
   tell(request.report, ask(syscalls, fd, facts, std::nullopt));
+  tell(request.report, {about_holes(fd)});
   if (is_folder) return;
   if (facts.size >= 4096) tell(request.report, ask_about_reading(syscalls, fd, 0));
   tell(request.report, {about_direct(fd, facts)});
@@ -119,6 +127,7 @@ void probe_file(const ProbeRequest& request, int fd, const struct stat& status) 
   }
   Syscalls syscalls;
   tell(request.report, try_on_scratch(syscalls, scratch.get()));
+  tell(request.report, {about_holes(scratch.get())});
   struct stat of_scratch = {};
   if (::fstat(scratch.get(), &of_scratch) == 0)
     tell(request.report, {about_direct(scratch.get(), find_facts(Kind::file, scratch.get(), of_scratch))});
