@@ -297,6 +297,7 @@ TEST_CASE("stopped between two layers: those below are closed") {
 }
 
 TEST_CASE("what a filter sees of the layer below is all that the layer below has") {
+  Journal journal;  // outlives the layers, whose end it hears
   TwoLayers layers;
   static const int ability = 0;
   layers.plugin.spoil = [](ashlar_device& device) {
@@ -304,7 +305,6 @@ TEST_CASE("what a filter sees of the layer below is all that the layer below has
       return std::string_view(id) == "test.ability/1" ? &ability : nullptr;
     };
   };
-  Journal journal;
   layers.filter.process = [&](ashlar_io&, const ashlar_open& how) {
     const ashlar_device& next = *how.next;
     ashlar_geometry geometry{};
