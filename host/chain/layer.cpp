@@ -49,6 +49,7 @@ void Layer::create() {
   if (const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver()))
     throw refused(status, refusal);
   created_ = true;
+  if (layer_.reserved != 0) throw at_fault("its layer has something in a field that is reserved");
 }
 
 OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {

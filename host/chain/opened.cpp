@@ -44,6 +44,7 @@ void Opened::open() {
   }
   if (device_.close == nullptr) throw layer_.at_fault("its device lacks close");
   is_open_ = true;
+  if (device_.reserved != 0) throw layer_.at_fault("its device has something in a field that is reserved");
   if (device_.process == nullptr) throw layer_.at_fault("its device lacks process");
   if (device_.describe == nullptr) throw layer_.at_fault("its device lacks describe");
   const Inside inside(activity, layer_.name(), Call::describe, cancellation);

@@ -55,13 +55,19 @@ class PathDevice : public BackendDevice {
     FormatHint hint_;
   };
 
-  // Throws OpenError, std::system_error. [control]
-  PathDevice(Layer& layer, const Open& open) : PathDevice(std::make_unique<Use>(layer.shared_, open.read_only)) {
-    layer.hint_.give_once();
-  }
+  // Throws BadParameter, std::system_error. [control]
+  PathDevice(Layer& layer, const Open& open) : PathDevice(use(layer, open)) { layer.hint_.give_once(); }
 
  private:
   using Use = SharedBackend::Use;
+
+  static std::unique_ptr<Use> use(Layer& layer, const Open& open) {
+    try {
+      return std::make_unique<Use>(layer.shared_, open.read_only);
+    } catch (const OpenError& e) {
+      throw BadParameter("path", e.what(), e.code().value());
+    }
+  }
   explicit PathDevice(std::unique_ptr<Use> use) : BackendDevice(**use), use_(std::move(use)) {}
 
   const std::unique_ptr<Use> use_;
