@@ -8,50 +8,27 @@ test, and the installed program, which also has to find its own modules there.""
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import unittest
 
-BUILD, EXAMPLES = (pathlib.Path(p) for p in sys.argv[1:3])
-SANITIZE = next((a.split("=", 1)[1] for a in sys.argv[3:] if a.startswith("--sanitize=")), "")
+from author import Author, main, run
 
-
-def run(*command, code=0):
-    """Runs a command to its end; returns what it printed. Fails when it ends otherwise than with `code`."""
-    result = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
-    if result.returncode != code:
-        raise AssertionError(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{result.stdout}")
-    return result.stdout
+EXAMPLES = pathlib.Path(sys.argv[2])
 
 
-class Installed(unittest.TestCase):
+class Installed(Author):
     @classmethod
     def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory(prefix="ashlar-sdk-")
-        cls.addClassCleanup(cls.scratch.cleanup)
-        cls.root = pathlib.Path(cls.scratch.name)
-        cls.prefix = cls.root / "prefix"
-        run("cmake", "--install", BUILD, "--prefix", cls.prefix)
+        super().setUpClass()
         # A copy, so that nothing but the prefix can be found from there.
-        shutil.copytree(EXAMPLES, cls.root / "examples", ignore=shutil.ignore_patterns("build*"))
+        cls.examples = cls.root / "examples"
+        shutil.copytree(EXAMPLES, cls.examples, ignore=shutil.ignore_patterns("build*"))
         cls.ram = cls.build("01_plugin") / "ram.so"
         cls.invert = cls.build("02_filter") / "invert.so"
         cls.numbers = cls.build("04_plugin_in_c") / "numbers.so"
-        cls.check = cls.prefix / "bin/ashlar-check"
-        cls.ashlar = cls.prefix / "bin/ashlar"
 
     @classmethod
     def build(cls, example):
-        """Builds one example out of tree, with warnings as errors; returns its build folder."""
-        folder = cls.root / "build" / example
-        # A module must be sanitized if the program that loads it is.
-        flags = "-Wall -Wextra -Wpedantic -Wshadow -Werror" + (f" -fsanitize={SANITIZE}" if SANITIZE else "")
-        run("cmake", "-S", cls.root / "examples" / example, "-B", folder, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-            f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_CXX_FLAGS={flags}", "-DCMAKE_BUILD_TYPE=Release")
-        run("cmake", "--build", folder, "-j", "2")
-        return folder
+        return cls.build_with_cmake(cls.examples / example)
 
     def config(self, text):
         file = self.root / f"{self.id().rsplit('.', 1)[-1]}.toml"
@@ -61,9 +38,7 @@ class Installed(unittest.TestCase):
     def test_examples_keep_the_promises_of_a_module(self):
         for words in ([self.ram, "size=1M"], [self.invert], [self.numbers]):
             with self.subTest(module=words[0].name):
-                said = run(self.check, "--write", *words)
-                self.assertNotIn("BROKEN", said)
-                self.assertGreater(said.count(" kept\n"), 10)
+                self.keeps_its_promises(*words)
 
     def test_a_module_exports_one_symbol(self):
         for module in (self.ram, self.invert, self.numbers):
@@ -105,10 +80,7 @@ name = "disk"
             self.assertIn(word, said)
 
     def test_bytes_survive_a_chain_of_modules_built_outside(self):
-        socket = self.root / "nbd.sock"
         file = self.config(f"""
-[server]
-listen = ["unix:{socket}"]
 [[export]]
 name = "disk"
   [[export.filter]]
@@ -122,23 +94,16 @@ name = "numbers"
   type = "{self.numbers}"
   size = "1M"
 """)
-        with subprocess.Popen([self.ashlar, "serve", file], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              text=True) as server:
-            try:
-                self.assertIn(str(socket), server.stdout.readline())  # ready
-                image = self.root / "random.img"
-                image.write_bytes(os.urandom(1 << 20))
-                back = self.root / "back.img"
-                run("nbdcopy", image, f"nbd+unix:///disk?socket={socket}")
-                run("nbdcopy", f"nbd+unix:///disk?socket={socket}", back)
-                self.assertEqual(back.read_bytes(), image.read_bytes())
-                run("nbdcopy", f"nbd+unix:///numbers?socket={socket}", back)
-                expected = b"".join(at.to_bytes(8, "big") for at in range(0, 1 << 20, 8))
-                self.assertEqual(back.read_bytes(), expected)
-            finally:
-                server.send_signal(signal.SIGTERM)
-            self.assertEqual(server.wait(60), 0)
+        image, back = self.root / "random.img", self.root / "back.img"
+        image.write_bytes(os.urandom(1 << 20))
+        with self.serving(file) as uri_of:
+            run("nbdcopy", image, uri_of("disk"))
+            run("nbdcopy", uri_of("disk"), back)
+            self.assertEqual(back.read_bytes(), image.read_bytes())
+            run("nbdcopy", uri_of("numbers"), back)
+        expected = b"".join(at.to_bytes(8, "big") for at in range(0, 1 << 20, 8))
+        self.assertEqual(back.read_bytes(), expected)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    main()
