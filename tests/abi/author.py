@@ -10,7 +10,7 @@ import sys
 import tempfile
 import unittest
 
-BUILD = pathlib.Path(sys.argv[1])
+BUILD = pathlib.Path(sys.argv[1]).resolve()
 SANITIZE = next((a.split("=", 1)[1] for a in sys.argv[2:] if a.startswith("--sanitize=")), "")
 # A module must be sanitized if the program that loads it is. Warnings are errors: what an author starts from has none.
 FLAGS = "-Wall -Wextra -Wpedantic -Wshadow -Werror" + (f" -fsanitize={SANITIZE}" if SANITIZE else "")

@@ -1,27 +1,24 @@
 #!/usr/bin/env python3
 """The SDK as an author meets it: installed in a folder of its own, used from outside the tree.
 
-usage: installed.py BUILD EXAMPLES [--sanitize=LIST]
+usage: installed.py BUILD [--sanitize=LIST]
 
-Installs BUILD to a temporary prefix, builds copies of the examples against it, and runs them: ashlar-check, the author's own
+Installs BUILD to a temporary prefix, builds the examples that lie there against it, and runs them: ashlar-check, the author's own
 test, and the installed program, which also has to find its own modules there."""
 import os
-import pathlib
+import re
+import shlex
 import shutil
-import sys
 
-from author import Author, main, run
-
-EXAMPLES = pathlib.Path(sys.argv[2])
+from author import BUILD, ENVIRONMENT, SANITIZE, Author, main, need, run
 
 
 class Installed(Author):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # A copy, so that nothing but the prefix can be found from there.
-        cls.examples = cls.root / "examples"
-        shutil.copytree(EXAMPLES, cls.examples, ignore=shutil.ignore_patterns("build*"))
+        cls.documents = cls.prefix / "share/doc/ashlar"
+        cls.examples = cls.documents / "examples"
         cls.ram = cls.build("01_plugin") / "ram.so"
         cls.invert = cls.build("02_filter") / "invert.so"
         cls.numbers = cls.build("04_plugin_in_c") / "numbers.so"
@@ -103,6 +100,78 @@ name = "numbers"
             run("nbdcopy", uri_of("numbers"), back)
         expected = b"".join(at.to_bytes(8, "big") for at in range(0, 1 << 20, 8))
         self.assertEqual(back.read_bytes(), expected)
+
+
+    def test_the_readme_leads_from_an_installation_to_a_served_disk(self):
+        text = (self.documents / "sdk/README.md").read_text()
+        steps = re.search(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1)
+        steps = steps.replace("/opt/ashlar", str(self.prefix)).replace("--install build ", f"--install {BUILD} ")
+        *steps, serve = steps.strip().splitlines()
+        folder = self.root / "readme"
+        folder.mkdir()
+        said = run("sh", "-euc", "\n".join(steps), cwd=folder)
+        self.assertIn("100% tests passed", said)
+        program, command, config = shlex.split(serve, comments=True)
+        self.assertEqual((program, command), ("ashlar", "serve"))
+        with self.serving(folder / config) as uri_of:
+            self.assertIn("export-size: 67108864", run("nbdinfo", uri_of("disk")))
+
+    def test_the_readme_names_all_headers(self):
+        text = (self.documents / "sdk/README.md").read_text()
+        headers = [file.name for file in (self.prefix / "include/ashlar").iterdir() if file.is_file()]
+        self.assertIn("abi.h", headers)
+        self.assertEqual([name for name in headers if not re.search(rf"\b{re.escape(name)}\b", text)], [])
+
+    def test_links_lead_somewhere(self):
+        pages = list(self.documents.rglob("*.md"))
+        self.assertTrue({"README.md", "sdk/README.md", "examples/README.md", "plugins/file/README.md"}
+                        <= {str(page.relative_to(self.documents)) for page in pages})
+        self.assertTrue((self.documents / "LICENSE").is_file())
+        dead = []
+        for page in pages:
+            for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+                target = (page.parent / link).resolve()
+                # What is of use only with the sources is not installed.
+                if target.relative_to(self.documents).parts[0] not in ("host", "tests", ".ci") and not target.exists():
+                    dead.append(f"{page}: {link}")
+        self.assertEqual(dead, [])
+
+    def keeps_and_exports(self, module):
+        self.keeps_its_promises(module, "size=1M")
+        self.assertEqual([line.split()[-1] for line in run("nm", "-D", "--defined-only", module).splitlines()], ["ashlar_entry"])
+
+    def test_a_module_is_built_with_make(self):
+        need("make", "pkg-config")
+        folder = shutil.copytree(self.examples / "01_plugin", self.root / "with-make")
+        run("make", "-C", folder, env={**ENVIRONMENT, "PKG_CONFIG_PATH": str(self.prefix / "lib/pkgconfig")})
+        self.keeps_and_exports(folder / "ram.so")
+
+    def test_a_module_is_built_with_meson(self):
+        need("meson", "pkg-config")
+        folder = shutil.copytree(self.examples / "01_plugin", self.root / "with-meson")
+        options = [f"-Db_sanitize={SANITIZE}", "-Db_lundef=false"] if SANITIZE else []
+        run("meson", "setup", "--pkg-config-path", self.prefix / "lib/pkgconfig", *options, folder / "build", folder)
+        run("meson", "compile", "-C", folder / "build")
+        self.keeps_and_exports(folder / "build/ram.so")
+
+    def test_a_module_is_optimised_unless_told_otherwise(self):
+        def flags(*options):
+            folder = self.root / f"flags{len(options)}"
+            run("cmake", "-S", self.examples / "01_plugin", "-B", folder, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *options, env={**ENVIRONMENT, "CXXFLAGS": ""})
+            return (folder / "compile_commands.json").read_text()
+
+        for flag in ("-O3", "-DNDEBUG", "-Wall", "-Wextra"):
+            self.assertIn(flag, flags())
+        self.assertNotIn("-O3", flags("-DCMAKE_BUILD_TYPE=Debug"))
+
+    def test_the_package_knows_its_version(self):
+        for asked, code in (("1.0", 0), ("1.1", 1), ("2.0", 1)):
+            folder = self.root / f"asks-{asked}"
+            folder.mkdir()
+            (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.25)\nproject(asks LANGUAGES NONE)\n"
+                                                   f"find_package(ashlar-sdk {asked} REQUIRED)\n")
+            run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", code=code)
 
 
 if __name__ == "__main__":
