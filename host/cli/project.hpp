@@ -1,4 +1,5 @@
-// A new module's project: what `ashlar new` writes for an author to start from. Its files are made of host/cli/templates.
+// A new module's project: what `ashlar new` writes for an author to start from. Its files are made of those in
+// host/cli/templates.
 #pragma once
 #include <filesystem>
 #include <string>
