@@ -59,6 +59,7 @@ int new_command(const CommandOptions& options, Streams streams);
 std::vector<std::filesystem::path> module_folders(const CommandOptions& options, const ServerConfig* config = nullptr);
 
 // What `serve` serves: the config, or the image when the name does not end in .toml, with the command line's overrides.
-Config config_to_serve(const CommandOptions& options);
+// Mistakes in the config are added to `mistakes`.
+Config config_to_serve(const CommandOptions& options, Mistakes& mistakes);
 
 }  // namespace ashlar::host
