@@ -39,7 +39,7 @@ class Reference(unittest.TestCase):
                            ("structashlar_1_1Geometry.html", "largest read or write in one request"),
                            ("structashlar__io.html", "in which order they take effect"),
                            ("structashlar__host.html", "one line, no newline"),
-                           ("abi_8h.html", "A module exports one symbol"),
+                           ("files.html", "the C boundary between ashlar and its modules"),
                            ("module_8hpp.html", "makes a class derived from Plugin or Filter into a module"),
                            ("index.html", "From an installed ashlar to a disk that is served")):
             self.assertIn(text, " ".join(pages[page].split()), page)
