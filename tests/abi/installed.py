@@ -136,6 +136,16 @@ name = "numbers"
             run("qemu-io", "-f", "raw", "-c", "read 0 1M", uri)
         self.assertEqual(image.read_bytes()[:1 << 20], (file.parent / "random.img").read_bytes())
 
+    def test_the_full_plugins_config_is_good(self):
+        folder = self.root / "far-config"
+        folder.mkdir()
+        shutil.copy(self.examples / "05_far_disk/far.toml", folder)
+        (folder / "build").symlink_to(self.far.parent)
+        run("truncate", "-s", "64M", folder / "far.img")
+        said = run(self.ashlar, "check", folder / "far.toml", env={**ENVIRONMENT, "FAR_TOKEN": "open sesame"})
+        self.assertIn("OK", said)
+        self.assertNotIn("sesame", said)
+
     def test_the_full_plugin_tells_the_place_of_a_mistake(self):
         for key, value, text in (("path", '"gone.img"', "gone.img: No such file or directory"),
                                  ("bad", '["1G"]', "1073741824 is past the end: the disk has 2097152 bytes"),
