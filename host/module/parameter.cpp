@@ -13,19 +13,14 @@
 namespace ashlar::host {
 namespace {
 
-const char* type_name(const ConfigValue& value) {
-  constexpr const char* names[] = {"a boolean", "an integer", "a float", "a string"};
-  return names[value.index()];
-}
-
 // The `T` in `value`; else an error with what is `wanted` and what to do.
 template <class T>
-const T& get(const ConfigValue& value, const char* wanted_and_hint) {
+const T& get(const TomlValue& value, const char* wanted_and_hint) {
   if (const T* found = std::get_if<T>(&value)) return *found;
   throw std::invalid_argument(std::string("found ") + type_name(value) + ", wanted " + wanted_and_hint);
 }
 
-const std::string& string(const ConfigValue& value) {
+const std::string& string(const TomlValue& value) {
   const auto& text = get<std::string>(value, "a string; write it in quotes");
   if (text.find('\0') != std::string::npos) throw std::invalid_argument("has a NUL character; take it out");
   return text;
@@ -37,19 +32,19 @@ std::int64_t in_range(const ashlar_param& row, std::int64_t number) {
   return number;
 }
 
-std::int64_t size(const ConfigValue& value) {
+std::int64_t size(const TomlValue& value) {
   if (const auto* bytes = std::get_if<std::int64_t>(&value)) return *bytes;
   return parse_size(get<std::string>(value, "a size; write bytes, or a string such as \"64K\""));
 }
 
-std::string path(const ConfigValue& value, const std::filesystem::path& folder) {
+std::string path(const TomlValue& value, const std::filesystem::path& folder) {
   const std::string& text = string(value);
   if (text.empty()) throw std::invalid_argument("is an empty path; name a file");
   // Not normalised: "link/../x" must mean to the kernel what it meant to the user.
   return (folder / text).string();
 }
 
-TypedValue choice(const ashlar_param& row, const ConfigValue& value) {
+TypedValue choice(const ashlar_param& row, const TomlValue& value) {
   const std::string& text = string(value);
   std::vector<std::string> choices;
   for (const char* const* c = row.choices; *c != nullptr; ++c) {
@@ -61,7 +56,7 @@ TypedValue choice(const ashlar_param& row, const ConfigValue& value) {
 
 }  // namespace
 
-TypedValue typed_value(const ashlar_param& row, const ConfigValue& value, const std::filesystem::path& folder) {
+TypedValue typed_value(const ashlar_param& row, const TomlValue& value, const std::filesystem::path& folder) {
   switch (row.type) {
     case ASHLAR_PARAM_STRING: return {0, string(value)};
     case ASHLAR_PARAM_PATH: return {0, path(value, folder)};
@@ -76,6 +71,7 @@ TypedValue typed_value(const ashlar_param& row, const ConfigValue& value, const 
 
 TypedValue default_value(const ashlar_param& row, const std::filesystem::path& folder) {
   const std::string text = row.default_text;
+  if (row.type == ASHLAR_PARAM_SECRET) return {0, text};
   if (row.type == ASHLAR_PARAM_BOOL && (text == "true" || text == "false"))
     return typed_value(row, text == "true", folder);
   if (row.type == ASHLAR_PARAM_INT) {
@@ -87,11 +83,24 @@ TypedValue default_value(const ashlar_param& row, const std::filesystem::path& f
 }
 
 const char* type_name(std::uint32_t type) {
-  constexpr const char* names[] = {"string", "path", "boolean", "integer", "size", "choice"};
+  constexpr const char* names[] = {"string", "path", "boolean", "integer", "size", "choice", "list", "secret"};
   return type < std::size(names) ? names[type] : "unknown";
 }
 
+std::string type_text(const ashlar_param& row) {
+  const std::string type = type_name(row.type);
+  return row.type == ASHLAR_PARAM_LIST ? type + " of " + type_name(row.item) : type;
+}
+
+ashlar_param item_row(const ashlar_param& row) {
+  ashlar_param item = row;
+  item.type = row.item;
+  item.item = 0;
+  return item;
+}
+
 std::string range_text(const ashlar_param& row) {
+  if (row.type == ASHLAR_PARAM_LIST) return range_text(item_row(row));
   if (row.type == ASHLAR_PARAM_CHOICE) {
     std::string all;
     for (const char* const* c = row.choices; *c != nullptr; ++c) all += (all.empty() ? "" : "|") + std::string(*c);

@@ -14,8 +14,19 @@ constexpr std::size_t most_choices = 256;
 
 bool is_text(const char* text) { return text != nullptr && *text != '\0'; }
 
+// The type of the value, or of each value of a list.
+std::uint32_t single_type(const ashlar_param& row) { return row.type == ASHLAR_PARAM_LIST ? row.item : row.type; }
+
+std::string fault_in_item(const ashlar_param& row) {
+  if (row.type != ASHLAR_PARAM_LIST)
+    return row.item == 0 ? "" : "has items of the type " + std::to_string(row.item) + ", but is no list";
+  if (row.item == ASHLAR_PARAM_LIST) return "is a list of lists";
+  if (row.item > ASHLAR_PARAM_SECRET) return "is a list of the unknown type " + std::to_string(row.item);
+  return row.default_text == nullptr ? "" : "is a list with a default";
+}
+
 std::string fault_in_choices(const ashlar_param& row) {
-  if (row.type != ASHLAR_PARAM_CHOICE) return row.choices == nullptr ? "" : "has choices, but is no choice";
+  if (single_type(row) != ASHLAR_PARAM_CHOICE) return row.choices == nullptr ? "" : "has choices, but is no choice";
   if (row.choices == nullptr || row.choices[0] == nullptr) return "is a choice without choices";
   std::set<std::string> seen;
   for (std::size_t i = 0; row.choices[i] != nullptr; ++i) {
@@ -26,9 +37,10 @@ std::string fault_in_choices(const ashlar_param& row) {
 }
 
 std::string fault_in_range(const ashlar_param& row) {
-  if (row.type != ASHLAR_PARAM_INT && row.type != ASHLAR_PARAM_SIZE) return {};
+  const std::uint32_t type = single_type(row);
+  if (type != ASHLAR_PARAM_INT && type != ASHLAR_PARAM_SIZE) return {};
   if (row.minimum > row.maximum) return "has a minimum above its maximum";
-  return row.type == ASHLAR_PARAM_SIZE && row.minimum < 0 ? "is a size with a minimum below 0" : "";
+  return type == ASHLAR_PARAM_SIZE && row.minimum < 0 ? "is a size with a minimum below 0" : "";
 }
 
 std::string fault_in_default(const ashlar_param& row) {
@@ -44,8 +56,8 @@ std::string fault_in_default(const ashlar_param& row) {
 
 std::string fault_in_row(const ashlar_param& row) {
   if (row.help == nullptr) return "has no help";
-  if (row.type > ASHLAR_PARAM_CHOICE) return "is of the unknown type " + std::to_string(row.type);
-  for (auto* check : {&fault_in_choices, &fault_in_range, &fault_in_default})
+  if (row.type > ASHLAR_PARAM_SECRET) return "is of the unknown type " + std::to_string(row.type);
+  for (auto* check : {&fault_in_item, &fault_in_choices, &fault_in_range, &fault_in_default})
     if (std::string fault = check(row); !fault.empty()) return fault;
   return {};
 }
