@@ -228,12 +228,11 @@ TEST_CASE("told to stop, the session carries out nothing that it has not begun, 
   const bool nowait = GENERATE(true, false);
   if (nowait) disk.plugin.geometry.flags = ASHLAR_NOWAIT;
   std::promise<void> inside, release;
+  const std::shared_future<void> released = release.get_future().share();
   std::atomic<int> begun{0};
   disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (begun++ == 0) {
-      inside.set_value();
-      release.get_future().wait();
-    }
+    if (begun++ == 0) inside.set_value();
+    released.wait();  // of all: else workers could have done with them before the session is told to stop
     return disk.serve(io);
   };
   disk.open();
