@@ -1,6 +1,7 @@
 // far: a disk whose storage is far away. Lesson five: parameters of each type, a thread of the layer's own, waiting
-// without blocking, giving up, errors, FUA and requests that must not wait.
+// without blocking, giving up, metrics, errors, FUA and requests that must not wait.
 #include <algorithm>
+#include <ashlar/metrics.hpp>
 #include <ashlar/plugin.hpp>
 #include <ashlar/wait.hpp>
 #include <chrono>
@@ -16,6 +17,7 @@ using namespace ashlar;
 namespace {
 
 constexpr std::uint64_t sector = 512;
+constexpr double seconds[] = {0.001, 0.01, 0.1, 1, 10};  // bounds of the histogram
 constexpr const char* orders[] = {"arrival", "offset", nullptr};
 
 // What the connections of an export share. Nothing lives in statics: two exports have two of these.
@@ -24,6 +26,8 @@ class FarLayer {
   explicit FarLayer(const Create& create)
       : host(create.host),
         wait(create.host),
+        hits(Metrics(create.host).counter("cache_hits", "reads that the cache answered")),
+        answers(Metrics(create.host).histogram("store_seconds", "how long the store took to answer", seconds)),
         latency(create.params.integer("latency")),
         write_through(create.params.boolean("write_through")),
         cache(create.params.size("cache")),
@@ -49,6 +53,8 @@ class FarLayer {
 
   const Host host;
   const Wait wait;
+  const Counter hits;
+  const Histogram answers;
   const std::chrono::milliseconds latency;
   const bool write_through;
   Cache cache;
@@ -99,7 +105,10 @@ class Far final : public Plugin {
 
   Status read(Io& io) noexcept override {
     if (layer_.is_bad(io)) return Status::io_error();
-    if (layer_.cache.read(io.offset(), io.buffer())) return Status::success();
+    if (layer_.cache.read(io.offset(), io.buffer())) {
+      layer_.hits.add();
+      return Status::success();
+    }
     // The host asks again without the flag.
     if (io.has(Flag::nowait)) return Status::would_block();
     const std::uint64_t version = layer_.cache.version();
@@ -151,9 +160,12 @@ class Far final : public Plugin {
       } asked{layer_.store, ticket};
       job.argument = &asked;
       job.done = [](void* a, int error) noexcept { static_cast<Asked*>(a)->ticket.done(error); };
+      const auto asked_at = Store::Clock::now();
       layer_.store.submit(job);
       ticket.on_cancel([](void* a) noexcept { static_cast<Asked*>(a)->store.cancel(a); }, &asked);
-      return Status{static_cast<std::int32_t>(ticket.wait())};
+      const Status s{static_cast<std::int32_t>(ticket.wait())};
+      layer_.answers.observe(std::chrono::duration<double>(Store::Clock::now() - asked_at).count());
+      return s;
     } catch (const std::bad_alloc&) {
       return Status{ENOMEM};
     }
