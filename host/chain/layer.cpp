@@ -9,6 +9,14 @@ std::string log_name(const ExportConfig& in, const ashlar_module& module) {
   return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
 }
 
+// Adds the absolute paths that `value` holds.
+void add_paths(const ashlar_value& value, std::vector<std::string>& paths) {
+  if (value.type == ASHLAR_PARAM_LIST)
+    for (std::int64_t i = 0; i < value.number; ++i) add_paths(*value.items[i], paths);
+  else if (value.type != ASHLAR_PARAM_SECRET && value.text != nullptr && *value.text == '/')
+    paths.emplace_back(value.text);
+}
+
 std::vector<std::string> with_one_line_each(std::vector<std::string> texts) {
   for (std::size_t i = 0, all = texts.size(); i < all; ++i) texts.push_back(one_line(texts[i]));
   return texts;
@@ -51,6 +59,7 @@ void Layer::create() {
   services_.verbs().close();
   if (status != 0) throw refused(status, refusal);
   created_ = true;
+  if (layer_.reserved != 0) throw at_fault("its layer has something in a field that is reserved");
 }
 
 OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
@@ -67,9 +76,7 @@ OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
 OpenError Layer::at_fault(const std::string& cause) const {
   OpenError::Facts facts{
       .who = who(name_), .cause = cause, .status = EIO, .paths = {}, .key = "type", .place = config_.place};
-  for (std::size_t i = 0; i < values_.size(); ++i)
-    if (const ashlar_value& value = *values_.data()[i]; value.type != ASHLAR_PARAM_SECRET)
-      if (value.text != nullptr && *value.text == '/') facts.paths.emplace_back(value.text);
+  for (std::size_t i = 0; i < values_.size(); ++i) add_paths(*values_.data()[i], facts.paths);
   return OpenError(std::move(facts));
 }
 

@@ -43,7 +43,7 @@ void check_functions(const ashlar_module& m) {
 void check_param(const ashlar_param& p) {
   const std::string who = std::string("parameter \"") + p.name + "\": ";
   require(p.struct_size >= sizeof(ashlar_param), who + "the row is too short");
-  require(p.type <= ASHLAR_PARAM_CHOICE, who + "type " + std::to_string(p.type));
+  require(p.type <= ASHLAR_PARAM_SECRET, who + "type " + std::to_string(p.type));
   require(one_line(p.help) && *p.help != '\0', who + "no help in one line");
   require(p.minimum <= p.maximum, who + "the range is empty");
   require((p.type == ASHLAR_PARAM_CHOICE) == (p.choices != nullptr), who + "choices and type do not go together");
