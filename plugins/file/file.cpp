@@ -12,13 +12,14 @@ class File final : public fileops::PathDevice {
   static constexpr auto params = fileops::path_params("the file or block device to serve", "false");
 
   struct Layer : PathDevice::Layer {
-    explicit Layer(const ashlar::Create& create)
-        : PathDevice::Layer(create, false), path(create.params.path("path")) {}
+    explicit Layer(const ashlar::Create& create) : PathDevice::Layer(create, false), path(create.params.path("path")) {}
     const std::string path;
   };
 
   static void probe(const ashlar::ProbeRequest& request) { fileops::probe(request, false); }
-  static void list_exports(Layer& layer, const ashlar::ExportsSink& sink) { ashlar::file::list_files(layer.path, sink); }
+  static void list_exports(Layer& layer, const ashlar::ExportsSink& sink) {
+    ashlar::file::list_files(layer.path, sink);
+  }
 
   File(Layer& layer, const ashlar::Open& open) : PathDevice(layer, open) {}
 };
