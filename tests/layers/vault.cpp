@@ -25,7 +25,7 @@ class Vault final : public Filter {
 
   Geometry describe() override {
     Geometry g = offer();
-    g.ops = Op::read | Op::write | Op::flush;
+    g.ops = Ops{Op::read} | Ops{Op::write} | Ops{Op::flush};
     g.read_only = false;
     return g;
   }
