@@ -87,6 +87,7 @@ TEST_CASE("a verb reads and writes the layers below, as far as they offer it") {
   CHECK(disk.bytes()[0] == std::byte{9});
   disk.geometry().flags = Flag::none;
   CHECK_THROWS_WITH(host.control().call_over(disk, "fill"), "not written");
+  disk.geometry().flags = Flag::promises;
   disk.geometry().ops = Ops{Op::read};
   CHECK_THROWS_WITH(host.control().call_over(disk, "fill"), "not written");
   CHECK(disk.count(Op::write) == 1);
