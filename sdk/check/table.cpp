@@ -46,7 +46,8 @@ void check_param(const ashlar_param& p) {
   require(p.type <= ASHLAR_PARAM_SECRET, who + "type " + std::to_string(p.type));
   require(one_line(p.help) && *p.help != '\0', who + "no help in one line");
   require(p.minimum <= p.maximum, who + "the range is empty");
-  require((p.type == ASHLAR_PARAM_CHOICE) == (p.choices != nullptr), who + "choices and type do not go together");
+  const std::uint32_t type = p.type == ASHLAR_PARAM_LIST ? p.item : p.type;
+  require((type == ASHLAR_PARAM_CHOICE) == (p.choices != nullptr), who + "choices and type do not go together");
   require(p.choices == nullptr || p.choices[0] != nullptr, who + "no choices");
   require(p.required == 0 || p.default_text == nullptr, who + "required, and has a default");
 }
