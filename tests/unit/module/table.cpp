@@ -80,7 +80,25 @@ TEST_CASE("faults of the parameter table") {
   CHECK(fault_after([](Table& t) { t.rows[1].name = "type"; }) ==
         "parameter \"type\" has the name of the key that names the module");
   CHECK(fault_after([](Table& t) { t.rows[1].help = nullptr; }) == "parameter \"size\" has no help");
-  CHECK(fault_after([](Table& t) { t.rows[1].type = 6; }) == "parameter \"size\" is of the unknown type 6");
+  CHECK(fault_after([](Table& t) { t.rows[1].type = 8; }) == "parameter \"size\" is of the unknown type 8");
+}
+
+TEST_CASE("faults of lists") {
+  const auto list_of = [](std::uint32_t item, const char* text = nullptr) {
+    return fault_after([=](Table& t) {
+      t.rows[0].type = ASHLAR_PARAM_LIST;
+      t.rows[0].item = item;
+      t.rows[0].default_text = text;
+    });
+  };
+  CHECK(list_of(ASHLAR_PARAM_SIZE).empty());
+  CHECK(list_of(ASHLAR_PARAM_SECRET).empty());
+  CHECK(list_of(ASHLAR_PARAM_LIST) == "parameter \"count\" is a list of lists");
+  CHECK(list_of(8) == "parameter \"count\" is a list of the unknown type 8");
+  CHECK(list_of(ASHLAR_PARAM_CHOICE) == "parameter \"count\" is a choice without choices");
+  CHECK(list_of(ASHLAR_PARAM_INT, "1") == "parameter \"count\" is a list with a default");
+  CHECK(fault_after([](Table& t) { t.rows[0].item = ASHLAR_PARAM_INT; }) ==
+        "parameter \"count\" has items of the type 3, but is no list");
 }
 
 TEST_CASE("faults of ranges and choices") {
@@ -99,13 +117,11 @@ TEST_CASE("faults of defaults") {
     return fault_after([=](Table& t) { t.rows[index].default_text = text; });
   };
   CHECK(with_default(0, "101") == "parameter \"count\" has a bad default: 101 is out of range; give 0..100");
-  CHECK(
-      with_default(0, "ten") ==
-      "parameter \"count\" has a bad default: found a string, wanted an integer; write a whole number, without quotes");
+  CHECK(with_default(0, "ten") == "parameter \"count\" has a bad default: \"ten\" is no integer; write a whole number");
   CHECK(with_default(0, "1 ") != "");
   CHECK(with_default(1, "1K") == "parameter \"size\" has a bad default: 1024 is out of range; give 0..100");
   CHECK(with_default(1, "1X") != "");
-  CHECK(with_default(2, "c") == "parameter \"mode\" has a bad default: \"c\" is not one of the choices; known: a, b");
+  CHECK(with_default(2, "c") == "parameter \"mode\" has a bad default: \"c\" is not one of the choices; give a|b");
   CHECK(with_default(3, "yes") != "");
   CHECK(fault_after([](Table& t) { t.rows[0].required = 1; }) == "parameter \"count\" is required, but has a default");
   CHECK(fault_after([](Table& t) {
