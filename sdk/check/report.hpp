@@ -1,0 +1,37 @@
+// Report: what became of each promise, as lines for people or as one JSON object.
+#pragma once
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "options.hpp"
+#include "runner.hpp"
+
+namespace ashlar::check {
+
+class Report {
+ public:
+  explicit Report(const Options& options) : options_(options) {}
+
+  // Before and after each check.
+  void begin(const char* name, const char* promise);
+  void end(const Outcome& outcome, double seconds);
+  // Behind the last.
+  void finish();
+  int broken_promises() const { return broken_; }
+  std::size_t size() const { return rows_.size(); }
+
+ private:
+  struct Row {
+    const char* name;
+    const char* promise;
+    Outcome outcome;
+    double seconds;
+  };
+
+  const Options& options_;
+  std::vector<Row> rows_;
+  int broken_ = 0;
+};
+
+}  // namespace ashlar::check
