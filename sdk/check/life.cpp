@@ -1,4 +1,5 @@
 // Layers and devices: their life, and what they say of themselves.
+#include <algorithm>
 #include <ashlar/rules/geometry.hpp>
 #include <cstring>
 
@@ -91,24 +92,24 @@ void use(Bench& bench, Device& device) {
     if (g.ops.has(op)) static_cast<void>(act(device, op, 0, n, g.flags & Flag::fua));
 }
 
-// Runs the cycle, and again: what grows twice by what each round would leave behind is left behind.
+// Runs the cycle again and again: what grows each time by what every round would leave behind is left behind.
 template <class Cycle>
 void must_leave_nothing(const char* per, Cycle cycle) {
-  constexpr std::size_t rounds = 24;
-  Left at[3];
-  for (int warm = 0; warm < 12; ++warm) cycle();
-  for (Left& left : at) {
-    left = Left::now();
-    if (&left == &at[2]) break;
+  constexpr std::size_t rounds = 10, times = 7;
+  for (int warm = 0; warm < 6; ++warm) cycle();
+  std::vector<Left> left{Left::now()};
+  while (left.size() <= times) {
     for (std::size_t i = 0; i < rounds; ++i) cycle();
+    left.push_back(Left::now());
   }
-  const std::string each = std::string(" stays behind for each ") + per;
   const auto grows = [&](std::size_t Left::*what, std::size_t by) {
-    return at[1].*what >= at[0].*what + rounds * by && at[2].*what >= at[1].*what + rounds * by;
+    const auto too_little = [&](const Left& a, const Left& b) { return b.*what < a.*what + rounds * by; };
+    return std::adjacent_find(left.begin(), left.end(), too_little) == left.end();
   };
+  const std::string each = std::string(" stays behind for each ") + per;
   require(!grows(&Left::descriptors, 1), "a descriptor" + each);
   if (grows(&Left::threads, 1))
-    require(Left::threads_settled(at[0].threads + rounds) < at[0].threads + rounds, "a thread" + each);
+    require(Left::threads_settled(left[0].threads + rounds) < left[0].threads + rounds, "a thread" + each);
   require(!grows(&Left::allocated, 16), "memory" + each);
   require(!grows(&Left::mapped, 4096), "mapped memory" + each);
 }
