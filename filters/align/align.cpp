@@ -18,15 +18,15 @@ namespace {
 
 constexpr const char* policies[] = {"rmw", "error", nullptr};
 
-// Throws std::invalid_argument when blocks of `block` bytes cannot stand on the layer below.
+// Throws BadParameter when blocks of `block` bytes cannot stand on the layer below.
 void check_block(std::uint64_t block, const Geometry& below) {
   const std::string ours = "block_size = " + std::to_string(block);
   if (below.minimum > block)
-    throw std::invalid_argument(ours + " is less than the " + std::to_string(below.minimum) +
-                                " byte blocks of the layer below");
+    throw BadParameter("block_size",
+                       ours + " is less than the " + std::to_string(below.minimum) + " byte blocks of the layer below");
   if (below.maximum != 0 && below.maximum < block)
-    throw std::invalid_argument(ours + " is more than the " + std::to_string(below.maximum) +
-                                " bytes that the layer below takes in one request");
+    throw BadParameter("block_size", ours + " is more than the " + std::to_string(below.maximum) +
+                                         " bytes that the layer below takes in one request");
 }
 
 }  // namespace
@@ -36,9 +36,10 @@ class Align final : public Filter {
   struct Layer {
     explicit Layer(const Create& create)
         : block(static_cast<std::uint32_t>(create.params.size("block_size"))),
-          rmw(create.params.choice("policy") == "rmw") {
+          rmw(create.params.choice("policy") == "rmw"),
+          lock(Wait(create.host)) {
       if (!std::has_single_bit(block))
-        throw std::invalid_argument("block_size = " + std::to_string(block) + " is not a power of two");
+        throw BadParameter("block_size", "block_size = " + std::to_string(block) + " is not a power of two");
     }
     const std::uint32_t block;
     const bool rmw;
@@ -72,6 +73,7 @@ class Align final : public Filter {
   Status patch(const Io& io, Range part, const std::byte* from, Flags flags, Bounce& bounce) noexcept;
   Status write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
   Status zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept;
+  Status extents_below(const Io& io, std::uint64_t at, std::uint64_t end, BlockExtents& blocks) noexcept;
   Status barrier(const Io& io, const Durable& durable) noexcept {
     return durable.flush_after ? next(Io(io, Op::flush, 0, 0)) : Status::success();
   }
@@ -107,7 +109,7 @@ Status Align::aligned(Io& io) noexcept {
   if (!layer_.rmw || !Ops::writing().has(io.op())) return hand_on(io);
   if (!io.has(Flag::nowait)) {
     const RangeLock::Hold hold(layer_.lock, io.offset(), io.end(), RangeLock::Mode::shared);
-    return next(io);
+    return hold.held() ? next(io) : Status{ENOMEM};
   }
   const RangeLock::Hold hold(layer_.lock, io.offset(), io.end(), RangeLock::Mode::shared, std::try_to_lock);
   return hold.held() ? next(io) : Status::would_block();
@@ -148,6 +150,7 @@ Status Align::write(Io& io) noexcept {
 Status Align::write_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept {
   const Range touched = blocks_.outer(range(io));
   const RangeLock::Hold hold(layer_.lock, touched.begin, touched.end, RangeLock::Mode::exclusive);
+  if (!hold.held()) return Status{ENOMEM};
   Bounce bounce(blocks_.block);
   for (const Range part : {parts.head, parts.middle, parts.tail}) {
     if (part.empty()) continue;
@@ -193,6 +196,7 @@ Status Align::zero(Io& io) noexcept {
 Status Align::zero_parts(const Io& io, const Blocks::Parts& parts, Flags flags) noexcept {
   const Range touched = blocks_.outer(range(io));
   const RangeLock::Hold hold(layer_.lock, touched.begin, touched.end, RangeLock::Mode::exclusive);
+  if (!hold.held()) return Status{ENOMEM};
   if (!parts.middle.empty()) {
     const Flags keep = (io.flags() & Flag::may_trim) | flags;
     const Status s = next(Io(io, Op::zero, parts.middle.begin, parts.middle.length(), keep));
@@ -212,15 +216,32 @@ Status Align::cache(Io& io) noexcept {
   return next(Io(io, Op::cache, whole.begin, whole.length(), io.flags()));
 }
 
+// Asks the layer below for the extents from `at`, which is where `blocks` goes on, to `end`.
+Status Align::extents_below(const Io& io, std::uint64_t at, std::uint64_t end, BlockExtents& blocks) noexcept {
+  const std::uint64_t begin = at / below().minimum * below().minimum;
+  std::uint64_t known = at - begin;  // bytes that it was asked for only because its blocks are so large
+  ExtentSink sink([&](std::uint64_t bytes, ExtentState state) {
+    const std::uint64_t skipped = std::min(bytes, known);
+    known -= skipped;
+    return bytes == skipped || blocks.add(bytes - skipped, state);
+  });
+  Io wide(io, Op::extents, begin, end - begin, io.flags().without(Flag::req_one));
+  wide.set_sink(&sink);
+  return next(wide);
+}
+
 Status Align::extents(Io& io) noexcept {
   const Range whole = blocks_.outer(range(io));
   if (below().minimum == layer_.block && whole == range(io)) return next(io);
   // The first extent below may be less than a block, so "only the first" is kept here and not passed on.
   BlockExtents blocks(blocks_, io.offset(), *io.sink(), io.has(Flag::req_one));
-  ExtentSink sink([&](std::uint64_t bytes, ExtentState state) { return blocks.add(bytes, state); });
-  Io wide(io, Op::extents, whole.begin, whole.length(), io.flags().without(Flag::req_one));
-  wide.set_sink(&sink);
-  const Status s = next(wide);
+  Status s = extents_below(io, whole.begin, whole.end, blocks);
+  // The layer below may stop early, even within the first block: then it is asked on from there.
+  for (std::uint64_t last = whole.begin;
+       s.ok() && !blocks.answered() && blocks.at() > last && blocks.at() < whole.end;) {
+    last = blocks.at();
+    s = extents_below(io, last, whole.end, blocks);
+  }
   if (s.ok()) blocks.finish();
   return s;
 }

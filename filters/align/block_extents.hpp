@@ -37,7 +37,11 @@ class BlockExtents {
     return more_ && at_ != blocks_.size;
   }
 
-  // When the layer below has said all it has: if that is less than a block, the client still gets something.
+  // Where the next extent is to start.
+  std::uint64_t at() const { return at_; }
+  // Whether the client has been told something, so that no more need be asked.
+  bool answered() const { return given_; }
+  // When the layer below has nothing more to say: if that is less than a block, the client still gets something.
   void finish() {
     if (more_ && !given_ && at_ % blocks_.block != 0) give(at_, partial_);
   }

@@ -1,8 +1,9 @@
 // RangeLock: who may change which bytes of an export at the same time.
 #pragma once
-#include <condition_variable>
+#include <ashlar/wait.hpp>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
 // Holders of overlapping ranges run together if both are shared, else one after the other, in the order of their
 // coming, so that nobody starves. Ranges that do not overlap never wait for each other. The nodes live on their
@@ -11,10 +12,12 @@ class RangeLock {
  public:
   enum class Mode { shared, exclusive };
 
+  explicit RangeLock(const ashlar::Wait& wait) : wait_(wait) {}
+
   // Holds [begin, end) until it goes out of scope.
   class Hold {
    public:
-    // Waits.
+    // Waits, unless there is no memory left to do so: see held().
     Hold(RangeLock& lock, std::uint64_t begin, std::uint64_t end, Mode mode);
     // Does not wait: see held().
     Hold(RangeLock& lock, std::uint64_t begin, std::uint64_t end, Mode mode, std::try_to_lock_t);
@@ -35,13 +38,14 @@ class RangeLock {
     unsigned in_the_way_ = 0;  // those that came before and conflict
     Hold* before_ = nullptr;
     Hold* behind_ = nullptr;
-    std::condition_variable ready_;
+    std::optional<ashlar::Wait::Ticket> ready_;  // done when nobody is in the way any more; if somebody was
   };
 
  private:
   unsigned count_in_the_way(const Hold& of) const;
   void append(Hold& hold);
 
+  const ashlar::Wait wait_;
   std::mutex mutex_;  // never held while a request runs
   Hold* first_ = nullptr;
   Hold* last_ = nullptr;

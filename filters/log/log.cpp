@@ -56,6 +56,16 @@ class ResultText {
   const char* text_;
 };
 
+// " client=192.0.2.1:4711", " client=unix:pid=1,uid=0"; empty on trial.
+std::string client_text(const Open& open) {
+  if (!open.client) return {};
+  if (!open.client->address().empty()) return " client=" + std::string(open.client->address());
+  std::string text = " client=unix";
+  if (const auto pid = open.client->pid()) text += ":pid=" + std::to_string(*pid);
+  if (const auto uid = open.client->uid()) text += ",uid=" + std::to_string(*uid);
+  return text;
+}
+
 Level level_named(std::string_view name) {
   if (name == "trace") return Level::trace;
   if (name == "debug") return Level::debug;
@@ -69,16 +79,27 @@ Level level_named(std::string_view name) {
 class Log final : public Filter {
  public:
   struct Layer {
-    explicit Layer(const Create& create) : host(create.host), level(level_named(create.params.choice("level"))) {}
+    explicit Layer(const Create& create)
+        : host(create.host),
+          level(level_named(create.params.choice("level"))),
+          replies(create.params.boolean("replies")) {}
     const Host host;
     const Level level;
+    const bool replies;
     std::atomic<std::uint64_t> opened{0};  // numbers the connections
   };
   static constexpr const char* levels[] = {"trace", "debug", "info", "warn", "error", nullptr};
-  static constexpr Param params[] = {Param::choice("level", levels, "the level of the lines").or_else("info")};
+  static constexpr Param params[] = {
+      Param::choice("level", levels, "the level of the lines").or_else("info"),
+      Param::boolean("replies", "one line more for each request, when its reply has left").or_else("false"),
+  };
 
   Log(Layer& layer, const Open& open)
-      : Filter(open), layer_(layer), export_name_(open.export_name), number_(++layer.opened) {}
+      : Filter(open),
+        layer_(layer),
+        export_name_(open.export_name),
+        client_(client_text(open)),
+        number_(++layer.opened) {}
 
   ~Log() override {
     layer_.host.log(layer_.level,
@@ -90,9 +111,13 @@ class Log final : public Filter {
   Geometry describe() override {
     const Geometry g = offer(Flag::shortcuts);  // nothing is changed, so everything can be passed on
     layer_.host.log(layer_.level,
-                    "#%" PRIu64 " open export=\"%s\" size=%" PRIu64 " blocks=%" PRIu32 "/%" PRIu32 "/%" PRIu32, number_,
-                    export_name_.c_str(), g.size, g.minimum, g.preferred, g.maximum);
+                    "#%" PRIu64 " open export=\"%s\" size=%" PRIu64 " blocks=%" PRIu32 "/%" PRIu32 "/%" PRIu32 "%s",
+                    number_, export_name_.c_str(), g.size, g.minimum, g.preferred, g.maximum, client_.c_str());
     return g;
+  }
+
+  const void* extension(const char* id) noexcept override {
+    return layer_.replies && std::string_view(id) == ASHLAR_REPLIED_ID ? &replied_ : nullptr;
   }
 
   Status process(Io& io) noexcept override {
@@ -103,15 +128,17 @@ class Log final : public Filter {
  private:
   Status logged(Io& io) noexcept {
     using namespace std::chrono;
+    const Io asked = io;  // whatever a layer below makes of it
     const auto start = steady_clock::now();
     const Status s = next(io);
     // The same request will come again, without nowait.
-    if (s == Status::would_block() && io.has(Flag::nowait)) return s;
+    if (s == Status::would_block() && asked.has(Flag::nowait)) return s;
     const auto us = duration_cast<microseconds>(steady_clock::now() - start).count();
-    count(io, s);
-    layer_.host.log(layer_.level, "#%" PRIu64 " %s offset=%" PRIu64 " length=%" PRIu64 " flags=%s result=%s us=%lld",
-                    number_, name(io.op()), io.offset(), io.length(), FlagText(io.flags()).c_str(),
-                    ResultText(s).c_str(), static_cast<long long>(us));
+    count(asked, s);
+    const std::string id = layer_.replies ? " id=" + std::to_string(asked.id()) : std::string();
+    layer_.host.log(layer_.level, "#%" PRIu64 " %s offset=%" PRIu64 " length=%" PRIu64 " flags=%s result=%s us=%lld%s",
+                    number_, name(asked.op()), asked.offset(), asked.length(), FlagText(asked.flags()).c_str(),
+                    ResultText(s).c_str(), static_cast<long long>(us), id.c_str());
     return s;
   }
 
@@ -122,8 +149,16 @@ class Log final : public Filter {
     else if (io.op() == Op::write) written_.fetch_add(io.length(), std::memory_order_relaxed);
   }
 
+  static void replied(void* self, std::uint64_t id, std::int32_t status) noexcept {
+    const Log& log = *static_cast<const Log*>(self);
+    log.layer_.host.log(log.layer_.level, "#%" PRIu64 " replied id=%" PRIu64 " result=%s", log.number_, id,
+                        ResultText(Status{status}).c_str());
+  }
+
   Layer& layer_;
   const std::string export_name_;
+  const std::string client_;
+  const ashlar_replied replied_{sizeof(ashlar_replied), 0, this, &Log::replied};
   const std::uint64_t number_;
   std::atomic<std::uint64_t> requests_{0}, failed_{0}, read_{0}, written_{0};  // of logged requests; bytes
 };

@@ -14,21 +14,21 @@ struct Window {
   std::uint64_t size;
 };
 
-// The window within the layer below. Throws std::invalid_argument when it does not fit.
+// The window within the layer below. Throws BadParameter when it does not fit.
 Window window_within(const Params& params, const Geometry& below) {
   const std::uint64_t offset = params.size("offset");
   const std::string has = "the layer below has " + std::to_string(below.size) + " bytes";
   if (offset > below.size)
-    throw std::invalid_argument("offset = " + std::to_string(offset) + " is past the end: " + has);
+    throw BadParameter("offset", "offset = " + std::to_string(offset) + " is past the end: " + has);
   const std::uint64_t size = params.has("size") ? params.size("size") : below.size - offset;
   if (size > below.size - offset)
-    throw std::invalid_argument("offset = " + std::to_string(offset) + " and size = " + std::to_string(size) +
-                                " reach past the end: " + has);
+    throw BadParameter("size", "offset = " + std::to_string(offset) + " and size = " + std::to_string(size) +
+                                   " reach past the end: " + has);
   const auto must_align = [&](const char* what, std::uint64_t value) {
     if (value % below.minimum != 0)
-      throw std::invalid_argument(std::string(what) + " = " + std::to_string(value) + " is not a multiple of the " +
-                                  std::to_string(below.minimum) +
-                                  " byte blocks of the layer below; put the filter align between the two");
+      throw BadParameter(what, std::string(what) + " = " + std::to_string(value) + " is not a multiple of the " +
+                                   std::to_string(below.minimum) +
+                                   " byte blocks of the layer below; put the filter align between the two");
   };
   must_align("offset", offset);
   if (offset + size != below.size) must_align("size", size);

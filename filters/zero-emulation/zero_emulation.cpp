@@ -61,12 +61,13 @@ class ZeroEmulation final : public Filter {
   }
 
   Status zero(Io& io) noexcept override {
+    const Io asked = io;  // whatever the layer below makes of it
     const Status s = next(io);
     if (s != Status::not_supported() || !below().ops.has(Op::write)) return s;
-    if (io.has(Flag::fast)) return s;
-    if (io.has(Flag::nowait))
+    if (asked.has(Flag::fast)) return s;
+    if (asked.has(Flag::nowait))
       return Status::would_block();  // several writes: the second could block when the first is done
-    return write_zeroes(io);
+    return write_zeroes(asked);
   }
 
  private:

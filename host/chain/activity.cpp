@@ -102,16 +102,19 @@ std::string describe(const Activity::UnderWay& call) {
   return text + ": under way for " + (call.at_least ? "at least " : "") + seconds + " s";
 }
 
-Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length)
+Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length,
+               Clock::time_point since, Cancellation* cancellation)
     : note_(activity.note()), before_(note_.read()), outermost_(!note_.inside()) {
   note_.write({&layer, call, offset, length});
   if (!outermost_) return;
-  note_.since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+  note_.cancellation_ = cancellation;
+  note_.since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
   note_.turn();
 }
 
 Inside::~Inside() {
   if (outermost_) {
+    note_.cancellation_ = nullptr;
     note_.turn();
     note_.since_.store(0, std::memory_order_relaxed);
   } else {

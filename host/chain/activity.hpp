@@ -33,6 +33,7 @@ class Stopped : public std::runtime_error {
 };
 
 class Activity;
+class Cancellation;
 
 // What one thread does inside modules. Written by that thread alone; read by Activity at any time, so that everything
 // in it is atomic. While a thread is inside, it has one call under way at a time, in the layer that the call has
@@ -51,6 +52,8 @@ class Note {
   }
   // It is done.
   void leave() { turn(); }
+  // What may cancel the call that may block; null: nothing. [the note's thread]
+  Cancellation* cancellation() const { return cancellation_; }
 
  private:
   friend class Activity;
@@ -79,6 +82,8 @@ class Note {
   std::atomic<std::uint64_t> offset_{0}, length_{0};
   std::atomic<std::uint64_t> turns_{0};  // into modules and out of them: odd while the thread is inside
   std::atomic<std::chrono::steady_clock::rep> since_{0};  // when it went in; 0: it is not known
+
+  Cancellation* cancellation_ = nullptr;
 
   // The activity's.
   Activity* activity_ = nullptr;
@@ -135,12 +140,19 @@ class Activity : public std::enable_shared_from_this<Activity> {
 // `call` as a line of the log: export "disk": filter "log": read, offset 0, length 4096: under way for 4.5 s
 std::string describe(const Activity::UnderWay& call);
 
-// While it lives, the calling thread is inside a layer, in a call that may block. May stand within another one.
+// While it lives, the calling thread is inside a layer, in a call that may block. May stand within another one, whose
+// cancellation it has then.
 class Inside {
  public:
-  Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0);
-  Inside(Activity& activity, const LayerName& layer, const ashlar_io& io)
-      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length) {}
+  using Clock = std::chrono::steady_clock;
+
+  Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0,
+         Clock::time_point since = Clock::now(), Cancellation* cancellation = nullptr);
+  Inside(Activity& activity, const LayerName& layer, const ashlar_io& io, Cancellation* cancellation = nullptr)
+      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length, Clock::now(), cancellation) {}
+  // A step in a layer's life that `cancellation` may cancel.
+  Inside(Activity& activity, const LayerName& layer, Call call, Cancellation* cancellation)
+      : Inside(activity, layer, call, 0, 0, Clock::now(), cancellation) {}
   ~Inside();
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;

@@ -1,96 +1,106 @@
 #include "chain/chain.hpp"
 
 #include <cerrno>
+#include <cstdio>
 #include <mutex>
 
-#include "chain/error_text.hpp"
 #include "chain/export.hpp"
-#include "chain/geometry_check.hpp"
 
 namespace ashlar::host {
 namespace {
 
-const void* no_extension(void*, const char*) noexcept { return nullptr; }
+// Stands where layers could not be opened anew.
+constexpr ashlar_device dead{.struct_size = sizeof(ashlar_device),
+                             .reserved = 0,
+                             .self = nullptr,
+                             .describe = [](void*, ashlar_geometry*, ashlar_error*) noexcept { return EIO; },
+                             .process = [](void*, ashlar_io*) noexcept { return EIO; },
+                             .close = [](void*) noexcept {},
+                             .extension = nullptr};
 
 }  // namespace
 
-Chain::Chain(const Export& of, Layers& layers)
-    : export_(of), layers_(layers), serial_(layers.serial), activity_(of.activity()) {}
+Chain::Chain(const Export& of, Layers& layers, const ForClient* client)
+    : export_(of),
+      layers_(layers),
+      serial_(layers.serial),
+      activity_(of.activity()),
+      client_(client),
+      cancellation_(client != nullptr ? &client->cancellation : nullptr) {}
 
 void Chain::open_on_top(const Layer& layer, bool read_only) {
   activity_.check();
-  auto opened = std::make_unique<Opened>(layer);
-  Opened* below = opened_.empty() ? nullptr : opened_.back().get();
-  if (below != nullptr) below->joint.emplace(below->device, below->layer.name(), activity_);
-  opened->how = {.struct_size = sizeof(ashlar_open),
-                 .read_only = read_only ? 1u : 0u,
-                 .export_name = export_.name().c_str(),
-                 .next = below != nullptr ? &below->joint->device() : nullptr,
-                 .below = below != nullptr ? &below->geometry : nullptr,
-                 .client = nullptr,
-                 .self = nullptr,
-                 .extension = &no_extension};
-  opened->device.struct_size = sizeof(ashlar_device);
-
-  const auto fault = [&layer](const std::string& text) { return layer.at_fault(text); };
-  opened_.reserve(opened_.size() + 1);  // what is open must not be lost for want of memory
-  {
-    ErrorText refusal;
-    const Inside inside(activity_, layer.name(), Call::open);
-    if (const std::int32_t status =
-            layer.library().module().open(layer.instance(), &opened->how, &opened->device, refusal.receiver()))
-      throw layer.refused(status, refusal);
-  }
-  const ashlar_device& device = opened->device;
-  if (device.close == nullptr) throw fault("its device lacks close");
-  opened_.push_back(std::move(opened));  // from here on the destructor closes it
-  if (device.process == nullptr) throw fault("its device lacks process");
-  if (device.describe == nullptr) throw fault("its device lacks describe");
-
-  ashlar_geometry& g = opened_.back()->geometry;
-  g.struct_size = sizeof(ashlar_geometry);
-  ErrorText complaint;
-  const Inside inside(activity_, layer.name(), Call::describe);
-  if (const std::int32_t status = device.describe(device.self, &g, complaint.receiver()))
-    throw layer.refused(status, complaint);
-  g.struct_size = sizeof(ashlar_geometry);  // for the layer above, whatever this one has made of it
-  g.ops &= ASHLAR_OPS_KNOWN;
-  g.flags &= ASHLAR_FLAGS_KNOWN;
-  if (const std::string broken = geometry_fault(g); !broken.empty()) throw fault(broken);
+  Opened* const below = opened_.empty() ? nullptr : opened_.back().get();
+  opened_.push_back(
+      std::make_unique<Opened>(layer, *this, opened_.size(), below, read_only, export_.name().c_str(), client_));
+  opened_.back()->open();
 }
 
 void Chain::finish(bool read_only) {
-  top_ = opened_.back()->device;
-  top_name_ = &opened_.back()->layer.name();
-  geometry_ = from_abi(opened_.back()->geometry);
+  const Opened& top = *opened_.back();
+  top_ = top.device();
+  top_name_ = &top.layer().name();
+  geometry_ = from_abi(top.geometry());
   geometry_.read_only = geometry_.read_only || read_only;
   if (geometry_.read_only || !geometry_.ops.has(Op::write)) {
     geometry_.read_only = true;
     geometry_.ops = geometry_.ops.without(Ops::writing());
   }
+  // What a layer has lent is read without its knowledge, and gone when it is opened anew.
+  for (const auto& opened : opened_)
+    if (opened->joint().is_exchangeable()) geometry_.flags = geometry_.flags.without(Flag::lending);
+  for (const auto& opened : opened_) wants_replies_ = wants_replies_ || opened->extension(ASHLAR_REPLIED_ID) != nullptr;
 }
 
 Chain::~Chain() {
   std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
   if (serial_) alone.lock();
-  while (!opened_.empty()) {
-    {
-      const Opened& top = *opened_.back();
-      const Inside inside(activity_, top.layer.name(), Call::close);
-      top.device.close(top.device.self);
-    }
-    opened_.pop_back();
-  }
+  while (!opened_.empty()) opened_.pop_back();
 }
 
 std::vector<Geometry> Chain::geometries() const {
   std::vector<Geometry> all;
-  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) all.push_back(from_abi((*opened)->geometry));
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened)
+    all.push_back(from_abi((*opened)->geometry()));
   return all;
 }
 
-Inside Chain::reading_lent(std::uint64_t offset, std::uint64_t length) {
-  return {activity_, opened_.front()->layer.name(), static_cast<Call>(ASHLAR_OP_READ), offset, length};
+Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
+  return {activity_, opened_.front()->layer().name(), static_cast<Call>(ASHLAR_OP_READ), 0, 0, since};
+}
+
+void Chain::replied(std::uint64_t id, std::int32_t status) {
+  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
+  if (serial_) alone.lock();
+  const std::shared_lock<std::shared_mutex> as_they_are(exchange_);
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened)
+    if (const auto* told = static_cast<const ashlar_replied*>((*opened)->extension(ASHLAR_REPLIED_ID)))
+      told->replied(told->self, id, status);
+}
+
+// Closes the layers below the one at `above`, opens them anew, and has those above see the new ones. When that fails,
+// some may be open: they are closed by the next attempt, or with the chain.
+std::int32_t Chain::reopen_below(std::size_t above, ashlar_error* error) noexcept {
+  const std::unique_lock<std::shared_mutex> alone(exchange_);
+  opened_[above - 1]->joint().set_below(dead);
+  const auto failed = [error](std::int32_t status, const char* why) {
+    if (error != nullptr && error->capacity != 0) std::snprintf(error->text, error->capacity, "%s", why);
+    return status;
+  };
+  try {
+    for (std::size_t i = above; i != 0; --i) opened_[i - 1]->close();
+    for (std::size_t i = 0; i != above; ++i) {
+      activity_.check();
+      opened_[i]->open();
+      if (i + 1 != above) opened_[i]->joint().set_below(opened_[i]->device());
+    }
+  } catch (const OpenError& e) {
+    return failed(e.facts().status, e.what());
+  } catch (const std::exception& e) {
+    return failed(EIO, e.what());
+  }
+  opened_[above - 1]->joint().set_below(opened_[above - 1]->device());
+  return 0;
 }
 
 int Chain::process_serial(ashlar_io& io) {

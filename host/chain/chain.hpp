@@ -2,11 +2,13 @@
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <memory>
-#include <optional>
+#include <shared_mutex>
 #include <vector>
 
 #include "chain/activity.hpp"
+#include "chain/for_client.hpp"
 #include "chain/joint.hpp"
+#include "chain/opened.hpp"
 
 namespace ashlar::host {
 
@@ -17,7 +19,8 @@ struct Layers;
 // Owned by one connection; the export outlives it.
 class Chain {
  public:
-  Chain(const Export& of, Layers& layers);
+  // `client`: null: opened on trial.
+  Chain(const Export& of, Layers& layers, const ForClient* client = nullptr);
   ~Chain();  // closes from the top down
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
@@ -31,24 +34,23 @@ class Chain {
   // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is
   // serial]
   int process(ashlar_io& io) { return serial_ ? process_serial(io) : call(io); }
-  // While it lives, the calling thread counts as inside the plugin: to stand around reading what a read has lent. [any
-  // thread]
-  Inside reading_lent(std::uint64_t offset, std::uint64_t length);
+  // While it lives, the calling thread counts as inside the plugin, since `since`: to stand around a wait for bytes
+  // that reads have lent. [any thread]
+  Inside waiting_for_lent(std::chrono::steady_clock::time_point since);
+
+  // Whether a layer wants to be told of replies.
+  bool wants_replies() const { return wants_replies_; }
+  // Tells the layers that want it, from the top down. (abi.h, ASHLAR_REPLIED_ID) [any thread]
+  void replied(std::uint64_t id, std::int32_t status);
 
  private:
   friend class Export;
-  struct Opened {
-    explicit Opened(const Layer& of) : layer(of) {}
-    const Layer& layer;
-    ashlar_device device{};
-    ashlar_geometry geometry{};
-    ashlar_open how{};
-    std::optional<Joint> joint;  // for the layer above
-  };
-  // `read_only`: the export will not be written to. Throws OpenError, Stopped; what was opened before stays open until
+  friend class Opened;
+  // `read_only`: the layer will not be written to. Throws OpenError, Stopped; what was opened before stays open until
   // the destructor.
   void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
+  std::int32_t reopen_below(std::size_t above, ashlar_error* error) noexcept;
   int process_serial(ashlar_io& io);
   int call(ashlar_io& io);
 
@@ -56,7 +58,11 @@ class Chain {
   Layers& layers_;
   const bool serial_;
   Activity& activity_;
+  const ForClient* const client_;
+  Cancellation* const cancellation_;
   std::vector<std::unique_ptr<Opened>> opened_;  // bottom first
+  std::shared_mutex exchange_;                   // alone: layers are being opened anew
+  bool wants_replies_ = false;
   ashlar_device top_{};
   const LayerName* top_name_ = nullptr;
   Geometry geometry_;
@@ -64,7 +70,7 @@ class Chain {
 
 inline int Chain::call(ashlar_io& io) {
   if ((io.flags & ASHLAR_NOWAIT) == 0) {
-    const Inside inside(activity_, *top_name_, io);
+    const Inside inside(activity_, *top_name_, io, cancellation_);
     return top_.process(top_.self, &io);
   }
   Note& note = activity_.note();

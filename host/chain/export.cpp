@@ -117,7 +117,7 @@ std::string Export::advice(const OpenError& refused, Layers& layers) {
          " to serve it without writing";
 }
 
-std::unique_ptr<Chain> Export::open() { return open(made(), read_only()); }
+std::unique_ptr<Chain> Export::open(const ForClient* client) { return open(made(), read_only(), client); }
 
 Layers& Export::made() {
   const std::lock_guard lock(make_mutex_);
@@ -133,9 +133,9 @@ Layers& Export::made() {
   return *layers_;
 }
 
-std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only) {
+std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client) {
   auto chain =
-      std::make_unique<Chain>(*this, layers);  // before the lock, which its destructor takes when a layer fails
+      std::make_unique<Chain>(*this, layers, client);  // before the lock, which its destructor takes when a layer fails
   std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
   if (layers.serial) alone.lock();
   for (auto layer = layers.all.rbegin(); layer != layers.all.rend(); ++layer) chain->open_on_top(**layer, read_only);

@@ -16,6 +16,7 @@
 namespace ashlar::host {
 
 class Chain;
+struct ForClient;
 
 class Export {
  public:
@@ -40,8 +41,9 @@ class Export {
     for (const auto& layer : layers()) layer->tell_repeats();
   }
 
-  // Opens all layers, bottom up. Throws OpenError, Stopped. [any thread]
-  std::unique_ptr<Chain> open();
+  // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. Throws OpenError, Stopped. [any
+  // thread]
+  std::unique_ptr<Chain> open(const ForClient* client = nullptr);
 
  private:
   const ExportConfig& own() const { return config_.exports.front(); }
@@ -49,7 +51,7 @@ class Export {
   std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
   std::unique_ptr<Layers> make();
   Layers& made();
-  std::unique_ptr<Chain> open(Layers& layers, bool read_only);
+  std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr);
   void add_zero_emulation(Layers& layers);
   std::string advice(const OpenError& refused, Layers& layers);
 

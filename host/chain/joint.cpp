@@ -1,5 +1,7 @@
 #include "chain/joint.hpp"
 
+#include <cerrno>
+
 namespace ashlar::host {
 namespace {
 
@@ -18,6 +20,7 @@ Joint::Joint(const ashlar_device& below, const LayerName& layer, Activity& activ
 // last.
 std::int32_t Joint::process(void* self, ashlar_io* io) noexcept {
   const Joint& here = joint(self);
+  if (here.gate_ != nullptr) return here.process_gated(*io);
   if ((io->flags & ASHLAR_NOWAIT) == 0) return here.process_noted(*io);
   if (Note* note = detail::this_threads_note; note != nullptr) note->reach(here.layer_, *io);
   return here.below_.process(here.below_.self, io);
@@ -26,6 +29,18 @@ std::int32_t Joint::process(void* self, ashlar_io* io) noexcept {
 [[gnu::noinline]] std::int32_t Joint::process_noted(ashlar_io& io) const {
   const Inside inside(activity_, layer_, io);
   return below_.process(below_.self, &io);
+}
+
+[[gnu::noinline]] std::int32_t Joint::process_gated(ashlar_io& io) const {
+  const bool may_wait = (io.flags & ASHLAR_NOWAIT) == 0;
+  if (!gate_->enter(may_wait)) return EAGAIN;
+  const std::int32_t status = may_wait ? process_noted(io) : below_.process(below_.self, &io);
+  gate_->leave();
+  return status;
+}
+
+void Joint::make_exchangeable() {
+  if (gate_ == nullptr) gate_ = std::make_unique<ExchangeGate>();
 }
 
 std::int32_t Joint::describe(void* self, ashlar_geometry* out, ashlar_error* error) noexcept {

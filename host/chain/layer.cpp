@@ -1,5 +1,6 @@
 #include "chain/layer.hpp"
 
+#include "chain/wait.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -7,6 +8,10 @@ namespace {
 
 std::string log_name(const ExportConfig& in, const ashlar_module& module) {
   return (in.name.empty() ? "(default)" : in.name) + "/" + module.name;
+}
+
+const void* host_extension(void*, const char* id) noexcept {
+  return std::string_view(id) == ASHLAR_WAIT_ID ? &wait_services() : nullptr;
 }
 
 }  // namespace
@@ -25,7 +30,7 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       config_(std::move(layer)),
       implicit_(implicit),
       values_(config, config_, library_->module()),
-      log_(logger, log_name(in, library_->module())),
+      log_(logger, log_name(in, library_->module()), &host_extension),
       create_{sizeof(ashlar_create), 0, &log_.services(), values_.data()} {}
 
 Layer::~Layer() {
@@ -44,6 +49,7 @@ void Layer::create() {
   if (const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver()))
     throw refused(status, refusal);
   created_ = true;
+  if (layer_.reserved != 0) throw at_fault("its layer has something in a field that is reserved");
 }
 
 OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {

@@ -69,7 +69,8 @@ class Reader {
     const OptionWord option = take_apart(word);
     help_ = option.name == "-h" || option.name == "--help";
     if (const Syntax::Option* known = find(option.name)) return read_known(*known, option, word);
-    const std::string_view next = option.joined ? *option.joined : at_ < words_.size() ? words_[at_] : "";
+    const std::string_view following = at_ < words_.size() ? std::string_view(words_[at_]) : std::string_view();
+    const std::string_view next = option.joined ? std::string_view(*option.joined) : following;
     const Foreign* const foreign = syntax_.command == "serve" ? find_foreign(option.name, next) : nullptr;
     if (foreign != nullptr) return replace(*foreign, option);
     std::vector<std::string> names;

@@ -20,18 +20,17 @@ std::string cut_to_one_line(std::string_view text) {
 
 }  // namespace
 
-ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who)
+ModuleLog::ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who,
+                     const void* (*extension)(void* self, const char* id) noexcept)
     : logger_(std::move(logger)), who_(one_line(who)), repeats_(logger_, most_kinds) {
-  services_ = {sizeof(ashlar_host), ASHLAR_ABI_MINOR,  this,
-               &ModuleLog::enabled, &ModuleLog::write, &ModuleLog::extension};
+  services_ = {sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &ModuleLog::enabled, &ModuleLog::write, extension};
 }
 
 std::int32_t ModuleLog::enabled(void* self, std::uint32_t level) noexcept {
   return static_cast<ModuleLog*>(self)->logger_->should_log(to_spdlog(level)) ? 1 : 0;
 }
 
-// Not known yet.
-const void* ModuleLog::extension(void*, const char*) noexcept { return nullptr; }
+const void* ModuleLog::no_extension(void*, const char*) noexcept { return nullptr; }
 
 void ModuleLog::write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept {
   if (text == nullptr || enabled(self, level) == 0) return;

@@ -14,7 +14,9 @@ namespace ashlar::host {
 // repeats an earlier one word for word is counted (see Repeats). Keeps its address: ashlar_host points to it.
 class ModuleLog {
  public:
-  ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who);
+  // `extension`: gives the host's services by their id.
+  ModuleLog(std::shared_ptr<spdlog::logger> logger, std::string who,
+            const void* (*extension)(void* self, const char* id) noexcept = &no_extension);
   ModuleLog(const ModuleLog&) = delete;
   ModuleLog& operator=(const ModuleLog&) = delete;
   const ashlar_host& services() const { return services_; }
@@ -24,7 +26,7 @@ class ModuleLog {
  private:
   // The services, called by the module. [any]
   static std::int32_t enabled(void* self, std::uint32_t level) noexcept;
-  static const void* extension(void* self, const char* id) noexcept;
+  static const void* no_extension(void* self, const char* id) noexcept;
   static void write(void* self, std::uint32_t level, const char* text, std::size_t text_length) noexcept;
 
   std::shared_ptr<spdlog::logger> logger_;

@@ -18,9 +18,9 @@ class Catalog {
     const Geometry* geometry = nullptr;  // null: cannot be opened
     std::string error;                   // why, in words that the client may read
   };
-  // Opens export `index` for this connection, or gives what is already open. Opening another one closes the first.
-  // The geometry stays valid until then. May block.
-  virtual Opened open(std::size_t index) = 0;
+  // Opens export `index` for this connection, which has asked for it by `name`, or gives what is already open. Opening
+  // another one closes the first. The geometry stays valid until then. May block.
+  virtual Opened open(std::size_t index, std::string_view name) = 0;
 };
 
 // The export a client asks for by `name`; the empty name is the first export's.

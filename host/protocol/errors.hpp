@@ -28,6 +28,13 @@ constexpr std::uint32_t wire_error(int errno_number, bool fast) {
   }
 }
 
+// The errno number of an error of the wire: the protocol has taken Linux's.
+constexpr int errno_of(std::uint32_t error) { return static_cast<int>(error); }
+static_assert(errno_of(error_eperm) == EPERM && errno_of(error_eio) == EIO && errno_of(error_enomem) == ENOMEM &&
+              errno_of(error_einval) == EINVAL && errno_of(error_enospc) == ENOSPC &&
+              errno_of(error_eoverflow) == EOVERFLOW && errno_of(error_enotsup) == ENOTSUP &&
+              errno_of(error_eshutdown) == ESHUTDOWN);
+
 // A few words for people on an error of the wire. Constant, never null.
 constexpr const char* error_text(std::uint32_t error) {
   switch (error) {

@@ -164,7 +164,7 @@ void Handshake::export_name(std::span<const std::byte> data) {
   if (const char* error = parse_name(data, name)) return close(error);
   const auto index = find_export(catalog_, name);
   if (!index) return close("unknown export");
-  const Catalog::Opened opened = catalog_.open(*index);
+  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) return close("export cannot be opened: " + opened.error);
   enter_transmission({*index, opened.geometry});
   std::byte* out = extend(10 + (no_zeroes_ ? 0 : export_name_padding));
@@ -242,7 +242,7 @@ Handshake::Chosen Handshake::choose(std::string_view name) {
     reply_error(rep_err_unknown, "unknown export");
     return {};
   }
-  const Catalog::Opened opened = catalog_.open(*index);
+  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) reply_error(rep_err_policy, opened.error);
   return {*index, opened.geometry};
 }

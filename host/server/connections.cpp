@@ -57,8 +57,9 @@ Connections::Connections(boost::asio::io_context& io, SessionContext& context, s
 
 Connections::~Connections() = default;
 
-void Connections::add(std::unique_ptr<Socket> socket, const Peer& peer) noexcept {
+void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
   if (stopping_ || !has_place(peer)) return;
+  peer.number = ++last_number_;
   try {
     Clients one;
     Client& client = one.emplace_back(*this, std::move(socket), peer, Clock::now() + context_.handshake_timeout);

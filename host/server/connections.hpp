@@ -24,7 +24,7 @@ class Connections {
   Connections& operator=(const Connections&) = delete;
 
   // Takes a client.
-  void add(std::unique_ptr<Socket> socket, const Peer& peer) noexcept;
+  void add(std::unique_ptr<Socket> socket, Peer peer) noexcept;
   // Tells every session to finish what is under way and to end. Calls `ended` when the last is gone; it does not throw.
   void stop(std::function<void()> ended);
   // Breaks all connections, whatever their sessions are doing; what runs inside modules goes on.
@@ -62,6 +62,7 @@ class Connections {
   Clients parked_, parked_with_memory_;
   std::list<Client*> in_handshake_;         // or were so when last looked at; oldest first
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
+  std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;
   bool stopping_ = false;
   std::function<void()> ended_;

@@ -84,7 +84,7 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
   ::io_uring_prep_read(sqe, fd, read->data, asked.request.length, offset);
   ::io_uring_sqe_set_data(sqe, read);
-  ++under_way_;
+  if (under_way_++ == 0) progress_ = asked.arrived;
   return true;
 }
 
@@ -117,6 +117,7 @@ bool ColdReads::wait(Watch what, int event) {
   } else {
     __kernel_timespec patience{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Socket::patience).count()};
     io_uring_cqe* first = nullptr;
+    const Inside inside = runner_.waiting_for_lent(progress_);  // so that a server which cannot stop can name the layer
     ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
   }
   reap(input);
@@ -140,6 +141,7 @@ void ColdReads::reap(bool& input) {
     } else {
       auto* const read = static_cast<Read*>(mark);
       --under_way_;
+      progress_ = std::chrono::steady_clock::now();
       if (result >= 0 && static_cast<std::uint32_t>(result) == read->asked.request.length) {
         done_.push_back(read);
       } else {
@@ -169,8 +171,9 @@ void ColdReads::send_done() {
     parts_.push_back({at, runner_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   outlet_.send(parts_);
+  const auto how = outlet_.broken() ? Ledger::ReplyIs::dropped : Ledger::ReplyIs::sent;
   for (Read* read : done_) {
-    ledger_.finished(read->asked, protocol::error_none, Ledger::By::session);
+    ledger_.finished(read->asked, protocol::error_none, Ledger::By::session, how);
     end(read);
   }
   done_.clear();

@@ -3,6 +3,7 @@
 // (io_uring(7))
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -69,6 +70,7 @@ class ColdReads {
   bool client_watched_ = false;
   bool event_watched_ = false;
   unsigned under_way_ = 0;
+  std::chrono::steady_clock::time_point progress_;  // when the last read ended, or the first began
   std::vector<std::unique_ptr<Read>> all_;
   std::vector<Read*> free_;
   std::vector<Read*> done_;  // read whole, not yet sent

@@ -1,5 +1,6 @@
 #include "session/jobs.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -27,7 +28,9 @@ class Jobs::Job final : public Task, public Posted {
   std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
   void sent() noexcept override {
     answer_.reset();
-    jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker);
+    const bool well = !jobs_.needs_.outlet.broken();
+    jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker,
+                                 well ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
     jobs_.done(*this);
   }
 
@@ -59,7 +62,8 @@ class Jobs::Job final : public Task, public Posted {
   Job* waiting_ = nullptr;
 };
 
-Jobs::Jobs(const Needs& needs, unsigned width) : needs_(needs), width_(width) {}
+Jobs::Jobs(const Needs& needs, unsigned width)
+    : needs_(needs), width_(width), most_under_way_(std::max(width, usual_under_way)) {}
 
 Jobs::~Jobs() { drain(); }
 
@@ -71,7 +75,7 @@ std::size_t Jobs::bytes_of(const Asked& asked) const {
 
 bool Jobs::has_room(std::size_t bytes) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return under_way_ == 0 || (under_way_ < most_under_way && bytes_ + bytes <= most_bytes);
+  return under_way_ == 0 || (under_way_ < most_under_way_ && bytes_ + bytes <= most_bytes);
 }
 
 bool Jobs::try_start(const Asked& asked, Pin& payload) {

@@ -16,7 +16,8 @@ namespace ashlar::host {
 
 class Jobs {
  public:
-  static constexpr unsigned most_under_way = 128;
+  // Of a connection whose export does not say how many it gains from. Never fewer are let through.
+  static constexpr unsigned usual_under_way = 128;
   static constexpr std::size_t most_bytes = 64u << 20;  // of replies and payloads; a single larger job is let through
 
   // What jobs need of their session and of the server.
@@ -63,6 +64,7 @@ class Jobs {
 
   const Needs needs_;
   const unsigned width_;
+  const unsigned most_under_way_;
 
   std::mutex mutex_;
   unsigned under_way_ = 0;

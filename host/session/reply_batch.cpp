@@ -18,12 +18,14 @@ bool ReplyBatch::have_room(std::size_t bytes) {
 }
 
 void ReplyBatch::send() {
-  if (size_ == 0) return;
-  outlet_.send({buffer_->data(), std::exchange(size_, 0)});
+  if (size_ != 0) outlet_.send({buffer_->data(), std::exchange(size_, 0)});
+  ledger_.sent(!outlet_.broken());
 }
 
 int ReplyBatch::send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad) {
-  return outlet_.send_lent({buffer_->data(), std::exchange(size_, 0)}, fd, offset, length, pad);
+  const int error = outlet_.send_lent({buffer_->data(), std::exchange(size_, 0)}, fd, offset, length, pad);
+  ledger_.sent(!outlet_.broken());
+  return error;
 }
 
 }  // namespace ashlar::host

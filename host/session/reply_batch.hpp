@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "session/ledger.hpp"
 #include "session/memory_use.hpp"
 #include "session/outlet.hpp"
 
@@ -13,7 +14,8 @@ namespace ashlar::host {
 // [the session's thread]
 class ReplyBatch {
  public:
-  ReplyBatch(Outlet& outlet, MemoryUse& memory) : outlet_(outlet), memory_(memory) {}
+  // `ledger` is told when what was laid out has left.
+  ReplyBatch(Outlet& outlet, MemoryUse& memory, Ledger& ledger) : outlet_(outlet), memory_(memory), ledger_(ledger) {}
 
   // Memory for a reply of up to `bytes`, behind those laid out before, which are sent first if it would not fit. Null:
   // there was none to be had, because the server stops or the client has gone.
@@ -41,6 +43,7 @@ class ReplyBatch {
 
   Outlet& outlet_;
   MemoryUse& memory_;
+  Ledger& ledger_;
   std::shared_ptr<Buffer> buffer_;
   std::size_t size_ = 0;
 };

@@ -36,11 +36,20 @@ Reply RequestRunner::run(const Asked& asked, std::byte* at, Flags shortcuts) {
   const Flags flags = asked.verdict.layer_flags | (shortcuts.without(Flag::lend_only) & offered_);
   if (asked.verdict.op == Op::read) return read(asked, at, flags | may_hole(asked));
   if (asked.verdict.op == Op::extents) return extents(asked, at, flags);
-  Io io(asked.verdict.op, asked.request.offset, asked.request.length, flags);
+  Io io = io_of(asked, flags);
   if (asked.verdict.op == Op::write) io.data = const_cast<std::byte*>(asked.payload);
   if (asked.verdict.op == Op::flush) io.ashlar_io::offset = io.ashlar_io::length = 0;
   const int error = call(asked, io);
   return error == 0 ? succeed(asked, at) : not_done(asked, at, error);
+}
+
+// What the layers are asked. The clock that stamps requests is CLOCK_MONOTONIC.
+Io RequestRunner::io_of(const Asked& asked, Flags flags) {
+  Io io(asked.verdict.op, asked.request.offset, asked.request.length, flags);
+  io.ashlar_io::id = asked.id;
+  io.ashlar_io::arrived = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(asked.arrived.time_since_epoch()).count());
+  return io;
 }
 
 // Whether the layers may tell of the zeroes of a read: the reply can, and they know how to.
@@ -78,7 +87,7 @@ int RequestRunner::failed(const Asked& asked, int error) {
 }
 
 Reply RequestRunner::read(const Asked& asked, std::byte* at, Flags flags) {
-  Io io(Op::read, asked.request.offset, asked.request.length, flags);
+  Io io = io_of(asked, flags);
   std::byte* const data = at + data_offset();
   io.data = data;
   ReadSegments segments(asked.request.length);
@@ -96,7 +105,7 @@ Reply RequestRunner::try_lend(const Asked& asked, std::byte* at) {
   constexpr Flags needed = Flag::nowait | Flag::may_lend | Flag::lend_only;
   if (!offered_.has(needed)) return {.kind = Reply::Kind::would_block};
   const Flags flags = asked.verdict.layer_flags | needed | (Flag::may_lend_cold & offered_) | may_hole(asked);
-  Io io(Op::read, asked.request.offset, asked.request.length, flags);
+  Io io = io_of(asked, flags);
   ReadSegments segments(asked.request.length);
   if (flags.has(Flag::may_hole)) io.ashlar_io::extents = segments.sink();
   if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
@@ -123,7 +132,7 @@ std::size_t RequestRunner::lay_out_header(const Asked& asked, std::byte* at) con
 Reply RequestRunner::extents(const Asked& asked, std::byte* at, Flags flags) {
   StatusReply reply(style_, asked.request, context_, asked.verdict.form.one_extent, at);
   if (has_extents_) {
-    Io io(Op::extents, asked.request.offset, asked.request.length, flags);
+    Io io = io_of(asked, flags);
     io.ashlar_io::extents = reply.sink();
     if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
   } else {

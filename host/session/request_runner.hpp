@@ -23,6 +23,7 @@ namespace ashlar::host {
 struct Asked {
   protocol::Request request;
   protocol::Verdict verdict;
+  std::uint64_t id = 0;  // of the connection's requests; from 1
   const std::byte* payload = nullptr;
   std::chrono::steady_clock::time_point arrived{};  // when the last byte of its header had been received
 };
@@ -83,6 +84,9 @@ class RequestRunner {
   // tell of it.
   std::size_t lent_tail(const Asked& asked, std::byte* at, int error);
 
+  // See Chain.
+  Inside waiting_for_lent(std::chrono::steady_clock::time_point since) { return chain_.waiting_for_lent(since); }
+
   const protocol::Admission& admission() const { return admission_; }
   // Whether a reply can tell of an error that comes behind its data.
   bool structured() const { return style_.chunked(); }
@@ -95,6 +99,7 @@ class RequestRunner {
   static constexpr std::size_t page = 4096;
 
   Flags may_hole(const Asked& asked) const;
+  static Io io_of(const Asked& asked, Flags flags);
   int call(const Asked& asked, Io& io);
   int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);

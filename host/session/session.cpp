@@ -14,7 +14,10 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
       waiter_(*socket_),
       memory_(context.pool, waiter_, *socket_, stopping_),
-      inbox_(memory_) {
+      inbox_(memory_),
+      client_facts_(peer_),
+      for_client_{
+          .client = client_facts_.abi(), .cancellation = cancellation_, .disconnect = [this] { disconnect(); }} {
   handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
 }
 
@@ -30,6 +33,12 @@ Session::Outcome Session::run() noexcept {
 
 void Session::abort() {
   stop();
+  cancellation_.cancel();
+  socket_->abort();
+}
+
+void Session::disconnect() {
+  disconnected_.store(true, std::memory_order_relaxed);
   socket_->abort();
 }
 
@@ -91,6 +100,7 @@ Session::Outcome Session::begin_transmission() {
                                                  .memory = memory_,
                                                  .inbox = inbox_,
                                                  .stopping = stopping_,
+                                                 .cancellation = cancellation_,
                                                  .waits_to_send = waits_to_send_},
                         Transmission::Server{.max_payload = context_.max_payload,
                                              .busy_poll = context_.busy_poll,
@@ -112,6 +122,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 // Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
 // session has other clients, too.
 Session::Outcome Session::end(std::string_view reason) {
+  if (disconnected_.load(std::memory_order_relaxed)) reason = "a layer ended the connection";
   try {
     log_end(reason);
   } catch (const std::exception&) {
@@ -139,11 +150,12 @@ void Session::log_end(std::string_view reason) {
                      n.errors);
 }
 
-protocol::Catalog::Opened Session::open(std::size_t index) {
-  if (chain_ && open_index_ == index) return {&chain_->geometry(), {}};
+protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
+  if (chain_ && open_index_ == index && client_facts_.export_name() == name) return {&chain_->geometry(), {}};
   chain_.reset();
   try {
-    chain_ = (*exports_)[index]->open();
+    client_facts_.set_export_name(name);
+    chain_ = (*exports_)[index]->open(&for_client_);
   } catch (const Stopped& e) {
     return {nullptr, e.what()};
   } catch (const OpenError& e) {

@@ -14,6 +14,7 @@
 #include "chain/export.hpp"
 #include "log/repeats.hpp"
 #include "protocol/handshake.hpp"
+#include "session/client_facts.hpp"
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"
 #include "session/transmission.hpp"
@@ -83,12 +84,13 @@ class Session : private protocol::Catalog {
   Outcome end(std::string_view reason);
   void log_end(std::string_view reason);
   void log_refusal(const char* why);
+  void disconnect();
 
   // Catalog: the exports, as this client's handshake sees them.
   std::size_t size() const override { return exports_->size(); }
   std::string_view name(std::size_t index) const override { return (*exports_)[index]->name(); }
   std::string_view description(std::size_t index) const override { return (*exports_)[index]->description(); }
-  Opened open(std::size_t index) override;
+  Opened open(std::size_t index, std::string_view name) override;
 
   const std::unique_ptr<Socket> socket_;
   const Peer peer_;
@@ -102,6 +104,10 @@ class Session : private protocol::Catalog {
   Waiter waiter_;
   MemoryUse memory_;
   Inbox inbox_;
+  ClientFacts client_facts_;
+  Cancellation cancellation_;
+  std::atomic<bool> disconnected_{false};  // by a layer
+  const ForClient for_client_;
   std::unique_ptr<Chain> chain_;
   std::size_t open_index_ = 0;  // of chain_
   std::optional<protocol::Handshake> handshake_;

@@ -18,8 +18,11 @@ constexpr unsigned early_replies = 8;
 // How long requests that still come are answered with ESHUTDOWN when the server stops.
 constexpr std::chrono::seconds refusing_time{1};
 
+// Workers that one client may have at once: as many requests as its export gains from, if it says so.
 unsigned width_for(Chain& chain, const Workers& workers) {
-  return chain.exported().serial() ? 1 : std::min(workers.most(), Jobs::most_under_way);
+  if (chain.exported().serial()) return 1;
+  const std::uint32_t depth = chain.geometry().depth;
+  return std::min(workers.most(), depth != 0 ? depth : Jobs::usual_under_way);
 }
 
 }  // namespace
@@ -30,11 +33,12 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       memory_(connection.memory),
       inbox_(connection.inbox),
       stopping_(connection.stopping),
+      cancellation_(connection.cancellation),
       server_(server),
-      chain_(chain),
+      ledger_(chain),
       runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
-      replies_(outlet_, memory_),
+      replies_(outlet_, memory_, ledger_),
       jobs_({.runner = runner_,
              .outlet = outlet_,
              .memory = memory_,
@@ -106,6 +110,7 @@ bool Transmission::serve_next(Served& served) {
   if (!drained() || inbox_.unread().size() < request_size) return false;
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
+  asked.id = ++requests_;
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
   if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
@@ -196,7 +201,7 @@ Flags Transmission::shortcuts() const {
 void Transmission::laid_out(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
   held_.answered(asked.verdict.kind == Verdict::Kind::run ? asked.verdict.payload : 0);
-  ledger_.finished(asked, reply.error, Ledger::By::session);
+  ledger_.finished(asked, reply.error, Ledger::By::session, Ledger::ReplyIs::laid_out);
 }
 
 // The data are on the disk: fetched from there while other requests run.
@@ -204,27 +209,19 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
   if (cold_->full()) {
     send_replies();
     replies_.give_back();
-    wait_for_cold([this] { return !cold_->full(); });
+    waiter_.until([this] { return !cold_->full(); });
   }
   if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
-}
-
-// Nothing else is waited for, so that a server which cannot stop can name the layer whose bytes do not come.
-template <class Done>
-void Transmission::wait_for_cold(Done done) {
-  const Inside inside = chain_.reading_lent(0, 0);
-  waiter_.until(done);
 }
 
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
-  const Inside inside = chain_.reading_lent(asked.request.offset, asked.request.length);
   const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   held_.sent();
   replies_.add(
       runner_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
-  ledger_.finished(asked, wire_error(error, false), Ledger::By::session);
+  ledger_.finished(asked, wire_error(error, false), Ledger::By::session, Ledger::ReplyIs::laid_out);
 }
 
 // To a worker. What is ready goes out first if that means to wait.
@@ -363,11 +360,19 @@ Transmission::Outcome Transmission::end(std::string reason) {
   else inbox_.clear();
   replies_.give_back();
   inbox_.give_large_back();
-  wait_for_cold([this] { return !cold_->any(); });
+  waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
-  jobs_.drain();
+  wait_for_jobs();
   if (is_stopping()) refuse_what_comes();
   return Outcome::over;
+}
+
+// A client that has gone wants no answers: who can give up may do so.
+void Transmission::wait_for_jobs() {
+  waiter_.until([this] {
+    if (outlet_.broken() || socket_.is_gone()) cancellation_.cancel();
+    return jobs_.idle();
+  });
 }
 
 // A client that does not know yet that the server stops learns it from the replies to what it has sent meanwhile.

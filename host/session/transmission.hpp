@@ -44,6 +44,7 @@ class Transmission {
     MemoryUse& memory;
     Inbox& inbox;
     const std::atomic<bool>& stopping;
+    Cancellation& cancellation;
     std::atomic<bool>& waits_to_send;  // see Outlet
   };
 
@@ -75,8 +76,6 @@ class Transmission {
   void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
   void serve_lent(const Asked& asked, const Reply& reply);
-  template <class Done>
-  void wait_for_cold(Done done);
   void hand_over(Asked asked);
   void repeat_undone();
 
@@ -93,6 +92,7 @@ class Transmission {
 
   bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
   std::string why_closed() const;
+  void wait_for_jobs();
   Outcome end(std::string reason);
   void refuse_what_comes();
 
@@ -101,8 +101,8 @@ class Transmission {
   MemoryUse& memory_;
   Inbox& inbox_;
   const std::atomic<bool>& stopping_;
+  Cancellation& cancellation_;
   const Server server_;
-  Chain& chain_;
   Ledger ledger_;
   RequestRunner runner_;
   Outlet outlet_;
@@ -112,6 +112,7 @@ class Transmission {
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   HeldReply held_;
+  std::uint64_t requests_ = 0;     // that have come; the last one's id
   unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes
   std::uint64_t to_drain_ = 0;     // bytes of it still to come

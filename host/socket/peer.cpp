@@ -76,12 +76,14 @@ Peer peer_of(int fd) {
   return peer;
 }
 
+std::string endpoint_text(const Peer& peer) {
+  if (peer.address.empty()) return {};
+  const bool v6 = peer.address.find(':') != std::string::npos;
+  return (v6 ? "[" + peer.address + "]" : peer.address) + ":" + std::to_string(peer.port);
+}
+
 std::string describe(const Peer& peer) {
-  if (peer.transport == Peer::Transport::tcp) {
-    if (peer.address.empty()) return "tcp";
-    const bool v6 = peer.address.find(':') != std::string::npos;
-    return "tcp:" + (v6 ? "[" + peer.address + "]" : peer.address) + ":" + std::to_string(peer.port);
-  }
+  if (peer.transport == Peer::Transport::tcp) return peer.address.empty() ? "tcp" : "tcp:" + endpoint_text(peer);
   if (peer.pid < 0) return "unix";
   return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
 }

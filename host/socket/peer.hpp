@@ -18,10 +18,15 @@ struct Peer {
   std::int64_t pid = -1;
   // Whether the client runs on this machine.
   bool local = true;
+  // Of the connection: no two of one server have the same. 0: not numbered yet.
+  std::uint64_t number = 0;
 };
 
 // The client of the connected socket `fd`, as far as the kernel can tell. [any thread]
 Peer peer_of(int fd);
+
+// "127.0.0.1:4711", "[::1]:4711"; empty: it has no address.
+std::string endpoint_text(const Peer& peer);
 
 // The client in words, for the log: "tcp:127.0.0.1:4711", "tcp:[::1]:4711", "unix:pid=1,uid=0".
 std::string describe(const Peer& peer);

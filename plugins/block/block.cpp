@@ -1,49 +1,22 @@
 // The block plugin: a block device as a disk, and nothing else.
-#include "fileops/device.hpp"
-#include "fileops/image_format.hpp"
-#include "fileops/probe.hpp"
-#include "fileops/shared.hpp"
+#include "fileops/path_device.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace {
 
-using ashlar::Create;
-using ashlar::Open;
-using ashlar::Param;
+namespace fileops = ashlar::fileops;
 
-class Block final : public ashlar::fileops::BackendDevice {
+class Block final : public fileops::PathDevice {
  public:
-  static constexpr Param params[] = {
-      Param::path("path", "the block device to serve").needed(),
-      Param::boolean("read_only", "open it for reading alone").or_else("false"),
-      Param::boolean("exclusive", "refuse a device that is mounted or in use, and keep others from using it")
-          .or_else("true"),
-      Param::boolean("direct", "bypass the page cache (O_DIRECT)").or_else("false"),
+  static constexpr auto params = fileops::path_params("the block device to serve", "true");
+
+  struct Layer : PathDevice::Layer {
+    explicit Layer(const ashlar::Create& create) : PathDevice::Layer(create, true) {}
   };
 
-  struct Layer {
-    explicit Layer(const Create& create)
-        : shared({.path = std::string(create.params.path("path")),
-                  .read_only = create.params.boolean("read_only"),
-                  .direct = create.params.boolean("direct"),
-                  .exclusive = create.params.boolean("exclusive"),
-                  .block_only = true},
-                 create.host),
-          hint(std::string(create.params.path("path")), create.host) {}
-    ashlar::fileops::SharedBackend shared;
-    ashlar::fileops::FormatHint hint;
-  };
+  static void probe(const ashlar::ProbeRequest& request) { fileops::probe(request, true); }
 
-  static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, true); }
-
-  Block(Layer& layer, const Open& open) : Block(std::make_unique<Use>(layer.shared, open.read_only)) {
-    layer.hint.give_once();
-  }
-
- private:
-  using Use = ashlar::fileops::SharedBackend::Use;
-  explicit Block(std::unique_ptr<Use> use) : BackendDevice(**use), use_(std::move(use)) {}
-
-  const std::unique_ptr<Use> use_;
+  Block(Layer& layer, const ashlar::Open& open) : PathDevice(layer, open) {}
 };
 
 }  // namespace

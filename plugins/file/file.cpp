@@ -1,51 +1,22 @@
 // The file plugin: a regular file or a block device as a disk.
-#include "fileops/device.hpp"
-#include "fileops/image_format.hpp"
-#include "fileops/probe.hpp"
-#include "fileops/shared.hpp"
+#include "fileops/path_device.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace {
 
-using ashlar::Create;
-using ashlar::Open;
-using ashlar::Param;
+namespace fileops = ashlar::fileops;
 
-constexpr const char* zeroing_choices[] = {"auto", "manual", nullptr};
-
-class File final : public ashlar::fileops::BackendDevice {
+class File final : public fileops::PathDevice {
  public:
-  static constexpr Param params[] = {
-      Param::path("path", "the file or block device to serve").needed(),
-      Param::boolean("read_only", "open it for reading alone").or_else("false"),
-      Param::boolean("direct", "bypass the page cache (O_DIRECT)").or_else("false"),
-      Param::choice("zeroing", zeroing_choices,
-                    "auto: zero and trim as the file system can; manual: leave zeroes to be written")
-          .or_else("auto"),
+  static constexpr auto params = fileops::path_params("the file or block device to serve", "false");
+
+  struct Layer : PathDevice::Layer {
+    explicit Layer(const ashlar::Create& create) : PathDevice::Layer(create, false) {}
   };
 
-  struct Layer {
-    explicit Layer(const Create& create)
-        : shared({.path = std::string(create.params.path("path")),
-                  .read_only = create.params.boolean("read_only"),
-                  .direct = create.params.boolean("direct"),
-                  .manual_zeroing = create.params.choice("zeroing") == "manual"},
-                 create.host),
-          hint(std::string(create.params.path("path")), create.host) {}
-    ashlar::fileops::SharedBackend shared;
-    ashlar::fileops::FormatHint hint;
-  };
+  static void probe(const ashlar::ProbeRequest& request) { fileops::probe(request, false); }
 
-  static void probe(const ashlar::ProbeRequest& request) { ashlar::fileops::probe(request, false); }
-
-  File(Layer& layer, const Open& open) : File(std::make_unique<Use>(layer.shared, open.read_only)) {
-    layer.hint.give_once();
-  }
-
- private:
-  using Use = ashlar::fileops::SharedBackend::Use;
-  explicit File(std::unique_ptr<Use> use) : BackendDevice(**use), use_(std::move(use)) {}
-
-  const std::unique_ptr<Use> use_;
+  File(Layer& layer, const ashlar::Open& open) : PathDevice(layer, open) {}
 };
 
 }  // namespace

@@ -19,6 +19,12 @@ class Abilities {
     return (unsupported_.fetch_or(bit, std::memory_order_relaxed) & bit) == 0;
   }
 
+  bool lacks(Feature feature) const { return (lacking_.load(std::memory_order_relaxed) & bit(feature)) != 0; }
+  // Likewise.
+  bool found_unsupported(Feature feature) {
+    return (lacking_.fetch_or(bit(feature), std::memory_order_relaxed) & bit(feature)) == 0;
+  }
+
   struct Totals {
     std::uint64_t calls = 0;
     std::uint64_t done = 0;         // calls that succeeded
@@ -47,11 +53,14 @@ class Abilities {
   }
 
  private:
+  static constexpr std::uint32_t bit(Feature feature) { return 1u << static_cast<std::uint32_t>(feature); }
+
   struct Counters {
     std::atomic<std::uint64_t> calls{0}, done{0}, bytes{0}, nanoseconds{0};
     std::atomic<int> last_error{0};
   };
-  std::atomic<std::uint32_t> unsupported_{0};
+  std::atomic<std::uint32_t> unsupported_{0};  // a set of methods
+  std::atomic<std::uint32_t> lacking_{0};      // a set of features
   std::array<Counters, method_count> counters_;
 };
 

@@ -15,6 +15,7 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       host_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
       merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
+      sync_errors_(Witness(syscalls, fd_.get(), facts.witness)),
       size_(facts.size),
       direct_end_(facts.direct_end),
       dense_(facts.dense) {}
@@ -38,6 +39,13 @@ std::uint64_t Backend::size_now() {
     log_resized(before, size);
   }
   return size;
+}
+
+// `error`: with which a call was refused. What is not supported is remembered, and said once. cachestat(2) refuses who
+// neither may write the file nor owns it (Linux 6.14), and will go on to do so.
+void Backend::note_refusal(Feature feature, int error) noexcept {
+  const bool for_good = verdict(error) == Verdict::unsupported || (feature == Feature::cachestat && error == EPERM);
+  if (for_good && abilities_.found_unsupported(feature)) log_discovery(name(feature), error);
 }
 
 Geometry Backend::geometry() {

@@ -19,10 +19,18 @@
 #include "fd.hpp"
 #include "merger.hpp"
 #include "range.hpp"
+#include "sync_errors.hpp"
 #include "syscalls.hpp"
 #include "zero_plan.hpp"
 
 namespace ashlar::fileops {
+
+// What becomes of what lseek(2) tells of a file's holes.
+enum class Holes : std::uint8_t {
+  unknown,  // it is not asked; all is data
+  told,     // told to who asks for extents; reads read the bytes, see FileSystem::tells_data_at_once
+  trusted,  // and reads leave them out
+};
 
 // What is known of a backend when it is opened. Decided once, obeyed afterwards.
 struct Facts {
@@ -32,7 +40,9 @@ struct Facts {
   std::uint32_t preferred = 4096;
   bool read_only = false;
   bool rotational = false;
+  Holes holes = Holes::trusted;
   bool dense = false;           // every byte is allocated, so no hole need be looked for when reading
+  bool witness = false;         // each descriptor is told of lost data, see FileSystem
   bool manual_zeroing = false;  // zero answers not_supported, trim does nothing
 
   // Direct I/O (O_DIRECT).
@@ -66,25 +76,28 @@ class Backend {
   Geometry geometry();
   const Facts& facts() const { return facts_; }
   const Abilities& abilities() const { return abilities_; }
+  const SyncErrors& sync_errors() const { return sync_errors_; }
 
   // The ops, as in Device. [data, several threads at once]
   //
-  // read: bytes that are no longer there, as somebody has truncated the file, are EIO, not zeroes.
+  // read: bytes that are no longer there, as somebody has truncated the file, are EIO, not zeroes; nor are they lent.
   Status read(Io& io) noexcept;
   // write: never past the size at open. Of a file that was truncated it makes the file longer again.
   Status write(Io& io) noexcept;
-  // flush: once fdatasync(2) has failed, this and every later flush or FUA answers its error, to connections of any
-  // size, until the backend is closed by its last connection: the kernel may have dropped the data that it could not
-  // write, and would say so only once.
+  // flush: once a call that makes data durable (fdatasync(2), a write with RWF_DSYNC) has failed, every flush and FUA
+  // that has not been answered yet answers its error, to connections of any size, until the backend is closed by its
+  // last connection: the kernel may have dropped the data that it could not write, and would say so only once.
   Status flush(Io& io) noexcept;
   Status trim(Io& io) noexcept;
   Status zero(Io& io) noexcept;
   Status cache(Io& io) noexcept;
+  // extents: up to where the file ends now, or EIO if that is before the range.
   Status extents(Io& io) noexcept;
 
  private:
   // backend.cpp
   std::uint64_t size_now();
+  void note_refusal(Feature feature, int error) noexcept;
 
   // read_write.cpp
   Status lend(Io& io) noexcept;
@@ -98,10 +111,13 @@ class Backend {
   Status write_direct(const std::byte* from, Range range) noexcept;
   Status write_durably(const std::byte* from, Range range) noexcept;
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;
-  bool can_lend(const Io& io) noexcept;
+  enum class InMemory { yes, no, unknown };
+  InMemory in_memory(const Io& io) noexcept;
+  bool is_there(const Io& io) noexcept;
   bool can_lend_cold(const Io& io) const noexcept;
+  Status find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept;
   Status datasync() noexcept;
-  Status datasync_failed(int error) noexcept;
+  Status end(SyncErrors::Call& call) noexcept;
 
   // zero.cpp
   Status run(const Zeroing& zeroing, bool small) noexcept;
@@ -114,14 +130,18 @@ class Backend {
   int attempt(const char* op, Method method, Range range) noexcept;
 
   // extents.cpp
-  Status walk_extents(Io& io) noexcept;
+  bool tells_holes() const noexcept;
+  bool reads_may_skip_holes() const noexcept;
+  Status tell_extents(Io& io) noexcept;
+  Status tell_data(Io& io) noexcept;
   bool read_around_holes(Io& io, Status& status) noexcept;
   enum class Content { data, hole, both };
   Content content_of(Range range) noexcept;
 
   // report.cpp
   void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
-  void log_discovery(Method method, int error) const noexcept;
+  void log_discovery(const char* what, int error) const noexcept;
+  void log_lost(int error) const noexcept;
   void log_resized(std::uint64_t before, std::uint64_t now) const noexcept;
   void log_totals() const noexcept;
 
@@ -135,14 +155,10 @@ class Backend {
   Calm zero_calm_;  // of zero and trim; where these only are slow, calm_ knows nothing of it
   Merger merger_;   // of a file
   BounceBuffers bounce_;
+  SyncErrors sync_errors_;
   std::atomic<std::uint64_t> size_;        // as the last connection was told
   std::atomic<std::uint64_t> direct_end_;  // never rises: what was written through the page cache stays there
   std::atomic<bool> dense_;
-  std::atomic<bool> no_nowait_{false};             // preadv2(RWF_NOWAIT) is not supported here
-  std::atomic<bool> no_dsync_{false};              // pwritev2(RWF_DSYNC) is not
-  std::atomic<bool> no_cachestat_{false};          // cachestat(2) is not
-  std::atomic<bool> no_seek_data_{false};          // lseek(SEEK_DATA) is not
-  std::atomic<int> datasync_error_{0};             // of the first fdatasync that failed
   std::atomic<std::uint64_t> left_to_writing_{0};  // zeroes answered "not supported", bytes
 };
 

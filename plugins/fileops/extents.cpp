@@ -18,6 +18,14 @@ bool ExtentWalk::give(FoundExtent& found, std::uint64_t end, bool hole) {
   return true;
 }
 
+// As one extent, what there is up to the end of the range.
+bool ExtentWalk::give_rest(FoundExtent& found, bool hole) {
+  const std::int64_t size = sys_.size(fd_);
+  if (size < 0) error_ = static_cast<int>(-size);
+  else if (static_cast<std::uint64_t>(size) <= left_.offset) error_ = EIO;
+  return error_ == 0 && give(found, static_cast<std::uint64_t>(size), hole);
+}
+
 std::int64_t ExtentWalk::seek(int whence) {
   return retry([&] { return sys_.seek(fd_, left_.offset, whence); });
 }
@@ -27,7 +35,7 @@ bool ExtentWalk::next(FoundExtent& found) {
   for (int tries = 0; tries < 4; ++tries) {
     if (!at_data_) {
       const std::int64_t data = seek(SEEK_DATA);
-      if (data == -ENXIO) return give(found, left_.end(), true);  // no data up to the end of the file
+      if (data == -ENXIO) return give_rest(found, true);  // no data up to the end of the file, or behind its end
       if (data < 0) {
         error_ = static_cast<int>(-data);
         return false;
@@ -43,7 +51,7 @@ bool ExtentWalk::next(FoundExtent& found) {
       return give(found, static_cast<std::uint64_t>(hole), false);
     at_data_ = false;  // the data has gone between the two seeks: look again
   }
-  return give(found, left_.end(), false);
+  return give_rest(found, false);
 }
 
 namespace {
@@ -61,36 +69,47 @@ bool seek_unsupported(int error) { return error == EINVAL || verdict(error) == V
 
 }  // namespace
 
-Status Backend::extents(Io& io) noexcept {
-  // The kernel tells nothing of a block device: allocated is always true.
-  if (facts_.kind == Kind::block || no_seek_data_.load(std::memory_order_relaxed)) {
-    io.add_extent(io.length(), Extent::allocated);
-    return Status::success();
-  }
-  if (!io.has(Flag::nowait)) return walk_extents(io);
-  const Watch watch(calm_, sys_);
-  return watch.may_run() ? walk_extents(io) : Status::would_block();
+bool Backend::tells_holes() const noexcept {
+  return facts_.holes != Holes::unknown && !abilities_.lacks(Feature::seek_data);
 }
 
-Status Backend::walk_extents(Io& io) noexcept {
+bool Backend::reads_may_skip_holes() const noexcept {
+  return facts_.holes == Holes::trusted && !dense_.load(std::memory_order_relaxed) && tells_holes();
+}
+
+Status Backend::extents(Io& io) noexcept {
+  if (!io.has(Flag::nowait)) return tell_extents(io);
+  const Watch watch(calm_, sys_);
+  return watch.may_run() ? tell_extents(io) : Status::would_block();
+}
+
+// Where the walk ends early, the client asks again for the rest, and is told then what is wrong with it.
+Status Backend::tell_extents(Io& io) noexcept {
+  if (!tells_holes()) return tell_data(io);
   const int most = io.has(Flag::req_one) ? 1 : extents_max;
   ExtentWalk walk(sys_, fd_.get(), {io.offset(), io.length()});
   FoundExtent found;
-  for (int n = 0; n < most; ++n) {
-    if (!walk.next(found)) break;
+  for (int n = 0; n < most && walk.next(found); ++n)
     if (!io.add_extent(found.range.length, state(found.hole))) return Status::success();
-  }
-  if (walk.error() == 0) return Status::success();
+  if (walk.left().offset != io.offset()) return Status::success();
   if (!seek_unsupported(walk.error())) return answer(walk.error());
-  no_seek_data_.store(true, std::memory_order_relaxed);
-  io.add_extent(walk.left().length, Extent::allocated);
+  note_refusal(Feature::seek_data, walk.error());
+  return tell_data(io);
+}
+
+// All that is there may be data, which is right in any case.
+Status Backend::tell_data(Io& io) noexcept {
+  const std::int64_t size = sys_.size(fd_.get());
+  if (size < 0) return answer(-size);
+  const std::uint64_t end = std::min(io.end(), static_cast<std::uint64_t>(size));
+  if (end <= io.offset()) return Status::io_error();
+  io.add_extent(end - io.offset(), Extent::allocated);
   return Status::success();
 }
 
 // What stands in a range; data, which is right in any case, where that cannot be looked for at once.
 Backend::Content Backend::content_of(Range range) noexcept {
-  const bool may_have_holes = facts_.kind == Kind::file && !dense_.load(std::memory_order_relaxed);
-  if (!may_have_holes || no_seek_data_.load(std::memory_order_relaxed)) return Content::data;
+  if (!reads_may_skip_holes()) return Content::data;
   const Watch watch(calm_, sys_);
   ExtentWalk walk(sys_, fd_.get(), range);
   FoundExtent first;
@@ -102,7 +121,7 @@ Backend::Content Backend::content_of(Range range) noexcept {
 // read with MAY_HOLE: reports holes instead of filling the buffer with their zeroes. Returns false, having done
 // nothing, when there are none or they cannot be looked for now.
 bool Backend::read_around_holes(Io& io, Status& status) noexcept {
-  if (facts_.kind == Kind::block || no_seek_data_.load(std::memory_order_relaxed)) return false;
+  if (!reads_may_skip_holes()) return false;
   const bool nowait = io.has(Flag::nowait);
   std::array<FoundExtent, read_extents_max> found;
   std::size_t n = 0;
@@ -123,7 +142,8 @@ bool Backend::read_around_holes(Io& io, Status& status) noexcept {
       found[n++] = {{from, io.end() - from}, false};
     }
   }
-  // Where the data is not in memory, a worker repeats all of it and leaves the holes out; a cold read would send them.
+  // Where the data are not in memory, a worker repeats all of it and leaves the holes out. Lent cold, the holes would
+  // be read and sent as well.
   for (std::size_t i = 0; i < n; ++i) {
     const auto& [range, hole] = found[i];
     if (hole) continue;

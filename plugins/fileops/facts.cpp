@@ -13,6 +13,8 @@
 #include <memory>
 #include <system_error>
 
+#include "file_system.hpp"
+
 namespace ashlar::fileops {
 namespace {
 
@@ -38,8 +40,10 @@ void find_device_facts(int fd, dev_t device, Facts& facts) {
   if (::ioctl(fd, BLKPBSZGET, &physical) != 0) physical = facts.sector;
   facts.preferred = power_of_two(std::max(physical, facts.sector), 4096, block_max);
 
+  unsigned short rotational = 0;
+  facts.rotational = ::ioctl(fd, BLKROTATIONAL, &rotational) == 0 && rotational != 0;
+
   const std::string sysfs = sysfs_folder(device);
-  facts.rotational = device_number(sysfs, "queue/rotational").value_or(0) != 0;
   const std::uint64_t unit = device_number(sysfs, "queue/discard_granularity").value_or(0);
   facts.discard_block = facts.sector;
   if (unit > facts.sector && unit <= UINT32_MAX && unit % facts.sector == 0)
@@ -47,6 +51,8 @@ void find_device_facts(int fd, dev_t device, Facts& facts) {
   const std::uint64_t phase = read_number(sysfs + "/discard_alignment").value_or(0) % facts.discard_block;
   if (phase % facts.sector == 0) facts.discard_phase = static_cast<std::uint32_t>(phase);
   facts.dense = true;
+  facts.holes = Holes::unknown;  // the kernel tells nothing of a device
+  facts.witness = true;
 }
 
 struct DirectBlocks {
@@ -101,6 +107,9 @@ Facts find_facts(Kind kind, int fd, const struct stat& status) {
   facts.size = static_cast<std::uint64_t>(status.st_size);
   facts.preferred = power_of_two(static_cast<std::uint64_t>(status.st_blksize), 4096, block_max);
   facts.dense = static_cast<std::uint64_t>(status.st_blocks) * 512 >= facts.size;
+  const FileSystem on = file_system_of_file(fd);
+  facts.holes = on.tells_data_at_once ? Holes::trusted : Holes::told;
+  facts.witness = on.tells_each_of_lost_data;
   return facts;
 }
 

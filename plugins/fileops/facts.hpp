@@ -27,8 +27,8 @@ std::string find_direct_facts(int fd, Facts& facts);
 
 // The folder in sysfs of a block device (Documentation/ABI/stable/sysfs-block).
 std::string sysfs_folder(dev_t device);
-// A number in a file of a device's sysfs folder, or of its disk's if it is a partition: "queue/rotational". None: the
-// file does not exist or holds something else.
+// A number in a file of a device's sysfs folder, or of its disk's if it is a partition: "queue/discard_granularity".
+// None: the file does not exist or holds something else.
 std::optional<std::uint64_t> device_number(const std::string& folder, const std::string& file);
 
 }  // namespace ashlar::fileops

@@ -1,4 +1,5 @@
-// Method: the ways in which Linux zeroes or lets go of a range. The names are those that the log prints.
+// Method: the ways in which Linux zeroes or lets go of a range. Feature: what else a kernel or a file system may lack.
+// The names are those that the log prints.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -39,5 +40,18 @@ class Methods {
  private:
   std::uint32_t bits_ = 0;
 };
+
+enum class Feature : std::uint8_t {
+  read_nowait,  // preadv2(RWF_NOWAIT): a read of what is in memory, or EAGAIN
+  write_dsync,  // pwritev2(RWF_DSYNC): a write that makes its own range durable
+  cachestat,    // cachestat(2): whether a range is in memory
+  seek_data,    // lseek(SEEK_DATA): where holes end
+};
+inline constexpr std::size_t feature_count = 4;
+
+constexpr const char* name(Feature feature) {
+  constexpr const char* names[feature_count] = {"read_nowait", "write_dsync", "cachestat", "seek_data"};
+  return names[static_cast<std::size_t>(feature)];
+}
 
 }  // namespace ashlar::fileops

@@ -7,15 +7,14 @@
 
 #include <cerrno>
 
+#include "errno_text.hpp"
 #include "facts.hpp"
 
 namespace ashlar::fileops {
 namespace {
 
-std::string text_of(int error) { return std::generic_category().message(error); }
-
 [[noreturn]] void fail(const OpenOptions& options, int error, const std::string& hint = "") {
-  throw OpenError(options.path, error, text_of(error) + hint);
+  throw OpenError(options.path, error, errno_message(error) + hint);
 }
 
 // What can be served is a regular file or a block device.
@@ -23,8 +22,11 @@ Kind kind_of(const OpenOptions& options, mode_t mode) {
   const char* what = "neither a regular file nor a block device";
   switch (mode & S_IFMT) {
     case S_IFREG:
-      if (!options.block_only) return Kind::file;
-      throw OpenError(options.path, ENOTBLK, "it is a regular file, not a block device; the file plugin serves it");
+      if (options.block_only)
+        throw OpenError(options.path, ENOTBLK, "it is a regular file, not a block device; the file plugin serves it");
+      if (options.exclusive)
+        throw OpenError(options.path, ENOTBLK, "exclusive = true is for a block device, and it is a regular file");
+      return Kind::file;
     case S_IFBLK: return Kind::block;
     case S_IFDIR: what = "a directory"; break;
     case S_IFCHR: what = "a character device"; break;
@@ -90,6 +92,7 @@ std::unique_ptr<Backend> open_backend(const OpenOptions& options, const Identity
   Facts facts = find_facts(kind, fd.get(), opened);
   facts.read_only = options.read_only;
   facts.manual_zeroing = options.manual_zeroing;
+  if (!options.extents) facts.holes = Holes::unknown;
   Fd buffered;
   if (options.direct) {
     if (const std::string why_not = find_direct_facts(fd.get(), facts); !why_not.empty())

@@ -14,9 +14,10 @@ struct OpenOptions {
   std::string path;
   bool read_only = false;
   bool direct = false;          // O_DIRECT
-  bool exclusive = false;       // block device: O_EXCL, so that it is neither mounted nor opened so by somebody else
+  bool exclusive = false;       // O_EXCL, so that it is neither mounted nor opened so by somebody else; refuses a file
   bool block_only = false;      // refuse a regular file
   bool manual_zeroing = false;  // see Facts
+  bool extents = true;          // false: holes are neither looked for nor told of
 };
 
 // what() is the whole text: the path, the reason and what to do.

@@ -27,8 +27,9 @@ bool aligned_address(const void* address, std::uint32_t block) {
 Status Backend::read(Io& io) noexcept {
   if (io.has(Flag::lend_only)) return lend(io);
   Status status;
-  if (io.has(Flag::may_hole) && !dense_.load(std::memory_order_relaxed) && read_around_holes(io, status)) return status;
-  if (io.has(Flag::may_lend) && can_lend(io)) {
+  if (io.has(Flag::may_hole) && read_around_holes(io, status)) return status;
+  const bool may_lend = io.has(Flag::may_lend) && !facts_.direct && io.length() >= lend_min;
+  if (may_lend && in_memory(io) == InMemory::yes && is_there(io)) {
     io.lend(fd_.get(), io.offset());
     return Status::success();
   }
@@ -49,12 +50,12 @@ Status Backend::lend(Io& io) noexcept {
     io.add_extent(io.length(), Extent::sparse);
     return Status::success();
   }
-  if (can_lend(io)) {
+  const InMemory in = facts_.direct ? InMemory::no : in_memory(io);
+  if (in == InMemory::yes && is_there(io)) {
     io.lend(fd_.get(), io.offset());
     return Status::success();
   }
-  const bool cold = facts_.direct || !no_cachestat_.load(std::memory_order_relaxed);  // or it may be in memory
-  if (!cold || !io.has(Flag::may_lend_cold) || !can_lend_cold(io)) return Status::would_block();
+  if (in != InMemory::no || !io.has(Flag::may_lend_cold) || !can_lend_cold(io)) return Status::would_block();
   io.lend_cold(fd_.get(), io.offset());
   return Status::success();
 }
@@ -65,12 +66,12 @@ Status Backend::read_part(std::byte* into, Range range, bool nowait) noexcept {
 
 Status Backend::read_now(std::byte* into, Range range) noexcept {
   if (facts_.direct) return Status::would_block();
-  if (!no_nowait_.load(std::memory_order_relaxed)) {
+  if (!abilities_.lacks(Feature::read_nowait)) {
     const auto n = retry([&] { return sys_.read(fd_.get(), into, range.length, range.offset, RWF_NOWAIT); });
     if (n > 0 && static_cast<std::uint64_t>(n) == range.length) return Status::success();
     // Errors and short reads are for the call that may wait to find out.
     if (n >= 0 || verdict(static_cast<int>(-n)) != Verdict::unsupported) return Status::would_block();
-    no_nowait_.store(true, std::memory_order_relaxed);
+    note_refusal(Feature::read_nowait, static_cast<int>(-n));
   }
   if (range.length > inline_max) return Status::would_block();
   const Watch watch(calm_, sys_);
@@ -165,25 +166,28 @@ Status Backend::write_direct(const std::byte* from, Range range) noexcept {
 
 // RWF_DSYNC makes just this range durable, where fdatasync(2) would wait for all that is dirty in the file.
 Status Backend::write_durably(const std::byte* from, Range range) noexcept {
-  if (const int error = datasync_error_.load(std::memory_order_relaxed); error != 0) return answer(error);
+  if (const int error = sync_errors_.first(); error != 0) return answer(error);
   const bool one_write = !facts_.direct || (range.end() <= direct_end_.load(std::memory_order_relaxed) &&
                                             range.length <= BounceBuffers::bytes);
-  if (one_write && !no_dsync_.load(std::memory_order_relaxed)) {
+  if (one_write && !abilities_.lacks(Feature::write_dsync)) {
+    SyncErrors::Call call(sync_errors_);
     const auto n = write_dsync(from, range);
-    if (n == static_cast<std::int64_t>(range.length)) return Status::success();
-    if (n < 0) {
-      const int error = static_cast<int>(-n);
-      if (verdict(error) == Verdict::unsupported || error == EINVAL) {
-        no_dsync_.store(true, std::memory_order_relaxed);  // Linux < 4.7
-      } else {
-        // Was it the write that failed, or making it durable? The same write without the flag tells.
-        const Status plain = write_all(from, range);
-        return plain.failed() ? plain : datasync_failed(error);
-      }
-    }
+    if (n == static_cast<std::int64_t>(range.length)) return end(call);
+    const int error = n < 0 ? static_cast<int>(-n) : 0;
+    if (verdict(error) == Verdict::failed) return find_fault(from, range, error, call);
+    note_refusal(Feature::write_dsync, error);
   }
   const Status s = write_all(from, range);
   return s.failed() ? s : datasync();
+}
+
+// A write with RWF_DSYNC has failed. Was it the write, or making it durable? The same write without the flag tells, but
+// not where the disk fails both. Nobody's flush succeeds meanwhile.
+Status Backend::find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept {
+  const Status plain = write_all(from, range);
+  if (plain.code() == error && error != EIO) return plain;
+  call.failed(error);
+  return end(call);
 }
 
 std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
@@ -201,21 +205,17 @@ Status Backend::flush(Io& io) noexcept {
 }
 
 Status Backend::datasync() noexcept {
-  if (datasync_error_.load(std::memory_order_relaxed) == 0) {
-    const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
-    if (result < 0) return datasync_failed(-result);
-  }
-  return answer(datasync_error_.load(std::memory_order_relaxed));
+  if (const int error = sync_errors_.first(); error != 0) return answer(error);
+  SyncErrors::Call call(sync_errors_);
+  const int result = retry([&] { return sys_.fdatasync(fd_.get()); });
+  if (result < 0) call.failed(-result);
+  return end(call);
 }
 
-Status Backend::datasync_failed(int error) noexcept {
-  int none = 0;
-  if (datasync_error_.compare_exchange_strong(none, error, std::memory_order_relaxed))
-    host_.log(Level::error,
-              "data could not be made durable and may be lost (%s): every flush of this file fails from now on, until "
-              "all its clients have disconnected",
-              std::strerror(error));
-  return answer(error);
+Status Backend::end(SyncErrors::Call& call) noexcept {
+  const SyncErrors::Known known = call.end();
+  if (known.found) log_lost(known.error);
+  return answer(known.error);
 }
 
 Status Backend::cache(Io& io) noexcept {
@@ -227,22 +227,29 @@ Status Backend::cache(Io& io) noexcept {
 }
 
 // Bytes in the page cache can be lent; others would make the borrower wait for the disk.
-bool Backend::can_lend(const Io& io) noexcept {
-  if (facts_.direct || io.length() < lend_min || no_cachestat_.load(std::memory_order_relaxed)) return false;
+Backend::InMemory Backend::in_memory(const Io& io) noexcept {
+  if (abilities_.lacks(Feature::cachestat)) return InMemory::unknown;
   const auto cached = sys_.cached_pages(fd_.get(), io.offset(), io.length());
   if (cached < 0) {
-    no_cachestat_.store(true, std::memory_order_relaxed);
-    return false;
+    note_refusal(Feature::cachestat, static_cast<int>(-cached));
+    return InMemory::unknown;
   }
   const auto page = static_cast<std::uint64_t>(::getpagesize());
-  return static_cast<std::uint64_t>(cached) >= (io.end() - 1) / page - io.offset() / page + 1;
+  const std::uint64_t pages = (io.end() - 1) / page - io.offset() / page + 1;
+  return static_cast<std::uint64_t>(cached) >= pages ? InMemory::yes : InMemory::no;
+}
+
+// Whether none of it is gone: a page stays in memory where the file ends within it. Who lends it has promised all of
+// it, and a simple reply cannot take that back.
+bool Backend::is_there(const Io& io) noexcept {
+  return sys_.size_known(fd_.get()) >= static_cast<std::int64_t>(io.end());
 }
 
 // What is not in memory can be read by the borrower, except through the second descriptor. Where the kernel cannot tell
-// what is in memory, waiting is for a worker.
+// what is in memory, a worker waits for it.
 bool Backend::can_lend_cold(const Io& io) const noexcept {
   return facts_.direct ? io.end() <= direct_end_.load(std::memory_order_relaxed)
-                       : !no_nowait_.load(std::memory_order_relaxed);
+                       : !abilities_.lacks(Feature::read_nowait);
 }
 
 }  // namespace ashlar::fileops

@@ -1,5 +1,5 @@
 // What the operator sees of a backend: each attempt to zero or trim at debug level; each discovery, a new size and the
-// totals of zero and trim at info level.
+// totals of zero and trim at info level; lost data at error level.
 #include <array>
 #include <cstdio>
 #include <string>
@@ -32,8 +32,15 @@ void Backend::log_attempt(const char* op, Range range, Method method, int error)
             errno_text(error));
 }
 
-void Backend::log_discovery(Method method, int error) const noexcept {
-  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", name(method), errno_text(error));
+void Backend::log_discovery(const char* what, int error) const noexcept {
+  host_.log(Level::info, "%s is not supported here (%s) and will not be tried again", what, errno_text(error));
+}
+
+void Backend::log_lost(int error) const noexcept {
+  host_.log(Level::error,
+            "data could not be made durable and may be lost (%s): every flush of this file fails from now on, until "
+            "all its clients have disconnected",
+            errno_message(error));
 }
 
 void Backend::log_resized(std::uint64_t before, std::uint64_t now) const noexcept {

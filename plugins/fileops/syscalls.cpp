@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <limits>
 
 namespace ashlar::fileops {
 namespace {
@@ -19,6 +21,11 @@ Result or_errno(Result result) {
 }
 
 off_t off(std::uint64_t value) { return static_cast<off_t>(value); }
+
+std::int64_t device_size(int fd) {
+  std::uint64_t bytes = 0;
+  return ::ioctl(fd, BLKGETSIZE64, &bytes) != 0 ? -errno : static_cast<std::int64_t>(bytes);
+}
 
 }  // namespace
 
@@ -50,6 +57,18 @@ int Syscalls::blkdiscard(int fd, std::uint64_t offset, std::uint64_t length) {
 
 int Syscalls::fdatasync(int fd) { return or_errno(::fdatasync(fd)); }
 
+int Syscalls::open_again(int fd) {
+  char path[32];
+  std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  return or_errno(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+}
+
+int Syscalls::lost_data(int fd) {
+  constexpr off_t behind_all = std::numeric_limits<off_t>::max() - 4096;
+  static_assert(sizeof behind_all == 8);
+  return or_errno(::sync_file_range(fd, behind_all, 1, SYNC_FILE_RANGE_WAIT_BEFORE));
+}
+
 std::int64_t Syscalls::seek(int fd, std::uint64_t offset, int whence) {
   return or_errno(static_cast<std::int64_t>(::lseek(fd, off(offset), whence)));
 }
@@ -61,9 +80,13 @@ int Syscalls::will_need(int fd, std::uint64_t offset, std::uint64_t length) {
 std::int64_t Syscalls::size(int fd) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return -errno;
-  if (!S_ISBLK(status.st_mode)) return status.st_size;
-  std::uint64_t bytes = 0;
-  return ::ioctl(fd, BLKGETSIZE64, &bytes) != 0 ? -errno : static_cast<std::int64_t>(bytes);
+  return S_ISBLK(status.st_mode) ? device_size(fd) : status.st_size;
+}
+
+std::int64_t Syscalls::size_known(int fd) {
+  struct statx status;
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_SIZE, &status) != 0) return -errno;
+  return S_ISBLK(status.stx_mode) ? device_size(fd) : static_cast<std::int64_t>(status.stx_size);
 }
 
 std::int64_t Syscalls::allocated(int fd) {

@@ -24,12 +24,19 @@ class Syscalls {
   virtual int blkdiscard(int fd, std::uint64_t offset, std::uint64_t length);
   // fdatasync(2).
   virtual int fdatasync(int fd);
+  // Another descriptor of the same file, for reading alone: open(2) of /proc/self/fd.
+  virtual int open_again(int fd);
+  // sync_file_range(2) of a range in which nothing is, so that it waits for nothing and tells only of data that were
+  // lost: 0 or an errno, once for each descriptor.
+  virtual int lost_data(int fd);
   // lseek(2) with SEEK_DATA or SEEK_HOLE.
   virtual std::int64_t seek(int fd, std::uint64_t offset, int whence);
   // posix_fadvise(POSIX_FADV_WILLNEED).
   virtual int will_need(int fd, std::uint64_t offset, std::uint64_t length);
   // fstat(2) and, of a block device, ioctl(BLKGETSIZE64): bytes.
   virtual std::int64_t size(int fd);
+  // Likewise, but what this machine knows of it, without asking a server: statx(2) with AT_STATX_DONT_SYNC.
+  virtual std::int64_t size_known(int fd);
   // fstat(2): bytes allocated to the file (st_blocks).
   virtual std::int64_t allocated(int fd);
   // cachestat(2), Linux 6.5: how many pages of the range are in the page cache.

@@ -128,7 +128,8 @@ int Backend::attempt(const char* op, Method method, Range range) noexcept {
   const int error = -call(sys_, fd_.get(), method, range);
   abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
-  if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method)) log_discovery(method, error);
+  if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method))
+    log_discovery(name(method), error);
   return error;
 }
 

@@ -94,6 +94,21 @@ TEST_CASE("the geometry is the device's") {
   }
 }
 
+TEST_CASE("whether the device rotates is told by the kernel") {
+  const std::string file = "/sys/class/block/" + device.substr(device.rfind('/') + 1) + "/queue/rotational";
+  const auto told = [&file] {
+    std::string value;
+    std::ifstream(file) >> value;
+    return value;
+  };
+  const std::string before = told();
+  for (const char* value : {"1", "0"}) {
+    std::ofstream(file) << value << std::flush;  // where /sys cannot be written to, it is as it is
+    CHECK(Plugin(module_file("block"), {{"path", device}}).open().geometry.rotational == (told() == "1"));
+  }
+  std::ofstream(file) << before << std::flush;
+}
+
 TEST_CASE("block opens the device exclusively unless told otherwise") {
   Plugin first(module_file("block"), {{"path", device}});
   auto disk = first.open();
@@ -104,6 +119,55 @@ TEST_CASE("block opens the device exclusively unless told otherwise") {
   REQUIRE(refusal("block", {{"path", device}, {"exclusive", "false"}}).empty());
   auto another_connection = first.open();
   REQUIRE(another_connection.geometry.size == size);
+}
+
+TEST_CASE("file opens a device exclusively when told to") {
+  Plugin first(module_file("file"), {{"path", device}, {"exclusive", "true"}});
+  auto disk = first.open();
+  REQUIRE(refusal("block", {{"path", device}}).find("Device or resource busy") != std::string::npos);
+  REQUIRE(refusal("file", {{"path", device}}).empty());
+}
+
+TEST_CASE("block leaves zeroes to be written when told to, and trims nothing") {
+  Plugin plugin(module_file("block"), {{"path", device}, {"zeroing", "manual"}});
+  auto disk = plugin.open();
+  REQUIRE_FALSE(disk.geometry.flags.has(Flag::fast));
+  REQUIRE(disk.fill(0, M, 'x') == 0);
+  REQUIRE(disk.run(Io(Op::zero, 0, M, Flag::may_trim)) == ENOTSUP);
+  REQUIRE(disk.run(Io(Op::trim, 0, M)) == 0);
+  REQUIRE(disk.holds(0, M, 'x'));
+}
+
+TEST_CASE("a device that became shorter: what is gone is an error, and is not told of") {
+  Plugin plugin(module_file("block"), {{"path", device}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(size - 8 * M, 8 * M, 'x') == 0);
+  const auto resize = [](std::uint64_t bytes) {
+    std::filesystem::resize_file(backing, bytes);
+    REQUIRE(std::system(("losetup --set-capacity " + device).c_str()) == 0);
+  };
+  resize(size - 4 * M);
+  std::vector<std::byte> bytes(M);
+  std::vector<int> read;
+  for (const Flags flags : {Flag::none, Flag::may_lend | Flag::may_hole})
+    for (const std::uint64_t offset : {size - 4 * M - M / 2, size - 4 * M, size - M}) {
+      ExtentText found;
+      Io io = Io::read(offset, bytes, flags);
+      io.set_sink(&found.sink);
+      read.push_back(disk.run(io));
+    }
+  ExtentText found;
+  Io io(Op::extents, size - 8 * M, 8 * M);
+  io.set_sink(&found.sink);
+  const int told = disk.run(io);
+  Io behind(Op::extents, size - 4 * M, M);
+  behind.set_sink(&found.sink);
+  const int told_behind = disk.run(behind);
+  resize(size);
+  CHECK(read == std::vector<int>(6, EIO));
+  CHECK(told == 0);
+  CHECK(found.total == 4 * M);
+  CHECK(told_behind == EIO);
 }
 
 TEST_CASE("clients that come and go at once are not in each other's way on an exclusive device") {

@@ -22,7 +22,8 @@ std::string environment(const char* name) {
 }
 
 const std::string path = environment("FOLDER") + "/disk";
-const bool tmpfs = environment("FSTYPE") == "tmpfs";
+const bool overlay = environment("FSTYPE") == "overlay";  // over a tmpfs
+const bool tmpfs = overlay || environment("FSTYPE") == "tmpfs";
 
 void make(std::uint64_t size, std::size_t filled = 0) {
   std::filesystem::remove(path);
@@ -105,6 +106,67 @@ TEST_CASE("extents are exact") {
   REQUIRE(disk.extents(0, 16 * M) == "H4194304 D65536 H4128768 D131072 H8257536");
   REQUIRE(disk.extents(4 * M + 100, 200, Flag::req_one) == "D200");
   REQUIRE(disk.extents(4 * M - 100, 200) == "H100 D100");
+}
+
+TEST_CASE("reads leave holes out where the file system is known to tell of data at once, and read them elsewhere") {
+  make(M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(128 * K, 128 * K, 1) == 0);  // and not flushed: nothing of it may be on the disk yet
+  std::vector<std::byte> bytes(M, std::byte{0xee});
+  ExtentText found;
+  Io io = Io::read(0, bytes, Flag::may_hole);
+  io.set_sink(&found.sink);
+  REQUIRE(disk.run(io) == 0);
+  REQUIRE(found.text == (overlay ? "" : "H131072 D131072 H786432"));
+  REQUIRE(bytes[0] == (overlay ? std::byte{0} : std::byte{0xee}));
+  REQUIRE(bytes[128 * K] == std::byte{1});
+  REQUIRE(disk.extents(0, M) == "H131072 D131072 H786432");
+}
+
+TEST_CASE("data just written are never a hole, whatever stood there before") {
+  make(64 * M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  REQUIRE(disk.run(Io(Op::zero, 32 * M, 32 * M)) == 0);  // provisioned and not written, on some
+  std::mt19937 random(5);
+  std::vector<std::byte> bytes(16 * K);
+  for (int i = 0; i < 4000; ++i) {
+    const std::uint64_t offset =
+        std::uniform_int_distribution<std::uint64_t>(0, 64 * M / (4 * K) - 4)(random) * (4 * K);
+    if (i % 4 == 3) REQUIRE(disk.run(Io(Op::trim, offset, 16 * K)) == 0);
+    REQUIRE(disk.fill(offset, 16 * K, 1 + i % 255) == 0);
+    if (i % 64 == 0) REQUIRE(disk.run(Io(Op::flush, 0, 0)) == 0);
+    ExtentText found;
+    Io io = Io::read(offset, bytes, Flag::may_hole);
+    io.set_sink(&found.sink);
+    REQUIRE(disk.run(io) == 0);
+    REQUIRE(found.text.empty());
+    REQUIRE(bytes[16 * K - 1] == static_cast<std::byte>(1 + i % 255));
+    REQUIRE(disk.extents(offset, 16 * K) == "D16384");
+  }
+}
+
+TEST_CASE("bytes that are gone are an error, and neither zeroes nor a hole") {
+  make(4 * M, 2 * M);
+  Plugin plugin(module_file, {{"path", path}});
+  auto disk = plugin.open();
+  const std::uint64_t end = GENERATE(3 * M + 17, M + 4 * K, M - 100);
+  std::filesystem::resize_file(path, end);
+  std::vector<std::byte> bytes(256 * K);
+  for (const Flags flags : {Flag::none, Flag::may_hole, Flag::may_hole | Flag::may_lend})
+    for (const std::uint64_t offset : {end - 256 * K + 1, end - 1, end, 4 * M - 256 * K}) {
+      ExtentText found;
+      Io io = Io::read(offset, bytes, flags);
+      io.set_sink(&found.sink);
+      REQUIRE(disk.run(io) == EIO);
+    }
+  REQUIRE_THROWS_AS(disk.extents(end, 4 * M - end), Failed);
+  ExtentText found;
+  Io io(Op::extents, 0, 4 * M);
+  io.set_sink(&found.sink);
+  REQUIRE(disk.run(io) == 0);
+  REQUIRE(found.total == end);
 }
 
 TEST_CASE("any mixture of ops at any alignment equals a model") {

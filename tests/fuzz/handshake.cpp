@@ -15,7 +15,7 @@ class ThreeExports : public Catalog {
   std::size_t size() const override { return 3; }
   std::string_view name(std::size_t i) const override { return names_[i]; }
   std::string_view description(std::size_t i) const override { return i == 0 ? "a disk" : ""; }
-  Opened open(std::size_t i) override {
+  Opened open(std::size_t i, std::string_view) override {
     if (i == 2) return {nullptr, "device is busy"};
     return {i == 0 ? &disk_ : &small_, ""};
   }

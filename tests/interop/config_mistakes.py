@@ -207,7 +207,7 @@ class ConfigMistakes(Case):
         self.assert_mistake(with_export('type = "block"\n  path = §"disk.img"'), f"{self.folder}/disk.img")
 
     def test_a_filter_that_does_not_fit(self):
-        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = §"offset"\noffset = 4194304'), '"offset"', "1048576")
+        self.assert_mistake(with_export(filters='[[export.filter]]\ntype = "offset"\noffset = §4194304'), '"offset"', "1048576")
 
     def test_a_mistake_in_an_optional_export(self):
         optional = 'name = "disk"\noptional = true'

@@ -1,6 +1,7 @@
 """Every operation and flag, through libnbd, on a file whose size is a multiple of nothing."""
 
 import errno
+import os
 
 from lib import config, libnbd
 from lib.case import Case, main
@@ -227,7 +228,44 @@ class Operations(Case):
         self.model[100:104] = b"kept"
         self.assert_disk_is_model()
 
+    # ---- a file that somebody makes shorter ----
+
+    def test_bytes_that_are_gone_are_an_error_in_every_reply_style(self):
+        end = 2 * MIB - 100
+        for sparse in (False, True):
+            disk = self.sparse_file(f"shorter-{sparse}.img", 4 * MIB)
+            if not sparse:
+                disk.write_bytes(pattern(4 * MIB))
+            server = self.serve([config.file_export(disk)])
+            handles = [libnbd.connect(server.uri("disk"), structured=structured) for structured in (True, False)]
+            for handle in handles:
+                handle.pread(4 * MIB, 0)  # into the page cache
+            os.truncate(disk, end)
+            for handle in handles:
+                style = "structured" if handle.get_structured_replies_negotiated() else "simple"
+                for offset, length in ((end - 1, 2), (end, 1), (end - 65_000, 65_536), (end + 100 - 65_536, 65_536), (MIB, 2 * MIB),
+                                       (3 * MIB, 65_536), (4 * MIB - 512, 512)):
+                    with self.subTest(sparse=sparse, style=style, offset=offset, length=length):
+                        self.assert_fails(errno.EIO, handle.pread, length, offset)
+                self.assert_same(handle.pread(end, 0), disk.read_bytes())
+            structured = handles[0]
+            found = libnbd.extents(structured, 4 * MIB, 0)
+            self.assertEqual(sum(length for length, _ in found), end)
+            self.assert_fails(errno.EIO, libnbd.extents, structured, MIB, end)
+
     # ---- extents ----
+
+    def test_with_extents_off_no_hole_is_told(self):
+        self.sparse_parts()
+        export = config.file_export(self.disk)
+        export["plugin"]["extents"] = False
+        server = self.serve([export])
+        handle = libnbd.connect(server.uri("disk"))
+        self.assertEqual(libnbd.extents(handle, SIZE, 0), [(SIZE, 0)])
+        seen = set()
+        data = handle.pread_structured(SIZE, 0, lambda part, offset, status, error: seen.add(status))
+        self.assert_same(data, self.disk.read_bytes())
+        self.assertEqual(seen, {nbd.READ_DATA})
 
     def sparse_parts(self):
         with open(self.disk, "r+b") as file:

@@ -197,7 +197,7 @@ struct ashlar_open {
   const struct ashlar_device* next;    /* filter: the layer below, opened and described; plugin: NULL */
   const struct ashlar_geometry* below; /* filter: what the layer below offers; plugin: NULL */
   const struct ashlar_client* client;  /* NULL: opened on trial, or for a verb (ASHLAR_CONTROL_ID) */
-  /* Services for this connection: ASHLAR_REOPEN_ID, ASHLAR_DISCONNECT_ID. */
+  /* Services for this connection: ASHLAR_REOPEN_ID (asked for within open), ASHLAR_DISCONNECT_ID. */
   void* self;
   const void* (*extension)(void* self, const char* id)ASHLAR_NOEXCEPT; /* [any] or NULL; not itself NULL */
 };

@@ -75,6 +75,8 @@ inline constexpr Flags lend_only{ASHLAR_LEND_ONLY};
 inline constexpr Flags promises = fua | may_trim | fast | req_one;
 // Of them, those that must not be left out of what is handed on: without them less is done than was asked for.
 inline constexpr Flags to_keep = fua | fast;
+// Flags that let bytes stay where they are.
+inline constexpr Flags lending = may_lend | may_lend_cold | lend_only;
 // Flags that make requests fast; a filter passes them on only when it says that it understands them.
 inline constexpr Flags shortcuts = nowait | may_lend | may_hole | may_lend_cold | lend_only;
 

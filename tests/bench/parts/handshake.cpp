@@ -17,7 +17,7 @@ class OneExport : public Catalog {
   std::size_t size() const override { return 1; }
   std::string_view name(std::size_t) const override { return "disk"; }
   std::string_view description(std::size_t) const override { return ""; }
-  Opened open(std::size_t) override { return {&geometry_, ""}; }
+  Opened open(std::size_t, std::string_view) override { return {&geometry_, ""}; }
 
  private:
   const ashlar::Geometry geometry_{.size = 1u << 30, .flags = ashlar::Flag::promises, .multi_conn = true};

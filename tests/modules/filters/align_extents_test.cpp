@@ -1,4 +1,6 @@
 // Extents through align: on blocks, from the offset asked for, never better than the truth.
+#include <algorithm>
+#include <ashlar/plugin.hpp>
 #include <random>
 
 #include "bench.hpp"
@@ -50,6 +52,39 @@ TEST_CASE("align extents: when only the first is asked for, it is one, and not e
 
 TEST_CASE("align extents: a layer below that says less than a block is still an answer") {
   CHECK(told({512, 4096}, 0, {{100, Extent::sparse}}) == Told{{100, Extent::sparse}});
+}
+
+namespace {
+// Tells one extent of 512 bytes at a time; each second of them is a hole.
+class OneAtATime final : public Plugin {
+ public:
+  Geometry describe() override { return {.size = 65536, .minimum = 512}; }
+  Status read(Io& io) noexcept override {
+    std::ranges::fill(io.buffer(), std::byte{0});
+    return Status::success();
+  }
+  Status extents(Io& io) noexcept override {
+    const bool hole = io.offset() / 512 % 2 != 0;
+    static_cast<void>(io.add_extent(512, hole ? Extent::sparse : Extent::zero));
+    return Status::success();
+  }
+};
+}  // namespace
+
+TEST_CASE("align extents: a layer below that stops early is asked on, until there is a whole block to tell of") {
+  static constexpr ashlar_module stops_early = module_of<OneAtATime>({.name = "stops-early"});
+  const FakeHost host;
+  const TestLayer bottom(stops_early, host);
+  const auto below = bottom.open();
+  const TestLayer layer(own_module(), host, {{"block_size", "4K"}});
+  const auto device = layer.open_over(*below);
+  for (const std::uint64_t from : {8192, 8192 + 1024, 8192 + 3584, 65536 - 512}) {
+    ExtentList list;
+    REQUIRE(device->extents(from, 512, list).ok());
+    REQUIRE_FALSE(list.extents().empty());
+    CHECK(list.extents().front().state == Extent::zero);
+    CHECK(list.extents().front().length == 4096 - from % 4096);
+  }
 }
 
 TEST_CASE("align extents: the client hears at most what is true, of random disks") {

@@ -158,7 +158,8 @@ TEST_CASE("align: many small writes to the same blocks all arrive") {
 }
 
 TEST_CASE("range lock: nobody who waits is overtaken") {
-  RangeLock lock;
+  const FakeHost host;
+  RangeLock lock{Wait(Host(host.services()))};
   using Mode = RangeLock::Mode;
   std::vector<int> order;
   std::thread writer;

@@ -1,3 +1,4 @@
+#include <ashlar/filter.hpp>
 #include <string_view>
 
 #include "bench.hpp"
@@ -11,6 +12,21 @@ namespace {
 bool counts(std::string_view line, std::string_view start) {
   return line.starts_with(start) && line.size() > start.size() &&
          line.find_first_not_of("0123456789", start.size()) == line.npos;
+}
+// Leaves requests other than they came.
+class Spoils final : public Filter {
+ public:
+  using Filter::Filter;
+  Status write(Io& io) noexcept override {
+    const Status s = next(io);
+    io.set_range(0, 1);
+    io.set_flags(Flag::fua);
+    return s;
+  }
+};
+const ashlar_module& spoiler() {
+  static constexpr ashlar_module module = module_of<Spoils>({.name = "spoils"});
+  return module;
 }
 }  // namespace
 
@@ -38,6 +54,38 @@ TEST_CASE("log writes a line at open, for each request, and at close with counts
   CHECK(counts(lines[5].text, "#1 cache offset=0 length=1 flags=- result=9999 us="));
   CHECK(lines[6].text == "#1 close export=\"disk one\" requests=5 failed=2 read=8192 written=512");
   for (const auto& line : lines) CHECK(line.level == Level::info);
+}
+
+TEST_CASE("log writes a line when a reply has left, if it is told to, with the request's id in both") {
+  FakeHost host;
+  ModelDisk disk(8192);
+  const TestLayer layer(own_module(), host, {{"replies", "true"}});
+  const auto device = layer.open_over(disk);
+  Io flush(Op::flush, 0, 0);
+  flush.ashlar_io::id = 7;
+  CHECK(device->process(flush).ok());
+  const ashlar_device& d = *device->device();
+  const auto* told = static_cast<const ashlar_replied*>(d.extension(d.self, ASHLAR_REPLIED_ID));
+  REQUIRE(told != nullptr);
+  told->replied(told->self, 7, ECONNABORTED);
+  const auto lines = host.lines();
+  REQUIRE(lines.size() == 3);
+  CHECK(lines[1].text.ends_with(" id=7"));
+  CHECK(lines[2].text == "#1 replied id=7 result=ECONNABORTED");
+  const TestLayer quiet(own_module(), host);
+  const auto other = quiet.open_over(disk);
+  CHECK(other->device()->extension(other->device()->self, ASHLAR_REPLIED_ID) == nullptr);
+}
+
+TEST_CASE("log tells what was asked, whatever a layer below makes of the request") {
+  FakeHost host;
+  ModelDisk disk(8192);
+  const TestLayer layer(own_module(), host);
+  const TestLayer spoils(spoiler(), host);
+  const auto below = spoils.open_over(disk);
+  const auto device = layer.open_over(*below);
+  CHECK(device->write(512, bytes_of(512, 1)).ok());
+  CHECK(host.said("#1 write offset=512 length=512 flags=- "));
 }
 
 TEST_CASE("log counts connections") {

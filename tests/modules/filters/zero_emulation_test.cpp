@@ -1,3 +1,5 @@
+#include <ashlar/filter.hpp>
+
 #include "bench.hpp"
 #include "catch.hpp"
 
@@ -25,6 +27,32 @@ struct Bench {
 };
 
 }  // namespace
+
+namespace {
+// Refuses to zero, and leaves the request other than it came.
+class Spoils final : public Filter {
+ public:
+  using Filter::Filter;
+  Status zero(Io& io) noexcept override {
+    io.set_range(io.offset() + 4096, 4096);
+    return Status::not_supported();
+  }
+};
+}  // namespace
+
+TEST_CASE("zero-emulation zeroes what was asked for, whatever a layer below makes of the request") {
+  static constexpr ashlar_module spoils = module_of<Spoils>({.name = "spoils"});
+  const FakeHost host;
+  ModelDisk disk(16384);
+  disk.fill();
+  const TestLayer bottom(spoils, host), layer(own_module(), host);
+  const auto below = bottom.open_over(disk);
+  const auto device = layer.open_over(*below);
+  const Bytes before = read_all(*device, 4096, 4096);
+  CHECK(device->zero(0, 4096).ok());
+  CHECK(read_all(*device, 0, 4096) == bytes_of(4096, 0));
+  CHECK(read_all(*device, 4096, 4096) == before);
+}
 
 TEST_CASE("zero-emulation leaves a zero that works to the layer below, with its flags") {
   Bench b;

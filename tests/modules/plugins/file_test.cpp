@@ -1,5 +1,6 @@
 // The file plugin's guarantees (plugins/file/README.md), through its shared object.
 #include <fcntl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,6 +28,15 @@ std::string refusal(const std::string& path, std::map<std::string, std::string> 
     return e.what();
   }
   return "";
+}
+
+// Whether reads believe what the file system tells of holes.
+bool believed(const std::string& path) {
+  struct statfs status = {};
+  REQUIRE(::statfs(path.c_str(), &status) == 0);
+  constexpr unsigned long ext4 = 0xef53, xfs = 0x58465342, btrfs = 0x9123683e, tmpfs = 0x01021994;
+  const auto type = static_cast<unsigned long>(status.f_type);
+  return type == ext4 || type == xfs || type == btrfs || type == tmpfs;
 }
 
 // How many descriptors this process has of what the path leads to.
@@ -73,6 +83,14 @@ TEST_CASE("file: what cannot be opened is refused with path and reason") {
   const std::string pipe = scratch.path("pipe");
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   REQUIRE(refusal(pipe).find("it is a pipe") != std::string::npos);
+}
+
+TEST_CASE("file: exclusive, which cannot be had of a regular file, is refused for one") {
+  const Scratch scratch;
+  const std::string path = scratch.file("disk", M);
+  REQUIRE(refusal(path, {{"exclusive", "true"}}) ==
+          "cannot open '" + path + "': exclusive = true is for a block device, and it is a regular file");
+  REQUIRE(refusal(path, {{"exclusive", "false"}}).empty());
 }
 
 TEST_CASE("file: the layer's create opens nothing; open does") {
@@ -146,13 +164,42 @@ TEST_CASE("file: an export that is read only needs no write access either") {
 
 TEST_CASE("file: bytes that are gone are an error, not zeroes") {
   const Scratch scratch;
-  Plugin plugin(module_file, {{"path", scratch.filled("disk", 8192, 'x')}});
+  const bool sparse = GENERATE(false, true);
+  const auto size = GENERATE(as<std::uint64_t>{}, 8192, 256 * K);
+  const char* const extents = GENERATE("true", "false");
+  INFO(size << (sparse ? ", a hole" : ", filled") << ", extents = " << extents);
+  Plugin plugin(module_file, {{"path", sparse ? scratch.file("disk", size) : scratch.filled("disk", size, 'x')},
+                              {"extents", extents}});
   auto disk = plugin.open();
-  std::filesystem::resize_file(scratch.path("disk"), 4096);
-  std::vector<std::byte> bytes(8192);
-  REQUIRE(disk.run(Io::read(0, bytes)) == EIO);
-  REQUIRE(disk.run(Io::read(0, bytes, Flag::nowait)) == EAGAIN);  // for the call that may wait to find out
-  REQUIRE(disk.holds(0, 4096, 'x'));
+  const std::uint64_t end = size / 2 - 100;
+  std::filesystem::resize_file(scratch.path("disk"), end);
+  std::vector<std::byte> bytes(size);
+  const auto read = [&](std::uint64_t offset, std::uint64_t length, Flags flags) {
+    ExtentText told;
+    Io io = Io::read(offset, std::span(bytes).first(length), flags);
+    io.set_sink(&told.sink);
+    const int status = disk.run(io);
+    REQUIRE_FALSE((status == 0 && io.lent()));
+    return status;
+  };
+  const Flags shortcuts = Flag::may_hole | Flag::may_lend;
+  for (const Flags flags : {Flag::none, Flag::may_hole, shortcuts}) {
+    REQUIRE(read(0, size, flags) == EIO);
+    REQUIRE(read(end - 1, 2, flags) == EIO);
+    REQUIRE(read(end, 100, flags) == EIO);
+    REQUIRE(read(size - 1, 1, flags) == EIO);
+    if (flags.has(Flag::may_hole)) REQUIRE(read(0, size / 2, flags | Flag::nowait) == EAGAIN);
+  }
+  REQUIRE(read(0, size, Flag::nowait) == EAGAIN);  // for the call that may wait to find out
+  REQUIRE(disk.holds(0, end, sparse ? 0 : 'x'));
+
+  REQUIRE_THROWS_AS(disk.extents(end, size - end), Failed);
+  REQUIRE_THROWS_AS(disk.extents(size - 1, 1), Failed);
+  ExtentText told;
+  Io io(Op::extents, 0, size);
+  io.set_sink(&told.sink);
+  REQUIRE(disk.run(io) == 0);
+  REQUIRE(told.total == end);
 }
 
 TEST_CASE("file: zero reads as zeroes, touches nothing else and keeps the size") {
@@ -197,10 +244,29 @@ TEST_CASE("file: extents are exact and merged") {
   REQUIRE(disk.extents(M - 1, 1) == "H1");
 }
 
-TEST_CASE("file: a read reports holes instead of their zeroes") {
+TEST_CASE("file: with extents = false all is data, to who asks and to who reads") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.file("disk", M)}, {"extents", "false"}});
+  auto disk = plugin.open();
+  REQUIRE(disk.fill(128 * K, 64 * K, 1) == 0);
+  REQUIRE(disk.run(Io(Op::zero, 160 * K, 4 * K, Flag::may_trim)) == 0);
+  REQUIRE(disk.extents(0, M) == "D1048576");
+  std::vector<std::byte> bytes(M, std::byte{0xee});
+  ExtentText found;
+  Io io = Io::read(0, bytes, Flag::may_hole | Flag::may_lend);
+  io.set_sink(&found.sink);
+  REQUIRE(disk.run(io) == 0);
+  REQUIRE(found.text.empty());
+  if (!io.lent())
+    REQUIRE((bytes[0] == std::byte{0} && bytes[130 * K] == std::byte{1} && bytes[162 * K] == std::byte{0}));
+}
+
+TEST_CASE("file: a read reports holes instead of their zeroes", "[known_file_system]") {
   const Scratch scratch;
   Plugin plugin(module_file, {{"path", scratch.file("disk", M)}});
   auto disk = plugin.open();
+  if (!believed(scratch.path("disk")))
+    SKIP_CASE("of the file system in the folder for temporary files reads believe nothing");
   REQUIRE(disk.fill(128 * K, 128 * K, 1) == 0);
   const auto flags =
       GENERATE(values<Flags>({Flag::may_hole, Flag::may_hole | Flag::nowait, Flag::may_hole | Flag::may_lend}));

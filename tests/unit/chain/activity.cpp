@@ -213,12 +213,12 @@ TEST_CASE("each step in a layer's life is told of") {
     layers.filter.destroy = [&] { gate.pass(); };
     CHECK(said_at(gate, *layers.activity, [&] { layers.made.reset(); }) == Lines{"disk: filter \"top\": destroy 0+0"});
   }
-  SECTION("reading what the plugin has lent") {
+  SECTION("waiting for what the plugin has lent") {
     const auto chain = layers.make().open();
     CHECK(said_at(gate, *layers.activity, [&] {
-            const Inside inside = chain->reading_lent(8192, 1024);
+            const Inside inside = chain->waiting_for_lent(std::chrono::steady_clock::now());
             gate.pass();
-          }) == Lines{"disk: plugin \"disk\": read 8192+1024"});
+          }) == Lines{"disk: plugin \"disk\": read 0+0"});
   }
 }
 
@@ -272,10 +272,10 @@ TEST_CASE("a call under way is described in one line") {
 }
 
 TEST_CASE("once stopped, nothing is created or opened any more, and what is open can be closed") {
+  Journal journal;  // outlives the layers, whose end it hears
   TwoLayers layers;
   Export& made = layers.make();
   auto chain = made.open();
-  Journal journal;
   layers.filter.journal = layers.plugin.journal = &journal;
   layers.activity->stop();
   CHECK_THROWS_AS(made.open(), Stopped);
@@ -287,9 +287,9 @@ TEST_CASE("once stopped, nothing is created or opened any more, and what is open
 }
 
 TEST_CASE("stopped between two layers: those below are closed") {
+  Journal journal;  // outlives the layers, whose end it hears
   TwoLayers layers;
   Export& made = layers.make();
-  Journal journal;
   layers.filter.journal = layers.plugin.journal = &journal;
   layers.plugin.describe = [&](ashlar_error&) { return layers.activity->stop(), 0; };
   CHECK_THROWS_AS(made.open(), Stopped);
@@ -297,6 +297,7 @@ TEST_CASE("stopped between two layers: those below are closed") {
 }
 
 TEST_CASE("what a filter sees of the layer below is all that the layer below has") {
+  Journal journal;  // outlives the layers, whose end it hears
   TwoLayers layers;
   static const int ability = 0;
   layers.plugin.spoil = [](ashlar_device& device) {
@@ -304,7 +305,6 @@ TEST_CASE("what a filter sees of the layer below is all that the layer below has
       return std::string_view(id) == "test.ability/1" ? &ability : nullptr;
     };
   };
-  Journal journal;
   layers.filter.process = [&](ashlar_io&, const ashlar_open& how) {
     const ashlar_device& next = *how.next;
     ashlar_geometry geometry{};

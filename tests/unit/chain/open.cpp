@@ -114,6 +114,11 @@ TEST_CASE(
     CHECK_THROWS_WITH(e->open(), ContainsSubstring("lacks describe"));
     CHECK(m.journal.take() == opened({"disk"}) + Lines{"open middle", "close middle", "close disk"});
   }
+  SECTION("a device with something in a reserved field is closed") {
+    m.middle.spoil = [](ashlar_device& d) { d.reserved = 1; };
+    CHECK_THROWS_WITH(e->open(), ContainsSubstring("field that is reserved"));
+    CHECK(m.journal.take() == opened({"disk"}) + Lines{"open middle", "close middle", "close disk"});
+  }
   // The next connection is none the worse.
   m.middle.open = m.middle.describe = {};
   m.middle.geometry = m.top.geometry;

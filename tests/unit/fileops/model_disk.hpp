@@ -105,8 +105,9 @@ class ModelDisk : public Syscalls {
         std::count_if(calls.begin(), calls.end(), [call](const auto& c) { return c.first == call; }));
   }
 
-  ssize_t read(int, void* into, std::size_t length, std::uint64_t offset, int) override {
+  ssize_t read(int, void* into, std::size_t length, std::uint64_t offset, int flags) override {
     const std::lock_guard lock(mutex_);
+    read_flags = flags;
     const int f = note(Call::read, {offset, length});
     if (f < 0) return f;
     if (f > 0) length = std::min<std::size_t>(length, static_cast<std::size_t>(f));
@@ -173,11 +174,18 @@ class ModelDisk : public Syscalls {
     if (const int f = note(Call::seek, {offset, 0}); f != 0) return f;
     if (offset >= size_) return -ENXIO;
     while (offset < size_ && cells.at(offset).provisioned != (whence == SEEK_DATA)) offset = cells.run_end(offset);
-    return offset < size_ || whence == SEEK_HOLE ? static_cast<std::int64_t>(offset) : -ENXIO;
+    if (offset >= size_ && whence == SEEK_DATA) return -ENXIO;
+    return static_cast<std::int64_t>(std::min(offset, size_));  // behind the last byte is a hole
   }
   std::int64_t size(int) override {
     const std::lock_guard lock(mutex_);
     return size_error != 0 ? -size_error : static_cast<std::int64_t>(size_);
+  }
+  std::int64_t size_known(int fd) override { return size(fd); }
+  // Somebody makes it shorter.
+  void cut(std::uint64_t bytes) {
+    const std::lock_guard lock(mutex_);
+    size_ = bytes;
   }
   std::int64_t allocated(int) override {
     const std::lock_guard lock(mutex_);
@@ -187,7 +195,10 @@ class ModelDisk : public Syscalls {
     return static_cast<std::int64_t>(bytes);
   }
   int will_need(int, std::uint64_t, std::uint64_t) override { return 0; }
-  std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override { return cached; }
+  std::int64_t cached_pages(int, std::uint64_t, std::uint64_t) override {
+    ++cached_asked;
+    return cached;
+  }
 
   std::int64_t now() override {
     const std::lock_guard lock(mutex_);
@@ -195,9 +206,11 @@ class ModelDisk : public Syscalls {
   }
 
   std::int64_t clock = 1;         // stands still unless a test moves it
+  int read_flags = 0;             // of the last read
   int write_flags = 0;            // of the last write
   int size_error = 0;             // errno with which its size cannot be read
   std::int64_t cached = -ENOSYS;  // pages, as cachestat(2) tells of any range
+  int cached_asked = 0;           // how often
 
  private:
   int note(Call call, Range range) {
@@ -279,6 +292,7 @@ struct Bench {
     facts.kind = kind;
     facts.size = size;
     facts.sector = sector;
+    if (kind == Kind::block) facts.holes = Holes::unknown;
     if (kind == Kind::block && facts.discard_block == 1) facts.discard_block = sector;
     return facts;
   }

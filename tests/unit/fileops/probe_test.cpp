@@ -1,5 +1,5 @@
 // The probe over a model disk: what it makes of whole, old, lying and failing storage.
-#include "fileops/probe.hpp"
+#include "fileops/probe/probe.hpp"
 
 #include "catch.hpp"
 #include "model_disk.hpp"

@@ -8,6 +8,12 @@
 
 using namespace testing;
 
+namespace {
+
+constexpr std::int64_t all_pages = M / 4096;
+
+}  // namespace
+
 TEST_CASE("short reads and writes go on where they stopped") {
   Bench b(Kind::file);
   b.disk.fault = [](Call) { return 7; };
@@ -38,16 +44,44 @@ TEST_CASE("an error of read or write is the answer; EAGAIN and EOPNOTSUPP mean s
   }
 }
 
-TEST_CASE("the end of the file within the size is EIO") {
+TEST_CASE("bytes that are gone are EIO, in whatever way they are read") {
+  const bool filled = GENERATE(true, false);  // else a hole, which SEEK_DATA does not tell from the end of the file
+  const auto [range, cut] = GENERATE(table<Range, std::uint64_t>({{{512 * K, 256 * K}, 256 * K},
+                                                                  {{512 * K, 256 * K}, 512 * K},
+                                                                  {{512 * K, 256 * K}, 640 * K},
+                                                                  {{512 * K, 256 * K}, 768 * K - 1},
+                                                                  {{M - 64 * K, 64 * K}, M - 100},
+                                                                  {{M - 4096, 4096}, M - 4096},
+                                                                  {{M - 1, 1}, M - 1}}));
+  INFO(range.length << "@" << range.offset << " cut at " << cut << (filled ? "" : ", a hole"));
   Bench b(Kind::file);
-  b.disk.fault = nullptr;
-  std::vector<std::byte> bytes;
-  Facts facts;
-  facts.size = 2 * M;  // the file has become shorter
-  Backend longer(facts, Fd{}, Fd{}, b.disk, {});
-  bytes.resize(1024);
-  Io io = Io::read(M - 512, bytes);
-  REQUIRE(longer.read(io).code() == EIO);
+  if (!filled) b.disk.cells.set({0, M}, {0, false});
+  b.disk.cached = all_pages;  // the page in which the file ends is still there
+  b.disk.cut(cut);
+  const auto read = [&b, in = range](Flags flags) {
+    std::vector<std::byte> bytes(in.length, std::byte{0xee});
+    ashlar::testing::ExtentList told;
+    Io io = Io::read(in.offset, bytes, flags);
+    io.set_sink(&told);
+    const int status = b.backend->read(io).code();
+    CHECK_FALSE(io.lent());
+    return status;
+  };
+  const Flags shortcuts = Flag::may_lend | Flag::may_hole;
+  CHECK(read(Flag::none) == EIO);
+  CHECK(read(Flag::may_hole) == EIO);
+  CHECK(read(shortcuts) == EIO);
+  // For the call that may wait to find out.
+  CHECK(read(Flag::nowait) == EAGAIN);
+  CHECK(read(shortcuts | Flag::nowait) == EAGAIN);
+  for (const Flags flags : {Flag::none, Flag::may_hole}) {
+    ashlar::testing::ExtentList told;
+    Io io = Io::lend_only(range.offset, range.length, flags);
+    io.set_sink(&told);
+    CHECK(b.backend->read(io) == Status::would_block());
+    CHECK_FALSE(io.lent());
+    CHECK(told.extents().empty());
+  }
 }
 
 TEST_CASE("NOWAIT reads by RWF_NOWAIT; anything but all of it is left to a call that may wait") {
@@ -172,7 +206,7 @@ TEST_CASE("FUA without RWF_DSYNC, or after a short write: one fdatasync at the e
   b.disk.calls.clear();
   REQUIRE(b.write({0, 4096}, 4, Flag::fua) == 0);
   REQUIRE(b.disk.count(Call::write) == 1);
-  REQUIRE(b.disk.count(Call::fdatasync) == (answer < 0 ? 1u : 0u));  // a refusal is remembered
+  REQUIRE(b.disk.count(Call::fdatasync) == (answer == -EOPNOTSUPP ? 1u : 0u));
 }
 
 TEST_CASE("an error of fdatasync reaches every later flush and FUA until the backend is opened again") {
@@ -254,7 +288,6 @@ Lent lent(Bench& b, Range range, Flags flags = Flag::may_lend_cold | Flag::may_h
   CHECK(told.extents()[0].state == ashlar::Extent::sparse);
   return Lent::zeroes;
 }
-constexpr std::int64_t all_pages = M / 4096;
 constexpr Cell hole{0, false};
 
 }  // namespace

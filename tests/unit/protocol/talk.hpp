@@ -69,7 +69,7 @@ class FakeCatalog : public Catalog {
   std::size_t size() const override { return exports.size(); }
   std::string_view name(std::size_t i) const override { return exports[i].name; }
   std::string_view description(std::size_t i) const override { return exports[i].description; }
-  Opened open(std::size_t i) override {
+  Opened open(std::size_t i, std::string_view) override {
     if (!exports[i].error.empty()) return {nullptr, exports[i].error};
     if (current_ != i + 1) ++opened;
     current_ = i + 1;

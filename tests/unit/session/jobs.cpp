@@ -66,7 +66,7 @@ struct Fixture {
   BufferPool pool{with_room(256u << 20)};
   Parts parts{pool};
   WirePair& wire = parts.wire;
-  Ledger ledger;
+  std::optional<Ledger> ledger;
   Executor executor;
   Workers workers;
   std::unique_ptr<Replies> replies;
@@ -81,9 +81,10 @@ struct Fixture {
         return disk.serve(io);
       };
     disk.open();
+    ledger.emplace(disk.chain());
     replies = std::make_unique<Replies>(disk);
     outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory, parts.waits_to_send);
-    jobs = std::make_unique<Jobs>(needs(*replies, *outlet, parts, ledger, executor, workers), width);
+    jobs = std::make_unique<Jobs>(needs(*replies, *outlet, parts, *ledger, executor, workers), width);
   }
   ~Fixture() {
     gate.open();
@@ -151,7 +152,7 @@ TEST_CASE("a job that is done is answered though those before it are not") {
 
 TEST_CASE("no more jobs are under way than allowed: try_start says so, start waits") {
   Fixture f(256);
-  for (unsigned i = 0; i < Jobs::most_under_way; ++i) REQUIRE(f.try_start(f.ask()));
+  for (unsigned i = 0; i < Jobs::usual_under_way; ++i) REQUIRE(f.try_start(f.ask()));
   f.gate.wait_for(16);
   CHECK_FALSE(f.try_start(f.ask()));
   std::atomic<bool> started{false};
@@ -161,14 +162,14 @@ TEST_CASE("no more jobs are under way than allowed: try_start says so, start wai
   f.gate.let(1);
   session.join();
   f.gate.open();
-  for (unsigned i = 0; i <= Jobs::most_under_way; ++i) f.receive();
+  for (unsigned i = 0; i <= Jobs::usual_under_way; ++i) f.receive();
   f.jobs->drain();
 }
 
 TEST_CASE("no more bytes are held than allowed") {
   Fixture f(256);
   std::size_t started = 0;
-  while (started < Jobs::most_under_way && f.try_start(f.ask(cmd_read, 1 << 20))) ++started;
+  while (started < Jobs::usual_under_way && f.try_start(f.ask(cmd_read, 1 << 20))) ++started;
   CHECK(started * (1 << 20) <= Jobs::most_bytes);
   CHECK((started + 2) * (1 << 20) > Jobs::most_bytes);
   f.gate.open();
@@ -199,7 +200,7 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
   Executor executor;
   Workers workers(1);
   BufferPool pool(with_room(1 << 20));
-  Ledger ledger;
+  Ledger ledger(disk.chain());
   Parts first(pool), second(pool);
   WirePair &one = first.wire, &two = second.wire;
   Outlet out_one(*first.socket, workers, first.memory, first.waits_to_send);

@@ -1,9 +1,11 @@
 // FakeHost: host services for tests of a module; collects what it logs.
 #pragma once
 #include <ashlar/host.hpp>
+#include <ashlar/testing/fake_wait.hpp>
 #include <atomic>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ashlar::testing {
@@ -34,6 +36,8 @@ class FakeHost {
       if (line.text.find(text) != std::string::npos) return true;
     return false;
   }
+  // The service ashlar.wait/1 that the layers have.
+  FakeWait& wait() { return wait_; }
   // How often a module has asked whether a level is on.
   int asked() const { return asked_; }
   void clear() {
@@ -47,13 +51,16 @@ class FakeHost {
     ++host.asked_;
     return level >= static_cast<std::uint32_t>(host.least_);
   }
-  static const void* extension(void*, const char*) noexcept { return nullptr; }
+  static const void* extension(void* self, const char* id) noexcept {
+    return std::string_view(id) == ASHLAR_WAIT_ID ? static_cast<FakeHost*>(self)->wait_.services() : nullptr;
+  }
   static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
     auto& host = *static_cast<FakeHost*>(self);
     const std::lock_guard guard(host.mutex_);
     host.lines_.push_back({static_cast<Level>(level), std::string(text, length)});
   }
 
+  FakeWait wait_;
   const Level least_;
   std::atomic<int> asked_{0};
   mutable std::mutex mutex_;

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "call.hpp"
-#include "errno_text.hpp"
-#include "probe.hpp"
+#include "fileops/call.hpp"
+#include "fileops/errno_text.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace ashlar::fileops {
 namespace {
@@ -146,7 +146,7 @@ Finding about_method(Method method, const Trial& t) {
     case Verdict::unsupported: return {name(method), Supported::no, error + ": the file system or the kernel lacks it"};
     case Verdict::not_here: return {name(method), Supported::no, error + ": refused here; it is tried anew each time"};
     case Verdict::failed:
-      return {name(method), Supported::unknown, error + ": " + std::strerror(t.error) + "; clients get this error"};
+      return {name(method), Supported::unknown, error + ": " + errno_message(t.error) + "; clients get this error"};
     case Verdict::done: break;
   }
   if (!t.right) return {name(method), Supported::no, "it succeeds, but leaves something else than zeroes: do not use"};
@@ -225,13 +225,14 @@ Findings try_on_scratch(Syscalls& syscalls, int fd) {
                    holes ? "holes are told (SEEK_HOLE)" : "all of a file is told as data"});
     all.push_back(scratch.write_flag("write_dsync", RWF_DSYNC, "a durable write syncs its own range (RWF_DSYNC)",
                                      "a durable write syncs the whole file"));
-    all.push_back(scratch.write_flag("write_nowait", RWF_NOWAIT, "writes can be kept from waiting (RWF_NOWAIT)",
+    all.push_back(scratch.write_flag("write_nowait", RWF_NOWAIT,
+                                     "the file system can keep writes from waiting (RWF_NOWAIT), which is not used",
                                      "small writes run on trust that they do not wait"));
     for (Finding& finding : ask_about_reading(syscalls, fd, 0)) all.push_back(std::move(finding));
   }
   if (scratch.failed() != 0)
     all.push_back({"scratch", Supported::no,
-                   std::string(errno_text(scratch.failed())) + ": " + std::strerror(scratch.failed()) +
+                   std::string(errno_text(scratch.failed())) + ": " + errno_message(scratch.failed()) +
                        "; nothing more could be tried"});
   return all;
 }

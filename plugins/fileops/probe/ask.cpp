@@ -4,9 +4,9 @@
 #include <array>
 #include <cerrno>
 
-#include "call.hpp"
-#include "errno_text.hpp"
-#include "probe.hpp"
+#include "fileops/call.hpp"
+#include "fileops/errno_text.hpp"
+#include "fileops/probe/probe.hpp"
 
 namespace ashlar::fileops {
 namespace {

@@ -1,25 +1,22 @@
-#include "probe.hpp"
+#include "fileops/probe/probe.hpp"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
-#include "errno_text.hpp"
-#include "facts.hpp"
-#include "open.hpp"
+#include "fileops/errno_text.hpp"
+#include "fileops/facts.hpp"
+#include "fileops/file_system.hpp"
+#include "fileops/open.hpp"
 
 namespace ashlar::fileops {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, int error) {
-  throw OpenError(path, error, std::generic_category().message(error));
-}
+[[noreturn]] void fail(const std::string& path, int error) { throw OpenError(path, error, errno_message(error)); }
 
 Fd open_at(const std::string& path, int flags, mode_t mode = 0) {
   return Fd{retry([&] {
@@ -28,22 +25,12 @@ Fd open_at(const std::string& path, int flags, mode_t mode = 0) {
   })};
 }
 
-std::string file_system(int fd) {
-  struct statfs fs = {};
-  if (::fstatfs(fd, &fs) != 0) return "an unknown file system";
-  switch (static_cast<unsigned long>(fs.f_type)) {
-    case EXT4_SUPER_MAGIC: return "ext4";  // and ext2 and ext3
-    case XFS_SUPER_MAGIC: return "xfs";
-    case BTRFS_SUPER_MAGIC: return "btrfs";
-    case TMPFS_MAGIC: return "tmpfs";
-    case NFS_SUPER_MAGIC: return "nfs";
-    case OVERLAYFS_SUPER_MAGIC: return "overlayfs";
-    case F2FS_SUPER_MAGIC: return "f2fs";
-    case FUSE_SUPER_MAGIC: return "fuse";
-    default: break;
-  }
+std::string file_system_name(int fd) {
+  const FileSystem fs = file_system_of_file(fd);
+  if (fs.name != nullptr) return fs.name;
+  if (fs.type == 0) return "an unknown file system";
   std::array<char, 48> text;
-  std::snprintf(text.data(), text.size(), "a file system of type 0x%lx", static_cast<unsigned long>(fs.f_type));
+  std::snprintf(text.data(), text.size(), "a file system of type 0x%lx", fs.type);
   return text.data();
 }
 
@@ -80,6 +67,13 @@ Finding about_direct(int fd, Facts facts) {
               std::to_string(facts.memory_block)};
 }
 
+Finding about_holes(int fd) {
+  if (file_system_of_file(fd).tells_data_at_once)
+    return {"read_holes", Supported::yes,
+            "reads leave holes out; this file system tells of data as soon as it is written"};
+  return {"read_holes", Supported::no, "reads read holes, too: data just written may be told as one"};
+}
+
 void tell(const ProbeReport& report, const Findings& findings) {
   for (const Finding& f : findings) report.row(f.name, f.supported, f.note);
 }
@@ -112,6 +106,7 @@ void only_ask(const ProbeRequest& request, int fd, const struct stat& status) {
   const bool is_folder = S_ISDIR(status.st_mode);
   const Facts facts = is_folder ? Facts{} : find_facts(Kind::file, fd, status);
   tell(request.report, ask(syscalls, fd, facts, std::nullopt));
+  tell(request.report, {about_holes(fd)});
   if (is_folder) return;
   if (facts.size >= 4096) tell(request.report, ask_about_reading(syscalls, fd, 0));
   tell(request.report, {about_direct(fd, facts)});
@@ -119,7 +114,7 @@ void only_ask(const ProbeRequest& request, int fd, const struct stat& status) {
 
 void probe_file(const ProbeRequest& request, int fd, const struct stat& status) {
   const bool is_folder = S_ISDIR(status.st_mode);
-  request.report.kind((is_folder ? "folder on " : "file on ") + file_system(fd));
+  request.report.kind((is_folder ? "folder on " : "file on ") + file_system_name(fd));
   if (request.only_ask) return only_ask(request, fd, status);
   // A name may be a link: what is beside the file itself counts.
   const std::unique_ptr<char, void (*)(void*)> real{::realpath(request.path, nullptr), &std::free};
@@ -132,6 +127,7 @@ void probe_file(const ProbeRequest& request, int fd, const struct stat& status) 
   }
   Syscalls syscalls;
   tell(request.report, try_on_scratch(syscalls, scratch.get()));
+  tell(request.report, {about_holes(scratch.get())});
   struct stat of_scratch = {};
   if (::fstat(scratch.get(), &of_scratch) == 0)
     tell(request.report, {about_direct(scratch.get(), find_facts(Kind::file, scratch.get(), of_scratch))});

@@ -1,14 +1,14 @@
 // Probe: what a file system or a block device can do, found out before a disk is trusted to it.
 //
-// probe.cpp makes out what the path is and keeps a scratch file beside it, probe_scratch.cpp tries the methods on that
-// file, probe_ask.cpp learns what can be learned without writing.
+// probe.cpp makes out what the path is and keeps a scratch file beside it, scratch.cpp tries the methods on that file,
+// ask.cpp learns what can be learned without writing.
 #pragma once
 #include <ashlar/probe.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "backend.hpp"
+#include "fileops/backend.hpp"
 
 namespace ashlar::fileops {
 

@@ -1,0 +1,61 @@
+// Opened: one layer of a chain, opened, and what it was opened with.
+#pragma once
+#include <ashlar/abi.h>
+
+#include <optional>
+
+#include "chain/activity.hpp"
+#include "chain/for_client.hpp"
+#include "chain/joint.hpp"
+
+namespace ashlar::host {
+
+class Chain;
+class Layer;
+
+// Keeps its address: the layer's device points to it.
+class Opened {
+ public:
+  // `below`: the layer that it stands on; null: it is the plugin. `index`: from the plugin up.
+  Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, bool read_only, const char* export_name,
+         const ForClient* client);
+  Opened(const Opened&) = delete;
+  Opened& operator=(const Opened&) = delete;
+  ~Opened() { close(); }
+
+  // Throws OpenError; what was opened until then is closed by close().
+  void open();
+  void close();
+
+  const Layer& layer() const { return layer_; }
+  const ashlar_device& device() const { return device_; }
+  // As it described itself the first time; see fits().
+  const ashlar_geometry& geometry() const { return geometry_; }
+  // An optional ability of the device, or null.
+  const void* extension(const char* id) const;
+  // For the layer above. Once the device is open.
+  Joint& joint();
+
+ private:
+  void describe();
+  static const void* service(void* self, const char* id) noexcept;
+  static std::int32_t reopen(void* self, ashlar_error* error) noexcept;
+  static void disconnect(void* self) noexcept;
+
+  const Layer& layer_;
+  Chain& chain_;
+  const std::size_t index_;
+  Opened* const below_;
+  const ForClient* const client_;
+  const ashlar_open how_;
+  const ashlar_reopen reopen_;
+  const ashlar_disconnect disconnect_;
+  bool is_open_ = false;
+  bool in_open_ = false;  // the module's open is under way
+  ashlar_device device_{};
+  bool described_ = false;
+  ashlar_geometry geometry_{};
+  std::optional<Joint> joint_;
+};
+
+}  // namespace ashlar::host
