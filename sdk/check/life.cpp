@@ -121,16 +121,16 @@ void check_left(const Subject& s) {
     use(bench, bench.device());
   }
   require(Left::threads_settled(before.threads) <= before.threads, "a thread is left when the layer is destroyed");
-  must_leave_nothing("layer", [&] {
-    Bench bench(s);
-    use(bench, bench.device());
-  });
   Bench bench(s);
-  must_leave_nothing("device", [&] {
-    const auto opened = bench.open(!s.is_filter() && !s.options.write);
-    use(bench, opened->device);
+  const auto use_it = [&](Device& device) {
+    use(bench, device);
     if (s.is_filter()) bench.disk().forget_calls();
+  };
+  must_leave_nothing("layer", [&] {
+    bench.reopen();
+    use_it(bench.device());
   });
+  must_leave_nothing("device", [&] { use_it(bench.open(!s.is_filter() && !s.options.write)->device); });
 }
 
 // Refusals have a text that fits into its room. What most modules refuse is a path to nowhere, or a layer below that is

@@ -1,6 +1,7 @@
 // ashlar-check: does a module keep what the SDK promises the host?
 #include <fnmatch.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <stdexcept>
@@ -17,8 +18,9 @@ namespace {
 
 using Kind = Outcome::Kind;
 
-// No check tries longer than this for the sake of trying more.
+// No check tries longer than this for the sake of trying more, and less when all of them have little time left.
 constexpr std::chrono::milliseconds enough{1000};
+constexpr int share = 60;
 
 // All checks of one module, one after the other.
 class Run {
@@ -65,8 +67,9 @@ class Run {
     const testing::Library library(options_.file);
     watch_.end();
     const std::size_t disk_size = disk_size_.empty() ? 0 : static_cast<std::size_t>(disk_size_[0] - '0');
-    const Subject subject{options_,        watch_,    library.module(),
-                          library.entry(), disk_size, std::chrono::steady_clock::now() + enough};
+    const auto now = std::chrono::steady_clock::now();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(runner_.end() - now) / share;
+    const Subject subject{options_, watch_, library.module(), library.entry(), disk_size, now + std::min(enough, left)};
     try {
       use(subject);
     } catch (const Refused& r) {

@@ -19,10 +19,13 @@ Bytes some_bytes(Random& random, std::size_t n) {
   return bytes;
 }
 
-Model::Model(const Device& device, std::uint64_t around) : device_(device) {
+Model::Model(const Device& device, std::uint64_t around)
+    : Model(device,
+            check::places(device.geometry().size, std::max<std::uint64_t>(around, 2 * device.geometry().minimum))) {}
+
+Model::Model(const Device& device, const std::vector<Range>& places) : device_(device) {
   if (geometry().size == 0) throw NotMade{"the device is empty"};
-  const std::uint64_t block = geometry().minimum;
-  for (const Range& place : check::places(geometry().size, std::max<std::uint64_t>(around, 2 * block))) {
+  for (const Range& place : places) {
     const Range whole = on_blocks(place);
     if (!places_.empty() && whole.offset <= places_.back().end())
       places_.back().length = whole.end() - places_.back().offset;

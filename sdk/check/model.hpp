@@ -15,6 +15,8 @@ class Model {
  public:
   // Reads what the device holds there. Throws NotMade when it is empty. Outlived by the device.
   Model(const Device& device, std::uint64_t around);
+  // The same at these places.
+  Model(const Device& device, const std::vector<Range>& places);
 
   const Device& device() const { return device_; }
   const Geometry& geometry() const { return device_.geometry(); }
