@@ -88,7 +88,7 @@ void Disk::look() const {
 
 void Disk::note(const std::string& breach) {
   const std::lock_guard guard(mutex_);
-  breaches_.push_back(breach);
+  if (breaches_.size() < 16) breaches_.push_back(breach);
 }
 
 Status Disk::request(Connection& from, ashlar_io& io) {

@@ -168,8 +168,10 @@ constexpr Check checks[] = {
     {"layers", "layers can be created and destroyed, several at once", &check_layers, true},
     {"geometry", "a device describes itself within bounds", &check_geometry, true},
     {"alike", "a layer can be opened often and alike", &check_alike},
-    {"read-only", "what is opened to be read only is only read", &check_read_only},
     {"extension", "has no extension that it does not know", &check_extension},
+};
+constexpr Check behind[] = {
+    {"read-only", "what is opened to be read only is only read", &check_read_only},
     {"left", "leaves no descriptor, memory or thread behind", &check_left},
     {"errors", "a refusal has a text of one line that fits its room", &check_errors},
 };
@@ -177,5 +179,6 @@ constexpr Check checks[] = {
 }  // namespace
 
 std::span<const Check> life_checks() { return checks; }
+std::span<const Check> end_checks() { return behind; }
 
 }  // namespace ashlar::check

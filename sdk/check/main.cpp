@@ -35,7 +35,7 @@ class Run {
       if (!options_.only.empty() && disk_size_.empty()) disk_size_ = alone([this] { return open_somehow(); }).text;
     }
     for (const auto checks : {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks,
-                              &below_checks, &promise_checks, &error_checks, &lock_checks})
+                              &below_checks, &promise_checks, &error_checks, &end_checks, &lock_checks})
       all_of(checks());
     if (!stopped_) sequences();
     if (report_.size() == 0) throw std::invalid_argument("no check fits --only " + options_.only);
@@ -109,6 +109,17 @@ class Run {
         find);
   }
 
+  // Whether one of the patterns of --only fits.
+  bool is_wanted(const char* name) const {
+    if (options_.only.empty()) return true;
+    for (std::size_t begin = 0; begin <= options_.only.size();) {
+      const std::size_t comma = std::min(options_.only.find(',', begin), options_.only.size());
+      if (::fnmatch(options_.only.substr(begin, comma - begin).c_str(), name, 0) == 0) return true;
+      begin = comma + 1;
+    }
+    return false;
+  }
+
   Outcome alone(const std::function<std::string()>& f) {
     const Outcome outcome = runner_.run(f);
     if (outcome.kind == Kind::unusable) throw std::invalid_argument(outcome.text);
@@ -118,7 +129,7 @@ class Run {
   // Runs `f` in a process of its own; `then` makes the outcome of it, in this one.
   void check(const Check& what, const std::function<std::string()>& f,
              const std::function<Outcome(const Outcome&)>& then = {}) {
-    if (stopped_ || (!options_.only.empty() && ::fnmatch(options_.only.c_str(), what.name, 0) != 0)) return;
+    if (stopped_ || !is_wanted(what.name)) return;
     report_.begin(what.name, what.promise);
     const auto start = std::chrono::steady_clock::now();
     Outcome outcome = alone(f);

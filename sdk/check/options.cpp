@@ -15,7 +15,7 @@ const char* const usage =
     "them. Each check runs in a process of its own and may take 10 seconds without a step; all of them may take 60.\n"
     "\n"
     "  --write          overwrite what the plugin serves\n"
-    "  --only PATTERN   only the checks whose names fit the pattern, '*' and '?' as in a shell\n"
+    "  --only PATTERNS  only the checks whose names fit a pattern, '*' and '?' as in a shell, ',' between two\n"
     "  --seed N         another sequence of random requests (1)\n"
     "  --json           print one JSON object\n"
     "  -v               the module's log on stderr\n"

@@ -14,7 +14,7 @@ struct Options {
   bool verbose = false;     // the module's log goes to stderr
   bool in_process = false;  // the checks run in this process
   bool help = false;
-  std::string only;  // a pattern (glob(7)) of the names of the checks to run; empty: all
+  std::string only;  // patterns (glob(7)) of the names of the checks to run, with commas between; empty: all
   std::uint64_t seed = 1;
 };
 
