@@ -81,7 +81,7 @@ void check_changes(const Subject& s) {
 void change_each_place(Bench& bench, Random& random) {
   Model model(bench.device(), around);
   const Geometry& g = bench.geometry();
-  for (const Op op : {Op::write, Op::zero, Op::trim, Op::write}) {
+  for (const Op op : {Op::write, Op::trim, Op::write, Op::zero}) {
     if (!g.ops.has(op)) continue;
     for (const Range& place : model.places())
       for (const Range& range : {place, Range{place.offset, std::min<std::uint64_t>(g.minimum, place.length)},

@@ -1,5 +1,6 @@
 // Several connections, several threads.
 #include <array>
+#include <map>
 #include <thread>
 
 #include "change.hpp"
@@ -34,6 +35,29 @@ void check_connections(const Subject& s) {
     model.compare(reader, range, {}, "another connection wrote and flushed it");
   }
   for (const Device* device : devices) model.compare_all(*device);
+  bench.look();
+}
+
+// A flush by one connection makes durable what the others have written, and a layer below that does not promise as much
+// cannot be all there is to it.
+void check_flush_for_all(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  Bench bench(s, {.geometry = [](Geometry& g) { g.multi_conn = false; }});
+  bench.need_writes();
+  const Geometry g = bench.geometry();
+  if (!g.multi_conn) throw NotMade{"it does not say multi_conn over such a layer"};
+  if (!g.ops.has(Op::flush)) throw NotMade{"it does not flush"};
+  Random random(s.options.seed);
+  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 512), g.size);
+  const Bytes bytes = some_bytes(random, n);
+  {
+    const auto other = bench.open();
+    must(write(bench.device(), 0, bytes), {.op = Op::write, .offset = 0, .length = n});
+    must(act(other->device, Op::flush, 0, 0), {.op = Op::flush});
+  }
+  bench.lose_power();
+  require(read_all(bench.device(), 0, n) == bytes,
+          "what one connection wrote and another flushed was gone after a power cut");
   bench.look();
 }
 
@@ -169,6 +193,7 @@ void check_apart(const Subject& s) {
 
 constexpr Check checks[] = {
     {"connections", "connections see what others wrote and flushed", &check_connections},
+    {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
     {"closed", "what was written stays when its connection is closed", &check_closed},
     {"threads", "calls on several threads do not disturb each other", &check_threads},
     {"apart", "layers and devices use nothing of each other", &check_apart},

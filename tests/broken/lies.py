@@ -81,7 +81,7 @@ FILTER = {
     "keeps_writes_to_itself": (None, {"connections"}),
     "uses_the_first_connection": (None, {"apart"}),
     "uses_the_last_connection": (None, {"apart"}),
-    "claims_multi_conn": (None, {"connections"}),
+    "claims_multi_conn": (None, {"flush-all"}),
     # what stays
     "leaks_a_descriptor": (["read", "extents"], {"left"}),
     "leaks_memory": (["read", "cache"], {"left"}),
@@ -119,7 +119,7 @@ PLUGIN = {
     "cut_to_32_bits": (["read", "write", "trim", "zero", "extents"], {"places", "extents"}),
     "cut_to_31_bits": (["read", "write", "trim", "zero"], {"places"}),
     "length_cut_to_32_bits": (["zero"], {"long"}),
-    "not_the_last_byte": (["read", "write", "zero"], {"reads", "writes"}),
+    "not_the_last_byte": (["read", "write", "zero"], {"reads", "places"}),
     "nothing": (["write", "zero"], {"writes"}),
     "nothing_beyond_4_gib": (["write", "zero"], {"places"}),
     "short_reads": (None, {"reads"}),
