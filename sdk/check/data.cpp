@@ -77,23 +77,30 @@ void check_changes(const Subject& s) {
   over_each(s, [&](Bench& bench) { change_all_over(s, bench, 400); });
 }
 
-// Each op at each of the places: the whole place, its first and last block, and the last one of the device.
+// Each op at each of the places, beside data: in the middle of it, in its first and its last block.
 void change_each_place(Bench& bench, Random& random) {
   Model model(bench.device(), around);
   const Geometry& g = bench.geometry();
-  for (const Op op : {Op::write, Op::trim, Op::write, Op::zero}) {
+  const auto send = [&](Op op, std::uint64_t begin, std::uint64_t end) {
+    begin = begin / g.minimum * g.minimum;
+    const std::uint64_t whole = end - begin, longest = model.longest(op, whole);
+    const std::uint64_t length = longest == whole ? whole : longest / g.minimum * g.minimum;
+    const std::vector<Flags> sets = flag_sets(g, op, false);
+    static_cast<void>(change(model, bench.device(), op, {begin, length}, sets[random() % sets.size()], random));
+  };
+  for (const Op op : {Op::write, Op::trim, Op::zero}) {
     if (!g.ops.has(op)) continue;
     for (const Range& place : model.places())
-      for (const Range& range : {place, Range{place.offset, std::min<std::uint64_t>(g.minimum, place.length)},
-                                 Range{(place.end() - 1) / g.minimum * g.minimum, 0}}) {
-        const std::uint64_t end = range.length != 0 ? range.end() : place.end();
-        const std::uint64_t longest = model.longest(op, end - range.offset);
-        const std::uint64_t length = longest == end - range.offset ? longest : longest / g.minimum * g.minimum;
-        const std::vector<Flags> sets = flag_sets(g, op, false);
-        static_cast<void>(
-            change(model, bench.device(), op, {range.offset, length}, sets[random() % sets.size()], random));
-      }
-    model.compare_all(bench.device(), std::string("each place got a ") + name(op));
+      for (std::uint64_t at = place.offset; at < place.end(); at += 65536)
+        send(Op::write, at, std::min(at + 65536, place.end()));
+    model.compare_all(bench.device(), "each place was written");
+    for (const Range& place : model.places()) {
+      const std::uint64_t third = place.length / 3 / g.minimum * g.minimum;
+      send(op, place.offset, std::min<std::uint64_t>(place.offset + g.minimum, place.end()));
+      if (third != 0) send(op, place.offset + third, place.offset + 2 * third);
+      send(op, (place.end() - 1) / g.minimum * g.minimum, place.end());
+      model.compare_all(bench.device(), std::string("a ") + name(op) + " at " + std::to_string(place.offset));
+    }
   }
 }
 

@@ -22,6 +22,8 @@ std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
       if (offset == g.size) all.push_back({begin, g.size - begin});  // up to the end, which may lie within a block
     }
   std::erase_if(all, [&](const Range& r) { return r.length == 0 || r.length > most; });
+  const std::uint64_t last = (g.size - 1) / block * block;
+  all.push_back({last, g.size - last});
   while (all.size() % 7 == 0) all.push_back(all.front());  // each seventh comes to all of them
   return all;
 }

@@ -296,7 +296,7 @@ class Liar final : public Filter {
 
   // Waiting and threads.
   Status sleeps(Io& io) noexcept {
-    if (io.has(Flag::nowait) || layer_.is("parks_and_sleeps")) ::usleep(300);
+    if (io.has(Flag::nowait) || layer_.is("parks_and_sleeps")) ::usleep(3000);
     return hand_on(io);
   }
   Status hangs(Io& io) noexcept {

@@ -254,7 +254,7 @@ class Liar final : public Plugin {
 
   // Waiting, threads, connections.
   Status sleeps(Io& io) noexcept {
-    if (io.has(Flag::nowait) || layer_.is("parks_and_sleeps")) ::usleep(300);
+    if (io.has(Flag::nowait) || layer_.is("parks_and_sleeps")) ::usleep(3000);
     return honest(io);
   }
   Status hangs(Io& io) noexcept {
