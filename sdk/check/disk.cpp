@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "held.hpp"
+
 namespace ashlar::check {
 namespace {
 
@@ -260,6 +262,9 @@ std::int32_t Disk::Connection::describe(void* self, ashlar_geometry* out, ashlar
 }
 
 std::int32_t Disk::Connection::process(void* self, ashlar_io* io) noexcept {
+  if (locks_held() != 0)
+    of(self).disk_.note("the layer below got " + request_text(io->op, io->offset, io->length, io->flags) +
+                        " while a lock was held");
   return of(self).disk_.request(of(self), *io).code();
 }
 

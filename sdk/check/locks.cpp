@@ -58,6 +58,20 @@ void each_pair(Bench& bench, F f) {
     }
 }
 
+// Whatever a serial filter does, its thread holds no lock when it calls the layer below: any request shows it.
+void check_held(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  Bench bench(s);
+  Random random(s.options.seed);
+  Model model(bench.device(), around);
+  for (const Op op : all_ops) {
+    if (!bench.geometry().ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    for (const std::uint64_t most : {std::uint64_t{512}, std::uint64_t{9000}, std::uint64_t{64} << 10})
+      send(model, bench.device(), op, model.pick(random, model.longest(op, most)), random);
+  }
+  bench.look();
+}
+
 // While the layer below carries out a request, another runs on the same thread, as a host may have it: a mutex that is
 // held then would wait for itself, and what is kept for the thread is another request's.
 void check_same_thread(const Subject& s) {
@@ -206,6 +220,7 @@ void check_race(const Subject& s) {
 }
 
 constexpr Check checks[] = {
+    {"held", "takes no lock along into a call below", &check_held},
     {"same-thread", "holds nothing of its thread over a call below", &check_same_thread},
     {"locks", "holds no lock over a call below", &check_other_thread},
     {"race", "requests within one block below do not undo each other", &check_race},

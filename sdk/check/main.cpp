@@ -34,8 +34,9 @@ class Run {
       check({"opens", "can be opened with these parameters", nullptr, true}, [this] { return open_somehow(); });
       if (!options_.only.empty() && disk_size_.empty()) disk_size_ = alone([this] { return open_somehow(); }).text;
     }
-    for (const auto checks : {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks,
-                              &below_checks, &promise_checks, &error_checks, &end_checks, &lock_checks})
+    for (const auto checks :
+         {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
+          &promise_checks, &error_checks, &ability_checks, &end_checks, &lock_checks})
       all_of(checks());
     if (!stopped_) sequences();
     if (report_.size() == 0) throw std::invalid_argument("no check fits --only " + options_.only);

@@ -94,9 +94,29 @@ void check_offers(const Subject& s) {
   bench.look();
 }
 
+// Reads and writes as long as the device takes them; without a limit of its own, as long as clients may send.
+void check_longest(const Subject& s) {
+  Bench bench(s, {.far = s.is_filter()});
+  const Geometry& g = bench.geometry();
+  constexpr std::uint64_t clients = 64 << 20;
+  const std::uint64_t n = std::min({g.maximum != 0 ? g.maximum : clients, clients, g.size}) / g.minimum * g.minimum;
+  if (n == 0) throw NotMade{"the device is smaller than a block"};
+  const Request request{.op = Op::read, .offset = 0, .length = n};
+  Bytes bytes = read_all(bench.device(), 0, n);
+  if (bench.writes()) {
+    Random random(s.options.seed);
+    bytes = some_bytes(random, n);
+    must(write(bench.device(), 0, bytes), {.op = Op::write, .offset = 0, .length = n});
+  }
+  require(read_all(bench.device(), 0, n) == bytes,
+          request.text() + " gave other bytes than before or than were written");
+  bench.look();
+}
+
 constexpr Check checks[] = {
     {"fields", "a request comes back as it was, and is answered with a status", &check_fields},
     {"offers", "what is offered is not always refused", &check_offers},
+    {"longest", "the longest requests are taken", &check_longest},
 };
 
 }  // namespace

@@ -91,7 +91,7 @@ class Lies(unittest.TestCase):
 
     def test_filters(self):
         self.assert_all_are_listed(FILTER, lies.FILTER)
-        self.assert_named(FILTER, lies.FILTER)
+        self.assert_named(FILTER, lies.FILTER | lies.WITH_A_SANITIZER if SANITIZE else lies.FILTER)
 
     def test_tables(self):
         files = sorted(LIARS.glob("*.so"))
@@ -194,6 +194,13 @@ class Usage(unittest.TestCase):
         done = check("--only", "fields", FILTER, "lie=hangs", "op=read")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"BROKEN: it hangs: nothing for 10 seconds, in read \d+@\d+")
+
+    def test_usage_a_lock_shows_in_each_way(self):
+        for lie, name in (("holds_mutex", "same-thread"), ("holds_recursive_mutex", "locks")):
+            with self.subTest(lie=lie):
+                done = check("--only", name, FILTER, f"lie={lie}", "op=write")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("while a write is under way in the layer below", done.stdout)
 
     def test_usage_a_sequence_is_made_short(self):
         words = ["--only", "sequences", "--seed", "3", FILTER, "lie=wrong_place", "op=write"]
