@@ -16,6 +16,7 @@ const char* name(Call call) {
     case Call::create: return "create";
     case Call::open: return "open";
     case Call::describe: return "describe";
+    case Call::replied: return "replied";
     case Call::close: return "close";
     case Call::destroy: return "destroy";
     case Call::unload: return "unload";

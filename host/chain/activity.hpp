@@ -23,7 +23,7 @@ struct LayerName {
 };
 
 // What is done inside a module: one of the ops, numbered as in abi.h, or a step in a layer's life.
-enum class Call : std::uint32_t { load = 64, create, open, describe, close, destroy, unload };
+enum class Call : std::uint32_t { load = 64, create, open, describe, replied, close, destroy, unload };
 const char* name(Call call);
 
 // Nothing is created or opened any more, because the server stops.

@@ -26,7 +26,8 @@ Chain::Chain(const Export& of, Layers& layers, const ForClient* client)
       serial_(layers.serial),
       activity_(of.activity()),
       client_(client),
-      cancellation_(client != nullptr ? &client->cancellation : nullptr) {}
+      of_reads_(client != nullptr ? &client->of_reads : nullptr),
+      of_writes_(client != nullptr ? &client->of_writes : nullptr) {}
 
 void Chain::open_on_top(const Layer& layer, bool read_only) {
   activity_.check();
@@ -34,6 +35,9 @@ void Chain::open_on_top(const Layer& layer, bool read_only) {
   opened_.push_back(
       std::make_unique<Opened>(layer, *this, opened_.size(), below, read_only, export_.name().c_str(), client_));
   opened_.back()->open();
+  // What a layer has lent is read without its knowledge, and gone when it is opened anew.
+  exchanges_ = exchanges_ || (below != nullptr && below->joint().is_exchangeable());
+  if (exchanges_) opened_.back()->lend_nothing();
 }
 
 void Chain::finish(bool read_only) {
@@ -46,10 +50,7 @@ void Chain::finish(bool read_only) {
     geometry_.read_only = true;
     geometry_.ops = geometry_.ops.without(Ops::writing());
   }
-  // What a layer has lent is read without its knowledge, and gone when it is opened anew.
-  for (const auto& opened : opened_)
-    if (opened->joint().is_exchangeable()) geometry_.flags = geometry_.flags.without(Flag::lending);
-  for (const auto& opened : opened_) wants_replies_ = wants_replies_ || opened->extension(ASHLAR_REPLIED_ID) != nullptr;
+  for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
 }
 
 Chain::~Chain() {
@@ -70,18 +71,18 @@ Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
 }
 
 void Chain::replied(std::uint64_t id, std::int32_t status) {
-  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
-  if (serial_) alone.lock();
-  const std::shared_lock<std::shared_mutex> as_they_are(exchange_);
-  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened)
-    if (const auto* told = static_cast<const ashlar_replied*>((*opened)->extension(ASHLAR_REPLIED_ID)))
-      told->replied(told->self, id, status);
+  const std::shared_lock<std::shared_mutex> as_they_are(telling_);
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) (*opened)->replied(id, status);
 }
 
 // Closes the layers below the one at `above`, opens them anew, and has those above see the new ones. When that fails,
 // some may be open: they are closed by the next attempt, or with the chain.
 std::int32_t Chain::reopen_below(std::size_t above, ashlar_error* error) noexcept {
-  const std::unique_lock<std::shared_mutex> alone(exchange_);
+  const auto tell = [&](bool on) {
+    const std::unique_lock<std::shared_mutex> alone(telling_);
+    for (std::size_t i = 0; i != above; ++i) opened_[i]->tell_of_replies(on);
+  };
+  tell(false);
   opened_[above - 1]->joint().set_below(dead);
   const auto failed = [error](std::int32_t status, const char* why) {
     if (error != nullptr && error->capacity != 0) std::snprintf(error->text, error->capacity, "%s", why);
@@ -100,6 +101,7 @@ std::int32_t Chain::reopen_below(std::size_t above, ashlar_error* error) noexcep
     return failed(EIO, e.what());
   }
   opened_[above - 1]->joint().set_below(opened_[above - 1]->device());
+  tell(true);
   return 0;
 }
 

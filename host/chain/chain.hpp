@@ -40,7 +40,7 @@ class Chain {
 
   // Whether a layer wants to be told of replies.
   bool wants_replies() const { return wants_replies_; }
-  // Tells the layers that want it, from the top down. (abi.h, ASHLAR_REPLIED_ID) [any thread]
+  // Tells the layers that want it, from the top down. (abi.h, ASHLAR_REPLIED_ID) [any thread, outside of process()]
   void replied(std::uint64_t id, std::int32_t status);
 
  private:
@@ -59,10 +59,12 @@ class Chain {
   const bool serial_;
   Activity& activity_;
   const ForClient* const client_;
-  Cancellation* const cancellation_;
+  Cancellation* const of_reads_;
+  Cancellation* const of_writes_;
   std::vector<std::unique_ptr<Opened>> opened_;  // bottom first
-  std::shared_mutex exchange_;                   // alone: layers are being opened anew
+  std::shared_mutex telling_;                    // alone: who is told of replies changes
   bool wants_replies_ = false;
+  bool exchanges_ = false;  // layers may be opened anew
   ashlar_device top_{};
   const LayerName* top_name_ = nullptr;
   Geometry geometry_;
@@ -70,7 +72,8 @@ class Chain {
 
 inline int Chain::call(ashlar_io& io) {
   if ((io.flags & ASHLAR_NOWAIT) == 0) {
-    const Inside inside(activity_, *top_name_, io, cancellation_);
+    const bool changes = Ops::changing().has(static_cast<Op>(io.op));
+    const Inside inside(activity_, *top_name_, io, changes ? of_writes_ : of_reads_);
     return top_.process(top_.self, &io);
   }
   Note& note = activity_.note();

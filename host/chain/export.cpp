@@ -4,16 +4,11 @@
 #include <cerrno>
 
 #include "chain/chain.hpp"
+#include "chain/find_module.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
-
-// A mistake in the config at `place`. Of an image on the command line, which has no keys, only what is wrong.
-ConfigError mistake(const Config& config, Place place, const std::string& key, const std::string& what) {
-  if (config.is_image) return {{}, {}, what};
-  return {config.file, place, "key " + in_quotes(key) + ": " + what};
-}
 
 // A config of one export alone.
 Config config_of(const Config& all, const ExportConfig& own) {
@@ -29,8 +24,7 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
     layers_ = make();
     made_.store(layers_.get(), std::memory_order_release);
   } catch (const OpenError& e) {
-    if (!own().optional)
-      throw mistake(config_, e.facts().place, e.facts().key, config_.is_image ? e.complaint() : e.what());
+    if (!own().optional) throw mistake_of(e);
     logger_->warn("{}; it is optional, and will be tried again for each client", e.what());
   }
 }
@@ -46,39 +40,22 @@ bool Export::serial() const {
   return layers != nullptr && layers->serial;
 }
 
-std::shared_ptr<const Library> Export::find(ModuleKind kind, const LayerConfig& layer) const {
-  const LayerName& layer_of_export = activity_->keep(layer_name(name(), kind, layer.type));
-  try {
-    const Inside inside(*activity_, layer_of_export, Call::load);
-    return registry_.find(kind, layer.type);
-  } catch (const ModuleError& e) {
-    // A file may come later, with the file system it lies on; a name that is not known is a typing error.
-    std::error_code error;
-    const bool may_come =
-        own().optional && layer.type.find('/') != std::string::npos && !std::filesystem::exists(layer.type, error);
-    if (!may_come) throw mistake(config_, layer.place, "type", e.what());
-    throw OpenError({.who = who(layer_of_export),
-                     .cause = e.what(),
-                     .status = ENOENT,
-                     .paths = {layer.type},
-                     .key = "type",
-                     .place = layer.place});
-  }
-}
-
 std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config, bool implicit) const {
-  return std::make_unique<Layer>(find(kind, config), config_, own(), config, implicit, logger_, *activity_);
+  return std::make_unique<Layer>(find_module(config_, own(), kind, config, registry_, *activity_), config_, own(),
+                                 config, implicit, logger_, *activity_);
 }
 
 std::unique_ptr<Layers> Export::make() {
   auto layers = std::make_unique<Layers>();
   // Every mistake of the config is found before any module is asked to do something.
-  for (const LayerConfig& filter : own().filters) layers->all.push_back(layer(ModuleKind::filter, filter, false));
-  layers->all.push_back(layer(ModuleKind::plugin, own().plugin, false));
-  for (const auto& one : layers->all) {
-    one->create();
-    layers->serial = layers->serial || one->library().serial();
-  }
+  Mistakes mistakes;
+  const auto add = [&](ModuleKind kind, const LayerConfig& config) {
+    mistakes.gather([&] { layers->all.push_back(layer(kind, config, false)); });
+  };
+  for (const LayerConfig& filter : own().filters) add(ModuleKind::filter, filter);
+  add(ModuleKind::plugin, own().plugin);
+  mistakes.throw_if_any();
+  create(*layers);
   try {
     if (own().zero_emulation) add_zero_emulation(*layers);
     open(*layers, read_only());
@@ -86,6 +63,25 @@ std::unique_ptr<Layers> Export::make() {
     throw OpenError(e.facts(), advice(e, *layers));
   }
   return layers;
+}
+
+// Each layer is created by itself, so one that cannot be does not keep what is wrong with the others from being told.
+void Export::create(Layers& layers) {
+  Mistakes mistakes;
+  for (const auto& one : layers.all) {
+    layers.serial = layers.serial || one->library().serial();
+    try {
+      one->create();
+    } catch (const OpenError& e) {
+      if (own().optional) throw;
+      mistakes.add(mistake_of(e));
+    }
+  }
+  mistakes.throw_if_any();
+}
+
+ConfigError Export::mistake_of(const OpenError& e) const {
+  return mistake(config_, e.facts().place, e.facts().key, config_.is_image ? e.complaint() : e.what());
 }
 
 // A plugin may not be able to zero, or find out only when asked; a filter that writes zeroes then stands above it,
@@ -128,7 +124,7 @@ Layers& Export::made() {
   } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
     throw OpenError(
         {.who = "export " + in_quotes(name()), .cause = "it has a module that cannot be used", .status = EIO},
-        std::string(": ") + e.what());
+        ": " + e.mistakes().front().line());
   }
   return *layers_;
 }

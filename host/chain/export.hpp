@@ -47,9 +47,10 @@ class Export {
 
  private:
   const ExportConfig& own() const { return config_.exports.front(); }
-  std::shared_ptr<const Library> find(ModuleKind kind, const LayerConfig& layer) const;
   std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
   std::unique_ptr<Layers> make();
+  void create(Layers& layers);
+  ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
   std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr);
   void add_zero_emulation(Layers& layers);

@@ -58,8 +58,8 @@ OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
   const std::int32_t row = why.parameter();
   if (row < 0 || static_cast<std::size_t>(row) >= values_.size()) return OpenError(std::move(facts));
   facts.key = library_->module().params[row]->name;
-  for (const ConfigParameter& given : config_.parameters)
-    if (given.key == facts.key) facts.place = given.value_place;
+  for (const TomlEntry& given : config_.parameters)
+    if (given.key == facts.key) facts.place = given.node.place;
   return OpenError(std::move(facts));
 }
 
@@ -67,7 +67,8 @@ OpenError Layer::at_fault(const std::string& cause) const {
   OpenError::Facts facts{
       .who = who(name_), .cause = cause, .status = EIO, .paths = {}, .key = "type", .place = config_.place};
   for (std::size_t i = 0; i < values_.size(); ++i)
-    if (const char* text = values_.data()[i]->text; text != nullptr && *text == '/') facts.paths.emplace_back(text);
+    if (const ashlar_value& value = *values_.data()[i]; value.type != ASHLAR_PARAM_SECRET)
+      if (value.text != nullptr && *value.text == '/') facts.paths.emplace_back(value.text);
   return OpenError(std::move(facts));
 }
 

@@ -42,6 +42,8 @@ class Layer {
   // Says that it never writes to the layers below.
   bool never_writes_below() const { return (layer_.traits & ASHLAR_NEVER_WRITES_BELOW) != 0; }
   const LayerName& name() const { return name_; }
+  // Its parameters, as the module has received them.
+  const Values& values() const { return values_; }
   // Logs how often the module's warnings have come again. [any thread]
   void tell_repeats() noexcept { log_.tell_repeats(); }
   // What to throw when the module has answered `status` and said `why`.

@@ -31,7 +31,7 @@ Opened::Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, 
 
 void Opened::open() {
   Activity& activity = chain_.exported().activity();
-  Cancellation* const cancellation = client_ != nullptr ? &client_->cancellation : nullptr;
+  Cancellation* const cancellation = client_ != nullptr ? &client_->of_reads : nullptr;
   device_ = {};
   device_.struct_size = sizeof(ashlar_device);
   ErrorText refusal;
@@ -58,7 +58,7 @@ bool fits(const ashlar_geometry& now, const ashlar_geometry& before) {
   constexpr std::uint64_t gains = ASHLAR_MULTI_CONN | ASHLAR_PARKS, losses = ASHLAR_READ_ONLY | ASHLAR_ZERO_MAY_FAIL;
   const auto has_all = [](std::uint64_t all, std::uint64_t of) { return (of & ~all) == 0; };
   const auto limit = [](std::uint32_t maximum) { return maximum != 0 ? maximum : UINT32_MAX; };
-  return now.bytes == before.bytes && now.minimum <= before.minimum && limit(now.maximum) >= limit(before.maximum) &&
+  return now.bytes >= before.bytes && now.minimum <= before.minimum && limit(now.maximum) >= limit(before.maximum) &&
          has_all(now.ops, before.ops) && has_all(now.flags, before.flags) &&
          has_all(now.traits, before.traits & gains) && has_all(before.traits, now.traits & losses);
 }
@@ -84,12 +84,21 @@ void Opened::describe() {
 void Opened::close() {
   if (!is_open_) return;
   is_open_ = false;
-  const Inside inside(chain_.exported().activity(), layer_.name(), Call::close);
+  const Inside inside(chain_.exported().activity(), layer_.name(), Call::close,
+                      client_ != nullptr ? &client_->of_writes : nullptr);
   device_.close(device_.self);
 }
 
-const void* Opened::extension(const char* id) const {
-  return is_open_ && device_.extension != nullptr ? device_.extension(device_.self, id) : nullptr;
+bool Opened::tell_of_replies(bool on) {
+  const bool may = on && is_open_ && device_.extension != nullptr;
+  told_ = may ? static_cast<const ashlar_replied*>(device_.extension(device_.self, ASHLAR_REPLIED_ID)) : nullptr;
+  return told_ != nullptr;
+}
+
+void Opened::replied(std::uint64_t id, std::int32_t status) {
+  if (told_ == nullptr) return;
+  const Inside inside(chain_.exported().activity(), layer_.name(), Call::replied);
+  told_->replied(told_->self, id, status);
 }
 
 Joint& Opened::joint() {
@@ -102,6 +111,8 @@ const void* Opened::service(void* self, const char* id) noexcept {
   const std::string_view asked(id);
   if (asked == ASHLAR_DISCONNECT_ID && here.client_ != nullptr) return &here.disconnect_;
   if (asked != ASHLAR_REOPEN_ID || here.below_ == nullptr || !here.in_open_) return nullptr;
+  // Not when it is itself opened anew: by then those above have been told what may be lent.
+  if (here.described_ && !here.below_->joint().is_exchangeable()) return nullptr;
   try {
     here.below_->joint().make_exchangeable();
     return &here.reopen_;

@@ -1,6 +1,6 @@
 // Opened: one layer of a chain, opened, and what it was opened with.
 #pragma once
-#include <ashlar/abi.h>
+#include <ashlar/ops.hpp>
 
 #include <optional>
 
@@ -31,8 +31,12 @@ class Opened {
   const ashlar_device& device() const { return device_; }
   // As it described itself the first time; see fits().
   const ashlar_geometry& geometry() const { return geometry_; }
-  // An optional ability of the device, or null.
-  const void* extension(const char* id) const;
+  // From now on nobody above is offered to be lent bytes.
+  void lend_nothing() { geometry_.flags &= ~Flag::lending.bits(); }
+  // Whether replied() tells the device from now on; false also when it does not want to be told.
+  bool tell_of_replies(bool on);
+  // Tells the device that the reply to a request has left. (abi.h, ASHLAR_REPLIED_ID)
+  void replied(std::uint64_t id, std::int32_t status);
   // For the layer above. Once the device is open.
   Joint& joint();
 
@@ -55,6 +59,7 @@ class Opened {
   ashlar_device device_{};
   bool described_ = false;
   ashlar_geometry geometry_{};
+  const ashlar_replied* told_ = nullptr;  // null: it is not told of replies
   std::optional<Joint> joint_;
 };
 

@@ -1,21 +1,76 @@
 #include "chain/wait.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <new>
+#include <thread>
+#include <utility>
 
 #include "chain/activity.hpp"
 #include "chain/cancellation.hpp"
 
-namespace ashlar::host {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+// Who waits looks so often whether the call has been cancelled.
+constexpr std::chrono::milliseconds between_looks{100};
+
 // What may cancel the calling thread's call; null: nothing.
-Cancellation* cancellation() {
-  const Note* const note = detail::this_threads_note;
+ashlar::host::Cancellation* cancellation() {
+  const ashlar::host::Note* const note = ashlar::host::detail::this_threads_note;
   return note != nullptr ? note->cancellation() : nullptr;
 }
 
-ashlar_ticket* begin(void*) noexcept { return new (std::nothrow) ashlar_ticket(cancellation()); }
+bool is_cancelled(ashlar::host::Cancellation* of) { return of != nullptr && of->cancelled(); }
+
+}  // namespace
+
+// One wait of a call; see abi.h. [done(): any thread; all else: the call's]
+struct ashlar_ticket {
+ public:
+  void done(std::int64_t result) noexcept {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    done_ = true;
+    result_ = result;
+    changed_.notify_one();  // under the lock: behind it the ticket may be gone
+  }
+  std::int64_t wait() noexcept {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!changed_.wait_for(lock, between_looks, [this] { return done_; })) {
+      lock.unlock();
+      look();
+      lock.lock();
+    }
+    return result_;
+  }
+  // Calls the hook when the call has been cancelled, once.
+  void look() noexcept {
+    if (hook_ != nullptr && is_cancelled(of_)) std::exchange(hook_, nullptr)(argument_);
+  }
+  void on_cancel(void (*hook)(void*) noexcept, void* argument) noexcept {
+    hook_ = hook;
+    argument_ = argument;
+    look();
+  }
+
+ private:
+  ashlar::host::Cancellation* const of_ = cancellation();
+  void (*hook_)(void*) noexcept = nullptr;
+  void* argument_ = nullptr;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::int64_t result_ = 0;
+};
+
+namespace ashlar::host {
+namespace {
+
+ashlar_ticket* begin(void*) noexcept { return new (std::nothrow) ashlar_ticket; }
 
 void done(void*, ashlar_ticket* ticket, std::int64_t result) noexcept { ticket->done(result); }
 
@@ -26,52 +81,19 @@ std::int64_t wait(void*, ashlar_ticket* ticket) noexcept {
 }
 
 void on_cancel(void*, ashlar_ticket* ticket, void (*hook)(void*) noexcept, void* argument) noexcept {
-  try {
-    ticket->on_cancel(hook, argument);
-  } catch (const std::bad_alloc&) {
-    // It waits until it is done.
-  }
+  ticket->on_cancel(hook, argument);
 }
 
-std::int32_t cancelled(void*) noexcept {
-  const Cancellation* const of = cancellation();
-  return of != nullptr && of->cancelled() ? 1 : 0;
-}
-
-// A wait that ends by itself at a time.
-class Sleep {
- public:
-  static void until(std::chrono::steady_clock::time_point time) {
-    Sleep sleep;
-    ashlar_ticket ticket(host::cancellation());
-    ticket.on_cancel(&Sleep::wake, &sleep);
-    std::unique_lock<std::mutex> lock(sleep.mutex_);
-    sleep.changed_.wait_until(lock, time, [&] { return sleep.awake_; });
-    lock.unlock();
-    ticket.done(0);
-    ticket.wait();  // then the hook is not under way
-  }
-
- private:
-  static void wake(void* self) noexcept {
-    auto& sleep = *static_cast<Sleep*>(self);
-    const std::lock_guard<std::mutex> lock(sleep.mutex_);
-    sleep.awake_ = true;
-    sleep.changed_.notify_one();
-  }
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool awake_ = false;
-};
+std::int32_t cancelled(void*) noexcept { return is_cancelled(cancellation()) ? 1 : 0; }
 
 void sleep_until(void*, std::uint64_t nanoseconds) noexcept {
   constexpr std::uint64_t latest = INT64_MAX;
-  const std::chrono::nanoseconds since_start(static_cast<std::int64_t>(std::min(nanoseconds, latest)));
-  try {
-    Sleep::until(std::chrono::steady_clock::time_point(since_start));
-  } catch (const std::bad_alloc&) {
-    // Too short a sleep rather than one that nothing ends.
+  const Clock::time_point end{std::chrono::nanoseconds(static_cast<std::int64_t>(std::min(nanoseconds, latest)))};
+  Cancellation* const of = cancellation();
+  while (Clock::now() < end && !is_cancelled(of)) {
+    // Apart from each other: the latest time there is cannot be reckoned with.
+    const bool soon = end - Clock::now() < between_looks;
+    std::this_thread::sleep_until(soon ? end : Clock::now() + between_looks);
   }
 }
 

@@ -1,5 +1,5 @@
 #include "chain/chain.hpp"
-#include "chain/export.hpp"
+#include "chain/make_export.hpp"
 #include "cli/commands.hpp"
 #include "config/size.hpp"
 #include "config/text.hpp"
@@ -8,35 +8,38 @@
 namespace ashlar::host {
 namespace {
 
-std::string value_text(const ashlar_value& value) {
-  if (value.text != nullptr) return value.type == ASHLAR_PARAM_CHOICE ? value.text : in_quotes(value.text);
-  if (value.type == ASHLAR_PARAM_BOOL) return value.number != 0 ? "true" : "false";
-  return value.type == ASHLAR_PARAM_SIZE ? size_text(value.number) : std::to_string(value.number);
+std::string value_text(const Values& values, const ashlar_value& value) {
+  switch (value.type) {
+    case ASHLAR_PARAM_SECRET: {
+      const std::string source = values.source_of(value);
+      return source.empty() ? "(secret)" : "(secret from " + source + ")";
+    }
+    case ASHLAR_PARAM_LIST: {
+      std::string items;
+      for (std::int64_t i = 0; i < value.number; ++i)
+        items += (i == 0 ? "" : ", ") + value_text(values, *value.items[i]);
+      return "[" + items + "]";
+    }
+    case ASHLAR_PARAM_BOOL: return value.number != 0 ? "true" : "false";
+    case ASHLAR_PARAM_SIZE: return size_text(value.number);
+    case ASHLAR_PARAM_CHOICE: return value.text;
+    default: return value.text != nullptr ? in_quotes(value.text) : std::to_string(value.number);
+  }
 }
 
 // The layer's parameters as the module has received them, defaults included.
-void print_layer(std::ostream& out, const Config& config, const LayerConfig& own, const Layer& layer) {
+void print_layer(std::ostream& out, const Layer& layer) {
   const ashlar_module& module = layer.library().module();
-  const Values values(config, own, module);
   out << "    " << module.name;
   for (std::uint32_t i = 0; i < module.n_params; ++i)
-    if (const ashlar_value& value = *values.data()[i]; value.set != 0)
-      out << " " << module.params[i]->name << "=" << value_text(value);
+    if (const ashlar_value& value = *layer.values().data()[i]; value.set != 0)
+      out << " " << module.params[i]->name << "=" << value_text(layer.values(), value);
   out << (layer.implicit() ? " (implicit)\n" : "\n");
 }
 
-void print_chain(std::ostream& out, const Config& config, const ExportConfig& own, const Export& exported) {
+void print_chain(std::ostream& out, const Export& exported) {
   out << "  chain, from the client to the plugin:\n";
-  auto filter = own.filters.begin();
-  for (const auto& layer : exported.layers()) {
-    if (layer->implicit()) {
-      LayerConfig none;
-      none.type = layer->type();
-      print_layer(out, config, none, *layer);
-    } else {
-      print_layer(out, config, filter != own.filters.end() ? *filter++ : own.plugin, *layer);
-    }
-  }
+  for (const auto& layer : exported.layers()) print_layer(out, *layer);
 }
 
 std::string names_of(Ops ops) {
@@ -74,7 +77,7 @@ void print_head(std::ostream& out, const ExportConfig& own) {
       << "  description  " << (own.description.empty() ? "-" : one_line(own.description)) << "\n";
 }
 
-void print_opened(std::ostream& out, const Config& config, const ExportConfig& own, Export& exported) {
+void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) {
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
   print_head(out, own);
@@ -82,7 +85,7 @@ void print_opened(std::ostream& out, const Config& config, const ExportConfig& o
   out << "  size         " << bytes_text(top.size) << "\n"
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";
-  print_chain(out, config, own, exported);
+  print_chain(out, exported);
   print_offer(out, top);
 }
 
@@ -96,9 +99,9 @@ void print_unopened(std::ostream& out, const ExportConfig& own, const OpenError&
   out << "    " << one_line(own.plugin.type) << "\n";
 }
 
-void print_export(std::ostream& out, const Config& config, const ExportConfig& own, Export& exported) {
+void print_export(std::ostream& out, const ExportConfig& own, Export& exported) {
   try {
-    print_opened(out, config, own, exported);
+    print_opened(out, own, exported);
   } catch (const OpenError& e) {
     if (!own.optional) throw;
     print_unopened(out, own, e);
@@ -109,25 +112,19 @@ void print_export(std::ostream& out, const Config& config, const ExportConfig& o
 }  // namespace
 
 int check_command(const CommandOptions& options, Streams streams) {
-  const Config config = read_config(options.operand);
+  Mistakes mistakes;
+  const Config config = read_config(options.operand, mistakes);
   Registry registry(module_folders(options, &config.server));
   Log log(LogLevel::warn);
-  int code = exit_ok;
-  for (const ExportConfig& own : config.exports) {
-    // The other exports may have mistakes of their own, which are better seen at once.
-    try {
-      Export exported(config, own, registry, log.logger());
-      print_export(streams.out, config, own, exported);
-    } catch (const ConfigError& e) {
-      log.flush();  // what the modules had to say comes first
-      streams.err << std::string(e.what()) + "\n" << std::flush;
-      code = exit_usage;
-    }
-  }
-  if (code == exit_ok)
-    streams.out << "OK: " << one_line(config.file.string()) << ": " << config.exports.size()
-                << (config.exports.size() == 1 ? " export\n" : " exports\n");
-  return code;
+  const auto activity = Activity::make();
+  for (const ExportConfig& own : config.exports)
+    if (const auto exported = make_export(config, own, registry, log.logger(), activity, mistakes))
+      print_export(streams.out, own, *exported);
+  log.flush();  // what the modules had to say comes first
+  mistakes.throw_if_any();
+  streams.out << "OK: " << one_line(config.file.string()) << ": " << config.exports.size()
+              << (config.exports.size() == 1 ? " export\n" : " exports\n");
+  return exit_ok;
 }
 
 }  // namespace ashlar::host

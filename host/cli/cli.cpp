@@ -66,6 +66,16 @@ void add_probe(CLI::App& app, CommandOptions& options) {
       ->type_name("NAME");
 }
 
+void add_new(CLI::App& app, CommandOptions& options) {
+  CLI::App& project = *app.add_subcommand("new", "Write a small project to start a plugin or filter of your own from");
+  project.add_option("KIND", options.kind, "plugin or filter")->type_name("")->required();
+  add_operand(project, "NAME", "The module's name: letters a to z, digits and hyphens", options);
+  project
+      .add_option("--dir", options.dir, "The project's folder, which is made; without it, NAME in the current folder")
+      ->type_name("DIR");
+  project.add_flag("--c", options.in_c, "In C instead of C++; its test is in C++");
+}
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
@@ -74,6 +84,7 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
   add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);
   add_probe(app, options);
+  add_new(app, options);
 }
 
 Command command_called(const std::string& name) {
@@ -81,14 +92,15 @@ Command command_called(const std::string& name) {
   if (name == "check") return check_command;
   if (name == "list") return list_command;
   if (name == "probe") return probe_command;
+  if (name == "new") return new_command;
   return inspect_command;
 }
 
 Syntax syntax_of(const CLI::App& command) {
-  Syntax syntax{.command = command.get_name(), .operand = {}, .options = {}};
+  Syntax syntax{.command = command.get_name(), .operands = {}, .options = {}};
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_positional()) {
-      syntax.operand = option->get_name();
+      syntax.operands.push_back(option->get_name());
       continue;
     }
     Syntax::Option& one = syntax.options.emplace_back();

@@ -1,4 +1,4 @@
-// The command line: serve, check, list, inspect, probe.
+// The command line: serve, check, list, inspect, probe, new.
 #pragma once
 #include <ostream>
 #include <string>

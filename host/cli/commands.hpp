@@ -30,7 +30,7 @@ struct Streams {
 void print_mistake(std::ostream& err, const std::string& text);
 
 struct CommandOptions {
-  std::string operand;  // serve: config or image; check: config; inspect: module; list: nothing; probe: path
+  std::string operand;  // serve: config or image; check: config; inspect, new: module; list: nothing; probe: path
   std::vector<std::string> module_path;
   // serve only
   std::vector<std::string> listen;
@@ -38,6 +38,10 @@ struct CommandOptions {
   int verbose = 0;        // 1: debug; 2 and more: trace
   // serve and probe
   bool read_only = false;
+  // new only
+  std::string kind;   // "plugin" or "filter", if it is right
+  std::string dir;    // the project's folder; empty: that of the module's name
+  bool in_c = false;  // not in C++
   // probe only
   std::string plugin;  // empty: by the kind of the path
   bool json = false;
@@ -48,12 +52,14 @@ int check_command(const CommandOptions& options, Streams streams);
 int list_command(const CommandOptions& options, Streams streams);
 int inspect_command(const CommandOptions& options, Streams streams);
 int probe_command(const CommandOptions& options, Streams streams);
+int new_command(const CommandOptions& options, Streams streams);
 
 // The folders to find modules in: those of the command line before those of the config. Throws UsageError when one of
 // the command line is no folder.
 std::vector<std::filesystem::path> module_folders(const CommandOptions& options, const ServerConfig* config = nullptr);
 
 // What `serve` serves: the config, or the image when the name does not end in .toml, with the command line's overrides.
-Config config_to_serve(const CommandOptions& options);
+// Mistakes in the config are added to `mistakes`.
+Config config_to_serve(const CommandOptions& options, Mistakes& mistakes);
 
 }  // namespace ashlar::host

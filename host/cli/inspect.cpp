@@ -15,6 +15,11 @@ std::string abi_text(const ashlar_module& module) {
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
+std::string default_text(const ashlar_param& row) {
+  if (row.default_text == nullptr) return {};
+  return row.type == ASHLAR_PARAM_SECRET ? "(secret)" : row.default_text;
+}
+
 void print_parameters(std::ostream& out, const ashlar_module& module) {
   if (module.n_params == 0) {
     out << "parameters  none\n";
@@ -24,8 +29,8 @@ void print_parameters(std::ostream& out, const ashlar_module& module) {
   std::vector<std::vector<std::string>> rows{{"NAME", "TYPE", "DEFAULT", "RANGE", "REQUIRED", "HELP"}};
   for (std::uint32_t i = 0; i < module.n_params; ++i) {
     const ashlar_param& row = *module.params[i];
-    rows.push_back({row.name, type_name(row.type), or_dash(row.default_text != nullptr ? row.default_text : ""),
-                    or_dash(range_text(row)), row.required != 0 ? "yes" : "no", row.help});
+    rows.push_back({row.name, type_text(row), or_dash(default_text(row)), or_dash(range_text(row)),
+                    row.required != 0 ? "yes" : "no", row.help});
   }
   print_table(out, "  ", std::move(rows));
 }

@@ -60,14 +60,14 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
   return folders;
 }
 
-Config config_to_serve(const CommandOptions& options) {
+Config config_to_serve(const CommandOptions& options, Mistakes& mistakes) {
   if (options.operand.empty()) throw UsageError("serve: the file's name is empty; name a config or an image");
   const Operand kind = kind_of_operand(options.operand);
   if (kind == Operand::misnamed) refuse_misnamed_config(options.operand);
   const bool is_image = kind == Operand::image;
   if (options.read_only && !is_image)
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
-  Config config = is_image ? config_for_image(options.operand) : read_config(options.operand);
+  Config config = is_image ? config_for_image(options.operand) : read_config(options.operand, mistakes);
   if (options.read_only) config.exports.front().read_only = true;
   if (!options.listen.empty()) config.server.listen = listen_addresses(options.listen);
   config.server.log_level = log_level(options, config.server.log_level);
@@ -75,11 +75,12 @@ Config config_to_serve(const CommandOptions& options) {
 }
 
 int serve_command(const CommandOptions& options, Streams) {
-  const Config config = config_to_serve(options);
+  Mistakes mistakes;
+  const Config config = config_to_serve(options, mistakes);
   Registry registry(module_folders(options, &config.server));
   Log log(config.server.log_level);
   try {
-    return serve(config, registry, log);
+    return serve(config, mistakes, registry, log);
   } catch (const ConfigError& e) {
     if (!config.is_image) throw;
     throw UsageError(std::string("serve: ") + e.what());

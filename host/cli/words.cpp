@@ -50,8 +50,9 @@ class Reader {
   bool mended() const { return mended_; }
   std::string line() const {
     std::string text = "ashlar " + syntax_.command;
-    if (operands_.empty() && !syntax_.operand.empty() && !help_) text += " " + syntax_.operand;
     for (const std::string& word : operands_) text += " " + shell_word(word);
+    for (std::size_t i = operands_.size(); i < syntax_.operands.size() && !help_; ++i)
+      text += " " + syntax_.operands[i];
     for (const std::string& word : options_) text += " " + shell_word(word);
     return text;
   }
@@ -121,7 +122,7 @@ class Reader {
     return std::nullopt;
   }
 
-  // One operand at most; a second one may be what users of other servers put there.
+  // What is surplus may be what users of other servers put there; what is missing can be told.
   void place_operands() {
     if (syntax_.command == "serve" && operands_.size() == 2) {
       const std::string first = operands_[0];
@@ -134,13 +135,21 @@ class Reader {
         operands_ = {is_number(first) ? operands_[1] : first};
       }
     }
-    const std::size_t most = syntax_.operand.empty() ? 0 : 1;
-    if (operands_.size() > most)
-      return give_up((most == 0 ? "takes no operand; take out " : "takes one " + syntax_.operand + "; take out ") +
-                     in_quotes(operands_[most]));
-    if (operands_.size() < most) note("no " + syntax_.operand, "; write: ");
+    if (syntax_.command == "new" && operands_.size() == 1 && operands_[0] != "plugin" && operands_[0] != "filter") {
+      note("no KIND, plugin or filter", "; write: ");
+      operands_.insert(operands_.begin(), "plugin");
+    }
+    const std::size_t most = syntax_.operands.size();
+    if (operands_.size() > most) return give_up("takes " + all_operands() + "; take out " + in_quotes(operands_[most]));
+    if (operands_.size() < most) note("no " + syntax_.operands[operands_.size()], "; write: ");
   }
 
+  std::string all_operands() const {
+    if (syntax_.operands.empty()) return "no operand";
+    std::string text = "one " + syntax_.operands[0];
+    for (std::size_t i = 1; i < syntax_.operands.size(); ++i) text += " and one " + syntax_.operands[i];
+    return text;
+  }
   const Syntax::Option* find(const std::string& name) const {
     for (const Syntax::Option& one : syntax_.options)
       if (std::find(one.names.begin(), one.names.end(), name) != one.names.end()) return &one;

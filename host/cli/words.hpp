@@ -12,12 +12,12 @@ struct Syntax {
     std::string value;               // its value in words, "ADDR"; empty: takes none
   };
   std::string command;
-  std::string operand;  // in words, "FILE"; empty: takes none
+  std::vector<std::string> operands;  // in words, "FILE"
   std::vector<Option> options;
 };
 
 // What is wrong with `words`, which stand behind the command's name, in one line with what to do: the whole command
-// line as it should be, if that can be told. Empty: every word has its place, and the operand is there.
+// line as it should be, if that can be told. Empty: every word has its place, and the operands are there.
 std::string fault_in_words(const Syntax& syntax, const std::vector<std::string>& words);
 
 // The whole command line that somebody means who has left out the command: "ashlar serve …". Empty when a word of it

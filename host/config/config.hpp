@@ -6,40 +6,18 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <variant>
 #include <vector>
+
+#include "config/mistakes.hpp"
+#include "config/toml_value.hpp"
 
 namespace ashlar::host {
 
-// Where something stands in the config file. Lines and columns count from 1; 0: not in the file.
-struct Place {
-  std::uint32_t line = 0;
-  std::uint32_t column = 0;
-};
-
-// A mistake in the config, in one line: FILE:LINE:COLUMN: what, and what to do.
-class ConfigError : public std::runtime_error {
- public:
-  // No `file`: what is wrong stands in none.
-  ConfigError(const std::filesystem::path& file, Place place, const std::string& what);
-};
-
-// A value as it stands in the file; which type it should have is in the module's table.
-using ConfigValue = std::variant<bool, std::int64_t, double, std::string>;
-
-struct ConfigParameter {
-  std::string key;
-  Place place;        // of the key
-  Place value_place;  // of the value
-  ConfigValue value;
-};
-
 struct LayerConfig {
-  std::string type;  // a module's name, or, with a '/', the absolute path of its shared object
-  Place place;       // of the type's value
-  std::vector<ConfigParameter> parameters;
+  std::string type;      // a module's name, or, with a '/', the absolute path of its shared object
+  Place place;           // of the type's value
+  TomlTable parameters;  // as they stand in the file; which type each should have is in the module's table
 };
 
 struct ExportConfig {
@@ -48,6 +26,9 @@ struct ExportConfig {
   bool read_only = false;
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
+  // Something in it is a mistake that reading has found: it cannot be served, but its layers can be checked, if their
+  // type is not empty.
+  bool flawed = false;
   Place place;
   std::vector<LayerConfig> filters;  // the first is nearest to the client
   LayerConfig plugin;
@@ -73,6 +54,7 @@ struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   LogLevel log_level = LogLevel::info;
   std::vector<std::filesystem::path> module_path;       // absolute; before the built-in place
+  bool module_path_flawed = false;                      // a mistake is in it: modules may lie where nobody looks
   std::uint32_t max_connections = 4096;                 // 1..1'000'000
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
   std::optional<std::uint32_t> max_payload;             // bytes, 64 KiB..64 MiB: largest read or write; none: not set
@@ -92,8 +74,12 @@ struct Config {
   std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
 };
 
-// Reads and checks a config, from a file or a pipe. Throws ConfigError.
+// Reads and checks a config, from a file or a pipe. Throws ConfigError with all mistakes that can be found without
+// loading a module.
 Config read_config(const std::filesystem::path& file);
+// The same, but adds these mistakes to `mistakes`, for those that only modules can find to be told beside them. Throws
+// ConfigError when the file cannot be read at all, or is no TOML.
+Config read_config(const std::filesystem::path& file, Mistakes& mistakes);
 
 // What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.
 Config config_for_image(const std::filesystem::path& image);

@@ -22,16 +22,21 @@ constexpr double shortest_timeout = 0.001;          // s, as it is kept in milli
 
 ListenAddress default_listen_address() { return parse_listen_address("tcp:127.0.0.1:10809", "/"); }
 
-ConfigReader::ConfigReader(std::filesystem::path file, std::filesystem::path folder)
-    : file_(std::move(file)), folder_(std::move(folder)) {}
+ConfigReader::ConfigReader(std::filesystem::path file, std::filesystem::path folder, Mistakes& mistakes)
+    : file_(std::move(file)), folder_(std::move(folder)), mistakes_(mistakes) {}
 
 Config ConfigReader::read(const TomlTable& root) const {
   Config config;
   config.file = file_;
   config.folder = folder_;
-  read_table(root, root_keys(), "the config", config);
-  if (config.exports.empty())
-    fail({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
+  const std::size_t before = mistakes_.size();
+  const Names there = read_table(root, root_keys(), "the config", config);
+  // An unknown key may be what was meant to be an export.
+  const bool all_known =
+      std::all_of(root.begin(), root.end(), [&](const TomlEntry& entry) { return there.contains(entry.key); });
+  const bool export_is_wrong = there.contains("export") && mistakes_.size() != before;
+  if (config.exports.empty() && all_known && !export_is_wrong)
+    tell({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
   if (config.server.listen.empty()) config.server.listen = {default_listen_address()};
   return config;
 }
@@ -72,7 +77,7 @@ void ConfigReader::read_log_level(const TomlEntry& entry, ServerConfig& into) co
 
 void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) const {
   constexpr const char* hint = R"(write module_path = ["/folder/of/modules"])";
-  for (const TomlNode& node : array(entry, "an array of strings", hint)) {
+  const auto read_folder = [&](const TomlNode& node) {
     const std::string& text = string(entry.key, node, hint);
     if (text.empty()) fail(node.place, entry.key, "is an empty path; name a folder");
     const std::filesystem::path folder = (folder_ / text).lexically_normal();
@@ -81,7 +86,12 @@ void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) 
       fail(node.place, entry.key,
            folder.string() + ": " + (error ? error.message() : "Not a directory") + "; name an existing folder");
     into.module_path.push_back(folder);
-  }
+  };
+  into.module_path_flawed = true;
+  bool good = true;
+  for (const TomlNode& node : array(entry, "an array of strings", hint))
+    good = mistakes_.gather([&] { read_folder(node); }) && good;
+  into.module_path_flawed = !good;
 }
 
 void ConfigReader::read_max_connections(const TomlEntry& entry, ServerConfig& into) const {

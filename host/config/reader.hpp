@@ -1,9 +1,10 @@
 // ConfigReader: from the tree of a TOML file to a Config. All that a key may be called and hold stands in reader.cpp.
 #pragma once
+#include <map>
+#include <set>
 #include <span>
 
 #include "config/config.hpp"
-#include "config/toml_source.hpp"
 
 namespace ashlar::host {
 
@@ -12,10 +13,10 @@ ListenAddress default_listen_address();
 
 class ConfigReader {
  public:
-  // `file`: for the messages; `folder`: what relative paths count from.
-  ConfigReader(std::filesystem::path file, std::filesystem::path folder);
+  // `file`: for the messages; `folder`: what relative paths count from; `mistakes`: receives what is wrong.
+  ConfigReader(std::filesystem::path file, std::filesystem::path folder, Mistakes& mistakes);
 
-  // Throws ConfigError at the first mistake.
+  // What can be understood of the config. Not to be served when a mistake was found.
   Config read(const TomlTable& root) const;
 
  private:
@@ -35,10 +36,17 @@ class ConfigReader {
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
   static std::span<const Key<ExportConfig>> export_keys();
+  using Names = std::set<std::string, std::less<>>;
+  // Returns the names of the keys that are there, right or wrong, and of those that mistyped ones are taken to mean:
+  // nobody needs to be told that these are missing.
   template <class T>
-  void read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into) const;
+  Names read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into) const;
 
+  // Each function that reads something throws a ConfigError at the first mistake in it; who reads several things
+  // gathers them.
   [[noreturn]] void fail(Place place, const std::string& key, const std::string& what) const;
+  // Adds a mistake and goes on.
+  void tell(Place place, const std::string& key, const std::string& what) const;
   [[noreturn]] void wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
                                const std::string& hint) const;
 
@@ -54,7 +62,8 @@ class ConfigReader {
   void read_server(const TomlEntry& entry, Config& into) const;
   void read_listen(const TomlEntry& entry, ServerConfig& into) const;
   ListenAddress listen_text(const std::string& key, const TomlNode& node) const;
-  ListenAddress listen_table(const TomlTable& table, Place place) const;
+  // None: it has mistakes, which have been told.
+  std::optional<ListenAddress> listen_table(const TomlTable& table, Place place) const;
   void read_listen_address(const TomlEntry& entry, ListenTable& into) const;
   void read_mode(const TomlEntry& entry, ListenTable& into) const;
   void read_owner(const TomlEntry& entry, ListenTable& into) const;
@@ -71,7 +80,8 @@ class ConfigReader {
   void read_keepalive(const TomlEntry& entry, ServerConfig& into) const;
 
   void read_exports(const TomlEntry& entry, Config& into) const;
-  ExportConfig read_export(const TomlNode& node) const;
+  // `line_of_name`: of the exports before this one.
+  ExportConfig read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
   void read_optional(const TomlEntry& entry, ExportConfig& into) const;
@@ -81,10 +91,10 @@ class ConfigReader {
   void read_plugin(const TomlEntry& entry, ExportConfig& into) const;
   LayerConfig read_layer(const TomlTable& table, Place place, const char* section) const;
   std::string read_type(const TomlEntry& entry) const;
-  ConfigParameter read_parameter(const TomlEntry& entry) const;
 
   std::filesystem::path file_;
   std::filesystem::path folder_;
+  Mistakes& mistakes_;
 };
 
 }  // namespace ashlar::host

@@ -1,6 +1,4 @@
 // ConfigReader's exports and their layers.
-#include <map>
-
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -24,32 +22,29 @@ std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
 
 void ConfigReader::read_exports(const TomlEntry& entry, Config& into) const {
   std::map<std::string, std::uint32_t> line_of_name;
-  for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets")) {
-    ExportConfig one = read_export(node);
-    const auto [used, is_new] = line_of_name.emplace(one.name, one.place.line);
-    if (!is_new) {
-      Place place = one.place;
-      for (const TomlEntry& key : std::get<TomlTable>(node.value))
-        if (key.key == "name") place = key.node.place;
-      fail(place, "name",
-           in_quotes(one.name) + " is the name of the export in line " + std::to_string(used->second) +
-               " too; name one of them differently");
-    }
-    into.exports.push_back(std::move(one));
-  }
+  for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets"))
+    mistakes_.gather([&] { into.exports.push_back(read_export(node, line_of_name)); });
 }
 
-ExportConfig ConfigReader::read_export(const TomlNode& node) const {
+ExportConfig ConfigReader::read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const {
   const TomlTable& keys = table("export", node, "a table", "write [[export]]");
-  const auto has = [&](const char* key) {
-    return std::any_of(keys.begin(), keys.end(), [&](const TomlEntry& e) { return e.key == key; });
-  };
+  const std::size_t before = mistakes_.size();
   ExportConfig out;
   out.place = node.place;
-  read_table(keys, export_keys(), "[[export]]", out);
-  if (!has("name")) fail(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
-  if (!has("plugin"))
-    fail(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
+  const Names there = read_table(keys, export_keys(), "[[export]]", out);
+  if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
+  if (!there.contains("plugin"))
+    tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
+  for (const TomlEntry& key : keys) {
+    const auto* name = std::get_if<std::string>(&key.node.value);
+    if (key.key != "name" || name == nullptr) continue;
+    const auto [used, is_new] = line_of_name.emplace(*name, out.place.line);
+    if (!is_new)
+      tell(key.node.place, "name",
+           in_quotes(*name) + " is the name of the export in line " + std::to_string(used->second) +
+               " too; name one of them differently");
+  }
+  out.flawed = mistakes_.size() != before;
   return out;
 }
 
@@ -77,7 +72,9 @@ void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& int
 void ConfigReader::read_filters(const TomlEntry& entry, ExportConfig& into) const {
   constexpr const char* hint = "write [[export.filter]], with two brackets, once per filter";
   for (const TomlNode& node : array(entry, "an array of tables", hint))
-    into.filters.push_back(read_layer(table(entry.key, node, "a table", hint), node.place, "[[export.filter]]"));
+    mistakes_.gather([&] {
+      into.filters.push_back(read_layer(table(entry.key, node, "a table", hint), node.place, "[[export.filter]]"));
+    });
 }
 
 void ConfigReader::read_plugin(const TomlEntry& entry, ExportConfig& into) const {
@@ -89,16 +86,18 @@ void ConfigReader::read_plugin(const TomlEntry& entry, ExportConfig& into) const
 
 LayerConfig ConfigReader::read_layer(const TomlTable& table, Place place, const char* section) const {
   LayerConfig out;
+  bool typed = false;
   for (const TomlEntry& entry : table) {
     if (entry.key != "type") {
-      out.parameters.push_back(read_parameter(entry));
+      out.parameters.push_back(entry);
       continue;
     }
-    out.type = read_type(entry);
+    typed = true;
+    mistakes_.gather([&] { out.type = read_type(entry); });
     out.place = entry.node.place;
   }
-  if (out.type.empty())
-    fail(place, "type", std::string("missing in this ") + section + "; add the name of a module (see `ashlar list`)");
+  if (!typed)
+    tell(place, "type", std::string("missing in this ") + section + "; add the name of a module (see `ashlar list`)");
   return out;
 }
 
@@ -106,17 +105,6 @@ std::string ConfigReader::read_type(const TomlEntry& entry) const {
   const std::string& type = string(entry.key, entry.node, "write the name of a module in quotes");
   if (type.empty()) fail(entry.node.place, entry.key, "is empty; write the name of a module (see `ashlar list`)");
   return type.find('/') == std::string::npos ? type : (folder_ / type).lexically_normal().string();
-}
-
-ConfigParameter ConfigReader::read_parameter(const TomlEntry& entry) const {
-  ConfigParameter out{entry.key, entry.place, entry.node.place, {}};
-  const TomlNode& node = entry.node;
-  if (const auto* b = std::get_if<bool>(&node.value)) out.value = *b;
-  else if (const auto* i = std::get_if<std::int64_t>(&node.value)) out.value = *i;
-  else if (const auto* d = std::get_if<double>(&node.value)) out.value = *d;
-  else if (std::holds_alternative<std::string>(node.value)) out.value = string(entry.key, node, "");
-  else wrong_type(entry.key, node, "a single value", "a parameter is a string, a number or a boolean");
-  return out;
 }
 
 }  // namespace ashlar::host

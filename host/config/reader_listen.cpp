@@ -45,14 +45,17 @@ void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const
   if (nodes.empty())
     fail(entry.node.place, entry.key, "is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
   if (nodes.size() > most_addresses) fail(entry.node.place, entry.key, "has more than 256 addresses; name fewer");
-  for (const TomlNode& node : nodes) {
-    if (const auto* table = std::get_if<TomlTable>(&node.value))
-      into.listen.push_back(listen_table(*table, node.place));
-    else into.listen.push_back(listen_text(entry.key, node));
-    const auto twice = [&](const ListenAddress& other) { return same_address(other, into.listen.back()); };
-    if (std::any_of(into.listen.begin(), into.listen.end() - 1, twice))
-      fail(node.place, entry.key, in_quotes(into.listen.back().text) + " is listed twice; take one out");
-  }
+  const auto read_address = [&](const TomlNode& node) {
+    std::optional<ListenAddress> address;
+    if (const auto* table = std::get_if<TomlTable>(&node.value)) address = listen_table(*table, node.place);
+    else address = listen_text(entry.key, node);
+    if (!address) return;
+    const auto twice = [&](const ListenAddress& other) { return same_address(other, *address); };
+    if (std::any_of(into.listen.begin(), into.listen.end(), twice))
+      fail(node.place, entry.key, in_quotes(address->text) + " is listed twice; take one out");
+    into.listen.push_back(std::move(*address));
+  };
+  for (const TomlNode& node : nodes) mistakes_.gather([&] { read_address(node); });
 }
 
 ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& node) const {
@@ -66,9 +69,11 @@ ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& 
   }
 }
 
-ListenAddress ConfigReader::listen_table(const TomlTable& table, Place place) const {
+std::optional<ListenAddress> ConfigReader::listen_table(const TomlTable& table, Place place) const {
   ListenTable read;
+  const std::size_t before = mistakes_.size();
   read_table(table, listen_keys(), "an address of listen", read);
+  if (mistakes_.size() != before) return std::nullopt;
   if (read.address_key == nullptr)
     fail(place, "listen", R"(names no address; add unix = "/run/a.sock" or tcp = "127.0.0.1:10809")");
   if (read.file_key != nullptr && read.address.path.empty())
@@ -78,12 +83,12 @@ ListenAddress ConfigReader::listen_table(const TomlTable& table, Place place) co
 
 void ConfigReader::read_listen_address(const TomlEntry& entry, ListenTable& into) const {
   const std::string kind = entry.key + ":";
-  const std::string& text = string(entry.key, entry.node, "write what stands behind " + kind + " in the short form");
   if (into.address_key != nullptr)
     fail(entry.place, entry.key,
          "given beside " + in_quotes(into.address_key->key) + "; make it an address of its own");
-  if (text.starts_with(kind)) fail(entry.node.place, entry.key, "begins with " + kind + " again; leave that out");
   into.address_key = &entry;
+  const std::string& text = string(entry.key, entry.node, "write what stands behind " + kind + " in the short form");
+  if (text.starts_with(kind)) fail(entry.node.place, entry.key, "begins with " + kind + " again; leave that out");
   ListenAddress parsed;
   try {
     parsed = parse_listen_address(kind + text, folder_);

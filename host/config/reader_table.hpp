@@ -11,17 +11,22 @@ namespace ashlar::host {
 
 // Reads each entry by the key of its name; `section` stands in the message about an unknown one.
 template <class T>
-void ConfigReader::read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section,
-                              T& into) const {
+ConfigReader::Names ConfigReader::read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section,
+                                             T& into) const {
+  std::vector<std::string> known;
+  for (const Key<T>& key : keys) known.emplace_back(key.name);
+  Names there;
   for (const TomlEntry& entry : table) {
     const auto key = std::find_if(keys.begin(), keys.end(), [&](const Key<T>& k) { return entry.key == k.name; });
     if (key == keys.end()) {
-      std::vector<std::string> names;
-      for (const Key<T>& known : keys) names.emplace_back(known.name);
-      fail(entry.place, entry.key, std::string("unknown in ") + section + "; " + did_you_mean(entry.key, names));
+      tell(entry.place, entry.key, std::string("unknown in ") + section + "; " + did_you_mean(entry.key, known));
+      if (const auto meant = nearest(entry.key, known)) there.insert(*meant);
+      continue;
     }
-    (this->*key->read)(entry, into);
+    there.insert(entry.key);
+    mistakes_.gather([&] { (this->*key->read)(entry, into); });
   }
+  return there;
 }
 
 }  // namespace ashlar::host

@@ -11,9 +11,13 @@ void ConfigReader::fail(Place place, const std::string& key, const std::string& 
   throw ConfigError(file_, place, "key " + in_quotes(key) + ": " + what);
 }
 
+void ConfigReader::tell(Place place, const std::string& key, const std::string& what) const {
+  mistakes_.gather([&] { fail(place, key, what); });
+}
+
 void ConfigReader::wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
                               const std::string& hint) const {
-  fail(node.place, key, std::string("found ") + type_name(node) + ", wanted " + wanted + "; " + hint);
+  fail(node.place, key, std::string("found ") + type_name(node.value) + ", wanted " + wanted + "; " + hint);
 }
 
 bool ConfigReader::boolean(const TomlEntry& entry) const {

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "config/mistakes.hpp"
+
 namespace ashlar::host {
 namespace {
 
@@ -116,12 +118,6 @@ const char* redefinition_hint(std::string_view header) {
 }
 
 }  // namespace
-
-const char* type_name(const TomlNode& node) {
-  constexpr const char* names[] = {"a boolean",      "an integer", "a float", "a string",
-                                   "a date or time", "an array",   "a table"};
-  return names[node.value.index()];
-}
 
 TomlTable parse_toml(const std::filesystem::path& file, std::string_view text) {
   refuse_deep_keys(file, text);

@@ -17,6 +17,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "chain/activity.hpp"
+#include "chain/make_export.hpp"
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
@@ -57,7 +58,8 @@ std::string counted(std::size_t n, const char* one, const char* several) {
 //   the loop's:      (waits)     created   begin_serving ... stop ... all_ended  (waits)     destroyed
 class Server {
  public:
-  Server(const Config& config, Registry& registry, Log& log) : config_(config), registry_(registry), log_(log) {}
+  Server(const Config& config, const Mistakes& found, Registry& registry, Log& log)
+      : config_(config), mistakes_(found), registry_(registry), log_(log) {}
   int run();
 
  private:
@@ -85,6 +87,7 @@ class Server {
   void name_what_is_left();
 
   const Config& config_;
+  Mistakes mistakes_;
   Registry& registry_;
   Log& log_;
 
@@ -147,7 +150,9 @@ void Server::create_and_destroy() noexcept {
 
 void Server::create_all() {
   for (const ExportConfig& own : config_.exports)
-    exports_->push_back(std::make_shared<Export>(config_, own, registry_, log_.logger(), activity_));
+    if (auto made = make_export(config_, own, registry_, log_.logger(), activity_, mistakes_))
+      exports_->push_back(std::move(made));
+  mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
 }
 
@@ -297,10 +302,10 @@ void Server::name_what_is_left() {
 
 }  // namespace
 
-int serve(const Config& config, Registry& registry, Log& log) {
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log) {
   raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
-  return Server(config, registry, log).run();
+  return Server(config, found, registry, log).run();
 }
 
 }  // namespace ashlar::host

@@ -7,13 +7,14 @@
 namespace ashlar::host {
 
 // Serves until SIGTERM or SIGINT. Prints one line per listening address to stdout when ready. Returns 0 after it has
-// stopped, also when told to before it was ready. Throws ConfigError or ModuleError before any socket is opened,
-// std::system_error when an address cannot be listened on.
+// stopped, also when told to before it was ready. Throws ConfigError, with the mistakes that were found before and all
+// that the exports have, or ModuleError before any socket is opened, std::system_error when an address cannot be
+// listened on.
 //
 // It stops within five seconds, whatever clients and modules do: clients are told at once, have three seconds to take
 // what is under way to them, and are broken off then or at the second signal. What is inside a module after four and a
 // half seconds, or at the third signal, is named in the log, and the process ends with exit code 1, in the middle of
 // it. `registry` keeps no module loaded.
-int serve(const Config& config, Registry& registry, Log& log);
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log);
 
 }  // namespace ashlar::host

@@ -43,9 +43,18 @@ ColdReads::~ColdReads() {
     ::io_uring_submit_and_wait(ring_.get(), 1);
     bool input = false;
     reap(input);
-    for (Read* read : done_) end(read);
+    for (Read* read : done_) {
+      drop(read->asked);
+      end(read);
+    }
     done_.clear();
   }
+  for (const Asked& asked : undone_) drop(asked);
+}
+
+// Nobody will reply to it.
+void ColdReads::drop(const Asked& asked) {
+  ledger_.finished(asked, protocol::error_eio, Ledger::By::session, Ledger::ReplyIs::dropped);
 }
 
 bool ColdReads::open_ring() {

@@ -59,6 +59,7 @@ class ColdReads {
   void reap_what_follows(bool& input);
   void send_done();
   void end(Read* read);
+  void drop(const Asked& asked);
 
   Socket& socket_;
   RequestRunner& runner_;

@@ -16,8 +16,11 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       memory_(context.pool, waiter_, *socket_, stopping_),
       inbox_(memory_),
       client_facts_(peer_),
-      for_client_{
-          .client = client_facts_.abi(), .cancellation = cancellation_, .disconnect = [this] { disconnect(); }} {
+      of_reads_([this] { return broken_off_.load(std::memory_order_relaxed) || socket_->is_gone(); }),
+      of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
+      for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
+                    disconnect();
+                  }} {
   handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
 }
 
@@ -33,8 +36,8 @@ Session::Outcome Session::run() noexcept {
 
 void Session::abort() {
   stop();
-  cancellation_.cancel();
   socket_->abort();
+  broken_off_.store(true, std::memory_order_relaxed);
 }
 
 void Session::disconnect() {
@@ -100,7 +103,6 @@ Session::Outcome Session::begin_transmission() {
                                                  .memory = memory_,
                                                  .inbox = inbox_,
                                                  .stopping = stopping_,
-                                                 .cancellation = cancellation_,
                                                  .waits_to_send = waits_to_send_},
                         Transmission::Server{.max_payload = context_.max_payload,
                                              .busy_poll = context_.busy_poll,

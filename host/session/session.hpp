@@ -105,8 +105,9 @@ class Session : private protocol::Catalog {
   MemoryUse memory_;
   Inbox inbox_;
   ClientFacts client_facts_;
-  Cancellation cancellation_;
+  std::atomic<bool> broken_off_{false};    // by the server
   std::atomic<bool> disconnected_{false};  // by a layer
+  Cancellation of_reads_, of_writes_;
   const ForClient for_client_;
   std::unique_ptr<Chain> chain_;
   std::size_t open_index_ = 0;  // of chain_

@@ -33,7 +33,6 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       memory_(connection.memory),
       inbox_(connection.inbox),
       stopping_(connection.stopping),
-      cancellation_(connection.cancellation),
       server_(server),
       ledger_(chain),
       runner_(chain, agreement, server.max_payload, server.repeats),
@@ -155,6 +154,7 @@ bool Transmission::drained() {
 void Transmission::refuse(const Asked& asked) {
   std::byte* const at = replies_.room(runner_.room(asked));
   if (at != nullptr) laid_out(asked, runner_.settle(asked, at));
+  else ledger_.finished(asked, asked.verdict.error, Ledger::By::session, Ledger::ReplyIs::dropped);
 }
 
 // Behind each wait for memory, which may have moved what was received.
@@ -362,17 +362,9 @@ Transmission::Outcome Transmission::end(std::string reason) {
   inbox_.give_large_back();
   waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
-  wait_for_jobs();
+  jobs_.drain();
   if (is_stopping()) refuse_what_comes();
   return Outcome::over;
-}
-
-// A client that has gone wants no answers: who can give up may do so.
-void Transmission::wait_for_jobs() {
-  waiter_.until([this] {
-    if (outlet_.broken() || socket_.is_gone()) cancellation_.cancel();
-    return jobs_.idle();
-  });
 }
 
 // A client that does not know yet that the server stops learns it from the replies to what it has sent meanwhile.

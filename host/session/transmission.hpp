@@ -44,7 +44,6 @@ class Transmission {
     MemoryUse& memory;
     Inbox& inbox;
     const std::atomic<bool>& stopping;
-    Cancellation& cancellation;
     std::atomic<bool>& waits_to_send;  // see Outlet
   };
 
@@ -92,7 +91,6 @@ class Transmission {
 
   bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
   std::string why_closed() const;
-  void wait_for_jobs();
   Outcome end(std::string reason);
   void refuse_what_comes();
 
@@ -101,7 +99,6 @@ class Transmission {
   MemoryUse& memory_;
   Inbox& inbox_;
   const std::atomic<bool>& stopping_;
-  Cancellation& cancellation_;
   const Server server_;
   Ledger ledger_;
   RequestRunner runner_;

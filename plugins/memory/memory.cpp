@@ -37,7 +37,6 @@ class Disk {
     if (!fd.valid() || ::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) fail();
     fileops::Facts facts;
     facts.size = size_;
-    facts.witness = true;
     return std::make_unique<fileops::Backend>(facts, std::move(fd), fileops::Fd{}, syscalls_, host_);
   }
 

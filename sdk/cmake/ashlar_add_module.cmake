@@ -1,14 +1,16 @@
-# ashlar_add_module(<plugin|filter> NAME SOURCE...)
+# ashlar_add_module(<plugin|filter> NAME SOURCE... [CHECK_ARGS WORD...])
 #
 # Builds NAME.so, a module that exports nothing but ashlar_entry. The target is called ashlar-<plugin|filter>-NAME; link
 # further libraries to it with target_link_libraries(). In ashlar's own tree the module goes to lib/ashlar/{plugins,filters}
-# and is installed there; elsewhere it is left in the build folder, which can be named in [server] module_path.
+# and is installed there; elsewhere it is left in the build folder, which can be named in [server] module_path, is
+# compiled with -Wall -Wextra, and optimised unless CMAKE_BUILD_TYPE says otherwise.
 function(ashlar_add_module kind name)
   if(NOT kind MATCHES "^(plugin|filter)$")
     message(FATAL_ERROR "ashlar_add_module: the kind is plugin or filter, not \"${kind}\"")
   endif()
+  cmake_parse_arguments(arg "" "" "CHECK_ARGS" ${ARGN})
   set(target ashlar-${kind}-${name})
-  add_library(${target} MODULE ${ARGN})
+  add_library(${target} MODULE ${arg_UNPARSED_ARGUMENTS})
   target_link_libraries(${target} PRIVATE ashlar::sdk)
   # -fno-gnu-unique: a unique symbol would keep the library from ever being unloaded.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
@@ -22,5 +24,8 @@ function(ashlar_add_module kind name)
     target_link_libraries(${target} PRIVATE ashlar_build)
     set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ASHLAR_MODULE_OUTPUT}/${kind}s)
     install(TARGETS ${target} LIBRARY DESTINATION ${ASHLAR_MODULE_INSTALL}/${kind}s)
+  else()
+    # Without a build type CMake would not optimise; what Release does is done for the module alone.
+    target_compile_options(${target} PRIVATE -Wall -Wextra "$<$<CONFIG:>:-O3;-DNDEBUG>")
   endif()
 endfunction()

@@ -1,57 +1,32 @@
 #!/usr/bin/env python3
 """The SDK as an author meets it: installed in a folder of its own, used from outside the tree.
 
-usage: installed.py BUILD EXAMPLES [--sanitize=LIST]
+usage: installed.py BUILD [--sanitize=LIST]
 
-Installs BUILD to a temporary prefix, builds copies of the examples against it, and runs them: ashlar-check, the author's own
+Installs BUILD to a temporary prefix, builds the examples that lie there against it, and runs them: ashlar-check, the author's own
 test, and the installed program, which also has to find its own modules there."""
 import os
-import pathlib
+import re
+import shlex
 import shutil
-import signal
-import subprocess
-import sys
-import tempfile
-import unittest
 
-BUILD, EXAMPLES = (pathlib.Path(p) for p in sys.argv[1:3])
-SANITIZE = next((a.split("=", 1)[1] for a in sys.argv[3:] if a.startswith("--sanitize=")), "")
+from author import BUILD, ENVIRONMENT, SANITIZE, Author, main, need, run
 
 
-def run(*command, code=0):
-    """Runs a command to its end; returns what it printed. Fails when it ends otherwise than with `code`."""
-    result = subprocess.run([str(c) for c in command], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900)
-    if result.returncode != code:
-        raise AssertionError(f"{' '.join(map(str, command))} ended with {result.returncode}:\n{result.stdout}")
-    return result.stdout
-
-
-class Installed(unittest.TestCase):
+class Installed(Author):
     @classmethod
     def setUpClass(cls):
-        cls.scratch = tempfile.TemporaryDirectory(prefix="ashlar-sdk-")
-        cls.addClassCleanup(cls.scratch.cleanup)
-        cls.root = pathlib.Path(cls.scratch.name)
-        cls.prefix = cls.root / "prefix"
-        run("cmake", "--install", BUILD, "--prefix", cls.prefix)
-        # A copy, so that nothing but the prefix can be found from there.
-        shutil.copytree(EXAMPLES, cls.root / "examples", ignore=shutil.ignore_patterns("build*"))
+        super().setUpClass()
+        cls.documents = cls.prefix / "share/doc/ashlar"
+        cls.examples = cls.documents / "examples"
         cls.ram = cls.build("01_plugin") / "ram.so"
         cls.invert = cls.build("02_filter") / "invert.so"
+        cls.far = cls.build("05_far_disk") / "far.so"
         cls.numbers = cls.build("04_plugin_in_c") / "numbers.so"
-        cls.check = cls.prefix / "bin/ashlar-check"
-        cls.ashlar = cls.prefix / "bin/ashlar"
 
     @classmethod
     def build(cls, example):
-        """Builds one example out of tree, with warnings as errors; returns its build folder."""
-        folder = cls.root / "build" / example
-        # A module must be sanitized if the program that loads it is.
-        flags = "-Wall -Wextra -Wpedantic -Wshadow -Werror" + (f" -fsanitize={SANITIZE}" if SANITIZE else "")
-        run("cmake", "-S", cls.root / "examples" / example, "-B", folder, "-G", "Ninja", f"-DCMAKE_PREFIX_PATH={cls.prefix}",
-            f"-DCMAKE_C_FLAGS={flags}", f"-DCMAKE_CXX_FLAGS={flags}", "-DCMAKE_BUILD_TYPE=Release")
-        run("cmake", "--build", folder, "-j", "2")
-        return folder
+        return cls.build_with_cmake(cls.examples / example)
 
     def config(self, text):
         file = self.root / f"{self.id().rsplit('.', 1)[-1]}.toml"
@@ -61,9 +36,7 @@ class Installed(unittest.TestCase):
     def test_examples_keep_the_promises_of_a_module(self):
         for words in ([self.ram, "size=1M"], [self.invert], [self.numbers]):
             with self.subTest(module=words[0].name):
-                said = run(self.check, "--write", *words)
-                self.assertNotIn("BROKEN", said)
-                self.assertGreater(said.count(" kept\n"), 10)
+                self.keeps_its_promises(*words)
 
     def test_a_module_exports_one_symbol(self):
         for module in (self.ram, self.invert, self.numbers):
@@ -105,10 +78,7 @@ name = "disk"
             self.assertIn(word, said)
 
     def test_bytes_survive_a_chain_of_modules_built_outside(self):
-        socket = self.root / "nbd.sock"
         file = self.config(f"""
-[server]
-listen = ["unix:{socket}"]
 [[export]]
 name = "disk"
   [[export.filter]]
@@ -122,23 +92,146 @@ name = "numbers"
   type = "{self.numbers}"
   size = "1M"
 """)
-        with subprocess.Popen([self.ashlar, "serve", file], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                              text=True) as server:
-            try:
-                self.assertIn(str(socket), server.stdout.readline())  # ready
-                image = self.root / "random.img"
-                image.write_bytes(os.urandom(1 << 20))
-                back = self.root / "back.img"
-                run("nbdcopy", image, f"nbd+unix:///disk?socket={socket}")
-                run("nbdcopy", f"nbd+unix:///disk?socket={socket}", back)
-                self.assertEqual(back.read_bytes(), image.read_bytes())
-                run("nbdcopy", f"nbd+unix:///numbers?socket={socket}", back)
-                expected = b"".join(at.to_bytes(8, "big") for at in range(0, 1 << 20, 8))
-                self.assertEqual(back.read_bytes(), expected)
-            finally:
-                server.send_signal(signal.SIGTERM)
-            self.assertEqual(server.wait(60), 0)
+        image, back = self.root / "random.img", self.root / "back.img"
+        image.write_bytes(os.urandom(1 << 20))
+        with self.serving(file) as uri_of:
+            run("nbdcopy", image, uri_of("disk"))
+            run("nbdcopy", uri_of("disk"), back)
+            self.assertEqual(back.read_bytes(), image.read_bytes())
+            run("nbdcopy", uri_of("numbers"), back)
+        expected = b"".join(at.to_bytes(8, "big") for at in range(0, 1 << 20, 8))
+        self.assertEqual(back.read_bytes(), expected)
+
+
+    def far_config(self, **changed):
+        """A config of the fifth rung with parameters of each type, in a folder of the test's own."""
+        folder = self.root / self.id().rsplit(".", 1)[-1]
+        folder.mkdir(exist_ok=True)
+        (folder / "far.img").write_bytes(os.urandom(2 << 20))
+        (folder / "token").write_text("open sesame\n")
+        (folder / "token").chmod(0o600)
+        values = {"path": '"far.img"', "latency": "5", "order": '"offset"', "cache": '"64K"', "write_through": "true",
+                  "bad": '["1M", 1049600]', "user": '"mason"', "token": '{ file = "token" }', **changed}
+        lines = [f"  {key} = {value}" for key, value in values.items()]
+        file = folder / "far.toml"
+        file.write_text("\n".join(["[[export]]", 'name = "far"', "  [export.plugin]", f'  type = "{self.far}"', *lines, ""]))
+        return file
+
+    def test_the_full_plugin_keeps_its_promises(self):
+        self.assertIn("100% tests passed", run("ctest", "--test-dir", self.far.parent, "--output-on-failure"))
+        self.keeps_its_promises(self.far, f"path={self.far_config().parent}/far.img", "latency=0")
+
+    def test_the_full_plugin_serves(self):
+        file = self.far_config()
+        image, back = file.parent / "far.img", file.parent / "back.img"
+        with self.serving(file) as uri_of:
+            uri = uri_of("far")
+            run("qemu-io", "-f", "raw", "-c", "write -f -P 0x5a 64k 100k", "-c", "read -P 0x5a 64k 100k", "-c", "flush", uri)
+            self.assertEqual(image.read_bytes()[65536:65536 + 102400], b"\x5a" * 102400)
+            said = run("qemu-io", "-f", "raw", "-c", f"read {1049600 + 256} 512", uri, code=1)
+            self.assertIn("Input/output error", said)
+            (file.parent / "random.img").write_bytes(os.urandom(1 << 20))
+            # Many at once, in two connections.
+            run("qemu-img", "convert", "-n", "-m", "16", "-W", "-f", "raw", "-O", "raw", file.parent / "random.img", uri)
+            run("qemu-io", "-f", "raw", "-c", "read 0 1M", uri)
+        self.assertEqual(image.read_bytes()[:1 << 20], (file.parent / "random.img").read_bytes())
+
+    def test_the_full_plugins_config_is_good(self):
+        folder = self.root / "far-config"
+        folder.mkdir()
+        shutil.copy(self.examples / "05_far_disk/far.toml", folder)
+        (folder / "build").symlink_to(self.far.parent)
+        run("truncate", "-s", "64M", folder / "far.img")
+        said = run(self.ashlar, "check", folder / "far.toml", env={**ENVIRONMENT, "FAR_TOKEN": "open sesame"})
+        self.assertIn("OK", said)
+        self.assertNotIn("sesame", said)
+
+    def test_the_full_plugin_tells_the_place_of_a_mistake(self):
+        for key, value, text in (("path", '"gone.img"', "gone.img: No such file or directory"),
+                                 ("bad", '["1G"]', "1073741824 is past the end: the disk has 2097152 bytes"),
+                                 ("token", '"short"', "the store refuses it: it has at least 8 characters"),
+                                 ("order", '"size"', "arrival")):
+            with self.subTest(key=key):
+                file = self.far_config(**{key: value})
+                line = [text.split()[:1] for text in file.read_text().splitlines()].index([key]) + 1
+                said = run(self.ashlar, "check", file, code=2)
+                self.assertIn(f"far.toml:{line}:", said)
+                self.assertIn(text, said)
+                self.assertNotIn("short", said)
+
+    def test_the_readme_leads_from_an_installation_to_a_served_disk(self):
+        text = (self.documents / "sdk/README.md").read_text()
+        steps = re.search(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1)
+        steps = steps.replace("/opt/ashlar", str(self.prefix)).replace("--install build ", f"--install {BUILD} ")
+        *steps, serve = steps.strip().splitlines()
+        folder = self.root / "readme"
+        folder.mkdir()
+        said = run("sh", "-euc", "\n".join(steps), cwd=folder)
+        self.assertIn("100% tests passed", said)
+        program, command, config = shlex.split(serve, comments=True)
+        self.assertEqual((program, command), ("ashlar", "serve"))
+        with self.serving(folder / config) as uri_of:
+            self.assertIn("export-size: 67108864", run("nbdinfo", uri_of("disk")))
+
+    def test_the_readme_names_all_headers(self):
+        text = (self.documents / "sdk/README.md").read_text()
+        headers = [file.name for file in (self.prefix / "include/ashlar").iterdir() if file.is_file()]
+        self.assertIn("abi.h", headers)
+        self.assertEqual([name for name in headers if not re.search(rf"\b{re.escape(name)}\b", text)], [])
+
+    def test_links_lead_somewhere(self):
+        pages = list(self.documents.rglob("*.md"))
+        self.assertTrue({"README.md", "sdk/README.md", "examples/README.md", "plugins/file/README.md"}
+                        <= {str(page.relative_to(self.documents)) for page in pages})
+        self.assertTrue((self.documents / "LICENSE").is_file())
+        dead = []
+        for page in pages:
+            for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+                target = (page.parent / link).resolve()
+                top = target.relative_to(self.documents).parts[0]
+                # The sources are not installed, nor what is of use only with them.
+                of_source = top in ("host", "tests", ".ci") or (top in ("plugins", "filters") and target.suffix in (".cpp", ".hpp"))
+                if not of_source and not target.exists():
+                    dead.append(f"{page}: {link}")
+        self.assertEqual(dead, [])
+
+    def keeps_and_exports(self, module):
+        self.keeps_its_promises(module, "size=1M")
+        self.assertEqual([line.split()[-1] for line in run("nm", "-D", "--defined-only", module).splitlines()], ["ashlar_entry"])
+
+    def test_a_module_is_built_with_make(self):
+        need("make", "pkg-config")
+        folder = shutil.copytree(self.examples / "01_plugin", self.root / "with-make")
+        run("make", "-C", folder, env={**ENVIRONMENT, "PKG_CONFIG_PATH": str(self.prefix / "lib/pkgconfig")})
+        self.keeps_and_exports(folder / "ram.so")
+
+    def test_a_module_is_built_with_meson(self):
+        need("meson", "pkg-config")
+        folder = shutil.copytree(self.examples / "01_plugin", self.root / "with-meson")
+        options = [f"-Db_sanitize={SANITIZE}", "-Db_lundef=false"] if SANITIZE else []
+        run("meson", "setup", "--pkg-config-path", self.prefix / "lib/pkgconfig", *options, folder / "build", folder)
+        run("meson", "compile", "-C", folder / "build")
+        self.keeps_and_exports(folder / "build/ram.so")
+
+    def test_a_module_is_optimised_unless_told_otherwise(self):
+        def flags(*options):
+            folder = self.root / f"flags{len(options)}"
+            run("cmake", "-S", self.examples / "01_plugin", "-B", folder, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *options, env={**ENVIRONMENT, "CXXFLAGS": ""})
+            return (folder / "compile_commands.json").read_text()
+
+        for flag in ("-O3", "-DNDEBUG", "-Wall", "-Wextra"):
+            self.assertIn(flag, flags())
+        self.assertNotIn("-O3", flags("-DCMAKE_BUILD_TYPE=Debug"))
+
+    def test_the_package_knows_its_version(self):
+        for asked, code in (("1.0", 0), ("1.1", 1), ("2.0", 1)):
+            folder = self.root / f"asks-{asked}"
+            folder.mkdir()
+            (folder / "CMakeLists.txt").write_text(f"cmake_minimum_required(VERSION 3.25)\nproject(asks LANGUAGES NONE)\n"
+                                                   f"find_package(ashlar-sdk {asked} REQUIRED)\n")
+            run("cmake", "-S", folder, "-B", folder / "build", f"-DCMAKE_PREFIX_PATH={self.prefix}", code=code)
 
 
 if __name__ == "__main__":
-    unittest.main(argv=sys.argv[:1], verbosity=2)
+    main()

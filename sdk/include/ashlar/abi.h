@@ -333,11 +333,12 @@ struct ashlar_wait {
    * any more. */
   void (*sleep_until)(void* self, uint64_t nanoseconds) ASHLAR_NOEXCEPT;
   /* [data, control] 1: nobody wants the answer of the call under way any more, because its client has gone or the
-   * server stops. Who can give up does, and returns ECANCELED. */
+   * server stops. Who can give up does, and returns ECANCELED. Of what changes the disk (write, flush, trim, zero) only
+   * the server's stop says so: it is done also for a client that goes away. */
   int32_t (*cancelled)(void* self) ASHLAR_NOEXCEPT;
-  /* [the call that began] Has `hook` called, by any thread and at most once, when the call is cancelled before wait
-   * returns; at once if it is cancelled already. hook must not block; it has returned when wait does. Once for each
-   * ticket. */
+  /* [the call that began, before wait] Has `hook` called, by any thread and at most once, when the call is cancelled
+   * before wait returns; at once if it is cancelled already. hook must not block; it has returned when wait does. Once
+   * for each ticket. */
   void (*on_cancel)(void* self, struct ashlar_ticket* ticket, void (*hook)(void* argument) ASHLAR_NOEXCEPT,
                     void* argument) ASHLAR_NOEXCEPT;
 };
@@ -407,6 +408,9 @@ struct ashlar_control {
 
 #define ASHLAR_REOPEN_ID "ashlar.reopen/1"
 
+/* What layers have kept of a device's past is gone when they are opened anew: so a flush that has failed must not be
+ * tried again behind it as if what was written before could still be saved. */
+
 struct ashlar_reopen { /* for filters */
   uint32_t struct_size;
   uint32_t reserved;
@@ -434,9 +438,11 @@ struct ashlar_replied {
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
-  /* [data] The reply to the client's request `id` has been handed to the kernel whole, lent bytes included, or never
-   * will be. `status`: what the client was told, 0 or an errno number; ECONNABORTED: it was told nothing. Once for each
-   * request whose process was called and returned something else than EAGAIN. */
+  /* [any] The reply to the client's request `id` has been handed to the kernel, lent bytes included, or never will be.
+   * `status`: what the client was told, 0 or an errno number; ECONNABORTED: it was told nothing, as far as is known.
+   * Once for each request of the client's that is replied to, also for those that were refused or answered before they
+   * came to this device: an id that it does not know is none of its business. Beside other calls, also where the module
+   * says ASHLAR_SERIAL. */
   void (*replied)(void* self, uint64_t id, int32_t status) ASHLAR_NOEXCEPT;
 };
 

@@ -4,11 +4,13 @@
 //   ASHLAR_MODULE(Ram, .name = "ram", .version = "1.0", .summary = "a disk in memory")
 //
 // The class may have
+//
 //   using Layer = T;                        state of one layer in the config, shared by its connections;
 //                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
 //   static constexpr bool never_writes_below = true;  the layers below may be opened read-only (filters)
+//
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
 #pragma once
 #include <ashlar/device.hpp>

@@ -55,6 +55,8 @@ class Ops : public Bits<Ops> {
   constexpr Ops& operator&=(Ops b) { return *this = *this & b; }
   static constexpr Ops known() { return Ops{ASHLAR_OPS_KNOWN}; }
   static constexpr Ops writing() { return Ops{Op::write} | Ops{Op::trim} | Ops{Op::zero}; }
+  // Those after which something is kept that was not before.
+  static constexpr Ops changing() { return writing() | Ops{Op::flush}; }
 };
 constexpr Ops operator|(Op a, Op b) { return Ops{a} | Ops{b}; }
 

@@ -31,7 +31,8 @@ class Wait {
   const ashlar_wait* services_;
 };
 
-// One thing that is waited for. It has to be waited for: its destructor does so if nobody has.
+// One thing that is waited for. done() has to be called once, also when what it stands for could not be begun: the
+// destructor waits for it if nobody has.
 class Wait::Ticket {
  public:
   // Throws std::bad_alloc.

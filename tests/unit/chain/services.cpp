@@ -38,9 +38,11 @@ constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
 struct TwoLayers {
   Journal journal;
   FakeModule filter{ModuleKind::filter, "top"}, plugin{ModuleKind::plugin, "disk"};
-  Cancellation cancellation;
+  std::atomic<bool> gone{false}, broken_off{false};
+  Cancellation of_reads{[this] { return gone || broken_off; }}, of_writes{[this] { return broken_off.load(); }};
   std::atomic<int> disconnected{0};
-  const ForClient client{.client = somebody, .cancellation = cancellation, .disconnect = [this] { ++disconnected; }};
+  const ForClient client{
+      .client = somebody, .of_reads = of_reads, .of_writes = of_writes, .disconnect = [this] { ++disconnected; }};
   std::optional<FakeExport> made;
 
   TwoLayers() {
@@ -88,7 +90,7 @@ TEST_CASE("a call that is cancelled hears of it, and its wait goes on until it i
     return chain->process(io);
   });
   ashlar_ticket* const ticket = begun.get_future().get();
-  layers.cancellation.cancel();
+  layers.gone = true;
   heard.get_future().get();
   CHECK(call.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout);
   services.done(nullptr, ticket, ECANCELED);
@@ -110,10 +112,34 @@ TEST_CASE("a hook is called at once when the call is cancelled already, and not 
   ashlar_io io = request(ASHLAR_OP_READ);
   CHECK(chain->process(io) == 0);
   CHECK(calls == 0);
-  layers.cancellation.cancel();
+  layers.gone = true;
   CHECK(calls == 0);
   CHECK(chain->process(io) == 0);
   CHECK(calls == 1);
+}
+
+TEST_CASE("what a client has asked to be changed is not cancelled because it goes, but when the server breaks off") {
+  TwoLayers layers;
+  const auto chain = layers.open();
+  std::int32_t cancelled = 0;
+  layers.plugin.process = [&](ashlar_io&, const ashlar_open&) { return cancelled = services.cancelled(nullptr), 0; };
+  layers.filter.process = [](ashlar_io& io, const ashlar_open& how) {
+    ashlar_io read = io;  // as for a part of a block that is to be written
+    read.op = ASHLAR_OP_READ;
+    return how.next->process(how.next->self, &read);
+  };
+  layers.gone = true;
+  for (const std::uint32_t op : {ASHLAR_OP_WRITE, ASHLAR_OP_FLUSH, ASHLAR_OP_TRIM, ASHLAR_OP_ZERO, ASHLAR_OP_READ,
+                                 ASHLAR_OP_CACHE, ASHLAR_OP_EXTENTS}) {
+    const bool changes = op == ASHLAR_OP_WRITE || op == ASHLAR_OP_FLUSH || op == ASHLAR_OP_TRIM || op == ASHLAR_OP_ZERO;
+    ashlar_io io = request(op);
+    CHECK(chain->process(io) == 0);
+    CHECK(cancelled == (changes ? 0 : 1));
+  }
+  layers.broken_off = true;
+  ashlar_io io = request(ASHLAR_OP_WRITE);
+  CHECK(chain->process(io) == 0);
+  CHECK(cancelled == 1);
 }
 
 TEST_CASE("a sleep ends at its time, or when the call is cancelled") {
@@ -134,7 +160,7 @@ TEST_CASE("a sleep ends at its time, or when the call is cancelled") {
     return chain->process(io);
   });
   sleeps.get_future().get();
-  layers.cancellation.cancel();
+  layers.gone = true;
   CHECK(call.get() == 0);
 }
 
@@ -216,10 +242,10 @@ TEST_CASE("layers that cannot be opened anew fail what reaches them, until they 
     CHECK(layers.reopen() == ENOENT);
   }
   SECTION("they offer less than before") {
-    layers.plugin.geometry.bytes += 512;
+    layers.plugin.geometry.bytes -= 512;
     CHECK(layers.reopen() == EIO);
     CHECK_THAT(layers.said, Catch::Contains("offers less than before"));
-    layers.plugin.geometry.bytes -= 512;
+    layers.plugin.geometry.bytes += 512;
   }
   ashlar_io io = request(ASHLAR_OP_READ);
   layers.plugin.open_how = [](const ashlar_open&) { return ENOENT; };

@@ -1,4 +1,7 @@
 // `ashlar check`: what it prints of a good config, and what it says of mistakes that need the modules to be found.
+#include <algorithm>
+#include <sstream>
+
 #include "unit/cli/run_command.hpp"
 #include "unit/matchers.hpp"
 #include "unit/temp_folder.hpp"
@@ -169,6 +172,101 @@ TEST_CASE("backend that cannot be opened") {
   const std::string text = mistake(with_plugin("type = \"pond\"\nsize = 1\ndry = true\n"));
   CHECK_THAT(text, StartsWith(":4:8: "));
   CHECK_THAT(text, ContainsSubstring("the pond is dry: No such file or directory"));
+}
+
+TEST_CASE("lists and secrets reach the module, and check shows of a secret only where it is from") {
+  const TempFolder folder;
+  folder.write("door.key", "s3cretkey\n");
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "disk"
+  [[export.filter]]
+  type = "lock"
+  key = { file = "door.key" }
+  sides = ["right", "left"]
+  doors = ["front", "/back"]
+  weights = [1, "2K"]
+  copies = ["fourt33n-letter", { file = "door.key" }]
+  [[export.filter]]
+  type = "lock"
+  key = "plains3cret"
+  doors = []
+  [export.plugin]
+  type = "pond"
+  size = 1
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 0);
+  const std::string at = folder.path().string(), source = "(secret from file \"" + at + "/door.key\")";
+  CHECK_THAT(outcome.out, ContainsSubstring("    lock key=" + source + " spare=(secret) sides=[right, left] doors=[\"" +
+                                            at + "/front\", \"/back\"] weights=[1, 2K] copies=[(secret), " + source +
+                                            "]\n"
+                                            "    lock key=(secret) spare=(secret) doors=[]\n"));
+  for (const std::string secret : {"s3cretkey", "fourt33n-letter", "plains3cret", "usual"})
+    CHECK((outcome.out + outcome.err).find(secret) == std::string::npos);
+}
+
+TEST_CASE("a mistake about a secret does not tell it") {
+  const auto with_lock = [](const std::string& lines) {
+    return mistake(
+        "[[export]]\nname = \"a\"\nplugin = { type = \"pond\", size = 1 }\n[[export.filter]]\ntype = \"lock\"\n" +
+        lines);
+  };
+  CHECK(with_lock("key = \"rusty\"\n") == ":6:7: key \"key\": export \"a\": filter \"lock\": the key does not turn\n");
+  CHECK_THAT(with_lock("key = { file = \"absent\" }\n"), StartsWith(":6:16: key \"file\": cannot read \""));
+  CHECK(with_lock("copies = [ \"s3cret\", 4711 ]\n") ==
+        ":6:22: key \"copies\": found an integer, wanted a secret; write it in quotes, or where it is, such as "
+        "{ file = \"key\" }\n");
+  CHECK(with_lock("key = { env = \"ASHLAR_TEST_NO_SUCH_VARIABLE\" }\n") ==
+        ":6:15: key \"env\": the environment variable \"ASHLAR_TEST_NO_SUCH_VARIABLE\" is not set; set it\n");
+  CHECK(with_lock("sides = [\"left\", \"up\"]\n") ==
+        ":6:18: key \"sides\": \"up\" is not one of the choices; known: left, right\n");
+}
+
+TEST_CASE("all mistakes of a config are told at once: its own, those in parameters, and what cannot be created") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([server]
+workers = 0
+[[export]]
+name = "a"
+readonly = true
+  [[export.filter]]
+  type = "reed"
+  tone = "d"
+  [export.plugin]
+  type = "pnod"
+[[export]]
+name = "b"
+  [[export.filter]]
+  type = "lock"
+  key = "rusty"
+  [[export.filter]]
+  type = "lock"
+  key = "rusty"
+  [export.plugin]
+  type = "pond"
+  size = 1
+[[export]]
+name = "c"
+plugin = { type = "pond", size = 1, dry = true }
+)");
+  for (const char* command : {"check", "serve"}) {
+    const Outcome outcome = run_command({command, file.string(), "--module-path", TEST_MODULES});
+    CHECK(outcome.code == 2);
+    CHECK(outcome.out.empty());
+    const std::vector<std::string> places{"2:11", "5:1", "8:3", "10:10", "15:9", "18:9", "24:19"};
+    std::istringstream lines(outcome.err);
+    for (const std::string& place : places) {
+      std::string line;
+      std::getline(lines, line);
+      CHECK_THAT(line, StartsWith(file.string() + ":" + place + ": key "));
+    }
+    CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == static_cast<std::ptrdiff_t>(places.size()));
+  }
+}
+
+TEST_CASE("of a module_path that is wrong only that is told, not what lies in it and is not found") {
+  CHECK_THAT(mistake("[server]\nmodule_path = [\"/nowhere-at-all\"]\n" + with_plugin("type = \"own\"\n")),
+             StartsWith(":2:16: key \"module_path\": /nowhere-at-all: "));
 }
 
 TEST_CASE("mistakes of several exports, one line each; the good ones are still printed") {

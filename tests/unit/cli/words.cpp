@@ -17,7 +17,7 @@ std::vector<std::string> split(const std::string& line) {
 }
 
 const Syntax serve{.command = "serve",
-                   .operand = "FILE",
+                   .operands = {"FILE"},
                    .options = {{{"-h", "--help"}, ""},
                                {{"--module-path"}, "DIR"},
                                {{"--listen"}, "ADDR"},

@@ -17,7 +17,7 @@ Config read(const TempFolder& folder, const std::string& text) { return read_con
 
 template <class T>
 T value(const LayerConfig& layer, std::size_t index) {
-  return std::get<T>(layer.parameters.at(index).value);
+  return std::get<T>(layer.parameters.at(index).node.value);
 }
 
 }  // namespace
@@ -181,7 +181,7 @@ plugin = { type = "memory", size = "1G" }
   CHECK(align.parameters[1].key == "block_size");
   CHECK(align.parameters[1].place.line == 14);
   CHECK(align.parameters[1].place.column == 3);
-  CHECK(align.parameters[1].value_place.column == 16);
+  CHECK(align.parameters[1].node.place.column == 16);
   CHECK(value<std::string>(align, 0) == "error");
   CHECK(value<std::int64_t>(align, 1) == 4096);
   CHECK(value<double>(align, 2) == 1.5);

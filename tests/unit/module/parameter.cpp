@@ -17,9 +17,9 @@ ashlar_param row(std::uint32_t type, std::int64_t minimum = 1, std::int64_t maxi
   return out;
 }
 
-TypedValue typed(std::uint32_t type, const ConfigValue& value) { return typed_value(row(type), value, "/etc/ashlar"); }
+TypedValue typed(std::uint32_t type, const TomlValue& value) { return typed_value(row(type), value, "/etc/ashlar"); }
 
-std::string refusal(std::uint32_t type, const ConfigValue& value) {
+std::string refusal(std::uint32_t type, const TomlValue& value) {
   try {
     typed(type, value);
     return "accepted";
@@ -28,8 +28,8 @@ std::string refusal(std::uint32_t type, const ConfigValue& value) {
   }
 }
 
-const ConfigValue text(const char* s) { return std::string(s); }
-ConfigValue number(std::int64_t n) { return n; }
+const TomlValue text(const char* s) { return std::string(s); }
+TomlValue number(std::int64_t n) { return n; }
 
 }  // namespace
 
@@ -84,4 +84,16 @@ TEST_CASE("ranges as text") {
   CHECK(range_text(row(ASHLAR_PARAM_SIZE, 512, 65536)) == "512..64K");
   CHECK(range_text(row(ASHLAR_PARAM_CHOICE)) == "error|widen");
   CHECK(range_text(row(ASHLAR_PARAM_STRING)).empty());
+}
+
+TEST_CASE("types and ranges of lists are those of their items") {
+  ashlar_param list = row(ASHLAR_PARAM_LIST);
+  list.item = ASHLAR_PARAM_SIZE;
+  CHECK(type_text(list) == "list of size");
+  CHECK(range_text(list) == "1..1M");
+  list.item = ASHLAR_PARAM_CHOICE;
+  list.choices = modes;
+  CHECK(type_text(list) == "list of choice");
+  CHECK(range_text(list) == "error|widen");
+  CHECK(type_text(row(ASHLAR_PARAM_SECRET)) == "secret");
 }

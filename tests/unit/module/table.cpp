@@ -83,24 +83,6 @@ TEST_CASE("faults of the parameter table") {
   CHECK(fault_after([](Table& t) { t.rows[1].type = 8; }) == "parameter \"size\" is of the unknown type 8");
 }
 
-TEST_CASE("faults of lists") {
-  const auto list_of = [](std::uint32_t item, const char* text = nullptr) {
-    return fault_after([=](Table& t) {
-      t.rows[0].type = ASHLAR_PARAM_LIST;
-      t.rows[0].item = item;
-      t.rows[0].default_text = text;
-    });
-  };
-  CHECK(list_of(ASHLAR_PARAM_SIZE).empty());
-  CHECK(list_of(ASHLAR_PARAM_SECRET).empty());
-  CHECK(list_of(ASHLAR_PARAM_LIST) == "parameter \"count\" is a list of lists");
-  CHECK(list_of(8) == "parameter \"count\" is a list of the unknown type 8");
-  CHECK(list_of(ASHLAR_PARAM_CHOICE) == "parameter \"count\" is a choice without choices");
-  CHECK(list_of(ASHLAR_PARAM_INT, "1") == "parameter \"count\" is a list with a default");
-  CHECK(fault_after([](Table& t) { t.rows[0].item = ASHLAR_PARAM_INT; }) ==
-        "parameter \"count\" has items of the type 3, but is no list");
-}
-
 TEST_CASE("faults of ranges and choices") {
   CHECK(fault_after([](Table& t) { t.rows[0].minimum = 101; }) ==
         "parameter \"count\" has a minimum above its maximum");
@@ -110,6 +92,43 @@ TEST_CASE("faults of ranges and choices") {
   CHECK(fault_after([](Table& t) { t.choices[1] = "a"; }) == "parameter \"mode\" has the choice \"a\" twice");
   CHECK(fault_after([](Table& t) { t.rows[0].choices = t.choices; }) ==
         "parameter \"count\" has choices, but is no choice");
+}
+
+TEST_CASE("faults of lists") {
+  const auto list = [](Table& t, std::size_t index) {
+    t.rows[index].item = t.rows[index].type;
+    t.rows[index].type = ASHLAR_PARAM_LIST;
+    t.rows[index].default_text = nullptr;
+  };
+  CHECK(fault_after([&](Table& t) {
+          for (std::size_t i = 0; i < t.rows.size(); ++i) list(t, i);
+        }).empty());
+  CHECK(fault_after([&](Table& t) {
+          list(t, 0);
+          t.rows[0].default_text = "1";
+        }) == "parameter \"count\" is a list with a default");
+  CHECK(fault_after([&](Table& t) {
+          list(t, 0);
+          t.rows[0].item = ASHLAR_PARAM_LIST;
+        }) == "parameter \"count\" is a list of lists");
+  CHECK(fault_after([&](Table& t) {
+          list(t, 0);
+          t.rows[0].item = 8;
+        }) == "parameter \"count\" is a list of the unknown type 8");
+  CHECK(fault_after([&](Table& t) { t.rows[0].item = ASHLAR_PARAM_SIZE; }) ==
+        "parameter \"count\" has items of the type 4, but is no list");
+  CHECK(fault_after([&](Table& t) {
+          list(t, 0);
+          t.rows[0].minimum = 101;
+        }) == "parameter \"count\" has a minimum above its maximum");
+  CHECK(fault_after([&](Table& t) {
+          list(t, 2);
+          t.rows[2].choices = nullptr;
+        }) == "parameter \"mode\" is a choice without choices");
+}
+
+TEST_CASE("a secret has no fault") {
+  CHECK(fault_after([](Table& t) { t.rows[0].type = ASHLAR_PARAM_SECRET; }).empty());
 }
 
 TEST_CASE("faults of defaults") {

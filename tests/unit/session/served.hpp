@@ -66,7 +66,6 @@ class Served {
   Parts parts_{pool};
 
  public:
-  Cancellation cancellation;
   WirePair& wire = parts_.wire;
 
  private:
@@ -81,7 +80,6 @@ class Served {
                     .memory = parts_.memory,
                     .inbox = parts_.inbox,
                     .stopping = parts_.stopping,
-                    .cancellation = cancellation,
                     .waits_to_send = parts_.waits_to_send},
                    {.max_payload = max_payload_,
                     .busy_poll = {},

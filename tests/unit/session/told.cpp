@@ -6,7 +6,6 @@
 #include <set>
 #include <thread>
 
-#include "chain/wait.hpp"
 #include "cold_disk.hpp"
 #include "matchers.hpp"
 #include "served.hpp"
@@ -140,24 +139,6 @@ TEST_CASE("bytes that were lent have left, too, when the layers are told", "[io_
   CHECK(told.replies() == std::map<std::uint64_t, std::int32_t>{{1, 0}, {2, 0}, {3, 0}});
   CHECK_FALSE(told.twice);
   if (!has_io_uring()) SKIP_CASE("there is no io_uring here");
-}
-
-TEST_CASE("a client that goes cancels the requests that wait for something outside") {
-  FakeDisk disk;
-  std::promise<void> inside;
-  Cancellation* cancellation = nullptr;
-  disk.plugin.process = [&](ashlar_io&, const ashlar_open&) {
-    inside.set_value();
-    while (!cancellation->cancelled()) std::this_thread::yield();
-    return ECANCELED;
-  };
-  disk.open();
-  Served s(disk, false);
-  cancellation = &s.cancellation;
-  s.wire.send(Served::request(cmd_read, 1, 0, 512));
-  inside.get_future().get();
-  s.wire.hang_up();
-  s.reason();
 }
 
 TEST_CASE("a client has as many requests under way as its export gains from, if it says so") {

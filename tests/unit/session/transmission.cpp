@@ -1,6 +1,8 @@
 // The request loop, from the client's side.
 #include "session/transmission.hpp"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -228,12 +230,11 @@ TEST_CASE("told to stop, the session carries out nothing that it has not begun, 
   const bool nowait = GENERATE(true, false);
   if (nowait) disk.plugin.geometry.flags = ASHLAR_NOWAIT;
   std::promise<void> inside, release;
+  const std::shared_future<void> released = release.get_future().share();
   std::atomic<int> begun{0};
   disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (begun++ == 0) {
-      inside.set_value();
-      release.get_future().wait();
-    }
+    if (begun++ == 0) inside.set_value();
+    released.wait();  // of all: else workers could have done with them before the session is told to stop
     return disk.serve(io);
   };
   disk.open();
@@ -375,6 +376,36 @@ TEST_CASE("the reply to a large write does not wait for a next one that stops mi
   CHECK(disk.contents(0, 600'000) == pattern(600'000, 1));
   CHECK(disk.contents(1 << 20, 700'000) == pattern(700'000, 2));
 }
+
+#ifndef ASHLAR_FRAMED  // what lies in the socket is not to be known there
+TEST_CASE("the reply to a large write waits for the next one's, which is arriving") {
+  static_cast<void>(GENERATE(range(0, 10)));  // now and then all has been received with the first, and proves nothing
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  WirePair* wire = nullptr;
+  std::promise<void> all_sent;
+  bool answered = true;  // when the second was served
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    std::byte one;
+    if (io.offset == 0) all_sent.get_future().get();
+    else answered = ::recv(wire->client(), &one, 1, MSG_PEEK | MSG_DONTWAIT) == 1;
+    return disk.serve(io);
+  };
+  disk.open();
+  Served s(disk);
+  wire = &s.wire;
+  Bytes all = Served::write_request(1, 0, Bytes(66'000));
+  append(all, Served::write_request(2, 512 << 10, Bytes(140'000)));  // more than is received with the first
+  constexpr std::size_t begun = 60'000;
+  s.wire.send(std::span(all).first(begun));
+  for (int unread = 1; unread != 0;)
+    if (::ioctl(s.wire.client(), SIOCOUTQ, &unread) != 0) FAIL("SIOCOUTQ");
+  s.wire.send(std::span(all).subspan(begun));  // so some of the second comes with the end of the first
+  all_sent.set_value();
+  for (int i = 0; i < 2; ++i) CHECK(s.chunk().error == 0);
+  CHECK_FALSE(answered);
+}
+#endif
 
 TEST_CASE("the reply to a large write goes out before a worker has the next one") {
   FakeDisk disk(8 << 20);

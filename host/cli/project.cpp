@@ -1,0 +1,102 @@
+#include "cli/project.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "cli/templates.hpp"
+
+namespace ashlar::host {
+namespace {
+
+bool is_small_letter(char c) { return c >= 'a' && c <= 'z'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Words of a template, and what stands for them in a project.
+using Words = std::vector<std::pair<std::string_view, std::string_view>>;
+
+std::string filled_in(std::string text, const Words& words) {
+  for (const auto& [word, meaning] : words)
+    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += meaning.size())
+      text.replace(at, word.size(), meaning);
+  return text;
+}
+
+[[noreturn]] void fail(int code, const std::filesystem::path& path) {
+  throw std::system_error(code, std::generic_category(), path.string());
+}
+
+void write_file(const std::filesystem::path& path, const std::string& text) {
+  errno = 0;
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (!file) fail(errno != 0 ? errno : EIO, path);
+}
+
+}  // namespace
+
+bool is_module_name(std::string_view name) {
+  if (name.empty() || name.size() > 64 || !is_small_letter(name[0]) || name.back() == '-') return false;
+  return name.find("--") == std::string_view::npos &&
+         std::all_of(name.begin(), name.end(), [](char c) { return is_small_letter(c) || is_digit(c) || c == '-'; });
+}
+
+std::string as_module_name(std::string_view text) {
+  std::string name;
+  bool between_words = false;
+  for (const char c : text) {
+    const char small = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (!is_small_letter(small) && !is_digit(small)) {
+      between_words = !name.empty();
+      continue;
+    }
+    if (std::exchange(between_words, false)) name += '-';
+    name += small;
+  }
+  return is_module_name(name) ? name : "";
+}
+
+std::vector<ProjectFile> project_files(ModuleKind kind, const std::string& name, Language language) {
+  const bool plugin = kind == ModuleKind::plugin, c = language == Language::c;
+  const char* const source =
+      plugin ? (c ? templates::plugin_c : templates::plugin_cpp) : (c ? templates::filter_c : templates::filter_cpp);
+  const std::string source_name = name + (c ? ".c" : ".cpp");
+  std::vector<ProjectFile> files{
+      {"CMakeLists.txt", templates::cmake},
+      {"README.md", templates::readme},
+      {source_name, source},
+      {"test.cpp", plugin ? templates::plugin_test : templates::filter_test},
+      {name + ".toml", plugin ? templates::plugin_config : templates::filter_config},
+      {".gitignore", templates::gitignore},
+  };
+  const Words words{{"new-kind", plugin ? "plugin" : "filter"},
+                    {"new-languages", c ? "C CXX" : "CXX"},
+                    {"new-source", source_name},
+                    {"new-module", name}};
+  for (ProjectFile& file : files) file.text = filled_in(std::move(file.text), words);
+  return files;
+}
+
+void write_project(const std::filesystem::path& folder, const std::vector<ProjectFile>& files) {
+  std::error_code error;
+  if (const auto parent = folder.parent_path(); !parent.empty()) {
+    std::filesystem::create_directories(parent, error);
+    if (error) fail(error.value(), parent);
+  }
+  // Fails when anything has that name: so all that is in the folder is what is put there now.
+  if (::mkdir(folder.c_str(), 0777) != 0) fail(errno, folder);
+  try {
+    for (const ProjectFile& file : files) write_file(folder / file.name, file.text);
+  } catch (...) {
+    for (const ProjectFile& file : files) std::filesystem::remove(folder / file.name, error);
+    std::filesystem::remove(folder, error);
+    throw;
+  }
+}
+
+}  // namespace ashlar::host
