@@ -1,5 +1,7 @@
 #include "chain/layer.hpp"
 
+#include <algorithm>
+
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -17,9 +19,16 @@ void add_paths(const ashlar_value& value, std::vector<std::string>& paths) {
     paths.emplace_back(value.text);
 }
 
-std::vector<std::string> with_one_line_each(std::vector<std::string> texts) {
-  for (std::size_t i = 0, all = texts.size(); i < all; ++i) texts.push_back(one_line(texts[i]));
-  return texts;
+// Each text, and what becomes of it in a line of the host or of the SDK.
+std::vector<std::string> with_lines(const std::vector<std::string>& texts) {
+  std::vector<std::string> all;
+  for (std::string text : texts) {
+    all.push_back(text);
+    all.push_back(one_line(text));
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    all.push_back(std::move(text));
+  }
+  return all;
 }
 
 }  // namespace
@@ -38,7 +47,7 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       config_(std::move(layer)),
       implicit_(implicit),
       values_(config, config_, library_->module()),
-      secrets_(with_one_line_each(values_.secrets())),
+      secrets_(with_lines(values_.secrets())),
       services_(logger, log_name(in, library_->module()), secrets_),
       create_{sizeof(ashlar_create), 0, &services_.table(), values_.data()} {}
 

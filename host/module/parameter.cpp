@@ -1,8 +1,6 @@
 #include "module/parameter.hpp"
 
-#include <charconv>
-#include <cstring>
-#include <limits>
+#include <iterator>
 #include <stdexcept>
 #include <vector>
 
@@ -26,12 +24,6 @@ const std::string& string(const TomlValue& value) {
   return text;
 }
 
-std::int64_t in_range(const ashlar_param& row, std::int64_t number) {
-  if (number < row.minimum || number > row.maximum)
-    throw std::invalid_argument(std::to_string(number) + " is out of range; give " + range_text(row));
-  return number;
-}
-
 std::int64_t size(const TomlValue& value) {
   if (const auto* bytes = std::get_if<std::int64_t>(&value)) return *bytes;
   return parse_size(get<std::string>(value, "a size; write bytes, or a string such as \"64K\""));
@@ -46,11 +38,9 @@ std::string path(const TomlValue& value, const std::filesystem::path& folder) {
 
 TypedValue choice(const ashlar_param& row, const TomlValue& value) {
   const std::string& text = string(value);
+  if (const auto index = rules::choice_index(row, text)) return {*index, text};
   std::vector<std::string> choices;
-  for (const char* const* c = row.choices; *c != nullptr; ++c) {
-    if (text == *c) return {static_cast<std::int64_t>(choices.size()), text};
-    choices.emplace_back(*c);
-  }
+  for (const char* const* c = row.choices; *c != nullptr; ++c) choices.emplace_back(*c);
   throw std::invalid_argument(in_quotes(text) + " is not one of the choices; " + did_you_mean(text, choices));
 }
 
@@ -62,8 +52,8 @@ TypedValue typed_value(const ashlar_param& row, const TomlValue& value, const st
     case ASHLAR_PARAM_PATH: return {0, path(value, folder)};
     case ASHLAR_PARAM_BOOL: return {get<bool>(value, "a boolean; write true or false, without quotes") ? 1 : 0, {}};
     case ASHLAR_PARAM_INT:
-      return {in_range(row, get<std::int64_t>(value, "an integer; write a whole number, without quotes")), {}};
-    case ASHLAR_PARAM_SIZE: return {in_range(row, size(value)), {}};
+      return {rules::in_range(row, get<std::int64_t>(value, "an integer; write a whole number, without quotes")), {}};
+    case ASHLAR_PARAM_SIZE: return {rules::in_range(row, size(value)), {}};
     case ASHLAR_PARAM_CHOICE: return choice(row, value);
     default: throw std::invalid_argument("is of a type that this ashlar does not know; use a newer ashlar");
   }
@@ -71,15 +61,9 @@ TypedValue typed_value(const ashlar_param& row, const TomlValue& value, const st
 
 TypedValue default_value(const ashlar_param& row, const std::filesystem::path& folder) {
   const std::string text = row.default_text;
-  if (row.type == ASHLAR_PARAM_SECRET) return {0, text};
-  if (row.type == ASHLAR_PARAM_BOOL && (text == "true" || text == "false"))
-    return typed_value(row, text == "true", folder);
-  if (row.type == ASHLAR_PARAM_INT) {
-    std::int64_t number = 0;
-    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error == std::errc{} && rest == text.data() + text.size()) return typed_value(row, number, folder);
-  }
-  return typed_value(row, text, folder);
+  const std::int64_t number = rules::number_from_text(row, text);
+  if (row.type == ASHLAR_PARAM_PATH) return {0, path(text, folder)};
+  return {number, rules::has_text(row.type) ? text : std::string()};
 }
 
 const char* type_name(std::uint32_t type) {
@@ -97,22 +81,6 @@ ashlar_param item_row(const ashlar_param& row) {
   item.type = row.item;
   item.item = 0;
   return item;
-}
-
-std::string range_text(const ashlar_param& row) {
-  if (row.type == ASHLAR_PARAM_LIST) return range_text(item_row(row));
-  if (row.type == ASHLAR_PARAM_CHOICE) {
-    std::string all;
-    for (const char* const* c = row.choices; *c != nullptr; ++c) all += (all.empty() ? "" : "|") + std::string(*c);
-    return all;
-  }
-  if (row.type != ASHLAR_PARAM_INT && row.type != ASHLAR_PARAM_SIZE) return {};
-  const bool is_size = row.type == ASHLAR_PARAM_SIZE;
-  const bool low = row.minimum != std::numeric_limits<std::int64_t>::min();
-  const bool high = row.maximum != std::numeric_limits<std::int64_t>::max();
-  if (!low && !high) return {};
-  const auto text = [&](std::int64_t n) { return is_size && n >= 0 ? size_text(n) : std::to_string(n); };
-  return (low ? text(row.minimum) : "") + ".." + (high ? text(row.maximum) : "");
 }
 
 }  // namespace ashlar::host

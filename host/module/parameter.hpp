@@ -1,7 +1,6 @@
 // A single value from the config, or a row's default, as the row of a module's table wants it. Pure.
 #pragma once
-#include <ashlar/abi.h>
-
+#include <ashlar/rules/value.hpp>
 #include <filesystem>
 #include <string>
 
@@ -29,14 +28,7 @@ const char* type_name(std::uint32_t type);
 // The same of `row`, with the type of a list's items: "list of path".
 std::string type_text(const ashlar_param& row);
 
-// Whether the values of this type come with `text`.
-constexpr bool has_text(std::uint32_t type) {
-  return type == ASHLAR_PARAM_STRING || type == ASHLAR_PARAM_PATH || type == ASHLAR_PARAM_CHOICE ||
-         type == ASHLAR_PARAM_SECRET;
-}
-
-// What a value of `row`, or an item of the list, may be: "1..64", "0..", "512..64K", "a|b|c"; empty: anything of its
-// type.
-std::string range_text(const ashlar_param& row);
+using rules::has_text;
+using rules::range_text;
 
 }  // namespace ashlar::host

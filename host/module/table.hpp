@@ -1,13 +1,9 @@
 // Sanity of a module's table, so that nothing behind it needs to doubt it. Pure.
 #pragma once
-#include <ashlar/abi.h>
-
-#include <string>
+#include <ashlar/rules/table.hpp>
 
 namespace ashlar::host {
 
-// The first thing that is wrong with `module`, whose version this host has accepted; empty: nothing is. `name` is what
-// it must be called: the stem of its file.
-std::string fault_in_table(const ashlar_module& module, const std::string& name);
+using rules::fault_in_table;
 
 }  // namespace ashlar::host

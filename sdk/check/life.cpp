@@ -1,69 +1,184 @@
 // Layers and devices: their life, and what they say of themselves.
-#include <bit>
+#include <algorithm>
+#include <ashlar/rules/geometry.hpp>
+#include <cstring>
 
 #include "checks.hpp"
+#include "left.hpp"
+#include "model.hpp"
 
 namespace ashlar::check {
 namespace {
 
-using testing::TestDevice;
-
-void check_geometry(const Geometry& g) {
-  const auto number = [](std::uint64_t n) { return std::to_string(n); };
-  require(g.size <= INT64_MAX, "size " + number(g.size) + " is more than 2^63-1");
-  require(std::has_single_bit(g.minimum) && g.minimum <= 65536,
-          "minimum block " + number(g.minimum) + " is not a power of two up to 65536");
-  require(std::has_single_bit(g.preferred) && g.preferred >= std::max<std::uint32_t>(g.minimum, 512),
-          "preferred block " + number(g.preferred) + " is not a power of two that is at least the minimum, and 512");
-  require(g.maximum == 0 || g.maximum >= g.preferred,
-          "maximum " + number(g.maximum) + " is less than the preferred block");
-  require(g.ops.has(Op::read), "it offers no read");
-}
-
-void check_device(const Subject& s) {
-  Opened opened(s);
-  const ashlar_device& d = *opened.device->device();
-  require(d.process != nullptr && d.close != nullptr && d.describe != nullptr, "a function is null");
-  check_geometry(opened.device->geometry());
-}
-
-void check_many(const Subject& s) {
-  Opened opened(s);
-  const Geometry first = opened.device->geometry();
-  for (int i = 0; i < 50; ++i) {
-    const auto again = opened.open(first.read_only);
-    require(again->geometry().size == first.size && again->geometry().minimum == first.minimum, "another geometry");
-  }
-  std::vector<std::unique_ptr<TestDevice>> at_once;
-  for (int i = 0; i < 8; ++i) at_once.push_back(opened.open(first.read_only));
-}
+constexpr const char* unknown = "ashlar.no-such-thing/1";
 
 void check_layers(const Subject& s) {
-  for (int i = 0; i < 20; ++i) {
-    const testing::FakeHost host;
-    const testing::TestLayer one(s.module, host, s.given);
-    const testing::TestLayer two(s.module, host, s.given);
+  Services services(s.options.verbose);
+  for (Tries tries(s, 20); tries.more();) {
+    const Layer one(s.module, services, s.options.given, s.watch);
+    const Layer two(s.module, services, s.options.given, s.watch);
+    one.look();
+    two.look();
   }
+}
+
+void check_geometry(const Subject& s) {
+  Bench bench(s);
+  const ashlar_geometry& g = bench.device().raw_geometry();
+  if (const std::string fault = rules::geometry_fault(g); !fault.empty()) throw Broken{fault};
+  require((g.traits & ASHLAR_READ_ONLY) == 0 || !(bench.geometry().ops & Ops::writing()).any(),
+          "it calls itself read-only, and offers ops that write");
+  bench.look();
+}
+
+// What a later open says may be another size, where somebody else changes the disk: not here.
+void check_alike(const Subject& s) {
+  Bench bench(s);
+  const ashlar_geometry first = bench.device().raw_geometry();
+  const bool read_only = !s.is_filter() && !s.options.write;
+  const auto same = [&](const Device& device) {
+    const ashlar_geometry& g = device.raw_geometry();
+    require(std::memcmp(&g, &first, sizeof g) == 0, "another device of the layer describes itself otherwise");
+  };
+  for (Tries tries(s, 50); tries.more();) same(bench.open(read_only)->device);
+  std::vector<std::unique_ptr<Bench::Opened>> at_once;
+  for (int i = 0; i < 8; ++i) same(at_once.emplace_back(bench.open(read_only))->device);
+  at_once.clear();
+  same(bench.open(read_only, false)->device);  // on trial
+  bench.look();
+}
+
+void check_read_only(const Subject& s) {
+  Bench bench(s);
+  const auto opened = bench.open(true);
+  if (s.is_filter()) bench.disk().forbid_changes("the export will not be written to");
+  const Model model(opened->device, 32 << 10);
+  Random random(s.options.seed);
+  for (Tries tries(s, 50); tries.more();) {
+    const Range range = model.pick(random, model.longest(Op::read, 64 << 10));
+    model.compare(range);
+    if (opened->device.offers(Op::extents))
+      must(extents(opened->device, range.offset, range.length).status, {.op = Op::extents});
+  }
+  opened->look();
+  bench.look();
 }
 
 void check_extension(const Subject& s) {
-  constexpr const char* unknown = "ashlar.no-such-thing/1";
   const bool in_table = s.module.struct_size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
-  Opened opened(s);
-  const ashlar_device& d = *opened.device->device();
+  Bench bench(s);
+  const ashlar_device& d = bench.device().raw();
   if (d.extension == nullptr && (!in_table || s.module.extension == nullptr)) throw NotMade{"it has none"};
+  s.watch.begin("extension");
   if (d.extension != nullptr) require(d.extension(d.self, unknown) == nullptr, "a device claims to have one");
   if (in_table && s.module.extension != nullptr)
     require(s.module.extension(unknown) == nullptr, "the module claims to have one");
 }
 
+// A few requests of each kind, the same each time.
+void use(Bench& bench, Device& device) {
+  const Geometry& g = device.geometry();
+  if (g.size == 0) return;
+  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 4096), g.size);
+  const Bytes bytes = read_all(device, 0, n);
+  for (const Flags flags : {Flag::nowait, Flag::nowait | Flag::may_lend, Flag::may_hole})
+    if (g.flags.has(flags)) static_cast<void>(read(device, 0, n, flags));
+  if (g.ops.has(Op::extents)) static_cast<void>(extents(device, 0, n));
+  if (g.ops.has(Op::cache)) static_cast<void>(act(device, Op::cache, 0, n));
+  if (g.ops.has(Op::flush)) static_cast<void>(act(device, Op::flush, 0, 0));
+  if (!bench.writes()) return;
+  static_cast<void>(write(device, 0, bytes, g.flags & Flag::fua));
+  for (const Op op : {Op::zero, Op::trim})
+    if (g.ops.has(op)) static_cast<void>(act(device, op, 0, n, g.flags & Flag::fua));
+}
+
+// Runs the cycle again and again: what grows each time by what every round would leave behind is left behind.
+template <class Cycle>
+void must_leave_nothing(const char* per, Cycle cycle) {
+  constexpr std::size_t rounds = 10, times = 7;
+  for (int warm = 0; warm < 6; ++warm) cycle();
+  std::vector<Left> left{Left::now()};
+  while (left.size() <= times) {
+    for (std::size_t i = 0; i < rounds; ++i) cycle();
+    left.push_back(Left::now());
+  }
+  const auto grows = [&](std::size_t Left::*what, std::size_t by) {
+    const auto too_little = [&](const Left& a, const Left& b) { return b.*what < a.*what + rounds * by; };
+    return std::adjacent_find(left.begin(), left.end(), too_little) == left.end();
+  };
+  const std::string each = std::string(" stays behind for each ") + per;
+  require(!grows(&Left::descriptors, 1), "a descriptor" + each);
+  if (grows(&Left::threads, 1))
+    require(Left::threads_settled(left[0].threads + rounds) < left[0].threads + rounds, "a thread" + each);
+  require(!grows(&Left::allocated, 16), "memory" + each);
+  require(!grows(&Left::mapped, 4096), "mapped memory" + each);
+}
+
+void check_left(const Subject& s) {
+  const Left before = Left::now();
+  {
+    Bench bench(s);
+    use(bench, bench.device());
+  }
+  require(Left::threads_settled(before.threads) <= before.threads, "a thread is left when the layer is destroyed");
+  Bench bench(s);
+  const auto use_it = [&](Device& device) {
+    use(bench, device);
+    if (s.is_filter()) bench.disk().forget_calls();
+  };
+  must_leave_nothing("layer", [&] {
+    bench.reopen();
+    use_it(bench.device());
+  });
+  must_leave_nothing("device", [&] { use_it(bench.open(!s.is_filter() && !s.options.write)->device); });
+}
+
+// Refusals have a text that fits into its room. What most modules refuse is a path to nowhere, or a layer below that is
+// odd; what they accept is fine, too.
+void check_errors(const Subject& s) {
+  Services services(s.options.verbose);
+  int refusals = 0;
+  for (const std::size_t room : {1, 2, 24, 256}) {
+    services.set_error_room(room);
+    testing::Given given = s.options.given;
+    bool path = false;
+    for (auto& [name, text] : given)
+      for (std::uint32_t i = 0; i < s.module.n_params; ++i)
+        if (name == s.module.params[i]->name && s.module.params[i]->type == ASHLAR_PARAM_PATH) {
+          text = "/nonexistent/of/ashlar-check/and a long name that does not fit";
+          path = true;
+        }
+    if (!path && !s.is_filter()) continue;
+    Geometry odd = Bench::usual_below(s.is_filter() && !path ? 513 : 1 << 20);
+    odd.minimum = path ? 1 : 512;
+    Disk disk(odd);
+    const auto connection = disk.connect();
+    try {
+      Layer layer(s.module, services, given, s.watch);
+      const Device device(layer,
+                          {.read_only = false, .client = true, .below = s.is_filter() ? connection.get() : nullptr});
+    } catch (const Refused&) {
+      ++refusals;
+    }
+  }
+  if (refusals == 0) throw NotMade{"it refuses nothing that could be tried"};
+}
+
+constexpr Check checks[] = {
+    {"layers", "layers can be created and destroyed, several at once", &check_layers, true},
+    {"geometry", "a device describes itself within bounds", &check_geometry, true},
+    {"alike", "a layer can be opened often and alike", &check_alike},
+    {"extension", "has no extension that it does not know", &check_extension},
+};
+constexpr Check behind[] = {
+    {"read-only", "what is opened to be read only is only read", &check_read_only},
+    {"left", "leaves no descriptor, memory or thread behind", &check_left},
+    {"errors", "a refusal has a text of one line that fits its room", &check_errors},
+};
+
 }  // namespace
 
-void check_life(Report& report, const Subject& s) {
-  report.promise("layers can be created and destroyed, several at once", [&] { check_layers(s); });
-  report.promise("a device describes itself within bounds", [&] { check_device(s); });
-  report.promise("a layer can be opened often and alike", [&] { check_many(s); });
-  report.promise("has no extension that it does not know", [&] { check_extension(s); });
-}
+std::span<const Check> life_checks() { return checks; }
+std::span<const Check> end_checks() { return behind; }
 
 }  // namespace ashlar::check

@@ -1,91 +1,172 @@
 // ashlar-check: does a module keep what the SDK promises the host?
-#include <ashlar/testing/library.hpp>
-#include <cstring>
-#include <filesystem>
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <stdexcept>
 
 #include "checks.hpp"
+#include "report.hpp"
+#include "sequence.hpp"
+#include "symbols.hpp"
 
 using namespace ashlar;
 using namespace ashlar::check;
 
 namespace {
 
-constexpr const char* usage =
-    "usage: ashlar-check [--write] MODULE.so [KEY=VALUE ...]\n"
-    "\n"
-    "Loads a module, gives it the parameters, and prints a line for each promise: kept, BROKEN, or - where it is not "
-    "made.\n"
-    "Filters are tried over a disk in memory. A plugin's data are read only, unless --write allows to overwrite them.\n"
-    "Exit code: 0 all kept, 1 one broken, 2 wrong usage.\n";
+using Kind = Outcome::Kind;
 
-struct Arguments {
-  bool write = false;
-  std::string file;
-  testing::Given given;
+// No check tries longer than this for the sake of trying more, and less when all of them have little time left.
+constexpr std::chrono::milliseconds enough{1000};
+constexpr int share = 60;
+
+// All checks of one module, one after the other.
+class Run {
+ public:
+  Run(const Options& options, Report& report) : options_(options), report_(report) {}
+
+  // Throws std::invalid_argument when the module refuses the parameters, or no check has the name that is asked for.
+  void run() {
+    before_it_is_used();
+    if (!stopped_) {
+      check({"opens", "can be opened with these parameters", nullptr, true}, [this] { return open_somehow(); });
+      if (!options_.only.empty() && disk_size_.empty()) disk_size_ = alone([this] { return open_somehow(); }).text;
+    }
+    for (const auto checks :
+         {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
+          &promise_checks, &error_checks, &ability_checks, &end_checks, &lock_checks})
+      all_of(checks());
+    if (!stopped_) sequences();
+    if (report_.size() == 0) throw std::invalid_argument("no check fits --only " + options_.only);
+  }
+
+ private:
+  void before_it_is_used() {
+    check({"symbols", "exports " ASHLAR_ENTRY_SYMBOL " and nothing else", nullptr, true}, [this] {
+      check_symbols(options_.file);
+      return std::string();
+    });
+    check({"loads", "loads, and has a table for this ABI", nullptr, true}, [this] {
+      const testing::Library library(options_.file);
+      return std::string();
+    });
+    all_of(table_checks());
+  }
+  void all_of(std::span<const Check> checks) {
+    for (const Check& one : checks)
+      check(one, [&] {
+        with_subject(one.run);
+        return std::string();
+      });
+  }
+
+  // In the process of a check: loads the module and hands it over.
+  void with_subject(const std::function<void(const Subject&)>& use) {
+    watch_.begin("loading");
+    const testing::Library library(options_.file);
+    watch_.end();
+    const std::size_t disk_size = disk_size_.empty() ? 0 : static_cast<std::size_t>(disk_size_[0] - '0');
+    const auto now = std::chrono::steady_clock::now();
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(runner_.end() - now) / share;
+    const Subject subject{options_, watch_, library.module(), library.entry(), disk_size, now + std::min(enough, left)};
+    try {
+      use(subject);
+    } catch (const Refused& r) {
+      throw Broken{r.what()};
+    }
+    watch_.begin("unloading");
+  }
+
+  // The first size of disk that a filter accepts.
+  std::string open_somehow() {
+    for (std::size_t i = 0;; ++i) {
+      disk_size_ = std::to_string(i);
+      try {
+        with_subject([](const Subject& s) { Bench(s).look(); });
+        return disk_size_;
+      } catch (const Unusable&) {
+        bool filter = false;
+        with_subject([&](const Subject& s) { filter = s.is_filter(); });
+        if (!filter || i + 1 == disk_sizes.size()) throw;
+      }
+    }
+  }
+
+  void sequences() {
+    const auto find = [this](const Outcome&) {
+      return find_sequence(
+          runner_, options_.seed,
+          [this](const Sequence& sequence) { with_subject([&](const Subject& s) { sequence.run(s); }); },
+          [this](const Sequence& sequence) {
+            std::string text;
+            with_subject([&](const Subject& s) { text = sequence.commands(s); });
+            return text;
+          });
+    };
+    check(
+        {"sequences", "whatever the order of requests, the data are right", nullptr}, [] { return std::string(); },
+        find);
+  }
+
+  // Whether one of the patterns of --only fits.
+  bool is_wanted(const char* name) const {
+    if (options_.only.empty()) return true;
+    for (std::size_t begin = 0; begin <= options_.only.size();) {
+      const std::size_t comma = std::min(options_.only.find(',', begin), options_.only.size());
+      if (::fnmatch(options_.only.substr(begin, comma - begin).c_str(), name, 0) == 0) return true;
+      begin = comma + 1;
+    }
+    return false;
+  }
+
+  Outcome alone(const std::function<std::string()>& f) {
+    const Outcome outcome = runner_.run(f);
+    if (outcome.kind == Kind::unusable) throw std::invalid_argument(outcome.text);
+    return outcome;
+  }
+
+  // Runs `f` in a process of its own; `then` makes the outcome of it, in this one.
+  void check(const Check& what, const std::function<std::string()>& f,
+             const std::function<Outcome(const Outcome&)>& then = {}) {
+    if (stopped_ || !is_wanted(what.name)) return;
+    report_.begin(what.name, what.promise);
+    const auto start = std::chrono::steady_clock::now();
+    Outcome outcome = alone(f);
+    if (then && outcome.kind == Kind::kept) outcome = then(outcome);
+    report_.end(outcome, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    if (outcome.kind == Kind::kept && std::string_view(what.name) == "opens") disk_size_ = outcome.text;
+    hung_ += outcome.hung ? 1 : 0;
+    // What hangs twice hangs on, and what cannot be opened cannot be asked.
+    stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2 || !runner_.time_left();
+  }
+
+  const Options& options_;
+  Report& report_;
+  Watch& watch_ = Watch::make();
+  Runner runner_{watch_, options_.in_process};
+  std::string disk_size_;
+  int hung_ = 0;
+  bool stopped_ = false;
 };
-
-// Throws std::invalid_argument.
-Arguments parse(int argc, char** argv) {
-  Arguments a;
-  for (int i = 1; i < argc; ++i) {
-    const std::string word = argv[i];
-    const std::size_t equals = word.find('=');
-    if (a.file.empty() && word == "--write") a.write = true;
-    else if (a.file.empty() && word.starts_with("-")) throw std::invalid_argument("there is no option " + word);
-    else if (a.file.empty()) a.file = word;
-    else if (equals == std::string::npos) throw std::invalid_argument(word + " is not KEY=VALUE");
-    else a.given.emplace_back(word.substr(0, equals), word.substr(equals + 1));
-  }
-  if (a.file.empty()) throw std::invalid_argument("which module?");
-  if (!std::filesystem::is_regular_file(a.file)) throw std::invalid_argument(a.file + " is not a file");
-  a.file = std::filesystem::absolute(a.file).string();  // without a slash the linker would look elsewhere
-  return a;
-}
-
-// Parameters that do not fit, or with which nothing can be opened, are a mistake of the caller, not of the module.
-void check_arguments(const Subject& subject) {
-  try {
-    static_cast<void>(Opened(subject));
-  } catch (const testing::Malformed&) {  // the module's mistake, and told as such further on
-  } catch (const testing::Refused& r) {
-    throw std::invalid_argument("the module refuses to be opened with these parameters: " + std::string(r.what()));
-  }
-}
-
-void run(Report& report, const Arguments& arguments) {
-  check_file(report, arguments.file);
-  std::unique_ptr<testing::Library> library;
-  report.promise("loads, and has a table for this ABI",
-                 [&] { library = std::make_unique<testing::Library>(arguments.file); });
-  if (library == nullptr) return;
-  const Subject subject{arguments.file, library->module(), library->entry(), arguments.given, arguments.write};
-  if (!check_table(report, subject)) return;
-  check_arguments(subject);
-  check_life(report, subject);
-  if (report.broken_promises() != 0) return;  // nothing to send requests to
-  check_data(report, subject);
-  check_lend_only(report, subject);
-  check_layer_below(report, subject);
-}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    if (argc == 2 && std::strcmp(argv[1], "--help") == 0) {
+    const Options options = parse_options(argc, argv);
+    if (options.help) {
       std::fputs(usage, stdout);
       return 0;
     }
-    const Arguments arguments = parse(argc, argv);
-    std::puts(arguments.file.c_str());
-    Report report;
-    run(report, arguments);
-    if (report.broken_promises() == 0) return 0;
-    std::printf("%d broken\n", report.broken_promises());
-    return 1;
+    if (!options.json) std::puts(options.file.c_str());
+    Report report(options);
+    Run(options, report).run();
+    report.finish();
+    return report.broken_promises() == 0 ? 0 : 1;
   } catch (const std::exception& e) {
-    std::fprintf(stderr, "ashlar-check: %s\n", e.what());
-    std::fputs("Try ashlar-check --help.\n", stderr);
+    std::fprintf(stderr, "ashlar-check: %s\nTry ashlar-check --help.\n", e.what());
     return 2;
   }
 }

@@ -64,16 +64,14 @@ std::vector<std::string> exported_symbols(const std::string& file) {
   return names;
 }
 
-void check_file(Report& report, const std::string& file) {
-  report.promise("exports " ASHLAR_ENTRY_SYMBOL " and nothing else", [&] {
-    bool entry = false;
-    std::string others;
-    for (const std::string& name : exported_symbols(file))
-      if (name == ASHLAR_ENTRY_SYMBOL) entry = true;
-      else others += " " + name;
-    require(entry, "it is not exported");
-    require(others.empty(), "also:" + others);
-  });
+void check_symbols(const std::string& file) {
+  bool entry = false;
+  std::string others;
+  for (const std::string& name : exported_symbols(file))
+    if (name == ASHLAR_ENTRY_SYMBOL) entry = true;
+    else others += " " + name;
+  require(entry, "it does not export " ASHLAR_ENTRY_SYMBOL);
+  require(others.empty(), "it exports also:" + others);
 }
 
 }  // namespace ashlar::check

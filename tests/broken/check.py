@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
-"""ashlar-check finds every lie, and none in the modules of this tree."""
+"""ashlar-check finds every lie and says which, and finds none in the modules of this tree.
+
+$ASHLAR_PART, one of plugins, filters, tables, own and usage, says which tests to run."""
+import concurrent.futures
+import json
 import os
 import pathlib
 import subprocess
@@ -7,27 +11,42 @@ import sys
 import tempfile
 import unittest
 
+import lies
+
 CHECK = os.environ["ASHLAR_CHECK"]
 LIARS = pathlib.Path(os.environ["ASHLAR_LIARS"])
 MODULES = pathlib.Path(os.environ["ASHLAR_MODULES"])
+SANITIZE = os.environ.get("ASHLAR_SANITIZE", "")
+PLUGIN, FILTER = LIARS.parent / "lying_plugin.so", LIARS.parent / "lying_filter.so"
 
 # Lies that look like a disk that cannot be opened with these parameters.
 UNUSABLE = {"create_fails", "create_fails_silently", "create_throws", "open_fails", "describe_fails"}
 # What only shows itself to a host that is not this one.
 INNOCENT = {"offers_unknown"}
+# What looks like a lie and is none.
+HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")]
+# The parameters that our own modules are checked with. What needs a file or a device is checked below.
 CONFIGURED = {
-    "align": [[], ["block_size=512"], ["block_size=64K"], ["policy=error", "block_size=512"]],
+    "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
     "log": [[], ["level=trace"]],
-    "offset": [[], ["offset=512", "size=300K"]],
+    "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "readonly": [[]],
     "zero-emulation": [[], ["chunk=4K"]],
-    "memory": [["--write", "size=3000000"], ["--write", "size=512"], ["size=0"]],
+    "memory": [["--write", "size=3000000"], ["--write", "size=512"], ["--write", "size=6G"], ["size=0"]],
     "null": [["size=1T"], ["size=1000"]],
+    "file": [],
+    "block": [],
 }
+# With a sanitizer what is out of bounds is found by it, and threads are slow.
+TOGETHER = 4
 
 
 def check(*words):
-    return subprocess.run([CHECK, *map(str, words)], capture_output=True, text=True, timeout=600)
+    return subprocess.run([CHECK, *map(str, words)], capture_output=True, text=True, timeout=300)
+
+
+def broken(done):
+    return {promise["name"] for promise in json.loads(done.stdout)["promises"] if promise["result"] == "broken"}
 
 
 def has_direct_io(path):
@@ -38,38 +57,99 @@ def has_direct_io(path):
         return False
 
 
-class Check(unittest.TestCase):
-    def test_finds_every_lie(self):
-        liars = sorted(LIARS.glob("*.so"))
-        self.assertGreater(len(liars), 30)
-        for file in liars:
+def all_at_once(check_one, things):
+    """Runs check_one(thing) for all of them, some at a time, and returns what they return, in order."""
+    with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+        return list(pool.map(check_one, things))
+
+
+class Lies(unittest.TestCase):
+    def assert_named(self, file, table, *options):
+        told = [(lie, op, wanted) for lie, (ops, wanted) in table.items() for op in ops or ["any"]]
+
+        def run(one):
+            lie, op, wanted = one
+            return check(*options, "--json", "--only", ",".join(sorted(wanted)), file, f"lie={lie}", f"op={op}",
+                         *(["size=6G"] if file == PLUGIN else []))
+
+        for (lie, op, wanted), done in zip(told, all_at_once(run, told)):
+            with self.subTest(lie=lie, op=op):
+                self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+                self.assertTrue(broken(done) & wanted, done.stdout)
+
+    def assert_all_are_listed(self, file, table):
+        """Each lie that the source has is looked for here."""
+        source = (pathlib.Path(__file__).parent / file.with_suffix(".cpp").name).read_text()
+        listed = source[source.index("const Lie lies[] = {"):]
+        listed = listed[:listed.index("nullptr}};")]
+        names = {word.split(")")[0] for word in listed.split("LIE(")[1:]} | set(listed.split('"')[1::2])
+        self.assertEqual(names - {"honest", "first_extent_alone"}, set(table))
+
+    def test_plugins(self):
+        self.assert_all_are_listed(PLUGIN, lies.PLUGIN)
+        self.assert_named(PLUGIN, lies.PLUGIN, "--write")
+
+    def test_filters(self):
+        self.assert_all_are_listed(FILTER, lies.FILTER)
+        self.assert_named(FILTER, lies.FILTER | lies.WITH_A_SANITIZER if SANITIZE else lies.FILTER)
+
+    def test_tables(self):
+        files = sorted(LIARS.glob("*.so"))
+        self.assertEqual({file.stem for file in files}, {*lies.TABLE, *UNUSABLE, *INNOCENT})
+        for file, done in zip(files, all_at_once(lambda file: check("--json", file), files)):
             with self.subTest(lie=file.stem):
-                done = check(file)
                 wanted = 2 if file.stem in UNUSABLE else 0 if file.stem in INNOCENT else 1
                 self.assertEqual(done.returncode, wanted, done.stdout + done.stderr)
                 if wanted == 1:
-                    self.assertIn("BROKEN: ", done.stdout)
+                    self.assertTrue(broken(done) & lies.TABLE[file.stem], done.stdout)
 
-    def test_finds_none_in_our_own_modules(self):
+
+class Own(unittest.TestCase):
+    def assert_kept(self, *words):
+        done = check(*words)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_own_modules_are_all_listed(self):
+        self.assertEqual({file.stem for file in MODULES.glob("*/*.so")}, set(CONFIGURED))
+
+    def test_own_modules(self):
         for file in sorted(MODULES.glob("*/*.so")):
-            for words in CONFIGURED.get(file.stem, []):
+            for words in CONFIGURED[file.stem]:
                 with self.subTest(module=file.stem, words=words):
                     options = [word for word in words if word.startswith("--")]
-                    done = check(*options, file, *[word for word in words if word not in options])
-                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                    self.assert_kept(*options, file, *[word for word in words if word not in options])
 
-    def test_a_file_on_disk(self):
+    def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
-            for size in (1, 1000700, 1 << 22):
+            for size in (1, 1000700, 5 << 30):
                 image = pathlib.Path(folder) / "disk.img"
                 with open(image, "wb") as file:
                     file.truncate(size)
                 for direct in (["direct=false", "direct=true"] if has_direct_io(image) else ["direct=false"]):
                     with self.subTest(size=size, direct=direct):
-                        done = check("--write", MODULES / "plugins/file.so", f"path={image}", direct)
-                        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                        self.assert_kept("--write", MODULES / "plugins/file.so", f"path={image}", direct)
 
-    def test_does_not_write_to_a_plugin_unasked(self):
+    def test_own_block(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            image = pathlib.Path(folder) / "disk.img"
+            with open(image, "wb") as file:
+                file.truncate(8 << 20)
+            loop = subprocess.run(["losetup", "--find", "--show", image], capture_output=True, text=True)
+            if loop.returncode != 0:
+                self.skipTest("no loop device: " + loop.stderr.strip())
+            try:
+                self.assert_kept("--write", MODULES / "plugins/block.so", f"path={loop.stdout.strip()}")
+            finally:
+                subprocess.run(["losetup", "--detach", loop.stdout.strip()], check=True)
+
+    def test_own_what_only_looks_like_a_lie(self):
+        for file, name in HONEST:
+            with self.subTest(module=file.stem, name=name):
+                self.assert_kept("--write", file, f"lie={name}")
+
+
+class Usage(unittest.TestCase):
+    def test_usage_does_not_write_to_a_plugin_unasked(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
             image = pathlib.Path(folder) / "disk.img"
             content = os.urandom(1 << 16)
@@ -79,16 +159,59 @@ class Check(unittest.TestCase):
             self.assertIn("needs --write", done.stdout)
             self.assertEqual(image.read_bytes(), content)
 
-    def test_wrong_usage(self):
+    def test_usage_mistakes(self):
         memory = MODULES / "plugins/memory.so"
         for words, said in (([], "which module?"), (["/nowhere.so"], "/nowhere.so is not a file"), (["--wat", memory], "--wat"),
                             ([memory, "size"], "KEY=VALUE"), ([memory, "sise=1"], "sise"), ([memory], "size"),
-                            ([memory, "size=many"], "many")):
+                            ([memory, "size=many"], "many"), (["--only", "nothing-like-it", memory, "size=1M"], "nothing-like-it"),
+                            (["--seed", "x", memory, "size=1M"], "--seed"), (["--only"], "--only")):
             with self.subTest(words=words):
                 done = check(*words)
-                self.assertEqual(done.returncode, 2)
+                self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
                 self.assertIn(said, done.stderr)
+
+    def test_usage_json_has_a_row_for_each_promise(self):
+        done = check("--json", "--only", "g*,reads", MODULES / "plugins/memory.so", "size=1M")
+        told = json.loads(done.stdout)
+        self.assertEqual([(row["name"], row["result"]) for row in told["promises"]], [("geometry", "kept"), ("reads", "kept")])
+        self.assertEqual(told["broken"], 0)
+
+    def test_usage_the_log_of_the_module_goes_to_stderr(self):
+        words = ["--only", "opens", MODULES / "filters/log.so"]
+        self.assertEqual(check(*words).stderr, "")
+        self.assertIn("open export=", check("-v", *words).stderr)
+
+    def test_usage_in_process(self):
+        done = check("--in-process", "--only", "reads", FILTER, "lie=wrong_bytes", "op=read")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        done = check("--in-process", "--only", "fields", FILTER, "lie=crashes", "op=read")
+        self.assertLess(done.returncode if not SANITIZE else -1, 0, done.stdout)
+
+    def test_usage_a_crash_and_a_hang_have_a_name(self):
+        done = check("--only", "fields", FILTER, "lie=crashes", "op=write")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"BROKEN: it ended the process.*, in write \d+@\d+")
+        done = check("--only", "fields", FILTER, "lie=hangs", "op=read")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stdout, r"BROKEN: it hangs: nothing for 10 seconds, in read \d+@\d+")
+
+    def test_usage_a_lock_shows_in_each_way(self):
+        for lie, name in (("holds_mutex", "same-thread"), ("holds_recursive_mutex", "locks")):
+            with self.subTest(lie=lie):
+                done = check("--only", name, FILTER, f"lie={lie}", "op=write")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("while a write is under way in the layer below", done.stdout)
+
+    def test_usage_a_sequence_is_made_short(self):
+        words = ["--only", "sequences", "--seed", "3", FILTER, "lie=wrong_place", "op=write"]
+        done = check(*words)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("with --seed 3:", done.stdout)
+        steps = [line for line in done.stdout.splitlines() if line.startswith("    ")]
+        self.assertIn(len(steps), (1, 2), done.stdout)
+        self.assertTrue(all(line.split()[0] in ("read", "write", "zero") for line in steps), done.stdout)
+        self.assertEqual(check(*words).stdout, done.stdout)
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(argv=[sys.argv[0], "-k", f"test_{os.environ['ASHLAR_PART']}"], verbosity=2)

@@ -20,6 +20,10 @@ enum lie {
   UNKNOWN_KIND,
   UNKNOWN_THREADS,
   NO_PARAMS_BUT_COUNTED,
+  TABLES_BY_TURNS,
+  SERVES_ANY_MAJOR,
+  PARAMETER_CALLED_TYPE,
+  DEFAULT_OUT_OF_RANGE,
   /* opening */
   CREATE_FAILS,
   CREATE_FAILS_SILENTLY,
@@ -35,6 +39,29 @@ enum lie {
   SIZE_TOO_LARGE,
   OFFERS_NO_READ,
   OFFERS_UNKNOWN,
+  PREFERRED_TOO_LARGE,
+  MAXIMUM_TOO_SMALL,
+  READ_ONLY_THAT_WRITES,
+  /* structs that it fills */
+  RESERVED_IN_LAYER,
+  UNKNOWN_TRAIT_IN_LAYER,
+  RESERVED_IN_DEVICE,
+  RESERVED_IN_GEOMETRY,
+  ASSIGNS_LAYER,
+  ASSIGNS_DEVICE,
+  ASSIGNS_GEOMETRY,
+  WRITES_BEHIND_LAYER,
+  WRITES_BEHIND_DEVICE,
+  WRITES_BEHIND_GEOMETRY,
+  SIZE_IN_STRUCT_SIZE,
+  WRITES_TO_OPEN,
+  WRITES_TO_HOST,
+  EXTENSION_FOR_ANYTHING,
+  ERROR_WITHOUT_END,
+  ERROR_OF_TWO_LINES,
+  ERROR_TOO_LONG,
+  ERROR_OF_NO_PARAMETER,
+  STATUS_OF_CREATE_NEGATIVE,
   /* requests */
   STATUS_NEGATIVE,
   STATUS_HUGE,
@@ -56,6 +83,7 @@ enum lie {
 };
 
 #define BYTES (UINT64_C(1) << 20)
+#define BEHIND(out) ((unsigned char*)(out) + sizeof *(out))
 
 static int fail(struct ashlar_error* error, const char* text) {
   snprintf(error->text, error->capacity, "%s", text);
@@ -65,12 +93,17 @@ static int fail(struct ashlar_error* error, const char* text) {
 static int32_t describe(void* self, struct ashlar_geometry* out, struct ashlar_error* error) {
   (void)self;
   if (LIE == DESCRIBE_FAILS) return fail(error, "describe has no luck");
+  if (LIE == ASSIGNS_GEOMETRY) *out = (struct ashlar_geometry){.struct_size = sizeof *out};
+  if (LIE == WRITES_BEHIND_GEOMETRY) memset(BEHIND(out), 0, 8);
   out->minimum = LIE == MINIMUM_NOT_A_POWER_OF_TWO ? 1000
                  : LIE == MINIMUM_ZERO             ? 0
                  : LIE == MINIMUM_TOO_LARGE        ? 1 << 20
                                                    : 1;
-  out->preferred = LIE == PREFERRED_ZERO ? 0 : LIE == MINIMUM_TOO_LARGE ? 1 << 20 : 4096;
-  out->maximum = 0;
+  out->preferred = LIE == PREFERRED_ZERO        ? 0
+                   : LIE == MINIMUM_TOO_LARGE   ? 1 << 20
+                   : LIE == PREFERRED_TOO_LARGE ? 64u << 20
+                                                : 4096;
+  out->maximum = LIE == MAXIMUM_TOO_SMALL ? 2048 : 0;
   out->bytes = LIE == SIZE_TOO_LARGE ? (uint64_t)INT64_MAX + 1 : BYTES;
   out->ops = ASHLAR_OP_BIT(ASHLAR_OP_EXTENTS) | (LIE == OFFERS_NO_READ ? 0 : ASHLAR_OP_BIT(ASHLAR_OP_READ)) |
              (LIE == OFFERS_UNKNOWN ? ASHLAR_OP_BIT(60) : 0);
@@ -79,6 +112,9 @@ static int32_t describe(void* self, struct ashlar_geometry* out, struct ashlar_e
       (LIE == LENDS_A_BAD_FD || LIE == LENDS_PAST_THE_END_OF_THE_FILE ? ASHLAR_MAY_LEND : 0) |
       (LIE == LENDS_NOTHING_AND_SAYS_OK || LIE == FILLS_WHAT_MAY_ONLY_BE_LENT ? ASHLAR_MAY_LEND | ASHLAR_LEND_ONLY : 0);
   out->traits = ASHLAR_READ_ONLY;
+  if (LIE == READ_ONLY_THAT_WRITES) out->ops |= ASHLAR_OP_BIT(ASHLAR_OP_WRITE);
+  if (LIE == RESERVED_IN_GEOMETRY) out->reserved = 1;
+  if (LIE == SIZE_IN_STRUCT_SIZE) out->struct_size = (uint32_t)BYTES;
   return 0;
 }
 
@@ -127,23 +163,51 @@ static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out,
   (void)how;
   if (LIE == CREATE_FAILS) return fail(error, "create has no luck");
   if (LIE == CREATE_FAILS_SILENTLY) return ENOENT;
+  if (LIE == STATUS_OF_CREATE_NEGATIVE) return -EINVAL;
+  if (LIE == ERROR_WITHOUT_END) return memset(error->text, 'x', error->capacity), EINVAL;
+  if (LIE == ERROR_OF_TWO_LINES) return fail(error, "no luck\ntoday");
+  if (LIE == ERROR_TOO_LONG) return strcpy(error->text + error->capacity - 1, "longer than the room"), EINVAL;
+  if (LIE == ERROR_OF_NO_PARAMETER) return error->parameter = 7, fail(error, "the seventh");
+  if (LIE == ASSIGNS_LAYER) *out = (struct ashlar_layer){.struct_size = sizeof *out};
+  if (LIE == WRITES_BEHIND_LAYER) memset(BEHIND(out), 0, 8);
+  if (LIE == RESERVED_IN_LAYER) out->reserved = 1;
+  if (LIE == UNKNOWN_TRAIT_IN_LAYER) out->traits = UINT64_C(1) << 40;
+  if (LIE == WRITES_TO_HOST) ((struct ashlar_host*)(uintptr_t)how->host)->struct_size = 0;
   out->self = &layer;
   return 0;
 }
 
 static void destroy(void* layer) { (void)layer; }
 
+static const void* extension(void* self, const char* id) {
+  (void)id;
+  return self;
+}
+
 static int32_t open_device(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
                            struct ashlar_error* error) {
-  (void)how;
+  if (LIE == WRITES_TO_OPEN) ((struct ashlar_open*)(uintptr_t)how)->struct_size = 0;
+  if (LIE == ASSIGNS_DEVICE) *out = (struct ashlar_device){.struct_size = sizeof *out};
+  if (LIE == WRITES_BEHIND_DEVICE) memset(BEHIND(out), 0, 8);
+  if (LIE == RESERVED_IN_DEVICE) out->reserved = 1;
   if (LIE == OPEN_FAILS) return fail(error, "open has no luck");
   out->self = layer;
   out->describe = LIE == DEVICE_WITHOUT_DESCRIBE ? NULL : describe;
   out->process = LIE == DEVICE_WITHOUT_PROCESS ? NULL : process;
   out->close = LIE == DEVICE_WITHOUT_CLOSE ? NULL : close_device;
-  out->extension = NULL;
+  out->extension = LIE == EXTENSION_FOR_ANYTHING ? extension : NULL;
   return 0;
 }
+
+#define HAS_PARAM (LIE == PARAMETER_CALLED_TYPE || LIE == DEFAULT_OUT_OF_RANGE)
+static const struct ashlar_param param = {.struct_size = sizeof(struct ashlar_param),
+                                          .type = ASHLAR_PARAM_INT,
+                                          .name = LIE == PARAMETER_CALLED_TYPE ? "type" : "number",
+                                          .help = "a number",
+                                          .default_text = LIE == DEFAULT_OUT_OF_RANGE ? "11" : NULL,
+                                          .minimum = 0,
+                                          .maximum = 10};
+static const struct ashlar_param* const params[] = {&param};
 
 static const struct ashlar_module module = {.struct_size = LIE == SHORT_TABLE ? 12 : sizeof(struct ashlar_module),
                                             .abi_major = LIE == WRONG_MAJOR ? ASHLAR_ABI_MAJOR + 1 : ASHLAR_ABI_MAJOR,
@@ -153,7 +217,8 @@ static const struct ashlar_module module = {.struct_size = LIE == SHORT_TABLE ? 
                                             .version = "1.0",
                                             .summary = LIE == NO_SUMMARY ? NULL : "a liar",
                                             .threads = LIE == UNKNOWN_THREADS ? 77 : ASHLAR_PARALLEL,
-                                            .n_params = LIE == NO_PARAMS_BUT_COUNTED ? 3 : 0,
+                                            .n_params = LIE == NO_PARAMS_BUT_COUNTED ? 3 : HAS_PARAM,
+                                            .params = HAS_PARAM ? params : NULL,
                                             .create = LIE == NO_CREATE ? NULL : create,
                                             .destroy = LIE == NO_DESTROY ? NULL : destroy,
                                             .open = LIE == NO_OPEN ? NULL : open_device};
@@ -163,6 +228,12 @@ static const struct ashlar_module module = {.struct_size = LIE == SHORT_TABLE ? 
 #endif
 __attribute__((visibility("default"))) const struct ashlar_module* ashlar_entry(uint32_t host_major);
 const struct ashlar_module* ashlar_entry(uint32_t host_major) {
-  if (LIE != WRONG_MAJOR && host_major != ASHLAR_ABI_MAJOR) return NULL;
+  static struct ashlar_module copies[2];
+  static int turn;
+  if (LIE == TABLES_BY_TURNS) {
+    copies[turn ^= 1] = module;
+    return &copies[turn];
+  }
+  if (LIE != WRONG_MAJOR && LIE != SERVES_ANY_MAJOR && host_major != ASHLAR_ABI_MAJOR) return NULL;
   return LIE == ENTRY_NULL ? NULL : &module;
 }

@@ -41,8 +41,12 @@ struct About {
 
 namespace detail {
 
+// One line, whatever an exception says.
 inline void write_error(ashlar_error* error, const char* text) {
-  if (error != nullptr && error->capacity != 0) std::snprintf(error->text, error->capacity, "%s", text);
+  if (error == nullptr || error->capacity == 0) return;
+  std::snprintf(error->text, error->capacity, "%s", text);
+  for (char* c = error->text; *c != '\0'; ++c)
+    if (*c == '\n') *c = ' ';
 }
 
 // The row of `name` in a module's table; -1: none.

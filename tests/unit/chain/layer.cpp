@@ -53,8 +53,8 @@ TEST_CASE("the paths that a layer was given are known to its errors, those in li
 TEST_CASE("an error of the module does not hold its secrets, though they were made one line") {
   Texts texts;
   ErrorText why;
-  std::snprintf(why.receiver()->text, why.receiver()->capacity, "the key is /s3cret\nkey, '/s3cret\nkey'");
-  CHECK(texts.layer->refused(EACCES, why).facts().cause == "the key is (secret), '(secret)'");
+  std::snprintf(why.receiver()->text, why.receiver()->capacity, "the key is /s3cret\nkey, '/s3cret key' /s3cret\\nkey");
+  CHECK(texts.layer->refused(EACCES, why).facts().cause == "the key is (secret), '(secret)' (secret)");
 }
 
 }  // namespace ashlar::host

@@ -136,13 +136,11 @@ TEST_CASE("faults of defaults") {
     return fault_after([=](Table& t) { t.rows[index].default_text = text; });
   };
   CHECK(with_default(0, "101") == "parameter \"count\" has a bad default: 101 is out of range; give 0..100");
-  CHECK(
-      with_default(0, "ten") ==
-      "parameter \"count\" has a bad default: found a string, wanted an integer; write a whole number, without quotes");
+  CHECK(with_default(0, "ten") == "parameter \"count\" has a bad default: \"ten\" is no integer; write a whole number");
   CHECK(with_default(0, "1 ") != "");
   CHECK(with_default(1, "1K") == "parameter \"size\" has a bad default: 1024 is out of range; give 0..100");
   CHECK(with_default(1, "1X") != "");
-  CHECK(with_default(2, "c") == "parameter \"mode\" has a bad default: \"c\" is not one of the choices; known: a, b");
+  CHECK(with_default(2, "c") == "parameter \"mode\" has a bad default: \"c\" is not one of the choices; give a|b");
   CHECK(with_default(3, "yes") != "");
   CHECK(fault_after([](Table& t) { t.rows[0].required = 1; }) == "parameter \"count\" is required, but has a default");
   CHECK(fault_after([](Table& t) {

@@ -74,10 +74,42 @@ TEST_CASE("values for tests are checked against the table") {
   CHECK(refused({{"name", "x"}, {"block", "512"}}) == "");
   CHECK(refused({}) == "parameter \"name\" is required");
   CHECK(refused({{"nam", "x"}}) == "there is no parameter \"nam\"");
-  CHECK(refused({{"name", "x"}, {"sync", "maybe"}}) == "parameter \"sync\": maybe is neither true nor false");
-  CHECK(refused({{"name", "x"}, {"level", "10"}}) == "parameter \"level\": 10 is not within -3 and 9");
-  CHECK(refused({{"name", "x"}, {"level", "5K"}}) == "parameter \"level\": 5K is not a number");
-  CHECK(refused({{"name", "x"}, {"block", "1X"}}) == "parameter \"block\": 1X is not a number");
-  CHECK(refused({{"name", "x"}, {"block", "9000000000000E"}}) == "parameter \"block\": 9000000000000E is too large");
-  CHECK(refused({{"name", "x"}, {"speed", "warp"}}) == "parameter \"speed\": warp is not one of the choices");
+  CHECK(refused({{"name", "x"}, {"sync", "maybe"}}) ==
+        "parameter \"sync\": \"maybe\" is no boolean; write true or false");
+  CHECK(refused({{"name", "x"}, {"level", "10"}}) == "parameter \"level\": 10 is out of range; give -3..9");
+  CHECK(refused({{"name", "x"}, {"level", "5K"}}) == "parameter \"level\": \"5K\" is no integer; write a whole number");
+  CHECK_THAT(refused({{"name", "x"}, {"block", "1X"}}), Catch::Contains("does not end in a known unit"));
+  CHECK_THAT(refused({{"name", "x"}, {"block", "9000000000000P"}}), Catch::Contains("is too large"));
+  CHECK(refused({{"name", "x"}, {"speed", "warp"}}) ==
+        "parameter \"speed\": \"warp\" is not one of the choices; give slow|fast");
+}
+
+namespace {
+class Lists final : public Plugin {
+ public:
+  static constexpr Param params[] = {
+      Param::list(Param::size("sizes", "bytes")).needed(),
+      Param::secret("key", "what nobody prints"),
+  };
+  Geometry describe() override { return {}; }
+};
+constexpr ashlar_module lists = testing::module_of<Lists>({.name = "lists"});
+}  // namespace
+
+TEST_CASE("units are written in either case, as in a config") {
+  CHECK(Given({{"name", "x"}, {"block", "64k"}}).params.size("block") == 64 << 10);
+  CHECK(Given({{"name", "x"}, {"block", "64K"}}).params.size("block") == 64 << 10);
+}
+
+TEST_CASE("a list is given with commas, a secret as it is") {
+  const testing::Values values(lists, {{"sizes", "1,2k,4M"}, {"key", "a,b"}});
+  const Params params(lists.params, {values.data(), lists.n_params});
+  const auto sizes = params.list("sizes");
+  REQUIRE(sizes.size() == 3);
+  CHECK(sizes[1]->number == 2048);
+  CHECK(sizes[2]->number == 4 << 20);
+  CHECK(sizes[0]->type == ASHLAR_PARAM_SIZE);
+  CHECK(params.secret("key") == "a,b");
+  CHECK(testing::Values(lists, {{"sizes", ""}}).data()[0]->number == 0);
+  CHECK_THROWS_AS(testing::Values(lists, {{"sizes", "1,,2"}}), std::invalid_argument);
 }

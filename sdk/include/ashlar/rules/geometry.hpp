@@ -1,11 +1,15 @@
-#include "chain/geometry_check.hpp"
+// What a layer may say of itself. Pure.
+#pragma once
+#include <ashlar/abi.h>
 
 #include <bit>
 #include <cstdint>
+#include <string>
 
-namespace ashlar::host {
+namespace ashlar::rules {
 
-std::string geometry_fault(const ashlar_geometry& g) {
+// The first rule of abi.h that `g` breaks, in words; empty: none.
+inline std::string geometry_fault(const ashlar_geometry& g) {
   const auto number = [](std::uint64_t n) { return std::to_string(n); };
   if (g.bytes > static_cast<std::uint64_t>(INT64_MAX)) return "its size, " + number(g.bytes) + " bytes, is past 2^63-1";
   if (!std::has_single_bit(g.minimum) || g.minimum > 65536)
@@ -19,4 +23,4 @@ std::string geometry_fault(const ashlar_geometry& g) {
   return {};
 }
 
-}  // namespace ashlar::host
+}  // namespace ashlar::rules

@@ -1,23 +1,24 @@
-#include "module/table.hpp"
-
+// Sanity of a module's table, so that nothing behind it needs to doubt it. Pure.
+#pragma once
+#include <ashlar/abi.h>
+#include <ashlar/rules/value.hpp>
+#include <cstddef>
 #include <set>
 #include <stdexcept>
+#include <string>
 
-#include "config/text.hpp"
-#include "module/parameter.hpp"
+namespace ashlar::rules {
 
-namespace ashlar::host {
-namespace {
+inline constexpr std::uint32_t most_parameters = 256;
+inline constexpr std::size_t most_choices = 256;
 
-constexpr std::uint32_t most_parameters = 256;
-constexpr std::size_t most_choices = 256;
+namespace detail {
 
-bool is_text(const char* text) { return text != nullptr && *text != '\0'; }
+inline bool is_text(const char* text) { return text != nullptr && *text != '\0'; }
+inline bool is_one_line(const char* text) { return std::string_view(text).find('\n') == std::string_view::npos; }
 
-// The type of the value, or of each value of a list.
-std::uint32_t single_type(const ashlar_param& row) { return row.type == ASHLAR_PARAM_LIST ? row.item : row.type; }
-
-std::string fault_in_item(const ashlar_param& row) {
+inline std::string fault_in_type(const ashlar_param& row) {
+  if (row.type > ASHLAR_PARAM_SECRET) return "is of the unknown type " + std::to_string(row.type);
   if (row.type != ASHLAR_PARAM_LIST)
     return row.item == 0 ? "" : "has items of the type " + std::to_string(row.item) + ", but is no list";
   if (row.item == ASHLAR_PARAM_LIST) return "is a list of lists";
@@ -25,8 +26,8 @@ std::string fault_in_item(const ashlar_param& row) {
   return row.default_text == nullptr ? "" : "is a list with a default";
 }
 
-std::string fault_in_choices(const ashlar_param& row) {
-  if (single_type(row) != ASHLAR_PARAM_CHOICE) return row.choices == nullptr ? "" : "has choices, but is no choice";
+inline std::string fault_in_choices(const ashlar_param& row) {
+  if (item_type(row) != ASHLAR_PARAM_CHOICE) return row.choices == nullptr ? "" : "has choices, but is no choice";
   if (row.choices == nullptr || row.choices[0] == nullptr) return "is a choice without choices";
   std::set<std::string> seen;
   for (std::size_t i = 0; row.choices[i] != nullptr; ++i) {
@@ -36,33 +37,35 @@ std::string fault_in_choices(const ashlar_param& row) {
   return {};
 }
 
-std::string fault_in_range(const ashlar_param& row) {
-  const std::uint32_t type = single_type(row);
-  if (type != ASHLAR_PARAM_INT && type != ASHLAR_PARAM_SIZE) return {};
+inline std::string fault_in_range(const ashlar_param& row) {
+  if (!has_range(row)) return {};
   if (row.minimum > row.maximum) return "has a minimum above its maximum";
-  return type == ASHLAR_PARAM_SIZE && row.minimum < 0 ? "is a size with a minimum below 0" : "";
+  return item_type(row) == ASHLAR_PARAM_SIZE && row.minimum < 0 ? "is a size with a minimum below 0" : "";
 }
 
-std::string fault_in_default(const ashlar_param& row) {
+inline std::string fault_in_default(const ashlar_param& row) {
   if (row.default_text == nullptr) return {};
   if (row.required != 0) return "is required, but has a default";
   try {
-    default_value(row, "/");
+    number_from_text(row, row.default_text);
     return {};
   } catch (const std::invalid_argument& e) {
     return std::string("has a bad default: ") + e.what();
   }
 }
 
-std::string fault_in_row(const ashlar_param& row) {
+inline std::string fault_in_row(const ashlar_param& row) {
   if (row.help == nullptr) return "has no help";
-  if (row.type > ASHLAR_PARAM_SECRET) return "is of the unknown type " + std::to_string(row.type);
-  for (auto* check : {&fault_in_item, &fault_in_choices, &fault_in_range, &fault_in_default})
+  if (!is_one_line(row.help)) return "has a help of several lines";
+  for (auto* check : {&fault_in_type, &fault_in_choices, &fault_in_range, &fault_in_default})
     if (std::string fault = check(row); !fault.empty()) return fault;
   return {};
 }
 
-std::string fault_in_parameters(const ashlar_module& module) {
+}  // namespace detail
+
+// The first thing that is wrong with the parameters of `module`; empty: nothing is.
+inline std::string fault_in_parameters(const ashlar_module& module) {
   if (module.n_params > most_parameters)
     return "its table has more than " + std::to_string(most_parameters) + " parameters";
   if (module.n_params != 0 && module.params == nullptr) return "its table counts parameters, but has none";
@@ -72,25 +75,27 @@ std::string fault_in_parameters(const ashlar_module& module) {
     const std::string number = "parameter " + std::to_string(i + 1);
     if (row == nullptr) return number + " is null";
     if (row->struct_size < sizeof(ashlar_param)) return number + " is shorter than this ABI's";
-    if (!is_text(row->name)) return number + " has no name";
+    if (!detail::is_text(row->name)) return number + " has no name";
     const std::string name = "parameter " + in_quotes(row->name);
     if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";
     if (!seen.insert(row->name).second) return name + " is in the table twice";
-    if (std::string fault = fault_in_row(*row); !fault.empty()) return name + " " + fault;
+    if (std::string fault = detail::fault_in_row(*row); !fault.empty()) return name + " " + fault;
   }
   return {};
 }
 
-}  // namespace
-
-std::string fault_in_table(const ashlar_module& module, const std::string& name) {
+// Likewise with all of `module`, of this major and of no later minor. `name` is what it must be called: the stem of its
+// file.
+inline std::string fault_in_table(const ashlar_module& module, const std::string& name) {
   if (module.kind != ASHLAR_PLUGIN && module.kind != ASHLAR_FILTER)
     return "its kind is " + std::to_string(module.kind) + ", neither plugin nor filter";
-  if (!is_text(module.name)) return "it has no name";
+  if (!detail::is_text(module.name)) return "it has no name";
   if (module.name != name)
     return "it calls itself " + in_quotes(module.name) + ", but its file " + in_quotes(name + ".so");
   if (module.version == nullptr) return "it has no version";
+  if (!detail::is_one_line(module.version)) return "its version has several lines";
   if (module.summary == nullptr) return "it has no summary";
+  if (!detail::is_one_line(module.summary)) return "its summary has several lines";
   if (module.threads != ASHLAR_SERIAL && module.threads != ASHLAR_PARALLEL)
     return "its threads are " + std::to_string(module.threads) + ", neither serial nor parallel";
   if (module.create == nullptr) return "it has no create function";
@@ -99,4 +104,4 @@ std::string fault_in_table(const ashlar_module& module, const std::string& name)
   return fault_in_parameters(module);
 }
 
-}  // namespace ashlar::host
+}  // namespace ashlar::rules

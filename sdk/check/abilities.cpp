@@ -1,0 +1,131 @@
+// Optional abilities of a module: what it probes, what it lists.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "checks.hpp"
+#include "model.hpp"
+
+namespace ashlar::check {
+namespace {
+
+namespace fs = std::filesystem;
+
+const void* ability(const Subject& s, const char* id) {
+  const bool in_table = s.module.struct_size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
+  if (!in_table || s.module.extension == nullptr) throw NotMade{"it has none"};
+  const void* found = s.module.extension(id);
+  if (found == nullptr) throw NotMade{"it has none"};
+  return found;
+}
+
+// A folder of its own with a file in it, gone when it goes out of scope.
+class Scratch {
+ public:
+  Scratch() {
+    std::string pattern = (fs::temp_directory_path() / "ashlar-check-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw NotMade{"there is no folder for a file to probe"};
+    folder_ = pattern;
+    Random random(1);
+    bytes_ = some_bytes(random, 1 << 20);
+    std::ofstream(file(), std::ios::binary).write(reinterpret_cast<const char*>(bytes_.data()), 1 << 20);
+  }
+  ~Scratch() {
+    std::error_code error;
+    fs::remove_all(folder_, error);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+
+  std::string file() const { return (folder_ / "disk.img").string(); }
+  void must_be_as_before() const {
+    for (const auto& entry : fs::directory_iterator(folder_))
+      if (entry.path() != file()) throw Broken{"probe left " + entry.path().filename().string() + " beside the file"};
+    Bytes now(bytes_.size() + 1);
+    std::ifstream in(file(), std::ios::binary);
+    in.read(reinterpret_cast<char*>(now.data()), static_cast<std::streamsize>(now.size()));
+    now.resize(static_cast<std::size_t>(in.gcount()));
+    require(now == bytes_, "probe changed the file");
+  }
+
+ private:
+  fs::path folder_;
+  Bytes bytes_;
+};
+
+struct Rows {
+  int kinds = 0, rows = 0;
+  std::string fault;
+
+  static void kind(void* self, const char* kind) noexcept {
+    auto& rows = *static_cast<Rows*>(self);
+    if (++rows.kinds > 1 || rows.rows != 0) rows.fault = "it tells what it found more than once, or not first";
+    if (kind == nullptr) rows.fault = "what it found has no name";
+  }
+  static void row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
+    auto& rows = *static_cast<Rows*>(self);
+    ++rows.rows;
+    if (name == nullptr || note == nullptr) rows.fault = "a row lacks a text";
+    if (supported > ASHLAR_PROBE_UNKNOWN) rows.fault = "a row says neither yes nor no nor that it is not known";
+  }
+};
+
+void check_probe(const Subject& s) {
+  const auto& probe = *static_cast<const ashlar_probe*>(ability(s, ASHLAR_PROBE_ID));
+  require(probe.struct_size >= sizeof(ashlar_probe) && probe.reserved == 0 && probe.probe != nullptr,
+          "its table is wrong");
+  const Scratch scratch;
+  for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
+    Rows rows;
+    const ashlar_probe_sink sink{&rows, &Rows::kind, &Rows::row};
+    char text[256] = "";
+    ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
+    s.watch.begin("probe");
+    const std::int32_t status = probe.probe(scratch.file().c_str(), flags, &sink, &error);
+    s.watch.end();
+    require(status >= 0, "probe answered " + std::to_string(status));
+    require(rows.fault.empty(), rows.fault);
+    scratch.must_be_as_before();
+  }
+}
+
+void check_exports(const Subject& s) {
+  const auto& exports = *static_cast<const ashlar_exports*>(ability(s, ASHLAR_EXPORTS_ID));
+  require(exports.struct_size >= sizeof(ashlar_exports) && exports.reserved == 0 && exports.list != nullptr,
+          "its table is wrong");
+  struct Names {
+    std::set<std::string> all;
+    std::string fault;
+  } names;
+  const ashlar_exports_sink sink{&names, [](void* self, const char* name, const char*) noexcept {
+                                   auto& n = *static_cast<Names*>(self);
+                                   if (name == nullptr || *name == '\0') n.fault = "it lists an export without a name";
+                                   else if (!n.all.insert(name).second)
+                                     n.fault = std::string("it lists ") + name + " twice";
+                                 }};
+  Services services(s.options.verbose);
+  const Layer layer(s.module, services, s.options.given, s.watch);
+  char text[256] = "";
+  ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
+  s.watch.begin("list");
+  const std::int32_t status = exports.list(layer.self(), &sink, &error);
+  s.watch.end();
+  require(status >= 0, "list answered " + std::to_string(status));
+  require(names.fault.empty(), names.fault);
+}
+
+constexpr Check checks[] = {
+    {"probe", "probes without changing anything", &check_probe},
+    {"exports", "lists what it could serve", &check_exports},
+};
+
+}  // namespace
+
+std::span<const Check> ability_checks() { return checks; }
+
+}  // namespace ashlar::check

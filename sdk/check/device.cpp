@@ -1,0 +1,235 @@
+#include "device.hpp"
+
+#include <fcntl.h>
+#include <time.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::int32_t largest_errno = 4095;
+
+// Room for the text of an error, with a pattern behind.
+class ErrorRoom {
+ public:
+  explicit ErrorRoom(std::size_t capacity) : capacity_(capacity), error_({0, -1, text_, capacity}) {
+    std::memset(text_, pattern, sizeof text_);
+    text_[0] = '\0';
+  }
+  ashlar_error* get() { return error_.get(); }
+
+  // What `call` answered with `status`; throws Broken if it is no answer.
+  Refused refused(const ashlar_module& module, const char* call, std::int32_t status) const {
+    look(call);
+    if (status < 0 || status > largest_errno)
+      throw Broken{std::string(call) + " answered " + std::to_string(status) + ", which is no errno number"};
+    if (std::memchr(text_, '\0', capacity_) == nullptr)
+      throw Broken{std::string(call) + " left the text of its error without an end"};
+    if (std::strchr(text_, '\n') != nullptr)
+      throw Broken{std::string(call) + " gave its error a text of several lines"};
+    if (error_->parameter < -1 || error_->parameter >= static_cast<std::int64_t>(module.n_params))
+      throw Broken{std::string(call) + " blames parameter " + std::to_string(error_->parameter) +
+                   ", which is none of its table"};
+    return {call, status, text_};
+  }
+  void look(const char* call) const {
+    error_.look(call);
+    for (std::size_t i = capacity_; i < sizeof text_; ++i)
+      if (text_[i] != pattern) throw Broken{std::string(call) + " wrote behind the room for the text of its error"};
+    if (error_->text != text_ || error_->capacity != capacity_)
+      throw Broken{std::string(call) + " moved the text of its error"};
+  }
+
+ private:
+  static constexpr char pattern = 0x6b;
+
+  const std::size_t capacity_;
+  char text_[512];
+  Padded<ashlar_error> error_;
+};
+
+std::uint64_t now() {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+class Within {
+ public:
+  Within(Below* below, std::uint64_t id) : below_(below), id_(id) {
+    if (below_ != nullptr) below_->enter(id_);
+  }
+  ~Within() {
+    if (below_ != nullptr) below_->leave(id_);
+  }
+  Within(const Within&) = delete;
+  Within& operator=(const Within&) = delete;
+
+ private:
+  Below* const below_;
+  const std::uint64_t id_;
+};
+
+const void* connection_extension(void* self, const char* id) noexcept {
+  return static_cast<Services*>(self)->of_connection(id);
+}
+
+ashlar_client a_client(const char* export_name) {
+  return {0, ASHLAR_TRANSPORT_UNIX, 1, nullptr, 0, 0, 1, nullptr, nullptr, export_name};
+}
+
+}  // namespace
+
+Layer::Layer(const ashlar_module& module, Services& services, const testing::Given& given, Watch& watch)
+    : module_(module),
+      services_(services),
+      watch_(watch),
+      values_(module, given),
+      create_({0, 0, services.host(), values_.data()}),
+      layer_({0, 0, nullptr, 0}) {
+  ErrorRoom error(services.error_room());
+  watch_.begin("create");
+  const std::int32_t status = module_.create(create_.get(), layer_.get(), error.get());
+  watch_.end();
+  if (status != 0) throw error.refused(module_, "create", status);
+  const auto look = [&] {
+    error.look("create");
+    layer_.look("create");
+    if (layer_->reserved != 0) throw Broken{"create set a reserved field"};
+    if ((layer_->traits & ~ASHLAR_NEVER_WRITES_BELOW) != 0) throw Broken{"create set a trait that is unknown"};
+  };
+  try {
+    look();
+  } catch (...) {
+    module_.destroy(layer_->self);
+    throw;
+  }
+}
+
+Layer::~Layer() {
+  watch_.begin("destroy");
+  module_.destroy(layer_->self);
+  watch_.end();
+}
+
+void Layer::look() const {
+  create_.look("the module, which create_ was lent to,");
+  services_.look();
+}
+
+Device::Device(Layer& layer, const Opening& how)
+    : layer_(layer),
+      below_(how.below),
+      client_(a_client(export_name_.c_str())),
+      open_({0, how.read_only ? 1u : 0u, export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
+             below_ != nullptr ? below_->geometry() : nullptr, how.client ? client_.get() : nullptr, &layer.services(),
+             &connection_extension}),
+      device_({0, 0, nullptr, nullptr, nullptr, nullptr, nullptr}),
+      described_({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) {
+  ErrorRoom error(layer_.services().error_room());
+  layer_.watch().begin("open");
+  const std::int32_t status = layer_.module().open(layer_.self(), open_.get(), device_.get(), error.get());
+  layer_.watch().end();
+  if (status != 0) throw error.refused(layer_.module(), "open", status);
+  if (device_->close == nullptr) throw Broken{"its device lacks close"};
+  try {
+    error.look("open");
+    device_.look("open");
+    if (device_->reserved != 0) throw Broken{"open set a reserved field"};
+    if (device_->describe == nullptr) throw Broken{"its device lacks describe"};
+    if (device_->process == nullptr) throw Broken{"its device lacks process"};
+    describe();
+  } catch (...) {
+    device_->close(device_->self);
+    throw;
+  }
+  if (device_->extension != nullptr)
+    replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+}
+
+void Device::describe() {
+  ErrorRoom error(layer_.services().error_room());
+  layer_.watch().begin("describe");
+  const std::int32_t status = device_->describe(device_->self, described_.get(), error.get());
+  layer_.watch().end();
+  if (status != 0) throw error.refused(layer_.module(), "describe", status);
+  error.look("describe");
+  described_.look("describe");
+  if (described_->reserved != 0) throw Broken{"describe set a reserved field"};
+  geometry_ = from_abi(*described_.get());
+}
+
+Device::~Device() {
+  const Within within(below_, 0);
+  layer_.watch().begin("close");
+  device_->close(device_->self);
+  layer_.watch().end();
+}
+
+void Device::look() const {
+  open_.look("the device, which open was lent to,");
+  client_.look("the device, which its client was lent to,");
+  layer_.look();
+}
+
+Status Device::send(Request& request) const {
+  if (request.id == 0) request.id = layer_.new_id();
+  ashlar_io io{};
+  io.op = static_cast<std::uint32_t>(request.op);
+  io.flags = request.flags.bits();
+  io.offset = request.offset;
+  io.length = request.length;
+  io.data = request.data;
+  io.extents = request.sink;
+  io.lent_fd = -1;
+  io.id = request.id;
+  io.arrived = now();
+  Padded<ashlar_io> sent(io, request.id % 2 == 0);
+  const ashlar_io asked = *sent.get();
+
+  std::int32_t status = 0;
+  {
+    const Within within(below_, request.id);
+    layer_.watch().begin(asked);
+    status = device_->process(device_->self, sent.get());
+    layer_.watch().end();
+  }
+  if (request.sink != nullptr) request.sink->close();
+  sent.look(request.text());
+  must_fit(request, asked, *sent.get(), status);
+  request.lent_fd = sent->lent_fd;
+  request.cold = sent->lent_cold != 0;
+  request.lent_offset = sent->lent_offset;
+  if (replied_ != nullptr && status != EAGAIN) replied_->replied(replied_->self, request.id, status);
+  return Status{status};
+}
+
+void Device::must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const {
+  const auto broken = [&](const std::string& how) { throw Broken{request.text() + " " + how}; };
+  const auto same = [&](bool equal, const char* field) {
+    if (!equal) broken(std::string("came back with another ") + field);
+  };
+  same(io.op == asked.op, "op");
+  same(io.flags == asked.flags, "flags");
+  same(io.offset == asked.offset, "offset");
+  same(io.length == asked.length, "length");
+  same(io.data == asked.data, "data");
+  same(io.extents == asked.extents, "extents");
+  same(io.id == asked.id, "id");
+  same(io.arrived == asked.arrived, "arrived");
+  if (status < 0 || status > largest_errno) broken("answered " + std::to_string(status) + ", which is no errno number");
+  if (status == EAGAIN && !request.flags.has(Flag::nowait)) broken("answered EAGAIN, although it was allowed to wait");
+  if (request.sink != nullptr)
+    if (const std::string fault = request.sink->fault(); !fault.empty()) broken(fault);
+  if (io.lent_fd == -1 && io.lent_cold == 0) return;
+  if (!request.flags.has(Flag::may_lend)) broken("lent its bytes unasked");
+  if (io.lent_cold > 1) broken("set lent_cold to " + std::to_string(io.lent_cold));
+  if (io.lent_cold == 1 && !request.flags.has(Flag::may_lend_cold))
+    broken("lent bytes of which nobody knows whether they are in memory");
+  if (status == 0 && (io.lent_fd < 0 || ::fcntl(io.lent_fd, F_GETFD) < 0))
+    broken("lent a descriptor that is none: " + std::to_string(io.lent_fd));
+}
+
+}  // namespace ashlar::check

@@ -1,0 +1,143 @@
+// Filters: an error of the layer below is not lost, and does not spread.
+#include "change.hpp"
+#include "checks.hpp"
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::uint64_t around = 64 << 10;
+constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
+
+bool overlaps(const Disk::Call& a, const Disk::Call& b) {
+  return (a.op == Op::flush && b.op == Op::flush) || (a.offset < b.end() && b.offset < a.end());
+}
+
+// A request over a layer below that fails, and what became of it.
+class Failing {
+ public:
+  Failing(Bench& bench, Model& model, Random& random) : bench_(bench), model_(model), random_(random) {}
+
+  // Sends the request once for each call that it makes below, each of which fails in turn; then with all calls of an op
+  // failing.
+  void send_all(Op op, Range range, Flags flags) {
+    send(op, range, flags, {});
+    const auto calls = bench_.disk().calls();
+    for (std::size_t i = 0; i < std::min<std::size_t>(calls.size(), 8); ++i)
+      send(op, range, flags,
+           [i](const Disk::Call&, std::size_t number) { return number == i ? Status::io_error() : Status::success(); });
+    Ops failed;
+    for (const Disk::Call& call : calls) {
+      if (failed.has(call.op)) continue;
+      failed |= call.op;
+      send(op, range, flags, [failing = call.op](const Disk::Call& c, std::size_t) {
+        return c.op == failing ? Status::no_space() : Status::success();
+      });
+    }
+  }
+
+ private:
+  void send(Op op, Range range, Flags flags, std::function<Status(const Disk::Call&, std::size_t)> judge) {
+    bench_.disk().forget_calls();
+    bench_.disk().judge(std::move(judge));
+    const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
+    Read got;
+    Bytes written;
+    switch (op) {
+      case Op::read: got = read(bench_.device(), range.offset, range.length, flags); break;
+      case Op::write:
+        written = some_bytes(random_, range.length);
+        got.status = write(bench_.device(), range.offset, written, flags);
+        break;
+      case Op::extents: got.status = extents(bench_.device(), range.offset, range.length, flags).status; break;
+      default: got.status = act(bench_.device(), op, range.offset, range.length, flags);
+    }
+    bench_.disk().judge({});
+    if (got.status.ok()) must_have_recovered(request, got.bytes);
+    follow(request, got.status, written);
+  }
+
+  // Success although a call below failed: only if another call has done the same, or the bytes are right all the same.
+  void must_have_recovered(const Request& request, const Bytes& bytes) {
+    const auto calls = bench_.disk().calls();
+    for (std::size_t i = 0; i < calls.size(); ++i) {
+      const Disk::Call& failed = calls[i];
+      if (failed.status.ok() || failed.status == Status::not_supported() || failed.status == Status::would_block())
+        continue;
+      if (failed.op == Op::read && request.op == Op::read) {
+        const auto wanted = model_.bytes({request.offset, request.length});
+        if (std::equal(wanted.begin(), wanted.end(), bytes.begin())) continue;
+      }
+      const auto redone = [&](const Disk::Call& later) {
+        const bool same = later.op == failed.op || (failed.op == Op::zero && later.op == Op::write);
+        return same && later.status.ok() && overlaps(failed, later);
+      };
+      if (std::any_of(calls.begin() + static_cast<std::ptrdiff_t>(i) + 1, calls.end(), redone)) continue;
+      throw Broken{request.text() + " succeeded, although its " + failed.text() + " failed below"};
+    }
+  }
+
+  // The model learns what the range holds now; what is beside it must be as before.
+  void follow(const Request& request, Status status, const Bytes& written) {
+    if (!Ops::writing().has(request.op)) return;
+    const Range range{request.offset, request.length};
+    const std::string after = request.text() + " failed below";
+    if (status.ok() && request.op == Op::write) model_.put(request.offset, written);
+    else if (status.ok() && request.op == Op::zero) model_.put_zeroes(range);
+    else model_.reload(range, true);
+    model_.compare_around(range, after);
+  }
+
+  Bench& bench_;
+  Model& model_;
+  Random& random_;
+};
+
+void over(const Subject& s, const Under& under) {
+  Bench bench(s, under);
+  const Geometry& g = bench.geometry();
+  if (g.size < 16 << 10) throw NotMade{"the device is too small"};
+  Random random(s.options.seed);
+  Model model(bench.device(), around);
+  Failing failing(bench, model, random);
+  const std::uint64_t block = g.minimum;
+  Tries tries(s, 10000, 40);
+  for (const bool nowait : {false, true})
+    for (const Op op : all_ops) {
+      if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+      for (const Flags flags : flag_sets(g, op, nowait)) {
+        if (flags.has(Flag::nowait) != nowait) continue;
+        // Within blocks, over several, on blocks, and more than the layer below takes at once.
+        for (Range range :
+             {Range{block, block}, Range{100 / block * block, 9000}, Range{4096, 4096}, Range{0, 40000}}) {
+          range.length = std::max(model.longest(op, range.length) / block, std::uint64_t{1}) * block;
+          if (range.end() <= g.size && tries.more()) failing.send_all(op, op == Op::flush ? Range{0, 0} : range, flags);
+        }
+      }
+    }
+  bench.look();
+}
+
+void check_errors(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  over(s, {});
+  const std::function<void(Geometry&)> layers[] = {[](Geometry& g) { g.ops = plain_ops; },
+                                                   [](Geometry& g) { g.flags = g.flags.without(Flag::fua); },
+                                                   [](Geometry& g) {
+                                                     g.minimum = 4096;
+                                                     g.maximum = 8192;
+                                                   }};
+  for (const auto& geometry : layers) try {
+      over(s, {.geometry = geometry});
+    } catch (const NotMade&) {
+    }
+}
+
+constexpr Check checks[] = {
+    {"below-fails", "an error below is not lost, and changes nothing beside", &check_errors},
+};
+
+}  // namespace
+
+std::span<const Check> error_checks() { return checks; }
+
+}  // namespace ashlar::check

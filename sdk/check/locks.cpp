@@ -1,0 +1,233 @@
+// Filters: what they hold over a call of the layer below. A lock that is held there shows as a hang.
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "change.hpp"
+#include "checks.hpp"
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::uint64_t around = 64 << 10;
+constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
+
+void need(const Subject& s, Bench& bench, std::uint64_t bytes) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  if (!s.is_parallel()) throw NotMade{"it is serial"};
+  if (bench.geometry().size < bytes) throw NotMade{"the device is too small"};
+}
+
+const char* scene(Op op) {
+  static constexpr const char* texts[] = {
+      "while a read is under way in the layer below",  "while a write is under way in the layer below",
+      "while a flush is under way in the layer below", "while a trim is under way in the layer below",
+      "while a zero is under way in the layer below",  "while a cache is under way in the layer below",
+      "while extents are under way in the layer below"};
+  return texts[static_cast<std::size_t>(op)];
+}
+
+// Sends a request and looks at what came of it.
+void send(Model& model, const Device& device, Op op, Range range, Random& random) {
+  const Request request{.op = op, .offset = range.offset, .length = range.length};
+  switch (op) {
+    case Op::read: model.compare(device, range, {}, "another request ran meanwhile"); break;
+    case Op::flush: must(act(device, op, 0, 0), request); break;
+    case Op::cache: must(act(device, op, range.offset, range.length), request); break;
+    case Op::extents: must(extents(device, range.offset, range.length).status, request); break;
+    default: static_cast<void>(change(model, device, op, range, Flag::none, random));
+  }
+}
+
+// Two ranges that are far from each other.
+struct Pair {
+  Range one, other;
+};
+Pair apart(const Geometry& g) {
+  const std::uint64_t block = std::max<std::uint64_t>(g.minimum, 512);
+  return {{block, block}, {(g.size - 1) / block * block - 2 * block, block}};
+}
+
+// Calls `f(op, other)` for all ops that the device offers.
+template <class F>
+void each_pair(Bench& bench, F f) {
+  for (const Op one : all_ops)
+    for (const Op other : all_ops) {
+      const Ops both = one | other;
+      if (bench.geometry().ops.has(both) && (bench.writes() || !(both & Ops::writing()).any())) f(one, other);
+    }
+}
+
+// Whatever a serial filter does, its thread holds no lock when it calls the layer below: any request shows it.
+void check_held(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  Bench bench(s);
+  Random random(s.options.seed);
+  Model model(bench.device(), around);
+  for (const Op op : all_ops) {
+    if (!bench.geometry().ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    for (const std::uint64_t most : {std::uint64_t{512}, std::uint64_t{9000}, std::uint64_t{64} << 10})
+      send(model, bench.device(), op, model.pick(random, model.longest(op, most)), random);
+  }
+  bench.look();
+}
+
+// While the layer below carries out a request, another runs on the same thread, as a host may have it: a mutex that is
+// held then would wait for itself, and what is kept for the thread is another request's.
+void check_same_thread(const Subject& s) {
+  Bench bench(s);
+  need(s, bench, 256 << 10);
+  Random random(s.options.seed);
+  Model model(bench.device(), around);
+  const auto second = bench.open();
+  const auto [here, there] = apart(bench.geometry());
+  const Device* const devices[] = {&bench.device(), &second->device};
+  for (const Device* device : devices)
+    each_pair(bench, [&](Op one, Op other) {
+      bool inside = false;
+      bench.disk().judge([&](const Disk::Call& call, std::size_t) {
+        if (inside) return Status::success();
+        inside = true;
+        s.watch.scene(scene(call.op));
+        send(model, *device, other, there, random);
+        s.watch.scene(nullptr);
+        return Status::success();
+      });
+      send(model, bench.device(), one, here, random);
+      bench.disk().judge({});
+      model.compare(here, "another request ran on the thread meanwhile");
+      model.compare(there, "it ran on the thread of another request");
+    });
+  bench.look();
+}
+
+// Runs `f` on a thread of its own, and throws what that throws.
+class Other {
+ public:
+  explicit Other(std::function<void()> f)
+      : thread_([this, f = std::move(f)] {
+          try {
+            f();
+          } catch (...) {
+            error_ = std::current_exception();
+          }
+          const std::lock_guard guard(mutex_);
+          done_ = true;
+          ready_.notify_all();
+        }) {}
+  ~Other() {
+    if (thread_.joinable()) thread_.join();
+  }
+  Other(const Other&) = delete;
+  Other& operator=(const Other&) = delete;
+
+  void wait() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return done_; });
+  }
+  // As long as another thread needs to come to a lock.
+  void wait_a_little() {
+    std::unique_lock lock(mutex_);
+    ready_.wait_for(lock, std::chrono::milliseconds(30), [this] { return done_; });
+  }
+  void finish() {
+    thread_.join();
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  bool done_ = false;
+  std::exception_ptr error_;
+  std::thread thread_;
+};
+
+// The same on another thread, where a lock that its owner may take twice shows, too.
+void check_other_thread(const Subject& s) {
+  Bench bench(s);
+  need(s, bench, 256 << 10);
+  Random random(s.options.seed), others_random(s.options.seed + 1);
+  Model model(bench.device(), around), others(bench.device(), around);
+  const auto [here, there] = apart(bench.geometry());
+  each_pair(bench, [&](Op one, Op other) {
+    std::optional<Other> running;
+    std::atomic<bool> inside{false};
+    bench.disk().judge([&](const Disk::Call& call, std::size_t) {
+      if (inside.exchange(true)) return Status::success();
+      s.watch.scene(scene(call.op));
+      running.emplace([&] { send(others, bench.device(), other, there, others_random); });
+      running->wait();
+      s.watch.scene(nullptr);
+      return Status::success();
+    });
+    send(model, bench.device(), one, here, random);
+    bench.disk().judge({});
+    if (running) running->finish();
+  });
+  bench.look();
+}
+
+// Two writes within one block of the layer below, by one connection or by two: the second comes while the first has read
+// the block and not written it yet.
+void write_within_a_block(const Subject& s, std::uint32_t block, bool two_connections) {
+  Bench bench(s, {.geometry = [block](Geometry& g) { g.minimum = g.preferred = block; }});
+  need(s, bench, 4 * block);
+  bench.need_writes();
+  const std::uint64_t unit = bench.geometry().minimum;
+  if (unit * 2 > block) throw NotMade{"it wants whole blocks itself"};
+  const auto second = bench.open();
+  const Device& by = two_connections ? second->device : bench.device();
+  Random random(s.options.seed);
+  const Range one{block, unit}, other{block + unit, unit};
+  for (const Op op : {Op::write, Op::zero}) {
+    if (!bench.geometry().ops.has(op)) continue;
+    const Bytes first = some_bytes(random, unit), then = some_bytes(random, unit);
+    std::optional<Other> running;
+    std::atomic<bool> has_read{false}, begun{false};
+    bench.disk().judge([&](const Disk::Call& call, std::size_t) {
+      if (call.op == Op::read && !has_read.exchange(true)) return Status::success();
+      if (call.op != Op::write || begun.exchange(true)) return Status::success();
+      running.emplace(
+          [&] { must(write(by, other.offset, then), {.op = Op::write, .offset = other.offset, .length = unit}); });
+      running->wait_a_little();
+      return Status::success();
+    });
+    if (op == Op::write)
+      must(write(bench.device(), one.offset, first), {.op = op, .offset = one.offset, .length = unit});
+    else must(act(bench.device(), op, one.offset, unit), {.op = op, .offset = one.offset, .length = unit});
+    if (running) running->finish();
+    bench.disk().judge({});
+    if (!running) continue;
+    const char* gone = "of two requests within a block of the layer below at the same time, one undid the other";
+    require(read_all(bench.device(), other.offset, unit) == then, gone);
+    require(read_all(bench.device(), one.offset, unit) == (op == Op::write ? first : Bytes(unit)), gone);
+  }
+  bench.look();
+}
+
+void check_race(const Subject& s) {
+  std::string why = "it takes whole blocks only";
+  bool tried = false;
+  for (const std::uint32_t block : {512u, 4096u})
+    for (const bool two_connections : {false, true}) try {
+        write_within_a_block(s, block, two_connections);
+        tried = true;
+      } catch (const NotMade& n) {
+        why = n.why;
+      }
+  if (!tried) throw NotMade{why};
+}
+
+constexpr Check checks[] = {
+    {"held", "takes no lock along into a call below", &check_held},
+    {"same-thread", "holds nothing of its thread over a call below", &check_same_thread},
+    {"locks", "holds no lock over a call below", &check_other_thread},
+    {"race", "requests within one block below do not undo each other", &check_race},
+};
+
+}  // namespace
+
+std::span<const Check> lock_checks() { return checks; }
+
+}  // namespace ashlar::check

@@ -1,0 +1,88 @@
+#include "options.hpp"
+
+#include <charconv>
+#include <filesystem>
+#include <stdexcept>
+#include <string_view>
+
+namespace ashlar::check {
+
+const char* const usage =
+    "usage: ashlar-check [OPTION ...] MODULE.so [KEY=VALUE ...]\n"
+    "\n"
+    "Loads a module, gives it the parameters, and prints a line for each promise: kept, BROKEN, or - where it is not\n"
+    "made. Filters are tried over a disk in memory. A plugin's data are read only, unless --write allows to overwrite\n"
+    "them. Each check runs in a process of its own and may take 10 seconds without a step; all of them may take 60.\n"
+    "\n"
+    "  --write          overwrite what the plugin serves\n"
+    "  --only PATTERNS  only the checks whose names fit a pattern, '*' and '?' as in a shell, ',' between two\n"
+    "  --seed N         another sequence of random requests (1)\n"
+    "  --json           print one JSON object\n"
+    "  -v               the module's log on stderr\n"
+    "  --in-process     all checks in this process, for a debugger\n"
+    "\n"
+    "Exit code: 0 all kept, 1 one broken, 2 wrong usage.\n";
+
+namespace {
+
+// Takes the options and leaves `i` at the first word that is none.
+class Reader {
+ public:
+  Reader(int argc, char** argv) : argc_(argc), argv_(argv) {}
+
+  Options read() {
+    while (at_ < argc_ && argv_[at_][0] == '-') option(argv_[at_++]);
+    if (options_.help) return options_;
+    if (at_ == argc_) throw std::invalid_argument("which module?");
+    module(argv_[at_++]);
+    for (; at_ < argc_; ++at_) parameter(argv_[at_]);
+    return options_;
+  }
+
+ private:
+  std::string value(std::string_view option, std::string_view word) {
+    if (word.size() > option.size()) return std::string(word.substr(option.size() + 1));
+    if (at_ == argc_) throw std::invalid_argument(std::string(option) + " needs a value");
+    return argv_[at_++];
+  }
+  static bool is(std::string_view option, std::string_view word) {
+    return word == option || (word.starts_with(option) && word[option.size()] == '=');
+  }
+  void option(std::string_view word) {
+    if (word == "--write") options_.write = true;
+    else if (word == "--json") options_.json = true;
+    else if (word == "-v") options_.verbose = true;
+    else if (word == "--in-process") options_.in_process = true;
+    else if (word == "--help" || word == "-h") options_.help = true;
+    else if (is("--only", word)) options_.only = value("--only", word);
+    else if (is("--seed", word)) options_.seed = number(value("--seed", word));
+    else throw std::invalid_argument("there is no option " + std::string(word));
+  }
+  static std::uint64_t number(const std::string& text) {
+    std::uint64_t n = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc{} || end != text.data() + text.size())
+      throw std::invalid_argument("--seed " + text + " is not a number");
+    return n;
+  }
+  void module(const std::string& word) {
+    if (!std::filesystem::is_regular_file(word)) throw std::invalid_argument(word + " is not a file");
+    options_.file = std::filesystem::absolute(word).string();  // without a slash the linker would look elsewhere
+  }
+  void parameter(const std::string& word) {
+    const std::size_t equals = word.find('=');
+    if (equals == std::string::npos) throw std::invalid_argument(word + " is not KEY=VALUE");
+    options_.given.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+  }
+
+  const int argc_;
+  char** const argv_;
+  int at_ = 1;
+  Options options_;
+};
+
+}  // namespace
+
+Options parse_options(int argc, char** argv) { return Reader(argc, argv).read(); }
+
+}  // namespace ashlar::check

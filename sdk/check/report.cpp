@@ -1,0 +1,65 @@
+#include "report.hpp"
+
+namespace ashlar::check {
+namespace {
+
+using Kind = Outcome::Kind;
+
+// A JSON string; what is no ASCII or cannot be printed is replaced, for a module may say anything.
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') out += "\\n";
+    else out += c >= ' ' && c <= '~' ? c : '?';
+  }
+  return out + '"';
+}
+
+const char* word(Kind kind) {
+  switch (kind) {
+    case Kind::kept: return "kept";
+    case Kind::broken: return "broken";
+    default: return "not made";
+  }
+}
+
+}  // namespace
+
+void Report::begin(const char* name, const char* promise) {
+  rows_.push_back({name, promise, {}, 0});
+  if (options_.json) return;
+  std::printf("  %-12s %-62s ", name, promise);
+  std::fflush(stdout);
+}
+
+void Report::end(const Outcome& outcome, double seconds) {
+  rows_.back().outcome = outcome;
+  rows_.back().seconds = seconds;
+  if (outcome.kind == Kind::broken) ++broken_;
+  if (options_.json) return;
+  if (outcome.kind == Kind::kept) std::puts("kept");
+  else if (outcome.kind == Kind::broken) std::printf("BROKEN: %s\n", outcome.text.c_str());
+  else std::printf("- (%s)\n", outcome.text.c_str());
+  std::fflush(stdout);
+}
+
+void Report::finish() {
+  if (!options_.json) {
+    if (broken_ != 0) std::printf("%d broken\n", broken_);
+    return;
+  }
+  std::printf("{\"module\": %s, \"seed\": %llu, \"broken\": %d, \"promises\": [", quoted(options_.file).c_str(),
+              static_cast<unsigned long long>(options_.seed), broken_);
+  const char* between = "\n";
+  for (const Row& row : rows_) {
+    const bool kept = row.outcome.kind == Kind::kept;
+    std::printf("%s  {\"name\": %s, \"promise\": %s, \"result\": \"%s\", \"text\": %s, \"seconds\": %.3f}", between,
+                quoted(row.name).c_str(), quoted(row.promise).c_str(), word(row.outcome.kind),
+                quoted(kept ? "" : row.outcome.text).c_str(), row.seconds);
+    between = ",\n";
+  }
+  std::printf("\n]}\n");
+}
+
+}  // namespace ashlar::check

@@ -1,0 +1,210 @@
+#include "services.hpp"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;
+
+bool is_name(const char* text, char between) {
+  if (text == nullptr || *text < 'a' || *text > 'z') return false;
+  for (const char* c = text; *c != '\0'; ++c)
+    if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && *c != between) return false;
+  return true;
+}
+
+}  // namespace
+}  // namespace ashlar::check
+
+struct ashlar_ticket {
+  std::mutex mutex;
+  std::condition_variable ready;
+  bool done = false, hooked = false;
+  std::int64_t result = 0;
+};
+
+struct ashlar_metric {
+  std::string name;
+  std::uint32_t kind;
+};
+
+namespace ashlar::check {
+
+// ashlar.wait/1, by blocking the thread.
+struct Services::Waits {
+  explicit Waits(Services& of)
+      : services(of), table({0, 0, this, &begin, &done, &wait, &sleep_until, &cancelled, &on_cancel}) {}
+
+  static ashlar_ticket* begin(void* self) noexcept {
+    auto& w = *static_cast<Waits*>(self);
+    auto* ticket = new (std::nothrow) ashlar_ticket;
+    if (ticket == nullptr) return nullptr;
+    const std::lock_guard guard(w.services.mutex_);
+    w.open.insert(ticket);
+    return ticket;
+  }
+  static void done(void* self, ashlar_ticket* ticket, std::int64_t result) noexcept {
+    auto& w = *static_cast<Waits*>(self);
+    {
+      const std::lock_guard guard(w.services.mutex_);
+      if (!w.open.contains(ticket)) return w.services.wrong("done was called with a ticket that is gone");
+    }
+    const std::lock_guard guard(ticket->mutex);
+    if (ticket->done) return w.services.wrong_alone("done was called twice for a ticket");
+    ticket->done = true;
+    ticket->result = result;
+    ticket->ready.notify_all();
+  }
+  static std::int64_t wait(void* self, ashlar_ticket* ticket) noexcept {
+    auto& w = *static_cast<Waits*>(self);
+    ++w.services.waits_;
+    std::int64_t result = 0;
+    {
+      std::unique_lock lock(ticket->mutex);
+      ticket->ready.wait(lock, [&] { return ticket->done; });
+      result = ticket->result;
+    }
+    const std::lock_guard guard(w.services.mutex_);
+    w.open.erase(ticket);
+    delete ticket;
+    return result;
+  }
+  static void sleep_until(void* self, std::uint64_t nanoseconds) noexcept {
+    ++static_cast<Waits*>(self)->services.waits_;
+    const timespec end{static_cast<time_t>(nanoseconds / second), static_cast<long>(nanoseconds % second)};
+    while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
+    }
+  }
+  static std::int32_t cancelled(void*) noexcept { return 0; }
+  static void on_cancel(void* self, ashlar_ticket* ticket, void (*)(void*) noexcept, void*) noexcept {
+    auto& w = *static_cast<Waits*>(self);
+    const std::lock_guard guard(ticket->mutex);
+    if (ticket->hooked) w.services.wrong_alone("on_cancel was called twice for a ticket");
+    ticket->hooked = true;
+  }
+
+  Services& services;
+  std::set<ashlar_ticket*> open;
+  Padded<ashlar_wait> table;
+};
+
+// ashlar.metrics/1, which forgets the figures.
+struct Services::Metrics {
+  explicit Metrics(Services& of) : services(of), table({0, 0, this, &make, &add, &set, &observe}) {}
+
+  static ashlar_metric* make(void* self, std::uint32_t kind, const char* name, const char*, const double* bounds,
+                             std::size_t n_bounds) noexcept {
+    auto& m = *static_cast<Metrics*>(self);
+    const std::lock_guard guard(m.mutex);
+    if (!is_name(name, '_')) return m.wrong("its name is none");
+    if (kind > ASHLAR_HISTOGRAM) return m.wrong(std::string(name) + " is of an unknown kind");
+    if ((kind == ASHLAR_HISTOGRAM) != (bounds != nullptr && n_bounds != 0))
+      return m.wrong(std::string(name) + ": bounds and kind do not go together");
+    for (std::size_t i = 1; i < n_bounds; ++i)
+      if (!(bounds[i - 1] < bounds[i])) return m.wrong(std::string(name) + ": its bounds do not rise");
+    for (ashlar_metric& one : m.all)
+      if (one.name == name) return one.kind == kind ? &one : m.wrong(std::string(name) + " stands for another kind");
+    return &m.all.emplace_back(ashlar_metric{name, kind});
+  }
+  ashlar_metric* wrong(const std::string& what) {
+    services.wrong_alone("a metric was made of which " + what);
+    return nullptr;
+  }
+  static void add(ashlar_metric*, double) noexcept {}
+  static void set(ashlar_metric*, double) noexcept {}
+  static void observe(ashlar_metric*, double) noexcept {}
+
+  Services& services;
+  std::mutex mutex;
+  std::deque<ashlar_metric> all;
+  Padded<ashlar_metrics> table;
+};
+
+// ashlar.control/1, which keeps names.
+struct Services::Control {
+  explicit Control(Services& of) : services(of), table({0, 0, this, &offer}) {}
+
+  static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
+    auto& c = *static_cast<Control*>(self);
+    const std::lock_guard guard(c.services.mutex_);
+    if (verb == nullptr || verb->struct_size < sizeof(ashlar_verb) || verb->call == nullptr ||
+        !is_name(verb->name, '-') || verb->below > ASHLAR_BELOW_WRITE) {
+      c.services.wrong("a verb was offered that is none");
+      return EINVAL;
+    }
+    return c.names.insert(verb->name).second ? 0 : EEXIST;
+  }
+
+  Services& services;
+  std::set<std::string> names;
+  Padded<ashlar_control> table;
+};
+
+Services::Services(bool verbose)
+    : verbose_(verbose),
+      wait_(std::make_unique<Waits>(*this)),
+      metrics_(std::make_unique<Metrics>(*this)),
+      control_(std::make_unique<Control>(*this)),
+      host_({0, ASHLAR_ABI_MINOR, this, &enabled, &log, &extension}),
+      disconnect_({0, 0, nullptr, [](void*) noexcept {}}),
+      reopen_({0, 0, nullptr, [](void*, ashlar_error*) noexcept -> std::int32_t { return EIO; }}) {}
+
+Services::~Services() = default;
+
+void Services::log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+  constexpr const char* levels[] = {"trace", "debug", "info", "warn", "error"};
+  auto& services = *static_cast<Services*>(self);
+  const std::lock_guard guard(services.mutex_);
+  if (level > ASHLAR_LOG_ERROR) return services.wrong("a line of an unknown level was logged");
+  if (std::memchr(text, '\n', length) != nullptr) services.wrong("a line with a newline in it was logged");
+  if (services.verbose_) std::fprintf(stderr, "%s: %.*s\n", levels[level], static_cast<int>(length), text);
+}
+
+const void* Services::extension(void* self, const char* id) noexcept {
+  const auto& services = *static_cast<Services*>(self);
+  if (std::strcmp(id, ASHLAR_WAIT_ID) == 0) return services.wait_->table.get();
+  if (std::strcmp(id, ASHLAR_METRICS_ID) == 0) return services.metrics_->table.get();
+  if (std::strcmp(id, ASHLAR_CONTROL_ID) == 0) return services.control_->table.get();
+  return nullptr;
+}
+
+const void* Services::of_connection(const char* id) {
+  if (std::strcmp(id, ASHLAR_DISCONNECT_ID) == 0) return disconnect_.get();
+  if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) return reopen_.get();
+  return nullptr;
+}
+
+std::size_t Services::tickets() const {
+  const std::lock_guard guard(mutex_);
+  return wait_->open.size();
+}
+
+std::string Services::fault() const {
+  const std::lock_guard guard(mutex_);
+  return fault_;
+}
+
+void Services::look() const {
+  host_.look("the module, to which the host was lent,");
+  if (const std::string text = fault(); !text.empty()) throw Broken{text};
+}
+
+void Services::wrong_alone(const std::string& what) {
+  const std::lock_guard guard(mutex_);
+  wrong(what);
+}
+
+// The mutex is held.
+void Services::wrong(const std::string& what) {
+  if (fault_.empty()) fault_ = what;
+}
+
+}  // namespace ashlar::check

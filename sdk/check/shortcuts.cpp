@@ -1,0 +1,256 @@
+// Requests that must not wait, and reads that are lent or told of.
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <map>
+
+#include "change.hpp"
+#include "checks.hpp"
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::uint64_t usual = 64 << 10;
+constexpr std::uint64_t large = 512 << 10;
+constexpr std::uint64_t around = 64 << 10;
+
+// Over layers below that answer reads in each way; a plugin is asked as it is.
+template <class F>
+void over_each(const Subject& s, F check) {
+  if (!s.is_filter()) {
+    Bench bench(s);
+    check(bench);
+    return bench.look();
+  }
+  for (const Disk::Lends lends : {Disk::Lends::by_turns, Disk::Lends::warm, Disk::Lends::cold, Disk::Lends::never}) {
+    Bench bench(s, {.lends = lends});
+    check(bench);
+    bench.look();
+  }
+  Bench bench(s, {.far = true});
+  check(bench);
+  bench.look();
+}
+
+void need(Bench& bench, Flags flags, const char* what) {
+  if (!bench.geometry().flags.has(flags)) throw NotMade{std::string("it does not know ") + what};
+}
+
+// Reads with `flags` give what plain ones do.
+void check_shortcut(const Subject& s, Flags flags, const char* what) {
+  over_each(s, [&](Bench& bench) {
+    need(bench, flags, what);
+    Model model(bench.device(), around);
+    Random random(s.options.seed);
+    for (Tries tries(s, 150); tries.more();) {
+      if (bench.writes() && tries.number() % 3 == 0) change_something(model, random, usual);
+      const Range range = model.pick(random, model.longest(Op::read, tries.number() % 2 == 0 ? large : usual));
+      const Flags more =
+          tries.number() % 4 == 0 ? bench.geometry().flags & (Flag::may_hole | Flag::nowait) : Flag::none;
+      model.compare(bench.device(), range, flags | more);
+    }
+  });
+}
+
+void check_lent(const Subject& s) { check_shortcut(s, Flag::may_lend, "may_lend"); }
+void check_lent_cold(const Subject& s) {
+  check_shortcut(s, Flag::nowait | Flag::may_lend | Flag::may_lend_cold, "may_lend_cold");
+}
+void check_holes(const Subject& s) { check_shortcut(s, Flag::may_hole, "may_hole"); }
+void check_lend_only(const Subject& s) {
+  const Flags only = Flag::nowait | Flag::may_lend | Flag::lend_only;
+  check_shortcut(s, only, "lend_only");
+  const Flags cold = only | Flag::may_lend_cold, holes = only | Flag::may_hole;
+  for (const Flags flags : {cold, holes}) try {
+      check_shortcut(s, flags, "it");
+    } catch (const NotMade&) {
+    }
+}
+
+// What was lent, to be looked at later.
+struct Loan {
+  Request request;
+  Bytes bytes;
+};
+
+// Bytes that were lent are the disk's, at that place, until the device is closed: those of then, or of now.
+void check_loans(const Subject& s) {
+  over_each(s, [&](Bench& bench) {
+    need(bench, Flag::may_lend, "may_lend");
+    Model model(bench.device(), around);
+    Random random(s.options.seed);
+    std::vector<Loan> loans;
+    for (Tries tries(s, 40); tries.more();) {
+      const Range range = model.pick(random, model.longest(Op::read, 256 << 10));
+      Memory memory(range.length, Memory::Lie::amid);
+      Request request{.op = Op::read,
+                      .offset = range.offset,
+                      .length = range.length,
+                      .flags = Flag::may_lend,
+                      .data = memory.data()};
+      must(bench.device().send(request), request);
+      if (!request.lent()) continue;
+      const auto bytes = model.bytes(range);
+      loans.push_back({request, Bytes(bytes.begin(), bytes.end())});
+      if (bench.writes()) change_something(model, random, usual);
+    }
+    for (const auto& [request, then] : loans) {
+      const Bytes found = read_lent(request);
+      const auto now = model.bytes({request.offset, request.length});
+      for (std::size_t i = 0; i < found.size(); ++i)
+        if (found[i] != then[i] && found[i] != now[i] && !model.trimmed({request.offset + i, 1}))
+          throw Broken{request.text() + ": at byte " + std::to_string(request.offset + i) +
+                       " what it lent holds what the disk never held there"};
+    }
+  });
+}
+
+// A request with NOWAIT, of any kind.
+Status without_waiting(Model& model, const Device& device, Op op, Range range, Flags flags, Random& random) {
+  const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
+  switch (op) {
+    case Op::read: {
+      const Read got = read(device, range.offset, range.length, flags);
+      if (got.status.failed()) return got.status;
+      const auto wanted = model.bytes(range);
+      require(std::equal(wanted.begin(), wanted.end(), got.bytes.begin()),
+              request.text() + " gave other bytes this way");
+      return got.status;
+    }
+    case Op::extents: return extents(device, range.offset, range.length, flags).status;
+    case Op::flush: return act(device, op, 0, 0, flags);
+    case Op::cache: return act(device, op, range.offset, range.length, flags);
+    default: return change(model, device, op, range, flags, random);
+  }
+}
+
+constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
+
+void try_without_waiting(const Subject& s, Bench& bench) {
+  need(bench, Flag::nowait, "nowait");
+  Model model(bench.device(), around);
+  Random random(s.options.seed);
+  const Geometry& g = bench.geometry();
+  for (Tries tries(s, 400); tries.more();) {
+    const Op op = all_ops[random() % std::size(all_ops)];
+    if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    const Range range = model.pick(random, model.longest(op, usual));
+    std::vector<Flags> sets = flag_sets(g, op, true);
+    std::erase_if(sets, [](Flags f) { return !f.has(Flag::nowait); });
+    const Flags flags = sets[random() % sets.size()];
+    const Status status = without_waiting(model, bench.device(), op, range, flags, random);
+    const std::string text = Request{.op = op, .offset = range.offset, .length = range.length, .flags = flags}.text();
+    if (status != Status::would_block() && !(op == Op::zero && status == Status::not_supported()))
+      require(status.ok(), text + " answered " + std::to_string(status.code()));
+    model.compare_around(range, text + " answered " + std::to_string(status.code()));
+  }
+  model.compare_all(bench.device());
+}
+
+// A filter, over a layer that answers EAGAIN never, always, each second or each third time.
+void check_nowait(const Subject& s) {
+  for (const std::size_t each : {0u, 1u, 2u, 3u}) {
+    Bench bench(s);
+    if (s.is_filter() && each != 0)
+      bench.disk().judge([each](const Disk::Call& call, std::size_t number) {
+        return call.flags.has(Flag::nowait) && number % each == 0 ? Status::would_block() : Status::success();
+      });
+    try_without_waiting(s, bench);
+    bench.look();
+    if (!s.is_filter()) return;
+  }
+}
+
+// Watches a call: whether its thread was blocked for long. A thread that blocks gives its processor away by itself,
+// whatever else the machine does; that it takes a while beside is what tells it from a hiccup of the kernel. Now and then
+// a module that looks at the clock is wrong, so what counts is how often.
+class Blocked {
+ public:
+  void begin() {
+    slept_ = times_slept();
+    from_ = std::chrono::steady_clock::now();
+  }
+  void end(bool excused = false) {
+    const bool long_enough = std::chrono::steady_clock::now() - from_ >= std::chrono::milliseconds(1);
+    ++calls_;
+    blocked_ += !excused && long_enough && times_slept() != slept_;
+  }
+  void must_be_seldom(const std::string& what) const {
+    if (blocked_ * 4 >= calls_ * 3)
+      throw Broken{what + " slept " + std::to_string(blocked_) + " times of " + std::to_string(calls_)};
+  }
+
+ private:
+  static long times_slept() {
+    rusage usage{};
+    ::getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+  }
+
+  int calls_ = 0, blocked_ = 0;
+  long slept_ = 0;
+  std::chrono::steady_clock::time_point from_;
+};
+
+void check_sleep(const Subject& s) {
+  Bench bench(s);
+  need(bench, Flag::nowait, "nowait");
+  Model model(bench.device(), around);
+  const Geometry& g = bench.geometry();
+  for (const Op op : all_ops) {
+    if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    Random random(s.options.seed);
+    Blocked blocked;
+    for (int i = 0; i < 40; ++i) {
+      const Range range = op == Op::flush ? Range{0, 0} : model.pick(random, model.longest(op, usual));
+      Request request{.op = op, .offset = range.offset, .length = range.length, .flags = Flag::nowait};
+      Bytes bytes(range.length);
+      if (op == Op::write) std::copy_n(model.bytes(range).begin(), range.length, bytes.begin());
+      Sink sink(range.offset, range.length, g.size);
+      if (op == Op::read || op == Op::write) request.data = bytes.data();
+      if (op == Op::extents) request.sink = &sink;
+      blocked.begin();
+      const Status status = bench.device().send(request);
+      blocked.end();
+      if (status.ok() && (op == Op::zero || op == Op::trim)) model.reload(range, op == Op::trim);
+    }
+    blocked.must_be_seldom(std::string(name(op)) + " with nowait");
+  }
+}
+
+// The same of a layer that says it never blocks a thread but by ashlar.wait.
+void check_parks(const Subject& s) {
+  Bench bench(s);
+  if (!bench.geometry().parks) throw NotMade{"it does not say that it parks"};
+  Model model(bench.device(), around);
+  Random random(s.options.seed);
+  Blocked blocked;
+  for (int i = 0; i < 40; ++i) {
+    const Range range = model.pick(random, model.longest(Op::read, usual));
+    Bytes bytes(range.length);
+    Request request{.op = Op::read, .offset = range.offset, .length = range.length, .data = bytes.data()};
+    const std::uint64_t waits = bench.services().waits();
+    blocked.begin();
+    must(bench.device().send(request), request);
+    blocked.end(bench.services().waits() != waits);
+  }
+  blocked.must_be_seldom("read");
+}
+
+constexpr Check checks[] = {
+    {"nowait", "a try without waiting does all of it, or nothing", &check_nowait},
+    {"sleep", "a try without waiting does not wait", &check_sleep},
+    {"parks", "what parks never blocks its thread", &check_parks},
+    {"lent", "what is lent are the bytes", &check_lent},
+    {"lent-cold", "what is lent from the disk are the bytes", &check_lent_cold},
+    {"lend-only", "a read that may only be lent needs no memory", &check_lend_only},
+    {"loans", "what was lent stays what it is", &check_loans},
+    {"holes", "holes of a read are zeroes", &check_holes},
+};
+
+}  // namespace
+
+std::span<const Check> shortcut_checks() { return checks; }
+
+}  // namespace ashlar::check

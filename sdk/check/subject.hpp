@@ -1,0 +1,130 @@
+// Subject: the module under check, and how it is opened.
+#pragma once
+#include <ashlar/testing/library.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <vector>
+
+#include "device.hpp"
+#include "disk.hpp"
+#include "options.hpp"
+#include "runner.hpp"
+
+namespace ashlar::check {
+
+// A module, loaded, with the parameters that it is to be used with.
+struct Subject {
+  const Options& options;
+  Watch& watch;
+  const ashlar_module& module;
+  const ashlar_entry_fn entry;
+  const std::size_t disk_size;                      // index of the size of disk that the filter accepts
+  const std::chrono::steady_clock::time_point end;  // for what is tried as long as there is time
+
+  bool is_filter() const { return module.kind == ASHLAR_FILTER; }
+  bool is_parallel() const { return module.threads == ASHLAR_PARALLEL; }
+};
+
+struct Range {
+  std::uint64_t offset, length;
+  std::uint64_t end() const { return offset + length; }
+};
+
+// Where a disk of `size` bytes is looked at: all of a small one; of a large one its ends, and where numbers of 31, 32
+// and more bits end, with `around` bytes on either side.
+std::vector<Range> places(std::uint64_t size, std::uint64_t around);
+
+// The sizes of disk that a filter is tried over, until it can be opened: a window may lie far behind.
+extern const std::vector<std::uint64_t> disk_sizes;
+
+// Counts the tries of a check: at most so many, and no more than a few when they take long.
+class Tries {
+ public:
+  Tries(const Subject& subject, int most, int least = 8) : end_(subject.end), most_(most), least_(least) {}
+  bool more() { return done_ < most_ && (done_++ < least_ || std::chrono::steady_clock::now() < end_); }
+  int number() const { return done_ - 1; }
+
+ private:
+  const std::chrono::steady_clock::time_point end_;
+  const int most_, least_;
+  int done_ = 0;
+};
+
+// A bit that no op, flag or trait has yet.
+inline constexpr std::uint64_t unheard_of = std::uint64_t{1} << 40;
+
+// Of a layer that can do no more.
+inline constexpr Ops plain_ops = Ops{Op::read} | Ops{Op::write} | Ops{Op::flush};
+
+// The disk below a filter, if it is to be another than the usual one.
+struct Under {
+  std::function<void(Geometry&)> geometry = {};
+  Disk::Lends lends = Disk::Lends::by_turns;
+  bool far = false;         // larger than 8 GiB
+  bool unheard_of = false;  // it offers what no revision of the ABI has
+};
+
+// A layer of the subject, with one device: a plugin by itself, a filter over a disk that is full of data and holes.
+class Bench {
+ public:
+  // Throws Unusable when the module refuses the usual disk, NotMade when it refuses another.
+  explicit Bench(const Subject& subject, const Under& under = {});
+  ~Bench();
+  Bench(const Bench&) = delete;
+  Bench& operator=(const Bench&) = delete;
+
+  // A device more, over a connection of its own.
+  class Opened;
+  std::unique_ptr<Opened> open(bool read_only = false, bool client = true);
+  // Closes the layer and makes it anew, over the disk as it is.
+  void reopen();
+  // The same without a chance for the layer to put right what the power cut has left.
+  void lose_power();
+
+  Device& device();
+  const Geometry& geometry() { return device().geometry(); }
+  Disk& disk() { return *disk_; }
+  Layer& layer() { return *layer_; }
+  Services& services() { return services_; }
+  // Whether what it holds may be changed.
+  bool writes();
+  void need_writes();
+  // Throws Broken for all that nobody looks at after each request.
+  void look();
+
+  static Geometry usual_below(std::uint64_t size);
+
+ private:
+  void start();
+
+  const Subject& subject_;
+  Services services_;
+  std::unique_ptr<Disk> disk_;
+  std::unique_ptr<Layer> layer_;
+  std::unique_ptr<Opened> first_;
+};
+
+class Bench::Opened {
+ public:
+  // `connection`: nullptr for a plugin. Throws Refused and Broken.
+  Opened(Layer& layer, std::unique_ptr<Disk::Connection> connection, bool read_only, bool client)
+      : connection_(std::move(connection)),
+        device(layer, {.read_only = read_only, .client = client, .below = connection_.get()}) {}
+  // What its filter has as `next`.
+  const Disk::Connection& connection() const { return *connection_; }
+  void look() const {
+    device.look();
+    if (connection_ != nullptr) connection_->look();
+  }
+
+ private:
+  std::unique_ptr<Disk::Connection> connection_;
+
+ public:
+  Device device;
+};
+
+}  // namespace ashlar::check

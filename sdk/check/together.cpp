@@ -1,0 +1,206 @@
+// Several connections, several threads.
+#include <array>
+#include <map>
+#include <thread>
+
+#include "change.hpp"
+#include "checks.hpp"
+
+namespace ashlar::check {
+namespace {
+
+constexpr std::uint64_t usual = 64 << 10;
+constexpr std::uint64_t around = 64 << 10;
+
+// What one connection has written, and flushed or not, the others read. Flush by another covers it, too.
+void check_connections(const Subject& s) {
+  Bench bench(s);
+  bench.need_writes();
+  if (!bench.geometry().multi_conn) throw NotMade{"it does not say multi_conn"};
+  Model model(bench.device(), around);
+  const auto other = bench.open();
+  const auto third = bench.open();
+  Random random(s.options.seed);
+  const Geometry& g = bench.geometry();
+  const Device* const devices[] = {&bench.device(), &other->device, &third->device};
+  for (Tries tries(s, 100); tries.more();) {
+    const Device& by = *devices[random() % 3];
+    const Device& reader = *devices[random() % 3];
+    const Op op = random() % 2 == 0 && g.ops.has(Op::zero) ? Op::zero : Op::write;
+    const Range range = model.pick(random, model.longest(op, usual));
+    const Flags flags = random() % 2 == 0 ? g.flags & Flag::fua : Flag::none;
+    static_cast<void>(change(model, by, op, range, flags, random));
+    const Device& flusher = *devices[random() % 3];
+    if (!flags.any() && g.ops.has(Op::flush)) must(act(flusher, Op::flush, 0, 0), {.op = Op::flush});
+    model.compare(reader, range, {}, "another connection wrote and flushed it");
+  }
+  for (const Device* device : devices) model.compare_all(*device);
+  bench.look();
+}
+
+// A flush by one connection makes durable what the others have written, and a layer below that does not promise as much
+// cannot be all there is to it.
+void check_flush_for_all(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
+  Bench bench(s, {.geometry = [](Geometry& g) { g.multi_conn = false; }});
+  bench.need_writes();
+  const Geometry g = bench.geometry();
+  if (!g.multi_conn) throw NotMade{"it does not say multi_conn over such a layer"};
+  if (!g.ops.has(Op::flush)) throw NotMade{"it does not flush"};
+  Random random(s.options.seed);
+  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 512), g.size);
+  const Bytes bytes = some_bytes(random, n);
+  {
+    const auto other = bench.open();
+    must(write(bench.device(), 0, bytes), {.op = Op::write, .offset = 0, .length = n});
+    must(act(other->device, Op::flush, 0, 0), {.op = Op::flush});
+  }
+  bench.lose_power();
+  require(read_all(bench.device(), 0, n) == bytes,
+          "what one connection wrote and another flushed was gone after a power cut");
+  bench.look();
+}
+
+// What is written stays when the connection is closed.
+void check_closed(const Subject& s) {
+  Bench bench(s);
+  bench.need_writes();
+  if (!bench.geometry().multi_conn && !s.is_filter()) throw NotMade{"it does not say multi_conn"};
+  Model model(bench.device(), around);
+  Random random(s.options.seed);
+  for (int i = 0; i < 10; ++i) {
+    const auto opened = bench.open();
+    const Range range = model.pick(random, model.longest(Op::write, usual));
+    static_cast<void>(change(model, opened->device, Op::write, range, Flag::none, random));
+    if (bench.geometry().ops.has(Op::flush)) must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
+  }
+  model.compare_all(bench.open()->device, "the connection that wrote it was closed");
+}
+
+// Each thread has a device of its own and one that they all share; each has a part of the disk of its own.
+class OneOfMany {
+ public:
+  OneOfMany(Bench& bench, std::uint64_t number, bool adjacent, std::uint64_t seed)
+      : bench_(bench), number_(number), adjacent_(adjacent), random_(seed + number) {}
+
+  // Returns how it was broken; empty: it was not.
+  std::string run(const Subject& s) {
+    try {
+      const auto own = bench_.open(!bench_.writes());
+      work(s, own->device);
+      return {};
+    } catch (const Broken& b) {
+      return b.how;
+    } catch (const Refused& r) {
+      return r.what();
+    } catch (const NotMade&) {
+      return {};
+    } catch (const std::exception& e) {
+      return e.what();
+    }
+  }
+
+ private:
+  // Its ranges: a part of its own, or pieces that lie between those of the others.
+  Range pick(const Geometry& g) {
+    const std::uint64_t piece = std::max<std::uint64_t>(g.minimum, adjacent_ ? 100 / g.minimum * g.minimum : 512);
+    const std::uint64_t pieces = std::min<std::uint64_t>(g.size, 256 << 10) / piece / threads;
+    if (pieces == 0) throw NotMade{"the device is too small"};
+    const std::uint64_t mine = random_() % pieces;
+    return {(adjacent_ ? mine * threads + number_ : number_ * pieces + mine) * piece, piece};
+  }
+  void work(const Subject& s, const Device& own) {
+    const Geometry& g = own.geometry();
+    std::map<std::uint64_t, Bytes> held;
+    for (Tries tries(s, 300); tries.more();) {
+      const Range range = pick(g);
+      const Device& device = tries.number() % 2 == 0 || !g.multi_conn ? own : bench_.device();
+      if (bench_.writes()) {
+        held[range.offset] = some_bytes(random_, range.length);
+        must(write(device, range.offset, held[range.offset]),
+             {.op = Op::write, .offset = range.offset, .length = range.length});
+      } else if (!held.contains(range.offset)) {
+        held[range.offset] = read_all(device, range.offset, range.length);
+      }
+      const Range look = held.contains(range.offset) ? range : Range{held.begin()->first, range.length};
+      compare(tries.number() % 3 == 0 || !g.multi_conn ? own : bench_.device(), look, held[look.offset]);
+    }
+    for (const auto& [offset, bytes] : held) compare(own, {offset, bytes.size()}, bytes);
+  }
+  void compare(const Device& device, Range range, const Bytes& wanted) {
+    const Bytes got = read_all(device, range.offset, range.length);
+    if (got != wanted)
+      throw Broken{Request{.op = Op::read, .offset = range.offset, .length = range.length}.text() +
+                   " gave other bytes than were written, while other threads wrote beside it"};
+  }
+
+ public:
+  static constexpr std::uint64_t threads = 4;
+
+ private:
+  Bench& bench_;
+  const std::uint64_t number_;
+  const bool adjacent_;
+  Random random_;
+};
+
+void check_threads(const Subject& s) {
+  if (!s.is_parallel()) throw NotMade{"it is serial"};
+  for (const bool adjacent : {false, true}) {
+    Bench bench(s);
+    std::array<std::string, OneOfMany::threads> how;
+    std::vector<std::thread> all;
+    for (std::uint64_t i = 0; i < how.size(); ++i)
+      all.emplace_back([&, i] { how[i] = OneOfMany(bench, i, adjacent, s.options.seed).run(s); });
+    for (std::thread& t : all) t.join();
+    for (const std::string& text : how) require(text.empty(), text);
+    bench.look();
+  }
+}
+
+// Layers of two exports do not share what is theirs: requests to one do not reach the other's disk.
+void check_apart(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"it is no filter"};
+  Bench one(s), two(s);
+  Random random(s.options.seed);
+  for (Tries tries(s, 20); tries.more();) {
+    Bench& used = random() % 2 == 0 ? one : two;
+    Bench& idle = &used == &one ? two : one;
+    idle.disk().forget_calls();
+    const std::uint64_t n =
+        std::min<std::uint64_t>(std::max<std::uint64_t>(used.geometry().minimum, 512), used.geometry().size);
+    if (n == 0) throw NotMade{"the device is empty"};
+    read_all(used.device(), 0, n);
+    require(idle.disk().calls().empty(), "a request to one layer reached the disk of another");
+  }
+  // Nor do two devices of a layer: each has a connection of its own to the layer below.
+  const auto first = one.open();
+  auto second = one.open();
+  const auto through = [&](const Bench::Opened& opened, const char* how) {
+    one.disk().forget_calls();
+    read_all(opened.device, 0,
+             std::min<std::uint64_t>(std::max<std::uint64_t>(one.geometry().minimum, 512), one.geometry().size));
+    for (const Disk::Call& call : one.disk().calls())
+      if (call.connection != opened.connection().number()) throw Broken{how};
+  };
+  through(*first, "a request to one device went below by the connection of another");
+  through(*second, "a request to one device went below by the connection of another");
+  second.reset();
+  through(*first, "a request went below by the connection of a device that is closed");
+  one.look();
+  two.look();
+}
+
+constexpr Check checks[] = {
+    {"connections", "connections see what others wrote and flushed", &check_connections},
+    {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
+    {"closed", "what was written stays when its connection is closed", &check_closed},
+    {"threads", "calls on several threads do not disturb each other", &check_threads},
+    {"apart", "layers and devices use nothing of each other", &check_apart},
+};
+
+}  // namespace
+
+std::span<const Check> together_checks() { return checks; }
+
+}  // namespace ashlar::check
