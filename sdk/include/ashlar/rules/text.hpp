@@ -25,7 +25,7 @@ inline void append_escaped(std::string& out, char c) {
 }
 }  // namespace detail
 
-// `text` with control characters written as \n, \t, \r or \xNN. UTF-8 is left as it is.
+// `text` with control characters written as `\n`, `\t`, `\r` or `\xNN`. UTF-8 is left as it is.
 inline std::string one_line(std::string_view text) {
   std::string out;
   out.reserve(text.size());
