@@ -17,11 +17,6 @@ constexpr std::size_t most_bytes = 64 << 10;
 
 [[noreturn]] void refuse(const std::string& what) { throw std::invalid_argument(what); }
 
-std::string without_nul(std::string text) {
-  if (text.find('\0') != std::string::npos) refuse("has a NUL character; take it out");
-  return text;
-}
-
 std::string text_of_file(const std::filesystem::path& file) {
   const std::string name = in_quotes(file.string());
   std::error_code error;
@@ -80,40 +75,52 @@ const Source* find_source(const std::string& key) {
   return nullptr;
 }
 
+[[noreturn]] void fail(const std::filesystem::path& config, Place place, const std::string& key,
+                       const std::string& what) {
+  throw ConfigError(config, place, "key " + in_quotes(key) + ": " + what);
+}
+
+// The only key of a table that says where a secret is.
+const TomlEntry& place_of_secret(const std::filesystem::path& config, const std::string& key, const TomlNode& value) {
+  const auto* table = std::get_if<TomlTable>(&value.value);
+  if (table == nullptr)
+    fail(config, value.place, key,
+         std::string("found ") + type_name(value.value) +
+             ", wanted a secret; write it in quotes, or where it is, such as { file = \"key\" }");
+  if (table->empty())
+    fail(config, value.place, key,
+         "says not where the secret is; write { file = … }, { env = … } or { credential = … }");
+  for (const TomlEntry& entry : *table)
+    if (find_source(entry.key) == nullptr)
+      fail(config, entry.place, entry.key,
+           "unknown in a secret; " + did_you_mean(entry.key, std::vector<std::string>{"file", "env", "credential"}));
+  if (table->size() > 1)
+    fail(config, (*table)[1].place, (*table)[1].key,
+         "given beside " + in_quotes(table->front().key) + "; a secret is in one place: keep one of them");
+  return table->front();
+}
+
+// The string that `key` has as its value.
+const std::string& string(const std::filesystem::path& config, const std::string& key, const TomlNode& value) {
+  const auto* text = std::get_if<std::string>(&value.value);
+  if (text == nullptr)
+    fail(config, value.place, key,
+         std::string("found ") + type_name(value.value) + ", wanted a string; write it in quotes");
+  if (text->find('\0') != std::string::npos) fail(config, value.place, key, "has a NUL character; take it out");
+  return *text;
+}
+
 }  // namespace
 
 Secret read_secret(const std::filesystem::path& config, const std::string& key, const TomlNode& value,
                    const std::filesystem::path& folder) {
-  const auto fail = [&config](Place place, const std::string& of, const std::string& what) {
-    throw ConfigError(config, place, "key " + in_quotes(of) + ": " + what);
-  };
-  std::string at = key;  // what a mistake is in
-  Place place = value.place;
+  if (std::holds_alternative<std::string>(value.value)) return {string(config, key, value), ""};
+  const TomlEntry& entry = place_of_secret(config, key, value);
   try {
-    if (const auto* text = std::get_if<std::string>(&value.value)) return {without_nul(*text), ""};
-    const auto* table = std::get_if<TomlTable>(&value.value);
-    if (table == nullptr)
-      refuse(std::string("found ") + type_name(value.value) +
-             ", wanted a secret; write it in quotes, or where it is, such as { file = \"key\" }");
-    if (table->empty()) refuse("says not where the secret is; write { file = … }, { env = … } or { credential = … }");
-    for (const TomlEntry& entry : *table)
-      if (find_source(entry.key) == nullptr)
-        fail(entry.place, entry.key,
-             "unknown in a secret; " + did_you_mean(entry.key, std::vector<std::string>{"file", "env", "credential"}));
-    if (table->size() > 1)
-      fail((*table)[1].place, (*table)[1].key,
-           "given beside " + in_quotes(table->front().key) + "; a secret is in one place: keep one of them");
-    const TomlEntry& entry = table->front();
-    at = entry.key;
-    place = entry.node.place;
-    const auto* text = std::get_if<std::string>(&entry.node.value);
-    if (text == nullptr)
-      refuse(std::string("found ") + type_name(entry.node.value) + ", wanted a string; write it in quotes");
-    return find_source(entry.key)->read(without_nul(*text), folder);
+    return find_source(entry.key)->read(string(config, entry.key, entry.node), folder);
   } catch (const std::invalid_argument& e) {
-    fail(place, at, e.what());
+    fail(config, entry.node.place, entry.key, e.what());
   }
-  return {};
 }
 
 }  // namespace ashlar::host
