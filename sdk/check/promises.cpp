@@ -1,5 +1,6 @@
 // Filters: promises that a request asks for, and whether they reach the layer below.
 #include <bitset>
+#include <map>
 
 #include "change.hpp"
 #include "checks.hpp"
@@ -197,7 +198,7 @@ std::vector<Range> both_ends(std::uint64_t size) {
 // What each byte may hold after a power cut: what was durable, or anything written since.
 class Possible {
  public:
-  explicit Possible(const Model& model) : device_(model.device()) {
+  explicit Possible(const Model& model) {
     for (const Range& place : model.places()) {
       const auto bytes = model.bytes(place);
       std::vector<std::bitset<256>>& sets = sets_[place.offset];
@@ -233,7 +234,6 @@ class Possible {
   }
 
  private:
-  const Device& device_;
   std::map<std::uint64_t, std::vector<std::bitset<256>>> sets_;  // by the place's offset
 };
 
@@ -268,7 +268,7 @@ void check_power(const Subject& s) {
         [](Geometry& g) { g.minimum = 4096; }},
        [&](Bench& bench) {
          need_changes(bench, s);
-         const Geometry& g = bench.geometry();
+         const Geometry g = bench.geometry();
          if (!g.ops.has(Op::flush) && !g.flags.has(Flag::fua)) throw NotMade{"it knows neither flush nor fua"};
          Random random(s.options.seed);
          for (Tries tries(s, 4, 2); tries.more();) {

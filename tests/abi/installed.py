@@ -49,6 +49,25 @@ class Installed(Author):
         said = run("ctest", "--test-dir", folder, "--output-on-failure")
         self.assertIn("100% tests passed", said)
 
+    def test_each_module_has_a_test_of_its_promises(self):
+        for module, name in ((self.ram, "check-plugin-ram"), (self.invert, "check-filter-invert"),
+                             (self.numbers, "check-plugin-numbers"), (self.far, "check-plugin-far")):
+            with self.subTest(module=module.name):
+                said = run("ctest", "--test-dir", module.parent, "-R", f"^{name}$", "--output-on-failure")
+                self.assertIn("100% tests passed, 0 tests failed out of 1", said)
+
+    def test_the_test_of_a_modules_promises_takes_arguments_and_can_fail(self):
+        source = self.root / "not_so_long"
+        shutil.copytree(self.examples / "01_plugin", source)
+        file = source / "CMakeLists.txt"
+        words = "CHECK_ARGS --write size=1M"
+        self.assertIn(words, file.read_text())
+        file.write_text(file.read_text().replace(words, "CHECK_ARGS size=1X"))
+        said = run("ctest", "--test-dir", self.build_with_cmake(source), "--output-on-failure", code=8)
+        self.assertIn("does not end in a known unit", said)
+        file.write_text(file.read_text().replace("CHECK_ARGS size=1X", "NO_CHECK"))
+        self.assertIn("No tests were found", run("ctest", "--test-dir", self.build_with_cmake(source)))
+
     def test_the_program_loads_what_was_built_outside(self):
         file = self.config(f"""
 [server]

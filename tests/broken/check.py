@@ -65,7 +65,9 @@ def all_at_once(check_one, things):
 
 class Lies(unittest.TestCase):
     def assert_named(self, file, table, *options):
-        told = [(lie, op, wanted) for lie, (ops, wanted) in table.items() for op in ops or ["any"]]
+        if SANITIZE:
+            table = {lie: lies.WITH_A_SANITIZER.get(lie, row) for lie, row in table.items()}
+        told = [(lie, op, row[1]) for lie, row in table.items() if row is not None for op in row[0] or ["any"]]
 
         def run(one):
             lie, op, wanted = one
@@ -91,7 +93,7 @@ class Lies(unittest.TestCase):
 
     def test_filters(self):
         self.assert_all_are_listed(FILTER, lies.FILTER)
-        self.assert_named(FILTER, lies.FILTER | lies.WITH_A_SANITIZER if SANITIZE else lies.FILTER)
+        self.assert_named(FILTER, lies.FILTER)
 
     def test_tables(self):
         files = sorted(LIARS.glob("*.so"))

@@ -4,10 +4,11 @@ name each. Where a lie may show in several ways, one of them is enough."""
 ALL = ["read", "write", "flush", "trim", "zero", "cache", "extents"]
 CHANGING = ["write", "trim", "zero"]
 
-# With a sanitizer, locks are not counted: only what comes to a stop shows.
+# With a sanitizer, locks are not counted: only what comes to a stop shows. Nor is what is mapped.
 WITH_A_SANITIZER = {
     "holds_mutex": (["read", "write"], {"same-thread"}),
     "holds_recursive_mutex": (["read", "write"], {"locks"}),
+    "leaks_a_mapping_per_open": None,
 }
 
 # lie: (the ops in which it is told, or none: in all that have it; the checks of which one must be broken)
