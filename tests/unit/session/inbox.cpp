@@ -24,6 +24,14 @@ Bytes message(std::size_t payload, std::uint32_t seed) {
   return bytes;
 }
 
+// As Inbox::receive(), but waits as long as nothing comes, which may be longer than a socket is patient.
+ssize_t receive_at_last(Parts& parts) {
+  ssize_t n;
+  do n = parts.inbox.receive(*parts.socket, Wait::yes);
+  while (n == -EAGAIN);
+  return n;
+}
+
 // Takes whole messages off the inbox as they come, until the stream ends; `see` is called with each.
 template <class See>
 void take_messages(Parts& parts, See see) {
@@ -40,7 +48,7 @@ void take_messages(Parts& parts, See see) {
       see(bytes.first(whole));
       inbox.consume(whole);
     }
-  } while (inbox.receive(*parts.socket, Wait::yes) > 0);
+  } while (receive_at_last(parts) > 0);
 }
 
 }  // namespace
@@ -127,7 +135,7 @@ TEST_CASE("expecting what cannot be had at once waits for it and loses nothing")
   Inbox& inbox = parts.inbox;
   const Bytes whole = message(1'000'000, 1);
   wire.send(std::span(whole).first(1000));
-  REQUIRE(inbox.receive(*parts.socket, Wait::yes) == 1000);
+  REQUIRE(receive_at_last(parts) == 1000);
   auto held = take(pool, limit);
   std::thread lets_go([&] {
     while (!pool.wanted()) std::this_thread::yield();
@@ -136,8 +144,7 @@ TEST_CASE("expecting what cannot be had at once waits for it and loses nothing")
   inbox.expect(whole.size());
   lets_go.join();
   std::thread client([&] { wire.send(std::span(whole).subspan(1000)); });
-  while (inbox.unread().size() < whole.size() && inbox.receive(*parts.socket, Wait::yes) > 0)
-    inbox.expect(whole.size());
+  while (inbox.unread().size() < whole.size() && receive_at_last(parts) > 0) inbox.expect(whole.size());
   client.join();
   CHECK(std::equal(whole.begin(), whole.end(), inbox.unread().begin(), inbox.unread().end()));
 
@@ -148,7 +155,7 @@ TEST_CASE("expecting what cannot be had at once waits for it and loses nothing")
   CHECK_FALSE(inbox.is_large());
   CHECK(pool.try_take(limit) != nullptr);
   wire.send(std::span(whole).first(10));
-  CHECK(inbox.receive(*parts.socket, Wait::yes) == 10);
+  CHECK(receive_at_last(parts) == 10);
   CHECK(std::equal(whole.begin(), whole.begin() + 10, inbox.unread().begin(), inbox.unread().end()));
 }
 
@@ -158,14 +165,14 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
   WirePair& wire = parts.wire;
   Inbox& inbox = parts.inbox;
   wire.send(pattern(2, 1));
-  REQUIRE(inbox.receive(*parts.socket, Wait::yes) == 2);
+  REQUIRE(receive_at_last(parts) == 2);
   inbox.give_back();
   CHECK_FALSE(inbox.has_buffer());
   CHECK(std::ranges::equal(inbox.unread(), pattern(2, 1)));
   wire.send(pattern(1000, 2));
   Bytes both = pattern(2, 1);
   append(both, pattern(1000, 2));
-  while (inbox.unread().size() < both.size()) REQUIRE(inbox.receive(*parts.socket, Wait::yes) > 0);
+  while (inbox.unread().size() < both.size()) REQUIRE(receive_at_last(parts) > 0);
   inbox.park();
   CHECK(inbox.has_buffer());
   CHECK(std::ranges::equal(inbox.unread(), both));
@@ -176,7 +183,7 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
   CHECK(inbox.receive(*parts.socket, Wait::yes) == -EAGAIN);
   CHECK(inbox.receive(*parts.socket, Wait::no) == -EAGAIN);
   wire.hang_up();
-  CHECK(inbox.receive(*parts.socket, Wait::yes) == 0);
+  CHECK(receive_at_last(parts) == 0);
 }
 
 #ifndef ASHLAR_FRAMED  // a framed socket gives a frame at a time
@@ -189,11 +196,11 @@ TEST_CASE("with the rest of a large message comes what follows it, wherever the 
   constexpr std::size_t first = 150 * 1024;
   for (int round = 0; round < 4; ++round) {
     wire.send(std::span(large).first(first));
-    while (inbox.unread().size() < first) REQUIRE(inbox.receive(*parts.socket, Wait::yes) > 0);
+    while (inbox.unread().size() < first) REQUIRE(receive_at_last(parts) > 0);
     inbox.expect(large.size());
     wire.send(std::span(large).subspan(first));
     wire.send(next);
-    REQUIRE(inbox.receive(*parts.socket, Wait::yes) == static_cast<ssize_t>(large.size() - first + next.size()));
+    REQUIRE(receive_at_last(parts) == static_cast<ssize_t>(large.size() - first + next.size()));
     REQUIRE(std::ranges::equal(inbox.unread().first(large.size()), large));
     inbox.consume(large.size());
     REQUIRE(std::ranges::equal(inbox.unread(), next));
