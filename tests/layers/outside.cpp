@@ -90,8 +90,9 @@ class Outside final : public Filter {
 
   Status read(Io& io) noexcept override {
     Wait::Ticket ticket(layer_.wait);
-    ticket.on_cancel([](void* answerer) noexcept { static_cast<Answerer*>(answerer)->give_up(); }, &layer_.answerer);
     layer_.answerer.add(ticket);
+    // Behind it: the hook is called at once when the client has gone already, and gives up what was added.
+    ticket.on_cancel([](void* answerer) noexcept { static_cast<Answerer*>(answerer)->give_up(); }, &layer_.answerer);
     const Status answer{static_cast<std::int32_t>(ticket.wait())};
     if (layer_.wait.cancelled()) layer_.host.log(Level::info, "cancelled");
     return answer.ok() ? next(io) : answer;

@@ -35,8 +35,8 @@ class Outside(Case):
             self.assertLess(time.monotonic(), deadline, what)
             time.sleep(0.02)
 
-    def said(self, text):
-        self.wait_until(f"the log says {text!r}", lambda: text in self.server.log())
+    def said(self, text, times=1):
+        self.wait_until(f"the log says {text!r}", lambda: self.server.log().count(text) >= times)
 
     def threads(self):
         return processes.threads(self.server.pid)
@@ -59,10 +59,19 @@ class Outside(Case):
 
     def test_a_client_that_goes_cancels_what_waits(self):
         client = self.talking()
+        before = self.threads()
         client.request(wire.CMD_READ, 0, 512)
+        self.wait_until("it waits", lambda: self.threads() > before)
         client.close()
         self.said("cancelled")
         self.said("closed export")
+
+    def test_a_client_that_goes_before_its_request_waits(self):
+        for number in range(1, 11):
+            client = self.talking()
+            client.request(wire.CMD_READ, 0, 512)
+            client.close()
+            self.said("closed export", times=number)
 
     def test_a_server_that_stops_cancels_what_waits(self):
         client = self.talking()

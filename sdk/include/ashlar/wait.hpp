@@ -53,8 +53,8 @@ class Wait::Ticket {
     ticket_ = nullptr;  // not before: done() reads it
     return result;
   }
-  // Has `hook(argument)` called when the call is cancelled before wait() returns; at once if it is cancelled already.
-  // It must not block. Once, before wait(). [any thread calls it]
+  // Has `hook(argument)` called when the call is cancelled before wait() returns; at once if it is cancelled already,
+  // so what it is to give up must be under way before. It must not block. Once, before wait(). [any thread calls it]
   void on_cancel(void (*hook)(void*) noexcept, void* argument) noexcept {
     services_.on_cancel(services_.self, ticket_, hook, argument);
   }
