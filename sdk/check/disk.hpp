@@ -1,5 +1,6 @@
-// Disk: what a filter is checked over. It may be very large, has holes, lends, tells extents in pieces, fails or answers
-// EAGAIN as told, remembers what a power cut would leave, and records every call and every breach of the contract.
+// Disk: what a filter is checked over. It may be very large, has holes, lends, tells extents in pieces, fails or
+// answers EAGAIN as told, remembers what a power cut would leave, and records every call and every breach of the
+// contract.
 #pragma once
 #include <functional>
 #include <memory>

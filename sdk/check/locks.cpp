@@ -168,8 +168,8 @@ void check_other_thread(const Subject& s) {
   bench.look();
 }
 
-// Two writes within one block of the layer below, by one connection or by two: the second comes while the first has read
-// the block and not written it yet.
+// Two writes within one block of the layer below, by one connection or by two: the second comes while the first has
+// read the block and not written it yet.
 void write_within_a_block(const Subject& s, std::uint32_t block, bool two_connections) {
   Bench bench(s, {.geometry = [block](Geometry& g) { g.minimum = g.preferred = block; }});
   need(s, bench, 4 * block);

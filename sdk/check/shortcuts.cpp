@@ -163,8 +163,8 @@ void check_nowait(const Subject& s) {
 }
 
 // Watches a call: whether its thread was blocked for long. A thread that blocks gives its processor away by itself,
-// whatever else the machine does; that it takes a while beside is what tells it from a hiccup of the kernel. Now and then
-// a module that looks at the clock is wrong, so what counts is how often.
+// whatever else the machine does; that it takes a while beside is what tells it from a hiccup of the kernel. Now and
+// then a module that looks at the clock is wrong, so what counts is how often.
 class Blocked {
  public:
   void begin() {
