@@ -70,6 +70,9 @@ class ConfigReader {
   void read_group(const TomlEntry& entry, ListenTable& into) const;
   std::string account(const TomlEntry& entry) const;
   void read_log_level(const TomlEntry& entry, ServerConfig& into) const;
+  void read_log_format(const TomlEntry& entry, ServerConfig& into) const;
+  void read_server_user(const TomlEntry& entry, ServerConfig& into) const;
+  void read_server_group(const TomlEntry& entry, ServerConfig& into) const;
   void read_module_path(const TomlEntry& entry, ServerConfig& into) const;
   void read_max_connections(const TomlEntry& entry, ServerConfig& into) const;
   void read_handshake_timeout(const TomlEntry& entry, ServerConfig& into) const;

@@ -76,7 +76,7 @@ plugin = { type = "file" }
 )") ==
         R"(:2:15: key "max_payload": "1.5M" has a fraction; write a whole number of a smaller unit, such as "1536K"
 :3:11: key "workers": 0 is out of range; give 1 to 4096
-:4:11: key "listen": "udp::1" is not an address; write tcp:HOST:PORT or unix:PATH
+:4:11: key "listen": "udp::1" is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME
 :4:40: key "unix": found an integer, wanted a string; write what stands behind unix: in the short form
 :4:43: key "tcp": given beside "unix"; make it an address of its own
 :4:67: key "listen": "tcp::1" is listed twice; take one out
