@@ -34,7 +34,7 @@ struct ExportConfig {
   LayerConfig plugin;
 };
 
-// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH, unix:@NAME, or at a socket that has been handed over, fd:NAME.
+// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH, unix:@NAME, or fd:NAME, a socket that was handed over.
 struct ListenAddress {
   enum class Kind { tcp, unix_socket, handed } kind = Kind::tcp;
   std::string text;  // as the user wrote it; of a table, its short form

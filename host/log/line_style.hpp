@@ -20,7 +20,7 @@ struct LineStyle {
 // Makes lines of that style, each with its newline. In a text, the part to be coloured is noted.
 std::unique_ptr<spdlog::formatter> make_formatter(const LineStyle& style);
 
-// Whether standard error is the journal's stream that `text`, the value of $JOURNAL_STREAM, tells of, rather than a file
+// Whether `descriptor` is the journal's stream that `text`, the value of $JOURNAL_STREAM, tells of, rather than a file
 // or pipe to which it has been redirected since. (systemd.exec(5))
 bool is_journal(const char* text, int descriptor);
 

@@ -7,9 +7,9 @@
 
 namespace ashlar::host {
 
-// Serves until SIGTERM or SIGINT. Prints one line per listening address to stdout when ready, and tells `starter`. Returns
-// the status of the command that `starter` has it run, else 0, after it has stopped, also when told to before it was
-// ready. Throws ConfigError, with the mistakes that were found before and all
+// Serves until SIGTERM or SIGINT. Prints one line per listening address to stdout when ready, and tells `starter`.
+// Returns the status of the command that `starter` has it run, else 0, after it has stopped, also when told to before
+// it was ready. Throws ConfigError, with the mistakes that were found before and all
 // that the exports have, or ModuleError before any socket is opened, std::system_error when an address cannot be
 // listened on.
 //

@@ -11,9 +11,10 @@ namespace ashlar::host {
 
 class Command {
  public:
-  // Has /bin/sh run `text` with `variables` in its environment, with the usual signals and `descriptors` as its limit of
-  // open files. At a terminal it stays in the server's process group, so that it can read and Ctrl-C reaches it; else it
-  // has a process group of its own, all of which is ended. Throws std::system_error when there is no process to be had.
+  // Has /bin/sh run `text` with `variables` in its environment, with the usual signals and `descriptors` as its limit
+  // of open files. At a terminal it stays in the server's process group, so that it can read and Ctrl-C reaches it;
+  // else it has a process group of its own, all of which is ended. Throws std::system_error when there is no process to
+  // be had.
   Command(const std::string& text, const Variables& variables, const rlimit& descriptors);
   ~Command();
   Command(const Command&) = delete;

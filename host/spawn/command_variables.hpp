@@ -8,8 +8,9 @@ namespace ashlar::host {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
-// `uri`, an NBD URI of the default export (the NBD project's uri.md), at a unix socket rather than by tcp; `unixsocket`,
-// the path of the unix socket, and `port`, of tcp, each empty when there is none. `addresses`: those of the listeners.
+// `uri`, an NBD URI of the default export (the NBD project's uri.md), at a unix socket rather than by tcp;
+// `unixsocket`, the path of the unix socket, and `port`, of tcp, each empty when there is none. `addresses`: those of
+// the listeners.
 Variables command_variables(const std::vector<std::string>& addresses);
 
 }  // namespace ashlar::host
