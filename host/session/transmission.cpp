@@ -109,7 +109,7 @@ bool Transmission::serve_next(Served& served) {
   if (!drained() || inbox_.unread().size() < request_size) return false;
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
-  asked.id = ++requests_;
+  asked.id = ids_.next();
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
   if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;

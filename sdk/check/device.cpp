@@ -87,7 +87,7 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
       services_(services),
       watch_(watch),
       values_(module, given),
-      create_({0, 0, services.host(), values_.data()}),
+      create_({0, 1, "check", services.host(), values_.data()}),
       layer_({0, 0, nullptr, 0}) {
   ErrorRoom error(services.error_room());
   watch_.begin("create");
@@ -102,10 +102,26 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
   };
   try {
     look();
+    begin_serving();
   } catch (...) {
     module_.destroy(layer_->self);
     throw;
   }
+}
+
+// As the host does before clients come.
+void Layer::begin_serving() {
+  const bool asks = ASHLAR_HAS(&module_, ashlar_module, extension) && module_.extension != nullptr;
+  const auto* serving = asks ? static_cast<const ashlar_serving*>(module_.extension(ASHLAR_SERVING_ID)) : nullptr;
+  if (serving == nullptr) return;
+  if (!ASHLAR_HAS(serving, ashlar_serving, begin) || serving->reserved != 0 || serving->begin == nullptr)
+    throw Broken{std::string("its ") + ASHLAR_SERVING_ID + " is not whole"};
+  ErrorRoom error(services_.error_room());
+  watch_.begin("begin");
+  const std::int32_t status = serving->begin(layer_->self, error.get());
+  watch_.end();
+  if (status != 0) throw error.refused(module_, "begin", status);
+  error.look("begin");
 }
 
 Layer::~Layer() {
@@ -123,7 +139,8 @@ Device::Device(Layer& layer, const Opening& how)
     : layer_(layer),
       below_(how.below),
       client_(a_client(export_name_.c_str())),
-      open_({0, how.read_only ? 1u : 0u, export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
+      open_({0, how.client ? ASHLAR_OPEN_FOR_CLIENT : ASHLAR_OPEN_ON_TRIAL, how.read_only ? 1u : 0u, 0,
+             export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
              below_ != nullptr ? below_->geometry() : nullptr, how.client ? client_.get() : nullptr, &layer.services(),
              &connection_extension}),
       device_({0, 0, nullptr, nullptr, nullptr, nullptr, nullptr}),

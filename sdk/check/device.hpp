@@ -73,6 +73,8 @@ class Layer {
   void look() const;
 
  private:
+  void begin_serving();
+
   const ashlar_module& module_;
   Services& services_;
   Watch& watch_;

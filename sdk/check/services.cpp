@@ -135,8 +135,8 @@ struct Services::Control {
   static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
-    if (verb == nullptr || verb->struct_size < sizeof(ashlar_verb) || verb->call == nullptr ||
-        !is_name(verb->name, '-') || verb->below > ASHLAR_BELOW_WRITE) {
+    if (verb == nullptr || !ASHLAR_HAS(verb, ashlar_verb, call) || verb->call == nullptr || !is_name(verb->name, '-') ||
+        verb->below > ASHLAR_BELOW_WRITE) {
       c.services.wrong("a verb was offered that is none");
       return EINVAL;
     }
@@ -155,7 +155,8 @@ Services::Services(bool verbose)
       control_(std::make_unique<Control>(*this)),
       host_({0, ASHLAR_ABI_MINOR, this, &enabled, &log, &extension}),
       disconnect_({0, 0, nullptr, [](void*) noexcept {}}),
-      reopen_({0, 0, nullptr, [](void*, ashlar_error*) noexcept -> std::int32_t { return EIO; }}) {}
+      reopen_({0, 0, nullptr, [](void*) noexcept -> std::uint64_t { return 1; },
+               [](void*, std::uint64_t, ashlar_error*) noexcept -> std::int32_t { return EIO; }}) {}
 
 Services::~Services() = default;
 

@@ -84,7 +84,9 @@ class TestLayer {
  public:
   // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
   TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
-      : module_(module), values_(module, given), create_{sizeof(ashlar_create), 0, host.services(), values_.data()} {
+      : module_(module),
+        values_(module, given),
+        create_{sizeof(ashlar_create), 1, "test", host.services(), values_.data()} {
     control::must([&](ashlar_error* e) { return module.create(&create_, &layer_, e); });
   }
   ~TestLayer() { module_.destroy(layer_.self); }
@@ -107,7 +109,9 @@ class TestLayer {
   }
   static ashlar_open how(bool read_only, const ashlar_device* next, const ashlar_geometry* below) {
     return {.struct_size = sizeof(ashlar_open),
+            .purpose = ASHLAR_OPEN_ON_TRIAL,
             .read_only = read_only,
+            .reserved = 0,
             .export_name = nullptr,
             .next = next,
             .below = below,
