@@ -22,6 +22,7 @@ void check_newer(const Subject& s) {
   require((g.ops & unheard_of) == 0, "it offers an op that it cannot know");
   require((g.flags & unheard_of) == 0, "it offers a flag that it cannot know");
   require((g.traits & unheard_of) == 0, "it has a trait that it cannot know");
+  bench.look();
 }
 
 // One request of any kind that the device offers.

@@ -217,6 +217,7 @@ void check_sleep(const Subject& s) {
     }
     blocked.must_be_seldom(std::string(name(op)) + " with nowait");
   }
+  bench.look();
 }
 
 // The same of a layer that says it never blocks a thread but by ashlar.wait.
@@ -236,6 +237,7 @@ void check_parks(const Subject& s) {
     blocked.end(bench.services().waits() != waits);
   }
   blocked.must_be_seldom("read");
+  bench.look();
 }
 
 constexpr Check checks[] = {

@@ -75,6 +75,7 @@ void check_closed(const Subject& s) {
     if (bench.geometry().ops.has(Op::flush)) must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
   }
   model.compare_all(bench.open()->device, "the connection that wrote it was closed");
+  bench.look();
 }
 
 // Each thread has a device of its own and one that they all share; each has a part of the disk of its own.
