@@ -358,8 +358,9 @@ struct ashlar_metrics {
   uint32_t reserved;
   void* self;
   /* [any] The layer's metric `name` ([a-z][a-z0-9_]*, with its unit: "cache_hits", "wait_seconds"), made at the first
-   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: rising; else NULL, 0. NULL: the name is not
-   * one, stands for another kind, or memory is out; the functions below do nothing then. */
+   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: rising, one at least; else NULL, 0. NULL: the
+   * name is not one or stands for another kind, the kind is unknown, the bounds are not as they must be (a histogram
+   * has none, say), or memory is out; the functions below do nothing then. */
   struct ashlar_metric* (*make)(void* self, uint32_t kind, const char* name, const char* help, const double* bounds,
                                 size_t n_bounds)ASHLAR_NOEXCEPT;
   void (*add)(struct ashlar_metric* metric, double amount) ASHLAR_NOEXCEPT;    /* [any] COUNTER (>= 0), GAUGE */
@@ -400,7 +401,8 @@ struct ashlar_control {
   uint32_t reserved;
   void* self;
   /* [control, within create] The layer answers `verb`, which is constant and stays until destroy returns, from the end
-   * of create until destroy is called. EINVAL: the name is not one; EEXIST: the layer has it already. */
+   * of create until destroy is called. EINVAL: the name is not one, what it needs below is unknown, help or call is
+   * missing, or create is over; EEXIST: the layer has it already. */
   int32_t (*offer)(void* self, const struct ashlar_verb* verb, void* argument) ASHLAR_NOEXCEPT;
 };
 

@@ -85,6 +85,7 @@ class TestLayer {
   // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
   TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
       : module_(module), values_(module, given), create_{sizeof(ashlar_create), 0, host.services(), values_.data()} {
+    host.control().begin_create();
     control::must([&](ashlar_error* e) { return module.create(&create_, &layer_, e); });
   }
   ~TestLayer() { module_.destroy(layer_.self); }
