@@ -59,7 +59,7 @@ class FakeControl {
                                 below,
                                 &answered,
                                 &answer};
-    control::must([&, of = offered, with = argument](ashlar_error* error) { return of->call(with, &call, error); });
+    must_succeed([&, of = offered, with = argument](ashlar_error* error) { return of->call(with, &call, error); });
     return answered;
   }
 
