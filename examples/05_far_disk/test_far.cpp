@@ -1,4 +1,4 @@
-// Lesson five's test: what needs no server to be seen.
+// Example 5's test: what needs no server to be seen.
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -48,7 +48,7 @@ extern "C" {
 #define ASHLAR_ABI_MAJOR 1u
 #define ASHLAR_ABI_MINOR 0u
 
-/* ---- Operations: the seven words of the road, from the wire to the system call ---- */
+/* ---- Operations: the same seven words from the wire to the system call ---- */
 
 #define ASHLAR_OP_READ 0u
 #define ASHLAR_OP_WRITE 1u

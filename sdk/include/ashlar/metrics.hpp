@@ -1,4 +1,4 @@
-// Metrics: figures that a layer keeps for who watches the server; the host counts, keeps and shows them.
+// Metrics: figures that a layer keeps for who watches the server; the host counts and keeps them.
 //
 //   struct Layer {
 //     explicit Layer(const ashlar::Create& create)
