@@ -1,5 +1,5 @@
-// ConfigReader: from the tree of a TOML file to a Config. What a key may be called and hold stands in reader.cpp, and of
-// the addresses and the exports in reader_listen.cpp and reader_exports.cpp.
+// ConfigReader: from the tree of a TOML file to a Config. What a key may be called and hold stands in reader.cpp, and
+// of the addresses and the exports in reader_listen.cpp and reader_exports.cpp.
 #pragma once
 #include <map>
 #include <set>

@@ -138,8 +138,8 @@ void check_nowait(const Subject& s) {
 }
 
 // Watches a call: whether its thread was blocked for long. A thread that blocks gives its processor away by itself,
-// whatever else the machine does. For moments the kernel has any thread wait, so the call must have taken a millisecond,
-// too; and since both may come together by chance, what counts is how often.
+// whatever else the machine does. For moments the kernel has any thread wait, so the call must have taken a
+// millisecond, too; and since both may come together by chance, what counts is how often.
 class Blocked {
  public:
   void begin() {
