@@ -60,18 +60,11 @@ void print_chain(std::ostream& out, const Export& exported) {
   }
 }
 
-std::string names_of(Ops ops) {
-  std::string names;
-  for (std::uint32_t op = 0; (ASHLAR_OPS_KNOWN >> op) != 0; ++op)
-    if (ops.has(static_cast<Op>(op))) names += (names.empty() ? "" : " ") + std::string(name(static_cast<Op>(op)));
-  return names.empty() ? "none" : names;
-}
-
-std::string names_of(Flags flags) {
-  std::string names;
-  for (const Flag::Named& one : Flag::names)
-    if (flags.has(one.flag)) names += (names.empty() ? "" : " ") + std::string(one.name);
-  return names.empty() ? "none" : names;
+template <class Set>
+std::string names_of(Set set) {
+  std::string all;
+  for (const char* one : names(set)) all += (all.empty() ? "" : " ") + std::string(one);
+  return all.empty() ? "none" : all;
 }
 
 std::string bytes_text(std::uint64_t bytes) {

@@ -75,7 +75,7 @@ class Transmission::Running {
   Transmission& of_;
 };
 
-// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
+// The path of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
 // many at a time; then the wait for more.
 Transmission::Outcome Transmission::run() {
   const Running running(*this);

@@ -5,8 +5,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr Op all_ops[] = {Op::read, Op::write, Op::flush, Op::trim, Op::zero, Op::cache, Op::extents};
-
 // Ranges of all kinds that the device takes: short and long, at the ends, on blocks or not.
 std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
   std::vector<Range> all;
@@ -28,14 +26,11 @@ std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
   return all;
 }
 
+// A write writes what is there.
 Status send(const Device& device, Op op, Range range, Flags flags) {
-  if (op == Op::flush) range = {0, 0};
-  switch (op) {
-    case Op::read: return read(device, range.offset, range.length, flags).status;
-    case Op::write: return write(device, range.offset, read_all(device, range.offset, range.length), flags);
-    case Op::extents: return extents(device, range.offset, range.length, flags).status;
-    default: return act(device, op, range.offset, range.length, flags);
-  }
+  Bytes bytes;
+  if (op == Op::write) bytes = read_all(device, range.offset, range.length);
+  return ask(device, op, range, flags, bytes);
 }
 
 std::uint64_t longest(const Geometry& g) {
@@ -46,7 +41,7 @@ std::uint64_t longest(const Geometry& g) {
 template <class F>
 void each_offered(Bench& bench, F f) {
   for (const Op op : all_ops) {
-    if (!bench.geometry().ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    if (!bench.may_send(op)) continue;
     for (const Flags flags : flag_sets(bench.geometry(), op, true)) f(op, flags);
   }
 }

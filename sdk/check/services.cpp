@@ -1,8 +1,9 @@
 #include "services.hpp"
 
-#include <sys/resource.h>
 #include <time.h>
 
+#include <ashlar/rules/name.hpp>
+#include <ashlar/rules/text.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -13,13 +14,6 @@ namespace ashlar::check {
 namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
-
-bool is_name(const char* text, char between) {
-  if (text == nullptr || *text < 'a' || *text > 'z') return false;
-  for (const char* c = text; *c != '\0'; ++c)
-    if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && *c != between) return false;
-  return true;
-}
 
 }  // namespace
 }  // namespace ashlar::check
@@ -104,18 +98,13 @@ struct Services::Metrics {
                              std::size_t n_bounds) noexcept {
     auto& m = *static_cast<Metrics*>(self);
     const std::lock_guard guard(m.mutex);
-    if (!is_name(name, '_')) return m.wrong("its name is none");
-    if (kind > ASHLAR_HISTOGRAM) return m.wrong(std::string(name) + " is of an unknown kind");
-    if ((kind == ASHLAR_HISTOGRAM) != (bounds != nullptr && n_bounds != 0))
-      return m.wrong(std::string(name) + ": bounds and kind do not go together");
-    for (std::size_t i = 1; i < n_bounds; ++i)
-      if (!(bounds[i - 1] < bounds[i])) return m.wrong(std::string(name) + ": its bounds do not rise");
+    if (const char* fault = rules::metric_fault(kind, name, bounds, n_bounds)) return m.wrong(name, fault);
     for (ashlar_metric& one : m.all)
-      if (one.name == name) return one.kind == kind ? &one : m.wrong(std::string(name) + " stands for another kind");
+      if (one.name == name) return one.kind == kind ? &one : m.wrong(name, "its name stands for another kind");
     return &m.all.emplace_back(ashlar_metric{name, kind});
   }
-  ashlar_metric* wrong(const std::string& what) {
-    services.wrong_alone("a metric was made of which " + what);
+  ashlar_metric* wrong(const char* name, const char* fault) {
+    services.wrong_alone("it made the metric " + rules::in_quotes(name != nullptr ? name : "") + ": " + fault);
     return nullptr;
   }
   static void add(ashlar_metric*, double) noexcept {}
@@ -135,9 +124,8 @@ struct Services::Control {
   static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
-    if (verb == nullptr || !ASHLAR_HAS(verb, ashlar_verb, call) || verb->call == nullptr || !is_name(verb->name, '-') ||
-        verb->below > ASHLAR_BELOW_WRITE) {
-      c.services.wrong("a verb was offered that is none");
+    if (const char* fault = rules::verb_fault(verb)) {
+      c.services.wrong(std::string("it offered a verb that is none: ") + fault);
       return EINVAL;
     }
     return c.names.insert(verb->name).second ? 0 : EEXIST;

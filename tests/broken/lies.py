@@ -7,7 +7,7 @@ CHANGING = ["write", "trim", "zero"]
 # With a sanitizer, locks are not counted: only what comes to a stop shows. Nor is what is mapped.
 WITH_A_SANITIZER = {
     "holds_mutex": (["read", "write"], {"same-thread"}),
-    "holds_recursive_mutex": (["read", "write"], {"locks"}),
+    "holds_recursive_mutex": (["read", "write"], {"other-thread"}),
     "leaks_a_mapping_per_open": None,
 }
 
@@ -35,13 +35,13 @@ FILTER = {
     # promises
     "drops_fua": (CHANGING, {"fua"}),
     "drops_fast": (None, {"fast"}),
-    "drops_nowait": (ALL, {"no-wait"}),
+    "drops_nowait": (ALL, {"nowait-below"}),
     "drops_flush": (None, {"power"}),
     "writes_when_fast": (None, {"fast"}),
     "deallocates": (None, {"may-trim"}),
     "flushes_before": (None, {"fua"}),
     "claims_fua": (None, {"fua"}),
-    "claims_nowait": (None, {"no-wait"}),
+    "claims_nowait": (None, {"nowait-below"}),
     "claims_fast": (None, {"fast"}),
     # the request
     "changes_flags": (ALL, {"fields"}),

@@ -54,7 +54,7 @@ extern "C" {
 #define ASHLAR_HAS(pointer, type, member) \
   ((pointer)->struct_size >= offsetof(type, member) + sizeof(((type*)0)->member))
 
-/* ---- Operations: the seven words of the road, from the wire to the system call ---- */
+/* ---- Operations: the same seven words from the wire to the system call ---- */
 
 #define ASHLAR_OP_READ 0u
 #define ASHLAR_OP_WRITE 1u
@@ -374,8 +374,9 @@ struct ashlar_metrics {
   uint32_t reserved;
   void* self;
   /* [any] The layer's metric `name` ([a-z][a-z0-9_]*, with its unit: "cache_hits", "wait_seconds"), made at the first
-   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: at least one, rising; else NULL, 0. NULL: the
-   * name or the bounds are none, it stands for another kind, or memory is out; the functions below do nothing then. */
+   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: rising, one at least; else NULL, 0. NULL: the
+   * name is not one or stands for another kind, the kind is unknown, the bounds are not as they must be (a histogram
+   * has none, say), or memory is out; the functions below do nothing then. */
   struct ashlar_metric* (*make)(void* self, uint32_t kind, const char* name, const char* help, const double* bounds,
                                 size_t n_bounds)ASHLAR_NOEXCEPT;
   void (*add)(struct ashlar_metric* metric, double amount) ASHLAR_NOEXCEPT;    /* [any] COUNTER (>= 0), GAUGE */
@@ -416,7 +417,8 @@ struct ashlar_control {
   uint32_t reserved;
   void* self;
   /* [control, within create] The layer answers `verb`, which is constant and stays until destroy returns, from the end
-   * of create until destroy is called. EINVAL: the name is not one; EEXIST: the layer has it already. */
+   * of create until destroy is called. EINVAL: the name is not one, what it needs below is unknown, help or call is
+   * missing, or create is over; EEXIST: the layer has it already. */
   int32_t (*offer)(void* self, const struct ashlar_verb* verb, void* argument) ASHLAR_NOEXCEPT;
 };
 
