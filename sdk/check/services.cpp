@@ -128,13 +128,14 @@ struct Services::Metrics {
   Padded<ashlar_metrics> table;
 };
 
-// ashlar.control/1, which keeps names.
+// ashlar.control/1, which keeps the names of the layer that is created.
 struct Services::Control {
   explicit Control(Services& of) : services(of), table({0, 0, this, &offer}) {}
 
   static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
+    if (!c.in_create) c.services.wrong("a verb was offered outside of create");
     if (verb == nullptr || verb->struct_size < sizeof(ashlar_verb) || verb->call == nullptr ||
         !is_name(verb->name, '-') || verb->below > ASHLAR_BELOW_WRITE) {
       c.services.wrong("a verb was offered that is none");
@@ -144,6 +145,7 @@ struct Services::Control {
   }
 
   Services& services;
+  bool in_create = false;
   std::set<std::string> names;
   Padded<ashlar_control> table;
 };
@@ -180,6 +182,17 @@ const void* Services::of_connection(const char* id) {
   if (std::strcmp(id, ASHLAR_DISCONNECT_ID) == 0) return disconnect_.get();
   if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) return reopen_.get();
   return nullptr;
+}
+
+void Services::begin_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = true;
+  control_->names.clear();
+}
+
+void Services::end_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = false;
 }
 
 std::size_t Services::tickets() const {
