@@ -119,7 +119,7 @@ TEST_CASE("a filter changes what goes through it, and offers what it knows") {
   CHECK(ask(*chain, ASHLAR_OP_CACHE, 0, 4096) == 0);
   Request io(ASHLAR_OP_EXTENTS, 0, size, 0);
   CHECK(chain->process(io.io) == 0);
-  CHECK(io.extents.told == Lines{"1048576 0"});
+  CHECK(io.extents.told == Lines{"200704 0", "98304 0", "4096 0", "745472 0"});
   CHECK(ask(*chain, ASHLAR_OP_TRIM, 0, size) == 0);
   CHECK(read(*chain, 0, 512) == bytes(512, 0xff));
 }
@@ -216,7 +216,8 @@ TEST_CASE("a filter has the layers below opened anew") {
 
 TEST_CASE("a filter that never writes below has what is below opened to be read only") {
   const std::string below = plugin();
-  Old old({{filter(), "forgets = true"}}, below);
+  const std::string forgetter = GENERATE("filter_c", "forgetter_cxx");
+  Old old({{forgetter, "forgets = true"}}, below);
   CHECK(old.exported().layers().front()->never_writes_below());
   const auto chain = old.open();
   CHECK_FALSE(chain->geometry().read_only);

@@ -1,4 +1,5 @@
-// filter_cxx: filter_c in C++, and a serial one. Writes go down in pieces.
+// filter_cxx: filter_c in C++, and a serial one. Writes go down in pieces. NAME: what it is called; NEVER_WRITES: it says
+// that it never writes below, as it does not with forgets = true.
 #include "layer_cxx.hpp"
 
 #include <ashlar/durable.hpp>
@@ -50,6 +51,7 @@ class FilterCxx final : public Filter, private CommonDevice {
     }
     const bool reopens, forgets;
   };
+  static constexpr bool never_writes_below = NEVER_WRITES;
   static constexpr Param params[] = {Param::size("unit", "bytes, of no effect").or_else("1M"), COMMON_PARAMS,
                                      Param::boolean("reopens", "the layers below, when a read fails").or_else("false"),
                                      Param::boolean("forgets", "what is written").or_else("false")};
@@ -141,5 +143,5 @@ class FilterCxx final : public Filter, private CommonDevice {
   std::optional<Reopen> reopen_;
 };
 
-ASHLAR_MODULE(FilterCxx, .name = "filter_cxx", .version = "1.0", .summary = "inverts the bytes, of ABI 1.0",
+ASHLAR_MODULE(FilterCxx, .name = NAME, .version = "1.0", .summary = "inverts the bytes, of ABI 1.0",
               .threads = Threads::serial)
