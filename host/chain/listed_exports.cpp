@@ -1,7 +1,7 @@
 #include "chain/listed_exports.hpp"
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
-#include <cstddef>
 #include <map>
 #include <new>
 
@@ -39,9 +39,8 @@ struct Names {
 };
 
 const ashlar_exports* extension_of(const Layer& layer) {
-  constexpr std::size_t end = offsetof(ashlar_exports, list) + sizeof(ashlar_exports::list);
   const auto* exports = static_cast<const ashlar_exports*>(layer.library().extension(ASHLAR_EXPORTS_ID));
-  return exports != nullptr && exports->struct_size >= end && exports->list != nullptr ? exports : nullptr;
+  return exports != nullptr && rules::is_whole(*exports) && exports->list != nullptr ? exports : nullptr;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "chain/opened.hpp"
 
+#include <ashlar/rules/first_size.hpp>
 #include <exception>
 #include <string_view>
 
@@ -92,6 +93,7 @@ void Opened::close() {
 bool Opened::tell_of_replies(bool on) {
   const bool may = on && is_open_ && device_.extension != nullptr;
   told_ = may ? static_cast<const ashlar_replied*>(device_.extension(device_.self, ASHLAR_REPLIED_ID)) : nullptr;
+  if (told_ != nullptr && (!rules::is_whole(*told_) || told_->replied == nullptr)) told_ = nullptr;
   return told_ != nullptr;
 }
 

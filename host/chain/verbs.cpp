@@ -1,8 +1,8 @@
 #include "chain/verbs.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
-#include <cstddef>
 #include <exception>
 
 namespace ashlar::host {
@@ -17,8 +17,7 @@ bool is_name(std::string_view name) {
 }
 
 bool is_whole(const ashlar_verb* verb) {
-  constexpr std::size_t end = offsetof(ashlar_verb, call) + sizeof(ashlar_verb::call);
-  return verb != nullptr && verb->struct_size >= end && verb->name != nullptr && verb->help != nullptr &&
+  return verb != nullptr && rules::is_whole(*verb) && verb->name != nullptr && verb->help != nullptr &&
          verb->call != nullptr && verb->below <= ASHLAR_BELOW_WRITE;
 }
 

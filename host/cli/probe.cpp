@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -46,7 +47,7 @@ void take_row(void* self, const char* name, std::uint32_t supported, const char*
 
 const ashlar_probe& probe_of(const Library& library) {
   const auto* probe = static_cast<const ashlar_probe*>(library.extension(ASHLAR_PROBE_ID));
-  if (probe == nullptr || probe->struct_size < sizeof(ashlar_probe) || probe->probe == nullptr)
+  if (probe == nullptr || !rules::is_whole(*probe) || probe->probe == nullptr)
     throw UsageError("probe: the plugin " + in_quotes(library.module().name) +
                      " cannot tell what its storage can do; file and block can");
   return *probe;

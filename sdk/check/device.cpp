@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -143,12 +144,19 @@ Device::Device(Layer& layer, const Opening& how)
     if (device_->describe == nullptr) throw Broken{"its device lacks describe"};
     if (device_->process == nullptr) throw Broken{"its device lacks process"};
     describe();
+    ask_for_replied();
   } catch (...) {
     device_->close(device_->self);
     throw;
   }
-  if (device_->extension != nullptr)
-    replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+}
+
+void Device::ask_for_replied() {
+  if (device_->extension == nullptr) return;
+  replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+  if (replied_ == nullptr) return;
+  if (!rules::is_whole(*replied_) || replied_->reserved != 0 || replied_->replied == nullptr)
+    throw Broken{"its table for replies is wrong"};
 }
 
 void Device::describe() {

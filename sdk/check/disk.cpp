@@ -1,6 +1,7 @@
 #include "disk.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 
 #include "held.hpp"
@@ -118,7 +119,7 @@ Status Disk::request(Connection& from, ashlar_io& io) {
 
 std::string Disk::breach(const Connection& from, const ashlar_io& raw) const {
   const Geometry& g = geometry_;
-  if (raw.struct_size < sizeof(ashlar_io)) return "its struct_size is " + std::to_string(raw.struct_size);
+  if (!rules::is_whole(raw)) return "its struct_size is " + std::to_string(raw.struct_size);
   if (!known(raw.op)) return "the op is not offered";
   const Io& io = static_cast<const Io&>(raw);
   if (!g.ops.has(io.op())) return "the op is not offered";

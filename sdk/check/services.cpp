@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -136,8 +137,8 @@ struct Services::Control {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
     if (!c.in_create) c.services.wrong("a verb was offered outside of create");
-    if (verb == nullptr || verb->struct_size < sizeof(ashlar_verb) || verb->call == nullptr ||
-        !is_name(verb->name, '-') || verb->below > ASHLAR_BELOW_WRITE) {
+    if (verb == nullptr || !rules::is_whole(*verb) || verb->call == nullptr || !is_name(verb->name, '-') ||
+        verb->below > ASHLAR_BELOW_WRITE) {
       c.services.wrong("a verb was offered that is none");
       return EINVAL;
     }
