@@ -1,5 +1,6 @@
 #include "chain/chain.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
@@ -64,6 +65,11 @@ std::vector<Geometry> Chain::geometries() const {
   for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened)
     all.push_back(from_abi((*opened)->geometry()));
   return all;
+}
+
+bool Chain::parks() const {
+  return std::all_of(opened_.begin(), opened_.end(),
+                     [](const auto& opened) { return (opened->geometry().traits & ASHLAR_PARKS) != 0; });
 }
 
 Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {

@@ -29,6 +29,8 @@ class Chain {
   const Geometry& geometry() const { return geometry_; }
   // What each layer offers, from the client's side down.
   std::vector<Geometry> geometries() const;
+  // Whether no layer ever blocks its thread but by waiting as the host waits. (abi.h, ASHLAR_PARKS)
+  bool parks() const;
   const Export& exported() const { return export_; }
 
   // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is

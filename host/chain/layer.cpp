@@ -1,6 +1,7 @@
 #include "chain/layer.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/first_size.hpp>
 
 #include "config/text.hpp"
 
@@ -75,7 +76,7 @@ void Layer::create() {
 void Layer::begin_serving() {
   const auto* serving = static_cast<const ashlar_serving*>(library_->extension(ASHLAR_SERVING_ID));
   if (serving == nullptr) return;
-  if (!ASHLAR_HAS(serving, ashlar_serving, begin) || serving->reserved != 0 || serving->begin == nullptr)
+  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
     throw at_fault(std::string("its ") + ASHLAR_SERVING_ID + " is not whole");
   activity_.check();
   ErrorText refusal;

@@ -1,5 +1,6 @@
 #include "chain/opened.hpp"
 
+#include <ashlar/rules/first_size.hpp>
 #include <exception>
 #include <string_view>
 
@@ -97,7 +98,7 @@ bool Opened::tell_of_replies(bool on) {
   const bool may = on && is_open_ && device_.extension != nullptr;
   told_ = may ? static_cast<const ashlar_replied*>(device_.extension(device_.self, ASHLAR_REPLIED_ID)) : nullptr;
   if (told_ == nullptr) return false;
-  if (!ASHLAR_HAS(told_, ashlar_replied, replied) || told_->reserved != 0 || told_->replied == nullptr) {
+  if (!rules::is_whole(*told_) || told_->reserved != 0 || told_->replied == nullptr) {
     told_ = nullptr;
     throw layer_.at_fault(std::string("its ") + ASHLAR_REPLIED_ID + " is not whole");
   }

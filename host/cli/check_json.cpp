@@ -75,8 +75,10 @@ void add_opened(json::object& out, Export& exported) {
   out["ops"] = names_to_json(top.ops);
   out["flags"] = names_to_json(top.flags);
   out["blocks"] = {{"minimum", top.minimum}, {"preferred", top.preferred}, {"maximum", top.maximum}};
+  out["depth"] = top.depth != 0 ? json::value(top.depth) : nullptr;
   out["rotational"] = top.rotational;
   out["multi_conn"] = top.multi_conn;
+  out["parks"] = chain->parks();
 }
 
 // An optional export that cannot be opened now; its layers are known by their names alone.

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -79,8 +80,7 @@ struct Rows {
 
 void check_probe(const Subject& s) {
   const auto& probe = *static_cast<const ashlar_probe*>(ability(s, ASHLAR_PROBE_ID));
-  require(ASHLAR_HAS(&probe, ashlar_probe, probe) && probe.reserved == 0 && probe.probe != nullptr,
-          "its table is wrong");
+  require(rules::is_whole(probe) && probe.reserved == 0 && probe.probe != nullptr, "its table is wrong");
   const Scratch scratch;
   for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
     Rows rows;
@@ -98,8 +98,7 @@ void check_probe(const Subject& s) {
 
 void check_exports(const Subject& s) {
   const auto& exports = *static_cast<const ashlar_exports*>(ability(s, ASHLAR_EXPORTS_ID));
-  require(ASHLAR_HAS(&exports, ashlar_exports, list) && exports.reserved == 0 && exports.list != nullptr,
-          "its table is wrong");
+  require(rules::is_whole(exports) && exports.reserved == 0 && exports.list != nullptr, "its table is wrong");
   struct Names {
     std::set<std::string> all;
     std::string fault;

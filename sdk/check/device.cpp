@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -91,7 +92,9 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
       layer_({0, 0, nullptr, 0}) {
   ErrorRoom error(services.error_room());
   watch_.begin("create");
+  services_.begin_create();
   const std::int32_t status = module_.create(create_.get(), layer_.get(), error.get());
+  services_.end_create();
   watch_.end();
   if (status != 0) throw error.refused(module_, "create", status);
   const auto look = [&] {
@@ -114,7 +117,7 @@ void Layer::begin_serving() {
   const bool asks = ASHLAR_HAS(&module_, ashlar_module, extension) && module_.extension != nullptr;
   const auto* serving = asks ? static_cast<const ashlar_serving*>(module_.extension(ASHLAR_SERVING_ID)) : nullptr;
   if (serving == nullptr) return;
-  if (!ASHLAR_HAS(serving, ashlar_serving, begin) || serving->reserved != 0 || serving->begin == nullptr)
+  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
     throw Broken{std::string("its ") + ASHLAR_SERVING_ID + " is not whole"};
   ErrorRoom error(services_.error_room());
   watch_.begin("begin");
@@ -158,12 +161,19 @@ Device::Device(Layer& layer, const Opening& how)
     if (device_->describe == nullptr) throw Broken{"its device lacks describe"};
     if (device_->process == nullptr) throw Broken{"its device lacks process"};
     describe();
+    ask_for_replied();
   } catch (...) {
     device_->close(device_->self);
     throw;
   }
-  if (device_->extension != nullptr)
-    replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+}
+
+void Device::ask_for_replied() {
+  if (device_->extension == nullptr) return;
+  replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+  if (replied_ == nullptr) return;
+  if (!rules::is_whole(*replied_) || replied_->reserved != 0 || replied_->replied == nullptr)
+    throw Broken{"its table for replies is wrong"};
 }
 
 void Device::describe() {

@@ -113,6 +113,7 @@ class Device {
 
  private:
   void describe();
+  void ask_for_replied();
   void must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const;
 
   Layer& layer_;

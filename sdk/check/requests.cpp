@@ -64,6 +64,13 @@ bool may_always_refuse(const Subject& s, const Geometry& g, Op op, Flags flags) 
   return op == Op::zero && g.zero_may_fail && (!s.is_filter() || flags.has(Flag::fast));
 }
 
+// Zeroing fast may be possible only where the range may be deallocated.
+bool zeroes_fast_when_it_may_trim(Bench& bench, const std::vector<Range>& some, Op op, Flags flags) {
+  if (op != Op::zero || !flags.has(Flag::fast) || !bench.geometry().flags.has(Flag::may_trim)) return false;
+  return std::any_of(some.begin(), some.end(),
+                     [&](const Range& range) { return send(bench.device(), op, range, flags | Flag::may_trim).ok(); });
+}
+
 void check_offers(const Subject& s) {
   Bench bench(s);
   const Geometry& g = bench.geometry();
@@ -81,6 +88,7 @@ void check_offers(const Subject& s) {
     }
     tried_nowait = tried_nowait || nowait;
     if (done || may_always_refuse(s, g, op, flags)) return;
+    if (zeroes_fast_when_it_may_trim(bench, some, op, flags)) return;
     const std::string what = Request{.op = op, .flags = flags}.text();
     throw Broken{"it offers " + what.substr(0, what.find(' ')) + (flags.any() ? what.substr(what.find("@0") + 2) : "") +
                  ", and always refuses it with " + std::to_string(last.code())};

@@ -117,13 +117,14 @@ struct Services::Metrics {
   Padded<ashlar_metrics> table;
 };
 
-// ashlar.control/1, which keeps names.
+// ashlar.control/1, which keeps the names of the layer that is created.
 struct Services::Control {
   explicit Control(Services& of) : services(of), table({0, 0, this, &offer}) {}
 
   static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
+    if (!c.in_create) c.services.wrong("a verb was offered outside of create");
     if (const char* fault = rules::verb_fault(verb)) {
       c.services.wrong(std::string("it offered a verb that is none: ") + fault);
       return EINVAL;
@@ -132,6 +133,7 @@ struct Services::Control {
   }
 
   Services& services;
+  bool in_create = false;
   std::set<std::string> names;
   Padded<ashlar_control> table;
 };
@@ -169,6 +171,17 @@ const void* Services::of_connection(const char* id) {
   if (std::strcmp(id, ASHLAR_DISCONNECT_ID) == 0) return disconnect_.get();
   if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) return reopen_.get();
   return nullptr;
+}
+
+void Services::begin_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = true;
+  control_->names.clear();
+}
+
+void Services::end_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = false;
 }
 
 std::size_t Services::tickets() const {

@@ -65,6 +65,7 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             "  ops          read\n"
             "  flags        none\n"
             "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
+            "  depth        not known\n"
             "  traits       not rotational, one connection\n"
             "\n"
             "export \"second\"\n"
@@ -77,10 +78,22 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             "  ops          read\n"
             "  flags        none\n"
             "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
-            "  traits       not rotational, one connection\n"
+            "  depth        200\n"
+            "  traits       not rotational, one connection, parks\n"
             "\n"
             "OK: " +
             file.string() + ": 2 exports\n");
+}
+
+TEST_CASE("a parameter that is found to be wrong only when a device describes itself has its place, too") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", R"([[export]]
+name = "disk"
+plugin = { type = "pond", size = 1, fish = 9 }
+)");
+  const Outcome outcome = check(file);
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, StartsWith(file.string() + ":3:44: key \"fish\": ") && EndsWith("the pond is full\n"));
 }
 
 TEST_CASE("check shows the metrics and verbs of each layer below it") {

@@ -37,6 +37,7 @@ TEST_CASE("sets of ops take a single op") {
   ops &= Ops::writing();
   CHECK(ops == (Op::write | Op::zero));
   CHECK(ops.without(Op::zero) == Ops{Op::write});
+  CHECK((Op::write | Op::zero | Op::trim) == Ops::writing());
 }
 
 TEST_CASE("a geometry survives the boundary") {

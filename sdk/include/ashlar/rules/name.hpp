@@ -1,6 +1,7 @@
 // What a layer may call its metrics and verbs, and what each of these needs beside its name. Pure.
 #pragma once
 #include <ashlar/abi.h>
+#include <ashlar/rules/first_size.hpp>
 
 #include <cmath>
 #include <cstddef>
@@ -33,9 +34,8 @@ inline const char* metric_fault(std::uint32_t kind, const char* name, const doub
 
 // The first rule of ashlar_verb that `verb` breaks, in words; nullptr: none.
 inline const char* verb_fault(const ashlar_verb* verb) {
-  constexpr std::size_t end = offsetof(ashlar_verb, call) + sizeof(ashlar_verb::call);
   if (verb == nullptr) return "it is null";
-  if (verb->struct_size < end) return "its struct is shorter than this ABI's";
+  if (!is_whole(*verb)) return "its struct is shorter than this ABI's";
   if (!is_name(verb->name, '-')) return "its name is not one";
   if (verb->help == nullptr) return "it has no help";
   if (verb->call == nullptr) return "it has no call function";

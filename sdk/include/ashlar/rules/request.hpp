@@ -2,6 +2,7 @@
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <ashlar/io.hpp>
+#include <ashlar/rules/first_size.hpp>
 
 #include <cstdint>
 
@@ -57,7 +58,7 @@ inline const char* fault_in_pointers(const ashlar_io& io) {
 
 // The first rule of abi.h that `io` breaks, sent to a layer that is `g`, in words; nullptr: none.
 inline const char* request_fault(const Geometry& g, const ashlar_io& io) {
-  if (io.struct_size < sizeof(ashlar_io)) return "its struct is shorter than this ABI's";
+  if (!is_whole(io)) return "its struct is shorter than this ABI's";
   if (io.op > ASHLAR_OP_EXTENTS || !g.ops.has(static_cast<Op>(io.op))) return "the op is not offered";
   if (Flags{io.flags}.without(g.flags).any()) return "a flag is not offered";
   if (const char* fault = detail::fault_in_range(g, io)) return fault;
