@@ -110,7 +110,7 @@ class PluginCxx final : public Plugin, private CommonDevice {
   }
   Status cache(Io& io) noexcept override {
     count(io);
-    return disk_.sleep_a_little();
+    return io.has(Flag::nowait) ? Status::success() : disk_.sleep_a_little();
   }
   Status extents(Io& io) noexcept override {
     count(io);
