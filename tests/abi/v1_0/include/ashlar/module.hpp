@@ -190,7 +190,7 @@ struct Thunks {
       to_abi(g, *out);
       return 0;
     } catch (...) {
-      return report(error);
+      return report(error, table_data(), table_size());
     }
   }
   static std::int32_t process(void* self, ashlar_io* io) noexcept {

@@ -70,8 +70,8 @@ struct Param : ashlar_param {
                      nullptr} {}
 };
 
-// What is wrong with a parameter's value, found by the module: thrown by the constructors of a layer or a device, it
-// reaches the operator with the file, line and column of the value.
+// What is wrong with a parameter's value, found by the module: thrown by the constructors of a layer or a device, or by
+// describe(), it reaches the operator with the file, line and column of the value.
 class BadParameter : public std::invalid_argument {
  public:
   // `name`: as in the module's table, valid for ever. `code`: an errno number.
