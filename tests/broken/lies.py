@@ -196,7 +196,7 @@ TABLE = {
                      "error_of_no_parameter", "status_of_create_negative", "writes_to_open", "writes_to_host"], {"opens"}),
     **dict.fromkeys(["minimum_not_a_power_of_two", "minimum_zero", "minimum_too_large", "preferred_zero", "preferred_too_large",
                      "maximum_too_small", "size_too_large", "offers_no_read", "read_only_that_writes"], {"geometry"}),
-    "extension_for_anything": {"extension"},
+    "extension_for_anything": {"extension", "opens"},
     **dict.fromkeys(["status_negative", "status_huge", "would_block_always", "changes_flags", "lends_a_bad_fd", "lends_unasked",
                      "extents_none", "extents_short", "extents_empty", "extents_too_much", "extents_endless",
                      "extents_unknown_state"], {"fields"}),
