@@ -1,5 +1,5 @@
-// filter_cxx: filter_c in C++, and a serial one. Writes go down in pieces. NAME: what it is called; NEVER_WRITES: it says
-// that it never writes below, as it does not with forgets = true.
+// filter_cxx: filter_c in C++, and a serial one. Writes go down in pieces. NAME: what it is called; NEVER_WRITES: it
+// says that it never writes below, as it does not with forgets = true.
 #include "layer_cxx.hpp"
 
 #include <ashlar/durable.hpp>

@@ -1,5 +1,5 @@
-// What plugin_cxx and filter_cxx have in common: parameters of each type, the host's services, a thread, and devices that
-// know their client. As layer_c.h.
+// What plugin_cxx and filter_cxx have in common: parameters of each type, the host's services, a thread, and devices
+// that know their client. As layer_c.h.
 #pragma once
 #include <ashlar/connection.hpp>
 #include <ashlar/control.hpp>

@@ -1,5 +1,5 @@
-/* plugin_c: a disk in memory that uses all that abi.h 1.0 has for a plugin. Its bytes are in a memfd, so that it can lend
- * them; of each block of 4 KiB it knows whether it was written to. */
+/* plugin_c: a disk in memory that uses all that abi.h 1.0 has for a plugin. Its bytes are in a memfd, so that it can
+ * lend them; of each block of 4 KiB it knows whether it was written to. */
 #define _GNU_SOURCE
 #include "layer_c.h"
 
