@@ -76,6 +76,7 @@ void Opened::describe() {
   ErrorText complaint;
   if (const std::int32_t status = device_.describe(device_.self, &g, complaint.receiver()))
     throw layer_.refused(status, complaint);
+  if (g.reserved != 0) throw layer_.at_fault("its geometry has something in a field that is reserved");
   g.struct_size = sizeof(ashlar_geometry);  // for the layer above, whatever this one has made of it
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;

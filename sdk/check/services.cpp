@@ -10,6 +10,8 @@
 #include <cstring>
 #include <deque>
 
+#include "held.hpp"
+
 namespace ashlar::check {
 namespace {
 
@@ -28,6 +30,7 @@ struct ashlar_ticket {
 struct ashlar_metric {
   std::string name;
   std::uint32_t kind;
+  void* of;  // who made it
 };
 
 namespace ashlar::check {
@@ -59,7 +62,7 @@ struct Services::Waits {
   }
   static std::int64_t wait(void* self, ashlar_ticket* ticket) noexcept {
     auto& w = *static_cast<Waits*>(self);
-    ++w.services.waits_;
+    w.begin_waiting();
     std::int64_t result = 0;
     {
       std::unique_lock lock(ticket->mutex);
@@ -72,10 +75,14 @@ struct Services::Waits {
     return result;
   }
   static void sleep_until(void* self, std::uint64_t nanoseconds) noexcept {
-    ++static_cast<Waits*>(self)->services.waits_;
+    static_cast<Waits*>(self)->begin_waiting();
     const timespec end{static_cast<time_t>(nanoseconds / second), static_cast<long>(nanoseconds % second)};
     while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
     }
+  }
+  void begin_waiting() {
+    ++services.waits_;
+    if (locks_held() != 0) services.wrong_alone("it waits while it holds a lock");
   }
   static std::int32_t cancelled(void*) noexcept { return 0; }
   static void on_cancel(void* self, ashlar_ticket* ticket, void (*)(void*) noexcept, void*) noexcept {
@@ -101,15 +108,26 @@ struct Services::Metrics {
     if (const char* fault = rules::metric_fault(kind, name, bounds, n_bounds)) return m.wrong(name, fault);
     for (ashlar_metric& one : m.all)
       if (one.name == name) return one.kind == kind ? &one : m.wrong(name, "its name stands for another kind");
-    return &m.all.emplace_back(ashlar_metric{name, kind});
+    return &m.all.emplace_back(ashlar_metric{name, kind, &m});
   }
   ashlar_metric* wrong(const char* name, const char* fault) {
     services.wrong_alone("it made the metric " + rules::in_quotes(name != nullptr ? name : "") + ": " + fault);
     return nullptr;
   }
-  static void add(ashlar_metric*, double) noexcept {}
-  static void set(ashlar_metric*, double) noexcept {}
-  static void observe(ashlar_metric*, double) noexcept {}
+  static void use(ashlar_metric* metric, bool right, const char* how) {
+    if (!right) static_cast<Metrics*>(metric->of)->services.wrong_alone("the metric " + metric->name + " " + how);
+  }
+  static void add(ashlar_metric* metric, double amount) noexcept {
+    if (metric == nullptr) return;
+    use(metric, metric->kind != ASHLAR_COUNTER || amount >= 0, "is a counter, and was made less");
+    use(metric, metric->kind != ASHLAR_HISTOGRAM, "is a histogram, and something was added to it");
+  }
+  static void set(ashlar_metric* metric, double) noexcept {
+    if (metric != nullptr) use(metric, metric->kind == ASHLAR_GAUGE, "was set, and is no gauge");
+  }
+  static void observe(ashlar_metric* metric, double) noexcept {
+    if (metric != nullptr) use(metric, metric->kind == ASHLAR_HISTOGRAM, "is no histogram, and was to observe a value");
+  }
 
   Services& services;
   std::mutex mutex;

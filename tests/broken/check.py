@@ -99,6 +99,8 @@ class Lies(unittest.TestCase):
         files = sorted(LIARS.glob("*.so"))
         self.assertEqual({file.stem for file in files}, {*lies.TABLE, *UNUSABLE, *INNOCENT})
         for file, done in zip(files, all_at_once(lambda file: check("--json", file), files)):
+            if SANITIZE and file.stem in lies.COUNTED:
+                continue
             with self.subTest(lie=file.stem):
                 wanted = 2 if file.stem in UNUSABLE else 0 if file.stem in INNOCENT else 1
                 self.assertEqual(done.returncode, wanted, done.stdout + done.stderr)

@@ -1,4 +1,4 @@
-"""The lies of lying_plugin.cpp and lying_filter.cpp, and of liar.c those that ashlar-check alone finds: which check has to
+"""The lies of lying_plugin.cpp and lying_filter.cpp, and of liar.c and liar_extensions.c those that ashlar-check alone finds: which check has to
 name each. Where a lie may show in several ways, one of them is enough."""
 
 ALL = ["read", "write", "flush", "trim", "zero", "cache", "extents"]
@@ -206,3 +206,24 @@ TABLE = {
     "fills_what_may_only_be_lent": {"lend-only", "fields"},
     "extents_false_zero": {"extents"},
 }
+
+# Those of liar_extensions.c, and of filters that lie in their table.
+EXTENSIONS = {
+    **dict.fromkeys(["exports_more"], {"symbols"}),
+    **dict.fromkeys(["module_extension_for_anything"], {"extension"}),
+    **dict.fromkeys(["short_row", "help_of_two_lines", "row_twice"], {"table"}),
+    **dict.fromkeys(["status_of_open_negative", "status_of_describe_negative", "moves_the_end_of_the_error",
+                     "writes_to_create", "writes_to_client", "logs_two_lines", "logs_at_an_unknown_level",
+                     "metric_badly_named", "metric_of_two_kinds", "counter_that_falls", "gauge_that_observes",
+                     "verb_badly_named", "reserved_in_replied", "replied_without_a_function"], {"opens"}),
+    **dict.fromkeys(["needs_a_client"], {"alike"}),
+    **dict.fromkeys(["leaves_a_ticket", "done_twice", "on_cancel_twice", "locks_over_a_wait", "locks_over_a_sleep",
+                     "verb_too_late"], {"fields"}),
+    **dict.fromkeys(["reserved_in_probe", "probe_leaves_a_file", "probe_changes_the_file",
+                     "probe_tells_its_kind_twice", "probe_says_maybe"], {"probe"}),
+    **dict.fromkeys(["reserved_in_exports", "exports_without_a_name", "exports_twice"], {"exports"}),
+    "never_writes_below": {"writes"},
+}
+TABLE |= EXTENSIONS
+# With a sanitizer, locks are not counted.
+COUNTED = {"locks_over_a_wait", "locks_over_a_sleep"}

@@ -1,6 +1,6 @@
 /* newer: a disk of numbers, each byte the low one of its offset, built with the header of minor 1: it offers the op and
- * the flag that came with it, and writes what is new of a struct where the host's has it. NEEDS: what it says to
- * need. */
+ * the flag that came with it, and writes what is new of a struct where the host's has it. NEEDS: what it says that it
+ * needs. */
 #include <ashlar/abi.h>
 
 #include <errno.h>
