@@ -210,7 +210,7 @@ TABLE = {
 # Those of liar_extensions.c, and of filters that lie in their table.
 EXTENSIONS = {
     **dict.fromkeys(["exports_more"], {"symbols"}),
-    **dict.fromkeys(["module_extension_for_anything"], {"extension"}),
+    **dict.fromkeys(["module_extension_for_anything"], {"extension", "opens"}),
     **dict.fromkeys(["short_row", "help_of_two_lines", "row_twice"], {"table"}),
     **dict.fromkeys(["status_of_open_negative", "status_of_describe_negative", "moves_the_end_of_the_error",
                      "writes_to_create", "writes_to_client", "logs_two_lines", "logs_at_an_unknown_level",

@@ -34,8 +34,8 @@ struct Losing : ModelDisk {
     const ssize_t written = ModelDisk::write(fd, from, length, offset, flags);
     if (flags == 0) when_written();
     if (flags == 0 || written < 0) return written;
-    const int error = sync();
-    return error != 0 ? error : written;
+    const int synced_with = sync();
+    return synced_with != 0 ? synced_with : written;
   }
   int open_again(int) override {
     ++witnesses;
