@@ -25,7 +25,7 @@ struct Losing : ModelDisk {
   std::atomic<int> synced{0};     // syncing calls that succeeded
   std::atomic<int> witnesses{0};  // descriptors opened
   int cannot_ask = 0;             // errno with which the other descriptor cannot be asked
-  int error = EIO;                // what is told of lost data
+  int told_error = EIO;           // what is told of lost data
   // Called by the call that was told, or synced, before it returns; and by a write without RWF_DSYNC.
   std::function<void()> when_told = [] {}, when_synced = [] {}, when_written = [] {};
 
@@ -44,7 +44,7 @@ struct Losing : ModelDisk {
   }
   int lost_data(int) override {
     if (cannot_ask != 0) return -cannot_ask;
-    return seen_by_witness_.exchange(losses) != losses ? -error : 0;
+    return seen_by_witness_.exchange(losses) != losses ? -told_error : 0;
   }
 
  private:
@@ -52,7 +52,7 @@ struct Losing : ModelDisk {
     const bool lost = seen_.exchange(losses) != losses;
     ++(lost ? told : synced);
     (lost ? when_told : when_synced)();
-    return lost ? -error : 0;
+    return lost ? -told_error : 0;
   }
   std::atomic<int> seen_{0}, seen_by_witness_{0};
 };
@@ -213,7 +213,7 @@ TEST_CASE(
   INFO((witness ? "witness" : "no witness") << (met ? ", met" : ""));
   Lossy l(witness);
   if (met) meet(l);
-  l.disk.error = ENOSPC;
+  l.disk.told_error = ENOSPC;
   if (witness) l.disk.lose();
   l.disk.fault = [witness, n = 0](Call call) mutable {
     return call == Call::write && n++ >= (witness ? 1 : 0) ? -ENOSPC : 0;
