@@ -176,6 +176,7 @@ void Server::create_all() {
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
   if (config_.server.user || config_.server.group) change_user();
+  for (const auto& exported : *exports_) exported->begin_serving();
 }
 
 // From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.

@@ -80,7 +80,6 @@ class Disk {
 
   Status request(Connection& from, ashlar_io& io);
   std::string breach(const Connection& from, const ashlar_io& io) const;
-  std::string breach_of_flags(const Io& io) const;
   using Extents = std::vector<Store::Extent>;
   Status carry_out(const Connection& from, Io& io, Extents& to_tell);
   Status read(Io& io, Extents& to_tell);
