@@ -53,7 +53,7 @@ const Foreign table[] = {
      Value::any,
      Becomes::elsewhere,
      "nbd-client connects this machine's devices to a server"},
-    {{"-u", "--user", "-g", "--group"}, Value::any, Becomes::elsewhere, "start the server as that user"},
+    {{"-u", "--user", "-g", "--group"}, Value::any, Becomes::elsewhere, "write user = … in the [server] of a config"},
     {{"-L", "--list"},
      Value::none,
      Becomes::elsewhere,
