@@ -1,6 +1,7 @@
 """Programs that start a server for themselves: they hear when it is ready, it ends with them, or it runs them."""
 
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -150,6 +151,10 @@ class Run(Case):
     def run_command(self, command, *words, disk=None, **how):
         return self.start(disk or self.disk, *words, "--run", command, env=self.environment, **how)
 
+    @staticmethod
+    def program_of(pid):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+
     def assert_nothing_left(self):
         self.assertEqual(list(self.temporary.iterdir()), [])
 
@@ -198,7 +203,9 @@ class Run(Case):
             process.stdout.readline()
             command, sleep = map(int, process.stdout.readline().split())
             self.addCleanup(lambda pid=sleep: is_gone(pid) or os.kill(pid, signal.SIGKILL))
-            self.assertFalse(is_gone(command) or is_gone(sleep))
+            # Before that, it is a copy of the shell, which takes no notice of a signal that the shell has a trap for.
+            self.wait_until(lambda: self.program_of(sleep) == "sleep", "the command has begun")
+            self.assertFalse(is_gone(command))
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(ENOUGH), status)
             self.wait_until(lambda: is_gone(command) and is_gone(sleep), "the command has ended")

@@ -43,7 +43,8 @@ TEST_CASE("the configs that the mistakes are put into have none") {
 TEST_CASE("unknown key") {
   CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
   CHECK(server_mistake("  color = 1") ==
-        ":2:3: key \"color\": unknown in [server]; known: listen, log_level, module_path, max_connections, "
+        ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "
+        "module_path, max_connections, "
         "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
