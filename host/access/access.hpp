@@ -30,7 +30,7 @@ struct AccessRule {
   std::optional<Network> address;
   bool read_only = false;  // whom it fits may only read
   std::string text;        // as the config has it, for people: `{ uid = 0, read_only = true }`
-  std::uint32_t line = 0;  // of the config
+  std::uint32_t line = 0, column = 0;  // of the config, where the rule begins
 };
 
 // The `allow` of an export or, as the default of those that have none, of the server.

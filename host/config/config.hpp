@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access.hpp"
 #include "config/mistakes.hpp"
 #include "config/toml_value.hpp"
 
@@ -24,12 +25,14 @@ struct ExportConfig {
   std::string name;
   std::string description;
   bool read_only = false;
+  bool exclusive = false;      // one client at a time that may write
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
   // Something in it is a mistake that reading has found: it cannot be served, but its layers can be checked, if their
   // type is not empty.
   bool flawed = false;
   Place place;
+  std::optional<AccessRules> allow;  // who may open it; none: as the server has it
   std::vector<LayerConfig> filters;  // the first is nearest to the client
   LayerConfig plugin;
 };
@@ -62,6 +65,7 @@ struct ServerConfig {
   std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
+  std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
 };
 
