@@ -28,8 +28,8 @@ struct AccessRule {
   std::optional<uid_t> user;
   std::optional<gid_t> group;
   std::optional<Network> address;
-  bool read_only = false;  // whom it fits may only read
-  std::string text;        // as the config has it, for people: `{ uid = 0, read_only = true }`
+  bool read_only = false;              // whom it fits may only read
+  std::string text;                    // as the config has it, for people: `{ uid = 0, read_only = true }`
   std::uint32_t line = 0, column = 0;  // of the config, where the rule begins
 };
 
