@@ -20,7 +20,7 @@ bool fits(const AccessRule& rule, const Identity& client) {
 
 }  // namespace
 
-const char* name(Access access) {
+const char* access_name(Access access) {
   switch (access) {
     case Access::read_write: return "read-write";
     case Access::read_only: return "read-only";

@@ -43,7 +43,7 @@ struct AccessRules {
 enum class Access : std::uint8_t { read_write, read_only, refused };
 
 // "read-write", "read-only", "refused"
-const char* name(Access access);
+const char* access_name(Access access);
 
 struct Decision {
   Access access = Access::read_write;

@@ -50,6 +50,8 @@ void Chain::finish(bool read_only) {
     geometry_.read_only = true;
     geometry_.ops = geometry_.ops.without(Ops::writing());
   }
+  // Who is the only one that writes is not offered a second connection.
+  if (export_.exclusive()) geometry_.multi_conn = false;
   for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
 }
 

@@ -163,9 +163,13 @@ void Handshake::export_name(std::span<const std::byte> data) {
   std::string_view name;
   if (const char* error = parse_name(data, name)) return close(error);
   const auto index = find_export(catalog_, name);
-  if (!index) return close("unknown export");
+  if (!index) {
+    catalog_.unknown(name);
+    return close("unknown export");
+  }
   const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) return close("export cannot be opened: " + opened.error);
+  if (const std::string error = catalog_.enter(); !error.empty()) return close("export cannot be opened: " + error);
   enter_transmission({*index, opened.geometry});
   std::byte* out = extend(10 + (no_zeroes_ ? 0 : export_name_padding));
   put64(out, opened.geometry->size);
@@ -188,6 +192,8 @@ void Handshake::info_or_go(std::span<const std::byte> data) {
   if (const char* error = parse_info(data, request)) return reply_error(rep_err_invalid, error);
   const Chosen chosen = choose(request.name);
   if (!chosen.geometry) return;
+  if (option_ == opt_go)
+    if (const std::string error = catalog_.enter(); !error.empty()) return reply_error(rep_err_policy, error);
   send_info(request, chosen);
   reply(rep_ack, 0);
   if (option_ == opt_go) enter_transmission(chosen);
@@ -239,6 +245,7 @@ void Handshake::meta_context(std::span<const std::byte> data) {
 Handshake::Chosen Handshake::choose(std::string_view name) {
   const auto index = find_export(catalog_, name);
   if (!index) {
+    catalog_.unknown(name);
     reply_error(rep_err_unknown, "unknown export");
     return {};
   }

@@ -1,10 +1,20 @@
 #include "session/session.hpp"
 
+#include <poll.h>
+
 #include <cerrno>
 #include <cstring>
 #include <new>
 
+#include "config/text.hpp"
+
 namespace ashlar::host {
+namespace {
+
+// For so long a client waits for its place while the one who has it leaves.
+constexpr std::chrono::seconds most_wait_for_place{2};
+
+}  // namespace
 
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
     : socket_(std::move(socket)),
@@ -55,6 +65,7 @@ Session::Outcome Session::talk() {
 
 Session::Outcome Session::shake_hands() {
   using State = protocol::Handshake::State;
+  if (!visible_) visible_.emplace(*exports_, peer_);
   for (;;) {
     while (handshake_->state() == State::talking) {
       const std::size_t used = handshake_->feed(inbox_.unread());
@@ -96,7 +107,8 @@ Session::Outcome Session::begin_transmission() {
   in_transmission_.store(true, std::memory_order_relaxed);
   const protocol::Agreement agreement = handshake_->agreement();
   handshake_.reset();
-  context_.log->info("{}: opened export \"{}\"", describe(peer_), chain_->exported().name());
+  context_.log->info("{}: opened {}", describe(peer_), visible_->described(open_index_));
+  visible_.reset();
   transmission_.emplace(*chain_, agreement,
                         Transmission::Connection{.socket = *socket_,
                                                  .waiter = waiter_,
@@ -124,6 +136,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 // Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
 // session has other clients, too.
 Session::Outcome Session::end(std::string_view reason) {
+  ending_.store(true, std::memory_order_relaxed);
   if (disconnected_.load(std::memory_order_relaxed)) reason = "a layer ended the connection";
   try {
     log_end(reason);
@@ -136,6 +149,8 @@ Session::Outcome Session::end(std::string_view reason) {
   memory_.give_share_back();
   socket_->finish();
   chain_.reset();
+  place_.reset();
+  visible_.reset();
   exports_.reset();
   return Outcome::over;
 }
@@ -155,25 +170,71 @@ void Session::log_end(std::string_view reason) {
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
   if (chain_ && open_index_ == index && client_facts_.export_name() == name) return {&chain_->geometry(), {}};
   chain_.reset();
+  Export& exported = visible_->exported(index);
+  const bool for_reading = exported.read_only() || visible_->read_only(index);
+  if (exported.exclusive() && !for_reading && !exported.write_place().is_free(patience()))
+    return {nullptr, refuse_second_writer(exported)};
   try {
     client_facts_.set_export_name(name);
-    chain_ = (*exports_)[index]->open(&for_client_);
+    chain_ = exported.open(&for_client_, for_reading);
   } catch (const Stopped& e) {
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
-    log_refusal(e.what());
+    log_failure(e.what());
     return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {
-    log_refusal(e.what());
+    log_failure(e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};
   }
   open_index_ = index;
   return {&chain_->geometry(), {}};
 }
 
+// Who has only asked for an exclusive export has not taken it.
+std::string Session::enter() {
+  Export& exported = visible_->exported(open_index_);
+  if (!exported.exclusive() || chain_->geometry().read_only) return {};
+  if (!exported.write_place().take(*this, patience())) {
+    chain_.reset();
+    return refuse_second_writer(exported);
+  }
+  place_.reset(&exported.write_place());
+  return {};
+}
+
+void Session::unknown(std::string_view name) {
+  if (const std::string why = visible_->refusal(name); !why.empty()) log_refusal(why);
+}
+
+bool Session::leaves() const {
+  if (ending_.load(std::memory_order_relaxed)) return true;
+  pollfd watched{.fd = socket_->watched_descriptor(), .events = POLLRDHUP, .revents = 0};
+  return ::poll(&watched, 1, 0) > 0;
+}
+
+WritePlace::Patience Session::patience() const {
+  const auto end = std::chrono::steady_clock::now() + most_wait_for_place;
+  return [this, end] {
+    return std::chrono::steady_clock::now() < end && !late() && !stopping_.load(std::memory_order_relaxed);
+  };
+}
+
+std::string Session::refuse_second_writer(Export& exported) {
+  const std::string of = "export " + in_quotes(exported.name());
+  const std::string other = exported.write_place().taken_by();
+  log_refusal("refused " + of + ": it is exclusive, and " + (other.empty() ? "another client" : other) + " has it");
+  return of + " is exclusive, and another client has it";
+}
+
 // Connections are free, and a client may ask again and again.
-void Session::log_refusal(const char* why) {
+void Session::log_failure(const char* why) {
   context_.repeats.log(spdlog::level::err, why, [&] { return describe(peer_) + ": " + why; });
+}
+
+// Counted for each who is refused, not for each of his connections.
+void Session::log_refusal(const std::string& why) {
+  context_.repeats.log(spdlog::level::warn, one_line(host::who(peer_) + ": " + why),
+                       [&] { return one_line(describe(peer_) + ": " + why); });
 }
 
 }  // namespace ashlar::host

@@ -1,8 +1,11 @@
 // Peer: who a client is, as a value.
 #pragma once
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace ashlar::host {
 
@@ -24,6 +27,9 @@ struct Peer {
   std::int64_t uid = -1;
   std::int64_t gid = -1;
   std::int64_t pid = -1;
+  // unix: its supplementary groups when it connected (SO_PEERGROUPS), `gid` not always among them; empty: none, or not
+  // known.
+  std::vector<gid_t> groups;
   // Whether the client runs on this machine.
   bool local = true;
   // Of the connection: no two of one server have the same. 0: not numbered yet.

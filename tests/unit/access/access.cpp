@@ -120,7 +120,7 @@ TEST_CASE("access: the reason names the rule, or the list of which none fits") {
 }
 
 TEST_CASE("access: its names are those of `ashlar check`") {
-  CHECK(std::string(name(Access::read_write)) == "read-write");
-  CHECK(std::string(name(Access::read_only)) == "read-only");
-  CHECK(std::string(name(Access::refused)) == "refused");
+  CHECK(std::string(access_name(Access::read_write)) == "read-write");
+  CHECK(std::string(access_name(Access::read_only)) == "read-only");
+  CHECK(std::string(access_name(Access::refused)) == "refused");
 }

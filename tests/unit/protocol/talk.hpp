@@ -65,6 +65,9 @@ class FakeCatalog : public Catalog {
       {"broken", "cannot be opened", {}, "device is busy"},
   };
   int opened = 0;  // how often a backend was opened
+  int entered = 0;
+  std::string not_entered;  // not empty: why transmission cannot begin
+  std::vector<std::string> asked_in_vain;
 
   std::size_t size() const override { return exports.size(); }
   std::string_view name(std::size_t i) const override { return exports[i].name; }
@@ -75,6 +78,12 @@ class FakeCatalog : public Catalog {
     current_ = i + 1;
     return {&exports[i].geometry, ""};
   }
+  std::string enter() override {
+    ++entered;
+    if (!not_entered.empty()) current_ = 0;
+    return not_entered;
+  }
+  void unknown(std::string_view name) override { asked_in_vain.emplace_back(name); }
 
  private:
   std::size_t current_ = 0;  // open export + 1
