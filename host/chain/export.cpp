@@ -126,7 +126,9 @@ const AccessRules* Export::allow() const {
 }
 
 std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
-  return open(made(), read_only() || for_reading, client);
+  auto chain = open(made(), read_only(), client);
+  if (for_reading) chain->make_read_only();
+  return chain;
 }
 
 Layers& Export::made() {

@@ -29,14 +29,20 @@ class Closed(Exception):
 
 class Client:
     """A raw connection to the server's first address of that kind, "unix" or "tcp"; waits at most `patience` seconds for each
-    answer. `window`: bytes of the socket's receive buffer, set before it connects."""
+    answer. `window`: bytes of the socket's receive buffer, set before it connects. `source`: an address of this machine to come
+    from, and over IPv6 to go to, when the server listens at all of them."""
 
-    def __init__(self, server, patience=60, kind="unix", window=None):
-        self.socket = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
+    def __init__(self, server, patience=60, kind="unix", window=None, source=None):
+        family = socket.AF_UNIX if kind == "unix" else socket.AF_INET6 if source and ":" in source else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(patience)
         if window is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self.socket.connect(server.endpoint(kind))
+        if source is not None:
+            self.socket.bind((source, 0))
+            self.socket.connect((source if ":" in source else "127.0.0.1", server.endpoint(kind)[1]))
+        else:
+            self.socket.connect(server.endpoint(kind))
         self.ahead = b""  # received, but only looked at
 
     def __enter__(self):
