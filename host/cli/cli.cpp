@@ -85,6 +85,9 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
   add_operand(check, "CONFIG", "The config", options);
   add_json(check, options);
+  repeatable(check, "--as", options.as, "CLIENT",
+             "Tell instead what such a client would see: psk=NAME, dn=NAME, uid=NUMBER, user=NAME, group=NAME, "
+             "address=ADDRESS, several with commas between; may be repeated");
   add_json(add_command(app, "list", "List the plugins and filters", options), options);
   CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
   add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);

@@ -44,6 +44,8 @@ struct CommandOptions {
   bool in_c = false;  // not in C++
   // probe only
   std::string plugin;  // empty: by the kind of the path
+  // check only
+  std::vector<std::string> as;  // "KEY=VALUE,…": a client; none: nobody in particular
   // check, list, inspect and probe
   bool json = false;
 };
