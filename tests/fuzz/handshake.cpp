@@ -19,6 +19,8 @@ class ThreeExports : public Catalog {
     if (i == 2) return {nullptr, "device is busy"};
     return {i == 0 ? &disk_ : &small_, ""};
   }
+  std::string enter() override { return ""; }
+  void unknown(std::string_view) override {}
 
  private:
   static constexpr std::string_view names_[] = {"disk", "small", "broken"};
