@@ -59,6 +59,12 @@ Peer unix_peer(int fd) {
   return peer;
 }
 
+std::string transport_text(const Peer& peer) {
+  if (peer.transport == Peer::Transport::tcp) return peer.address.empty() ? "tcp" : "tcp:" + endpoint_text(peer);
+  if (peer.pid < 0) return "unix";
+  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
+}
+
 }  // namespace
 
 Peer peer_of(int fd) {
@@ -83,9 +89,10 @@ std::string endpoint_text(const Peer& peer) {
 }
 
 std::string describe(const Peer& peer) {
-  if (peer.transport == Peer::Transport::tcp) return peer.address.empty() ? "tcp" : "tcp:" + endpoint_text(peer);
-  if (peer.pid < 0) return "unix";
-  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
+  const std::string transport = transport_text(peer);
+  if (!peer.tls) return transport;
+  if (!peer.tls->psk.empty()) return transport + " (psk " + peer.tls->psk + ")";
+  return transport + (peer.tls->name.empty() ? " (tls)" : " (" + peer.tls->name + ")");
 }
 
 }  // namespace ashlar::host

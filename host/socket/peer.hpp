@@ -1,9 +1,17 @@
 // Peer: who a client is, as a value.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace ashlar::host {
+
+// Who a client is by TLS, which has proved it. Both are empty when it had to prove nothing.
+struct TlsIdentity {
+  // The distinguished name of its certificate as RFC 4514 writes it, the innermost part (CN, as a rule) first.
+  std::string name;
+  std::string psk;  // the user name of its pre-shared key
+};
 
 struct Peer {
   enum class Transport : std::uint8_t { unix_socket, tcp };
@@ -20,6 +28,8 @@ struct Peer {
   bool local = true;
   // Of the connection: no two of one server have the same. 0: not numbered yet.
   std::uint64_t number = 0;
+  // None: it speaks plainly, or not TLS yet.
+  std::optional<TlsIdentity> tls;
 };
 
 // The client of the connected socket `fd`, as far as the kernel can tell. [any thread]
@@ -28,7 +38,8 @@ Peer peer_of(int fd);
 // "127.0.0.1:4711", "[::1]:4711"; empty: it has no address.
 std::string endpoint_text(const Peer& peer);
 
-// The client in words, for the log: "tcp:127.0.0.1:4711", "tcp:[::1]:4711", "unix:pid=1,uid=0".
+// The client in words, for the log: "tcp:127.0.0.1:4711", "tcp:[::1]:4711", "unix:pid=1,uid=0"; by TLS, with who it is:
+// "tcp:127.0.0.1:4711 (CN=host1,O=Stones)", "unix:pid=1,uid=0 (psk alice)".
 std::string describe(const Peer& peer);
 
 }  // namespace ashlar::host
