@@ -41,6 +41,7 @@ class Export {
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
   bool read_only() const { return own().read_only; }
+  bool requires_tls() const { return own().tls_required; }
   // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
   std::span<const std::unique_ptr<Layer>> layers() const;
   // One call at a time into the whole export, because a layer wants it so. [any thread]

@@ -4,6 +4,7 @@
 #include "cli/json.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
+#include "tls/tls.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -31,6 +32,9 @@ int check_command(const CommandOptions& options, Streams streams) {
     if (options.json) exports.push_back(export_to_json(own, *exported));
     else print_export(streams.out, own, *exported);
   }
+  std::vector<std::string> warnings;
+  mistakes.gather([&] { make_tls(config, warnings); });
+  for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
     print_json(streams.out, {{"config", json_text(options.operand)},
                              {"ok", mistakes.size() == 0},

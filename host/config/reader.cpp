@@ -1,4 +1,4 @@
-// The config's root and [server]; its addresses are in reader_listen.cpp, the exports in reader_exports.cpp, the types
+// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, the exports in reader_exports.cpp, the types
 // in reader_types.cpp.
 #include "config/reader.hpp"
 
@@ -37,6 +37,7 @@ Config ConfigReader::read(const TomlTable& root) const {
   const bool export_is_wrong = there.contains("export") && mistakes_.size() != before;
   if (config.exports.empty() && all_known && !export_is_wrong)
     tell({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
+  check_tls_of_exports(config);
   if (config.server.listen.empty()) config.server.listen = {default_listen_address()};
   return config;
 }
@@ -59,6 +60,7 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"max_memory", &ConfigReader::read_max_memory},
       {"busy_poll", &ConfigReader::read_busy_poll},
       {"keepalive", &ConfigReader::read_keepalive},
+      {"tls", &ConfigReader::read_tls},
   };
   return keys;
 }

@@ -35,6 +35,7 @@ class ConfigReader {
   static std::span<const Key<Config>> root_keys();
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
+  static std::span<const Key<TlsConfig>> tls_keys();
   static std::span<const Key<ExportConfig>> export_keys();
   using Names = std::set<std::string, std::less<>>;
   // Returns the names of the keys that are there, right or wrong, and of those that mistyped ones are taken to mean:
@@ -79,12 +80,24 @@ class ConfigReader {
   void read_busy_poll(const TomlEntry& entry, ServerConfig& into) const;
   void read_keepalive(const TomlEntry& entry, ServerConfig& into) const;
 
+  void read_tls(const TomlEntry& entry, ServerConfig& into) const;
+  void read_tls_mode(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_certificates(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_psk(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_verify_client(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_minimum_version(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_ciphers(const TomlEntry& entry, TlsConfig& into) const;
+  std::filesystem::path tls_path(const TomlEntry& entry, const char* hint) const;
+  void check_tls(const TlsConfig& tls, const Names& there) const;
+  void check_tls_of_exports(const Config& config) const;
+
   void read_exports(const TomlEntry& entry, Config& into) const;
   // `line_of_name`: of the exports before this one.
   ExportConfig read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
   void read_optional(const TomlEntry& entry, ExportConfig& into) const;
+  void read_tls_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;

@@ -20,7 +20,7 @@
 #include "session/transmission.hpp"
 #include "session/waiter.hpp"
 #include "socket/peer.hpp"
-#include "socket/socket.hpp"
+#include "socket/tls_socket.hpp"
 
 namespace ashlar::host {
 
@@ -41,6 +41,8 @@ struct SessionContext {
   Workers workers;
   ActiveClients clients{};
   std::atomic<bool> no_io_uring{false};
+  protocol::TlsMode tls_mode = protocol::TlsMode::off;
+  TlsServer* tls = nullptr;  // unless the mode is off
   Executor executor{};
 };
 
@@ -72,12 +74,17 @@ class Session : private protocol::Catalog {
   bool waits_to_send() const { return waits_to_send_.load(std::memory_order_relaxed); }
   // To be waited for. [while it is idle]
   Socket& socket() { return *socket_; }
+  // [while it is idle]
   const Peer& peer() const { return peer_; }
 
  private:
   Outcome talk();
   Outcome shake_hands();
   bool send_output();
+  bool plaintext_follows();
+  std::optional<Outcome> secure();
+  void be_secured();
+  Outcome refuse_tls();
   Outcome begin_transmission();
   Outcome transmit();
   bool late() const;
@@ -90,10 +97,13 @@ class Session : private protocol::Catalog {
   std::size_t size() const override { return exports_->size(); }
   std::string_view name(std::size_t index) const override { return (*exports_)[index]->name(); }
   std::string_view description(std::size_t index) const override { return (*exports_)[index]->description(); }
+  bool requires_tls(std::size_t index) const override { return (*exports_)[index]->requires_tls(); }
   Opened open(std::size_t index, std::string_view name) override;
 
-  const std::unique_ptr<Socket> socket_;
-  const Peer peer_;
+  const std::unique_ptr<Socket> connection_;  // to the client
+  std::unique_ptr<TlsSocket> tls_;            // over it, once the client has asked for TLS
+  Socket* socket_;                            // the upper one that can be talked through
+  Peer peer_;
   SessionContext& context_;
   std::shared_ptr<const Exports> exports_;                // until the end
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake
