@@ -1,6 +1,5 @@
 #include "tls/issue.hpp"
 
-#include <arpa/inet.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -139,8 +138,7 @@ PemPair issue(const PemPair& authority, const Subject& subject, int days) {
   extend(made.get(), issuer.get(), NID_basic_constraints, "critical,CA:FALSE");
   extend(made.get(), issuer.get(), NID_key_usage, "critical,digitalSignature");
   extend(made.get(), issuer.get(), NID_ext_key_usage, is_server ? "serverAuth" : "clientAuth");
-  if (!subject.hosts.empty())
-    extend(made.get(), issuer.get(), NID_subject_alt_name, alternative_names(subject.hosts));
+  if (!subject.hosts.empty()) extend(made.get(), issuer.get(), NID_subject_alt_name, alternative_names(subject.hosts));
   extend(made.get(), issuer.get(), NID_subject_key_identifier, "hash");
   extend(made.get(), issuer.get(), NID_authority_key_identifier, "keyid");
   check(::X509_sign(made.get(), issuer_key.get(), ::EVP_sha256()), "a signature");
@@ -163,12 +161,6 @@ std::string random_hex(std::size_t bytes) {
     text += digits[byte & 15];
   }
   return text;
-}
-
-bool is_address(const std::string& text) {
-  std::array<unsigned char, sizeof(in6_addr)> ignored;
-  return ::inet_pton(AF_INET, text.c_str(), ignored.data()) == 1 ||
-         ::inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
 }
 
 }  // namespace ashlar::host

@@ -1,5 +1,9 @@
 // Makes an authority's certificate, and certificates of it, as texts in PEM.
 #pragma once
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <array>
 #include <string>
 #include <vector>
 
@@ -36,6 +40,10 @@ std::string name_of_certificate(const std::string& certificate);
 std::string random_hex(std::size_t bytes);
 
 // Whether `text` is a numeric address of IPv4 or IPv6.
-bool is_address(const std::string& text);
+inline bool is_address(const std::string& text) {
+  std::array<unsigned char, sizeof(in6_addr)> ignored;
+  return ::inet_pton(AF_INET, text.c_str(), ignored.data()) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), ignored.data()) == 1;
+}
 
 }  // namespace ashlar::host

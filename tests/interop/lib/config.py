@@ -8,6 +8,8 @@ def _value(value):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }"
     # JSON's strings and lists of strings are TOML's too.
     return json.dumps(value if isinstance(value, (list, str)) else str(value), ensure_ascii=False)
 
