@@ -134,6 +134,10 @@ class Client:
     def go(self, name="", structured=False):
         """Greets and enters transmission."""
         self.greet()
+        return self.enter(name, structured)
+
+    def enter(self, name="", structured=False):
+        """Enters transmission."""
         if structured:
             assert self.option(OPT_STRUCTURED_REPLY)[-1][0] == REP_ACK
         replies = self.option(OPT_GO, go_data(name))
