@@ -43,6 +43,7 @@ class Export {
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
   bool read_only() const { return own().read_only; }
+  bool requires_tls() const { return own().tls_required; }
   // Who may open it; null: everybody. Lives as long as the export.
   const AccessRules* allow() const;
   // Whether one client at a time may write; which one, write_place() knows.

@@ -5,6 +5,7 @@
 #include "cli/json.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
+#include "tls/tls.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -37,6 +38,9 @@ int check_command(const CommandOptions& options, Streams streams) {
     else if (!client) print_export(streams.out, own, *exported);
   }
   if (client && !options.json) print_seen(streams.out, seen);
+  std::vector<std::string> warnings;
+  mistakes.gather([&] { make_tls(config, warnings); });
+  for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
     print_json(streams.out, {{"config", json_text(options.operand)},
                              {"ok", mistakes.size() == 0},

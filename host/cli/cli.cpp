@@ -80,6 +80,21 @@ void add_new(CLI::App& app, CommandOptions& options) {
   project.add_flag("--c", options.in_c, "In C instead of C++; its test is in C++");
 }
 
+void add_certs(CLI::App& app, CommandOptions& options) {
+  CLI::App& certs = *app.add_subcommand(
+      "certs", "Make a CA, and certificates and keys of a server and its clients; later, add clients and renew");
+  add_operand(certs, "DIR",
+              "The folder: DIR/server is what [server] tls.certificates takes, DIR/clients/NAME what qemu, libnbd and "
+              "nbdkit take, DIR/keys.psk what tls.psk takes",
+              options);
+  repeatable(certs, "--server", options.hosts, "HOST[,ADDRESS...]",
+             "The names and addresses that clients connect to; may be repeated. Needed the first time; later it renews "
+             "the server's certificate");
+  repeatable(certs, "--client", options.clients, "NAME", "Make or renew a client's certificate; may be repeated");
+  repeatable(certs, "--psk", options.users, "USER", "Make a pre-shared key, unless the user has one; may be repeated");
+  certs.add_option("--days", options.days, "How long certificates are good for; without it, 365")->type_name("N");
+}
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
@@ -94,6 +109,7 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_json(inspect, options);
   add_probe(app, options);
   add_new(app, options);
+  add_certs(app, options);
 }
 
 Command command_called(const std::string& name) {
@@ -102,6 +118,7 @@ Command command_called(const std::string& name) {
   if (name == "list") return list_command;
   if (name == "probe") return probe_command;
   if (name == "new") return new_command;
+  if (name == "certs") return certs_command;
   return inspect_command;
 }
 

@@ -27,6 +27,8 @@ struct ExportConfig {
   bool read_only = false;
   bool exclusive = false;      // one client at a time that may write
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
+  bool tls_required = false;   // only for clients by TLS
+  Place tls_place;             // of that
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
   // Something in it is a mistake that reading has found: it cannot be served, but its layers can be checked, if their
   // type is not empty.
@@ -53,6 +55,22 @@ struct ListenAddress {
 
 enum class LogLevel { trace, debug, info, warn, error };
 
+// [server] tls: how clients that ask for TLS are served, and whether the others are.
+struct TlsConfig {
+  enum class Mode { off, allow, require };
+  enum class Version { tls1_2, tls1_3 };
+
+  Mode mode = Mode::off;
+  std::filesystem::path certificates;  // the folder of ca-cert.pem, server-cert.pem, server-key.pem; empty: none
+  std::filesystem::path psk;           // the file of the keys; empty: none
+  std::optional<bool> verify_client;   // none: when there is a CA
+  Version minimum_version = Version::tls1_2;
+  std::string ciphers;  // in OpenSSL's words, for TLS 1.3 and 1.2; empty: as the system has it
+  bool flawed = false;  // a mistake is in it: its files are not read
+  // Of the values, for what is found when the files are read.
+  Place place, certificates_place, psk_place, verify_client_place, ciphers_place;
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   LogLevel log_level = LogLevel::info;
@@ -67,6 +85,7 @@ struct ServerConfig {
   std::optional<std::chrono::microseconds> busy_poll;
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
+  TlsConfig tls;
 };
 
 struct Config {

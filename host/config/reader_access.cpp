@@ -15,6 +15,11 @@ constexpr std::int64_t highest_uid = std::numeric_limits<std::uint32_t>::max() -
 
 constexpr const char* hint = R"(write allow = [ { user = "qemu" }, { address = "10.0.0.0/8", read_only = true } ])";
 
+constexpr const char* needs_tls =
+    R"(needs TLS, which this server does not speak; add tls = { mode = "require", … } to [server], or take the rule out)";
+
+bool speaks_tls(const TlsConfig& tls) { return tls.mode != TlsConfig::Mode::off; }
+
 bool names_somebody(const AccessRule& rule) {
   return rule.psk || rule.dn || rule.uid || rule.user || rule.group || rule.address;
 }
@@ -130,11 +135,20 @@ void ConfigReader::read_rule_read_only(const TomlEntry& entry, AccessRule& into)
   into.read_only = boolean(entry);
 }
 
-// Nobody fits such a rule where there is no TLS, and who has written it means somebody.
-void ConfigReader::check_rules_without_tls(const AccessRules& allow) const {
-  for (const AccessRule& rule : allow.rules)
-    for (const auto& [key, name] : {std::pair("psk", &rule.psk), std::pair("dn", &rule.dn)})
-      if (*name) tell({rule.line, rule.column}, key, "needs TLS, which this server does not speak; take the rule out");
+// Nobody fits such a rule where its proof is not asked for, and who has written it means somebody.
+void ConfigReader::check_rules_that_need_tls(const AccessRules& allow, const TlsConfig& tls) const {
+  if (tls.flawed) return;
+  for (const AccessRule& rule : allow.rules) {
+    const Place place{rule.line, rule.column};
+    if (rule.psk && !speaks_tls(tls)) tell(place, "psk", needs_tls);
+    else if (rule.psk && tls.psk.empty())
+      tell(place, "psk", "needs pre-shared keys; add their file to [server], as in tls = { psk = \"keys.psk\", … }");
+    if (rule.dn && !speaks_tls(tls)) tell(place, "dn", needs_tls);
+    else if (rule.dn && tls.certificates.empty())
+      tell(place, "dn", "needs certificates; add their folder to [server], as in tls = { certificates = \"pki\", … }");
+    else if (rule.dn && tls.verify_client == false)
+      tell(place, "dn", "needs certificates of clients, which verify_client = false does not ask for; take that out");
+  }
 }
 
 }  // namespace ashlar::host

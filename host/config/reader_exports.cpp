@@ -15,8 +15,8 @@ std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
       {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
       {"read_only", &ConfigReader::read_read_only}, {"optional", &ConfigReader::read_optional},
       {"filter", &ConfigReader::read_filters},      {"zero_emulation", &ConfigReader::read_zero_emulation},
-      {"plugin", &ConfigReader::read_plugin},       {"allow", &ConfigReader::read_export_allow},
-      {"exclusive", &ConfigReader::read_exclusive},
+      {"plugin", &ConfigReader::read_plugin},       {"tls", &ConfigReader::read_tls_of_export},
+      {"allow", &ConfigReader::read_export_allow},  {"exclusive", &ConfigReader::read_exclusive},
   };
   return keys;
 }

@@ -13,6 +13,8 @@ class Catalog {
   virtual std::size_t size() const = 0;
   virtual std::string_view name(std::size_t index) const = 0;
   virtual std::string_view description(std::size_t index) const = 0;
+  // Whether export `index` is for clients by TLS only.
+  virtual bool requires_tls(std::size_t index) const = 0;
 
   struct Opened {
     const Geometry* geometry = nullptr;  // null: cannot be opened

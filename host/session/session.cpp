@@ -17,21 +17,23 @@ constexpr std::chrono::seconds most_wait_for_place{2};
 }  // namespace
 
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
-    : socket_(std::move(socket)),
+    : connection_(std::move(socket)),
+      socket_(connection_.get()),
       peer_(std::move(peer)),
       context_(context),
       exports_(context.exports),
       deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
       waiter_(*socket_),
-      memory_(context.pool, waiter_, *socket_, stopping_),
+      memory_(context.pool, waiter_, *connection_, stopping_),
       inbox_(memory_),
       client_facts_(peer_),
-      of_reads_([this] { return broken_off_.load(std::memory_order_relaxed) || socket_->is_gone(); }),
+      of_reads_([this] { return broken_off_.load(std::memory_order_relaxed) || connection_->is_gone(); }),
       of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect();
                   }} {
-  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
+  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload},
+                     context.tls_mode);
 }
 
 Session::Outcome Session::run() noexcept {
@@ -46,19 +48,20 @@ Session::Outcome Session::run() noexcept {
 
 void Session::abort() {
   stop();
-  socket_->abort();
+  connection_->abort();
   broken_off_.store(true, std::memory_order_relaxed);
 }
 
 void Session::disconnect() {
   disconnected_.store(true, std::memory_order_relaxed);
-  socket_->abort();
+  connection_->abort();
 }
 
 Session::Outcome Session::talk() {
   if (!memory_.claim_share())
     return end(stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory");
   const Outcome outcome = transmission_ ? transmit() : shake_hands();
+  if (outcome == Outcome::idle) socket_->rest();
   if (outcome == Outcome::idle && !inbox_.has_buffer()) memory_.give_share_back();
   return outcome;
 }
@@ -72,7 +75,13 @@ Session::Outcome Session::shake_hands() {
       if (used == 0) break;
       inbox_.consume(used);
     }
+    if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows())
+      return end("something was sent in plain behind STARTTLS");
     if (!send_output()) return end("replies could not be sent");
+    if (handshake_->state() == State::upgrade) {
+      if (const auto outcome = secure()) return *outcome;
+      continue;
+    }
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end("handshake took too long");
@@ -88,6 +97,42 @@ Session::Outcome Session::shake_hands() {
     if (n == 0) return end("closed by the client");
     if (n < 0) return end(std::strerror(static_cast<int>(-n)));
   }
+}
+
+// Who does not wait for the reply to STARTTLS may be two: a client, and somebody between who puts words before it that
+// would be taken for the client's own. (CVE-2021-3716)
+bool Session::plaintext_follows() { return !inbox_.unread().empty() || connection_->has_input(); }
+
+// Goes on with the handshake of TLS. None: it is done, and the client goes on with options.
+std::optional<Session::Outcome> Session::secure() {
+  if (!tls_) tls_ = context_.tls->accept(*connection_, peer_);
+  switch (tls_->shake_hands()) {
+    case TlsSocket::Step::failed: return refuse_tls();
+    case TlsSocket::Step::done: be_secured(); return std::nullopt;
+    case TlsSocket::Step::waits: break;
+  }
+  if (late()) return end("handshake took too long");
+  if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+  inbox_.park();
+  return Outcome::idle;
+}
+
+// A chain that was opened before was opened for somebody else.
+void Session::be_secured() {
+  chain_.reset();
+  peer_.tls = tls_->identity();
+  client_facts_.set_tls(*peer_.tls);
+  visible_.emplace(*exports_, peer_);
+  socket_ = tls_.get();
+  waiter_.wait_at(*tls_);
+  handshake_->secured();
+}
+
+Session::Outcome Session::refuse_tls() {
+  const std::string why = tls_->failure();
+  if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
+  context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });
+  return end("refused by TLS");
 }
 
 bool Session::send_output() {
@@ -147,7 +192,7 @@ Session::Outcome Session::end(std::string_view reason) {
   handshake_.reset();
   inbox_.clear();
   memory_.give_share_back();
-  socket_->finish();
+  (tls_ ? *tls_ : *connection_).finish();
   chain_.reset();
   place_.reset();
   visible_.reset();
@@ -208,7 +253,7 @@ void Session::unknown(std::string_view name) {
 
 bool Session::leaves() const {
   if (ending_.load(std::memory_order_relaxed)) return true;
-  pollfd watched{.fd = socket_->watched_descriptor(), .events = POLLRDHUP, .revents = 0};
+  pollfd watched{.fd = connection_->watched_descriptor(), .events = POLLRDHUP, .revents = 0};
   return ::poll(&watched, 1, 0) > 0;
 }
 

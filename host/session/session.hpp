@@ -21,7 +21,7 @@
 #include "session/visible_exports.hpp"
 #include "session/waiter.hpp"
 #include "socket/peer.hpp"
-#include "socket/socket.hpp"
+#include "socket/tls_socket.hpp"
 
 namespace ashlar::host {
 
@@ -39,6 +39,8 @@ struct SessionContext {
   Workers workers;
   ActiveClients clients{};
   std::atomic<bool> no_io_uring{false};
+  protocol::TlsMode tls_mode = protocol::TlsMode::off;
+  TlsServer* tls = nullptr;  // unless the mode is off
   Executor executor{};
 };
 
@@ -70,12 +72,17 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   bool waits_to_send() const { return waits_to_send_.load(std::memory_order_relaxed); }
   // To be waited for. [while it is idle]
   Socket& socket() { return *socket_; }
+  // [while it is idle]
   const Peer& peer() const { return peer_; }
 
  private:
   Outcome talk();
   Outcome shake_hands();
   bool send_output();
+  bool plaintext_follows();
+  std::optional<Outcome> secure();
+  void be_secured();
+  Outcome refuse_tls();
   Outcome begin_transmission();
   Outcome transmit();
   bool late() const;
@@ -90,6 +97,7 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   std::size_t size() const override { return visible_->size(); }
   std::string_view name(std::size_t index) const override { return visible_->exported(index).name(); }
   std::string_view description(std::size_t index) const override { return visible_->exported(index).description(); }
+  bool requires_tls(std::size_t index) const override { return visible_->exported(index).requires_tls(); }
   Opened open(std::size_t index, std::string_view name) override;
   std::string enter() override;
   void unknown(std::string_view name) override;
@@ -99,8 +107,10 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   bool leaves() const override;
   WritePlace::Patience patience() const;
 
-  const std::unique_ptr<Socket> socket_;
-  const Peer peer_;
+  const std::unique_ptr<Socket> connection_;  // to the client
+  std::unique_ptr<TlsSocket> tls_;            // over it, once the client has asked for TLS
+  Socket* socket_;                            // the upper one that can be talked through
+  Peer peer_;
   SessionContext& context_;
   std::shared_ptr<const Exports> exports_;                // until the end
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake

@@ -28,7 +28,8 @@ std::string who(const Peer& peer) {
 VisibleExports::VisibleExports(const Exports& all, const Peer& peer) : all_(all), client_(identity_of(peer)) {
   for (const auto& exported : all) {
     const Decision decision = decide(exported->allow(), client_);
-    if (decision.access != Access::refused) visible_.push_back({exported.get(), decision});
+    const bool waits_for_tls = exported->requires_tls() && !peer.tls;
+    if (decision.access != Access::refused || waits_for_tls) visible_.push_back({exported.get(), decision});
   }
 }
 

@@ -1,4 +1,5 @@
-// VisibleExports: the exports that one client may open. The others do not exist for it.
+// VisibleExports: the exports that one client may open. The others do not exist for it; but for those that require TLS,
+// which protocol hides until it is spoken: until then it is not known who the client is.
 #pragma once
 #include <string>
 #include <string_view>

@@ -168,6 +168,7 @@ class FakeExport {
     bool zero_emulation = false;
     bool optional = false;
     bool exclusive = false;
+    bool requires_tls = false;
     std::string name = "disk";
     std::optional<AccessRules> allow = {};
     bool is_image = false;
@@ -184,6 +185,7 @@ class FakeExport {
     ExportConfig own;
     own.name = settings.name;
     own.exclusive = settings.exclusive;
+    own.tls_required = settings.requires_tls;
     own.allow = settings.allow;
     own.read_only = settings.read_only;
     own.zero_emulation = settings.zero_emulation;

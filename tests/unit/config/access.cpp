@@ -148,12 +148,27 @@ TEST_CASE("allow: rules for nobody in particular") {
 }
 
 TEST_CASE("allow: rules that need TLS, without it") {
-  CHECK(rule_mistake("psk = \"alice\"") ==
-        ":3:10: key \"psk\": needs TLS, which this server does not speak; take the rule out");
-  CHECK(rule_mistake("uid = 0, dn = \"CN=*\"") ==
-        ":3:10: key \"dn\": needs TLS, which this server does not speak; take the rule out");
+  const std::string needs =
+      "needs TLS, which this server does not speak; add tls = { mode = \"require\", … } to [server], "
+      "or take the rule out";
+  CHECK(rule_mistake("psk = \"alice\"") == ":3:10: key \"psk\": " + needs);
+  CHECK(rule_mistake("uid = 0, dn = \"CN=*\"") == ":3:10: key \"dn\": " + needs);
   CHECK_THAT(mistake("[server]\nallow = [{ uid = 0 }, { psk = \"bob\" }]\n" + with("")),
              StartsWith(":2:23: key \"psk\": needs TLS"));
+}
+
+TEST_CASE("allow: rules that need a kind of proof that this server does not ask for") {
+  const auto with_tls = [](const std::string& tls, const std::string& rule) {
+    return mistake("[server]\ntls = { mode = \"allow\", " + tls + " }\n" + with_rule(rule));
+  };
+  const std::string psk = "psk = \"keys.psk\"", certificates = "certificates = \"pki\"";
+  CHECK_THAT(with_tls(certificates, "psk = \"alice\""), StartsWith(":5:10: key \"psk\": needs pre-shared keys"));
+  CHECK_THAT(with_tls(psk, "dn = \"CN=*\""), StartsWith(":5:10: key \"dn\": needs certificates"));
+  CHECK_THAT(with_tls(certificates + ", verify_client = false", "dn = \"CN=*\""),
+             StartsWith(":5:10: key \"dn\": needs certificates of clients"));
+  CHECK(with_tls(psk, "psk = \"alice\"") == "none");
+  CHECK(with_tls(certificates, "dn = \"CN=*\"") == "none");
+  CHECK(with_tls(certificates + ", verify_client = true", "dn = \"CN=*\"") == "none");
 }
 
 TEST_CASE("allow: all mistakes are told") {

@@ -39,8 +39,9 @@ struct Served {
   std::vector<std::unique_ptr<FakeExport>> made;
   Exports exports;
 
-  void add(const std::string& name, std::optional<std::vector<AccessRule>> rules) {
+  void add(const std::string& name, std::optional<std::vector<AccessRule>> rules, bool requires_tls = false) {
     FakeExport::Settings settings;
+    settings.requires_tls = requires_tls;
     settings.name = name;
     if (rules) settings.allow = AccessRules{.rules = *rules, .of_server = false, .line = 2};
     made.push_back(std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin}, settings));
@@ -102,6 +103,16 @@ TEST_CASE("visible exports: those that the client may open, in their order, and 
   CHECK(visible.described(0) == "export \"read\" for reading by { uid = 107 } in line 3");
   CHECK(visible.described(1) == "export \"written\" by { uid = 107 } in line 3");
   CHECK(visible.described(2) == "export \"open\"");
+}
+
+TEST_CASE("visible exports: one that requires TLS is left to the protocol to hide, until TLS tells who the client is") {
+  Served served;
+  served.add("sealed", std::vector<AccessRule>{}, true);
+  Peer peer = by_unix();
+  REQUIRE(VisibleExports(served.exports, peer).size() == 1);
+  CHECK(VisibleExports(served.exports, peer).exported(0).requires_tls());
+  peer.tls.emplace();
+  CHECK(VisibleExports(served.exports, peer).size() == 0);
 }
 
 TEST_CASE("visible exports: why others are refused is known for the log") {
