@@ -61,8 +61,8 @@ class Export {
   }
 
   // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. `for_reading`: the
-  // chain is read-only, also where the export is not; its layers, which only know of exports that are, are opened as for
-  // any other client. Throws OpenError, Stopped. [any thread]
+  // chain is read-only, also where the export is not; its layers, which only know of exports that are, are opened as
+  // for any other client. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open(const ForClient* client = nullptr, bool for_reading = false);
 
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are

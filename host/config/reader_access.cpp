@@ -16,7 +16,8 @@ constexpr std::int64_t highest_uid = std::numeric_limits<std::uint32_t>::max() -
 constexpr const char* hint = R"(write allow = [ { user = "qemu" }, { address = "10.0.0.0/8", read_only = true } ])";
 
 constexpr const char* needs_tls =
-    R"(needs TLS, which this server does not speak; add tls = { mode = "require", … } to [server], or take the rule out)";
+    R"(needs TLS, which this server does not speak; add tls = { mode = "require", … } to [server], or take the rule )"
+    "out";
 
 bool speaks_tls(const TlsConfig& tls) { return tls.mode != TlsConfig::Mode::off; }
 

@@ -1,4 +1,5 @@
-// Catalog: what the handshake wants to know of the exports, those alone that this client may open. The seam between the pure protocol and the chains.
+// Catalog: what the handshake wants to know of the exports, those alone that this client may open. The seam between the
+// pure protocol and the chains.
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <optional>

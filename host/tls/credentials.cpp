@@ -175,21 +175,32 @@ void Credentials::choose_ciphers(const std::string& wanted) {
 }
 
 // The system's choice, with the preferred suite first. Of the older ones those with users' keys come first: only a
-// client that has a key offers them, and one that offers certificates' as well may have none. Those that encrypt a key
-// with the server's certificate are left out, as they keep nothing secret when that is stolen.
+// client that has a key offers them, and one that offers certificates' as well may have none. Of these, too, the ones
+// that keep secret what was said when a key is stolen later go before the others; those that encrypt with the server's
+// certificate are left out.
 void Credentials::order_ciphers() {
-  std::string suites, with_keys, others;
+  std::string suites, quick, slow, plain, others;
   const STACK_OF(SSL_CIPHER)* all = ::SSL_CTX_get_ciphers(context_.get());
   for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
     const SSL_CIPHER* const one = sk_SSL_CIPHER_value(all, i);
     const std::string_view name = ::SSL_CIPHER_get_name(one);
-    if (name.starts_with("TLS_")) append_name(suites, name, name == preferred);
-    else if (::SSL_CIPHER_get_kx_nid(one) == NID_kx_rsa_psk) continue;
-    else append_name(::SSL_CIPHER_get_auth_nid(one) == NID_auth_psk ? with_keys : others, name);
+    if (name.starts_with("TLS_")) {
+      append_name(suites, name, name == preferred);
+      continue;
+    }
+    switch (::SSL_CIPHER_get_kx_nid(one)) {
+      case NID_kx_ecdhe_psk: append_name(quick, name); break;
+      case NID_kx_dhe_psk: append_name(slow, name); break;
+      case NID_kx_psk: append_name(plain, name); break;
+      case NID_kx_rsa_psk: break;
+      default: append_name(others, name);
+    }
   }
-  if (!others.empty()) append_name(with_keys, others);
+  std::string older;
+  for (const std::string& part : {quick, slow, plain, others})
+    if (!part.empty()) append_name(older, part);
   if (!suites.empty()) ::SSL_CTX_set_ciphersuites(context_.get(), suites.c_str());
-  if (!with_keys.empty()) ::SSL_CTX_set_cipher_list(context_.get(), with_keys.c_str());
+  if (!older.empty()) ::SSL_CTX_set_cipher_list(context_.get(), older.c_str());
 }
 
 SslPtr Credentials::make_ssl(Claims& claims) const {

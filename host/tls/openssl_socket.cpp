@@ -131,21 +131,26 @@ TlsSocket::Step OpensslSocket::shake_hands() {
     if (Clock::now() >= end) return Step::waits;
     const ssize_t came = error == SSL_ERROR_WANT_READ ? fetch(Wait::yes) : 1;
     if (came == -EAGAIN) return Step::waits;
-    if (came <= 0) return Step::failed;
+    if (came <= 0) {
+      const std::lock_guard lock(mutex_);
+      note_failure();
+      return Step::failed;
+    }
   }
 }
 
-// [under the lock]
+// The handshake has failed. A client that finds its key unwanted may go without a word. [under the lock]
 void OpensslSocket::note_failure() {
   is_broken_ = true;
   const unsigned long code = ::ERR_peek_last_error();
   const std::string why = openssl_error();
-  if (at_end_ || receive_error_ != 0) return;
-  if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+  const bool gone = at_end_ || receive_error_ != 0;
+  const std::string user = "user " + in_quotes(claims_.user);
+  if (!claims_.refused.empty() && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
     failure_ = "certificate " + in_quotes(claims_.refused) + ": " +
                ::X509_verify_cert_error_string(::SSL_get_verify_result(ssl_.get()));
-  else if (claims_.user.empty()) failure_ = why;
-  else failure_ = "user " + in_quotes(claims_.user) + (claims_.user_is_known ? ": " : " is not known: ") + why;
+  else if (!claims_.user.empty() && !claims_.user_is_known) failure_ = user + " is not known";
+  else if (!gone) failure_ = claims_.user.empty() ? why : user + ": " + why;
 }
 
 // The handshake is done.
@@ -174,6 +179,7 @@ ssize_t OpensslSocket::fetch(Wait wait) {
   fetched_.resize(fetch_size);
   const ssize_t n = connection_.receive(fetched_, wait);
   if (n == 0) at_end_ = true;
+  if (n < 0 && n != -EAGAIN) receive_error_ = static_cast<int>(-n);
   if (n <= 0) return n;
   fetched_begin_ = 0;
   fetched_end_ = static_cast<std::size_t>(n);

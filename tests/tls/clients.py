@@ -1,9 +1,10 @@
 """Real clients by certificates and by keys, over tcp and unix: those that get in, and those that do not."""
 
 import itertools
+import random
 import subprocess
 
-from frame import SIZE, TlsCase, main, pattern, processes, run, tls, wire
+from frame import MIB, SIZE, TlsCase, libnbd, main, pattern, processes, run, tls, wire
 from relay import Relay, list_option
 
 KINDS = ("tcp", "unix")
@@ -59,8 +60,8 @@ class LetIn(TlsCase):
     def test_the_log_tells_who_it_was(self):
         for way in WAYS:
             run("nbdinfo", "--size", uri(self.server, "unix", way))
-        self.assertRegex(self.server.log(), r'\(CN=host1,O=ashlar\): opened export "disk"')
-        self.assertRegex(self.server.log(), r'\(psk alice\): opened export "disk"')
+        self.assert_logged(self.server, r'\(CN=host1,O=ashlar\): opened export "disk"')
+        self.assert_logged(self.server, r'\(psk alice\): opened export "disk"')
         self.assertNotIn((tls.folder() / "keys.psk").read_text().split(":")[1].strip(), self.server.log())
 
     def test_openssl_and_gnutls_by_tls_1_3_and_1_2(self):
@@ -76,8 +77,8 @@ class LetIn(TlsCase):
                       "--x509keyfile", folder / "client-key.pem", "--priority", priority, "-p", relay.port, "127.0.0.1"]
                      for priority in ("NORMAL", "NORMAL:-VERS-TLS1.3")]
         commands += [["gnutls-cli", "--logfile=/dev/null", "--pskusername", tls.USER, "--pskkey", key, "--priority", priority, "-p", relay.port, "127.0.0.1"]
-                     for priority in ("NORMAL:+ECDHE-PSK:+DHE-PSK:+PSK", "NORMAL:-VERS-TLS1.3:+ECDHE-PSK:+DHE-PSK:+PSK",
-                                      "NORMAL:-VERS-TLS1.3:-KX-ALL:+PSK")]
+                     # gnutls-cli 3.7 crashes when it tells of the other exchanges of TLS 1.2 after their handshake.
+                     for priority in ("NORMAL:+ECDHE-PSK:+DHE-PSK:+PSK", "NORMAL:-VERS-TLS1.3:-KX-ALL:+PSK")]
         for command in commands:
             words = [str(word) for word in command]
             client = processes.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -108,7 +109,7 @@ class KeptOut(TlsCase):
         server = server or self.server
         self.assertNotEqual(run("nbdinfo", "--size", where, ok=False).returncode, 0)
         if why is not None:
-            self.assertIn(why, server.log())
+            self.assert_logged(server, why)
         self.assertNotIn("opened export", server.log())
         self.good_client(server)
 
@@ -131,7 +132,7 @@ class KeptOut(TlsCase):
         with self.assertRaises((tls.ssl.SSLError, wire.Closed, ConnectionError)):
             client.secure(tls.context(folder))
             client.option(wire.OPT_LIST)
-        self.assertIn('certificate "CN=late,O=ashlar": certificate has expired', self.server.log())
+        self.assert_logged(self.server, 'certificate "CN=late,O=ashlar": certificate has expired')
 
     def test_a_revoked_certificate(self):
         made = self.folder / "pki"
@@ -140,7 +141,7 @@ class KeptOut(TlsCase):
         server = self.secured("require", certificates=made / "server")
         # libnbd says nothing of the certificate that is wanted, but shows its own.
         self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "bad"), ok=False).returncode, 0)
-        self.assertIn('certificate "CN=bad,O=ashlar": certificate revoked', server.log())
+        self.assert_logged(server, 'certificate "CN=bad,O=ashlar": certificate revoked')
         self.assertNotIn("opened export", server.log())
         self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "good"))), SIZE)
 
@@ -154,12 +155,28 @@ class KeptOut(TlsCase):
 
 
 class Load(TlsCase):
-    def test_fio_verifies_what_it_wrote(self):
+    def test_random_requests_equal_a_model(self):
         server = self.secured("require")
-        run("fio", "--name=verify", "--ioengine=nbd", f"--uri={uri(server, 'unix', 'certificate')}", "--rw=randwrite", "--bs=512-128k",
-            "--iodepth=32", f"--size={SIZE}", "--io_size=64m" if not processes.os.environ.get("ASHLAR_SANITIZE") else "--io_size=8m",
-            "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0", "--bs_unaligned")
+        model, dice = bytearray(pattern(SIZE)), random.Random(1)
+        handle = libnbd.connect(uri(server, "unix", "certificate"))
+        for _ in range(100 if processes.os.environ.get("ASHLAR_SANITIZE") else 400):
+            offset = dice.randrange(SIZE)
+            length = dice.randrange(1, min(SIZE - offset, dice.choice((512, 70_000, MIB))) + 1)
+            choice = dice.randrange(3)
+            if choice == 0:
+                self.assert_same(handle.pread(length, offset), model[offset:offset + length])
+            elif choice == 1:
+                data = dice.randbytes(length)
+                handle.pwrite(data, offset)
+                model[offset:offset + length] = data
+            else:
+                handle.zero(length, offset)
+                model[offset:offset + length] = bytes(length)
+        self.assert_same(handle.pread(SIZE, 0), model)
+        handle.shutdown()
+        server.stop()
+        self.assert_same(self.disk.read_bytes(), model)
 
 
 if __name__ == "__main__":
-    main(needs=["nbdinfo", "nbdcopy", "qemu-img", "openssl", "gnutls-cli", "fio"])
+    main(needs=["nbdinfo", "nbdcopy", "qemu-img", "openssl", "gnutls-cli"])

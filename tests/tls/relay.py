@@ -38,7 +38,7 @@ class Relay:
                 to.sendall(data)
             to.shutdown(socket.SHUT_WR)
         except OSError:
-            pass
+            to.close()
 
 
 def list_option():

@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 import tempfile
+import warnings
 
 PROGRAM = os.environ.get("ASHLAR") or str(pathlib.Path(__file__).resolve().parents[3] / "build" / "bin" / "ashlar")
 CLIENT, USER = "host1", "alice"
@@ -48,6 +49,7 @@ def context(client=None, authority=None, newest=None, oldest=None):
     made.load_verify_locations(str(authority or folder() / "ca-cert.pem"))
     if client is not None:
         made.load_cert_chain(str(client / "client-cert.pem"), str(client / "client-key.pem"))
+    warnings.simplefilter("ignore", DeprecationWarning)  # of versions that nobody should speak, and that are refused
     if newest is not None:
         made.maximum_version = newest
     if oldest is not None:
