@@ -67,6 +67,8 @@ TEST_CASE("access: each key fits who is so, and nobody of whom it is not known")
   CHECK_FALSE(fits(group, by_unix(36, {100})));
   alice.psk = "alice2";
   CHECK_FALSE(fits(psk, alice));
+  host1.dn = "CN=host10,O=Example";
+  CHECK_FALSE(fits(dn, host1));
 }
 
 TEST_CASE("access: a name that nobody has shown fits no rule, not even an empty one or a star") {
