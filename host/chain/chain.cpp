@@ -46,12 +46,15 @@ void Chain::finish(bool read_only) {
   top_ = top.device();
   top_name_ = &top.layer().name();
   geometry_ = from_abi(top.geometry());
-  geometry_.read_only = geometry_.read_only || read_only;
-  if (geometry_.read_only || !geometry_.ops.has(Op::write)) {
-    geometry_.read_only = true;
-    geometry_.ops = geometry_.ops.without(Ops::writing());
-  }
+  if (read_only || geometry_.read_only || !geometry_.ops.has(Op::write)) make_read_only();
+  // Who is the only one that writes is not offered a second connection.
+  if (export_.exclusive()) geometry_.multi_conn = false;
   for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
+}
+
+void Chain::make_read_only() {
+  geometry_.read_only = true;
+  geometry_.ops = geometry_.ops.without(Ops::writing());
 }
 
 Chain::~Chain() {

@@ -52,6 +52,7 @@ class Chain {
   // the destructor.
   void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
+  void make_read_only();
   std::int32_t reopen_below(std::size_t above, ashlar_error* error) noexcept;
   int process_serial(ashlar_io& io);
   int call(ashlar_io& io);

@@ -21,6 +21,7 @@
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
+#include "server/tls_files.hpp"
 #include "server/watch.hpp"
 
 namespace ashlar::host {
@@ -38,6 +39,15 @@ constexpr std::chrono::milliseconds last_lines{300};
 
 // How often the log is told how many warnings have come again.
 constexpr std::chrono::seconds between_repeats{5};
+
+protocol::TlsMode mode_of(const TlsConfig& tls) {
+  switch (tls.mode) {
+    case TlsConfig::Mode::allow: return protocol::TlsMode::allow;
+    case TlsConfig::Mode::require: return protocol::TlsMode::require;
+    case TlsConfig::Mode::off: break;
+  }
+  return protocol::TlsMode::off;
+}
 
 // A descriptor per client, and a few for the backends: as many as we may have.
 void raise_descriptor_limit() {
@@ -68,6 +78,7 @@ class Server {
   // [the modules' thread]
   void create_and_destroy() noexcept;
   void create_all();
+  void make_tls();
   void listen_at(const ListenAddress& address);
   void destroy_all();
 
@@ -101,6 +112,7 @@ class Server {
 
   const std::shared_ptr<Activity> activity_ = Activity::make();
   std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
+  std::unique_ptr<Tls> tls_;  // null: without
   std::exception_ptr failure_;
   std::mutex listening_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // under listening_ until all are created
@@ -108,6 +120,7 @@ class Server {
 
   std::unique_ptr<SessionContext> context_;
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
+  std::optional<TlsFiles> tls_files_;
   bool is_created_ = false;
   unsigned times_told_ = 0;  // to stop
   Clock::time_point told_at_;
@@ -152,9 +165,16 @@ void Server::create_all() {
   for (const ExportConfig& own : config_.exports)
     if (auto made = make_export(config_, own, registry_, log_.logger(), activity_, mistakes_))
       exports_->push_back(std::move(made));
+  make_tls();
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
   for (const auto& exported : *exports_) exported->begin_serving();
+}
+
+void Server::make_tls() {
+  std::vector<std::string> warnings;
+  mistakes_.gather([&] { tls_ = host::make_tls(config_, warnings); });
+  for (const std::string& warning : warnings) log_.logger()->warn("{}", warning);
 }
 
 // May take long, too: a name has to be looked up.
@@ -209,7 +229,10 @@ void Server::begin_serving() {
                                     .handshake_timeout = own.handshake_timeout,
                                     .busy_poll = own.busy_poll,
                                     .pool = BufferPool(BufferPool::limits_for(own.max_memory)),
-                                    .workers = Workers(own.workers)});
+                                    .workers = Workers(own.workers),
+                                    .tls_mode = mode_of(own.tls),
+                                    .tls = tls_.get()});
+  if (tls_) tls_files_.emplace(io_, *tls_, context_->executor, log_.logger());
   connections_.emplace(io_, *context_, own.max_connections);
   for (const auto& listener : listeners_)
     listener->start(

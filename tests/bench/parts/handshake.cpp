@@ -18,6 +18,8 @@ class OneExport : public Catalog {
   std::string_view name(std::size_t) const override { return "disk"; }
   std::string_view description(std::size_t) const override { return ""; }
   Opened open(std::size_t, std::string_view) override { return {&geometry_, ""}; }
+  std::string enter() override { return ""; }
+  void unknown(std::string_view) override {}
 
  private:
   const ashlar::Geometry geometry_{.size = 1u << 30, .flags = ashlar::Flag::promises, .multi_conn = true};

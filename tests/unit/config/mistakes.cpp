@@ -44,7 +44,7 @@ TEST_CASE("unknown key") {
   CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, module_path, max_connections, "
-        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive");
+        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
         ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");
