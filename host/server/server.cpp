@@ -203,6 +203,7 @@ void Server::created() {
     } catch (...) {
       failure_ = std::current_exception();
       connections_.reset();
+      tls_files_.reset();
     }
   }
   close_listeners();
@@ -273,6 +274,7 @@ void Server::stop(const char* signal) {
   told_at_ = Clock::now();
   stop_timer_.set(told_at_ + grace);
   activity_->stop();
+  if (tls_files_) tls_files_->stop();
   if (connections_) connections_->stop([this] { may_destroy_.release(); });
   close_listeners();
   activity_->under_way();  // what it sees now it knows to be so old at least when it looks again

@@ -18,6 +18,7 @@ TlsFiles::TlsFiles(boost::asio::io_context& io, Tls& tls, Executor& executor, st
 }
 
 void TlsFiles::look() noexcept {
+  if (stopped_) return;
   timer_.set(Timer::Clock::now() + between_looks);
   if (looking_.exchange(true, std::memory_order_acquire)) return;
   try {

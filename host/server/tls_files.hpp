@@ -20,6 +20,9 @@ class TlsFiles final : private Task {
   TlsFiles(const TlsFiles&) = delete;
   TlsFiles& operator=(const TlsFiles&) = delete;
 
+  // Looks no more: `executor` may go. A look that is under way goes on. [the io_context's thread]
+  void stop() noexcept { stopped_ = true; }
+
  private:
   void look() noexcept;          // [the io_context's thread]
   void run() noexcept override;  // [a thread of the executor]
@@ -27,6 +30,7 @@ class TlsFiles final : private Task {
   Tls& tls_;
   Executor& executor_;
   const std::shared_ptr<spdlog::logger> logger_;
+  bool stopped_ = false;
   std::atomic<bool> looking_{false};
   Timer timer_;
 };

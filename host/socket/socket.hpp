@@ -46,7 +46,8 @@ class Socket {
   virtual int watched_descriptor() const = 0;
 
   // Sends bytes of `parts`, in order; returns how many were taken, at least one, or a negative errno number: -EAGAIN
-  // when none was. `more`: what follows comes at once, so that it may travel together. [the sending thread]
+  // when none was. `more`: what follows comes at once, so that it may travel together, and wait for that. [the sending
+  // thread]
   virtual ssize_t send(std::span<const iovec> parts, Wait wait, bool more) = 0;
   // Whether send_file() may be called: whether it is cheaper than to read the file and to send what was read.
   virtual bool can_send_files() const = 0;

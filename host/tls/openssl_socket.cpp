@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "config/text.hpp"
 
@@ -293,27 +294,23 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
 
 // Encrypts and sends `length` bytes; `encrypt(from)` encrypts some of them from there on, and returns how many, 0 or a
 // negative errno number. Returns as send(). What is encrypted has to be sent to its end, so its last byte is not told
-// as taken before; it comes again and is skipped then.
+// as taken before; it comes again and is skipped then. A little that has more behind it waits for that.
 template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
-  std::size_t encrypted = ahead_;
+  std::size_t encrypted = std::exchange(ahead_, 0);
   for (;;) {
-    if (!has_unsent()) {
-      ahead_ = 0;
-      while (encrypted < length && unsent_.size() < batch) {
-        const ssize_t n = encrypt(encrypted);
-        if (n <= 0 && has_unsent()) break;
-        if (n <= 0) return encrypted != 0 ? static_cast<ssize_t>(encrypted) : n;
-        encrypted += static_cast<std::size_t>(n);
-      }
+    while (encrypted < length && unsent_.size() < batch) {
+      const ssize_t n = encrypt(encrypted);
+      if (n <= 0) return encrypted != 0 ? static_cast<ssize_t>(encrypted) : n;
+      encrypted += static_cast<std::size_t>(n);
     }
+    if (more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
     const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
     if (error != 0 && error != EAGAIN) return -error;
     if (has_unsent()) {
       ahead_ = 1;
       return encrypted > ahead_ ? static_cast<ssize_t>(encrypted - ahead_) : -EAGAIN;
     }
-    ahead_ = 0;
     if (encrypted == length) return static_cast<ssize_t>(length);
   }
 }

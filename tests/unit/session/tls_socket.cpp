@@ -21,14 +21,15 @@ struct Connected {
     return got;
   }
   // As the outlet does: what was not taken comes again.
-  void send_all(std::span<const std::byte> bytes, Wait wait) {
+  bool send_all(std::span<const std::byte> bytes, Wait wait, bool more = false) {
     while (!bytes.empty()) {
       const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
-      const ssize_t n = socket->send({&part, 1}, wait, false);
+      const ssize_t n = socket->send({&part, 1}, wait, more);
       if (n == -EAGAIN) continue;
-      REQUIRE(n > 0);
+      if (n <= 0) return false;
       bytes = bytes.subspan(static_cast<std::size_t>(n));
     }
+    return true;
   }
 
   WirePair wire;
@@ -49,7 +50,6 @@ TEST_CASE("tls socket: a send that does not wait tells of no byte that could be 
   Connected c;
   c.wire.limit_send_buffer(4096);
   const Bytes bytes = pattern(1 << 20, 2);
-  const iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
   std::size_t sent = 0;
   // Nobody receives: at some time it takes no more, and then not one byte.
   for (int i = 0; i < 1000; ++i) {
@@ -62,6 +62,20 @@ TEST_CASE("tls socket: a send that does not wait tells of no byte that could be 
   CHECK(sent < bytes.size());
   const Bytes rest = c.through(bytes.size(), [&] { c.send_all(std::span(bytes).subspan(sent), Wait::yes); });
   CHECK(rest == bytes);
+}
+
+TEST_CASE("tls socket: what has more behind it comes with that, whatever its length") {
+  Connected c;
+  const Bytes bytes = pattern(1'000'000, 9);
+  const Bytes got = c.through(bytes.size(), [&] {
+    std::size_t at = 0;
+    for (const std::size_t n : {1, 32, 65'535, 65'536, 65'537, 200'000, 5}) {
+      CHECK(c.send_all(std::span(bytes).subspan(at, n), Wait::yes, true));
+      at += n;
+    }
+    CHECK(c.send_all(std::span(bytes).subspan(at), Wait::yes));
+  });
+  CHECK(got == bytes);
 }
 
 TEST_CASE("tls socket: many short parts, with long ones between") {
