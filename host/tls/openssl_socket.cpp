@@ -210,6 +210,8 @@ ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
     if (result != 1) {
       const ssize_t why = ended(result);
       holds_ = why != -EAGAIN;  // the end comes again
+      // That of the handshake is small, and may have had more in it than the handshake.
+      if (!has_large_buffer_ && why == -EAGAIN) has_large_buffer_ = free_buffers();
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
     count += n;
@@ -382,11 +384,16 @@ ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t le
 
 // ---- Rest and end ----
 
-// OpenSSL would also free a buffer that holds the header of a record whose body is still to come.
+// Whether OpenSSL's buffers were empty: then they are freed, and made anew when needed. It would also free one that
+// holds the header of a record whose body is still to come. [under the lock]
+bool OpensslSocket::free_buffers() {
+  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0 && ::SSL_free_buffers(ssl_.get()) == 1;
+}
+
 void OpensslSocket::rest() {
   {
     const std::lock_guard lock(mutex_);
-    if (std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0) ::SSL_free_buffers(ssl_.get());
+    free_buffers();
     if (made_.empty()) free_memory(made_);
   }
   if (fetched_begin_ == fetched_end_) {
