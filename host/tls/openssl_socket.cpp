@@ -301,19 +301,19 @@ template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
   std::size_t encrypted = std::exchange(ahead_, 0);
   for (;;) {
-    while (encrypted < length && unsent_.size() < batch) {
-      const ssize_t n = encrypt(encrypted);
-      if (n <= 0) return encrypted != 0 ? static_cast<ssize_t>(encrypted) : n;
+    ssize_t n = 1;
+    while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
       encrypted += static_cast<std::size_t>(n);
-    }
-    if (more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
+    if (n > 0 && more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
+    // What was encrypted before an error is sent first.
     const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
     if (error != 0 && error != EAGAIN) return -error;
     if (has_unsent()) {
-      ahead_ = 1;
-      return encrypted > ahead_ ? static_cast<ssize_t>(encrypted - ahead_) : -EAGAIN;
+      ahead_ = std::min<std::size_t>(encrypted, 1);
+      return encrypted > 1 ? static_cast<ssize_t>(encrypted - 1) : -EAGAIN;
     }
-    if (encrypted == length) return static_cast<ssize_t>(length);
+    if (n <= 0 && encrypted == 0) return n;
+    if (n <= 0 || encrypted == length) return static_cast<ssize_t>(encrypted);
   }
 }
 
