@@ -168,6 +168,7 @@ void Server::create_all() {
   make_tls();
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
+  for (const auto& exported : *exports_) exported->begin_serving();
 }
 
 void Server::make_tls() {
