@@ -210,6 +210,8 @@ ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
     if (result != 1) {
       const ssize_t why = ended(result);
       holds_ = why != -EAGAIN;  // the end comes again
+      // That of the handshake is small, and may have had more in it than the handshake.
+      if (!has_large_buffer_ && why == -EAGAIN) has_large_buffer_ = free_buffers();
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
     count += n;
@@ -299,19 +301,19 @@ template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
   std::size_t encrypted = std::exchange(ahead_, 0);
   for (;;) {
-    while (encrypted < length && unsent_.size() < batch) {
-      const ssize_t n = encrypt(encrypted);
-      if (n <= 0) return encrypted != 0 ? static_cast<ssize_t>(encrypted) : n;
+    ssize_t n = 1;
+    while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
       encrypted += static_cast<std::size_t>(n);
-    }
-    if (more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
+    if (n > 0 && more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
+    // What was encrypted before an error is sent first.
     const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
     if (error != 0 && error != EAGAIN) return -error;
     if (has_unsent()) {
-      ahead_ = 1;
-      return encrypted > ahead_ ? static_cast<ssize_t>(encrypted - ahead_) : -EAGAIN;
+      ahead_ = std::min<std::size_t>(encrypted, 1);
+      return encrypted > 1 ? static_cast<ssize_t>(encrypted - 1) : -EAGAIN;
     }
-    if (encrypted == length) return static_cast<ssize_t>(length);
+    if (n <= 0 && encrypted == 0) return n;
+    if (n <= 0 || encrypted == length) return static_cast<ssize_t>(encrypted);
   }
 }
 
@@ -382,11 +384,16 @@ ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t le
 
 // ---- Rest and end ----
 
-// OpenSSL would also free a buffer that holds the header of a record whose body is still to come.
+// Whether OpenSSL's buffers were empty: then they are freed, and made anew when needed. It would also free one that
+// holds the header of a record whose body is still to come. [under the lock]
+bool OpensslSocket::free_buffers() {
+  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0 && ::SSL_free_buffers(ssl_.get()) == 1;
+}
+
 void OpensslSocket::rest() {
   {
     const std::lock_guard lock(mutex_);
-    if (std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0) ::SSL_free_buffers(ssl_.get());
+    free_buffers();
     if (made_.empty()) free_memory(made_);
   }
   if (fetched_begin_ == fetched_end_) {

@@ -52,6 +52,7 @@ class OpensslSocket final : public TlsSocket {
   ssize_t decrypt(std::span<std::byte> into);
   ssize_t ended(int result);
   bool peek();
+  bool free_buffers();
 
   template <class Encrypt>
   ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);
@@ -81,7 +82,8 @@ class OpensslSocket final : public TlsSocket {
   bool kernel_is_empty_ = false;  // the last receive() of the connection took all
   bool at_end_ = false;           // of the connection's stream
   int receive_error_ = 0;
-  bool holds_ = false;  // decrypted bytes, or such that may be
+  bool holds_ = false;             // decrypted bytes, or such that may be
+  bool has_large_buffer_ = false;  // OpenSSL has, or will make, one of several records
 
   // [the sending thread]
   std::vector<std::byte> unsent_;  // encrypted
