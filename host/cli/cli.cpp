@@ -13,6 +13,7 @@
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
+#include "trace/trace_command.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -80,6 +81,9 @@ void add_new(CLI::App& app, CommandOptions& options) {
   project.add_flag("--c", options.in_c, "In C instead of C++; its test is in C++");
 }
 
+// Has commands of its own, which parse the words behind it.
+constexpr const char* trace_word = "trace";
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
@@ -91,6 +95,7 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_json(inspect, options);
   add_probe(app, options);
   add_new(app, options);
+  app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
 }
 
 Command command_called(const std::string& name) {
@@ -187,6 +192,7 @@ int parse_and_run(std::vector<std::string> args, Streams streams) {
   add_commands(app, options);
   args = with_options_for_words(std::move(args));
   refuse_unknown_command(app, args);
+  if (args[0] == trace_word) return trace_command({args.begin() + 1, args.end()}, streams.out, streams.err);
   refuse_unknown_words(app, args);
   try {
     std::reverse(args.begin(), args.end());  // as CLI11 wants them

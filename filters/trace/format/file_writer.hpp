@@ -30,7 +30,7 @@ class FileWriter {
   static constexpr std::uint64_t segments = 8;
   static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
 
-  // Makes the file, mode 0600, or opens it; what is in it goes unless it is to be appended to. Throws std::system_error,
+  // Makes the file, mode 0600, or opens it; what is in it goes unless it is appended to. Throws std::system_error,
   // and std::invalid_argument when the file there is no trace, is written by somebody else, or cannot be appended to.
   FileWriter(const std::string& path, const Options& options);
   ~FileWriter();

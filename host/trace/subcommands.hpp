@@ -1,0 +1,42 @@
+// The commands behind `ashlar trace`, and what they share of a command line.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ashlar::host::traces {
+
+enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
+
+// A mistake on the command line, or a trace that cannot serve; the text says why and what to do.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Streams {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+using Words = std::vector<std::string>;
+
+// Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
+// file, and other exceptions for what fails otherwise.
+int show_command(const Words& words, Streams streams);
+
+struct Subcommand {
+  const char* name;
+  const char* help;
+  int (*run)(const Words& words, Streams streams);
+};
+inline constexpr Subcommand subcommands[] = {
+    {"show", "A line for each request", &show_command},
+};
+
+// Throws UsageError, or CLI::Success when only help was asked for.
+void parse(CLI::App& app, const Words& words);
+
+}  // namespace ashlar::host::traces
