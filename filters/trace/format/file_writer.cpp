@@ -97,8 +97,9 @@ void FileWriter::open_existing(const std::string& path) {
   if (!flush()) throw std::system_error(error_, std::generic_category(), path);
 }
 
-std::uint64_t FileWriter::most_payload() const {
-  return segment_bytes_ - sizeof(SegmentHeader) - sizeof(RecordEntry) - 2 * most_texts - end_room - 8;
+std::uint64_t FileWriter::most_payload(const Options& options) {
+  return segment_bytes_for(options.max_size, options.data) - sizeof(SegmentHeader) - sizeof(RecordEntry) -
+         2 * most_texts - end_room - 8;
 }
 
 std::uint64_t FileWriter::next_position() {
@@ -121,7 +122,7 @@ void FileWriter::begin_segment() {
   next.run = options_.run;
   next.realtime = now(CLOCK_REALTIME);
   next.monotonic = now(CLOCK_MONOTONIC);
-  next.index = first ? 0 : header_.index + 1;
+  next.index = first ? (options_.continues ? 1 : 0) : header_.index + 1;
   next.check = check_of(next);
   reused_ = position < end_of_file_;
   end_of_file_ = std::max(end_of_file_, position + segment_bytes_);
@@ -212,6 +213,7 @@ bool FileWriter::write_out() {
     const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
     if (n > 0) done += static_cast<std::uint64_t>(n);
     else if (n == 0 || errno != EINTR) error_ = n == 0 ? ENOSPC : errno;
+    if (error_ != 0 && options_.again && options_.again(error_)) error_ = 0;
   }
   entries_.clear();
   if (error_ == 0) {

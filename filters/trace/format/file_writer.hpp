@@ -1,6 +1,7 @@
 // FileWriter: writes one trace's file. For one thread.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,6 +26,9 @@ class FileWriter {
     std::uint64_t max_size = 0;  // bytes; 0: no limit; else at least least_max_size
     bool data = false;           // records may have up to 64 MiB of payload
     std::uint64_t run = 0;
+    bool continues = false;  // what the run did before is in other files
+    // Asked when a write has failed; true: to try it again. None: it is not.
+    std::function<bool(int error)> again = {};
   };
   // A file with a limit has so many segments.
   static constexpr std::uint64_t segments = 8;
@@ -37,8 +41,8 @@ class FileWriter {
   FileWriter(const FileWriter&) = delete;
   FileWriter& operator=(const FileWriter&) = delete;
 
-  // The longest payload that a record can have.
-  std::uint64_t most_payload() const;
+  // The longest payload that a record can have in such a file.
+  static std::uint64_t most_payload(const Options& options);
 
   // These add to what the next flush() writes; they write themselves when much has come together.
   void record(const RecordEntry& record, std::span<const std::byte> payload, Described& place, Described& client);
@@ -78,7 +82,7 @@ class FileWriter {
   SegmentHeader header_{};            // of the segment that is being written
   bool has_header_ = false;           // it is in the file
   bool reused_ = false;               // behind what has been written stands what was there before
-  std::uint64_t telling_ = 1;         // whoever was told of in this one need not be told of again
+  std::uint64_t telling_;             // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
   Entries entries_;
   std::uint64_t held_ = 0;  // records in entries_
