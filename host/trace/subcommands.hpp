@@ -25,6 +25,7 @@ using Words = std::vector<std::string>;
 
 // Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
 // file, and other exceptions for what fails otherwise.
+int report_command(const Words& words, Streams streams);
 int show_command(const Words& words, Streams streams);
 
 struct Subcommand {
@@ -33,6 +34,7 @@ struct Subcommand {
   int (*run)(const Words& words, Streams streams);
 };
 inline constexpr Subcommand subcommands[] = {
+    {"report", "What was asked, how long it took, and what could be better", &report_command},
     {"show", "A line for each request", &show_command},
 };
 

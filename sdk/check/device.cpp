@@ -91,6 +91,7 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
       layer_({0, 0, nullptr, 0}) {
   ErrorRoom error(services.error_room());
   watch_.begin("create");
+  services.new_layer();
   const std::int32_t status = module_.create(create_.get(), layer_.get(), error.get());
   watch_.end();
   if (status != 0) throw error.refused(module_, "create", status);

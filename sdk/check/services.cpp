@@ -148,6 +148,11 @@ struct Services::Control {
   Padded<ashlar_control> table;
 };
 
+void Services::new_layer() {
+  const std::lock_guard guard(mutex_);
+  control_->names.clear();
+}
+
 Services::Services(bool verbose)
     : verbose_(verbose),
       wait_(std::make_unique<Waits>(*this)),

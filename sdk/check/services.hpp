@@ -29,6 +29,8 @@ class Services {
   // How many bytes the text of an error may have.
   std::size_t error_room() const { return error_room_; }
   void set_error_room(std::size_t bytes) { error_room_ = bytes; }
+  // Another layer is created: the names of its verbs are its own.
+  void new_layer();
   // Tickets that were begun and not waited for.
   std::size_t tickets() const;
   // How often a thread has slept in a wait.

@@ -85,6 +85,7 @@ bool Joiner::next(std::vector<Record>& group) {
     if (!has_next_ && !at_end_) {
       has_next_ = reader_.next(next_);
       at_end_ = !has_next_;
+      if (has_next_ && each_) each_(next_);
     }
     const bool other_run = has_next_ && next_.run != run_;
     if (has_next_ && !other_run) now_ = next_.start;

@@ -1,10 +1,12 @@
 // TraceReader: the records of several traces together, in the order in which the requests came. Joiner: what all places
 // saw of one client's request.
 #pragma once
+#include <functional>
 #include <memory>
 #include <queue>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "ordered_reader.hpp"
@@ -43,7 +45,9 @@ class TraceReader {
 // Puts the records of a reader together by run, connection and id.
 class Joiner {
  public:
-  explicit Joiner(TraceReader& reader) : reader_(reader) {}
+  // `each`: is called for each record, in the order in which the requests came.
+  explicit Joiner(TraceReader& reader, std::function<void(const Record&)> each = {})
+      : reader_(reader), each_(std::move(each)) {}
 
   // The records of the next request, in the order in which they came; false: that was the last one. One that was of no
   // client's request is alone. Groups come nearly in the order in which the requests were finished. Throws TraceError.
@@ -72,6 +76,7 @@ class Joiner {
   void add(const Record& record);
 
   TraceReader& reader_;
+  const std::function<void(const Record&)> each_;
   std::unordered_map<Name, Open, HashOfName> open_;
   std::priority_queue<Due> due_;
   std::uint64_t run_ = 0;
