@@ -79,9 +79,14 @@ std::shared_ptr<Tap> Writer::open(const TextList& place, std::uint64_t connectio
   return tap;
 }
 
+// Waits until it is written, so that nothing of it stays behind, but no longer than a healthy disk takes.
 void Writer::close(Tap& tap) noexcept {
   tap.closed.store(true, std::memory_order_release);
   wake();
+  std::unique_lock<std::mutex> lock(mutex_);
+  left_.wait_for(lock, std::chrono::seconds(1), [&] {
+    return std::none_of(taps_.begin(), taps_.end(), [&tap](const auto& one) { return one.get() == &tap; });
+  });
 }
 
 void Writer::wake() noexcept {
@@ -129,19 +134,31 @@ bool Writer::turn(bool last) {
     taps = taps_;
   }
   bool more = false;
-  for (const auto& tap : taps) {
-    const bool closed = tap->closed.load(std::memory_order_acquire);
+  for (auto& tap : taps) {
+    const bool closed = tap->closed.load(std::memory_order_acquire) || last;
     const bool tap_has_more = drain(*tap);
     more |= tap_has_more;
-    if (tap_has_more || !(closed || last)) continue;
-    tap->pending.give_up(UINT64_MAX, [&](Pending::One& one) { write(*tap, one); });
-    if (file_ != nullptr && tap->connection != 0) file_->gone(tap->place, tap->connection);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    std::erase(taps_, tap);
+    if (tap_has_more || !closed) tap.reset();  // it stays
+    else finish(*tap);
   }
   flush();
   if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
+  forget(std::move(taps));
   return more;
+}
+
+void Writer::finish(Tap& tap) {
+  tap.pending.give_up(UINT64_MAX, [&](Pending::One& one) { write(tap, one); });
+  if (file_ != nullptr && tap.connection != 0) file_->gone(tap.place, tap.connection);
+}
+
+// Those that are null stay.
+void Writer::forget(Taps finished) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& tap : finished)
+    if (tap != nullptr) std::erase(taps_, tap);
+  finished.clear();
+  left_.notify_all();
 }
 
 // The first reason for which the file cannot be made is told; it is tried again each second.

@@ -4,6 +4,7 @@
 #include <ashlar/metrics.hpp>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -49,6 +50,8 @@ class Writer {
   void take_done(Tap& tap, const Ring::Event& event);
   void give_up_some(Tap& tap);
   void write(Tap& tap, Pending::One& one);
+  void finish(Tap& tap);
+  void forget(Taps finished);
   void count_lost(std::uint64_t requests);
   void flush();
   bool try_again(int error);
@@ -70,6 +73,7 @@ class Writer {
   Taps taps_;
   std::map<TextList, std::uint16_t> place_numbers_;
   std::vector<std::unique_ptr<Described>> places_;  // by number; what is in them is the thread's
+  std::condition_variable left_;  // connections have been taken out of taps_
   std::thread thread_;
 
   // The thread's own.
