@@ -232,7 +232,7 @@ void Writer::write(Tap& tap, Pending::One& one) {
   record.connection = tap.connection;
   record.entry.place = tap.place;
   file_->record(record, one.payload, *tap.place_texts, tap.client);
-  written_.add();
+  ++new_records_;
 }
 
 void Writer::count_lost(std::uint64_t requests) {
@@ -244,6 +244,7 @@ void Writer::count_lost(std::uint64_t requests) {
 
 void Writer::flush() {
   if (file_ == nullptr) return;
+  if (new_records_ != 0) written_.add(static_cast<double>(std::exchange(new_records_, 0)));
   const bool well = file_->flush();
   count_lost(file_->take_lost());
   if (!well) return say(file_->error());

@@ -73,13 +73,14 @@ class Writer {
   Taps taps_;
   std::map<TextList, std::uint16_t> place_numbers_;
   std::vector<std::unique_ptr<Described>> places_;  // by number; what is in them is the thread's
-  std::condition_variable left_;  // connections have been taken out of taps_
+  std::condition_variable left_;                    // connections have been taken out of taps_
   std::thread thread_;
 
   // The thread's own.
   std::unique_ptr<FileWriter> file_;
   std::uint64_t next_attempt_ = 0;  // to make the file
   bool continues_ = false;          // a ring of this run has been written out
+  std::uint64_t new_records_ = 0;   // that written_ does not have yet
   std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
   std::uint64_t lost_in_all_ = 0;   // since the file could not be written to
   int said_ = 0;                    // the error that has been told; 0: the file can be written to

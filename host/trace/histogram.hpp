@@ -19,6 +19,15 @@ class Histogram {
     most_ = std::max(most_, value);
   }
 
+  void add(const Histogram& other) {
+    if (other.counts_ == nullptr) return;
+    if (counts_ == nullptr) counts_ = std::make_unique<Counts>();
+    for (std::size_t step = 0; step != steps; ++step) (*counts_)[step] += (*other.counts_)[step];
+    count_ += other.count_;
+    sum_ += other.sum_;
+    most_ = std::max(most_, other.most_);
+  }
+
   std::uint64_t count() const { return count_; }
   std::uint64_t most() const { return most_; }
   double mean() const { return count_ != 0 ? sum_ / static_cast<double>(count_) : 0; }

@@ -12,6 +12,9 @@ namespace {
 
 using Row = std::vector<std::string>;
 
+// Of the slowest requests so many are shown with what came before and after them.
+constexpr std::size_t with_neighbours = 3;
+
 std::string bytes_text(double bytes) {
   constexpr const char* units[] = {"", " KiB", " MiB", " GiB", " TiB", " PiB"};
   std::size_t unit = 0;
@@ -120,7 +123,12 @@ void print_time(std::ostream& out, const PlaceStats& stats) {
 void print_slowest(std::ostream& out, const PlaceStats& stats, Lines& lines) {
   if (stats.slowest().empty()) return;
   out << "  the slowest\n";
+  std::size_t number = 0;
   for (const Slow& slow : stats.slowest()) {
+    if (++number > with_neighbours) {
+      out << "    > " << lines.text(slow.record) << "\n";
+      continue;
+    }
     for (const trace::Record& r : slow.before) out << "      " << lines.text(r) << "\n";
     out << "    > " << lines.text(slow.record) << "\n";
     for (const trace::Record& r : slow.after) out << "      " << lines.text(r) << "\n";

@@ -160,8 +160,9 @@ void FileWriter::tell(EntryType type, std::uint16_t place, std::uint64_t connect
 
 void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
                         Described& client) {
-  const std::uint64_t size = Entries::size(payload.size()) + Entries::size(place.texts) + Entries::size(client.texts);
-  if (!make_room(size)) {
+  for (Described* const one : {&place, &client})
+    if (one->entry_bytes == 0) one->entry_bytes = Entries::size(one->texts);
+  if (!make_room(Entries::size(payload.size()) + place.entry_bytes + client.entry_bytes)) {
     ++lost_;
     return;
   }

@@ -16,7 +16,9 @@ namespace ashlar::trace {
 // A layer that traces, or a client, as the file tells of it: again in each segment that has a record of it.
 struct Described {
   TextList texts;
-  std::uint64_t told_in = 0;  // FileWriter's
+  // FileWriter's.
+  std::uint64_t told_in = 0;
+  std::uint64_t entry_bytes = 0;  // 0: not known yet
 };
 
 class FileWriter {
