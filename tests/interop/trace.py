@@ -278,6 +278,50 @@ class Trace(Case):
                 self.assertEqual(told.returncode, 2)
                 self.assertRegex(told.stderr, rf'check\.toml:\d+:\d+: key "{key}": .*{part}')
         self.assertEqual(self.file("disk.img").stat().st_size, MIB)
+        layers = [{"type": "trace", "path": "a.trace"}, {"type": "trace", "path": f"{self.folder}/./a.trace"}]
+        file = self.write("two.toml", config.toml([config.file_export(self.folder / "disk.img", filters=layers)]))
+        told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(told.returncode, 2)
+        lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if "a.trace" in line]
+        self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}, too")
+
+    def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
+        server = self.serve([config.memory_export(MIB, filters=[{"type": "trace", "path": "disk.trace"}])],
+                            within=("/bin/bash", "-c", 'ulimit -f 20 && exec "$0" "$@"'))
+        handle = libnbd.connect(server.uri("memory"))
+        while "cannot write to" not in server.log():
+            handle.flush()
+        for _ in range(1000):
+            handle.flush()
+        handle.shutdown()
+        server.stop()
+        self.assertEqual(server.log().count("disk.trace"), 1)
+        records = self.agree(self.file())
+        self.assertLessEqual(self.file().stat().st_size, 20 * 1024)
+        self.assertGreater(len(records), 100)
+
+    def test_diff_prefetch_and_top(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace"}])
+        handle = libnbd.connect(server.uri("disk"))
+        for at in (8, 8, 3, 4, 5, 100):
+            handle.pread(4096, at * 4096)
+        for at in (6, 7):
+            handle.pwrite(bytes(4096), at * 4096)
+        handle.pread(3 * 4096, 5 * 4096)
+        self.work(handle, 400)
+        until(lambda: len(TraceFile(self.file()).records) == 409)
+        asking = processes.start([PROGRAM, "trace", "top", str(self.file()), "--interval", "2s", "--times", "1"],
+                                 stdout=subprocess.PIPE)
+        self.assertEqual(asking.wait(600), 0)
+        self.assertRegex(asking.stdout.read().decode(), r"^export +place +op +per second")
+        asking.stdout.close()
+        handle.shutdown()
+        server.stop()
+        first = self.trace("prefetch", self.file()).stdout.splitlines()
+        self.assertEqual(first[:4], ["# offset length", f"{8 * 4096} 4096", f"{3 * 4096} {3 * 4096}", f"{100 * 4096} 4096"])
+        self.assertIn("the same", self.trace("diff", self.file(), self.file()).stdout)
+        told = json.loads(self.trace("diff", "--json", self.file(), self.file()).stdout)
+        self.assertEqual({one["change"] for one in told}, {0})
 
 
 if __name__ == "__main__":
