@@ -16,7 +16,7 @@ struct Tap {
 
   // For the threads of the connection.
   Ring ring;
-  alignas(64) std::atomic<std::uint32_t> under_way{0};  // requests in the layers below
+  alignas(64) std::atomic<std::uint32_t> under_way{0};  // requests in the layers below that may wait
   std::atomic<std::uint64_t> dropped{0};                // requests that found no room in the ring
   std::atomic<std::uint64_t> unseen{0};                 // replies that found none
   std::atomic<bool> told{false};                        // the layer hears of replies

@@ -136,11 +136,14 @@ class Trace final : public Filter {
     asked.offset = io.offset();
     asked.length = io.length();
     asked.op = static_cast<std::uint32_t>(io.op());
-    asked.depth = tap_->under_way.fetch_add(1, std::memory_order_relaxed);
+    // What does not wait is under way for no time worth counting, and is spared two writes to what threads share.
+    const bool counts = !io.has(Flag::nowait);
+    asked.depth = tap_->under_way.load(std::memory_order_relaxed);
+    if (counts) tap_->under_way.fetch_add(1, std::memory_order_relaxed);
     asked.start = monotonic_now();
     const Status s = next(io);
     asked.done = monotonic_now();
-    tap_->under_way.fetch_sub(1, std::memory_order_relaxed);
+    if (counts) tap_->under_way.fetch_sub(1, std::memory_order_relaxed);
     asked.result = s.code();
     record(io, asked);
     return s;

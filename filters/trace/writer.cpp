@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -32,6 +33,15 @@ constexpr std::size_t most_pending = 1 << 16;
 // Connections send small events only, unless bytes are kept; then the memory is used only while it is full.
 std::size_t ring_bytes(PayloadKind payload) {
   return payload == PayloadKind::data ? std::size_t{256} << 20 : std::size_t{1} << 20;
+}
+
+// Whether a FileWriter has the file.
+bool is_written(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+  ::close(fd);
+  return locked;
 }
 
 int make_eventfd() {
@@ -299,8 +309,10 @@ void Writer::write_ring_out() {
   open_file(monotonic_now());
 }
 
-// A ring that was not removed is of a server that was killed: what it saw last is worth keeping.
+// A ring that was not removed, and that nobody writes, is of a server that was killed: what it saw last is worth
+// keeping.
 void Writer::keep_ring_of_before() {
+  if (is_written(settings_.file())) return;
   Listener nobody;
   Record record;
   try {

@@ -2,7 +2,9 @@
 #include <sys/resource.h>
 #include <ashlar/filter.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <thread>
 
 #include "../../unit/trace/written.hpp"
@@ -18,14 +20,6 @@ namespace {
 struct Folder : TempFolder {
   std::string trace() const { return (path() / "disk.trace").string(); }
 };
-
-std::vector<Record> recorded(const std::string& path) {
-  Heard heard;
-  FileReader reader(path, heard);
-  auto records = all_of(reader);
-  CHECK(heard.problems.empty());
-  return records;
-}
 
 constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
                                  .transport = ASHLAR_TRANSPORT_UNIX,
@@ -161,7 +155,7 @@ TEST_CASE("trace passes everything on, but for the lending of bytes that are to 
   const Folder folder;
   FakeHost host;
   ModelDisk disk(8192);
-  disk.offer(Flag::promises | Flag::shortcuts);
+  disk.geometry().flags = Flag::promises | Flag::shortcuts;
   for (const char* payload : {"none", "hash", "data"}) {
     const Traced layer(host, {{"path", folder.trace()}, {"payload", payload}});
     const auto device = layer.open_over(disk);
