@@ -54,7 +54,7 @@ class Latencies {
 
   Histogram all_;
   std::vector<Histogram> parts_;
-  std::uint64_t part_ = 32;  // requests in each
+  std::uint64_t part_ = 8;  // requests in each
 };
 
 struct Name {

@@ -87,7 +87,8 @@ class Trace(Case):
         server.stop()
         records = self.agree(self.file())
         self.assertEqual([(r["op"], r["offset"], r["length"]) for r in records], asked)
-        self.assertEqual([r["id"] for r in records], list(range(1, len(asked) + 1)))
+        ids = [r["id"] for r in records]
+        self.assertEqual(ids, sorted(set(ids)))
         for record in records:
             self.assertLessEqual(record["start"], record["done"])
             self.assertLessEqual(record["done"], record["sent"])

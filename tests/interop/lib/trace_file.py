@@ -31,7 +31,8 @@ class TraceFile:
     """records: dicts in the order in which they stand; places and clients by number; lost; triggers; breaks: offsets."""
 
     def __init__(self, path):
-        self.data = open(path, "rb").read()
+        with open(path, "rb") as file:
+            self.data = file.read()
         self.records, self.places, self.clients, self.breaks, self.triggers = [], {}, {}, [], []
         self.lost, self.ended = 0, False
         self.segments = sorted(self._segments(), key=lambda one: one["sequence"])
