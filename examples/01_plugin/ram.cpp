@@ -1,4 +1,4 @@
-// ram: a disk in memory. Lesson one: a plugin is a class with describe() and the ops it has.
+// ram: a disk in memory. Example 1: a plugin is a class with describe() and the ops it has.
 #include <ashlar/plugin.hpp>
 #include <cstring>
 #include <vector>

@@ -1,5 +1,5 @@
 // invert: keeps every bit upside down below.
-// Lesson two: a filter overrides what it changes; the rest goes on by itself.
+// Example 2: a filter overrides what it changes; the rest goes on by itself.
 #include <algorithm>
 #include <ashlar/filter.hpp>
 #include <functional>

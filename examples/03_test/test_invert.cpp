@@ -1,4 +1,4 @@
-// Lesson three: a module is tested without a server, over a disk in memory that fails when told to.
+// Example 3: a module is tested without a server, over a disk in memory that fails when told to.
 // ashlar-check MODULE.so tries what every module must keep; here is what this one promises.
 #include <ashlar/testing/harness.hpp>
 #include <ashlar/testing/library.hpp>

@@ -1,4 +1,4 @@
-/* numbers: a read-only disk on which each 8 bytes hold their own offset, big-endian. Lesson four: the boundary is C, so
+/* numbers: a read-only disk on which each 8 bytes hold their own offset, big-endian. Example 4: the boundary is C, so
  * a module can be, too. This is what the C++ headers write for you. */
 #include <ashlar/abi.h>
 

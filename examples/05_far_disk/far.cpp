@@ -1,4 +1,4 @@
-// far: a disk whose storage is far away. Lesson five: parameters of each type, a thread of the layer's own, waiting
+// far: a disk whose storage is far away. Example 5: parameters of each type, a thread of the layer's own, waiting
 // without blocking, giving up, metrics, errors, FUA and requests that must not wait.
 #include <algorithm>
 #include <ashlar/metrics.hpp>

@@ -1,5 +1,5 @@
 // Store: stands for a library that talks to a storage far away. It takes jobs, answers each after a while, and calls
-// back from a thread of its own. (The bytes are in a file, and the way is a clock.)
+// back from a thread of its own. (The bytes are in a file, and a clock stands for the distance.)
 #pragma once
 #include <fcntl.h>
 #include <sys/stat.h>

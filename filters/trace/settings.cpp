@@ -4,7 +4,6 @@
 #include <ashlar/rules/text.hpp>
 #include <charconv>
 #include <cmath>
-#include <filesystem>
 #include <string_view>
 
 namespace ashlar::trace {
@@ -45,10 +44,11 @@ void refuse_small(const char* name, std::uint64_t size) {
 
 }  // namespace
 
-Settings Settings::from(const Params& params) {
+Settings Settings::from(const Create& create) {
+  const Params& params = create.params;
   Settings s;
   s.path = params.path("path");
-  s.tag = params.has("tag") ? std::string(params.text("tag")) : std::filesystem::path(s.path).stem().string();
+  s.tag = params.has("tag") ? std::string(params.text("tag")) : std::to_string(create.place);
   s.append = params.boolean("append");
   const std::string_view payload = params.choice("payload");
   s.payload = payload == "data" ? PayloadKind::data : payload == "hash" ? PayloadKind::hash : PayloadKind::none;

@@ -1,6 +1,6 @@
 // What the config says of a layer that traces.
 #pragma once
-#include <ashlar/params.hpp>
+#include <ashlar/device.hpp>
 
 #include <cstdint>
 #include <optional>
@@ -24,7 +24,7 @@ struct Settings {
   bool on_signal = false;
 
   // Throws BadParameter for what cannot be, or cannot be written to. Changes nothing.
-  static Settings from(const Params& params);
+  static Settings from(const Create& create);
 
   // The file that is being written: `path`, or the ring.
   std::string file() const { return ring == 0 ? path : path + ".ring"; }
@@ -40,7 +40,7 @@ struct Settings {
   static constexpr Param params[] = {
       Param::path("path", "the file to write").needed(),
       Param::boolean("append", "go on behind what is in the file").or_else("false"),
-      Param::string("tag", "the layer's name in the trace; the file's name, unless given"),
+      Param::string("tag", "the layer's name in the trace; its number in the chain, unless given"),
       Param::choice("payload", payloads, "what to keep of the bytes of reads and writes").or_else("none"),
       Param::size("max_size", "of the file: the newest is kept; 0: no limit").or_else("1G"),
       Param::choice("when_full", when_fulls, "what a request does when the file cannot keep up").or_else("drop"),

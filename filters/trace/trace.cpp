@@ -87,7 +87,7 @@ class Trace final : public Filter {
     explicit Layer(const Create& create)
         : host(create.host),
           wait(create.host),
-          settings(Settings::from(create.params)),
+          settings(Settings::from(create)),
           most_payload(FileWriter::most_payload(settings.file_options(0))),
           writer(settings, host),
           verbs(create) {
@@ -97,6 +97,9 @@ class Trace final : public Filter {
         call.answer("the ring is being written out");
       });
     }
+    // When the server begins to serve.
+    void begin_serving() { writer.begin(); }
+
     const Host host;
     const Wait wait;
     const Settings settings;

@@ -68,6 +68,32 @@ Writer::~Writer() {
   ::close(wake_fd_);
 }
 
+void Writer::begin() {
+  try {
+    make_file();
+  } catch (const BeingWritten& e) {
+    said_ = EBUSY;
+    host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
+    next_attempt_ = monotonic_now() + second;
+  } catch (const std::system_error& e) {
+    throw BadParameter("path", std::string("path: ") + e.what(), e.code().value());
+  } catch (const std::invalid_argument& e) {
+    throw BadParameter("path", std::string("path: ") + e.what());
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  start_thread();
+}
+
+// Once.
+void Writer::start_thread() {
+  if (thread_.joinable()) return;
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the server's threads
+  thread_ = std::thread([this] { run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 std::shared_ptr<Tap> Writer::open(const TextList& place, std::uint64_t connection, const TextList& client) {
   const auto tap = std::make_shared<Tap>(ring_bytes(settings_.payload));
   tap->connection = connection;
@@ -78,14 +104,7 @@ std::shared_ptr<Tap> Writer::open(const TextList& place, std::uint64_t connectio
   tap->place = number->second;
   tap->place_texts = places_[tap->place].get();
   taps_.push_back(tap);
-  if (!thread_.joinable()) {
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the server's threads
-    thread_ = std::thread([this] { run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  }
-  wake();
+  start_thread();  // where nobody has said that it begins
   return tap;
 }
 
@@ -171,15 +190,19 @@ void Writer::forget(Taps finished) {
   left_.notify_all();
 }
 
+void Writer::make_file() {
+  if (settings_.ring != 0 && !continues_) keep_ring_of_before();
+  FileWriter::Options options = settings_.file_options(run_);
+  options.continues = continues_;
+  if (settings_.wait) options.again = [this](int error) { return try_again(error); };
+  file_ = std::make_unique<FileWriter>(settings_.file(), options);
+}
+
 // The first reason for which the file cannot be made is told; it is tried again each second.
 void Writer::open_file(std::uint64_t now) {
   next_attempt_ = now + second;
   try {
-    if (settings_.ring != 0 && !continues_) keep_ring_of_before();
-    FileWriter::Options options = settings_.file_options(run_);
-    options.continues = continues_;
-    if (settings_.wait) options.again = [this](int error) { return try_again(error); };
-    file_ = std::make_unique<FileWriter>(settings_.file(), options);
+    make_file();
   } catch (const std::system_error& e) {
     say(e.code().value());
   } catch (const std::invalid_argument& e) {

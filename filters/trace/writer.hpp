@@ -29,7 +29,10 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // A connection whose requests are to be written. The first one has the file made. Throws. [control]
+  // Makes the file, and begins. Throws BadParameter when it cannot be made; while somebody else writes it, it is tried
+  // again and again. Once, before open(). [control]
+  void begin();
+  // A connection whose requests are to be written. Throws. [control]
   std::shared_ptr<Tap> open(const TextList& place, std::uint64_t connection, const TextList& client);
   // Nothing more comes of it. [control]
   void close(Tap& tap) noexcept;
@@ -42,9 +45,11 @@ class Writer {
  private:
   using Taps = std::vector<std::shared_ptr<Tap>>;
 
+  void start_thread();
   void run() noexcept;
   bool turn(bool last);
   void pause() const;
+  void make_file();
   void open_file(std::uint64_t now);
   bool drain(Tap& tap);
   void take_done(Tap& tap, const Ring::Event& event);

@@ -22,6 +22,7 @@ const char* name(Call call) {
     case Call::unload: return "unload";
     case Call::verb: return "verb";
     case Call::list: return "list";
+    case Call::begin: return "begin";
   }
   return name(static_cast<Op>(call));
 }

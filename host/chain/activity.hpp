@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "chain/cancellation.hpp"
+
 namespace ashlar::host {
 
 // A layer of an export, as the log names it.
@@ -23,7 +25,19 @@ struct LayerName {
 };
 
 // What is done inside a module: one of the ops, numbered as in abi.h, or a step in a layer's life.
-enum class Call : std::uint32_t { load = 64, create, open, describe, replied, close, destroy, unload, verb, list };
+enum class Call : std::uint32_t {
+  load = 64,
+  create,
+  open,
+  describe,
+  replied,
+  close,
+  destroy,
+  unload,
+  verb,
+  list,
+  begin
+};
 const char* name(Call call);
 
 // Nothing is created or opened any more, because the server stops.
@@ -33,7 +47,6 @@ class Stopped : public std::runtime_error {
 };
 
 class Activity;
-class Cancellation;
 
 // What one thread does inside modules. Written by that thread alone; read by Activity at any time, so that everything
 // in it is atomic. While a thread is inside, it has one call under way at a time, in the layer that the call has
@@ -118,8 +131,10 @@ class Activity : public std::enable_shared_from_this<Activity> {
   // have been seen here: since this was called first while they were under way. [any thread]
   std::vector<UnderWay> under_way();
 
-  // From now on create and open are not called any more, see check(). [any thread]
+  // From now on create and open are not called any more, see check(), and what stopping() may cancel is. [any thread]
   void stop() { stopped_.store(true, std::memory_order_relaxed); }
+  // Cancels calls that no client waits for.
+  Cancellation& stopping() { return stopping_; }
   // Before a create or open. Throws Stopped. [any thread]
   void check() const {
     if (stopped_.load(std::memory_order_relaxed)) throw Stopped();
@@ -135,6 +150,7 @@ class Activity : public std::enable_shared_from_this<Activity> {
   std::set<LayerName> names_;
   Note* first_ = nullptr;  // of all threads that have been in a module
   std::atomic<bool> stopped_{false};
+  Cancellation stopping_{[this] { return stopped_.load(std::memory_order_relaxed); }};
 };
 
 // `call` as a line of the log: export "disk": filter "log": read, offset 0, length 4096: under way for 4.5 s

@@ -1,5 +1,6 @@
 #include "chain/chain.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <mutex>
@@ -20,10 +21,11 @@ constexpr ashlar_device dead{.struct_size = sizeof(ashlar_device),
 
 }  // namespace
 
-Chain::Chain(const Export& of, Layers& layers, const ForClient* client)
+Chain::Chain(const Export& of, Layers& layers, std::uint32_t purpose, const ForClient* client)
     : export_(of),
       layers_(layers),
       serial_(layers.serial),
+      purpose_(purpose),
       activity_(of.activity()),
       client_(client),
       of_reads_(client != nullptr ? &client->of_reads : nullptr),
@@ -32,8 +34,7 @@ Chain::Chain(const Export& of, Layers& layers, const ForClient* client)
 void Chain::open_on_top(const Layer& layer, bool read_only) {
   activity_.check();
   Opened* const below = opened_.empty() ? nullptr : opened_.back().get();
-  opened_.push_back(
-      std::make_unique<Opened>(layer, *this, opened_.size(), below, read_only, export_.name().c_str(), client_));
+  opened_.push_back(std::make_unique<Opened>(layer, *this, opened_.size(), below, read_only, purpose_, client_));
   opened_.back()->open();
   // What a layer has lent is read without its knowledge, and gone when it is opened anew.
   exchanges_ = exchanges_ || (below != nullptr && below->joint().is_exchangeable());
@@ -66,6 +67,11 @@ std::vector<Geometry> Chain::geometries() const {
   return all;
 }
 
+bool Chain::parks() const {
+  return std::all_of(opened_.begin(), opened_.end(),
+                     [](const auto& opened) { return (opened->geometry().traits & ASHLAR_PARKS) != 0; });
+}
+
 Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
   return {activity_, opened_.front()->layer().name(), static_cast<Call>(ASHLAR_OP_READ), 0, 0, since};
 }
@@ -95,13 +101,13 @@ std::int32_t Chain::reopen_below(std::size_t above, ashlar_error* error) noexcep
       opened_[i]->open();
       if (i + 1 != above) opened_[i]->joint().set_below(opened_[i]->device());
     }
+    tell(true);
   } catch (const OpenError& e) {
     return failed(e.facts().status, e.what());
   } catch (const std::exception& e) {
     return failed(EIO, e.what());
   }
   opened_[above - 1]->joint().set_below(opened_[above - 1]->device());
-  tell(true);
   return 0;
 }
 

@@ -20,8 +20,8 @@ struct Layers;
 // Owned by one connection; the export outlives it.
 class Chain {
  public:
-  // `client`: null: opened on trial.
-  Chain(const Export& of, Layers& layers, const ForClient* client = nullptr);
+  // `purpose`: ASHLAR_OPEN_*. `client`: null: it is for none.
+  Chain(const Export& of, Layers& layers, std::uint32_t purpose, const ForClient* client);
   ~Chain();  // closes from the top down
   Chain(const Chain&) = delete;
   Chain& operator=(const Chain&) = delete;
@@ -30,6 +30,8 @@ class Chain {
   const Geometry& geometry() const { return geometry_; }
   // What each layer offers, from the client's side down.
   std::vector<Geometry> geometries() const;
+  // Whether no layer ever blocks its thread but by waiting as the host waits. (abi.h, ASHLAR_PARKS)
+  bool parks() const;
   const Export& exported() const { return export_; }
 
   // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is
@@ -63,6 +65,7 @@ class Chain {
   const Export& export_;
   Layers& layers_;
   const bool serial_;
+  const std::uint32_t purpose_;
   Activity& activity_;
   const ForClient* const client_;
   Cancellation* const of_reads_;

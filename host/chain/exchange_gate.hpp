@@ -21,21 +21,30 @@ class ExchangeGate {
     if (--inside_ == 0) changed_.notify_all();
   }
 
+  // 1, and one more for each change that succeeded. [any thread]
+  std::uint64_t generation() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return generation_;
+  }
+
   // Shuts the gate and runs `change` when nobody is inside; then opens it. Who comes while another does that waits, and
-  // has the same result. Not from inside. [any thread]
+  // has the same result. Does nothing when there has been a change since the generation was `seen`. Not from inside.
+  // [any thread]
   template <class Change>
-  std::int32_t change(Change change) {
+  std::int32_t change(std::uint64_t seen, Change change) {
     std::unique_lock<std::mutex> lock(mutex_);
     if (shut_) {
       changed_.wait(lock, [this] { return !shut_; });
       return result_;
     }
+    if (generation_ > seen && result_ == 0) return 0;
     shut_ = true;
     changed_.wait(lock, [this] { return inside_ == 0; });
     lock.unlock();
     const std::int32_t result = change();
     lock.lock();
     result_ = result;
+    if (result == 0) ++generation_;
     shut_ = false;
     changed_.notify_all();
     return result;
@@ -47,6 +56,7 @@ class ExchangeGate {
   unsigned inside_ = 0;
   bool shut_ = false;
   std::int32_t result_ = 0;  // of the last change
+  std::uint64_t generation_ = 1;
 };
 
 }  // namespace ashlar::host

@@ -46,9 +46,11 @@ bool Export::serial() const {
   return layers != nullptr && layers->serial;
 }
 
-std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config, bool implicit) const {
+// `index`: in the chain, from the top down.
+std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config, std::size_t index,
+                                     bool implicit) const {
   return std::make_unique<Layer>(find_module(config_, own(), kind, config, registry_, *activity_), config_, own(),
-                                 config, implicit, logger_, *activity_);
+                                 config, static_cast<std::uint32_t>(index + 1), implicit, logger_, *activity_);
 }
 
 std::unique_ptr<Layers> Export::make() {
@@ -56,7 +58,7 @@ std::unique_ptr<Layers> Export::make() {
   // Every mistake of the config is found before any module is asked to do something.
   Mistakes mistakes;
   const auto add = [&](ModuleKind kind, const LayerConfig& config) {
-    mistakes.gather([&] { layers->all.push_back(layer(kind, config, false)); });
+    mistakes.gather([&] { layers->all.push_back(layer(kind, config, layers->all.size(), false)); });
   };
   for (const LayerConfig& filter : own().filters) add(ModuleKind::filter, filter);
   add(ModuleKind::plugin, own().plugin);
@@ -101,7 +103,7 @@ void Export::add_zero_emulation(Layers& layers) {
   LayerConfig config;
   config.type = "zero-emulation";
   config.place = own().plugin.place;
-  auto made = layer(ModuleKind::filter, config, true);
+  auto made = layer(ModuleKind::filter, config, layers.all.size() - 1, true);
   made->create();
   layers.serial = layers.serial || made->library().serial();
   layers.all.insert(layers.all.end() - 1, std::move(made));
@@ -122,11 +124,28 @@ std::string Export::advice(const OpenError& refused, Layers& layers) {
 
 std::unique_ptr<Chain> Export::open(const ForClient* client) { return open(made(), read_only(), client); }
 
+void Export::begin_serving() {
+  const std::lock_guard lock(make_mutex_);
+  serving_ = true;
+  if (layers_ == nullptr) return;
+  try {
+    begin_serving(*layers_);
+  } catch (const OpenError& e) {
+    throw mistake_of(e);
+  }
+}
+
+void Export::begin_serving(const Layers& layers) const {
+  for (const auto& layer : layers.all) layer->begin_serving();
+}
+
 Layers& Export::made() {
   const std::lock_guard lock(make_mutex_);
   if (layers_ != nullptr) return *layers_;
   try {
-    layers_ = make();
+    auto made = make();
+    if (serving_) begin_serving(*made);
+    layers_ = std::move(made);
     made_.store(layers_.get(), std::memory_order_release);
   } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
     throw OpenError(
@@ -136,9 +155,10 @@ Layers& Export::made() {
   return *layers_;
 }
 
-std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client, std::size_t from) {
-  auto chain =
-      std::make_unique<Chain>(*this, layers, client);  // before the lock, which its destructor takes when a layer fails
+std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client, std::size_t from,
+                                    std::uint32_t purpose) {
+  // Before the lock, which its destructor takes when a layer fails.
+  auto chain = std::make_unique<Chain>(*this, layers, client != nullptr ? ASHLAR_OPEN_FOR_CLIENT : purpose, client);
   std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
   if (layers.serial) alone.lock();
   const std::size_t last_written = from + layers_written(std::span(layers.all).subspan(from)) - 1;

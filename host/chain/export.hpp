@@ -52,6 +52,10 @@ class Export {
     for (const auto& layer : layers()) layer->tell_repeats();
   }
 
+  // Tells the layers that they begin to serve; called once, when nothing else can keep the server from it. Of an
+  // optional export that is not there yet, they are told when they are made. Throws ConfigError, Stopped.
+  void begin_serving();
+
   // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. Throws OpenError, Stopped. [any
   // thread]
   std::unique_ptr<Chain> open(const ForClient* client = nullptr);
@@ -63,13 +67,15 @@ class Export {
 
  private:
   const ExportConfig& own() const { return config_.exports.front(); }
-  std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, bool implicit) const;
+  std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, std::size_t index, bool implicit) const;
   std::unique_ptr<Layers> make();
   void create(Layers& layers);
   ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
-  // Opens the layers from the one at `from` down.
-  std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr, std::size_t from = 0);
+  void begin_serving(const Layers& layers) const;
+  // Opens the layers from the one at `from` down. `client`: null: `purpose` is none of a client's.
+  std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr, std::size_t from = 0,
+                              std::uint32_t purpose = ASHLAR_OPEN_ON_TRIAL);
   std::unique_ptr<Chain> open_for_verb(Layers& layers, std::size_t index, const ashlar_verb& verb);
   void add_zero_emulation(Layers& layers);
   std::string advice(const OpenError& refused, Layers& layers);
@@ -80,6 +86,7 @@ class Export {
   const std::shared_ptr<spdlog::logger> logger_;
   mutable std::mutex make_mutex_;
   std::unique_ptr<Layers> layers_;            // once there, they stay
+  bool serving_ = false;                      // under make_mutex_
   std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
 };
 

@@ -56,7 +56,7 @@ std::unique_ptr<Chain> Export::open_for_verb(Layers& layers, std::size_t index, 
   const bool writes = verb.below == ASHLAR_BELOW_WRITE;
   const std::string who_calls = who(layers.all[index]->name()) + ": " + verb.name;
   if (writes && read_only()) throw VerbError(EROFS, who_calls + " writes, and the export is read-only");
-  auto chain = open(layers, !writes, nullptr, index + 1);
+  auto chain = open(layers, !writes, nullptr, index + 1, ASHLAR_OPEN_FOR_VERB);
   if (writes && chain->geometry().read_only)
     throw VerbError(EROFS, who_calls + " writes, and the layers below cannot be written to");
   return chain;
@@ -93,7 +93,7 @@ std::string Export::call_verb(std::size_t index, const std::string& verb, std::s
   std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
   if (layers.serial) alone.lock();
   ErrorText refusal;
-  const Inside inside(*activity_, layer.name(), Call::verb);
+  const Inside inside(*activity_, layer.name(), Call::verb, &activity_->stopping());
   if (const std::int32_t status = offered.verb->call(offered.argument, &call, refusal.receiver()))
     throw VerbError(status > 0 ? status : EIO,
                     who(layer.name()) + ": " + verb + ": " + layer.without_secrets(refusal.cause(status)));

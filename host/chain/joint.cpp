@@ -51,9 +51,13 @@ std::int32_t Joint::describe(void* self, ashlar_geometry* out, ashlar_error* err
 // It is the host that closes the layers, each once.
 void Joint::close(void*) noexcept {}
 
+// Gated like a request: the layer must not be closed meanwhile.
 const void* Joint::extension(void* self, const char* id) noexcept {
   const Joint& here = joint(self);
-  return here.below_.extension != nullptr ? here.below_.extension(here.below_.self, id) : nullptr;
+  if (here.gate_ != nullptr) here.gate_->enter(true);
+  const void* const found = here.below_.extension != nullptr ? here.below_.extension(here.below_.self, id) : nullptr;
+  if (here.gate_ != nullptr) here.gate_->leave();
+  return found;
 }
 
 }  // namespace ashlar::host

@@ -22,11 +22,13 @@ class Joint {
   void make_exchangeable();
   bool is_exchangeable() const { return gate_ != nullptr; }
   // Calls `change` when no request of the filter above is under way below; others wait. `change` returns a status, and
-  // may call set_below(). [not within a request below]
+  // may call set_below(). Does nothing when the generation is a later one than `seen`. [not within a request below]
   template <class Change>
-  std::int32_t exchange(Change change) {
-    return gate_->change(change);
+  std::int32_t exchange(std::uint64_t seen, Change change) {
+    return gate_->change(seen, change);
   }
+  // How many layers have stood below: 1, and one more for each change that succeeded. [any thread]
+  std::uint64_t generation() { return gate_->generation(); }
   // Another device takes the place of the layer below. [within exchange()]
   void set_below(const ashlar_device& below) { below_ = below; }
 

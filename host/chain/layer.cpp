@@ -1,6 +1,7 @@
 #include "chain/layer.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/first_size.hpp>
 
 #include "config/text.hpp"
 
@@ -40,7 +41,7 @@ LayerName layer_name(const std::string& export_name, ModuleKind kind, const std:
 std::string who(const LayerName& layer) { return "export " + in_quotes(layer.exported) + ": " + layer.layer; }
 
 Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, LayerConfig layer,
-             bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity)
+             std::uint32_t place, bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity)
     : library_(std::move(library)),
       activity_(activity),
       name_(activity.keep(layer_name(in.name, library_->kind(), library_->module().name))),
@@ -49,7 +50,8 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
       values_(config, config_, library_->module()),
       secrets_(with_lines(values_.secrets())),
       services_(logger, log_name(in, library_->module()), secrets_),
-      create_{sizeof(ashlar_create), 0, &services_.table(), values_.data()} {}
+      export_name_(in.name),
+      create_{sizeof(ashlar_create), place, export_name_.c_str(), &services_.table(), values_.data()} {}
 
 Layer::~Layer() {
   if (created_) {
@@ -63,12 +65,23 @@ Layer::~Layer() {
 void Layer::create() {
   activity_.check();
   ErrorText refusal;
-  const Inside inside(activity_, name_, Call::create);
+  const Inside inside(activity_, name_, Call::create, &activity_.stopping());
   const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver());
   services_.verbs().close();
   if (status != 0) throw refused(status, refusal);
   created_ = true;
   if (layer_.reserved != 0) throw at_fault("its layer has something in a field that is reserved");
+}
+
+void Layer::begin_serving() {
+  const auto* serving = static_cast<const ashlar_serving*>(library_->extension(ASHLAR_SERVING_ID));
+  if (serving == nullptr) return;
+  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
+    throw at_fault(std::string("its ") + ASHLAR_SERVING_ID + " is not whole");
+  activity_.check();
+  ErrorText refusal;
+  const Inside inside(activity_, name_, Call::begin, &activity_.stopping());
+  if (const std::int32_t status = serving->begin(layer_.self, refusal.receiver())) throw refused(status, refusal);
 }
 
 OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {

@@ -26,15 +26,18 @@ std::string who(const LayerName& layer);
 // One layer of an export: a module with its parameters. Destroyed with the export, before its library is let go.
 class Layer {
  public:
-  // Checks the parameters, and calls nothing of the module. Throws ConfigError.
+  // `place`: in the export's chain, 1 for the uppermost. Checks the parameters, and calls nothing of the module. Throws
+  // ConfigError.
   Layer(std::shared_ptr<const Library> library, const Config& config, const ExportConfig& in, LayerConfig layer,
-        bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity);
+        std::uint32_t place, bool implicit, const std::shared_ptr<spdlog::logger>& logger, Activity& activity);
   ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
   // Creates the layer; called once, before the layer is opened. Throws OpenError with the module's text, Stopped.
   void create();
+  // Tells the module that the layer begins to serve. (abi.h, ASHLAR_SERVING_ID) Throws OpenError, Stopped.
+  void begin_serving();
 
   const Library& library() const { return *library_; }
   const char* type() const { return library_->module().name; }
@@ -65,6 +68,7 @@ class Layer {
   Values values_;
   const std::vector<std::string> secrets_;  // of the values, also as one line each
   Services services_;
+  const std::string export_name_;
   bool created_ = false;
   const ashlar_create create_;
   ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};

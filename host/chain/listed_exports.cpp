@@ -1,7 +1,7 @@
 #include "chain/listed_exports.hpp"
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
-#include <cstddef>
 #include <map>
 #include <new>
 
@@ -13,57 +13,61 @@ namespace ashlar::host {
 namespace {
 
 constexpr std::size_t longest_text = 4096;
-constexpr std::size_t most_names = 1'000'000;  // a module that never ends must not take all memory
 
 // The names, as they come.
 struct Names {
+  const std::size_t most;
   std::map<std::string, std::string> descriptions;
-  bool too_many = false, no_memory = false;
+  bool enough = false, no_memory = false;
 
   static bool is_name(std::string_view text) {
     return !text.empty() && text[0] != '.' && text.find('/') == std::string_view::npos && text.size() <= longest_text &&
            protocol::is_text(text);
   }
-  static void add(void* self, const char* name, const char* description) noexcept {
+  static std::int32_t add(void* self, const char* name, const char* description) noexcept {
     auto& names = *static_cast<Names*>(self);
-    if (name == nullptr || names.no_memory || !is_name(name)) return;
-    names.too_many = names.descriptions.size() == most_names;
-    if (names.too_many) return;
+    if (names.no_memory || names.enough) return 1;
+    if (name == nullptr || !is_name(name)) return 0;
+    if (names.descriptions.size() == names.most) {
+      names.enough = true;
+      return 1;
+    }
     try {
       const std::string text = description != nullptr ? protocol::to_text(description) : "";
       names.descriptions.emplace(name, protocol::cut_text(text, longest_text));
+      return 0;
     } catch (const std::bad_alloc&) {
       names.no_memory = true;
+      return 1;
     }
   }
 };
 
 const ashlar_exports* extension_of(const Layer& layer) {
-  constexpr std::size_t end = offsetof(ashlar_exports, list) + sizeof(ashlar_exports::list);
   const auto* exports = static_cast<const ashlar_exports*>(layer.library().extension(ASHLAR_EXPORTS_ID));
-  return exports != nullptr && exports->struct_size >= end && exports->list != nullptr ? exports : nullptr;
+  const bool whole = exports != nullptr && rules::is_whole(*exports) && exports->reserved == 0;
+  return whole && exports->list != nullptr ? exports : nullptr;
 }
 
 }  // namespace
 
 bool lists_exports(const Layer& layer) { return extension_of(layer) != nullptr; }
 
-std::vector<ListedExport> listed_exports(const Layer& layer, Activity& activity) {
+ListedExports listed_exports(const Layer& layer, Activity& activity, std::size_t most) {
   const ashlar_exports* const exports = extension_of(layer);
   if (exports == nullptr) throw layer.at_fault("it cannot list what it could serve");
   activity.check();
-  Names names;
+  Names names{.most = most, .descriptions = {}};
   const ashlar_exports_sink sink{&names, &Names::add};
   ErrorText refusal;
   {
-    const Inside inside(activity, layer.name(), Call::list);
+    const Inside inside(activity, layer.name(), Call::list, &activity.stopping());
     if (const std::int32_t status = exports->list(layer.instance(), &sink, refusal.receiver()))
       throw layer.refused(status, refusal);
   }
   if (names.no_memory) throw std::bad_alloc();
-  if (names.too_many) throw layer.at_fault("it lists more than 1000000 names");
-  std::vector<ListedExport> listed;
-  for (auto& [name, description] : names.descriptions) listed.push_back({name, std::move(description)});
+  ListedExports listed{.exports = {}, .is_cut = names.enough};
+  for (auto& [name, description] : names.descriptions) listed.exports.push_back({name, std::move(description)});
   return listed;
 }
 

@@ -1,29 +1,11 @@
 #include "chain/metrics.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/name.hpp>
 #include <cmath>
 #include <new>
 
 namespace ashlar::host {
-namespace {
-
-// [a-z][a-z0-9_]*
-bool is_name(std::string_view name) {
-  const auto is_letter = [](char c) { return c >= 'a' && c <= 'z'; };
-  return !name.empty() && is_letter(name[0]) && std::all_of(name.begin(), name.end(), [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '_';
-  });
-}
-
-// Written so that a NaN does not rise.
-bool rise(std::span<const double> bounds) {
-  if (bounds.size() == 1) return !std::isnan(bounds[0]);
-  for (std::size_t i = 1; i < bounds.size(); ++i)
-    if (!(bounds[i - 1] < bounds[i])) return false;
-  return true;
-}
-
-}  // namespace
 
 const char* metric_kind_name(std::uint32_t kind) {
   return kind == ASHLAR_COUNTER ? "counter" : kind == ASHLAR_GAUGE ? "gauge" : "histogram";
@@ -34,8 +16,7 @@ Metrics::Metrics()
 
 ashlar_metric* Metrics::make(void* self, std::uint32_t kind, const char* name, const char* help, const double* bounds,
                              std::size_t n_bounds) noexcept {
-  if (name == nullptr || kind > ASHLAR_HISTOGRAM) return nullptr;
-  if (kind != ASHLAR_HISTOGRAM || bounds == nullptr) n_bounds = 0;
+  if (rules::metric_fault(kind, name, bounds, n_bounds) != nullptr) return nullptr;
   try {
     return reinterpret_cast<ashlar_metric*>(static_cast<Metrics*>(self)->find_or_make(
         kind, name, help != nullptr ? help : "", std::span<const double>(bounds, n_bounds)));
@@ -49,7 +30,6 @@ Metrics::Metric* Metrics::find_or_make(std::uint32_t kind, std::string_view name
   const std::lock_guard lock(mutex_);
   if (const auto found = all_.find(name); found != all_.end())
     return found->second.kind == kind ? &found->second : nullptr;
-  if (!is_name(name) || !rise(bounds)) return nullptr;
   return &all_.emplace(std::piecewise_construct, std::forward_as_tuple(name), std::forward_as_tuple(kind, help, bounds))
               .first->second;
 }

@@ -1,5 +1,6 @@
 #include "chain/opened.hpp"
 
+#include <ashlar/rules/first_size.hpp>
 #include <exception>
 #include <string_view>
 
@@ -11,7 +12,7 @@
 
 namespace ashlar::host {
 
-Opened::Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, bool read_only, const char* export_name,
+Opened::Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, bool read_only, std::uint32_t purpose,
                const ForClient* client)
     : layer_(of),
       chain_(chain),
@@ -19,19 +20,21 @@ Opened::Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, 
       below_(below),
       client_(client),
       how_{.struct_size = sizeof(ashlar_open),
+           .purpose = purpose,
            .read_only = read_only ? 1u : 0u,
-           .export_name = export_name,
+           .reserved = 0,
+           .export_name = chain.exported().name().c_str(),
            .next = below != nullptr ? &below->joint().device() : nullptr,
            .below = below != nullptr ? &below->geometry() : nullptr,
            .client = client != nullptr ? &client->client : nullptr,
            .self = this,
            .extension = &Opened::service},
-      reopen_{sizeof(ashlar_reopen), 0, this, &Opened::reopen},
+      reopen_{sizeof(ashlar_reopen), 0, this, &Opened::generation, &Opened::reopen},
       disconnect_{sizeof(ashlar_disconnect), 0, this, &Opened::disconnect} {}
 
 void Opened::open() {
   Activity& activity = chain_.exported().activity();
-  Cancellation* const cancellation = client_ != nullptr ? &client_->of_reads : nullptr;
+  Cancellation* const cancellation = client_ != nullptr ? &client_->of_reads : &activity.stopping();
   device_ = {};
   device_.struct_size = sizeof(ashlar_device);
   ErrorText refusal;
@@ -58,7 +61,9 @@ bool fits(const ashlar_geometry& now, const ashlar_geometry& before) {
   constexpr std::uint64_t gains = ASHLAR_MULTI_CONN | ASHLAR_PARKS, losses = ASHLAR_READ_ONLY | ASHLAR_ZERO_MAY_FAIL;
   const auto has_all = [](std::uint64_t all, std::uint64_t of) { return (of & ~all) == 0; };
   const auto limit = [](std::uint32_t maximum) { return maximum != 0 ? maximum : UINT32_MAX; };
-  return now.bytes >= before.bytes && now.minimum <= before.minimum && limit(now.maximum) >= limit(before.maximum) &&
+  // Who is above asks for no more than before, so more is of use only where all of it is made of whole blocks.
+  const bool same_end = now.bytes == before.bytes || (now.bytes > before.bytes && before.bytes % now.minimum == 0);
+  return same_end && now.minimum <= before.minimum && limit(now.maximum) >= limit(before.maximum) &&
          has_all(now.ops, before.ops) && has_all(now.flags, before.flags) &&
          has_all(now.traits, before.traits & gains) && has_all(before.traits, now.traits & losses);
 }
@@ -71,6 +76,7 @@ void Opened::describe() {
   ErrorText complaint;
   if (const std::int32_t status = device_.describe(device_.self, &g, complaint.receiver()))
     throw layer_.refused(status, complaint);
+  if (g.reserved != 0) throw layer_.at_fault("its geometry has something in a field that is reserved");
   g.struct_size = sizeof(ashlar_geometry);  // for the layer above, whatever this one has made of it
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
@@ -92,7 +98,12 @@ void Opened::close() {
 bool Opened::tell_of_replies(bool on) {
   const bool may = on && is_open_ && device_.extension != nullptr;
   told_ = may ? static_cast<const ashlar_replied*>(device_.extension(device_.self, ASHLAR_REPLIED_ID)) : nullptr;
-  return told_ != nullptr;
+  if (told_ == nullptr) return false;
+  if (!rules::is_whole(*told_) || told_->reserved != 0 || told_->replied == nullptr) {
+    told_ = nullptr;
+    throw layer_.at_fault(std::string("its ") + ASHLAR_REPLIED_ID + " is not whole");
+  }
+  return true;
 }
 
 void Opened::replied(std::span<const Replied> replies) {
@@ -121,9 +132,13 @@ const void* Opened::service(void* self, const char* id) noexcept {
   }
 }
 
-std::int32_t Opened::reopen(void* self, ashlar_error* error) noexcept {
+std::uint64_t Opened::generation(void* self) noexcept {
+  return static_cast<Opened*>(self)->below_->joint().generation();
+}
+
+std::int32_t Opened::reopen(void* self, std::uint64_t seen, ashlar_error* error) noexcept {
   auto& here = *static_cast<Opened*>(self);
-  return here.below_->joint().exchange([&] { return here.chain_.reopen_below(here.index_, error); });
+  return here.below_->joint().exchange(seen, [&] { return here.chain_.reopen_below(here.index_, error); });
 }
 
 void Opened::disconnect(void* self) noexcept {

@@ -24,7 +24,7 @@ struct Replied {
 class Opened {
  public:
   // `below`: the layer that it stands on; null: it is the plugin. `index`: from the plugin up.
-  Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, bool read_only, const char* export_name,
+  Opened(const Layer& of, Chain& chain, std::size_t index, Opened* below, bool read_only, std::uint32_t purpose,
          const ForClient* client);
   Opened(const Opened&) = delete;
   Opened& operator=(const Opened&) = delete;
@@ -50,7 +50,8 @@ class Opened {
  private:
   void describe();
   static const void* service(void* self, const char* id) noexcept;
-  static std::int32_t reopen(void* self, ashlar_error* error) noexcept;
+  static std::uint64_t generation(void* self) noexcept;
+  static std::int32_t reopen(void* self, std::uint64_t seen, ashlar_error* error) noexcept;
   static void disconnect(void* self) noexcept;
 
   const Layer& layer_;

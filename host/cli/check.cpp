@@ -17,6 +17,20 @@ json::array to_json(const std::vector<Mistake>& mistakes) {
 
 }  // namespace
 
+std::vector<const char*> names(Ops ops) {
+  std::vector<const char*> all;
+  for (std::uint32_t op = 0; (ASHLAR_OPS_KNOWN >> op) != 0; ++op)
+    if (ops.has(static_cast<Op>(op))) all.push_back(name(static_cast<Op>(op)));
+  return all;
+}
+
+std::vector<const char*> names(Flags flags) {
+  std::vector<const char*> all;
+  for (const Flag::Named& one : Flag::names)
+    if (flags.has(one.flag)) all.push_back(one.name);
+  return all;
+}
+
 int check_command(const CommandOptions& options, Streams streams) {
   Mistakes mistakes;
   Config config;

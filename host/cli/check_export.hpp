@@ -1,6 +1,7 @@
 // What `ashlar check` tells of an export: for people, and for programs.
 #pragma once
 #include <ostream>
+#include <vector>
 
 #include "chain/chain.hpp"
 #include "chain/export.hpp"
@@ -11,5 +12,9 @@ namespace ashlar::host {
 // Both open the export. Throw OpenError when it cannot be opened, though it could be a moment ago, and is not optional.
 void print_export(std::ostream& out, const ExportConfig& own, Export& exported);
 json::object export_to_json(const ExportConfig& own, Export& exported);
+
+// What is in a set, by name, in the order of the bits.
+std::vector<const char*> names(Ops ops);
+std::vector<const char*> names(Flags flags);
 
 }  // namespace ashlar::host

@@ -55,18 +55,11 @@ json::object layer_to_json(const Layer& layer) {
           {"verbs", verbs_to_json(layer.services().verbs())}};
 }
 
-json::array ops_to_json(Ops ops) {
-  json::array names;
-  for (std::uint32_t op = 0; (ASHLAR_OPS_KNOWN >> op) != 0; ++op)
-    if (ops.has(static_cast<Op>(op))) names.push_back(name(static_cast<Op>(op)));
-  return names;
-}
-
-json::array flags_to_json(Flags flags) {
-  json::array names;
-  for (const Flag::Named& one : Flag::names)
-    if (flags.has(one.flag)) names.push_back(one.name);
-  return names;
+template <class Set>
+json::array names_to_json(Set set) {
+  json::array out;
+  for (const char* one : names(set)) out.push_back(one);
+  return out;
 }
 
 void add_opened(json::object& out, Export& exported) {
@@ -79,11 +72,13 @@ void add_opened(json::object& out, Export& exported) {
   out["read_only"] = exported.read_only() || top.read_only;
   out["threads"] = exported.serial() ? "serial" : "parallel";
   out["layers"] = std::move(layers);
-  out["ops"] = ops_to_json(top.ops);
-  out["flags"] = flags_to_json(top.flags);
+  out["ops"] = names_to_json(top.ops);
+  out["flags"] = names_to_json(top.flags);
   out["blocks"] = {{"minimum", top.minimum}, {"preferred", top.preferred}, {"maximum", top.maximum}};
+  out["depth"] = top.depth != 0 ? json::value(top.depth) : nullptr;
   out["rotational"] = top.rotational;
   out["multi_conn"] = top.multi_conn;
+  out["parks"] = chain->parks();
 }
 
 // An optional export that cannot be opened now; its layers are known by their names alone.

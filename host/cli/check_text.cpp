@@ -60,18 +60,11 @@ void print_chain(std::ostream& out, const Export& exported) {
   }
 }
 
-std::string names_of(Ops ops) {
-  std::string names;
-  for (std::uint32_t op = 0; (ASHLAR_OPS_KNOWN >> op) != 0; ++op)
-    if (ops.has(static_cast<Op>(op))) names += (names.empty() ? "" : " ") + std::string(name(static_cast<Op>(op)));
-  return names.empty() ? "none" : names;
-}
-
-std::string names_of(Flags flags) {
-  std::string names;
-  for (const Flag::Named& one : Flag::names)
-    if (flags.has(one.flag)) names += (names.empty() ? "" : " ") + std::string(one.name);
-  return names.empty() ? "none" : names;
+template <class Set>
+std::string names_of(Set set) {
+  std::string all;
+  for (const char* one : names(set)) all += (all.empty() ? "" : " ") + std::string(one);
+  return all.empty() ? "none" : all;
 }
 
 std::string bytes_text(std::uint64_t bytes) {
@@ -80,14 +73,16 @@ std::string bytes_text(std::uint64_t bytes) {
   return shorter == std::to_string(bytes) ? plain : plain + " (" + shorter + ")";
 }
 
-void print_offer(std::ostream& out, const Geometry& top) {
+void print_offer(std::ostream& out, const Chain& chain) {
+  const Geometry& top = chain.geometry();
   const auto size = [](std::uint32_t bytes) { return size_text(bytes); };
   out << "  ops          " << names_of(top.ops) << "\n"
       << "  flags        " << names_of(top.flags) << "\n"
       << "  blocks       minimum " << size(top.minimum) << ", preferred " << size(top.preferred) << ", maximum "
       << (top.maximum == 0 ? "none of its own" : size(top.maximum)) << "\n"
+      << "  depth        " << (top.depth == 0 ? "not known" : std::to_string(top.depth)) << "\n"
       << "  traits       " << (top.rotational ? "rotational" : "not rotational") << ", "
-      << (top.multi_conn ? "several connections" : "one connection") << "\n";
+      << (top.multi_conn ? "several connections" : "one connection") << (chain.parks() ? ", parks" : "") << "\n";
 }
 
 void print_head(std::ostream& out, const ExportConfig& own) {
@@ -104,7 +99,7 @@ void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) 
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";
   print_chain(out, exported);
-  print_offer(out, top);
+  print_offer(out, *chain);
 }
 
 // An optional export that cannot be opened now; its layers are known by their names alone.

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "cli/commands.hpp"
 #include "cli/words.hpp"
@@ -98,13 +100,14 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
 }
 
+// Throws std::logic_error for a command of add_commands() that is missing here.
 Command command_called(const std::string& name) {
-  if (name == "serve") return serve_command;
-  if (name == "check") return check_command;
-  if (name == "list") return list_command;
-  if (name == "probe") return probe_command;
-  if (name == "new") return new_command;
-  return inspect_command;
+  constexpr std::pair<std::string_view, Command> commands[] = {{"serve", serve_command}, {"check", check_command},
+                                                               {"list", list_command},   {"inspect", inspect_command},
+                                                               {"probe", probe_command}, {"new", new_command}};
+  for (const auto& [known, command] : commands)
+    if (known == name) return command;
+  throw std::logic_error("no function for the command " + name);
 }
 
 Syntax syntax_of(const CLI::App& command) {
@@ -144,8 +147,7 @@ std::string meant_line(const CLI::App& app, const std::vector<std::string>& args
   }
   std::error_code error;
   const bool is_file = args[0].find_first_of("./") != std::string::npos || std::filesystem::exists(args[0], error);
-  const bool plugin_or_port = args.size() > 1 && (args[0] == "file" || args[0] == "block" ||
-                                                  args[0].find_first_not_of("0123456789") == std::string::npos);
+  const bool plugin_or_port = args.size() > 1 && (is_image_plugin(args[0]) || is_number(args[0]));
   if (!is_file && !plugin_or_port && !args[0].starts_with('-')) return {};
   return meant_without_command(syntax_of(*app.get_subcommand("serve")), words);
 }

@@ -16,10 +16,7 @@ std::string abi_text(const ashlar_module& module) {
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
-std::string default_text(const ashlar_param& row) {
-  if (row.default_text == nullptr) return {};
-  return row.type == ASHLAR_PARAM_SECRET ? "(secret)" : row.default_text;
-}
+std::string default_text(const ashlar_param& row) { return row.default_text != nullptr ? row.default_text : ""; }
 
 void print_parameters(std::ostream& out, const ashlar_module& module) {
   if (module.n_params == 0) {

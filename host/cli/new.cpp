@@ -38,7 +38,7 @@ std::optional<std::filesystem::path> installed_prefix() {
 }
 
 // What to type next, one command a line.
-std::string next_commands(const std::string& module, const std::filesystem::path& folder) {
+std::string next_commands(ModuleKind kind, const std::string& module, const std::filesystem::path& folder) {
   const auto word = [](const std::filesystem::path& path) { return shell_word(path.string()); };
   const auto installed = installed_prefix();
   const std::filesystem::path prefix = installed.value_or("/opt/ashlar"), build = folder / "build";
@@ -50,7 +50,9 @@ std::string next_commands(const std::string& module, const std::filesystem::path
   text += "  cmake -S " + word(folder) + " -B " + word(build) + " -DCMAKE_PREFIX_PATH=" + word(prefix) + "\n";
   text += "  cmake --build " + word(build) + "\n";
   text += "  ctest --test-dir " + word(build) + " --output-on-failure\n";
-  text += "  " + word(prefix / "bin/ashlar-check") + " --write " + word(build / (module + ".so")) + "\n";
+  const char* const options =
+      kind == ModuleKind::plugin ? " --write " : " ";  // a filter is checked over a disk in memory
+  text += "  " + word(prefix / "bin/ashlar-check") + options + word(build / (module + ".so")) + "\n";
   text += "  " + word(prefix / "bin/ashlar") + " serve " + word(folder / (module + ".toml")) + "\n";
   return text;
 }
@@ -74,7 +76,7 @@ int new_command(const CommandOptions& options, Streams streams) {
   streams.out << "Wrote " << shell_word(folder.string()) << ":";
   for (const ProjectFile& file : files) streams.out << " " << file.name;
   streams.out << "\n\nTo build it, test it, check that it keeps what every module has to keep, and serve it:\n\n"
-              << next_commands(options.operand, folder) << "\nWhile it is served: nbdinfo nbd://127.0.0.1/disk\n";
+              << next_commands(kind, options.operand, folder) << "\nWhile it is served: nbdinfo nbd://127.0.0.1/disk\n";
   return exit_ok;
 }
 

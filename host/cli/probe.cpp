@@ -1,5 +1,6 @@
 #include <sys/stat.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -26,27 +27,29 @@ struct Report {
 
 const char* or_empty(const char* text) { return text != nullptr ? text : ""; }
 
-void take_kind(void* self, const char* kind) noexcept {
+std::int32_t take_kind(void* self, const char* kind) noexcept {
   auto& report = *static_cast<Report*>(self);
   try {
     report.kind = or_empty(kind);
   } catch (const std::bad_alloc&) {
     report.no_memory = true;
   }
+  return report.no_memory ? 1 : 0;
 }
 
-void take_row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
+std::int32_t take_row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
   auto& report = *static_cast<Report*>(self);
   try {
     report.rows.push_back({or_empty(name), supported, or_empty(note)});
   } catch (const std::bad_alloc&) {
     report.no_memory = true;
   }
+  return report.no_memory ? 1 : 0;
 }
 
 const ashlar_probe& probe_of(const Library& library) {
   const auto* probe = static_cast<const ashlar_probe*>(library.extension(ASHLAR_PROBE_ID));
-  if (probe == nullptr || probe->struct_size < sizeof(ashlar_probe) || probe->probe == nullptr)
+  if (probe == nullptr || !rules::is_whole(*probe) || probe->reserved != 0 || probe->probe == nullptr)
     throw UsageError("probe: the plugin " + in_quotes(library.module().name) +
                      " cannot tell what its storage can do; file and block can");
   return *probe;

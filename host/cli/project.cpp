@@ -77,6 +77,8 @@ std::vector<ProjectFile> project_files(ModuleKind kind, const std::string& name,
   const Words words{{"new-kind", plugin ? "plugin" : "filter"},
                     {"new-languages", c ? "C CXX" : "CXX"},
                     {"new-source", source_name},
+                    {"new-check-args", plugin ? " CHECK_ARGS --write" : ""},
+                    {"new-check-options", plugin ? " --write" : ""},
                     {"new-module", name}};
   for (ProjectFile& file : files) file.text = filled_in(std::move(file.text), words);
   return files;

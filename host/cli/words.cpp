@@ -15,9 +15,6 @@ namespace {
 using Words = std::vector<std::string>;
 
 bool is_option(const std::string& word) { return word.size() > 1 && word[0] == '-'; }
-bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
 
 // A word that begins with '-', taken apart: "--port=1", "-p1", "-p=1".
 struct OptionWord {
@@ -126,7 +123,7 @@ class Reader {
   void place_operands() {
     if (syntax_.command == "serve" && operands_.size() == 2) {
       const std::string first = operands_[0];
-      if (first == "file" || first == "block") {
+      if (is_image_plugin(first)) {
         note("the plugin of an image need not be named", "; write: ");
         operands_ = {operands_[1].substr(operands_[1].find('=') + 1)};
       } else if (is_number(first) || is_number(operands_[1])) {
@@ -197,6 +194,12 @@ std::string meant_without_command(const Syntax& serve, const std::vector<std::st
   const Reader reader(serve, words);
   return reader.mended() ? reader.line() : "";
 }
+
+bool is_number(std::string_view word) {
+  return !word.empty() && word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+bool is_image_plugin(std::string_view word) { return word == "file" || word == "block"; }
 
 std::string shell_word(const std::string& word) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=:,./@%";

@@ -1,4 +1,5 @@
-// ConfigReader: from the tree of a TOML file to a Config. All that a key may be called and hold stands in reader.cpp.
+// ConfigReader: from the tree of a TOML file to a Config. What a key may be called and hold stands in reader.cpp, and
+// of the addresses and the exports in reader_listen.cpp and reader_exports.cpp.
 #pragma once
 #include <map>
 #include <set>
@@ -18,6 +19,9 @@ class ConfigReader {
 
   // What can be understood of the config. Not to be served when a mistake was found.
   Config read(const TomlTable& root) const;
+
+  // Whether an [[export]] may have such a key.
+  static bool is_export_key(std::string_view name);
 
  private:
   // A key of a section, and what reads it into `T`.

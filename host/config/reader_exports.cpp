@@ -20,6 +20,12 @@ std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
   return keys;
 }
 
+bool ConfigReader::is_export_key(std::string_view name) {
+  for (const auto& key : export_keys())
+    if (key.name == name) return true;
+  return false;
+}
+
 void ConfigReader::read_exports(const TomlEntry& entry, Config& into) const {
   std::map<std::string, std::uint32_t> line_of_name;
   for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets"))

@@ -1,15 +1,20 @@
 #include "config/without_secrets.hpp"
 
+#include <algorithm>
+
 namespace ashlar::host {
 namespace {
 
 constexpr std::size_t shortest = 4;
 
-// The longest of `secrets` that `text` begins with; empty: none.
-std::string_view secret_at(std::string_view text, std::span<const std::string> secrets) {
-  std::string_view longest;
-  for (const std::string& secret : secrets)
-    if (secret.size() >= shortest && secret.size() > longest.size() && text.starts_with(secret)) longest = secret;
+// How much of the beginning of `text` is the longest of `secrets`, or all there is of one that was cut; 0: nothing.
+std::size_t secret_at(std::string_view text, std::span<const std::string> secrets) {
+  std::size_t longest = 0;
+  for (const std::string& secret : secrets) {
+    const std::size_t length = std::min(secret.size(), text.size());
+    if (length >= shortest && length > longest && text.starts_with(std::string_view(secret).substr(0, length)))
+      longest = length;
+  }
   return longest;
 }
 
@@ -19,10 +24,10 @@ std::string without_secrets(std::string_view text, std::span<const std::string> 
   if (secrets.empty()) return std::string(text);
   std::string out;
   while (!text.empty()) {
-    const std::string_view secret = secret_at(text, secrets);
-    if (secret.empty()) out += text[0];
+    const std::size_t secret = secret_at(text, secrets);
+    if (secret == 0) out += text[0];
     else out += "(secret)";
-    text.remove_prefix(secret.empty() ? 1 : secret.size());
+    text.remove_prefix(std::max<std::size_t>(secret, 1));
   }
   return out;
 }

@@ -77,10 +77,16 @@ std::string type_text(const ashlar_param& row) {
 }
 
 ashlar_param item_row(const ashlar_param& row) {
-  ashlar_param item = row;
-  item.type = row.item;
-  item.item = 0;
-  return item;
+  return {.struct_size = sizeof(ashlar_param),
+          .type = row.item,
+          .name = row.name,
+          .help = row.help,
+          .default_text = row.default_text,
+          .required = row.required,
+          .item = 0,
+          .minimum = row.minimum,
+          .maximum = row.maximum,
+          .choices = row.choices};
 }
 
 }  // namespace ashlar::host

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "config/did_you_mean.hpp"
+#include "config/reader.hpp"
 #include "config/text.hpp"
 #include "module/parameter.hpp"
 #include "module/secret.hpp"
@@ -26,8 +27,7 @@ std::string title(const ashlar_module& module) {
   std::string what_to_do = "; " + did_you_mean(given.key, names);
   if (names.empty()) what_to_do = ", which takes no parameters; take it out";
   // In TOML a key belongs to the table above it, so one of the export that stands too low ends up here.
-  for (const char* key : {"name", "description", "read_only", "optional", "zero_emulation"})
-    if (given.key == key) what_to_do = "; if the export is meant, put it right below [[export]]";
+  if (ConfigReader::is_export_key(given.key)) what_to_do = "; if the export is meant, put it right below [[export]]";
   fail(config, given.place, given.key, "unknown to the " + title(module) + what_to_do);
 }
 

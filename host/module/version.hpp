@@ -16,8 +16,8 @@ struct AbiVersion {
 inline constexpr std::size_t smallest_module = offsetof(ashlar_module, open) + sizeof(ashlar_module::open);
 
 // Why `host` cannot run the module whose table is `module` (null: the module's entry has refused the host's major),
-// naming both versions; empty: it can. Of a table with another major only `size` and `abi_major` are read, as only
-// these keep their place. (abi.h, "Rules of the boundary")
+// naming both versions; empty: it can. Of a table with another major only `struct_size` and `abi_major` are read, as
+// only these keep their place. (abi.h, ashlar_module)
 std::string refuse_version(AbiVersion host, const ashlar_module* module);
 
 }  // namespace ashlar::host

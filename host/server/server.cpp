@@ -154,6 +154,7 @@ void Server::create_all() {
       exports_->push_back(std::move(made));
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
+  for (const auto& exported : *exports_) exported->begin_serving();
 }
 
 // May take long, too: a name has to be looked up.

@@ -1,4 +1,4 @@
-// Server: puts the stations together, runs until told to stop. Start and stop order stand in server.cpp, in one place.
+// Server: puts the parts together, runs until told to stop. Start and stop order stand in server.cpp, in one place.
 #pragma once
 #include "config/config.hpp"
 #include "log/log.hpp"

@@ -179,8 +179,7 @@ void ColdReads::send_done() {
     std::byte* const at = read->data - runner_.data_offset();
     parts_.push_back({at, runner_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
-  outlet_.send(parts_);
-  const auto how = outlet_.broken() ? Ledger::ReplyIs::dropped : Ledger::ReplyIs::sent;
+  const auto how = outlet_.send(parts_) ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped;
   for (Read* read : done_) {
     ledger_.finished(read->asked, protocol::error_none, Ledger::By::session, how);
     end(read);

@@ -26,11 +26,10 @@ class Jobs::Job final : public Task, public Posted {
   }
 
   std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
-  void sent() noexcept override {
+  void sent(bool left) noexcept override {
     answer_.reset();
-    const bool well = !jobs_.needs_.outlet.broken();
     jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker,
-                                 well ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
+                                 left ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
     jobs_.done(*this);
   }
 

@@ -46,24 +46,27 @@ class Outlet::Sending {
   std::unique_lock<std::mutex> lock_;
 };
 
-void Outlet::send(std::span<const std::byte> bytes) {
+bool Outlet::send(std::span<const std::byte> bytes) {
   iovec part = part_of(bytes);
-  send({&part, 1});
+  return send({&part, 1});
 }
 
-void Outlet::send(std::span<iovec> parts) {
+bool Outlet::send(std::span<iovec> parts) {
   const Sending sending(*this);
-  if (!broken() && !send_all(parts, false)) break_off();
+  const bool left = !broken() && send_all(parts, false);
+  if (!left) break_off();
+  return left;
 }
 
-int Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad) {
+Outlet::Lent Outlet::send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length,
+                               bool pad) {
   const Sending sending(*this);
-  if (broken()) return 0;
+  if (broken()) return {};
   iovec part = part_of(header);
   bool well = send_all({&part, 1}, true);
   const int error = well ? send_file(fd, offset, length, pad, well) : 0;
   if (!well) break_off();
-  return error;
+  return {.error = error, .left = well};
 }
 
 // Returns the file's error. `well` becomes false when the connection is broken.
@@ -124,23 +127,24 @@ void Outlet::send_posted(std::unique_lock<std::mutex>& lock, Place place) {
     Posted* batch = std::exchange(first_posted_, nullptr);
     last_posted_ = nullptr;
     lock.unlock();
-    if (!broken() && !send_batch(batch, place)) break_off();
-    while (batch != nullptr) std::exchange(batch, batch->next_posted)->sent();  // may be used anew from then on
+    send_batch(batch, place);
     lock.lock();
   }
 }
 
-bool Outlet::send_batch(Posted* reply, Place place) {
+void Outlet::send_batch(Posted* reply, Place place) {
   while (reply != nullptr) {
+    Posted* done = reply;
     std::array<iovec, most_parts> parts;
     std::size_t n = 0;
     for (; reply != nullptr && n < parts.size(); reply = reply->next_posted) {
       const std::span<std::byte> bytes = reply->bytes();
       parts[n++] = {bytes.data(), bytes.size()};
     }
-    if (!send_all({parts.data(), n}, false, place)) return false;
+    const bool left = !broken() && send_all({parts.data(), n}, false, place);
+    if (!left) break_off();
+    while (done != reply) std::exchange(done, done->next_posted)->sent(left);  // may be used anew from then on
   }
-  return true;
 }
 
 // Nothing while nobody else wants memory: then the client may be as slow as it likes.

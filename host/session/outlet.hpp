@@ -16,12 +16,12 @@
 
 namespace ashlar::host {
 
-// A whole reply made by a worker. sent() is called when its bytes are no longer needed, also when they could not be
-// sent.
+// A whole reply made by a worker. sent() is called when its bytes are no longer needed; `left`: all of them have been
+// handed to the kernel.
 class Posted {
  public:
   virtual std::span<std::byte> bytes() = 0;
-  virtual void sent() noexcept = 0;
+  virtual void sent(bool left) noexcept = 0;
   Posted* next_posted = nullptr;  // the outlet's
 
  protected:
@@ -38,14 +38,18 @@ class Outlet {
   Outlet(Socket& socket, Workers& workers, const MemoryUse& memory, std::atomic<bool>& waits, Pace pace = Pace())
       : socket_(socket), workers_(workers), memory_(memory), waits_(waits), pace_(pace) {}
 
-  // Sends `bytes`; returns when they are taken. [the session's thread]
-  void send(std::span<const std::byte> bytes);
+  // Sends `bytes`; returns when they are taken: true; false: not all of them were. [the session's thread]
+  bool send(std::span<const std::byte> bytes);
   // Likewise, several pieces, which are used up.
-  void send(std::span<iovec> parts);
-  // Sends `header`, `length` bytes of `fd` from `offset`, in one piece; returns 0 or the errno that reading `fd` ended
-  // with (EIO: it ends too early): then zeroes were sent in place of the rest if `pad`, else the connection is broken.
-  // [the session's thread]
-  int send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
+  bool send(std::span<iovec> parts);
+  // What has become of lent bytes.
+  struct Lent {
+    int error = 0;      // the errno that reading the file ended with; EIO: it ends too early
+    bool left = false;  // as many bytes as there were to be have been handed to the kernel
+  };
+  // Sends `header`, `length` bytes of `fd` from `offset`, in one piece. When reading `fd` fails, zeroes are sent in
+  // place of the rest if `pad`, else the connection is broken. [the session's thread]
+  Lent send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
   // Sends a worker's reply, now or by whoever is sending. A place is given back while the client is waited for: one
   // that does not read must not keep workers from the others. [any thread]
   void post(Posted& reply, Place place);
@@ -65,7 +69,7 @@ class Outlet {
   bool send_all(std::span<iovec> parts, bool more, Place place = Place::none);
   int send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well);
   bool send_zeroes(std::size_t length);
-  bool send_batch(Posted* first, Place place);
+  void send_batch(Posted* first, Place place);
   void break_off();
   void send_posted(std::unique_lock<std::mutex>& lock, Place place);
 

@@ -17,15 +17,12 @@ bool ReplyBatch::have_room(std::size_t bytes) {
   return buffer_ != nullptr;
 }
 
-void ReplyBatch::send() {
-  if (size_ != 0) outlet_.send({buffer_->data(), std::exchange(size_, 0)});
-  ledger_.sent(!outlet_.broken());
-}
+void ReplyBatch::send() { ledger_.sent(size_ == 0 || outlet_.send({buffer_->data(), std::exchange(size_, 0)})); }
 
-int ReplyBatch::send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad) {
-  const int error = outlet_.send_lent({buffer_->data(), std::exchange(size_, 0)}, fd, offset, length, pad);
-  ledger_.sent(!outlet_.broken());
-  return error;
+Outlet::Lent ReplyBatch::send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad) {
+  const Outlet::Lent lent = outlet_.send_lent({buffer_->data(), std::exchange(size_, 0)}, fd, offset, length, pad);
+  ledger_.sent(lent.left);
+  return lent;
 }
 
 }  // namespace ashlar::host

@@ -25,7 +25,7 @@ class ReplyBatch {
   // Sends all that was laid out.
   void send();
   // Sends all that was laid out, and behind it `length` bytes of `fd` from `offset`; see Outlet::send_lent.
-  int send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad);
+  Outlet::Lent send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad);
 
   std::size_t size() const { return size_; }
 

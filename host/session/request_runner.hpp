@@ -23,7 +23,7 @@ namespace ashlar::host {
 struct Asked {
   protocol::Request request;
   protocol::Verdict verdict;
-  std::uint64_t id = 0;  // of the connection's requests; from 1
+  std::uint64_t id = 0;  // of RequestIds
   const std::byte* payload = nullptr;
   std::chrono::steady_clock::time_point arrived{};  // when the last byte of its header had been received
 };

@@ -5,6 +5,12 @@
 #include <new>
 
 namespace ashlar::host {
+namespace {
+
+// So long a client is thought to still take replies after it has said that it sends nothing more.
+constexpr std::chrono::seconds time_for_replies{10};
+
+}  // namespace
 
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
     : socket_(std::move(socket)),
@@ -16,7 +22,11 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       memory_(context.pool, waiter_, *socket_, stopping_),
       inbox_(memory_),
       client_facts_(peer_),
-      of_reads_([this] { return broken_off_.load(std::memory_order_relaxed) || socket_->is_gone(); }),
+      stream_end_(*socket_),
+      of_reads_([this] {
+        return broken_off_.load(std::memory_order_relaxed) || socket_->is_gone() ||
+               stream_end_.has_lasted(time_for_replies);
+      }),
       of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect();

@@ -17,6 +17,7 @@
 #include "session/client_facts.hpp"
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"
+#include "session/stream_end.hpp"
 #include "session/transmission.hpp"
 #include "session/waiter.hpp"
 #include "socket/peer.hpp"
@@ -107,6 +108,7 @@ class Session : private protocol::Catalog {
   ClientFacts client_facts_;
   std::atomic<bool> broken_off_{false};    // by the server
   std::atomic<bool> disconnected_{false};  // by a layer
+  StreamEnd stream_end_;
   Cancellation of_reads_, of_writes_;
   const ForClient for_client_;
   std::unique_ptr<Chain> chain_;

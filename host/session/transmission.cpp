@@ -75,7 +75,7 @@ class Transmission::Running {
   Transmission& of_;
 };
 
-// The road of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
+// The path of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
 // many at a time; then the wait for more.
 Transmission::Outcome Transmission::run() {
   const Running running(*this);
@@ -109,7 +109,7 @@ bool Transmission::serve_next(Served& served) {
   if (!drained() || inbox_.unread().size() < request_size) return false;
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
-  asked.id = ++requests_;
+  asked.id = ids_.next();
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
   if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
@@ -217,11 +217,16 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
-  const int error = replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
+  const auto [error, left] =
+      replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   held_.sent();
-  replies_.add(
-      runner_.lent_tail(asked, replies_.room(max_error_size), error));  // there is room: all has just been sent
-  ledger_.finished(asked, wire_error(error, false), Ledger::By::session, Ledger::ReplyIs::laid_out);
+  // There is room: all has just been sent.
+  const std::size_t tail = runner_.lent_tail(asked, replies_.room(max_error_size), error);
+  replies_.add(tail);
+  const auto reply_is = !left       ? Ledger::ReplyIs::dropped
+                        : tail == 0 ? Ledger::ReplyIs::sent
+                                    : Ledger::ReplyIs::laid_out;
+  ledger_.finished(asked, wire_error(error, false), Ledger::By::session, reply_is);
 }
 
 // To a worker. What is ready goes out first if that means to wait.

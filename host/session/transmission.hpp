@@ -15,6 +15,7 @@
 #include "session/pace.hpp"
 #include "session/poller.hpp"
 #include "session/reply_batch.hpp"
+#include "session/request_ids.hpp"
 #include "session/request_runner.hpp"
 #include "session/waiter.hpp"
 
@@ -109,7 +110,7 @@ class Transmission {
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   HeldReply held_;
-  std::uint64_t requests_ = 0;     // that have come; the last one's id
+  RequestIds ids_;
   unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes
   std::uint64_t to_drain_ = 0;     // bytes of it still to come

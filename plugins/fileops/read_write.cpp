@@ -170,8 +170,14 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
   const bool one_write = !facts_.direct || (range.end() <= direct_end_.load(std::memory_order_relaxed) &&
                                             range.length <= BounceBuffers::bytes);
   if (one_write && !abilities_.lacks(Feature::write_dsync)) {
+    // Memory that there is not is no error of the disk: it is taken before the call begins.
+    const bool in_place = !facts_.direct || aligned_address(from, facts_.memory_block);
+    BounceBuffers::Lease bounce(bounce_, !in_place);
+    if (bounce.failed()) return Status{ENOMEM};
+    if (!in_place) std::memcpy(bounce.data(), from, range.length);
+    sync_errors_.watch();
     SyncErrors::Call call(sync_errors_);
-    const auto n = write_dsync(from, range);
+    const auto n = write_dsync(in_place ? from : bounce.data(), range);
     if (n == static_cast<std::int64_t>(range.length)) return end(call);
     const int error = n < 0 ? static_cast<int>(-n) : 0;
     if (verdict(error) == Verdict::failed) return find_fault(from, range, error, call);
@@ -181,22 +187,18 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
   return s.failed() ? s : datasync();
 }
 
-// A write with RWF_DSYNC has failed. Was it the write, or making it durable? The same write without the flag tells, but
-// not where the disk fails both. Nobody's flush succeeds meanwhile.
+// A write with RWF_DSYNC has failed. Was it the write, or making it durable? The same write without the flag tells,
+// but not where both fail: a full disk may have lost what was written before. Then the witness knows; of EIO it does
+// not, as nobody tells it of a disk that could not empty its cache. Nobody's flush succeeds meanwhile.
 Status Backend::find_fault(const std::byte* from, Range range, int error, SyncErrors::Call& call) noexcept {
   const Status plain = write_all(from, range);
-  if (plain.code() == error && error != EIO) return plain;
+  if (plain.code() == error && error != EIO && call.lost_nothing()) return plain;
   call.failed(error);
   return end(call);
 }
 
 std::int64_t Backend::write_dsync(const std::byte* from, Range range) noexcept {
-  const bool in_place = !facts_.direct || aligned_address(from, facts_.memory_block);
-  BounceBuffers::Lease bounce(bounce_, !in_place);
-  if (bounce.failed()) return -ENOMEM;
-  if (!in_place) std::memcpy(bounce.data(), from, range.length);
-  const std::byte* const source = in_place ? from : bounce.data();
-  return retry([&] { return sys_.write(fd_.get(), source, range.length, range.offset, RWF_DSYNC); });
+  return retry([&] { return sys_.write(fd_.get(), from, range.length, range.offset, RWF_DSYNC); });
 }
 
 Status Backend::flush(Io& io) noexcept {

@@ -17,9 +17,11 @@ SharedBackend::Entry& SharedBackend::enter(bool read_only) {
   const std::lock_guard one_at_a_time(opening_);
   for (int tries = 1;; ++tries) {
     const Identity identity = identify(options);
-    if (Entry* const entry = join(identity)) return *entry;
+    std::shared_ptr<Backend> holder;
+    if (Entry* const entry = join(identity, options.read_only, holder)) return *entry;
+    options.exclusive = options_.exclusive && holder == nullptr;
     try {
-      return add(identity, open_backend(options, identity, *syscalls_, host_));
+      return add({identity, options.read_only, open_backend(options, identity, *syscalls_, host_), std::move(holder)});
     } catch (const OpenError& e) {
       const bool replaced = e.code().value() == ESTALE || identify(options) != identity;
       if (!replaced || tries == most_tries) throw;
@@ -27,28 +29,32 @@ SharedBackend::Entry& SharedBackend::enter(bool read_only) {
   }
 }
 
-// The entry of `identity`, with one user more, or null. One that is being closed is waited for: while it is open, an
-// exclusive device cannot be opened again.
-SharedBackend::Entry* SharedBackend::join(const Identity& identity) {
+// The entry of `identity` and `read_only`, with one user more; or null, and `holder` is what has opened the same device
+// for the others. One that is being closed is waited for: while it is open, an exclusive device cannot be opened again.
+SharedBackend::Entry* SharedBackend::join(const Identity& identity, bool read_only, std::shared_ptr<Backend>& holder) {
   std::unique_lock lock(mutex_);
-  for (;;) {
-    const auto entry =
-        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& e) { return e.identity == identity; });
-    if (entry == entries_.end()) return nullptr;
-    if (entry->users != 0) {
-      ++entry->users;
-      return &*entry;
+  closed_.wait(lock, [&] {
+    return std::none_of(entries_.begin(), entries_.end(),
+                        [&](const Entry& e) { return e.identity == identity && e.users == 0; });
+  });
+  for (Entry& entry : entries_) {
+    if (entry.identity != identity) continue;
+    if (entry.read_only == read_only) {
+      ++entry.users;
+      return &entry;
     }
-    closed_.wait(lock);
+    holder = entry.holder != nullptr ? entry.holder : entry.backend;
   }
+  return nullptr;
 }
 
-SharedBackend::Entry& SharedBackend::add(const Identity& identity, std::unique_ptr<Backend> backend) {
+SharedBackend::Entry& SharedBackend::add(Entry entry) {
   const std::lock_guard lock(mutex_);
-  if (std::any_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.users != 0; }))
+  if (std::any_of(entries_.begin(), entries_.end(),
+                  [&](const Entry& e) { return e.users != 0 && e.identity != entry.identity; }))
     host_.log(Level::info, "'%s' leads to another %s now; clients that are connected keep the one before",
-              options_.path.c_str(), name(identity.kind));
-  return entries_.emplace_back(Entry{identity, std::move(backend)});
+              options_.path.c_str(), name(entry.identity.kind));
+  return entries_.emplace_back(std::move(entry));
 }
 
 void SharedBackend::leave(Entry& entry) {
@@ -57,6 +63,7 @@ void SharedBackend::leave(Entry& entry) {
     if (--entry.users != 0) return;
   }
   entry.backend.reset();
+  entry.holder.reset();
   const std::lock_guard lock(mutex_);
   entries_.remove_if([&entry](const Entry& e) { return &e == &entry; });
   closed_.notify_all();

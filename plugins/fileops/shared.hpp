@@ -1,5 +1,6 @@
-// SharedBackend: the backends of a layer. Its connections share one; where the path has come to lead to another file or
-// device, those that come from then on share that one, and those that were there keep theirs.
+// SharedBackend: the backends of a layer. Its connections share one, those that write and those that only read each
+// their own; where the path has come to lead to another file or device, those that come from then on share that one,
+// and those that were there keep theirs.
 #pragma once
 #include <condition_variable>
 #include <list>
@@ -14,8 +15,10 @@ class SharedBackend {
  private:
   struct Entry {
     Identity identity;
-    std::unique_ptr<Backend> backend;
-    std::size_t users = 1;  // 0: the last has gone and closes it
+    bool read_only;
+    std::shared_ptr<Backend> backend;
+    std::shared_ptr<Backend> holder;  // of the exclusive hold on the device, when that is not this one's
+    std::size_t users = 1;            // 0: the last has gone and closes it
   };
 
  public:
@@ -28,8 +31,8 @@ class SharedBackend {
   // A connection's hold on a backend: that of the file or device to which the path leads when the connection comes.
   class Use {
    public:
-    // Opens the backend if nobody uses it yet; `read_only`: the connection will not write, and all others of the layer
-    // neither. Throws OpenError. [control, any thread]
+    // Opens the backend if nobody uses it yet; `read_only`: the connection will not write, others of the layer may.
+    // Throws OpenError. [control, any thread]
     Use(SharedBackend& shared, bool read_only) : shared_(shared), entry_(shared.enter(read_only)) {}
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
@@ -45,8 +48,8 @@ class SharedBackend {
 
  private:
   Entry& enter(bool read_only);
-  Entry* join(const Identity& identity);
-  Entry& add(const Identity& identity, std::unique_ptr<Backend> backend);
+  Entry* join(const Identity& identity, bool read_only, std::shared_ptr<Backend>& holder);
+  Entry& add(Entry entry);
   void leave(Entry& entry);
 
   const OpenOptions options_;

@@ -34,19 +34,37 @@ bool SyncErrors::remember_locked(int error) {
   return true;
 }
 
+// Those that began before there was a witness are waited for.
+bool SyncErrors::open_witness_locked() {
+  if (!witness_.is_open()) {
+    unwitnessed_ = begun_;
+    witness_.open();
+  }
+  return witness_.is_open();
+}
+
+void SyncErrors::watch() {
+  const std::lock_guard lock(mutex_);
+  open_witness_locked();
+}
+
+bool SyncErrors::lost_nothing(Call& call) {
+  const std::lock_guard lock(mutex_);
+  if (!witness_.is_open()) return false;
+  const int error = witness_.lost();
+  call.found_ = remember_locked(error) || call.found_;
+  return error == 0 && first() == 0;
+}
+
 // What this call should have been told, a call that is still under way may have been told instead. Those that have
 // ended have remembered what they were told; those that begin from now on cannot have been told instead.
 SyncErrors::Known SyncErrors::end(Call& call) {
   std::unique_lock lock(mutex_);
   leave_locked(call);
   if (oldest_ != nullptr && first() == 0) {
-    // Those that began before there was a witness are waited for.
-    if (!witness_.is_open()) {
-      unwitnessed_ = begun_;
-      witness_.open();
-    }
+    const bool witnessed = open_witness_locked();
     const std::uint64_t last = unwitnessed_;
-    if (witness_.is_open()) call.found_ = remember_locked(witness_.lost());
+    if (witnessed) call.found_ = remember_locked(witness_.lost());
     ++waiting_;
     changed_.wait(lock, [&] { return first() != 0 || oldest_ == nullptr || oldest_->number_ > last; });
     --waiting_;

@@ -36,6 +36,8 @@ class SyncErrors {
     }
     // Its system call has failed, as data were lost: calls that have not ended yet are told. `error`: errno.
     void failed(int error) { found_ = errors_.remember(error) || found_; }
+    // Whether the witness says that no data were lost; false where there is none. What it has been told is remembered.
+    bool lost_nothing() { return errors_.lost_nothing(*this); }
     // Its system call has returned. Asks the witness, or waits until all calls that began before now have ended.
     Known end() { return errors_.end(*this); }
 
@@ -49,6 +51,9 @@ class SyncErrors {
     Call* after_ = nullptr;
   };
 
+  // From now on there is a witness, where one is possible.
+  void watch();
+
   // The first error that any call met, an errno; 0: none. It stays.
   int first() const { return first_.load(std::memory_order_relaxed); }
 
@@ -59,6 +64,8 @@ class SyncErrors {
   void begin(Call& call);
   void leave(Call& call);
   Known end(Call& call);
+  bool lost_nothing(Call& call);
+  bool open_witness_locked();
   bool remember(int error);
   bool remember_locked(int error);
   void leave_locked(Call& call);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -62,23 +63,24 @@ struct Rows {
   int kinds = 0, rows = 0;
   std::string fault;
 
-  static void kind(void* self, const char* kind) noexcept {
+  static std::int32_t kind(void* self, const char* kind) noexcept {
     auto& rows = *static_cast<Rows*>(self);
     if (++rows.kinds > 1 || rows.rows != 0) rows.fault = "it tells what it found more than once, or not first";
     if (kind == nullptr) rows.fault = "what it found has no name";
+    return 0;
   }
-  static void row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
+  static std::int32_t row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
     auto& rows = *static_cast<Rows*>(self);
     ++rows.rows;
     if (name == nullptr || note == nullptr) rows.fault = "a row lacks a text";
     if (supported > ASHLAR_PROBE_UNKNOWN) rows.fault = "a row says neither yes nor no nor that it is not known";
+    return 0;
   }
 };
 
 void check_probe(const Subject& s) {
   const auto& probe = *static_cast<const ashlar_probe*>(ability(s, ASHLAR_PROBE_ID));
-  require(probe.struct_size >= sizeof(ashlar_probe) && probe.reserved == 0 && probe.probe != nullptr,
-          "its table is wrong");
+  require(rules::is_whole(probe) && probe.reserved == 0 && probe.probe != nullptr, "its table is wrong");
   const Scratch scratch;
   for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
     Rows rows;
@@ -96,17 +98,17 @@ void check_probe(const Subject& s) {
 
 void check_exports(const Subject& s) {
   const auto& exports = *static_cast<const ashlar_exports*>(ability(s, ASHLAR_EXPORTS_ID));
-  require(exports.struct_size >= sizeof(ashlar_exports) && exports.reserved == 0 && exports.list != nullptr,
-          "its table is wrong");
+  require(rules::is_whole(exports) && exports.reserved == 0 && exports.list != nullptr, "its table is wrong");
   struct Names {
     std::set<std::string> all;
     std::string fault;
   } names;
-  const ashlar_exports_sink sink{&names, [](void* self, const char* name, const char*) noexcept {
+  const ashlar_exports_sink sink{&names, [](void* self, const char* name, const char*) noexcept -> std::int32_t {
                                    auto& n = *static_cast<Names*>(self);
                                    if (name == nullptr || *name == '\0') n.fault = "it lists an export without a name";
                                    else if (!n.all.insert(name).second)
                                      n.fault = std::string("it lists ") + name + " twice";
+                                   return 0;
                                  }};
   Services services(s.options.verbose);
   const Layer layer(s.module, services, s.options.given, s.watch);

@@ -1,6 +1,5 @@
 #include "ask.hpp"
 
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +12,8 @@ namespace ashlar::check {
 namespace {
 
 // Half of the turns each, and not each second, so that both are tried with whatever comes by turns.
-Memory::Lie lie(std::uint64_t turn) {
-  return std::popcount(turn) % 2 == 0 ? Memory::Lie::amid : Memory::Lie::at_the_end;
+Memory::Place place_of(std::uint64_t turn) {
+  return std::popcount(turn) % 2 == 0 ? Memory::Place::amid : Memory::Place::at_the_end;
 }
 
 void look(const Request& request, const Memory& memory) {
@@ -47,6 +46,10 @@ Read read_with_lend_only(const Device& device, Request& request) {
 
 }  // namespace
 
+std::uint64_t short_length(const Geometry& g) {
+  return std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 512), g.size);
+}
+
 void must(Status s, const Request& request) {
   if (s.failed())
     throw Broken{request.text() + " answered " + std::to_string(s.code()) + " (" + ::strerror(s.code()) + ")"};
@@ -56,7 +59,7 @@ Read read(const Device& device, std::uint64_t offset, std::size_t n, Flags flags
   Request request{.op = Op::read, .offset = offset, .length = n, .flags = flags};
   if (flags.has(Flag::lend_only)) return read_with_lend_only(device, request);
   const std::uint64_t turn = device.new_turn();
-  const Memory memory(n, lie(turn));
+  const Memory memory(n, place_of(turn));
   // What is not filled must not look as if it were.
   std::fill_n(memory.data(), n, turn / 2 % 2 == 0 ? std::byte{0xa5} : std::byte{0x5a});
   Sink sink(offset, n, device.geometry().size);
@@ -78,7 +81,7 @@ Bytes read_all(const Device& device, std::uint64_t offset, std::size_t n) {
 }
 
 Status write(const Device& device, std::uint64_t offset, std::span<const std::byte> from, Flags flags) {
-  Memory memory(from.size(), lie(device.new_turn()));
+  Memory memory(from.size(), place_of(device.new_turn()));
   std::copy(from.begin(), from.end(), memory.data());
   memory.only_read();
   Request request{.op = Op::write, .offset = offset, .length = from.size(), .flags = flags, .data = memory.data()};
@@ -99,6 +102,16 @@ Told extents(const Device& device, std::uint64_t offset, std::uint64_t n, Flags 
   const Status status = device.send(request);
   if (status.ok() && sink.extents().empty()) throw Broken{request.text() + " told no extent"};
   return {status, sink.extents(), sink.total()};
+}
+
+Status ask(const Device& device, Op op, Range range, Flags flags, std::span<const std::byte> bytes) {
+  switch (op) {
+    case Op::read: return read(device, range.offset, range.length, flags).status;
+    case Op::write: return write(device, range.offset, bytes, flags);
+    case Op::extents: return extents(device, range.offset, range.length, flags).status;
+    case Op::flush: return act(device, op, 0, 0, flags);
+    default: return act(device, op, range.offset, range.length, flags);
+  }
 }
 
 Bytes read_lent(const Request& request) {

@@ -5,6 +5,15 @@
 
 namespace ashlar::check {
 
+// Bytes of a request, at most, where nothing else is tried; and where long ones are.
+inline constexpr std::uint64_t usual = 64 << 10;
+inline constexpr std::uint64_t large = 512 << 10;
+
+inline constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
+
+// Bytes of a short request at the device's start; 0: it is empty.
+std::uint64_t short_length(const Geometry& g);
+
 // Throws Broken when `s` is an error.
 void must(Status s, const Request& request);
 
@@ -28,6 +37,9 @@ struct Told {
 };
 // `most`: how many extents are taken; 0: all.
 Told extents(const Device& device, std::uint64_t offset, std::uint64_t n, Flags flags = {}, std::size_t most = 0);
+
+// Any request, of which only the status counts. `bytes`: of a write; a flush has no range, whatever `range` is.
+Status ask(const Device& device, Op op, Range range, Flags flags = {}, std::span<const std::byte> bytes = {});
 
 // What `request` was lent, read as the host does: into memory that starts on a page.
 Bytes read_lent(const Request& request);

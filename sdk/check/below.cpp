@@ -7,10 +7,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t usual = 64 << 10;
-constexpr std::uint64_t around = 64 << 10;
-constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
-
 void must_be_filter(const Subject& s) {
   if (!s.is_filter()) throw NotMade{"it is no filter"};
 }
@@ -22,85 +18,73 @@ void check_newer(const Subject& s) {
   require((g.ops & unheard_of) == 0, "it offers an op that it cannot know");
   require((g.flags & unheard_of) == 0, "it offers a flag that it cannot know");
   require((g.traits & unheard_of) == 0, "it has a trait that it cannot know");
+  bench.look();
 }
 
 // One request of any kind that the device offers.
 void send_something(Bench& bench, Model& model, Random& random) {
   const Geometry& g = bench.geometry();
   const Op op = all_ops[random() % std::size(all_ops)];
-  if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) return;
+  if (!bench.may_send(op)) return;
   const Range range = model.pick(random, model.longest(op, random() % 4 == 0 ? 4 * usual : usual));
   const std::vector<Flags> sets = flag_sets(g, op, true);
   const Flags flags = sets[random() % sets.size()];
-  if (op == Op::read) static_cast<void>(read(bench.device(), range.offset, range.length, flags));
-  else if (op == Op::extents) static_cast<void>(extents(bench.device(), range.offset, range.length, flags));
-  else if (op == Op::flush) static_cast<void>(act(bench.device(), op, 0, 0, flags));
-  else if (op == Op::cache) static_cast<void>(act(bench.device(), op, range.offset, range.length, flags));
-  else static_cast<void>(change(model, bench.device(), op, range, flags, random));
+  static_cast<void>(ask_and_follow(model, bench.device(), op, range, flags, random));
 }
 
-std::vector<std::function<void(Geometry&)>> odd_layers() {
-  std::vector<std::function<void(Geometry&)>> all;
-  all.push_back([](Geometry& g) { g.flags = Flag::none; });
-  all.push_back([](Geometry& g) {
+// The usual one, and odd ones.
+std::vector<Under> usual_and_odd_layers() {
+  std::vector<Under> all{Under{}};
+  all.push_back({.geometry = [](Geometry& g) { g.flags = Flag::none; }});
+  all.push_back({.geometry = [](Geometry& g) {
     g.ops = Op::read | Op::write;
     g.flags = Flag::none;
-  });
-  all.push_back([](Geometry& g) {
+  }});
+  all.push_back({.geometry = [](Geometry& g) {
     g.ops = Ops{Op::read};
     g.read_only = true;
-  });
-  all.push_back([](Geometry& g) {
+  }});
+  all.push_back({.geometry = [](Geometry& g) {
     g.ops = g.ops.without(Ops::writing());
     g.read_only = true;
-  });
+  }});
   for (const std::uint32_t block : {512u, 4096u, 65536u})
-    all.push_back([block](Geometry& g) {
+    all.push_back({.geometry = [block](Geometry& g) {
       g.minimum = block;
       g.preferred = std::max(block, 4096u);
       g.maximum = std::max(block, 32768u);
       g.size += 100;  // within a block
-    });
-  all.push_back([](Geometry& g) {
+    }});
+  all.push_back({.geometry = [](Geometry& g) {
     g.flags = Flag::nowait | Flag::may_lend;
     g.ops = g.ops.without(Op::flush).without(Op::extents);
-  });
-  all.push_back([](Geometry& g) { g.flags = Flag::fua | Flag::may_hole; });
+  }});
+  all.push_back({.geometry = [](Geometry& g) { g.flags = Flag::fua | Flag::may_hole; }});
   return all;
 }
 
 // What reaches the layer below is what that offers, on its blocks, within its size, while the filter is asked.
 void check_traffic(const Subject& s) {
   must_be_filter(s);
-  std::vector<std::function<void(Geometry&)>> layers = odd_layers();
-  layers.insert(layers.begin(), nullptr);
-  for (const auto& geometry : layers) {
-    try {
-      Bench bench(s, {.geometry = geometry});
-      Model model(bench.device(), around);
-      Random random(s.options.seed);
-      for (Tries tries(s, 150, 60); tries.more();) send_something(bench, model, random);
-      const Geometry& g = bench.geometry();
-      require(!(g.ops & Ops::writing()).any() || !g.read_only, "it offers to change what it calls read-only");
-      bench.look();
-    } catch (const NotMade&) {
-      if (geometry == nullptr) throw;
-    }
-  }
+  over_layers(s, usual_and_odd_layers(), [&](Bench& bench) {
+    Model model(bench.device());
+    Random random(s.options.seed);
+    for (Tries tries(s, 150, 60); tries.more();) send_something(bench, model, random);
+    const Geometry& g = bench.geometry();
+    require(!(g.ops & Ops::writing()).any() || !g.read_only, "it offers to change what it calls read-only");
+  });
 }
 
 // The layer below is left alone when nothing is asked: in create, open, describe and destroy.
 void check_idle(const Subject& s) {
   must_be_filter(s);
   Services services(s.options.verbose);
-  Disk disk(Bench::usual_below(disk_sizes.at(s.disk_size)));
+  Disk disk(Bench::usual_below(disk_sizes.at(s.size_index)));
   const auto connection = disk.connect();
   {
     Layer layer(s.module, services, s.options.given, s.watch);
     const Device device(layer, {.read_only = false, .client = true, .below = connection.get()});
-    const std::uint64_t n =
-        std::min<std::uint64_t>(std::max<std::uint64_t>(device.geometry().minimum, 512), device.geometry().size);
-    if (n != 0) read_all(device, 0, n);
+    if (const std::uint64_t n = short_length(device.geometry())) read_all(device, 0, n);
     device.look();
   }
   connection->look();
@@ -154,18 +138,14 @@ void check_place(const Subject& s) {
   const Geometry& g = bench.geometry();
   Random random(s.options.seed);
   for (const Op op : all_ops) {
-    if (op == Op::flush || !g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
-    for (const Range& place : places(g.size, around)) {
+    if (op == Op::flush || !bench.may_send(op)) continue;
+    for (const Range& place : places(g.size, Model::around)) {
       std::uint64_t n = std::min<std::uint64_t>(place.length, usual);
       if ((op == Op::read || op == Op::write) && g.maximum != 0) n = std::min<std::uint64_t>(n, g.maximum);
       for (const std::uint64_t offset : {place.offset / usual * usual, (place.end() - 1) / usual * usual}) {
         const Range range{offset, std::min(n, g.size - offset)};
         bench.disk().forget_calls();
-        if (op == Op::read) static_cast<void>(read(bench.device(), range.offset, range.length));
-        else if (op == Op::extents) static_cast<void>(extents(bench.device(), range.offset, range.length));
-        else if (op == Op::write)
-          static_cast<void>(write(bench.device(), range.offset, some_bytes(random, range.length)));
-        else static_cast<void>(act(bench.device(), op, range.offset, range.length));
+        static_cast<void>(ask(bench.device(), op, range, Flag::none, some_bytes(random, range.length)));
         must_stay_in_place(bench.disk(), op, range, by);
       }
     }
@@ -211,7 +191,7 @@ void check_beside(const Subject& s) {
   Store before(size);
   before.copy(bench.disk().store(), 0, size);
   {
-    Model model(bench.device(), around);
+    Model model(bench.device());
     Random random(s.options.seed);
     for (Tries tries(s, 300, 60); tries.more();) change_something(model, random, 4 * usual);
     const Geometry& g = bench.geometry();

@@ -58,6 +58,10 @@ Status change(Model& model, const Device& by, Op op, Range range, Flags flags, R
   return status;
 }
 
+Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random) {
+  return Ops::writing().has(op) ? change(model, by, op, range, flags, random) : ask(by, op, range, flags);
+}
+
 void change_something(Model& model, Random& random, std::uint64_t most) {
   const Geometry& g = model.geometry();
   constexpr Op ops[] = {Op::write, Op::zero, Op::trim, Op::write};

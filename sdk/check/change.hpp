@@ -11,6 +11,9 @@ std::vector<Flags> flag_sets(const Geometry& g, Op op, bool nowait);
 // range. Throws Broken when it fails as it may not. `by`: a device over the same disk as the model's.
 Status change(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random);
 
+// Any request: those that change something as change() does, the others as ask() does.
+Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random);
+
 // Any change that the device offers, somewhere.
 void change_something(Model& model, Random& random, std::uint64_t most);
 

@@ -5,14 +5,9 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t usual = 64 << 10;  // bytes of a request, at most
-constexpr std::uint64_t large = 512 << 10;
-constexpr std::uint64_t around = 64 << 10;
-
 // The layers below that data are checked over: a filter may do otherwise over each.
-std::vector<Under> belows(const Subject& s) {
-  std::vector<Under> all{{}};
-  if (!s.is_filter()) return all;
+std::vector<Under> layers() {
+  std::vector<Under> all{Under{}};
   all.push_back({.geometry = [](Geometry& g) {
     g.ops = Op::read | Op::write;
     g.flags = Flag::none;
@@ -30,22 +25,8 @@ std::vector<Under> belows(const Subject& s) {
   return all;
 }
 
-// Tries `check` over each, and is content when some of the layers below are refused.
-template <class F>
-void over_each(const Subject& s, F check) {
-  for (const Under& under : belows(s)) {
-    try {
-      Bench bench(s, under);
-      check(bench);
-      bench.look();
-    } catch (const NotMade& n) {
-      if (!under.geometry) throw;
-    }
-  }
-}
-
 void read_all_over(const Subject& s, Bench& bench) {
-  const Model model(bench.device(), around);
+  const Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, 300); tries.more();) {
     const Range range = model.pick(random, model.longest(Op::read, tries.number() % 8 == 0 ? large : usual));
@@ -57,12 +38,12 @@ void read_all_over(const Subject& s, Bench& bench) {
 }
 
 void check_reads(const Subject& s) {
-  over_each(s, [&](Bench& bench) { read_all_over(s, bench); });
+  over_layers(s, layers(), [&](Bench& bench) { read_all_over(s, bench); });
 }
 
 void change_all_over(const Subject& s, Bench& bench, int most) {
   bench.need_writes();
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, most, 40); tries.more();)
     change_something(model, random, tries.number() % 8 == 0 ? large : usual);
@@ -74,12 +55,12 @@ void change_all_over(const Subject& s, Bench& bench, int most) {
 }
 
 void check_changes(const Subject& s) {
-  over_each(s, [&](Bench& bench) { change_all_over(s, bench, 400); });
+  over_layers(s, layers(), [&](Bench& bench) { change_all_over(s, bench, 400); });
 }
 
 // Each op at each of the places, beside data: in the middle of it, in its first and its last block.
 void change_each_place(Bench& bench, Random& random) {
-  Model model(bench.device(), around);
+  Model model(bench.device());
   const Geometry& g = bench.geometry();
   const auto send = [&](Op op, std::uint64_t begin, std::uint64_t end) {
     begin = begin / g.minimum * g.minimum;
@@ -133,7 +114,7 @@ void check_told(const Model& model, Range range, const Told& told, const std::st
 void tell_all_over(const Subject& s, Bench& bench, bool far) {
   const Geometry& g = bench.geometry();
   if (!g.ops.has(Op::extents)) throw NotMade{"it does not tell extents"};
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   const bool writes = bench.writes() && !far;
   for (Tries tries(s, 200); tries.more();) {
@@ -149,7 +130,7 @@ void tell_all_over(const Subject& s, Bench& bench, bool far) {
 }
 
 void check_extents(const Subject& s) {
-  over_each(s, [&](Bench& bench) { tell_all_over(s, bench, false); });
+  over_layers(s, layers(), [&](Bench& bench) { tell_all_over(s, bench, false); });
   if (!s.is_filter()) return;
   {
     Bench bench(s, {.far = true});
@@ -170,7 +151,7 @@ void check_extents(const Subject& s) {
 void check_long(const Subject& s) {
   Bench bench(s, {.far = s.is_filter()});
   bench.need_writes();
-  Model model(bench.device(), around);
+  Model model(bench.device());
   const Geometry& g = bench.geometry();
   const std::uint64_t begin = 128 << 10, length = (std::uint64_t{4} << 30) + (64 << 10);
   if (g.size < begin + length + (1 << 20)) throw NotMade{"the device is too small"};
@@ -199,7 +180,7 @@ void check_long(const Subject& s) {
 void check_cache(const Subject& s) {
   Bench bench(s);
   if (!bench.geometry().ops.has(Op::cache)) throw NotMade{"it does not cache"};
-  const Model model(bench.device(), around);
+  const Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, 40); tries.more();) {
     const Range range = model.pick(random, usual);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <ashlar/rules/first_size.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -87,12 +88,13 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
       services_(services),
       watch_(watch),
       values_(module, given),
-      create_({0, 0, services.host(), values_.data()}),
+      create_({0, 1, "check", services.host(), values_.data()}),
       layer_({0, 0, nullptr, 0}) {
   ErrorRoom error(services.error_room());
   watch_.begin("create");
-  services.new_layer();
+  services_.begin_create();
   const std::int32_t status = module_.create(create_.get(), layer_.get(), error.get());
+  services_.end_create();
   watch_.end();
   if (status != 0) throw error.refused(module_, "create", status);
   const auto look = [&] {
@@ -103,10 +105,26 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
   };
   try {
     look();
+    begin_serving();
   } catch (...) {
     module_.destroy(layer_->self);
     throw;
   }
+}
+
+// As the host does before clients come.
+void Layer::begin_serving() {
+  const bool asks = ASHLAR_HAS(&module_, ashlar_module, extension) && module_.extension != nullptr;
+  const auto* serving = asks ? static_cast<const ashlar_serving*>(module_.extension(ASHLAR_SERVING_ID)) : nullptr;
+  if (serving == nullptr) return;
+  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
+    throw Broken{std::string("its ") + ASHLAR_SERVING_ID + " is not whole"};
+  ErrorRoom error(services_.error_room());
+  watch_.begin("begin");
+  const std::int32_t status = serving->begin(layer_->self, error.get());
+  watch_.end();
+  if (status != 0) throw error.refused(module_, "begin", status);
+  error.look("begin");
 }
 
 Layer::~Layer() {
@@ -124,7 +142,8 @@ Device::Device(Layer& layer, const Opening& how)
     : layer_(layer),
       below_(how.below),
       client_(a_client(export_name_.c_str())),
-      open_({0, how.read_only ? 1u : 0u, export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
+      open_({0, how.client ? ASHLAR_OPEN_FOR_CLIENT : ASHLAR_OPEN_ON_TRIAL, how.read_only ? 1u : 0u, 0,
+             export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
              below_ != nullptr ? below_->geometry() : nullptr, how.client ? client_.get() : nullptr, &layer.services(),
              &connection_extension}),
       device_({0, 0, nullptr, nullptr, nullptr, nullptr, nullptr}),
@@ -142,12 +161,19 @@ Device::Device(Layer& layer, const Opening& how)
     if (device_->describe == nullptr) throw Broken{"its device lacks describe"};
     if (device_->process == nullptr) throw Broken{"its device lacks process"};
     describe();
+    ask_for_replied();
   } catch (...) {
     device_->close(device_->self);
     throw;
   }
-  if (device_->extension != nullptr)
-    replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+}
+
+void Device::ask_for_replied() {
+  if (device_->extension == nullptr) return;
+  replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
+  if (replied_ == nullptr) return;
+  if (!rules::is_whole(*replied_) || replied_->reserved != 0 || replied_->replied == nullptr)
+    throw Broken{"its table for replies is wrong"};
 }
 
 void Device::describe() {

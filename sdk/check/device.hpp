@@ -73,6 +73,8 @@ class Layer {
   void look() const;
 
  private:
+  void begin_serving();
+
   const ashlar_module& module_;
   Services& services_;
   Watch& watch_;
@@ -111,6 +113,7 @@ class Device {
 
  private:
   void describe();
+  void ask_for_replied();
   void must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const;
 
   Layer& layer_;

@@ -1,6 +1,7 @@
 #include "disk.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/request.hpp>
 #include <cerrno>
 
 #include "held.hpp"
@@ -16,8 +17,6 @@ std::uint64_t mixed(std::uint64_t x) {  // splitmix64
   x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
   return x ^ (x >> 31);
 }
-
-bool known(std::uint32_t op) { return op <= ASHLAR_OP_EXTENTS; }
 
 }  // namespace
 
@@ -116,50 +115,16 @@ Status Disk::request(Connection& from, ashlar_io& io) {
   return s;
 }
 
-std::string Disk::breach(const Connection& from, const ashlar_io& raw) const {
-  const Geometry& g = geometry_;
-  if (raw.struct_size < sizeof(ashlar_io)) return "its struct_size is " + std::to_string(raw.struct_size);
-  if (!known(raw.op)) return "the op is not offered";
-  const Io& io = static_cast<const Io&>(raw);
-  if (!g.ops.has(io.op())) return "the op is not offered";
-  if (io.flags().without(g.flags).any()) return "a flag is not offered";
+std::string Disk::breach(const Connection& from, const ashlar_io& io) const {
+  if (const char* fault = rules::request_fault(geometry_, io)) return fault;
   {
     const std::lock_guard guard(from.mutex_);
     const auto& ids = from.under_way_;
     if (ids.empty()) return "no call is under way above";
-    if (raw.id != 0 && std::find(ids.begin(), ids.end(), raw.id) == ids.end()) return "its id is of no request";
+    if (io.id != 0 && std::find(ids.begin(), ids.end(), io.id) == ids.end()) return "its id is of no request";
   }
-  if (forbidden_ != nullptr && Ops::writing().has(io.op())) return forbidden_;
-  if (io.op() == Op::flush) return io.length() == 0 && io.offset() == 0 ? "" : "a flush with a range";
-  if (io.length() == 0) return "no length";
-  if (io.offset() > g.size || io.length() > g.size - io.offset()) return "it reaches past the end";
-  if (io.offset() % g.minimum != 0) return "it does not start on a block";
-  if (io.end() % g.minimum != 0 && io.end() != g.size) return "it does not end on a block";
-  const bool carries = io.op() == Op::read || io.op() == Op::write;
-  if (carries && g.maximum != 0 && io.length() > g.maximum) return "it is longer than the maximum";
-  if (raw.lent_fd != -1 || raw.lent_cold != 0) return "what is to be set by it is set already";
-  return breach_of_flags(io);
-}
-
-std::string Disk::breach_of_flags(const Io& io) const {
-  const bool carries = io.op() == Op::read || io.op() == Op::write;
-  if (io.has(Flag::lend_only)) {
-    if (!io.has(Flag::nowait | Flag::may_lend)) return "lend_only without nowait and may_lend";
-    if (io.data != nullptr) return "data, although they may only be lent";
-  } else if (carries != (io.data != nullptr)) {
-    return carries ? "no data" : "data that it does not carry";
-  }
-  if (io.has(Flag::may_lend_cold) && !io.has(Flag::nowait | Flag::may_lend))
-    return "may_lend_cold without nowait and may_lend";
-  const bool tells = io.op() == Op::extents || io.has(Flag::may_hole);
-  if (tells != (io.sink() != nullptr)) return tells ? "no sink" : "a sink that it has no use for";
-  const Flags reading = Flag::may_lend | Flag::may_hole | Flag::may_lend_cold | Flag::lend_only;
-  Flags may = Flag::nowait;
-  if (io.op() == Op::read) may |= reading;
-  if (io.op() == Op::write || io.op() == Op::trim) may |= Flag::fua;
-  if (io.op() == Op::zero) may |= Flag::fua | Flag::may_trim | Flag::fast;
-  if (io.op() == Op::extents) may |= Flag::req_one;
-  return io.flags().without(may).any() ? "a flag that the op does not have" : "";
+  if (forbidden_ != nullptr && Ops::writing().has(static_cast<Op>(io.op))) return forbidden_;
+  return {};
 }
 
 Status Disk::carry_out(const Connection& from, Io& io, Extents& to_tell) {

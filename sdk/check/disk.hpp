@@ -1,5 +1,6 @@
-// Disk: what a filter is checked over. It may be very large, has holes, lends, tells extents in pieces, fails or answers
-// EAGAIN as told, remembers what a power cut would leave, and records every call and every breach of the contract.
+// Disk: what a filter is checked over. It may be very large, has holes, lends, tells extents in pieces, fails or
+// answers EAGAIN as told, remembers what a power cut would leave, and records every call and every breach of the
+// contract.
 #pragma once
 #include <functional>
 #include <memory>
@@ -79,7 +80,6 @@ class Disk {
 
   Status request(Connection& from, ashlar_io& io);
   std::string breach(const Connection& from, const ashlar_io& io) const;
-  std::string breach_of_flags(const Io& io) const;
   using Extents = std::vector<Store::Extent>;
   Status carry_out(const Connection& from, Io& io, Extents& to_tell);
   Status read(Io& io, Extents& to_tell);

@@ -5,9 +5,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t around = 64 << 10;
-constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
-
 bool overlaps(const Disk::Call& a, const Disk::Call& b) {
   return (a.op == Op::flush && b.op == Op::flush) || (a.offset < b.end() && b.offset < a.end());
 }
@@ -42,15 +39,9 @@ class Failing {
     const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
     Read got;
     Bytes written;
-    switch (op) {
-      case Op::read: got = read(bench_.device(), range.offset, range.length, flags); break;
-      case Op::write:
-        written = some_bytes(random_, range.length);
-        got.status = write(bench_.device(), range.offset, written, flags);
-        break;
-      case Op::extents: got.status = extents(bench_.device(), range.offset, range.length, flags).status; break;
-      default: got.status = act(bench_.device(), op, range.offset, range.length, flags);
-    }
+    if (op == Op::write) written = some_bytes(random_, range.length);
+    if (op == Op::read) got = read(bench_.device(), range.offset, range.length, flags);
+    else got.status = ask(bench_.device(), op, range, flags, written);
     bench_.disk().judge({});
     if (got.status.ok()) must_have_recovered(request, got.bytes);
     follow(request, got.status, written);
@@ -92,18 +83,17 @@ class Failing {
   Random& random_;
 };
 
-void over(const Subject& s, const Under& under) {
-  Bench bench(s, under);
+void fail_below(const Subject& s, Bench& bench) {
   const Geometry& g = bench.geometry();
   if (g.size < 16 << 10) throw NotMade{"the device is too small"};
   Random random(s.options.seed);
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Failing failing(bench, model, random);
   const std::uint64_t block = g.minimum;
   Tries tries(s, 10000, 40);
   for (const bool nowait : {false, true})
     for (const Op op : all_ops) {
-      if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+      if (!bench.may_send(op)) continue;
       for (const Flags flags : flag_sets(g, op, nowait)) {
         if (flags.has(Flag::nowait) != nowait) continue;
         // Within blocks, over several, on blocks, and more than the layer below takes at once.
@@ -114,22 +104,20 @@ void over(const Subject& s, const Under& under) {
         }
       }
     }
-  bench.look();
 }
 
 void check_errors(const Subject& s) {
   if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
-  over(s, {});
-  const std::function<void(Geometry&)> layers[] = {[](Geometry& g) { g.ops = plain_ops; },
-                                                   [](Geometry& g) { g.flags = g.flags.without(Flag::fua); },
-                                                   [](Geometry& g) {
-                                                     g.minimum = 4096;
-                                                     g.maximum = 8192;
-                                                   }};
-  for (const auto& geometry : layers) try {
-      over(s, {.geometry = geometry});
-    } catch (const NotMade&) {
-    }
+  over_layers(s,
+              {{},
+               {.geometry = [](Geometry& g) { g.ops = plain_ops; }},
+               {.geometry = [](Geometry& g) { g.flags = g.flags.without(Flag::fua); }},
+               {.geometry =
+                    [](Geometry& g) {
+                      g.minimum = 4096;
+                      g.maximum = 8192;
+                    }}},
+              [&](Bench& bench) { fail_below(s, bench); });
 }
 
 constexpr Check checks[] = {

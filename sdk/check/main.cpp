@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 
 #include "checks.hpp"
@@ -20,19 +21,21 @@ using Kind = Outcome::Kind;
 
 // No check tries longer than this for the sake of trying more, and less when all of them have little time left.
 constexpr std::chrono::milliseconds enough{1000};
-constexpr int share = 60;
+// About as many checks as may be to come, among which the time that is left is shared.
+constexpr int checks_to_come = 60;
 
 // All checks of one module, one after the other.
 class Run {
  public:
   Run(const Options& options, Report& report) : options_(options), report_(report) {}
 
-  // Throws std::invalid_argument when the module refuses the parameters, or no check has the name that is asked for.
+  // Throws Unusable when the module refuses the parameters, std::invalid_argument when no check has the name that is
+  // asked for.
   void run() {
     before_it_is_used();
     if (!stopped_) {
       check({"opens", "can be opened with these parameters", nullptr, true}, [this] { return open_somehow(); });
-      if (!options_.only.empty() && disk_size_.empty()) disk_size_ = alone([this] { return open_somehow(); }).text;
+      if (!options_.only.empty() && !size_index_) know_size(alone([this] { return open_somehow(); }));
     }
     for (const auto checks :
          {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
@@ -67,10 +70,10 @@ class Run {
     watch_.begin("loading");
     const testing::Library library(options_.file);
     watch_.end();
-    const std::size_t disk_size = disk_size_.empty() ? 0 : static_cast<std::size_t>(disk_size_[0] - '0');
     const auto now = std::chrono::steady_clock::now();
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(runner_.end() - now) / share;
-    const Subject subject{options_, watch_, library.module(), library.entry(), disk_size, now + std::min(enough, left)};
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(runner_.end() - now) / checks_to_come;
+    const Subject subject{
+        options_, watch_, library.module(), library.entry(), size_index_.value_or(0), now + std::min(enough, left)};
     try {
       use(subject);
     } catch (const Refused& r) {
@@ -79,19 +82,24 @@ class Run {
     watch_.begin("unloading");
   }
 
-  // The first size of disk that a filter accepts.
+  // The first size of disk that a filter accepts: its index, as know_size() reads it.
   std::string open_somehow() {
     for (std::size_t i = 0;; ++i) {
-      disk_size_ = std::to_string(i);
+      size_index_ = i;
       try {
         with_subject([](const Subject& s) { Bench(s).look(); });
-        return disk_size_;
+        return std::to_string(i);
       } catch (const Unusable&) {
         bool filter = false;
         with_subject([&](const Subject& s) { filter = s.is_filter(); });
         if (!filter || i + 1 == disk_sizes.size()) throw;
       }
     }
+  }
+
+  // Of open_somehow(), which has run in another process.
+  void know_size(const Outcome& opened) {
+    if (opened.kind == Kind::kept) size_index_ = std::stoul(opened.text);
   }
 
   void sequences() {
@@ -123,7 +131,7 @@ class Run {
 
   Outcome alone(const std::function<std::string()>& f) {
     const Outcome outcome = runner_.run(f);
-    if (outcome.kind == Kind::unusable) throw std::invalid_argument(outcome.text);
+    if (outcome.kind == Kind::unusable) throw Unusable{outcome.text};
     return outcome;
   }
 
@@ -133,10 +141,11 @@ class Run {
     if (stopped_ || !is_wanted(what.name)) return;
     report_.begin(what.name, what.promise);
     const auto start = std::chrono::steady_clock::now();
-    Outcome outcome = alone(f);
+    Outcome outcome = runner_.run(f);
     if (then && outcome.kind == Kind::kept) outcome = then(outcome);
     report_.end(outcome, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    if (outcome.kind == Kind::kept && std::string_view(what.name) == "opens") disk_size_ = outcome.text;
+    if (outcome.kind == Kind::unusable) throw Unusable{outcome.text};
+    if (std::string_view(what.name) == "opens") know_size(outcome);
     hung_ += outcome.hung ? 1 : 0;
     // What hangs twice hangs on, and what cannot be opened cannot be asked.
     stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2 || !runner_.time_left();
@@ -146,27 +155,39 @@ class Run {
   Report& report_;
   Watch& watch_ = Watch::make();
   Runner runner_{watch_, options_.in_process};
-  std::string disk_size_;
+  std::optional<std::size_t> size_index_;  // in disk_sizes
   int hung_ = 0;
   bool stopped_ = false;
 };
+
+int check_module(const Options& options) {
+  if (!options.json) std::puts(options.file.c_str());
+  Report report(options);
+  try {
+    Run(options, report).run();
+  } catch (const Unusable& u) {
+    report.finish(u.why);
+    std::fflush(stdout);
+    std::fprintf(stderr, "ashlar-check: %s\n", u.why.c_str());
+    return 2;
+  }
+  report.finish();
+  return report.broken_promises() == 0 ? 0 : 1;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
     const Options options = parse_options(argc, argv);
-    if (options.help) {
-      std::fputs(usage, stdout);
-      return 0;
-    }
-    if (!options.json) std::puts(options.file.c_str());
-    Report report(options);
-    Run(options, report).run();
-    report.finish();
-    return report.broken_promises() == 0 ? 0 : 1;
-  } catch (const std::exception& e) {
+    if (!options.help) return check_module(options);
+    std::fputs(usage().c_str(), stdout);
+    return 0;
+  } catch (const std::invalid_argument& e) {
     std::fprintf(stderr, "ashlar-check: %s\nTry ashlar-check --help.\n", e.what());
+    return 2;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "ashlar-check: %s\n", e.what());
     return 2;
   }
 }

@@ -15,7 +15,7 @@ constexpr std::byte pattern{0xc3};
 
 }  // namespace
 
-Memory::Memory(std::size_t n, Lie lie) : size_(n), lie_(lie) {
+Memory::Memory(std::size_t n, Place place) : size_(n), place_(place) {
   const std::size_t inner = (n + 2 * beside + odd + page - 1) / page * page;
   whole_ = inner + 2 * page;
   void* base = ::mmap(nullptr, whole_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -23,7 +23,7 @@ Memory::Memory(std::size_t n, Lie lie) : size_(n), lie_(lie) {
   base_ = static_cast<std::byte*>(base);
   begin_ = base_ + page;
   end_ = begin_ + inner;
-  data_ = lie == Lie::amid ? begin_ + beside + odd : end_ - n;
+  data_ = place == Place::amid ? begin_ + beside + odd : end_ - n;
   if (::mprotect(begin_, inner, PROT_READ | PROT_WRITE) != 0) {
     ::munmap(base_, whole_);
     throw std::bad_alloc();
@@ -35,7 +35,7 @@ Memory::Memory(std::size_t n, Lie lie) : size_(n), lie_(lie) {
 Memory::~Memory() { ::munmap(base_, whole_); }
 
 void Memory::only_read() {
-  if (lie_ == Lie::at_the_end) ::mprotect(begin_, static_cast<std::size_t>(end_ - begin_), PROT_READ);
+  if (place_ == Place::at_the_end) ::mprotect(begin_, static_cast<std::size_t>(end_ - begin_), PROT_READ);
 }
 
 bool Memory::touched() const {

@@ -14,9 +14,9 @@ using Bytes = std::vector<std::byte>;
 class Memory {
  public:
   // Where the bytes lie: amid others that touched() looks at, or right before the page behind.
-  enum class Lie { amid, at_the_end };
+  enum class Place { amid, at_the_end };
 
-  Memory(std::size_t n, Lie lie);
+  Memory(std::size_t n, Place place);
   ~Memory();
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
@@ -37,7 +37,7 @@ class Memory {
   std::byte* begin_;   // what can be touched
   std::byte* end_;
   std::byte* data_;
-  Lie lie_;
+  Place place_;
 };
 
 }  // namespace ashlar::check

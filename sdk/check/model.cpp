@@ -19,9 +19,9 @@ Bytes some_bytes(Random& random, std::size_t n) {
   return bytes;
 }
 
-Model::Model(const Device& device, std::uint64_t around)
-    : Model(device,
-            check::places(device.geometry().size, std::max<std::uint64_t>(around, 2 * device.geometry().minimum))) {}
+Model::Model(const Device& device, std::uint64_t bytes_around)
+    : Model(device, check::places(device.geometry().size,
+                                  std::max<std::uint64_t>(bytes_around, 2 * device.geometry().minimum))) {}
 
 Model::Model(const Device& device, const std::vector<Range>& places) : device_(device) {
   if (geometry().size == 0) throw NotMade{"the device is empty"};
@@ -58,14 +58,14 @@ Range Model::pick(Random& random, std::uint64_t most) const {
   const std::uint64_t at_most = std::max<std::uint64_t>(1, std::min(most, random() % 2 == 0 ? 4096 : most) / block);
   std::uint64_t count = 1 + random() % std::min(blocks, at_most);
   std::uint64_t first = random() % (blocks - count + 1);
-  const std::uint64_t large = 4096 / block;
+  const std::uint64_t in_page = 4096 / block;
   switch (random() % 8) {
     case 0: first = blocks - count; break;
     case 1:
     case 2:
-      if (large > 1) {
-        first = first / large * large;
-        count = std::min(std::max<std::uint64_t>(1, count / large) * large, blocks - first);
+      if (in_page > 1) {
+        first = first / in_page * in_page;
+        count = std::min(std::max<std::uint64_t>(1, count / in_page) * in_page, blocks - first);
         if (count > at_most) count = at_most;
       }
       break;

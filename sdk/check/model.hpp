@@ -13,8 +13,11 @@ using Random = std::mt19937_64;
 
 class Model {
  public:
+  // Bytes on either side of a place of a large disk (places()), unless told otherwise.
+  static constexpr std::uint64_t around = 64 << 10;
+
   // Reads what the device holds there. Throws NotMade when it is empty. Outlived by the device.
-  Model(const Device& device, std::uint64_t around);
+  explicit Model(const Device& device, std::uint64_t bytes_around = around);
   // The same at these places.
   Model(const Device& device, const std::vector<Range>& places);
 

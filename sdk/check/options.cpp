@@ -5,27 +5,34 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "runner.hpp"
+
 namespace ashlar::check {
 
-const char* const usage =
-    "usage: ashlar-check [OPTION ...] MODULE.so [KEY=VALUE ...]\n"
-    "\n"
-    "Loads a module, gives it the parameters, and prints a line for each promise: kept, BROKEN, or - where it is not\n"
-    "made. Filters are tried over a disk in memory. A plugin's data are read only, unless --write allows to overwrite\n"
-    "them. Each check runs in a process of its own and may take 10 seconds without a step; all of them may take 60.\n"
-    "\n"
-    "  --write          overwrite what the plugin serves\n"
-    "  --only PATTERNS  only the checks whose names fit a pattern, '*' and '?' as in a shell, ',' between two\n"
-    "  --seed N         another sequence of random requests (1)\n"
-    "  --json           print one JSON object\n"
-    "  -v               the module's log on stderr\n"
-    "  --in-process     all checks in this process, for a debugger\n"
-    "\n"
-    "Exit code: 0 all kept, 1 one broken, 2 wrong usage.\n";
+std::string usage() {
+  return "usage: ashlar-check [OPTION ...] MODULE.so [KEY=VALUE ...]\n"
+         "\n"
+         "Loads a module, gives it the parameters, and prints a line for each promise: kept, BROKEN, or - where it is\n"
+         "not made. Filters are tried over a disk in memory. A plugin's data are read only, unless --write allows to\n"
+         "overwrite them. Each check runs in a process of its own and may take " +
+         std::to_string(Runner::patience.count()) + " seconds without a step; all of\nthem may take " +
+         std::to_string(Runner::all_in_all.count()) +
+         ".\n"
+         "\n"
+         "  --write          overwrite what the plugin serves\n"
+         "  --only PATTERNS  only the checks whose names fit a pattern, '*' and '?' as in a shell, ',' between two\n"
+         "  --seed N         another sequence of random requests (1)\n"
+         "  --json           print one JSON object\n"
+         "  -v               the module's log on stderr\n"
+         "  --in-process     all checks in this process, for a debugger\n"
+         "  -h, --help       print this\n"
+         "\n"
+         "Exit code: 0 all kept, 1 one broken, 2 wrong usage, or a module that refuses the parameters.\n";
+}
 
 namespace {
 
-// Takes the options and leaves `i` at the first word that is none.
+// Reads the words of the command line, one after the other.
 class Reader {
  public:
   Reader(int argc, char** argv) : argc_(argc), argv_(argv) {}

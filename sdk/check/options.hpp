@@ -18,7 +18,8 @@ struct Options {
   std::uint64_t seed = 1;
 };
 
-extern const char* const usage;
+// What --help prints.
+std::string usage();
 
 // Throws std::invalid_argument.
 Options parse_options(int argc, char** argv);

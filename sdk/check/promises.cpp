@@ -8,8 +8,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t usual = 64 << 10;
-constexpr std::uint64_t around = 64 << 10;
 constexpr Op writing[] = {Op::write, Op::zero, Op::trim};
 
 void need_changes(Bench& bench, const Subject& s) {
@@ -19,22 +17,11 @@ void need_changes(Bench& bench, const Subject& s) {
 
 bool changes(const Disk::Call& call) { return Ops::writing().has(call.op); }
 
-// Tries `check` over each layer below that the filter accepts; `tried` says whether there was something to try.
-template <class F>
-void over(const Subject& s, std::initializer_list<std::function<void(Geometry&)>> layers, F check) {
-  std::string why = "it does not offer it";
-  bool tried = false;
-  for (const auto& geometry : layers) {
-    try {
-      Bench bench(s, {.geometry = geometry});
-      check(bench);
-      bench.look();
-      tried = true;
-    } catch (const NotMade& n) {
-      why = n.why;
-    }
-  }
-  if (!tried) throw NotMade{why};
+// Layers below that differ in their geometry; nullptr: the usual one.
+std::vector<Under> layers(std::initializer_list<std::function<void(Geometry&)>> geometries) {
+  std::vector<Under> all;
+  for (const auto& geometry : geometries) all.push_back({.geometry = geometry});
+  return all;
 }
 
 // Behind a request with FUA, all that it changed below was written with FUA, or was flushed.
@@ -50,39 +37,38 @@ void must_be_durable(const Disk& disk, const Request& request) {
 }
 
 void check_fua(const Subject& s) {
-  over(s,
-       {nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fua); },
-        [](Geometry& g) { g.ops = g.ops.without(Op::flush); }, [](Geometry& g) { g.ops = plain_ops; },
-        [](Geometry& g) { g.ops = Op::read | Op::write; },
-        [](Geometry& g) {
-          g.minimum = 512;
-          g.maximum = 32768;
-        },
-        [](Geometry& g) {
-          g.flags = g.flags.without(Flag::fua);
-          g.ops = g.ops.without(Op::flush);
-        }},
-       [&](Bench& bench) {
-         need_changes(bench, s);
-         const Geometry& g = bench.geometry();
-         if (!g.flags.has(Flag::fua)) throw NotMade{"it does not know fua"};
-         Model model(bench.device(), around);
-         Random random(s.options.seed);
-         for (Tries tries(s, 120, 60); tries.more();) {
-           const Op op = writing[random() % 3];
-           if (!g.ops.has(op)) continue;
-           std::vector<Flags> sets = flag_sets(g, op, true);
-           std::erase_if(sets, [](Flags f) { return !f.has(Flag::fua); });
-           const Range range = model.pick(random, model.longest(op, tries.number() % 4 == 0 ? 4 * usual : usual));
-           const Flags flags = sets[random() % sets.size()];
-           bench.disk().forget_calls();
-           const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
-           const Status status = op == Op::write
-                                     ? write(bench.device(), range.offset, some_bytes(random, range.length), flags)
-                                     : act(bench.device(), op, range.offset, range.length, flags);
-           if (status.ok()) must_be_durable(bench.disk(), request);
-         }
-       });
+  over_layers(s,
+              layers({nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fua); },
+                      [](Geometry& g) { g.ops = g.ops.without(Op::flush); }, [](Geometry& g) { g.ops = plain_ops; },
+                      [](Geometry& g) { g.ops = Op::read | Op::write; },
+                      [](Geometry& g) {
+                        g.minimum = 512;
+                        g.maximum = 32768;
+                      },
+                      [](Geometry& g) {
+                        g.flags = g.flags.without(Flag::fua);
+                        g.ops = g.ops.without(Op::flush);
+                      }}),
+              [&](Bench& bench) {
+                need_changes(bench, s);
+                const Geometry& g = bench.geometry();
+                if (!g.flags.has(Flag::fua)) throw NotMade{"it does not know fua"};
+                Model model(bench.device());
+                Random random(s.options.seed);
+                for (Tries tries(s, 120, 60); tries.more();) {
+                  const Op op = writing[random() % 3];
+                  if (!g.ops.has(op)) continue;
+                  std::vector<Flags> sets = flag_sets(g, op, true);
+                  std::erase_if(sets, [](Flags f) { return !f.has(Flag::fua); });
+                  const Range range =
+                      model.pick(random, model.longest(op, tries.number() % 4 == 0 ? 4 * usual : usual));
+                  const Flags flags = sets[random() % sets.size()];
+                  bench.disk().forget_calls();
+                  const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
+                  if (ask(bench.device(), op, range, flags, some_bytes(random, range.length)).ok())
+                    must_be_durable(bench.disk(), request);
+                }
+              });
 }
 
 // A zero with FAST goes below as one, or is refused with nothing changed.
@@ -90,7 +76,7 @@ void ask_fast(const Subject& s, Bench& bench, bool fast_below) {
   need_changes(bench, s);
   const Geometry& g = bench.geometry();
   if (!g.ops.has(Op::zero) || !g.flags.has(Flag::fast)) throw NotMade{"it does not know fast"};
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, 100, 50); tries.more();) {
     std::vector<Flags> sets = flag_sets(g, Op::zero, true);
@@ -115,29 +101,29 @@ void ask_fast(const Subject& s, Bench& bench, bool fast_below) {
 }
 
 void check_fast(const Subject& s) {
-  over(s, {nullptr, [](Geometry& g) { g.minimum = 512; }}, [&](Bench& bench) { ask_fast(s, bench, true); });
-  const std::function<void(Geometry&)> slow[] = {nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fast); },
-                                                 [](Geometry& g) { g.ops = g.ops.without(Op::zero); }};
-  for (const auto& geometry : slow) try {
-      Bench bench(s, {.geometry = geometry});
-      bench.disk().judge([](const Disk::Call& call, std::size_t) {
-        return call.op == Op::zero && call.flags.has(Flag::fast) ? Status::not_supported() : Status::success();
-      });
-      ask_fast(s, bench, false);
-      bench.look();
-    } catch (const NotMade&) {
-    }
+  over_layers(s, layers({nullptr, [](Geometry& g) { g.minimum = 512; }}),
+              [&](Bench& bench) { ask_fast(s, bench, true); });
+  over_layers(s,
+              layers({nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fast); },
+                      [](Geometry& g) { g.ops = g.ops.without(Op::zero); }}),
+              [&](Bench& bench) {
+                bench.disk().judge([](const Disk::Call& call, std::size_t) {
+                  const bool refused = call.op == Op::zero && call.flags.has(Flag::fast);
+                  return refused ? Status::not_supported() : Status::success();
+                });
+                ask_fast(s, bench, false);
+              });
 }
 
 // What is to stay provisioned is neither trimmed nor zeroed with MAY_TRIM.
 void check_may_trim(const Subject& s) {
-  over(
-      s, {nullptr, [](Geometry& g) { g.minimum = 512; }, [](Geometry& g) { g.zero_may_fail = true; }},
+  over_layers(
+      s, layers({nullptr, [](Geometry& g) { g.minimum = 512; }, [](Geometry& g) { g.zero_may_fail = true; }}),
       [&](Bench& bench) {
         need_changes(bench, s);
         const Geometry& g = bench.geometry();
         if (!g.ops.has(Op::zero)) throw NotMade{"it does not zero"};
-        const Model model(bench.device(), around);
+        const Model model(bench.device());
         Random random(s.options.seed);
         for (Tries tries(s, 60, 40); tries.more();) {
           const Op op = g.ops.has(Op::write) && tries.number() % 4 == 0 ? Op::write : Op::zero;
@@ -147,9 +133,7 @@ void check_may_trim(const Subject& s) {
           const Request request{
               .op = op, .offset = range.offset, .length = range.length, .flags = sets[random() % sets.size()]};
           bench.disk().forget_calls();
-          if (op == Op::write)
-            static_cast<void>(write(bench.device(), range.offset, Bytes(range.length), request.flags));
-          else static_cast<void>(act(bench.device(), op, range.offset, range.length, request.flags));
+          static_cast<void>(ask(bench.device(), op, range, request.flags, Bytes(range.length)));
           for (const Disk::Call& call : bench.disk().calls())
             if (call.op == Op::trim || (call.op == Op::zero && call.flags.has(Flag::may_trim)))
               throw Broken{request.text() + " reached the layer below as " + call.text() + ", which may deallocate it"};
@@ -159,34 +143,33 @@ void check_may_trim(const Subject& s) {
 
 // A request with NOWAIT has the layer below do nothing that may wait.
 void check_nowait(const Subject& s) {
-  constexpr Op ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
   if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
-  over(s,
-       {nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::nowait | Flag::may_lend_cold | Flag::lend_only); },
-        [](Geometry& g) { g.minimum = 512; }, [](Geometry& g) { g.ops = g.ops.without(Op::zero).without(Op::trim); }},
-       [&](Bench& bench) {
-         const Geometry& g = bench.geometry();
-         if (!g.flags.has(Flag::nowait)) throw NotMade{"it does not know nowait"};
-         const Model model(bench.device(), around);
-         Random random(s.options.seed);
-         for (Tries tries(s, 200, 100); tries.more();) {
-           const Op op = ops[random() % std::size(ops)];
-           if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
-           std::vector<Flags> sets = flag_sets(g, op, true);
-           std::erase_if(sets, [](Flags f) { return !f.has(Flag::nowait); });
-           const Flags flags = sets[random() % sets.size()];
-           const Range range = op == Op::flush ? Range{0, 0} : model.pick(random, model.longest(op, usual));
-           const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
-           bench.disk().forget_calls();
-           if (op == Op::read) static_cast<void>(read(bench.device(), range.offset, range.length, flags));
-           else if (op == Op::extents) static_cast<void>(extents(bench.device(), range.offset, range.length, flags));
-           else if (op == Op::write) static_cast<void>(write(bench.device(), range.offset, Bytes(range.length), flags));
-           else static_cast<void>(act(bench.device(), op, range.offset, range.length, flags));
-           for (const Disk::Call& call : bench.disk().calls())
-             if (!call.flags.has(Flag::nowait))
-               throw Broken{request.text() + " reached the layer below as " + call.text() + ", which may wait"};
-         }
-       });
+  over_layers(
+      s,
+      layers({nullptr,
+              [](Geometry& g) { g.flags = g.flags.without(Flag::nowait | Flag::may_lend_cold | Flag::lend_only); },
+              [](Geometry& g) { g.minimum = 512; },
+              [](Geometry& g) { g.ops = g.ops.without(Op::zero).without(Op::trim); }}),
+      [&](Bench& bench) {
+        const Geometry& g = bench.geometry();
+        if (!g.flags.has(Flag::nowait)) throw NotMade{"it does not know nowait"};
+        const Model model(bench.device());
+        Random random(s.options.seed);
+        for (Tries tries(s, 200, 100); tries.more();) {
+          const Op op = all_ops[random() % std::size(all_ops)];
+          if (!bench.may_send(op)) continue;
+          std::vector<Flags> sets = flag_sets(g, op, true);
+          std::erase_if(sets, [](Flags f) { return !f.has(Flag::nowait); });
+          const Flags flags = sets[random() % sets.size()];
+          const Range range = op == Op::flush ? Range{0, 0} : model.pick(random, model.longest(op, usual));
+          const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
+          bench.disk().forget_calls();
+          static_cast<void>(ask(bench.device(), op, range, flags, Bytes(range.length)));
+          for (const Disk::Call& call : bench.disk().calls())
+            if (!call.flags.has(Flag::nowait))
+              throw Broken{request.text() + " reached the layer below as " + call.text() + ", which may wait"};
+        }
+      });
 }
 
 std::vector<Range> both_ends(std::uint64_t size) {
@@ -263,35 +246,35 @@ std::string live_until_power_goes(const Subject& s, Bench& bench, Model& model, 
 }
 
 void check_power(const Subject& s) {
-  over(s,
-       {nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fua); }, [](Geometry& g) { g.ops = plain_ops; },
-        [](Geometry& g) { g.minimum = 4096; }},
-       [&](Bench& bench) {
-         need_changes(bench, s);
-         const Geometry g = bench.geometry();
-         if (!g.ops.has(Op::flush) && !g.flags.has(Flag::fua)) throw NotMade{"it knows neither flush nor fua"};
-         Random random(s.options.seed);
-         for (Tries tries(s, 4, 2); tries.more();) {
-           std::string last;
-           std::optional<Possible> possible;
-           {
-             Model model(bench.device(), both_ends(g.size));
-             possible.emplace(model);
-             // What the disk held before is durable.
-             if (g.ops.has(Op::flush)) must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});
-             last = live_until_power_goes(s, bench, model, *possible, random);
-           }
-           bench.lose_power();
-           possible->must_hold(bench.device(), last);
-         }
-       });
+  over_layers(s,
+              layers({nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fua); },
+                      [](Geometry& g) { g.ops = plain_ops; }, [](Geometry& g) { g.minimum = 4096; }}),
+              [&](Bench& bench) {
+                need_changes(bench, s);
+                const Geometry g = bench.geometry();
+                if (!g.ops.has(Op::flush) && !g.flags.has(Flag::fua)) throw NotMade{"it knows neither flush nor fua"};
+                Random random(s.options.seed);
+                for (Tries tries(s, 4, 2); tries.more();) {
+                  std::string last;
+                  std::optional<Possible> possible;
+                  {
+                    Model model(bench.device(), both_ends(g.size));
+                    possible.emplace(model);
+                    // What the disk held before is durable.
+                    if (g.ops.has(Op::flush)) must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});
+                    last = live_until_power_goes(s, bench, model, *possible, random);
+                  }
+                  bench.lose_power();
+                  possible->must_hold(bench.device(), last);
+                }
+              });
 }
 
 constexpr Check checks[] = {
     {"fua", "fua reaches the layer below, or a flush does", &check_fua},
     {"fast", "fast reaches the layer below, or is refused", &check_fast},
     {"may-trim", "what may not be trimmed stays provisioned", &check_may_trim},
-    {"no-wait", "nowait reaches the layer below", &check_nowait},
+    {"nowait-below", "nowait reaches the layer below", &check_nowait},
     {"power", "what was flushed or had fua is there after a power cut", &check_power},
 };
 

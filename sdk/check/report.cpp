@@ -20,6 +20,7 @@ const char* word(Kind kind) {
   switch (kind) {
     case Kind::kept: return "kept";
     case Kind::broken: return "broken";
+    case Kind::unusable: return "refused";
     default: return "not made";
   }
 }
@@ -40,17 +41,19 @@ void Report::end(const Outcome& outcome, double seconds) {
   if (options_.json) return;
   if (outcome.kind == Kind::kept) std::puts("kept");
   else if (outcome.kind == Kind::broken) std::printf("BROKEN: %s\n", outcome.text.c_str());
+  else if (outcome.kind == Kind::unusable) std::puts("refused");
   else std::printf("- (%s)\n", outcome.text.c_str());
   std::fflush(stdout);
 }
 
-void Report::finish() {
+void Report::finish(const std::string& refusal) {
   if (!options_.json) {
     if (broken_ != 0) std::printf("%d broken\n", broken_);
     return;
   }
-  std::printf("{\"module\": %s, \"seed\": %llu, \"broken\": %d, \"promises\": [", quoted(options_.file).c_str(),
-              static_cast<unsigned long long>(options_.seed), broken_);
+  std::printf("{\"module\": %s, \"seed\": %llu, \"broken\": %d, \"refused\": %s, \"promises\": [",
+              quoted(options_.file).c_str(), static_cast<unsigned long long>(options_.seed), broken_,
+              refusal.empty() ? "null" : quoted(refusal).c_str());
   const char* between = "\n";
   for (const Row& row : rows_) {
     const bool kept = row.outcome.kind == Kind::kept;

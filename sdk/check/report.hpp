@@ -16,8 +16,8 @@ class Report {
   // Before and after each check.
   void begin(const char* name, const char* promise);
   void end(const Outcome& outcome, double seconds);
-  // Behind the last.
-  void finish();
+  // Behind the last. `refusal`: why the module could not be checked; empty: it was.
+  void finish(const std::string& refusal = {});
   int broken_promises() const { return broken_; }
   std::size_t size() const { return rows_.size(); }
 

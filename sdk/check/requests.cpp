@@ -5,8 +5,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr Op all_ops[] = {Op::read, Op::write, Op::flush, Op::trim, Op::zero, Op::cache, Op::extents};
-
 // Ranges of all kinds that the device takes: short and long, at the ends, on blocks or not.
 std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
   std::vector<Range> all;
@@ -28,14 +26,11 @@ std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
   return all;
 }
 
+// A write writes what is there.
 Status send(const Device& device, Op op, Range range, Flags flags) {
-  if (op == Op::flush) range = {0, 0};
-  switch (op) {
-    case Op::read: return read(device, range.offset, range.length, flags).status;
-    case Op::write: return write(device, range.offset, read_all(device, range.offset, range.length), flags);
-    case Op::extents: return extents(device, range.offset, range.length, flags).status;
-    default: return act(device, op, range.offset, range.length, flags);
-  }
+  Bytes bytes;
+  if (op == Op::write) bytes = read_all(device, range.offset, range.length);
+  return ask(device, op, range, flags, bytes);
 }
 
 std::uint64_t longest(const Geometry& g) {
@@ -46,7 +41,7 @@ std::uint64_t longest(const Geometry& g) {
 template <class F>
 void each_offered(Bench& bench, F f) {
   for (const Op op : all_ops) {
-    if (!bench.geometry().ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    if (!bench.may_send(op)) continue;
     for (const Flags flags : flag_sets(bench.geometry(), op, true)) f(op, flags);
   }
 }
@@ -69,6 +64,13 @@ bool may_always_refuse(const Subject& s, const Geometry& g, Op op, Flags flags) 
   return op == Op::zero && g.zero_may_fail && (!s.is_filter() || flags.has(Flag::fast));
 }
 
+// Zeroing fast may be possible only where the range may be deallocated.
+bool zeroes_fast_when_it_may_trim(Bench& bench, const std::vector<Range>& some, Op op, Flags flags) {
+  if (op != Op::zero || !flags.has(Flag::fast) || !bench.geometry().flags.has(Flag::may_trim)) return false;
+  return std::any_of(some.begin(), some.end(),
+                     [&](const Range& range) { return send(bench.device(), op, range, flags | Flag::may_trim).ok(); });
+}
+
 void check_offers(const Subject& s) {
   Bench bench(s);
   const Geometry& g = bench.geometry();
@@ -86,6 +88,7 @@ void check_offers(const Subject& s) {
     }
     tried_nowait = tried_nowait || nowait;
     if (done || may_always_refuse(s, g, op, flags)) return;
+    if (zeroes_fast_when_it_may_trim(bench, some, op, flags)) return;
     const std::string what = Request{.op = op, .flags = flags}.text();
     throw Broken{"it offers " + what.substr(0, what.find(' ')) + (flags.any() ? what.substr(what.find("@0") + 2) : "") +
                  ", and always refuses it with " + std::to_string(last.code())};

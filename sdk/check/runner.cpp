@@ -155,8 +155,9 @@ Outcome Runner::wait_for(int child, int result) {
       const std::string doing = watch_.doing();
       reap(child);
       const std::string where = doing.empty() ? "" : ", " + doing;
-      if (!hangs) return {Kind::broken, "60 seconds are over" + where, false, true};
-      return {Kind::broken, "it hangs: nothing for 10 seconds" + where, false, true};
+      const auto seconds = [](std::chrono::seconds s) { return std::to_string(s.count()) + " seconds"; };
+      if (!hangs) return {Kind::broken, seconds(all_in_all) + " are over" + where, false, true};
+      return {Kind::broken, "it hangs: nothing for " + seconds(patience) + where, false, true};
     }
     pollfd wait{result, POLLIN, 0};
     if (!open) std::this_thread::sleep_for(1ms);

@@ -34,7 +34,6 @@ class Runner {
   // Whether there is time for a further check.
   bool time_left() const { return in_process_ || Clock::now() < end_; }
   Clock::time_point end() const { return end_; }
-  Watch& watch() const { return watch_; }
 
  private:
   Outcome wait_for(int child, int result);

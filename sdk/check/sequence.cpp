@@ -7,7 +7,6 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t around = 64 << 10;
 constexpr std::size_t sequences = 12;
 constexpr Op ops[] = {Op::read, Op::write, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
 
@@ -17,7 +16,7 @@ constexpr Op ops[] = {Op::read, Op::write, Op::write, Op::zero, Op::trim, Op::fl
 struct Sequence::Setting {
   Under under;
   std::string text;
-  std::size_t eagain_each = 0;  // of the calls with nowait: each how manieth answers EAGAIN; 0: none
+  std::size_t eagain_in = 0;  // one in so many calls answers EAGAIN, if it has nowait; 0: none
 };
 
 struct Sequence::Step {
@@ -47,11 +46,12 @@ Sequence::Setting Sequence::setting(const Subject& subject) const {
     if (plain) g.ops = plain_ops;
   };
   setting.under.lends = static_cast<Disk::Lends>(random() % 4);
-  setting.eagain_each = random() % 4;
+  setting.eagain_in = random() % 4;
   setting.text =
       "  over blocks of " + std::to_string(block) + " bytes, " + std::to_string(odd) + " bytes behind the last" +
       (plain ? ", with read, write and flush alone" : "") +
-      (setting.eagain_each != 0 ? ", EAGAIN for each " + std::to_string(setting.eagain_each) + ". call" : "") + "\n";
+      (setting.eagain_in != 0 ? ", EAGAIN for nowait in one of " + std::to_string(setting.eagain_in) + " calls" : "") +
+      "\n";
   return setting;
 }
 
@@ -73,28 +73,22 @@ std::vector<Sequence::Step> Sequence::steps(const Model& model) const {
 void Sequence::run(const Subject& subject) const {
   const Setting how = setting(subject);
   Bench bench(subject, how.under);
-  if (how.eagain_each != 0)
-    bench.disk().judge([each = how.eagain_each](const Disk::Call& call, std::size_t number) {
+  if (how.eagain_in != 0)
+    bench.disk().judge([each = how.eagain_in](const Disk::Call& call, std::size_t number) {
       return call.flags.has(Flag::nowait) && number % each == 0 ? Status::would_block() : Status::success();
     });
-  Model model(bench.device(), around);
-  const Geometry& g = bench.geometry();
+  Model model(bench.device());
   const auto second = bench.open(!bench.writes());
   const std::vector<Step> all = steps(model);
   for (std::size_t i = 0; i < all.size(); ++i) {
     const Step& step = all[i];
-    if (!keep_[i] || !g.ops.has(step.op) || (Ops::writing().has(step.op) && !bench.writes())) continue;
+    if (!keep_[i] || !bench.may_send(step.op)) continue;
     const Device& device = step.device == 0 ? bench.device() : second->device;
     Random random(step.seed);
     const Range& range = step.range;
     Status status;
-    switch (step.op) {
-      case Op::read: model.compare(device, range, step.flags); break;
-      case Op::extents: status = extents(device, range.offset, range.length, step.flags).status; break;
-      case Op::flush:
-      case Op::cache: status = act(device, step.op, range.offset, range.length, step.flags); break;
-      default: status = change(model, device, step.op, range, step.flags, random);
-    }
+    if (step.op == Op::read) model.compare(device, range, step.flags);
+    else status = ask_and_follow(model, device, step.op, range, step.flags, random);
     if (status.failed() && status != Status::would_block() && status != Status::not_supported())
       throw Broken{step.text() + " answered " + std::to_string(status.code())};
     if (Ops::writing().has(step.op)) model.compare_all(bench.device(), step.text());
@@ -105,7 +99,7 @@ void Sequence::run(const Subject& subject) const {
 std::string Sequence::commands(const Subject& subject) const {
   const Setting how = setting(subject);
   Bench bench(subject, how.under);
-  const Model model(bench.device(), around);
+  const Model model(bench.device());
   const std::vector<Step> all = steps(model);
   std::string text = how.text;
   for (std::size_t i = 0; i < all.size(); ++i)

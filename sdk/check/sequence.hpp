@@ -34,8 +34,8 @@ class Sequence {
   std::vector<bool> keep_;
 };
 
-// Tries sequences until one fails, and returns how the shortest of what is left of it does. `run` has a subject and runs
-// a sequence, `tell` returns its commands; both in the process of a check.
+// Tries sequences until one fails, and returns how the shortest of what is left of it does. `run` has a subject and
+// runs a sequence, `tell` returns its commands; both in the process of a check.
 Outcome find_sequence(Runner& runner, std::uint64_t seed, const std::function<void(const Sequence&)>& run,
                       const std::function<std::string(const Sequence&)>& tell);
 

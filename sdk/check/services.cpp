@@ -1,25 +1,21 @@
 #include "services.hpp"
 
-#include <sys/resource.h>
 #include <time.h>
 
+#include <ashlar/rules/name.hpp>
+#include <ashlar/rules/text.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <deque>
 
+#include "held.hpp"
+
 namespace ashlar::check {
 namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
-
-bool is_name(const char* text, char between) {
-  if (text == nullptr || *text < 'a' || *text > 'z') return false;
-  for (const char* c = text; *c != '\0'; ++c)
-    if (!(*c >= 'a' && *c <= 'z') && !(*c >= '0' && *c <= '9') && *c != between) return false;
-  return true;
-}
 
 }  // namespace
 }  // namespace ashlar::check
@@ -34,6 +30,7 @@ struct ashlar_ticket {
 struct ashlar_metric {
   std::string name;
   std::uint32_t kind;
+  void* of;  // who made it
 };
 
 namespace ashlar::check {
@@ -65,7 +62,7 @@ struct Services::Waits {
   }
   static std::int64_t wait(void* self, ashlar_ticket* ticket) noexcept {
     auto& w = *static_cast<Waits*>(self);
-    ++w.services.waits_;
+    w.begin_waiting();
     std::int64_t result = 0;
     {
       std::unique_lock lock(ticket->mutex);
@@ -78,10 +75,14 @@ struct Services::Waits {
     return result;
   }
   static void sleep_until(void* self, std::uint64_t nanoseconds) noexcept {
-    ++static_cast<Waits*>(self)->services.waits_;
+    static_cast<Waits*>(self)->begin_waiting();
     const timespec end{static_cast<time_t>(nanoseconds / second), static_cast<long>(nanoseconds % second)};
     while (::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nullptr) == EINTR) {
     }
+  }
+  void begin_waiting() {
+    ++services.waits_;
+    if (locks_held() != 0) services.wrong_alone("it waits while it holds a lock");
   }
   static std::int32_t cancelled(void*) noexcept { return 0; }
   static void on_cancel(void* self, ashlar_ticket* ticket, void (*)(void*) noexcept, void*) noexcept {
@@ -104,23 +105,29 @@ struct Services::Metrics {
                              std::size_t n_bounds) noexcept {
     auto& m = *static_cast<Metrics*>(self);
     const std::lock_guard guard(m.mutex);
-    if (!is_name(name, '_')) return m.wrong("its name is none");
-    if (kind > ASHLAR_HISTOGRAM) return m.wrong(std::string(name) + " is of an unknown kind");
-    if ((kind == ASHLAR_HISTOGRAM) != (bounds != nullptr && n_bounds != 0))
-      return m.wrong(std::string(name) + ": bounds and kind do not go together");
-    for (std::size_t i = 1; i < n_bounds; ++i)
-      if (!(bounds[i - 1] < bounds[i])) return m.wrong(std::string(name) + ": its bounds do not rise");
+    if (const char* fault = rules::metric_fault(kind, name, bounds, n_bounds)) return m.wrong(name, fault);
     for (ashlar_metric& one : m.all)
-      if (one.name == name) return one.kind == kind ? &one : m.wrong(std::string(name) + " stands for another kind");
-    return &m.all.emplace_back(ashlar_metric{name, kind});
+      if (one.name == name) return one.kind == kind ? &one : m.wrong(name, "its name stands for another kind");
+    return &m.all.emplace_back(ashlar_metric{name, kind, &m});
   }
-  ashlar_metric* wrong(const std::string& what) {
-    services.wrong_alone("a metric was made of which " + what);
+  ashlar_metric* wrong(const char* name, const char* fault) {
+    services.wrong_alone("it made the metric " + rules::in_quotes(name != nullptr ? name : "") + ": " + fault);
     return nullptr;
   }
-  static void add(ashlar_metric*, double) noexcept {}
-  static void set(ashlar_metric*, double) noexcept {}
-  static void observe(ashlar_metric*, double) noexcept {}
+  static void use(ashlar_metric* metric, bool right, const char* how) {
+    if (!right) static_cast<Metrics*>(metric->of)->services.wrong_alone("the metric " + metric->name + " " + how);
+  }
+  static void add(ashlar_metric* metric, double amount) noexcept {
+    if (metric == nullptr) return;
+    use(metric, metric->kind != ASHLAR_COUNTER || amount >= 0, "is a counter, and was made less");
+    use(metric, metric->kind != ASHLAR_HISTOGRAM, "is a histogram, and something was added to it");
+  }
+  static void set(ashlar_metric* metric, double) noexcept {
+    if (metric != nullptr) use(metric, metric->kind == ASHLAR_GAUGE, "was set, and is no gauge");
+  }
+  static void observe(ashlar_metric* metric, double) noexcept {
+    if (metric != nullptr) use(metric, metric->kind == ASHLAR_HISTOGRAM, "is no histogram, and was to observe a value");
+  }
 
   Services& services;
   std::mutex mutex;
@@ -128,30 +135,26 @@ struct Services::Metrics {
   Padded<ashlar_metrics> table;
 };
 
-// ashlar.control/1, which keeps names.
+// ashlar.control/1, which keeps the names of the layer that is created.
 struct Services::Control {
   explicit Control(Services& of) : services(of), table({0, 0, this, &offer}) {}
 
   static std::int32_t offer(void* self, const ashlar_verb* verb, void*) noexcept {
     auto& c = *static_cast<Control*>(self);
     const std::lock_guard guard(c.services.mutex_);
-    if (verb == nullptr || verb->struct_size < sizeof(ashlar_verb) || verb->call == nullptr ||
-        !is_name(verb->name, '-') || verb->below > ASHLAR_BELOW_WRITE) {
-      c.services.wrong("a verb was offered that is none");
+    if (!c.in_create) c.services.wrong("a verb was offered outside of create");
+    if (const char* fault = rules::verb_fault(verb)) {
+      c.services.wrong(std::string("it offered a verb that is none: ") + fault);
       return EINVAL;
     }
     return c.names.insert(verb->name).second ? 0 : EEXIST;
   }
 
   Services& services;
+  bool in_create = false;
   std::set<std::string> names;
   Padded<ashlar_control> table;
 };
-
-void Services::new_layer() {
-  const std::lock_guard guard(mutex_);
-  control_->names.clear();
-}
 
 Services::Services(bool verbose)
     : verbose_(verbose),
@@ -160,7 +163,8 @@ Services::Services(bool verbose)
       control_(std::make_unique<Control>(*this)),
       host_({0, ASHLAR_ABI_MINOR, this, &enabled, &log, &extension}),
       disconnect_({0, 0, nullptr, [](void*) noexcept {}}),
-      reopen_({0, 0, nullptr, [](void*, ashlar_error*) noexcept -> std::int32_t { return EIO; }}) {}
+      reopen_({0, 0, nullptr, [](void*) noexcept -> std::uint64_t { return 1; },
+               [](void*, std::uint64_t, ashlar_error*) noexcept -> std::int32_t { return EIO; }}) {}
 
 Services::~Services() = default;
 
@@ -185,6 +189,17 @@ const void* Services::of_connection(const char* id) {
   if (std::strcmp(id, ASHLAR_DISCONNECT_ID) == 0) return disconnect_.get();
   if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) return reopen_.get();
   return nullptr;
+}
+
+void Services::begin_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = true;
+  control_->names.clear();
+}
+
+void Services::end_create() {
+  const std::lock_guard guard(mutex_);
+  control_->in_create = false;
 }
 
 std::size_t Services::tickets() const {

@@ -26,11 +26,13 @@ class Services {
   // Of a connection (ASHLAR_DISCONNECT_ID, ASHLAR_REOPEN_ID), or nullptr.
   const void* of_connection(const char* id);
 
+  // Stand around a call of create: verbs are offered within it, and each layer has its own.
+  void begin_create();
+  void end_create();
+
   // How many bytes the text of an error may have.
   std::size_t error_room() const { return error_room_; }
   void set_error_room(std::size_t bytes) { error_room_ = bytes; }
-  // Another layer is created: the names of its verbs are its own.
-  void new_layer();
   // Tickets that were begun and not waited for.
   std::size_t tickets() const;
   // How often a thread has slept in a wait.

@@ -1,9 +1,7 @@
 // Requests that must not wait, and reads that are lent or told of.
 #include <sys/resource.h>
-#include <sys/uio.h>
 
-#include <cerrno>
-#include <map>
+#include <chrono>
 
 #include "change.hpp"
 #include "checks.hpp"
@@ -11,26 +9,13 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t usual = 64 << 10;
-constexpr std::uint64_t large = 512 << 10;
-constexpr std::uint64_t around = 64 << 10;
-
-// Over layers below that answer reads in each way; a plugin is asked as it is.
-template <class F>
-void over_each(const Subject& s, F check) {
-  if (!s.is_filter()) {
-    Bench bench(s);
-    check(bench);
-    return bench.look();
-  }
-  for (const Disk::Lends lends : {Disk::Lends::by_turns, Disk::Lends::warm, Disk::Lends::cold, Disk::Lends::never}) {
-    Bench bench(s, {.lends = lends});
-    check(bench);
-    bench.look();
-  }
-  Bench bench(s, {.far = true});
-  check(bench);
-  bench.look();
+// Layers below that answer reads in each way.
+std::vector<Under> layers() {
+  return {{.lends = Disk::Lends::by_turns},
+          {.lends = Disk::Lends::warm},
+          {.lends = Disk::Lends::cold},
+          {.lends = Disk::Lends::never},
+          {.far = true}};
 }
 
 void need(Bench& bench, Flags flags, const char* what) {
@@ -39,9 +24,9 @@ void need(Bench& bench, Flags flags, const char* what) {
 
 // Reads with `flags` give what plain ones do.
 void check_shortcut(const Subject& s, Flags flags, const char* what) {
-  over_each(s, [&](Bench& bench) {
+  over_layers(s, layers(), [&](Bench& bench) {
     need(bench, flags, what);
-    Model model(bench.device(), around);
+    Model model(bench.device());
     Random random(s.options.seed);
     for (Tries tries(s, 150); tries.more();) {
       if (bench.writes() && tries.number() % 3 == 0) change_something(model, random, usual);
@@ -76,14 +61,14 @@ struct Loan {
 
 // Bytes that were lent are the disk's, at that place, until the device is closed: those of then, or of now.
 void check_loans(const Subject& s) {
-  over_each(s, [&](Bench& bench) {
+  over_layers(s, layers(), [&](Bench& bench) {
     need(bench, Flag::may_lend, "may_lend");
-    Model model(bench.device(), around);
+    Model model(bench.device());
     Random random(s.options.seed);
     std::vector<Loan> loans;
     for (Tries tries(s, 40); tries.more();) {
       const Range range = model.pick(random, model.longest(Op::read, 256 << 10));
-      Memory memory(range.length, Memory::Lie::amid);
+      Memory memory(range.length, Memory::Place::amid);
       Request request{.op = Op::read,
                       .offset = range.offset,
                       .length = range.length,
@@ -108,33 +93,23 @@ void check_loans(const Subject& s) {
 
 // A request with NOWAIT, of any kind.
 Status without_waiting(Model& model, const Device& device, Op op, Range range, Flags flags, Random& random) {
+  if (op != Op::read) return ask_and_follow(model, device, op, range, flags, random);
   const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
-  switch (op) {
-    case Op::read: {
-      const Read got = read(device, range.offset, range.length, flags);
-      if (got.status.failed()) return got.status;
-      const auto wanted = model.bytes(range);
-      require(std::equal(wanted.begin(), wanted.end(), got.bytes.begin()),
-              request.text() + " gave other bytes this way");
-      return got.status;
-    }
-    case Op::extents: return extents(device, range.offset, range.length, flags).status;
-    case Op::flush: return act(device, op, 0, 0, flags);
-    case Op::cache: return act(device, op, range.offset, range.length, flags);
-    default: return change(model, device, op, range, flags, random);
-  }
+  const Read got = read(device, range.offset, range.length, flags);
+  if (got.status.failed()) return got.status;
+  const auto wanted = model.bytes(range);
+  require(std::equal(wanted.begin(), wanted.end(), got.bytes.begin()), request.text() + " gave other bytes this way");
+  return got.status;
 }
-
-constexpr Op all_ops[] = {Op::read, Op::write, Op::zero, Op::trim, Op::flush, Op::cache, Op::extents};
 
 void try_without_waiting(const Subject& s, Bench& bench) {
   need(bench, Flag::nowait, "nowait");
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   const Geometry& g = bench.geometry();
   for (Tries tries(s, 400); tries.more();) {
     const Op op = all_ops[random() % std::size(all_ops)];
-    if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    if (!bench.may_send(op)) continue;
     const Range range = model.pick(random, model.longest(op, usual));
     std::vector<Flags> sets = flag_sets(g, op, true);
     std::erase_if(sets, [](Flags f) { return !f.has(Flag::nowait); });
@@ -163,8 +138,8 @@ void check_nowait(const Subject& s) {
 }
 
 // Watches a call: whether its thread was blocked for long. A thread that blocks gives its processor away by itself,
-// whatever else the machine does; that it takes a while beside is what tells it from a hiccup of the kernel. Now and then
-// a module that looks at the clock is wrong, so what counts is how often.
+// whatever else the machine does. For moments the kernel has any thread wait, so the call must have taken a
+// millisecond, too; and since both may come together by chance, what counts is how often.
 class Blocked {
  public:
   void begin() {
@@ -196,10 +171,10 @@ class Blocked {
 void check_sleep(const Subject& s) {
   Bench bench(s);
   need(bench, Flag::nowait, "nowait");
-  Model model(bench.device(), around);
+  Model model(bench.device());
   const Geometry& g = bench.geometry();
   for (const Op op : all_ops) {
-    if (!g.ops.has(op) || (Ops::writing().has(op) && !bench.writes())) continue;
+    if (!bench.may_send(op)) continue;
     Random random(s.options.seed);
     Blocked blocked;
     for (int i = 0; i < 40; ++i) {
@@ -217,13 +192,14 @@ void check_sleep(const Subject& s) {
     }
     blocked.must_be_seldom(std::string(name(op)) + " with nowait");
   }
+  bench.look();
 }
 
 // The same of a layer that says it never blocks a thread but by ashlar.wait.
 void check_parks(const Subject& s) {
   Bench bench(s);
   if (!bench.geometry().parks) throw NotMade{"it does not say that it parks"};
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   Blocked blocked;
   for (int i = 0; i < 40; ++i) {
@@ -236,6 +212,7 @@ void check_parks(const Subject& s) {
     blocked.end(bench.services().waits() != waits);
   }
   blocked.must_be_seldom("read");
+  bench.look();
 }
 
 constexpr Check checks[] = {

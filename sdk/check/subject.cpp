@@ -43,7 +43,7 @@ Geometry Bench::usual_below(std::uint64_t size) {
 
 Bench::Bench(const Subject& subject, const Under& under) : subject_(subject), services_(subject.options.verbose) {
   if (subject.is_filter()) {
-    const std::uint64_t size = disk_sizes.at(subject.disk_size);
+    const std::uint64_t size = disk_sizes.at(subject.size_index);
     Geometry below = usual_below(under.far ? std::max(size, far_size) : size);
     if (under.geometry) under.geometry(below);
     disk_ = std::make_unique<Disk>(below);
@@ -97,6 +97,8 @@ bool Bench::writes() {
   return allowed && !geometry().read_only && geometry().ops.has(Op::write);
 }
 
+bool Bench::may_send(Op op) { return geometry().ops.has(op) && (!Ops::writing().has(op) || writes()); }
+
 void Bench::need_writes() {
   if (!subject_.is_filter() && !subject_.options.write) throw NotMade{"needs --write"};
   if (!writes()) throw NotMade{"it does not write"};
@@ -106,6 +108,23 @@ void Bench::look() {
   first_->look();
   if (disk_ != nullptr) disk_->look();
   if (services_.tickets() != 0) throw Broken{"it began to wait and did not wait"};
+}
+
+void over_layers(const Subject& subject, const std::vector<Under>& layers, const std::function<void(Bench&)>& check) {
+  std::optional<NotMade> first;
+  bool tried = false;
+  for (const Under& under : layers) {
+    try {
+      Bench bench(subject, under);
+      check(bench);
+      bench.look();
+      tried = true;
+    } catch (const NotMade& n) {
+      if (!first) first = n;
+    }
+    if (!subject.is_filter()) break;
+  }
+  if (!tried) throw *first;
 }
 
 }  // namespace ashlar::check

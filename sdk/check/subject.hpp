@@ -21,7 +21,7 @@ struct Subject {
   Watch& watch;
   const ashlar_module& module;
   const ashlar_entry_fn entry;
-  const std::size_t disk_size;                      // index of the size of disk that the filter accepts
+  const std::size_t size_index;                     // in disk_sizes: of the disk that the filter accepts
   const std::chrono::steady_clock::time_point end;  // for what is tried as long as there is time
 
   bool is_filter() const { return module.kind == ASHLAR_FILTER; }
@@ -91,6 +91,8 @@ class Bench {
   Services& services() { return services_; }
   // Whether what it holds may be changed.
   bool writes();
+  // Whether the device offers `op`, and it may be sent.
+  bool may_send(Op op);
   void need_writes();
   // Throws Broken for all that nobody looks at after each request.
   void look();
@@ -106,6 +108,10 @@ class Bench {
   std::unique_ptr<Layer> layer_;
   std::unique_ptr<Opened> first_;
 };
+
+// Tries `check` over each of these layers below a filter, and looks at what nobody looks at then; of a plugin, once.
+// Content where it is not made over some of them; throws NotMade when it is made over none.
+void over_layers(const Subject& subject, const std::vector<Under>& layers, const std::function<void(Bench&)>& check);
 
 class Bench::Opened {
  public:

@@ -9,15 +9,12 @@
 namespace ashlar::check {
 namespace {
 
-constexpr std::uint64_t usual = 64 << 10;
-constexpr std::uint64_t around = 64 << 10;
-
 // What one connection has written, and flushed or not, the others read. Flush by another covers it, too.
 void check_connections(const Subject& s) {
   Bench bench(s);
   bench.need_writes();
   if (!bench.geometry().multi_conn) throw NotMade{"it does not say multi_conn"};
-  Model model(bench.device(), around);
+  Model model(bench.device());
   const auto other = bench.open();
   const auto third = bench.open();
   Random random(s.options.seed);
@@ -48,7 +45,7 @@ void check_flush_for_all(const Subject& s) {
   if (!g.multi_conn) throw NotMade{"it does not say multi_conn over such a layer"};
   if (!g.ops.has(Op::flush)) throw NotMade{"it does not flush"};
   Random random(s.options.seed);
-  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 512), g.size);
+  const std::uint64_t n = short_length(g);
   const Bytes bytes = some_bytes(random, n);
   {
     const auto other = bench.open();
@@ -66,7 +63,7 @@ void check_closed(const Subject& s) {
   Bench bench(s);
   bench.need_writes();
   if (!bench.geometry().multi_conn && !s.is_filter()) throw NotMade{"it does not say multi_conn"};
-  Model model(bench.device(), around);
+  Model model(bench.device());
   Random random(s.options.seed);
   for (int i = 0; i < 10; ++i) {
     const auto opened = bench.open();
@@ -75,6 +72,7 @@ void check_closed(const Subject& s) {
     if (bench.geometry().ops.has(Op::flush)) must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
   }
   model.compare_all(bench.open()->device, "the connection that wrote it was closed");
+  bench.look();
 }
 
 // Each thread has a device of its own and one that they all share; each has a part of the disk of its own.
@@ -167,8 +165,7 @@ void check_apart(const Subject& s) {
     Bench& used = random() % 2 == 0 ? one : two;
     Bench& idle = &used == &one ? two : one;
     idle.disk().forget_calls();
-    const std::uint64_t n =
-        std::min<std::uint64_t>(std::max<std::uint64_t>(used.geometry().minimum, 512), used.geometry().size);
+    const std::uint64_t n = short_length(used.geometry());
     if (n == 0) throw NotMade{"the device is empty"};
     read_all(used.device(), 0, n);
     require(idle.disk().calls().empty(), "a request to one layer reached the disk of another");
@@ -178,8 +175,7 @@ void check_apart(const Subject& s) {
   auto second = one.open();
   const auto through = [&](const Bench::Opened& opened, const char* how) {
     one.disk().forget_calls();
-    read_all(opened.device, 0,
-             std::min<std::uint64_t>(std::max<std::uint64_t>(one.geometry().minimum, 512), one.geometry().size));
+    read_all(opened.device, 0, short_length(one.geometry()));
     for (const Disk::Call& call : one.disk().calls())
       if (call.connection != opened.connection().number()) throw Broken{how};
   };

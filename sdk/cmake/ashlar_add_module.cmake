@@ -1,11 +1,12 @@
 # ashlar_add_module(<plugin|filter> NAME SOURCE... [CHECK_ARGS WORD...] [NO_CHECK])
 #
-# Builds NAME.so, a module that exports nothing but ashlar_entry. The target is called ashlar-<plugin|filter>-NAME; link
-# further libraries to it with target_link_libraries(). In ashlar's own tree the module goes to lib/ashlar/{plugins,filters}
-# and is installed there; elsewhere it is left in the build folder, which can be named in [server] module_path, is
-# compiled with -Wall -Wextra, and optimised unless CMAKE_BUILD_TYPE says otherwise. There it gets a test, too:
-# check-<plugin|filter>-NAME runs ashlar-check on it, unless NO_CHECK says not to. CHECK_ARGS are words for that: parameters of the
-# module, KEY=VALUE, and options, such as --write, which lets it overwrite what a plugin serves.
+# Builds NAME.so, a module that exports nothing but ashlar_entry. The target is called ashlar-<plugin|filter>-NAME;
+# link further libraries to it with target_link_libraries(). In ashlar's own tree the module goes to
+# lib/ashlar/{plugins,filters} and is installed there; elsewhere it is left in the build folder, which can be named in
+# [server] module_path, is compiled with -Wall -Wextra, and optimised unless CMAKE_BUILD_TYPE says otherwise. There it
+# gets a test, too: check-<plugin|filter>-NAME runs ashlar-check on it, unless NO_CHECK says not to. CHECK_ARGS are
+# words for that: parameters of the module, KEY=VALUE, and options, such as --write, which lets it overwrite what a
+# plugin serves.
 function(ashlar_add_module kind name)
   if(NOT kind MATCHES "^(plugin|filter)$")
     message(FATAL_ERROR "ashlar_add_module: the kind is plugin or filter, not \"${kind}\"")
@@ -30,7 +31,6 @@ function(ashlar_add_module kind name)
     # Without a build type CMake would not optimise; what Release does is done for the module alone.
     target_compile_options(${target} PRIVATE -Wall -Wextra "$<$<CONFIG:>:-O3;-DNDEBUG>")
     if(NOT arg_NO_CHECK)
-      enable_testing()
       ashlar_add_check(${target} check-${kind}-${name} ${arg_CHECK_ARGS})
     endif()
   endif()
@@ -42,7 +42,8 @@ function(ashlar_add_check target name)
   set(parameters ${ARGN})
   list(FILTER options INCLUDE REGEX "^-")
   list(FILTER parameters EXCLUDE REGEX "^-")
-  get_filename_component(program ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin/ashlar-check ABSOLUTE)  # installed beside
+  # Installed beside.
+  get_filename_component(program ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../../../bin/ashlar-check ABSOLUTE)
   add_test(NAME ${name} COMMAND ${program} ${options} $<TARGET_FILE:${target}> ${parameters})
   set_tests_properties(${name} PROPERTIES TIMEOUT 120)
 endfunction()

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 """Each header of the SDK compiles by itself, without a warning: abi.h as C11, all as C++20 and C++23, with gcc and clang.
 
-usage: headers.py INCLUDE_FOLDER. Also compiles layout.c, which freezes the layout of the ABI."""
+usage: headers.py INCLUDE_FOLDER"""
 import pathlib
 import subprocess
 import sys
 
-LAYOUT = (pathlib.Path(__file__).parent / "layout.c").read_text()
 INCLUDE = pathlib.Path(sys.argv[1])
 WARNINGS = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror".split()
 C = [("gcc", "c11"), ("clang", "c11")]
@@ -31,10 +30,8 @@ def main():
         for header in headers if (compiler, standard) in CXX else ["ashlar/abi.h"]:
             twice = f"#include <{header}>\n" * 2  # it must guard itself
             wrong += not compiles(compiler, standard, twice + "extern int unused;\n")
-        wrong += not compiles(compiler, standard, LAYOUT)
         # A check that cannot fail checks nothing.
-        moved = LAYOUT.replace("FIELD(io, length, 24)", "FIELD(io, length, 32)")
-        assert moved != LAYOUT and not compiles(compiler, standard, moved, say=False)
+        assert not compiles(compiler, standard, "#include <ashlar/abi.h>\nextern int unused, unused();\n", say=False)
     print(f"{len(headers)} headers, {len(C + CXX)} compilers and standards, {wrong} wrong")
     return 1 if wrong else 0
 

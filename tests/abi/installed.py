@@ -123,7 +123,7 @@ name = "numbers"
 
 
     def far_config(self, **changed):
-        """A config of the fifth rung with parameters of each type, in a folder of the test's own."""
+        """A config of the fifth example with parameters of each type, in a folder of the test's own."""
         folder = self.root / self.id().rsplit(".", 1)[-1]
         folder.mkdir(exist_ok=True)
         (folder / "far.img").write_bytes(os.urandom(2 << 20))

@@ -1,4 +1,4 @@
-"""The lies of lying_plugin.cpp and lying_filter.cpp, and of liar.c those that ashlar-check alone finds: which check has to
+"""The lies of lying_plugin.cpp and lying_filter.cpp, and of liar.c and liar_extensions.c those that ashlar-check alone finds: which check has to
 name each. Where a lie may show in several ways, one of them is enough."""
 
 ALL = ["read", "write", "flush", "trim", "zero", "cache", "extents"]
@@ -7,7 +7,7 @@ CHANGING = ["write", "trim", "zero"]
 # With a sanitizer, locks are not counted: only what comes to a stop shows. Nor is what is mapped.
 WITH_A_SANITIZER = {
     "holds_mutex": (["read", "write"], {"same-thread"}),
-    "holds_recursive_mutex": (["read", "write"], {"locks"}),
+    "holds_recursive_mutex": (["read", "write"], {"other-thread"}),
     "leaks_a_mapping_per_open": None,
 }
 
@@ -35,13 +35,13 @@ FILTER = {
     # promises
     "drops_fua": (CHANGING, {"fua"}),
     "drops_fast": (None, {"fast"}),
-    "drops_nowait": (ALL, {"no-wait"}),
+    "drops_nowait": (ALL, {"nowait-below"}),
     "drops_flush": (None, {"power"}),
     "writes_when_fast": (None, {"fast"}),
     "deallocates": (None, {"may-trim"}),
     "flushes_before": (None, {"fua"}),
     "claims_fua": (None, {"fua"}),
-    "claims_nowait": (None, {"no-wait"}),
+    "claims_nowait": (None, {"nowait-below"}),
     "claims_fast": (None, {"fast"}),
     # the request
     "changes_flags": (ALL, {"fields"}),
@@ -196,7 +196,7 @@ TABLE = {
                      "error_of_no_parameter", "status_of_create_negative", "writes_to_open", "writes_to_host"], {"opens"}),
     **dict.fromkeys(["minimum_not_a_power_of_two", "minimum_zero", "minimum_too_large", "preferred_zero", "preferred_too_large",
                      "maximum_too_small", "size_too_large", "offers_no_read", "read_only_that_writes"], {"geometry"}),
-    "extension_for_anything": {"extension"},
+    "extension_for_anything": {"extension", "opens"},
     **dict.fromkeys(["status_negative", "status_huge", "would_block_always", "changes_flags", "lends_a_bad_fd", "lends_unasked",
                      "extents_none", "extents_short", "extents_empty", "extents_too_much", "extents_endless",
                      "extents_unknown_state"], {"fields"}),
@@ -206,3 +206,24 @@ TABLE = {
     "fills_what_may_only_be_lent": {"lend-only", "fields"},
     "extents_false_zero": {"extents"},
 }
+
+# Those of liar_extensions.c, and of filters that lie in their table.
+EXTENSIONS = {
+    **dict.fromkeys(["exports_more"], {"symbols"}),
+    **dict.fromkeys(["module_extension_for_anything"], {"extension", "opens"}),
+    **dict.fromkeys(["short_row", "help_of_two_lines", "row_twice"], {"table"}),
+    **dict.fromkeys(["status_of_open_negative", "status_of_describe_negative", "moves_the_end_of_the_error",
+                     "writes_to_create", "writes_to_client", "logs_two_lines", "logs_at_an_unknown_level",
+                     "metric_badly_named", "metric_of_two_kinds", "counter_that_falls", "gauge_that_observes",
+                     "verb_badly_named", "reserved_in_replied", "replied_without_a_function"], {"opens"}),
+    **dict.fromkeys(["needs_a_client"], {"alike"}),
+    **dict.fromkeys(["leaves_a_ticket", "done_twice", "on_cancel_twice", "locks_over_a_wait", "locks_over_a_sleep",
+                     "verb_too_late"], {"fields"}),
+    **dict.fromkeys(["reserved_in_probe", "probe_leaves_a_file", "probe_changes_the_file",
+                     "probe_tells_its_kind_twice", "probe_says_maybe"], {"probe"}),
+    **dict.fromkeys(["reserved_in_exports", "exports_without_a_name", "exports_twice"], {"exports"}),
+    "never_writes_below": {"writes"},
+}
+TABLE |= EXTENSIONS
+# With a sanitizer, locks are not counted.
+COUNTED = {"locks_over_a_wait", "locks_over_a_sleep"}

@@ -99,7 +99,7 @@ class Outside final : public Filter {
   }
 
   Status trim(Io& io) noexcept override {
-    if (io.offset() == 0) return reopen_.reopen();
+    if (io.offset() == 0) return reopen_.reopen(reopen_.generation());
     disconnect_.disconnect();
     return Status::success();
   }

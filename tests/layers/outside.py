@@ -66,6 +66,16 @@ class Outside(Case):
         self.said("cancelled")
         self.said("closed export")
 
+    def test_a_client_that_goes_is_missed_over_tcp_too(self):
+        server = self.serve([memory_export("1M", "disk", [{"type": OUTSIDE, "gate": str(self.gate)}])],
+                            listen=["tcp:127.0.0.1:0"])
+        client = wire.Client(server, kind="tcp")
+        client.go("disk")
+        client.request(wire.CMD_READ, 0, 512)
+        client.close()
+        self.wait_until("the log says cancelled", lambda: "cancelled" in server.log())
+        self.wait_until("the log says closed", lambda: "closed export" in server.log())
+
     def test_a_client_that_goes_before_its_request_waits(self):
         for number in range(1, 11):
             client = self.talking()

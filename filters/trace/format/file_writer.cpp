@@ -72,7 +72,7 @@ FileWriter::~FileWriter() { ::close(fd_); }
 
 void FileWriter::open_existing(const std::string& path) {
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
-    throw std::invalid_argument("\"" + path + "\" is being written by another layer, or another server");
+    throw BeingWritten("\"" + path + "\" is being written by another layer, or another server");
   const std::string why = unfit_content(fd_, options_.append, segment_bytes_, options_.max_size != 0);
   if (!why.empty()) throw std::invalid_argument("\"" + path + "\" " + why);
   if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path);

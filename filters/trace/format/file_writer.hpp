@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,12 @@ struct Described {
   std::uint64_t entry_bytes = 0;  // 0: not known yet
 };
 
+// Somebody else writes the file.
+class BeingWritten : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
 class FileWriter {
  public:
   struct Options {
@@ -37,7 +44,7 @@ class FileWriter {
   static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
 
   // Makes the file, mode 0600, or opens it; what is in it goes unless it is appended to. Throws std::system_error,
-  // and std::invalid_argument when the file there is no trace, is written by somebody else, or cannot be appended to.
+  // BeingWritten, and std::invalid_argument when the file there is no trace, or cannot be appended to.
   FileWriter(const std::string& path, const Options& options);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;

@@ -5,8 +5,8 @@
  * Growth
  *  - A module exports one symbol, ashlar_entry(), which returns constant tables and has no side effect.
  *  - A struct that may grow starts with its `struct_size`, in bytes, and grows only at its tail. Who makes one sets it.
- *    Who reads one uses only what lies within it. Who fills one that another has made writes only within it, field by
- *    field, never by assigning the whole struct, and leaves `struct_size` as it is.
+ *    Who reads one uses only what lies within it (ASHLAR_HAS). Who fills one that another has made writes only within
+ *    it, field by field, never by assigning the whole struct, and leaves `struct_size` as it is.
  *  - Frozen structs never change within a major.
  *  - `reserved` fields are 0.
  *  - Optional abilities are extensions, asked for by a string id "ashlar.<name>/<rev>". Ids that begin with "ashlar."
@@ -20,12 +20,14 @@
  *             allocation and locks only where unavoidable.
  *  [any]      any thread, at any time.
  *  - Where the module says ASHLAR_SERIAL, at most one call of either kind runs in a layer and its devices at any time.
- *    Two layers of the same module, of two exports, say, are called at once all the same: a library behind them that is
+ *    A call that waits, or is in `next`, has not ended: no other enters.
+ *  - Two layers of the same module, of two exports, say, are called at once all the same: a library behind them that is
  *    not safe for threads needs a lock of its own.
- *  - Over a call of `next` and over a wait (ASHLAR_WAIT_ID) a layer holds no mutex and no pointer to thread-local data:
- *    the call may return on another thread, and other calls may run on this one meanwhile. Who must keep others out
- *    until then lets them wait by ashlar.wait, too.
- *  - `next` is called only within process and close of the layer above it.
+ *  - Over a call of `next`, a wait (ASHLAR_WAIT_ID) and a reopening (ASHLAR_REOPEN_ID) a layer holds no mutex and no
+ *    pointer to thread-local data: the call may return on another thread, and other calls may run on this one
+ *    meanwhile. Who must keep others out until then lets them wait by ashlar.wait, too.
+ *  - `next` is called only within process and close of the layer above it and within a verb that has one, by the thread
+ *    that is in that call; or as a service of the host says that gives leave for more.
  *  - A thread that a layer starts is joined when destroy returns. Modules do not fork and write nothing to stdout.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
@@ -48,7 +50,11 @@ extern "C" {
 #define ASHLAR_ABI_MAJOR 1u
 #define ASHLAR_ABI_MINOR 0u
 
-/* ---- Operations: the seven words of the road, from the wire to the system call ---- */
+/* Whether `member` lies within what `pointer`, to a struct of type `type`, says its size is. */
+#define ASHLAR_HAS(pointer, type, member) \
+  ((pointer)->struct_size >= offsetof(type, member) + sizeof(((type*)0)->member))
+
+/* ---- Operations: the same seven words from the wire to the system call ---- */
 
 #define ASHLAR_OP_READ 0u
 #define ASHLAR_OP_WRITE 1u
@@ -63,7 +69,8 @@ extern "C" {
 /* ---- Request flags. A layer is never called with a flag that it does not offer. ----
  *
  * FUA, MAY_TRIM's absence and FAST are promises: a layer that cannot keep one refuses the request (ENOTSUP) and never
- * drops the flag in silence. The others are shortcuts, which may be left out of what is handed on. */
+ * drops the flag in silence. NOWAIT and LEND_ONLY are handed on, or the request is answered with EAGAIN. The others are
+ * shortcuts, which may be left out of what is handed on: MAY_TRIM, REQ_ONE, MAY_LEND, MAY_LEND_COLD, MAY_HOLE. */
 
 #define ASHLAR_FUA (UINT64_C(1) << 0)      /* write, zero, trim: durable before returning */
 #define ASHLAR_MAY_TRIM (UINT64_C(1) << 1) /* zero: the range may be deallocated; without it it becomes provisioned */
@@ -120,7 +127,7 @@ struct ashlar_io {
   uint32_t lent_cold; /* out, read with MAY_LEND_COLD: 0 (as set by the caller), or 1: reading the lent bytes blocks */
   uint64_t lent_offset; /* out, with lent_fd */
   /* Of the client's request: the same for a NOWAIT try, its repetition and every request that a layer makes of it; no
-   * two requests of one connection have the same. 0: of no client's request. */
+   * two requests of one run of the server have the same. 0: of no client's request. */
   uint64_t id;
   uint64_t arrived; /* when the client's request had come in; nanoseconds of CLOCK_MONOTONIC; 0: not known */
 };
@@ -189,14 +196,22 @@ struct ashlar_client {
   const char* export_name;  /* as the client gave it */
 };
 
+#define ASHLAR_OPEN_FOR_CLIENT 0u
+#define ASHLAR_OPEN_ON_TRIAL 1u /* to see whether it can be opened: no request comes */
+#define ASHLAR_OPEN_FOR_VERB 2u /* for a verb of a layer above (ASHLAR_CONTROL_ID) */
+
 /* What a device is opened with. Pointers stay valid until close returns. */
 struct ashlar_open {
   uint32_t struct_size;
-  uint32_t read_only;                  /* 1: the export will not be written to */
+  uint32_t purpose; /* ASHLAR_OPEN_* */
+  /* 1: nothing is written through this device. Others of the same layer may be written through at the same time, and
+   * what they have written is seen here. */
+  uint32_t read_only;
+  uint32_t reserved;
   const char* export_name;             /* as the config has it, UTF-8 */
   const struct ashlar_device* next;    /* filter: the layer below, opened and described; plugin: NULL */
   const struct ashlar_geometry* below; /* filter: what the layer below offers; plugin: NULL */
-  const struct ashlar_client* client;  /* NULL: opened on trial, or for a verb (ASHLAR_CONTROL_ID) */
+  const struct ashlar_client* client;  /* NULL: `purpose` is another */
   /* Services for this connection: ASHLAR_REOPEN_ID (asked for within open), ASHLAR_DISCONNECT_ID. */
   void* self;
   const void* (*extension)(void* self, const char* id)ASHLAR_NOEXCEPT; /* [any] or NULL; not itself NULL */
@@ -230,7 +245,7 @@ struct ashlar_host { /* valid until destroy returns */
 #define ASHLAR_PARAM_SIZE 4u   /* bytes: an integer, or a string such as "64K", "1M", "2G" (powers of 1024) */
 #define ASHLAR_PARAM_CHOICE 5u /* one of `choices` */
 #define ASHLAR_PARAM_LIST 6u   /* an array of the type `item`, any but LIST; without a default */
-#define ASHLAR_PARAM_SECRET 7u /* text that nobody prints: a string, or where the host is to take it from */
+#define ASHLAR_PARAM_SECRET 7u /* text that nobody prints: a string, or where it is; without a default */
 
 struct ashlar_param {
   uint32_t struct_size;
@@ -258,7 +273,8 @@ struct ashlar_value {
 /* What a layer is created with. Valid until destroy returns. */
 struct ashlar_create {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t place;          /* of the layer in its export's chain: 1 for the uppermost, one more for each below it */
+  const char* export_name; /* as the config has it, UTF-8 */
   const struct ashlar_host* host;
   const struct ashlar_value* const* values; /* n_params, in the order of `params` */
 };
@@ -301,8 +317,8 @@ struct ashlar_module {
   /* [control] One device for one connection. Fills `out`. */
   int32_t (*open)(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
                   struct ashlar_error* error) ASHLAR_NOEXCEPT;
-  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_EXPORTS_ID), or NULL. May itself be NULL; a
-   * table whose `struct_size` ends before it has none. */
+  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_SERVING_ID, ASHLAR_EXPORTS_ID), or NULL.
+   * May itself be NULL; a table whose `struct_size` ends before it has none. */
   const void* (*extension)(const char* id)ASHLAR_NOEXCEPT;
 };
 
@@ -332,9 +348,9 @@ struct ashlar_wait {
   /* [data, control] Waits until CLOCK_MONOTONIC shows `nanoseconds`, or nobody wants the answer of the call under way
    * any more. */
   void (*sleep_until)(void* self, uint64_t nanoseconds) ASHLAR_NOEXCEPT;
-  /* [data, control] 1: nobody wants the answer of the call under way any more, because its client has gone or the
-   * server stops. Who can give up does, and returns ECANCELED. Of what changes the disk (write, flush, trim, zero) only
-   * the server's stop says so: it is done also for a client that goes away. */
+  /* [data, control] 1: nobody wants the answer of the call under way any more, because its client has gone, who called
+   * the verb has gone, or the server stops. Who can give up does, and returns ECANCELED. Of what changes the disk
+   * (write, flush, trim, zero) only the server's stop says so: it is done also for a client that goes away. */
   int32_t (*cancelled)(void* self) ASHLAR_NOEXCEPT;
   /* [the call that began, before wait] Has `hook` called, by any thread and at most once, when the call is cancelled
    * before wait returns; at once if it is cancelled already. hook must not block; it has returned when wait does. Once
@@ -358,8 +374,9 @@ struct ashlar_metrics {
   uint32_t reserved;
   void* self;
   /* [any] The layer's metric `name` ([a-z][a-z0-9_]*, with its unit: "cache_hits", "wait_seconds"), made at the first
-   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: rising; else NULL, 0. NULL: the name is not
-   * one, stands for another kind, or memory is out; the functions below do nothing then. */
+   * call and kept by the host until destroy returns. `bounds`: HISTOGRAM: rising, one at least; else NULL, 0. NULL: the
+   * name is not one or stands for another kind, the kind is unknown, the bounds are not as they must be (a histogram
+   * has none, say), or memory is out; the functions below do nothing then. */
   struct ashlar_metric* (*make)(void* self, uint32_t kind, const char* name, const char* help, const double* bounds,
                                 size_t n_bounds)ASHLAR_NOEXCEPT;
   void (*add)(struct ashlar_metric* metric, double amount) ASHLAR_NOEXCEPT;    /* [any] COUNTER (>= 0), GAUGE */
@@ -400,7 +417,8 @@ struct ashlar_control {
   uint32_t reserved;
   void* self;
   /* [control, within create] The layer answers `verb`, which is constant and stays until destroy returns, from the end
-   * of create until destroy is called. EINVAL: the name is not one; EEXIST: the layer has it already. */
+   * of create until destroy is called. EINVAL: the name is not one, what it needs below is unknown, help or call is
+   * missing, or create is over; EEXIST: the layer has it already. */
   int32_t (*offer)(void* self, const struct ashlar_verb* verb, void* argument) ASHLAR_NOEXCEPT;
 };
 
@@ -415,10 +433,14 @@ struct ashlar_reopen { /* for filters */
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
+  /* [any] How often the layers below have been opened through this device, 1 or more. */
+  uint64_t (*generation)(void* self) ASHLAR_NOEXCEPT;
   /* [within process, outside of next] Closes the layers below and opens them anew, when no request of this device is
-   * under way in them; further ones wait. `next` stays the same device. Fails, with the layers below closed and every
-   * request to them failing with EIO, when they cannot be opened or offer less than before; it may be called again. */
-  int32_t (*reopen)(void* self, struct ashlar_error* error) ASHLAR_NOEXCEPT;
+   * under way in them; further ones wait. `next` stays the same device; what it returned as extensions is gone. Does
+   * nothing when they have been opened since they were of the generation `seen`: so of many requests that fail together
+   * one reopens. Fails, with the layers below closed and every request to them failing with EIO, when they cannot be
+   * opened or offer less than before; it may be called again. */
+  int32_t (*reopen)(void* self, uint64_t seen, struct ashlar_error* error) ASHLAR_NOEXCEPT;
 };
 
 #define ASHLAR_DISCONNECT_ID "ashlar.disconnect/1"
@@ -456,11 +478,12 @@ struct ashlar_replied {
 #define ASHLAR_PROBE_YES 1u
 #define ASHLAR_PROBE_UNKNOWN 2u /* it was not tried, or trying it did not tell */
 
-/* Receives what is found out. Texts are UTF-8 and valid during the call. Frozen. */
+/* Receives what is found out. Texts are UTF-8 and valid during the call. Both return 0 to go on, 1 when no more is
+ * wanted: nothing is added then. Frozen. */
 struct ashlar_probe_sink {
   void* self;
-  void (*kind)(void* self, const char* kind) ASHLAR_NOEXCEPT; /* what the path was found to be; called once, first */
-  void (*row)(void* self, const char* name, uint32_t supported, const char* note) ASHLAR_NOEXCEPT;
+  int32_t (*kind)(void* self, const char* kind) ASHLAR_NOEXCEPT; /* what the path was found to be; called once, first */
+  int32_t (*row)(void* self, const char* name, uint32_t supported, const char* note) ASHLAR_NOEXCEPT;
 };
 
 struct ashlar_probe {
@@ -472,6 +495,20 @@ struct ashlar_probe {
                    struct ashlar_error* error) ASHLAR_NOEXCEPT;
 };
 
+/* ---- Extension of a module: told that its layer begins to serve ---- */
+
+#define ASHLAR_SERVING_ID "ashlar.serving/1"
+
+struct ashlar_serving {
+  uint32_t struct_size;
+  uint32_t reserved;
+  /* [control] Once for each layer, when all exports can be opened and the server is about to take clients, or when the
+   * first client of an optional export has come. So this is where files are made that are to be there from the start;
+   * create and open on trial leave none, as the server may refuse to start, and `ashlar check` only looks. A failure
+   * ends the start, or turns that client away. */
+  int32_t (*begin)(void* layer, struct ashlar_error* error) ASHLAR_NOEXCEPT;
+};
+
 /* ---- Extension of a plugin: what it could serve, for exports that are templates ---- */
 
 #define ASHLAR_EXPORTS_ID "ashlar.exports/1"
@@ -479,7 +516,8 @@ struct ashlar_probe {
 /* Receives names, in any order. Frozen. */
 struct ashlar_exports_sink {
   void* self;
-  void (*add)(void* self, const char* name, const char* description) ASHLAR_NOEXCEPT; /* description: may be NULL */
+  /* description: may be NULL. Returns 0 to go on, 1 when no more is wanted: nothing is added then. */
+  int32_t (*add)(void* self, const char* name, const char* description) ASHLAR_NOEXCEPT;
 };
 
 struct ashlar_exports {

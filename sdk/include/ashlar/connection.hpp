@@ -15,13 +15,17 @@ class Reopen {
 
   // Whether the host can do it.
   explicit operator bool() const { return service_ != nullptr; }
+  // How often the layers below have been opened through this device: to be asked for before a request that may fail.
+  // Only where operator bool says so. [any]
+  std::uint64_t generation() const { return service_->generation(service_->self); }
   // Closes the layers below and opens them anew, when none of this device's requests is under way in them; others wait.
-  // When that fails, what reaches them fails with EIO until it has succeeded. `why`: receives the cause. Only where
-  // operator bool says so. [data; not within next()]
-  Status reopen(std::string* why = nullptr) const {
+  // Does nothing when that has been done since generation() was `seen`, so that of many requests that fail together one
+  // reopens. When it fails, what reaches them fails with EIO until it has succeeded. `why`: receives the cause. What
+  // next_extension() returned is gone. Only where operator bool says so. [data; not within next()]
+  Status reopen(std::uint64_t seen, std::string* why = nullptr) const {
     std::array<char, 512> text{};
     ashlar_error error{sizeof error, -1, text.data(), text.size()};
-    const Status s{service_->reopen(service_->self, &error)};
+    const Status s{service_->reopen(service_->self, seen, &error)};
     if (why != nullptr) *why = text.data();
     return s;
   }

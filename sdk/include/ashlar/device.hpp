@@ -52,18 +52,33 @@ class Device {
 
 // What a layer is created with, once per layer in the config.
 struct Create {
-  Host host;      // stays valid as long as the layer
-  Params params;  // the texts in it, too
+  Host host;                     // stays valid as long as the layer
+  Params params;                 // the texts in it, too
+  const char* export_name = "";  // as the config has it; stays valid, too
+  std::uint32_t place = 1;       // in the export's chain: 1 for the uppermost layer, one more for each below it
 };
 
-// What a device is opened with, once per connection. Valid as long as the device.
+// What a device is opened for.
+enum class Purpose : std::uint32_t {
+  client = ASHLAR_OPEN_FOR_CLIENT,
+  trial = ASHLAR_OPEN_ON_TRIAL,  // to see whether it can be opened: no request comes
+  verb = ASHLAR_OPEN_FOR_VERB,   // for a verb of a layer above
+};
+
+// A module whose Layer has a `void begin_serving()` has the extension ASHLAR_SERVING_ID: that is called once, before
+// the first client comes and never by `ashlar check`, and may throw, as a constructor may. [control]
+
+// What a device is opened with, once per connection. What its pointers lead to, and a copy of it, are valid as long as
+// the device; the struct itself during the constructor.
 struct Open {
   const char* export_name = "";
+  // Nothing is written through this device. Others of the layer may be written through at the same time.
   bool read_only = false;
+  Purpose purpose = Purpose::client;
   Host host;
   const ashlar_device* next = nullptr;     // filter: the layer below
   const ashlar_geometry* below = nullptr;  // filter: what the layer below offers
-  std::optional<Client> client = {};       // none: opened on trial, or for a verb
+  std::optional<Client> client = {};       // none: `purpose` is another
   const ashlar_open* raw = nullptr;        // for extension()
 
   // A service for this connection (ASHLAR_REOPEN_ID, ASHLAR_DISCONNECT_ID), or nullptr. [any]

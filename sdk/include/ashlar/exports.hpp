@@ -1,7 +1,8 @@
 // Exports: what a plugin could serve, when one of its parameters has a '*' that stands for a name.
 //
 //   static void list_exports(Layer& layer, const ashlar::ExportsSink& sink) {
-//     for (const Volume& volume : layer.pool.volumes()) sink.add(volume.name, volume.comment);
+//     for (const Volume& volume : layer.pool.volumes())
+//       if (!sink.add(volume.name, volume.comment)) return;
 //   }
 #pragma once
 #include <ashlar/abi.h>
@@ -15,9 +16,10 @@ class ExportsSink {
  public:
   explicit ExportsSink(const ashlar_exports_sink& sink) : sink_(&sink) {}
 
-  // A text that could stand for the '*' in the layer's parameters and be opened then, in any order. UTF-8.
-  void add(const std::string& name, const std::string& description = "") const {
-    sink_->add(sink_->self, name.c_str(), description.empty() ? nullptr : description.c_str());
+  // A text that could stand for the '*' in the layer's parameters and be opened then, in any order. UTF-8. False:
+  // nothing more is wanted.
+  bool add(const std::string& name, const std::string& description = "") const {
+    return sink_->add(sink_->self, name.c_str(), description.empty() ? nullptr : description.c_str()) == 0;
   }
 
  private:

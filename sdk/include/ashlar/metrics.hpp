@@ -1,4 +1,4 @@
-// Metrics: figures that a layer keeps for who watches the server; the host counts, keeps and shows them.
+// Metrics: figures that a layer keeps for who watches the server; the host counts and keeps them.
 //
 //   struct Layer {
 //     explicit Layer(const ashlar::Create& create)
@@ -74,7 +74,7 @@ class Metrics {
   Gauge gauge(const char* name, const char* help) const {  // [any]
     return {service_, make(ASHLAR_GAUGE, name, help, {})};
   }
-  // `bounds`: rising. [any]
+  // `bounds`: rising, one at least: without any the host keeps no histogram. [any]
   Histogram histogram(const char* name, const char* help, std::span<const double> bounds) const {
     return {service_, make(ASHLAR_HISTOGRAM, name, help, bounds)};
   }

@@ -147,7 +147,10 @@ struct Thunks {
 
   static std::int32_t create(const ashlar_create* how, ashlar_layer* out, ashlar_error* error) noexcept {
     try {
-      out->self = new Created(Create{Host{how->host}, Params{table_data(), {how->values, table_size()}}});
+      out->self = new Created(Create{.host = Host{how->host},
+                                     .params = Params{table_data(), {how->values, table_size()}},
+                                     .export_name = how->export_name,
+                                     .place = how->place});
       if constexpr (requires { T::never_writes_below; })
         if (T::never_writes_below) out->traits |= ASHLAR_NEVER_WRITES_BELOW;
       return 0;
@@ -168,6 +171,7 @@ struct Thunks {
       auto& created = *static_cast<Created*>(layer);
       const Open open{.export_name = how->export_name,
                       .read_only = how->read_only != 0,
+                      .purpose = static_cast<Purpose>(how->purpose),
                       .host = created.host,
                       .next = how->next,
                       .below = how->below,
@@ -190,7 +194,7 @@ struct Thunks {
       to_abi(g, *out);
       return 0;
     } catch (...) {
-      return report(error);
+      return report(error, table_data(), table_size());
     }
   }
   static std::int32_t process(void* self, ashlar_io* io) noexcept {
@@ -227,9 +231,21 @@ struct Thunks {
   }
   static constexpr ashlar_exports exports_table{sizeof(ashlar_exports), 0, &list_exports};
 
+  static constexpr bool has_serving = requires(Layer & layer) { layer.begin_serving(); };
+  static std::int32_t begin_serving(void* layer, ashlar_error* error) noexcept {
+    try {
+      if constexpr (has_serving) static_cast<Created*>(layer)->layer.begin_serving();
+      return 0;
+    } catch (...) {
+      return report(error, table_data(), table_size());
+    }
+  }
+  static constexpr ashlar_serving serving_table{sizeof(ashlar_serving), 0, &begin_serving};
+
   static const void* extension(const char* id) noexcept {
     if (has_probe && std::strcmp(id, ASHLAR_PROBE_ID) == 0) return &probe_table;
     if (has_exports && std::strcmp(id, ASHLAR_EXPORTS_ID) == 0) return &exports_table;
+    if (has_serving && std::strcmp(id, ASHLAR_SERVING_ID) == 0) return &serving_table;
     return nullptr;
   }
 
@@ -260,7 +276,7 @@ struct Thunks {
             &create,
             &destroy,
             &open,
-            has_probe || has_exports ? &extension : nullptr};
+            has_probe || has_exports || has_serving ? &extension : nullptr};
   }
 };
 

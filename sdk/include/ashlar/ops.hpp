@@ -59,6 +59,7 @@ class Ops : public Bits<Ops> {
   static constexpr Ops changing() { return writing() | Ops{Op::flush}; }
 };
 constexpr Ops operator|(Op a, Op b) { return Ops{a} | Ops{b}; }
+constexpr Ops operator|(Ops a, Op b) { return a | Ops{b}; }
 
 // Request flags; effects in abi.h.
 using Flags = Bits<struct FlagsTag>;

@@ -70,8 +70,8 @@ struct Param : ashlar_param {
                      nullptr} {}
 };
 
-// What is wrong with a parameter's value, found by the module: thrown by the constructors of a layer or a device, it
-// reaches the operator with the file, line and column of the value.
+// What is wrong with a parameter's value, found by the module: thrown by the constructors of a layer or a device, or by
+// describe(), it reaches the operator with the file, line and column of the value.
 class BadParameter : public std::invalid_argument {
  public:
   // `name`: as in the module's table, valid for ever. `code`: an errno number.
@@ -94,27 +94,15 @@ class Params {
       : table_(table), values_(values) {}
 
   bool has(const char* name) const { return find(name).set != 0; }
-  std::string_view text(const char* name) const {
-    const char* t = find(name, ASHLAR_PARAM_STRING).text;
-    return t != nullptr ? t : "";
-  }
-  std::string_view path(const char* name) const {
-    const char* t = find(name, ASHLAR_PARAM_PATH).text;
-    return t != nullptr ? t : "";
-  }
+  std::string_view text(const char* name) const { return text_of(name, ASHLAR_PARAM_STRING); }
+  std::string_view path(const char* name) const { return text_of(name, ASHLAR_PARAM_PATH); }
   bool boolean(const char* name) const { return find(name, ASHLAR_PARAM_BOOL).number != 0; }
   std::int64_t integer(const char* name) const { return find(name, ASHLAR_PARAM_INT).number; }
   std::uint64_t size(const char* name) const {
     return static_cast<std::uint64_t>(find(name, ASHLAR_PARAM_SIZE).number);
   }
-  std::string_view choice(const char* name) const {
-    const char* t = find(name, ASHLAR_PARAM_CHOICE).text;
-    return t != nullptr ? t : "";
-  }
-  std::string_view secret(const char* name) const {
-    const char* t = find(name, ASHLAR_PARAM_SECRET).text;
-    return t != nullptr ? t : "";
-  }
+  std::string_view choice(const char* name) const { return text_of(name, ASHLAR_PARAM_CHOICE); }
+  std::string_view secret(const char* name) const { return text_of(name, ASHLAR_PARAM_SECRET); }
   // The items of a list; `text` or `number` of each as its type has it.
   std::span<const ashlar_value* const> list(const char* name) const {
     const ashlar_value& value = find(name, ASHLAR_PARAM_LIST);
@@ -123,6 +111,12 @@ class Params {
 
  private:
   static constexpr std::uint32_t any_type = 0xffffffff;
+
+  // Empty: neither given nor defaulted.
+  std::string_view text_of(const char* name, std::uint32_t type) const {
+    const char* text = find(name, type).text;
+    return text != nullptr ? text : "";
+  }
 
   const ashlar_value& find(const char* name, std::uint32_t type = any_type) const {
     for (size_t i = 0; i < values_.size(); ++i) {

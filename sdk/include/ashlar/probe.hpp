@@ -25,10 +25,12 @@ class ProbeReport {
   explicit ProbeReport(const ashlar_probe_sink& sink) : sink_(&sink) {}
 
   // What the path was found to be; once, before the rows.
-  void kind(const std::string& kind) const { sink_->kind(sink_->self, kind.c_str()); }
-  // `name`: one word, as the plugin's log and documentation have it; `note`: one line for an operator.
-  void row(const std::string& name, Supported supported, const std::string& note) const {
-    sink_->row(sink_->self, name.c_str(), static_cast<std::uint32_t>(supported), note.c_str());
+  // False: nothing more is wanted.
+  bool kind(const std::string& kind) const { return sink_->kind(sink_->self, kind.c_str()) == 0; }
+  // `name`: one word, as the plugin's log and documentation have it; `note`: one line for an operator. False: nothing
+  // more is wanted.
+  bool row(const std::string& name, Supported supported, const std::string& note) const {
+    return sink_->row(sink_->self, name.c_str(), static_cast<std::uint32_t>(supported), note.c_str()) == 0;
   }
 
  private:

@@ -10,13 +10,18 @@
 #include <chrono>
 #include <cstdint>
 #include <new>
+#include <stdexcept>
+#include <string>
 
 namespace ashlar {
 
 // Cheap to copy; valid as long as the layer. [within a call of the host into the layer]
 class Wait {
  public:
-  explicit Wait(const Host& host) : services_(static_cast<const ashlar_wait*>(host.extension(ASHLAR_WAIT_ID))) {}
+  // Throws std::runtime_error when the host does not offer it.
+  explicit Wait(const Host& host) : services_(static_cast<const ashlar_wait*>(host.extension(ASHLAR_WAIT_ID))) {
+    if (services_ == nullptr) throw std::runtime_error(std::string("the host does not offer ") + ASHLAR_WAIT_ID);
+  }
 
   class Ticket;
   // Waits until steady_clock shows `time`, or the call is cancelled.

@@ -36,7 +36,7 @@ constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
 class Traced {
  public:
   Traced(const FakeHost& host, const Given& given)
-      : values_(own_module(), given), create_{sizeof(ashlar_create), 0, host.services(), values_.data()} {
+      : values_(own_module(), given), create_{sizeof(ashlar_create), 3, "disk one", host.services(), values_.data()} {
     char text[256];
     ashlar_error error{sizeof error, -1, text, sizeof text};
     if (const auto status = own_module().create(&create_, &layer_, &error)) throw Refused(status, text);
@@ -47,7 +47,9 @@ class Traced {
 
   std::unique_ptr<TestDevice> open_over(ModelDisk& disk) const {
     const ashlar_open how{.struct_size = sizeof(ashlar_open),
+                          .purpose = ASHLAR_OPEN_FOR_CLIENT,
                           .read_only = 0,
+                          .reserved = 0,
                           .export_name = nullptr,
                           .next = disk.device(),
                           .below = disk.below(),

@@ -100,7 +100,9 @@ class Device {
 
  private:
   ashlar_open how_{.struct_size = sizeof(ashlar_open),
+                   .purpose = ASHLAR_OPEN_ON_TRIAL,
                    .read_only = 0,
+                   .reserved = 0,
                    .export_name = "test",
                    .next = nullptr,
                    .below = nullptr,
@@ -136,8 +138,9 @@ class Plugin {
   // What it could serve, sorted, a blank behind each. Throws Failed.
   std::string exports() {
     struct Names {
-      ashlar_exports_sink sink{this, [](void* self, const char* name, const char*) noexcept {
+      ashlar_exports_sink sink{this, [](void* self, const char* name, const char*) noexcept -> std::int32_t {
                                  static_cast<Names*>(self)->all.insert(name);
+                                 return 0;
                                }};
       std::set<std::string> all;
     } names;
@@ -169,7 +172,7 @@ class Plugin {
   const ashlar_module* module_ = nullptr;
   std::deque<ashlar_value> values_;
   std::vector<const ashlar_value*> pointers_;
-  ashlar_create create_{sizeof(ashlar_create), 0, &log.services, nullptr};
+  ashlar_create create_{sizeof(ashlar_create), 1, "test", &log.services, nullptr};
   ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
 };
 

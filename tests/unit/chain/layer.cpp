@@ -38,7 +38,7 @@ struct Texts {
     given.parameters = {{"path", {}, {{}, std::string("a b")}},
                         {"parts", {}, {{}, TomlArray{{{}, std::string("/x/1")}, {{}, std::string("2")}}}},
                         {"key", {}, {{}, std::string("/s3cret\nkey")}}};
-    layer = std::make_unique<Layer>(std::make_shared<const TableLibrary>(table), config, own, given, false,
+    layer = std::make_unique<Layer>(std::make_shared<const TableLibrary>(table), config, own, given, 1, false,
                                     log.logger(), *activity);
   }
 };

@@ -13,13 +13,15 @@ struct Listing {
   std::int32_t status = 0;
   const char* text = "";
   void* layer = nullptr;  // that it was asked for
-  bool endless = false;
+  int endless = 0;        // names that it adds until no more is wanted, at most so many
+  int added = 0;
 } listing;
 
 std::int32_t list(void* layer, const ashlar_exports_sink* sink, ashlar_error* error) noexcept {
   listing.layer = layer;
   for (const auto& [name, description] : listing.names) sink->add(sink->self, name.c_str(), description);
-  for (int i = 0; listing.endless && i < 1'000'001; ++i) sink->add(sink->self, std::to_string(i).c_str(), nullptr);
+  for (; listing.added < listing.endless; ++listing.added)
+    if (sink->add(sink->self, std::to_string(listing.added).c_str(), nullptr) != 0) break;
   std::snprintf(error->text, error->capacity, "%s", listing.text);
   return listing.status;
 }
@@ -38,7 +40,7 @@ struct Lister {
   const Layer& layer() { return *(*made)->layers()[0]; }
   std::string listed() {
     std::string out;
-    for (const ListedExport& one : listed_exports(layer(), (*made)->activity()))
+    for (const ListedExport& one : listed_exports(layer(), (*made)->activity(), 100).exports)
       out += one.name + "(" + one.description + ") ";
     return out;
   }
@@ -66,20 +68,33 @@ TEST_CASE("names that no client could ask for are dropped, and descriptions made
   CHECK(lister.listed() == longest + "() ");
 }
 
+TEST_CASE("a plugin that lists more than is wanted is told so, and what it has listed is kept") {
+  Lister lister;
+  listing.endless = 5;
+  const auto listed = [&](std::size_t most) {
+    return listed_exports(lister.layer(), (*lister.made)->activity(), most);
+  };
+  CHECK(listed(5).exports.size() == 5);
+  CHECK_FALSE(listed(5).is_cut);
+  listing.added = 0;
+  CHECK(listed(4).exports.size() == 4);
+  CHECK(listing.added == 4);
+  listing.added = 0;
+  CHECK(listed(4).is_cut);
+}
+
 TEST_CASE("a plugin that cannot list is told of") {
   Lister lister;
   listing.status = EACCES;
   listing.text = "the pool\nis closed";
   CHECK_THROWS_WITH(lister.listed(), R"(export "disk": plugin "disk": the pool\nis closed)");
-  listing = {};
-  listing.endless = true;
-  CHECK_THROWS_WITH(lister.listed(), EndsWith("it lists more than 1000000 names"));
-
   lister.plugin.set_extension(nullptr);
   CHECK_FALSE(lists_exports(lister.layer()));
   CHECK_THROWS_WITH(lister.listed(), EndsWith("it cannot list what it could serve"));
-  static constexpr ashlar_exports cut_short{8, 0, &list};
+  static constexpr ashlar_exports cut_short{8, 0, &list}, reserved{sizeof reserved, 1, &list};
   lister.plugin.set_extension([](const char*) noexcept -> const void* { return &cut_short; });
+  CHECK_FALSE(lists_exports(lister.layer()));
+  lister.plugin.set_extension([](const char*) noexcept -> const void* { return &reserved; });
   CHECK_FALSE(lists_exports(lister.layer()));
 }
 

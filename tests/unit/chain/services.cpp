@@ -164,12 +164,47 @@ TEST_CASE("a sleep ends at its time, or when the call is cancelled") {
   CHECK(call.get() == 0);
 }
 
-TEST_CASE("a layer is told who asks; on trial there is nobody") {
+TEST_CASE("a layer is told what it is opened for, and who asks; on trial there is nobody") {
   TwoLayers layers;
   std::vector<const ashlar_client*> clients;
-  layers.plugin.open_how = [&](const ashlar_open& how) { return clients.push_back(how.client), 0; };
+  std::vector<std::uint32_t> purposes;
+  layers.plugin.open_how = [&](const ashlar_open& how) {
+    clients.push_back(how.client);
+    purposes.push_back(how.purpose);
+    return 0;
+  };
   const auto chain = layers.open();
   CHECK(clients == std::vector<const ashlar_client*>{nullptr, &somebody});
+  CHECK(purposes == std::vector<std::uint32_t>{ASHLAR_OPEN_ON_TRIAL, ASHLAR_OPEN_FOR_CLIENT});
+}
+
+TEST_CASE("a server that stops cancels what no client waits for") {
+  const auto activity = Activity::make();
+  FakeModule plugin{ModuleKind::plugin, "disk"};
+  std::vector<std::int32_t> cancelled;
+  const auto look = [&] { cancelled.push_back(services.cancelled(nullptr)); };
+  plugin.create_how = [&](const ashlar_create&, ashlar_layer&) {
+    look();
+    activity->stop();
+    look();
+  };
+  CHECK_THROWS_AS(FakeExport({&plugin}, {.activity = activity}), Stopped);
+  CHECK(cancelled == std::vector<std::int32_t>{0, 1});
+}
+
+TEST_CASE("a device whose table of replies is not whole is at fault") {
+  TwoLayers layers;
+  static ashlar_replied told;
+  told = {sizeof told, 0, nullptr, [](void*, std::uint64_t, std::int32_t) noexcept {}};
+  SECTION("too short") { told.struct_size = offsetof(ashlar_replied, replied); }
+  SECTION("reserved") { told.reserved = 1; }
+  SECTION("without a function") { told.replied = nullptr; }
+  layers.plugin.spoil = [](ashlar_device& device) {
+    device.extension = [](void*, const char* id) noexcept -> const void* {
+      return std::string_view(id) == ASHLAR_REPLIED_ID ? &told : nullptr;
+    };
+  };
+  CHECK_THROWS_WITH(layers.open(), Catch::Contains("its ashlar.replied/1 is not whole"));
 }
 
 TEST_CASE("a layer can end its client's connection; on trial there is none") {
@@ -210,10 +245,12 @@ struct Reopening : TwoLayers {
       return reopen() == 0 ? how.next->process(how.next->self, &io) : status;
     };
   }
-  int reopen() {
+  std::uint64_t generation() const { return service.load()->generation(service.load()->self); }
+  int reopen() { return reopen(generation()); }
+  int reopen(std::uint64_t seen) {
     char text[200] = "";
     ashlar_error error{sizeof error, -1, text, sizeof text};
-    const int status = service.load()->reopen(service.load()->self, &error);
+    const int status = service.load()->reopen(service.load()->self, seen, &error);
     said = text;
     return status;
   }
@@ -252,6 +289,32 @@ TEST_CASE("layers that cannot be opened anew fail what reaches them, until they 
   CHECK(chain->process(io) == EIO);
   layers.plugin.open_how = {};
   CHECK(chain->process(io) == 0);
+}
+
+TEST_CASE("of many requests that have failed together one has the layers opened anew") {
+  Reopening layers;
+  const auto chain = layers.open();
+  const std::uint64_t seen = layers.generation();
+  const int before = layers.opened;
+  CHECK(layers.reopen(seen) == 0);
+  CHECK(layers.generation() == seen + 1);
+  CHECK(layers.reopen(seen) == 0);
+  CHECK(layers.opened == before + 1);
+  layers.plugin.open_how = [](const ashlar_open&) { return ENOENT; };
+  CHECK(layers.reopen(seen + 1) == ENOENT);
+  layers.plugin.open_how = [&](const ashlar_open&) { return ++layers.opened, 0; };
+  CHECK(layers.reopen(seen) == 0);  // as they are closed since
+  CHECK(layers.opened == before + 2);
+}
+
+TEST_CASE("layers that are larger when they are opened anew take the place if the old size is made of whole blocks") {
+  Reopening layers;
+  const auto [size, status] = GENERATE(table<std::uint64_t, int>({{4096, 0}, {4096 + 512, EIO}}));
+  layers.plugin.geometry.minimum = layers.plugin.geometry.preferred = 4096;
+  layers.plugin.geometry.bytes = size;
+  const auto chain = layers.open();
+  layers.plugin.geometry.bytes = 16384;
+  CHECK(layers.reopen() == status);
 }
 
 TEST_CASE("layers are opened anew when no request is under way in them, and others wait") {

@@ -139,7 +139,7 @@ TEST_CASE("only what is a verb can be offered, once, and only within create") {
     CHECK(same.offer_to(how) == EEXIST);
   };
   FakeExport e({&plugin});
-  const ashlar_create after{sizeof(ashlar_create), 0, host, nullptr};
+  const ashlar_create after{sizeof(ashlar_create), 1, "disk", host, nullptr};
   late.table.name = "late";
   CHECK(late.offer_to(after) == EINVAL);
   REQUIRE(e->layers()[0]->services().verbs().all().size() == 1);

@@ -162,7 +162,6 @@ TEST_CASE("list --json has each module, and those that are broken") {
 TEST_CASE("inspect --json describes a module's parameters") {
   const Outcome outcome = run_command({"inspect", "--json", "lock", "--module-path", TEST_MODULES});
   CHECK(outcome.code == 0);
-  CHECK(outcome.out.find("usual") == std::string::npos);
   const json::value all = printed(outcome);
   REQUIRE(all.as_array().size() == 1);
   const json::object& lock = all.at(0).as_object();
@@ -175,7 +174,7 @@ TEST_CASE("inspect --json describes a module's parameters") {
   CHECK(lock.at("path") == json::value(path_of_module("lock")));
   CHECK(lock.at("parameters") == json::parse(R"json([
     {"name": "key", "type": "secret", "required": false, "default": null, "help": "opens it"},
-    {"name": "spare", "type": "secret", "required": false, "default": "(secret)", "help": "opens it, too"},
+    {"name": "spare", "type": "secret", "required": false, "default": null, "help": "opens it, too"},
     {"name": "sides", "type": "list", "item": "choice", "required": false, "default": null, "help": "where it is",
      "choices": ["left", "right"]},
     {"name": "doors", "type": "list", "item": "path", "required": false, "default": null, "help": "what it is on"},
@@ -187,10 +186,9 @@ TEST_CASE("inspect --json describes a module's parameters") {
 
 TEST_CASE("inspect shows lists and secrets") {
   const Outcome outcome = run_command({"inspect", "lock", "--module-path", TEST_MODULES});
-  CHECK_THAT(outcome.out, ContainsSubstring("  key      secret          -         -           no        opens it\n"));
+  CHECK_THAT(outcome.out, ContainsSubstring("  key      secret          -        -           no        opens it\n"));
   CHECK_THAT(outcome.out,
-             ContainsSubstring("  spare    secret          (secret)  -           no        opens it, too\n"));
-  CHECK_THAT(outcome.out,
-             ContainsSubstring("  sides    list of choice  -         left|right  no        where it is\n"));
-  CHECK_THAT(outcome.out, ContainsSubstring("  weights  list of size    -         1..4K       no        bytes\n"));
+             ContainsSubstring("  spare    secret          -        -           no        opens it, too\n"));
+  CHECK_THAT(outcome.out, ContainsSubstring("  sides    list of choice  -        left|right  no        where it is\n"));
+  CHECK_THAT(outcome.out, ContainsSubstring("  weights  list of size    -        1..4K       no        bytes\n"));
 }

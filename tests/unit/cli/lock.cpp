@@ -10,7 +10,7 @@ class Lock final : public ashlar::Filter {
   static constexpr const char* sides[] = {"left", "right", nullptr};
   static constexpr ashlar::Param params[] = {
       ashlar::Param::secret("key", "opens it"),
-      ashlar::Param::secret("spare", "opens it, too").or_else("usual"),
+      ashlar::Param::secret("spare", "opens it, too"),
       ashlar::Param::list(ashlar::Param::choice("sides", sides, "where it is")),
       ashlar::Param::list(ashlar::Param::path("doors", "what it is on")),
       ashlar::Param::list(ashlar::Param::size("weights", "bytes").range(1, 4096)),
@@ -28,7 +28,7 @@ class Lock final : public ashlar::Filter {
       for (const ashlar_value* copy : params.list("copies"))
         told += " " + std::to_string(std::string(copy->text).size());
       create.host.log(ashlar::Level::warn, "key of %zu, spare of %zu:%s", params.secret("key").size(),
-                      params.secret("spare").size(), told.c_str());
+                      params.has("spare") ? params.secret("spare").size() : 0, told.c_str());
     }
   };
   Lock(Layer&, const ashlar::Open& open) : Filter(open) {}

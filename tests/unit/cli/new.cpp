@@ -52,7 +52,12 @@ TEST_CASE("new writes a project of either kind in either language") {
       CHECK(names_in(project) ==
             std::vector<std::string>{".gitignore", "CMakeLists.txt", "README.md", source, "my-disk.toml", "test.cpp"});
       CHECK_THAT(contents(project + "/CMakeLists.txt"),
-                 ContainsSubstring("ashlar_add_module(" + kind + " my-disk " + source));
+                 ContainsSubstring("ashlar_add_module(" + kind + " my-disk " + source +
+                                   (kind == "plugin" ? " CHECK_ARGS --write)" : ")")));
+      // What a plugin serves is overwritten; a filter is checked over a disk in memory.
+      const std::string check = kind == "plugin" ? "ashlar-check --write " : "ashlar-check ";
+      CHECK_THAT(outcome.out, ContainsSubstring(check + project + "/build/my-disk.so\n"));
+      CHECK_THAT(contents(project + "/README.md"), ContainsSubstring(check + "build/my-disk.so\n"));
       for (const std::string& file : names_in(project)) {
         CHECK_THAT(contents(project + "/" + file), !ContainsSubstring("new-"));  // a word of the template
         CHECK_THAT(contents(project + "/" + file), EndsWith("\n"));

@@ -18,14 +18,21 @@ class Pond final : public ashlar::Plugin {
   struct Layer {
     std::uint64_t size;
     bool dry, wet;
+    std::uint32_t depth;
+    std::int64_t fish;
     explicit Layer(const ashlar::Create& create)
-        : size(create.params.size("size")), dry(create.params.boolean("dry")), wet(create.params.boolean("wet")) {}
+        : size(create.params.size("size")),
+          dry(create.params.boolean("dry")),
+          wet(create.params.boolean("wet")),
+          depth(create.params.choice("depth") == "deep" ? 200 : 0),
+          fish(create.params.integer("fish")) {}
   };
 
   Pond(Layer& layer, const ashlar::Open&) : layer_(layer) {}
   ashlar::Geometry describe() override {
     if (layer_.dry) throw std::system_error(ENOENT, std::generic_category(), "the pond is dry");
-    return {.size = layer_.size, .read_only = !layer_.wet};
+    if (layer_.fish == 9) throw ashlar::BadParameter("fish", "the pond is full");
+    return {.size = layer_.size, .read_only = !layer_.wet, .parks = true, .depth = layer_.depth};
   }
   ashlar::Status read(ashlar::Io& io) noexcept override {
     std::memset(io.buffer().data(), 0, io.length());

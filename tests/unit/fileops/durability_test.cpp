@@ -25,6 +25,7 @@ struct Losing : ModelDisk {
   std::atomic<int> synced{0};     // syncing calls that succeeded
   std::atomic<int> witnesses{0};  // descriptors opened
   int cannot_ask = 0;             // errno with which the other descriptor cannot be asked
+  int told_error = EIO;           // what is told of lost data
   // Called by the call that was told, or synced, before it returns; and by a write without RWF_DSYNC.
   std::function<void()> when_told = [] {}, when_synced = [] {}, when_written = [] {};
 
@@ -33,8 +34,8 @@ struct Losing : ModelDisk {
     const ssize_t written = ModelDisk::write(fd, from, length, offset, flags);
     if (flags == 0) when_written();
     if (flags == 0 || written < 0) return written;
-    const int error = sync();
-    return error != 0 ? error : written;
+    const int synced_with = sync();
+    return synced_with != 0 ? synced_with : written;
   }
   int open_again(int) override {
     ++witnesses;
@@ -43,7 +44,7 @@ struct Losing : ModelDisk {
   }
   int lost_data(int) override {
     if (cannot_ask != 0) return -cannot_ask;
-    return seen_by_witness_.exchange(losses) != losses ? -EIO : 0;
+    return seen_by_witness_.exchange(losses) != losses ? -told_error : 0;
   }
 
  private:
@@ -51,7 +52,7 @@ struct Losing : ModelDisk {
     const bool lost = seen_.exchange(losses) != losses;
     ++(lost ? told : synced);
     (lost ? when_told : when_synced)();
-    return lost ? -EIO : 0;
+    return lost ? -told_error : 0;
   }
   std::atomic<int> seen_{0}, seen_by_witness_{0};
 };
@@ -142,7 +143,7 @@ TEST_CASE("a flush does not succeed while another call has been told of lost dat
   (while_written ? l.disk.when_written : l.disk.when_told) = [&other] { other.start(); };
   CHECK((fua ? l.write(Flag::fua) : l.flush()) == EIO);
   CHECK(other.answer() == EIO);
-  CHECK(other.waited() == !(witness && met));
+  CHECK(other.waited() == !(witness && (met || fua)));
   CHECK(l.disk.told == 1);
   CHECK(l.disk.synced == 1);  // the other one: the kernel told it nothing
   CHECK(l.flush() == EIO);
@@ -150,12 +151,12 @@ TEST_CASE("a flush does not succeed while another call has been told of lost dat
   CHECK(l.log.errors.size() == 1);
 }
 
-TEST_CASE("a second descriptor is opened when syncing calls first meet, and once") {
+TEST_CASE("a second descriptor is opened when syncing calls first meet, or a write is to be durable, and once") {
   Lossy l(true);
   CHECK(l.flush() == 0);
-  CHECK(l.write(Flag::fua) == 0);
   CHECK(l.disk.witnesses == 0);
-  meet(l);
+  if (GENERATE(false, true)) CHECK(l.write(Flag::fua) == 0);
+  else meet(l);
   CHECK(l.disk.witnesses == 1);
   Other other(l, [&l] { return l.flush(); });
   l.disk.when_synced = [&other] { other.start(); };
@@ -195,8 +196,8 @@ TEST_CASE("data that were lost before the witness was opened, and that nobody wa
   CHECK(l.log.errors.size() == 1);
 }
 
-TEST_CASE("a FUA write that fails by itself is no error of the flushes beside it") {
-  Lossy l(GENERATE(false, true));
+TEST_CASE("a FUA write that fails by itself is no error of the flushes beside it, where there is a witness") {
+  Lossy l(true);
   l.disk.fault = failing(Call::write, ENOSPC, 2);
   Other other(l, [&] { return l.flush(); });
   l.disk.when_written = [&other] { other.start(); };
@@ -204,6 +205,24 @@ TEST_CASE("a FUA write that fails by itself is no error of the flushes beside it
   CHECK(other.answer() == 0);
   CHECK(l.flush() == 0);
   CHECK(l.log.errors.empty());
+}
+
+TEST_CASE(
+    "a FUA write that fails for want of space twice counts as lost data where data were lost, or nobody can tell") {
+  const bool witness = GENERATE(false, true), met = GENERATE(false, true);
+  INFO((witness ? "witness" : "no witness") << (met ? ", met" : ""));
+  Lossy l(witness);
+  if (met) meet(l);
+  l.disk.told_error = ENOSPC;
+  if (witness) l.disk.lose();
+  l.disk.fault = [witness, n = 0](Call call) mutable {
+    return call == Call::write && n++ >= (witness ? 1 : 0) ? -ENOSPC : 0;
+  };
+  CHECK(l.write(Flag::fua) == ENOSPC);
+  l.disk.fault = {};
+  CHECK(l.flush() == ENOSPC);
+  CHECK(l.write(Flag::fua) == ENOSPC);
+  CHECK(l.log.errors.size() == 1);
 }
 
 TEST_CASE("a FUA write that fails with EIO twice counts as lost data: nobody can tell what the first one was") {

@@ -229,13 +229,6 @@ TEST_CASE("an error of RWF_DSYNC that was not the write's is remembered like one
   REQUIRE(b.flush() == EIO);
 }
 
-TEST_CASE("an error of a FUA write itself is not remembered") {
-  Bench b(Kind::file);
-  b.disk.fault = failing(Call::write, ENOSPC, 2);
-  REQUIRE(b.write({0, 512}, 1, Flag::fua) == ENOSPC);
-  REQUIRE(b.flush() == 0);
-}
-
 TEST_CASE("a flush that has nothing to make durable does nothing") {
   Bench b(Kind::file, M, 512, {.read_only = true});
   REQUIRE(b.flush() == 0);

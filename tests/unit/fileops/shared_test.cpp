@@ -72,6 +72,25 @@ TEST_CASE("an error of fdatasync is known to all connections of the file, whatev
   REQUIRE(flush(later) == EIO);
 }
 
+TEST_CASE("those that only read and those that write have each their own backend, and see the same bytes") {
+  Place p;
+  const Use reads(p.shared, true);
+  const Use writes(p.shared, false);
+  REQUIRE(&*reads != &*writes);
+  REQUIRE(reads->geometry().read_only);
+  REQUIRE_FALSE(writes->geometry().read_only);
+  const Use more(p.shared, true);
+  REQUIRE(&*more == &*reads);
+  const std::vector<std::byte> there(512, std::byte{'b'});
+  Io write = Io::write(0, there);
+  REQUIRE(writes->write(write).code() == 0);
+  std::vector<std::byte> seen(512);
+  Io read = Io::read(0, seen);
+  REQUIRE(reads->read(read).code() == 0);
+  REQUIRE(seen == there);
+  REQUIRE(p.log.info.empty());  // nothing has taken the place of anything
+}
+
 TEST_CASE("an error of fdatasync is no error of the file that took the place, and is known when the old one is back") {
   Place p;
   p.failing = inode(p.path);

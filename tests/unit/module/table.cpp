@@ -127,8 +127,15 @@ TEST_CASE("faults of lists") {
         }) == "parameter \"mode\" is a choice without choices");
 }
 
-TEST_CASE("a secret has no fault") {
-  CHECK(fault_after([](Table& t) { t.rows[0].type = ASHLAR_PARAM_SECRET; }).empty());
+TEST_CASE("a secret has no default, which everybody could read") {
+  const auto secret = [](const char* text) {
+    return fault_after([=](Table& t) {
+      t.rows[0].type = ASHLAR_PARAM_SECRET;
+      t.rows[0].default_text = text;
+    });
+  };
+  CHECK(secret(nullptr).empty());
+  CHECK(secret("usual") == "parameter \"count\" is a secret with a default");
 }
 
 TEST_CASE("faults of defaults") {

@@ -184,7 +184,7 @@ TEST_CASE("unknown parameter") {
 
 TEST_CASE("a key of the export below the plugin's header") {
   const Module module;
-  for (const std::string key : {"name", "description", "read_only", "optional", "zero_emulation"})
+  for (const std::string key : {"name", "description", "read_only", "optional", "zero_emulation", "filter", "plugin"})
     CHECK(mistake({given(key.c_str(), std::string("x")), given("path", std::string("a"))}, module.table) ==
           "/etc/ashlar/a.toml:6:1: key \"" + key +
               "\": unknown to the plugin \"file\"; if the export is meant, put it right below [[export]]");

@@ -8,7 +8,7 @@
 
 using namespace ashlar;
 
-TEST_CASE("the seven ops have the names of the road") {
+TEST_CASE("the seven ops have the same names everywhere") {
   std::set<std::string> names;
   for (std::uint32_t op = 0; op < 7; ++op) names.insert(name(static_cast<Op>(op)));
   CHECK(names == std::set<std::string>{"read", "write", "flush", "trim", "zero", "cache", "extents"});
@@ -37,6 +37,7 @@ TEST_CASE("sets of ops take a single op") {
   ops &= Ops::writing();
   CHECK(ops == (Op::write | Op::zero));
   CHECK(ops.without(Op::zero) == Ops{Op::write});
+  CHECK((Op::write | Op::zero | Op::trim) == Ops::writing());
 }
 
 TEST_CASE("a geometry survives the boundary") {

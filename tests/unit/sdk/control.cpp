@@ -94,6 +94,22 @@ TEST_CASE("a verb reads and writes the layers below, as far as they offer it") {
   CHECK(disk.breaches().empty());
 }
 
+TEST_CASE("the fake host refuses what is no verb, and one that the layer has") {
+  FakeHost host;
+  {
+    Verbs verbs(Create{Host(host.services()), {}});
+    const auto nothing = [](VerbCall&) {};
+    CHECK_THROWS_WITH(verbs.offer("Echo", "help", nothing), "the verb \"Echo\" is not one");
+    CHECK_THROWS_WITH(verbs.offer("e_cho", "help", nothing), "the verb \"e_cho\" is not one");
+    CHECK_THROWS_WITH(verbs.offer("echo", nullptr, nothing), "the verb \"echo\" is not one");
+    verbs.offer("echo", "help", [](VerbCall& call) { call.answer("first"); });
+    CHECK_THROWS_WITH(verbs.offer("echo", "help", nothing), "the verb \"echo\" is offered twice");
+    CHECK(host.control().call("echo") == "first");
+  }
+  const TestLayer one(cache, host), two(cache, host);
+  CHECK(host.control().call("echo", {"a"}) == "a\n");
+}
+
 TEST_CASE("a host that takes no verbs is done without") {
   const Create create{Host(bare()), {}};
   Verbs verbs(create);

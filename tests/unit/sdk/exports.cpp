@@ -43,12 +43,14 @@ constexpr ashlar_module pool = module_of<Pool>({.name = "pool"}), probed = modul
 std::string listed(const char* volume) {
   FakeHost host;
   const Values values(pool, {{"volume", volume}});
-  const ashlar_create how{sizeof how, 0, host.services(), values.data()};
+  const ashlar_create how{sizeof how, 1, "test", host.services(), values.data()};
   ashlar_layer layer{sizeof layer, 0, nullptr, 0};
   std::string names;
-  const ashlar_exports_sink sink{&names, [](void* self, const char* name, const char* description) noexcept {
+  const ashlar_exports_sink sink{&names,
+                                 [](void* self, const char* name, const char* description) noexcept -> std::int32_t {
                                    *static_cast<std::string*>(self) +=
                                        std::string(name) + "(" + (description != nullptr ? description : "none") + ") ";
+                                   return 0;
                                  }};
   char text[100] = "";
   ashlar_error error{sizeof error, -1, text, sizeof text};

@@ -31,6 +31,11 @@ class MakesFua final : public Filter {
     return s.ok() && io.has(Flag::fua) ? next(Io(io, Op::flush, 0, 0)) : s;
   }
 };
+class Asks final : public Filter {  // whether the layer below is told of replies
+ public:
+  using Filter::Filter;
+  const void* extension(const char* id) noexcept override { return next_extension(id); }
+};
 class Aliases final : public Filter {  // a member with the name that a template is likely to have for the class
  public:
   using T = int;
@@ -54,6 +59,7 @@ class Derived final : public Flushes {
   Status trim(Io&) noexcept override { return Status::io_error(); }
 };
 constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
+constexpr ashlar_module asks = module_of<Asks>({.name = "asks"});
 constexpr ashlar_module aliases = module_of<Aliases>({.name = "aliases"});
 constexpr ashlar_module durable = module_of<MakesFua>({.name = "makes-fua"});
 constexpr ashlar_module overloaded = module_of<Overloaded>({.name = "overloaded"});
@@ -186,4 +192,28 @@ TEST_CASE("an op goes to the class that overrides process, whatever else has tha
     CHECK(Over(*module, disk).device->trim(0, 512).ok());
     CHECK(disk.calls() == std::vector<ModelDisk::Call>{{Op::flush, 0, 0, {}}});
   }
+}
+
+TEST_CASE("a filter asks the layer below for an optional ability") {
+  FakeHost host;
+  ModelDisk disk(4096);
+  const TestLayer layer(asks, host);
+  const auto extension = [](const TestDevice& device, const char* id) {
+    return device.device()->extension(device.device()->self, id);
+  };
+  CHECK(extension(*layer.open_over(disk), ASHLAR_REPLIED_ID) == nullptr);  // the disk has no extension at all
+
+  static const int ability = 0;
+  struct Below {
+    ModelDisk& disk;
+    ashlar_device able = *disk.device();
+    const ashlar_device* device() const { return &able; }
+    const ashlar_geometry* below() const { return disk.below(); }
+  } below{disk};
+  below.able.extension = [](void* self, const char* id) noexcept -> const void* {
+    return self != nullptr && std::string_view(id) == ASHLAR_REPLIED_ID ? &ability : nullptr;
+  };
+  const auto device = layer.open_over(below);
+  CHECK(extension(*device, ASHLAR_REPLIED_ID) == &ability);
+  CHECK(extension(*device, ASHLAR_REOPEN_ID) == nullptr);
 }

@@ -27,6 +27,16 @@ TEST_CASE("metrics reach the host") {
   CHECK(fake.metrics().observed("wait_seconds") == std::vector<double>{1.5, 9});
 }
 
+TEST_CASE("what is no metric is none for the fake host either") {
+  FakeHost fake;
+  const Metrics metrics{Host(fake.services())};
+  CHECK_FALSE(metrics.counter("Hits", "help"));
+  CHECK_FALSE(metrics.gauge("hits-now", "help"));
+  CHECK_FALSE(metrics.histogram("times", "help", {}));
+  CHECK_FALSE(metrics.histogram("times", "help", std::array{2.0, 1.0}));
+  CHECK_THROWS_AS(fake.metrics().observed("times"), std::out_of_range);
+}
+
 TEST_CASE("a metric that the host does not keep does nothing") {
   FakeHost fake;
   const Metrics metrics{Host(fake.services())};

@@ -34,10 +34,61 @@ TEST_CASE("the model disk notes every breach of the contract, and does nothing t
   CHECK(send(disk, Io(Op::flush, 0, 512)).failed());
   CHECK(send(disk, Io(Op::extents, 0, 512)).failed());
   CHECK(disk.breaches().size() == 11);
-  CHECK(disk.breaches().front() == "write 511@1: does not start on a block");
+  CHECK(disk.breaches().front() == "write 511@1: it does not start on a block");
   CHECK(disk.bytes() == before);
   CHECK(write(disk, 4096, 100).ok());
   CHECK(disk.breaches().size() == 11);
+}
+
+TEST_CASE("the model disk takes what an op carries and asks for, and no more") {
+  ModelDisk disk(4096);
+  disk.geometry().flags = Flag::promises | Flag::shortcuts;
+  std::vector<std::byte> bytes(512);
+  ExtentList list;
+  const auto breach = [&](Io io) {
+    const std::size_t before = disk.breaches().size();
+    static_cast<void>(send(disk, io));
+    return disk.breaches().size() == before ? "" : disk.breaches().back().substr(disk.breaches().back().find(": ") + 2);
+  };
+  const auto with_sink = [&](Io io) {
+    io.set_sink(&list);
+    return io;
+  };
+  const auto with_data = [&](Io io) {
+    io.data = bytes.data();
+    return io;
+  };
+  const auto lent = [&](Io io) {
+    io.lend(0, 0);
+    return io;
+  };
+  CHECK(breach(Io::read(0, bytes, Flag::fua)) == "a flag that the op does not have");
+  CHECK(breach(Io::write(0, bytes, Flag::may_trim)) == "a flag that the op does not have");
+  CHECK(breach(Io(Op::trim, 0, 512, Flag::fast)) == "a flag that the op does not have");
+  CHECK(breach(Io(Op::zero, 0, 512, Flag::req_one)) == "a flag that the op does not have");
+  CHECK(breach(Io(Op::flush, 0, 0, Flag::fua)) == "a flag that the op does not have");
+  CHECK(breach(Io(Op::flush, 512, 0)) == "a flush with a range");
+  CHECK(breach(Io(Op::cache, 0, 512, Flag::may_lend)) == "a flag that the op does not have");
+  CHECK(breach(with_sink(Io(Op::extents, 0, 512, Flag::fua))) == "a flag that the op does not have");
+  CHECK(breach(Io::read(0, bytes, Flag::may_lend | Flag::may_lend_cold)) ==
+        "may_lend_cold without nowait and may_lend");
+  CHECK(breach(Io(Op::read, 0, 512, Flag::may_lend | Flag::lend_only)) == "lend_only without nowait and may_lend");
+  CHECK(breach(with_data(Io::lend_only(0, 512))) == "data, although they may only be lent");
+  CHECK(breach(with_data(Io(Op::zero, 0, 512))) == "data that it does not carry");
+  CHECK(breach(with_sink(Io::read(0, bytes))) == "a sink that it has no use for");
+  CHECK(breach(Io::read(0, bytes, Flag::may_hole)) == "no sink");
+  CHECK(breach(lent(Io::read(0, bytes, Flag::may_lend))) == "what is to be set by it is set already");
+  Io short_one = Io::read(0, bytes);
+  short_one.struct_size -= 8;
+  CHECK(breach(short_one) == "its struct is shorter than this ABI's");
+  Io unknown = Io::read(0, bytes);
+  static_cast<ashlar_io&>(unknown).op = 70;
+  CHECK(breach(unknown) == "the op is not offered");
+
+  CHECK(breach(Io::read(0, bytes, Flag::nowait | Flag::may_lend | Flag::may_lend_cold)).empty());
+  CHECK(breach(with_sink(Io::lend_only(0, 512, Flag::may_hole))).empty());
+  CHECK(breach(Io(Op::zero, 0, 512, Flag::promises.without(Flag::req_one))).empty());
+  CHECK(breach(with_sink(Io(Op::extents, 0, 512, Flag::req_one | Flag::nowait))).empty());
 }
 
 TEST_CASE("the model disk loses what was neither flushed nor written with FUA") {

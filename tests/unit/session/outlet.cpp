@@ -7,7 +7,9 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "matchers.hpp"
 #include "parts.hpp"
@@ -50,12 +52,14 @@ class FakeReply final : public Posted {
  public:
   explicit FakeReply(Bytes bytes) : bytes_(std::move(bytes)) {}
   std::span<std::byte> bytes() override { return bytes_; }
-  void sent() noexcept override {
+  void sent(bool left) noexcept override {
+    has_left = left;
     bytes_.clear();  // no longer needed: whoever still reads them is found out
     bytes_.shrink_to_fit();
     ++times;
   }
   std::atomic<int> times{0};
+  std::atomic<bool> has_left{false};
 
  private:
   Bytes bytes_;
@@ -148,7 +152,7 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   CHECK(f.outlet.broken());
   const TempFile file(pattern(10, 1));
   f.outlet.send(pattern(10, 1));
-  CHECK(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true) == 0);
+  CHECK_FALSE(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true).left);
 }
 
 #ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
@@ -160,7 +164,7 @@ TEST_CASE("lent data come from the file's offset, behind their header") {
   const Bytes header = pattern(100, 6);
   int error = -1;
   std::thread server([&] {
-    error = f.outlet.send_lent(header, file.fd(), 12'345, 2 * mib, false);
+    error = f.outlet.send_lent(header, file.fd(), 12'345, 2 * mib, false).error;
     f.outlet.send(pattern(3, 7));
   });
   CHECK(f.wire.receive(100) == header);
@@ -178,7 +182,7 @@ TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else
   const bool pad = GENERATE(true, false);
   int error = 0;
   std::thread server([&] {
-    error = f.outlet.send_lent(pattern(1, 1), file.fd(), 4000, 20'000, pad);
+    error = f.outlet.send_lent(pattern(1, 1), file.fd(), 4000, 20'000, pad).error;
     f.outlet.send(pattern(3, 7));
   });
   CHECK(f.wire.receive(1) == pattern(1, 1));
@@ -197,7 +201,7 @@ TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else
 
 TEST_CASE("a lent descriptor that cannot be read gives its errno") {
   Fixture f;
-  CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true) == EBADF);
+  CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true).error == EBADF);
   CHECK(f.wire.receive(5001).size() == 5001);
 }
 #endif
@@ -267,6 +271,63 @@ TEST_CASE("a client that takes nothing is waited for, unless others wait for mem
     held.reset();
     session.join();
   }
+}
+
+namespace {
+
+// Takes what is first sent, whole, and nothing more. `meanwhile` is called before that.
+class OnceSocket final : public Socket {
+ public:
+  explicit OnceSocket(std::function<void()> meanwhile) : meanwhile_(std::move(meanwhile)) {}
+  ssize_t receive(std::span<std::byte>, Wait) override { return 0; }
+  bool has_input() override { return false; }
+  bool wait_for_input() override { return false; }
+  bool holds_input() const override { return false; }
+  bool is_gone() override { return false; }
+  int watched_descriptor() const override { return -1; }
+  ssize_t send(std::span<const iovec> parts, Wait, bool more) override {
+    if (taken_) return -EPIPE;
+    meanwhile_();
+    taken_ = !more;
+    ssize_t bytes = 0;
+    for (const iovec& part : parts) bytes += static_cast<ssize_t>(part.iov_len);
+    return bytes;
+  }
+  bool can_send_files() const override { return true; }
+  ssize_t send_file(int, std::uint64_t, std::size_t length) override {
+    taken_ = true;
+    return static_cast<ssize_t>(length);
+  }
+  void abort() override {}
+  void finish() override {}
+
+ private:
+  const std::function<void()> meanwhile_;
+  bool taken_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("what has left has left, also when the connection breaks right behind it") {
+  Fixture f;
+  FakeReply behind(pattern(10, 2)), first(pattern(10, 3));
+  Outlet* to = nullptr;
+  bool posted = false;
+  OnceSocket socket([&] {
+    if (!std::exchange(posted, true)) to->post(behind, Outlet::Place::none);
+  });
+  Outlet outlet(socket, f.workers, f.parts.memory, f.parts.waits_to_send);
+  to = &outlet;
+  SECTION("sent by the session") { CHECK(outlet.send(pattern(10, 1))); }
+  SECTION("lent") { CHECK(outlet.send_lent(pattern(10, 1), 0, 0, 10, false).left); }
+  SECTION("posted") {
+    outlet.post(first, Outlet::Place::none);
+    CHECK(first.has_left);
+  }
+  CHECK(outlet.broken());
+  CHECK(behind.times == 1);
+  CHECK_FALSE(behind.has_left);
+  CHECK_FALSE(outlet.send(pattern(10, 1)));
 }
 
 }  // namespace ashlar::host

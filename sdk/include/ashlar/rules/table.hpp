@@ -1,6 +1,7 @@
 // Sanity of a module's table, so that nothing behind it needs to doubt it. Pure.
 #pragma once
 #include <ashlar/abi.h>
+#include <ashlar/rules/first_size.hpp>
 #include <ashlar/rules/value.hpp>
 #include <cstddef>
 #include <set>
@@ -46,6 +47,7 @@ inline std::string fault_in_range(const ashlar_param& row) {
 inline std::string fault_in_default(const ashlar_param& row) {
   if (row.default_text == nullptr) return {};
   if (row.required != 0) return "is required, but has a default";
+  if (row.type == ASHLAR_PARAM_SECRET) return "is a secret with a default";
   try {
     number_from_text(row, row.default_text);
     return {};
@@ -74,7 +76,7 @@ inline std::string fault_in_parameters(const ashlar_module& module) {
     const ashlar_param* row = module.params[i];
     const std::string number = "parameter " + std::to_string(i + 1);
     if (row == nullptr) return number + " is null";
-    if (row->struct_size < sizeof(ashlar_param)) return number + " is shorter than this ABI's";
+    if (!is_whole(*row)) return number + " is shorter than this ABI's";
     if (!detail::is_text(row->name)) return number + " has no name";
     const std::string name = "parameter " + in_quotes(row->name);
     if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";

@@ -55,8 +55,8 @@ inline std::optional<std::int64_t> choice_index(const ashlar_param& row, std::st
   return std::nullopt;
 }
 
-// `number` as in ashlar_value, of one item of `row`, from a text without quotes: a default, or a word of a command line.
-// Throws std::invalid_argument, whose text says what is wrong and what to do.
+// `number` as in ashlar_value, of one item of `row`, from a text without quotes: a default, or a word of a command
+// line. Throws std::invalid_argument, whose text says what is wrong and what to do.
 inline std::int64_t number_from_text(const ashlar_param& row, std::string_view text) {
   const auto refuse = [&](const std::string& why) -> std::int64_t {
     throw std::invalid_argument(in_quotes(text) + " " + why);

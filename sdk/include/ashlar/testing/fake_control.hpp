@@ -2,16 +2,18 @@
 #pragma once
 #include <ashlar/abi.h>
 
+#include <ashlar/rules/name.hpp>
 #include <ashlar/testing/refused.hpp>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ashlar::testing {
 
-// Keeps its address; outlives the layers that have it. Of verbs of one name, that of the layer made last is called.
+// Keeps its address; outlives the layers that have it. Of verbs of one name, that of the layer created last is called.
 // [one thread]
 class FakeControl {
  public:
@@ -20,6 +22,8 @@ class FakeControl {
   FakeControl& operator=(const FakeControl&) = delete;
 
   const ashlar_control* services() const { return &services_; }
+  // What is offered from now on is another layer's: TestLayer calls it before create.
+  void begin_create() const { of_this_layer_.clear(); }
 
   // Has a layer answer `verb`. Throws Refused when it fails, std::out_of_range when none has offered it.
   std::string call(const std::string& verb, const std::vector<std::string>& arguments = {}) const {
@@ -33,7 +37,10 @@ class FakeControl {
 
  private:
   static std::int32_t offer(void* self, const ashlar_verb* verb, void* argument) noexcept {
-    static_cast<FakeControl*>(self)->offered_[verb->name] = {verb, argument};
+    auto& fake = *static_cast<FakeControl*>(self);
+    if (rules::verb_fault(verb) != nullptr) return EINVAL;
+    if (!fake.of_this_layer_.insert(verb->name).second) return EEXIST;
+    fake.offered_[verb->name] = {verb, argument};
     return 0;
   }
   static void answer(void* self, const char* text, std::size_t length) noexcept {
@@ -52,11 +59,12 @@ class FakeControl {
                                 below,
                                 &answered,
                                 &answer};
-    control::must([&, of = offered, with = argument](ashlar_error* error) { return of->call(with, &call, error); });
+    must_succeed([&, of = offered, with = argument](ashlar_error* error) { return of->call(with, &call, error); });
     return answered;
   }
 
   std::map<std::string, std::pair<const ashlar_verb*, void*>> offered_;
+  mutable std::set<std::string> of_this_layer_;
   const ashlar_control services_{sizeof(ashlar_control), 0, this, &offer};
 };
 

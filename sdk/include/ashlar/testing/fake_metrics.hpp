@@ -2,6 +2,7 @@
 #pragma once
 #include <ashlar/abi.h>
 
+#include <ashlar/rules/name.hpp>
 #include <map>
 #include <mutex>
 #include <new>
@@ -41,8 +42,9 @@ class FakeMetrics {
   };
   static Metric* ours(ashlar_metric* metric) { return reinterpret_cast<Metric*>(metric); }
 
-  static ashlar_metric* make(void* self, std::uint32_t kind, const char* name, const char*, const double*,
-                             std::size_t) noexcept {
+  static ashlar_metric* make(void* self, std::uint32_t kind, const char* name, const char*, const double* bounds,
+                             std::size_t n_bounds) noexcept {
+    if (rules::metric_fault(kind, name, bounds, n_bounds) != nullptr) return nullptr;
     auto& fake = *static_cast<FakeMetrics*>(self);
     const std::lock_guard<std::mutex> lock(fake.mutex_);
     Metric& metric = fake.all_.try_emplace(name, Metric{&fake, kind}).first->second;

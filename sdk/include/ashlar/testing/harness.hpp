@@ -31,12 +31,12 @@ class TestDevice {
   TestDevice(const ashlar_module& module, void* layer, const ashlar_open& how, std::string export_name)
       : export_name_(std::move(export_name)), how_(how) {
     how_.export_name = export_name_.c_str();
-    control::must([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
+    must_succeed([&](ashlar_error* e) { return module.open(layer, &how_, &device_, e); });
     if (device_.close == nullptr) throw Malformed("its device lacks close");
     try {
       if (device_.describe == nullptr) throw Malformed("its device lacks describe");
       if (device_.process == nullptr) throw Malformed("its device lacks process");
-      control::must([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
+      must_succeed([&](ashlar_error* e) { return device_.describe(device_.self, &geometry_, e); });
     } catch (...) {
       device_.close(device_.self);
       throw;
@@ -84,8 +84,11 @@ class TestLayer {
  public:
   // Throws Refused when the module does, std::invalid_argument when `given` does not fit its table.
   TestLayer(const ashlar_module& module, const FakeHost& host, const Given& given = {})
-      : module_(module), values_(module, given), create_{sizeof(ashlar_create), 0, host.services(), values_.data()} {
-    control::must([&](ashlar_error* e) { return module.create(&create_, &layer_, e); });
+      : module_(module),
+        values_(module, given),
+        create_{sizeof(ashlar_create), 1, "test", host.services(), values_.data()} {
+    host.control().begin_create();
+    must_succeed([&](ashlar_error* e) { return module.create(&create_, &layer_, e); });
   }
   ~TestLayer() { module_.destroy(layer_.self); }
   TestLayer(const TestLayer&) = delete;
@@ -107,7 +110,9 @@ class TestLayer {
   }
   static ashlar_open how(bool read_only, const ashlar_device* next, const ashlar_geometry* below) {
     return {.struct_size = sizeof(ashlar_open),
+            .purpose = ASHLAR_OPEN_ON_TRIAL,
             .read_only = read_only,
+            .reserved = 0,
             .export_name = nullptr,
             .next = next,
             .below = below,

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <ashlar/device.hpp>
+#include <ashlar/rules/request.hpp>
 #include <cstring>
 #include <functional>
 #include <mutex>
@@ -105,7 +106,7 @@ class ModelDisk {
     const std::lock_guard guard(mutex_);
     const std::size_t number = calls_.size();
     calls_.push_back(call);
-    if (const char* wrong = breach(io)) {
+    if (const char* wrong = rules::request_fault(geometry_, io)) {
       breaches_.push_back(std::string(name(io.op())) + " " + std::to_string(io.length()) + "@" +
                           std::to_string(io.offset()) + ": " + wrong);
       return Status::invalid();
@@ -118,27 +119,6 @@ class ModelDisk {
     const Status s = carry_out(io);
     if (io.has(Flag::fua)) copy_durable(io.offset(), io.length());
     return s;
-  }
-
-  const char* breach(const Io& io) const {
-    const Geometry& g = geometry_;
-    if (!g.ops.has(io.op())) return "the op is not offered";
-    if (io.flags().without(g.flags).any()) return "a flag is not offered";
-    if (io.op() == Op::flush) return io.length() == 0 ? nullptr : "a flush with a length";
-    if (io.length() == 0) return "no length";
-    if (io.offset() > g.size || io.length() > g.size - io.offset()) return "past the end";
-    if (io.offset() % g.minimum != 0) return "does not start on a block";
-    if (io.end() % g.minimum != 0 && io.end() != g.size) return "does not end on a block";
-    const bool carries = io.op() == Op::read || io.op() == Op::write;
-    if (carries && g.maximum != 0 && io.length() > g.maximum) return "longer than the maximum";
-    if (io.has(Flag::lend_only)) {
-      if (!io.has(Flag::nowait | Flag::may_lend)) return "lend_only without nowait and may_lend";
-      if (io.data != nullptr) return "data, though they may only be lent";
-    } else if (carries && io.data == nullptr) {
-      return "no data";
-    }
-    if ((io.op() == Op::extents || io.has(Flag::may_hole)) && io.sink() == nullptr) return "no sink";
-    return nullptr;
   }
 
   Status carry_out(Io& io) {

@@ -17,14 +17,12 @@ class Refused : public std::runtime_error {
   std::int32_t code_;
 };
 
-namespace control {
 // Calls `f(ashlar_error*)`; throws Refused when it fails.
 template <class F>
-void must(F f) {
+void must_succeed(F f) {
   char text[512] = "";
   ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
   if (const std::int32_t code = f(&error); code != 0) throw Refused(code, text);
 }
-}  // namespace control
 
 }  // namespace ashlar::testing
