@@ -23,6 +23,8 @@ namespace ashlar::trace {
 namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
+// Of a full disk a small write may go well and a larger one not: it is over when nothing has failed for so long.
+constexpr std::uint64_t quiet = 10 * second;
 // Without being woken it looks so often; a record is in the file soon after.
 constexpr int look_every_ms = 100;
 // So many events of one connection are taken out before it is another one's turn.
@@ -286,10 +288,11 @@ void Writer::flush() {
     if (!file_->flush()) return say(file_->error());
     lost_ = 0;
   }
-  if (said_ == 0) {
-    lost_in_all_ = 0;
-    return;
-  }
+  if (said_ == 0) lost_in_all_ = 0;
+  else if (monotonic_now() - failed_ > quiet) say_over();
+}
+
+void Writer::say_over() {
   said_ = 0;
   host_.log(Level::warn, "trace: %s is written again; %llu requests have no record", settings_.file().c_str(),
             static_cast<unsigned long long>(std::exchange(lost_in_all_, 0)));
@@ -301,12 +304,14 @@ bool Writer::try_again(int error) {
     host_.log(Level::warn, "trace: cannot write to %s: %s; requests wait until it can", settings_.file().c_str(),
               std::strerror(error));
   said_ = error;
+  failed_ = monotonic_now();
   if (stop_.load()) return false;
   std::this_thread::sleep_for(std::chrono::milliseconds(look_every_ms));
   return true;
 }
 
 void Writer::say(int error) {
+  failed_ = monotonic_now();
   if (said_ == 0)
     host_.log(Level::warn, "trace: cannot write to %s: %s; requests are not recorded until that is over",
               settings_.file().c_str(), std::strerror(error));
@@ -315,6 +320,7 @@ void Writer::say(int error) {
 
 void Writer::end() {
   if (file_ == nullptr) return;
+  if (said_ != 0) say_over();
   file_->end();
   file_.reset();
   if (settings_.ring != 0) ::unlink(settings_.file().c_str());

@@ -61,6 +61,7 @@ class Writer {
   void flush();
   bool try_again(int error);
   void say(int error);
+  void say_over();
   void end();
   void write_ring_out();
   void keep_ring_of_before();
@@ -88,6 +89,7 @@ class Writer {
   std::uint64_t new_records_ = 0;   // that written_ does not have yet
   std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
   std::uint64_t lost_in_all_ = 0;   // since the file could not be written to
+  std::uint64_t failed_ = 0;        // when a write failed last
   int said_ = 0;                    // the error that has been told; 0: the file can be written to
   Triggers triggers_;
 };

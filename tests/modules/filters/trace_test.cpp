@@ -155,10 +155,10 @@ TEST_CASE("trace records what is asked, by whom, and what came of it") {
 
 TEST_CASE("trace passes everything on, but for the lending of bytes that are to be kept") {
   const Folder folder;
-  FakeHost host;
   ModelDisk disk(8192);
   disk.geometry().flags = Flag::promises | Flag::shortcuts;
   for (const char* payload : {"none", "hash", "data"}) {
+    FakeHost host;
     const Traced layer(host, {{"path", folder.trace()}, {"payload", payload}});
     const auto device = layer.open_over(disk);
     const bool none = std::string_view(payload) == "none";
