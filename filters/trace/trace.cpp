@@ -1,4 +1,4 @@
-// trace: records each request in a file, for `ashlar trace`. See README.md for what it promises, FORMAT.md for the file.
+// trace: records each request in a file, for `ashlar trace`. README.md has what it promises, FORMAT.md the file.
 #include <unistd.h>
 
 #include <ashlar/control.hpp>
