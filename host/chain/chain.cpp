@@ -79,9 +79,9 @@ Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
   return {activity_, opened_.front()->layer().name(), static_cast<Call>(ASHLAR_OP_READ), 0, 0, since};
 }
 
-void Chain::replied(std::uint64_t id, std::int32_t status) {
+void Chain::replied(std::span<const Replied> replies) {
   const std::shared_lock<std::shared_mutex> as_they_are(telling_);
-  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) (*opened)->replied(id, status);
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) (*opened)->replied(replies);
 }
 
 // Closes the layers below the one at `above`, opens them anew, and has those above see the new ones. When that fails,

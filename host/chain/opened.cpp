@@ -106,10 +106,10 @@ bool Opened::tell_of_replies(bool on) {
   return true;
 }
 
-void Opened::replied(std::uint64_t id, std::int32_t status) {
-  if (told_ == nullptr) return;
+void Opened::replied(std::span<const Replied> replies) {
+  if (told_ == nullptr || replies.empty()) return;
   const Inside inside(chain_.exported().activity(), layer_.name(), Call::replied);
-  told_->replied(told_->self, id, status);
+  for (const Replied& one : replies) told_->replied(told_->self, one.id, one.status);
 }
 
 Joint& Opened::joint() {

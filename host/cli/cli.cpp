@@ -15,6 +15,7 @@
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
+#include "trace/trace_command.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -97,6 +98,9 @@ void add_certs(CLI::App& app, CommandOptions& options) {
   certs.add_option("--days", options.days, "How long certificates are good for; without it, 365")->type_name("N");
 }
 
+// Has commands of its own, which parse the words behind it.
+constexpr const char* trace_word = "trace";
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
@@ -112,6 +116,7 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_probe(app, options);
   add_new(app, options);
   add_certs(app, options);
+  app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
 }
 
 // Throws std::logic_error for a command of add_commands() that is missing here.
@@ -208,6 +213,7 @@ int parse_and_run(std::vector<std::string> args, Streams streams) {
   add_commands(app, options);
   args = with_options_for_words(std::move(args));
   refuse_unknown_command(app, args);
+  if (args[0] == trace_word) return trace_command({args.begin() + 1, args.end()}, streams.out, streams.err);
   refuse_unknown_words(app, args);
   try {
     std::reverse(args.begin(), args.end());  // as CLI11 wants them

@@ -1,0 +1,50 @@
+// The commands behind `ashlar trace`, and what they share of a command line.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <ostream>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace ashlar::host::traces {
+
+enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
+
+// A mistake on the command line, or a trace that cannot serve; the text says why and what to do.
+class UsageError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+struct Streams {
+  std::ostream& out;
+  std::ostream& err;
+};
+
+using Words = std::vector<std::string>;
+
+// Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
+// file, and other exceptions for what fails otherwise.
+int diff_command(const Words& words, Streams streams);
+int prefetch_command(const Words& words, Streams streams);
+int report_command(const Words& words, Streams streams);
+int show_command(const Words& words, Streams streams);
+int top_command(const Words& words, Streams streams);
+
+struct Subcommand {
+  const char* name;
+  const char* help;
+  int (*run)(const Words& words, Streams streams);
+};
+inline constexpr Subcommand subcommands[] = {
+    {"diff", "What became slower from one trace to another, and how surely", &diff_command},
+    {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
+    {"report", "What was asked, how long it took, and what could be better", &report_command},
+    {"show", "A line for each request", &show_command},
+    {"top", "What happens now, of a trace that is being written", &top_command},
+};
+
+// Throws UsageError, or CLI::Success when only help was asked for.
+void parse(CLI::App& app, const Words& words);
+
+}  // namespace ashlar::host::traces
