@@ -1,5 +1,5 @@
-// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, the exports in reader_exports.cpp, the types
-// in reader_types.cpp.
+// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, the exports in
+// reader_exports.cpp, the types in reader_types.cpp.
 #include "config/reader.hpp"
 
 #include <cmath>

@@ -52,7 +52,9 @@ TEST_CASE("help as a word") {
   check_refused({"help", "srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve --help");
 }
 
-TEST_CASE("no command") { check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs"); }
+TEST_CASE("no command") {
+  check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs");
+}
 
 TEST_CASE("unknown command") {
   check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve FILE");

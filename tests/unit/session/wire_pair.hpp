@@ -1,6 +1,6 @@
 // WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests
-// of the session are built several times: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket, and with
-// ASHLAR_OVER_TLS it goes by TLS, see TlsClient and SecuredSocket.
+// of the session are built several times: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket, and
+// with ASHLAR_OVER_TLS it goes by TLS, see TlsClient and SecuredSocket.
 #pragma once
 #include <sys/socket.h>
 #include <sys/time.h>
