@@ -1,5 +1,7 @@
 """The results as a page of Markdown tables."""
 
+import math
+
 import loads
 import peers
 
@@ -82,8 +84,8 @@ def _fairness(table):
 
 
 def _handshakes(tables):
-    rows = [[transport, server, f"{row['cpu_ms']:.3f}", _ratio(row, "cpu_ms"), f"{row['idle_mib']:.0f}" if "idle_mib" in row else "–",
-             f"{row['threads']:.0f}" if "threads" in row else "–"] for transport, table in tables.items() for server, row in table.items()]
+    rows = [[transport, server, f"{row['cpu_ms']:.3f}", _ratio(row, "cpu_ms"), f"{row['idle_mib'] or math.nan:.0f}",
+             f"{row['threads'] or math.nan:.0f}"] for transport, table in tables.items() for server, row in table.items()]
     return _table(["", "server", "server CPU ms per handshake", "CPU × nbdkit", "RSS MiB, 1000 idle", "threads, 1000 idle"], rows)
 
 

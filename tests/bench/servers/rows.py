@@ -205,6 +205,7 @@ def handshakes(options, image, servers, number=300):
                         each.close()
                 except (OSError, wire.Closed, AssertionError) as error:
                     options.tell(f"handshakes: {server.name}: {error!r}")
+                    row |= {"idle_mib": 0, "threads": 0}
                 return row
         return measure
 
