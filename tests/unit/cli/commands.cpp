@@ -53,15 +53,17 @@ TEST_CASE("help as a word") {
 }
 
 TEST_CASE("no command") {
-  check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs");
+  check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, trace");
 }
 
 TEST_CASE("unknown command") {
   check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve FILE");
   check_refused({"chekc", "a.toml"}, "ashlar: unknown command \"chekc\"; did you mean: ashlar check a.toml");
-  check_refused({"a\nb"}, "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs");
-  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs");
-  check_refused({"10809"}, "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs");
+  check_refused({"a\nb"},
+                "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, trace");
+  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, trace");
+  check_refused({"10809"},
+                "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, trace");
 }
 
 TEST_CASE("unknown option") {
