@@ -11,8 +11,6 @@ def clients_to_hold():
     """10 000, or fewer where descriptors or ports are short or a sanitizer makes everything slow."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # the server takes what it is allowed by itself
-    if SANITIZED and TRANSPORT == "tls":
-        return 500
     return min(2000 if SANITIZED or TRANSPORT != "unix" else 10_000, most - SPARE)
 
 
