@@ -1,7 +1,5 @@
 #include "session/session.hpp"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -257,11 +255,7 @@ void Session::unknown(std::string_view name) {
   if (const std::string why = visible_->refusal(name); !why.empty()) log_refusal(why);
 }
 
-bool Session::leaves() const {
-  if (ending_.load(std::memory_order_relaxed)) return true;
-  pollfd watched{.fd = connection_->watched_descriptor(), .events = POLLRDHUP, .revents = 0};
-  return ::poll(&watched, 1, 0) > 0;
-}
+bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }
 
 WritePlace::Patience Session::patience() const {
   const auto end = std::chrono::steady_clock::now() + most_wait_for_place;
