@@ -160,11 +160,7 @@ int diff_command(const Words& words, Streams streams) {
   app.add_option("B", second_path, "The second one")->type_name("")->required();
   app.add_flag("--json", as_json, "Print JSON, for programs");
   add_output(app, output_path);
-  try {
-    parse(app, words);
-  } catch (const CLI::Success& help) {
-    return app.exit(help, streams.out, streams.err);
-  }
+  if (!parse(app, words, streams)) return exit_ok;
 
   Told told(streams.err);
   bool broken = false;

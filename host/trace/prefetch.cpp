@@ -60,11 +60,7 @@ int prefetch_command(const Words& words, Streams streams) {
   app.add_option("TRACE", path, "A trace")->type_name("")->required();
   app.add_option("--place", place, "As this layer saw it")->type_name("TAG");
   add_output(app, output_path);
-  try {
-    parse(app, words);
-  } catch (const CLI::Success& help) {
-    return app.exit(help, streams.out, streams.err);
-  }
+  if (!parse(app, words, streams)) return exit_ok;
 
   Told told(streams.err);
   trace::TraceReader reader({path}, told);

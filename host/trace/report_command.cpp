@@ -16,11 +16,7 @@ int report_command(const Words& words, Streams streams) {
       ->required();
   app.add_flag("--json", as_json, "Print JSON, for programs");
   add_output(app, output_path);
-  try {
-    parse(app, words);
-  } catch (const CLI::Success& help) {
-    return app.exit(help, streams.out, streams.err);
-  }
+  if (!parse(app, words, streams)) return exit_ok;
 
   Told told(streams.err);
   trace::TraceReader reader(paths, told);

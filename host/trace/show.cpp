@@ -19,11 +19,7 @@ int show_command(const Words& words, Streams streams) {
   app.add_flag("--json", as_json, "A JSON object a line");
   selection.add_to(app);
   add_output(app, output_path);
-  try {
-    parse(app, words);
-  } catch (const CLI::Success& help) {
-    return app.exit(help, streams.out, streams.err);
-  }
+  if (!parse(app, words, streams)) return exit_ok;
   selection.prepare();
 
   Told told(streams.err);

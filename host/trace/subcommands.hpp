@@ -44,7 +44,7 @@ inline constexpr Subcommand subcommands[] = {
     {"top", "What happens now, of a trace that is being written", &top_command},
 };
 
-// Throws UsageError, or CLI::Success when only help was asked for.
-void parse(CLI::App& app, const Words& words);
+// False: only help was asked for, and has been printed. Throws UsageError.
+bool parse(CLI::App& app, const Words& words, Streams streams);
 
 }  // namespace ashlar::host::traces

@@ -77,11 +77,7 @@ int top_command(const Words& words, Streams streams) {
   app.add_option("TRACE", path, "The trace of a server that runs")->type_name("")->required();
   app.add_option("--interval", interval_text, "Tell so often: 1s")->type_name("TIME");
   app.add_option("--times", times, "Tell so many times, and end; 0: until Ctrl-C")->type_name("N");
-  try {
-    parse(app, words);
-  } catch (const CLI::Success& help) {
-    return app.exit(help, streams.out, streams.err);
-  }
+  if (!parse(app, words, streams)) return exit_ok;
   const auto interval = parse_duration(interval_text);
   if (!interval || *interval < 1'000'000)
     throw UsageError("--interval: " + in_quotes(interval_text) + " is no time of 1ms or more; write 500ms or 2s");

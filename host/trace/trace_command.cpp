@@ -48,12 +48,14 @@ int dispatch(const Words& words, Streams streams) {
 
 }  // namespace
 
-void traces::parse(CLI::App& app, const Words& words) {
+bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
   Words reversed(words.rbegin(), words.rend());  // as CLI11 wants them
   try {
     app.parse(reversed);
-  } catch (const CLI::Success&) {
-    throw;
+    return true;
+  } catch (const CLI::Success& help) {
+    app.exit(help, streams.out, streams.err);
+    return false;
   } catch (const CLI::ParseError& e) {
     throw UsageError(std::string(e.what()) + "; see " + app.get_name() + " --help");
   }
