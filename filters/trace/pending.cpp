@@ -69,12 +69,17 @@ Pending::One& Pending::add(const Asked& asked, One::State state) {
   One& one = ones_[at];
   one.record = record_of(asked);
   one.state = state;
-  one.next = none;
-  std::uint32_t* link = &head(asked.id);
-  while (*link != none) link = &ones_[*link].next;
-  *link = at;
+  append(at);
   ++used_;
   return one;
+}
+
+// To the end of its list.
+void Pending::append(std::uint32_t at) {
+  ones_[at].next = none;
+  std::uint32_t* link = &head(ones_[at].record.id);
+  while (*link != none) link = &ones_[*link].next;
+  *link = at;
 }
 
 // More lists when there are many records, so that each stays short.
@@ -85,10 +90,7 @@ void Pending::grow() {
   for (std::uint32_t at : before)
     while (at != none) {
       const std::uint32_t following = ones_[at].next;
-      ones_[at].next = none;
-      std::uint32_t* link = &head(ones_[at].record.id);
-      while (*link != none) link = &ones_[*link].next;
-      *link = at;
+      append(at);
       at = following;
     }
 }

@@ -44,6 +44,7 @@ class Pending {
   std::uint32_t& head(std::uint64_t id) { return heads_[id & (heads_.size() - 1)]; }
   One& add(const Asked& asked, One::State state);
   One* first_try_of(const Asked& asked);
+  void append(std::uint32_t at);
   void grow();
   // Takes those of a list out that `wanted` says, and gives what is done to `ready`.
   template <class Wanted, class Ready>
