@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <stdexcept>
 
 #include "config/config.hpp"
 
@@ -56,6 +57,16 @@ class ConfigReader {
   [[noreturn]] void wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
                                const std::string& hint) const;
 
+  // What `read` returns; a std::invalid_argument of it is a mistake in the value of `key`.
+  template <class Read>
+  auto value_of(Place place, const std::string& key, Read read) const {
+    try {
+      return read();
+    } catch (const std::invalid_argument& e) {
+      fail(place, key, e.what());
+    }
+  }
+
   // The value, if it has the type; else wrong_type().
   bool boolean(const TomlEntry& entry) const;
   std::int64_t integer(const TomlEntry& entry, std::int64_t low, std::int64_t high) const;
@@ -75,6 +86,8 @@ class ConfigReader {
   void read_owner(const TomlEntry& entry, ListenTable& into) const;
   void read_group(const TomlEntry& entry, ListenTable& into) const;
   std::string account(const TomlEntry& entry) const;
+  uid_t user(const TomlEntry& entry) const;
+  gid_t group(const TomlEntry& entry) const;
   void read_server_allow(const TomlEntry& entry, ServerConfig& into) const;
   void read_export_allow(const TomlEntry& entry, ExportConfig& into) const;
   AccessRules access_rules(const TomlEntry& entry) const;

@@ -1,8 +1,6 @@
 // ConfigReader's rules about who may do what.
 #include <limits>
-#include <stdexcept>
 
-#include "config/account.hpp"
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -107,29 +105,13 @@ void ConfigReader::read_rule_uid(const TomlEntry& entry, AccessRule& into) const
   into.uid = static_cast<uid_t>(integer(entry, 0, highest_uid));
 }
 
-void ConfigReader::read_rule_user(const TomlEntry& entry, AccessRule& into) const {
-  try {
-    into.user = user_number(account(entry));
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
-}
+void ConfigReader::read_rule_user(const TomlEntry& entry, AccessRule& into) const { into.user = user(entry); }
 
-void ConfigReader::read_rule_group(const TomlEntry& entry, AccessRule& into) const {
-  try {
-    into.group = group_number(account(entry));
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
-}
+void ConfigReader::read_rule_group(const TomlEntry& entry, AccessRule& into) const { into.group = group(entry); }
 
 void ConfigReader::read_rule_address(const TomlEntry& entry, AccessRule& into) const {
   const std::string& text = string(entry.key, entry.node, R"(write address = "10.0.0.0/8")");
-  try {
-    into.address = parse_network(text);
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  into.address = value_of(entry.node.place, entry.key, [&] { return parse_network(text); });
 }
 
 void ConfigReader::read_rule_read_only(const TomlEntry& entry, AccessRule& into) const {
