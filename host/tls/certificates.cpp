@@ -31,13 +31,6 @@ class Descriptor {
   const int fd_;
 };
 
-BioPtr bio_over(const std::string& text) {
-  return BioPtr(or_bad_alloc(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))));
-}
-
-// Nobody can be asked for the password of a key.
-int no_password(char*, int, int, void*) { return -1; }
-
 // Whether the PEM text has ended where a next object was looked for, rather than being broken there.
 bool at_end_of_pem() {
   const unsigned long code = ::ERR_peek_last_error();

@@ -27,12 +27,6 @@ T* check(T* made, const char* what) {
   return made;
 }
 
-std::string text_of(BIO* out) {
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(out, &text);
-  return {text, static_cast<std::size_t>(size)};
-}
-
 PemPair to_pem(X509* certificate, EVP_PKEY* key) {
   const BioPtr certificate_out(or_bad_alloc(::BIO_new(::BIO_s_mem())));
   check(::PEM_write_bio_X509(certificate_out.get(), certificate), "writing it");
@@ -42,14 +36,11 @@ PemPair to_pem(X509* certificate, EVP_PKEY* key) {
 }
 
 CertificatePtr certificate_of(const std::string& pem) {
-  const BioPtr in(or_bad_alloc(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))));
-  return CertificatePtr(::PEM_read_bio_X509(in.get(), nullptr, nullptr, nullptr));
+  return CertificatePtr(::PEM_read_bio_X509(bio_over(pem).get(), nullptr, no_password, nullptr));
 }
 
 KeyPtr key_of(const std::string& pem) {
-  const BioPtr in(or_bad_alloc(::BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))));
-  const auto no_password = [](char*, int, int, void*) { return -1; };
-  return KeyPtr(::PEM_read_bio_PrivateKey(in.get(), nullptr, no_password, nullptr));
+  return KeyPtr(::PEM_read_bio_PrivateKey(bio_over(pem).get(), nullptr, no_password, nullptr));
 }
 
 // Elliptic: a handshake costs the server a tenth of what RSA does.

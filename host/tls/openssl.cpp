@@ -17,13 +17,23 @@ std::string openssl_error() {
   return text;
 }
 
+BioPtr bio_over(const std::string& text) {
+  return BioPtr(or_bad_alloc(::BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))));
+}
+
+std::string text_of(BIO* out) {
+  char* text = nullptr;
+  const long size = BIO_get_mem_data(out, &text);
+  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+}
+
+int no_password(char*, int, int, void*) { return -1; }
+
 std::string distinguished_name(const X509_NAME* name) {
   const BioPtr out(or_bad_alloc(::BIO_new(::BIO_s_mem())));
   // All of RFC 2253's flags but the one that escapes UTF-8.
   ::X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(out.get(), &text);
-  return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+  return text_of(out.get());
 }
 
 std::string time_text(const ASN1_TIME* time) {

@@ -36,6 +36,15 @@ T* or_bad_alloc(T* result) {
   return result;
 }
 
+// To read from `text`, which outlives it.
+BioPtr bio_over(const std::string& text);
+
+// What has been written to `out`, which is in memory.
+std::string text_of(BIO* out);
+
+// For what is read from PEM: nobody can be asked for the password of a key.
+int no_password(char*, int, int, void*);
+
 // The name as RFC 4514 writes it, in UTF-8.
 std::string distinguished_name(const X509_NAME* name);
 
