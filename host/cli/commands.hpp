@@ -3,28 +3,14 @@
 #pragma once
 #include <filesystem>
 #include <optional>
-#include <ostream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
 #include "config/config.hpp"
 #include "module/registry.hpp"
 
 namespace ashlar::host {
-
-enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
-
-// A mistake on the command line; the text says what to do.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-struct Streams {
-  std::ostream& out;
-  std::ostream& err;
-};
 
 // Writes "ashlar: TEXT" to `err` as one line.
 void print_mistake(std::ostream& err, const std::string& text);

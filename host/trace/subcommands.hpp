@@ -1,25 +1,12 @@
 // The commands behind `ashlar trace`, and what they share of a command line.
 #pragma once
 #include <CLI/CLI.hpp>
-#include <ostream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
+
 namespace ashlar::host::traces {
-
-enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
-
-// A mistake on the command line, or a trace that cannot serve; the text says why and what to do.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-struct Streams {
-  std::ostream& out;
-  std::ostream& err;
-};
 
 using Words = std::vector<std::string>;
 
