@@ -46,12 +46,15 @@ void Chain::finish(bool read_only) {
   top_ = top.device();
   top_name_ = &top.layer().name();
   geometry_ = from_abi(top.geometry());
-  geometry_.read_only = geometry_.read_only || read_only;
-  if (geometry_.read_only || !geometry_.ops.has(Op::write)) {
-    geometry_.read_only = true;
-    geometry_.ops = geometry_.ops.without(Ops::writing());
-  }
+  if (read_only || geometry_.read_only || !geometry_.ops.has(Op::write)) make_read_only();
+  // Who is the only one that writes is not offered a second connection.
+  if (export_.exclusive()) geometry_.multi_conn = false;
   for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
+}
+
+void Chain::make_read_only() {
+  geometry_.read_only = true;
+  geometry_.ops = geometry_.ops.without(Ops::writing());
 }
 
 Chain::~Chain() {
@@ -76,9 +79,9 @@ Inside Chain::waiting_for_lent(std::chrono::steady_clock::time_point since) {
   return {activity_, opened_.front()->layer().name(), static_cast<Call>(ASHLAR_OP_READ), 0, 0, since};
 }
 
-void Chain::replied(std::uint64_t id, std::int32_t status) {
+void Chain::replied(std::span<const Replied> replies) {
   const std::shared_lock<std::shared_mutex> as_they_are(telling_);
-  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) (*opened)->replied(id, status);
+  for (auto opened = opened_.rbegin(); opened != opened_.rend(); ++opened) (*opened)->replied(replies);
 }
 
 // Closes the layers below the one at `above`, opens them anew, and has those above see the new ones. When that fails,

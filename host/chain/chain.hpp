@@ -3,6 +3,7 @@
 #include <ashlar/geometry.hpp>
 #include <memory>
 #include <shared_mutex>
+#include <span>
 #include <vector>
 
 #include "chain/activity.hpp"
@@ -42,8 +43,13 @@ class Chain {
 
   // Whether a layer wants to be told of replies.
   bool wants_replies() const { return wants_replies_; }
-  // Tells the layers that want it, from the top down. (abi.h, ASHLAR_REPLIED_ID) [any thread, outside of process()]
-  void replied(std::uint64_t id, std::int32_t status);
+  // Tells the layers that want it, one after the other from the top down, which replies have left together. (abi.h,
+  // ASHLAR_REPLIED_ID) [any thread, outside of process()]
+  void replied(std::span<const Replied> replies);
+  void replied(std::uint64_t id, std::int32_t status) {
+    const Replied one{id, status};
+    replied({&one, 1});
+  }
 
  private:
   friend class Export;
@@ -52,6 +58,7 @@ class Chain {
   // the destructor.
   void open_on_top(const Layer& layer, bool read_only);
   void finish(bool read_only);
+  void make_read_only();
   std::int32_t reopen_below(std::size_t above, ashlar_error* error) noexcept;
   int process_serial(ashlar_io& io);
   int call(ashlar_io& io);

@@ -122,7 +122,16 @@ std::string Export::advice(const OpenError& refused, Layers& layers) {
          " to serve it without writing";
 }
 
-std::unique_ptr<Chain> Export::open(const ForClient* client) { return open(made(), read_only(), client); }
+const AccessRules* Export::allow() const {
+  const auto& rules = own().allow ? own().allow : config_.server.allow;
+  return rules ? &*rules : nullptr;
+}
+
+std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
+  auto chain = open(made(), read_only(), client);
+  if (for_reading) chain->make_read_only();
+  return chain;
+}
 
 void Export::begin_serving() {
   const std::lock_guard lock(make_mutex_);

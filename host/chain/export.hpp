@@ -8,9 +8,11 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "chain/activity.hpp"
 #include "chain/layer.hpp"
+#include "chain/write_place.hpp"
 #include "config/config.hpp"
 #include "module/registry.hpp"
 
@@ -41,6 +43,12 @@ class Export {
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
   bool read_only() const { return own().read_only; }
+  bool requires_tls() const { return own().tls_required; }
+  // Who may open it; null: everybody. Lives as long as the export.
+  const AccessRules* allow() const;
+  // Whether one client at a time may write; which one, write_place() knows.
+  bool exclusive() const { return own().exclusive; }
+  WritePlace& write_place() { return write_place_; }
   // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
   std::span<const std::unique_ptr<Layer>> layers() const;
   // One call at a time into the whole export, because a layer wants it so. [any thread]
@@ -56,9 +64,10 @@ class Export {
   // optional export that is not there yet, they are told when they are made. Throws ConfigError, Stopped.
   void begin_serving();
 
-  // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. Throws OpenError, Stopped. [any
-  // thread]
-  std::unique_ptr<Chain> open(const ForClient* client = nullptr);
+  // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. `for_reading`: the chain is
+  // read-only, also where the export is not; its layers, which only know of exports that are, are opened as for any
+  // other client. Throws OpenError, Stopped. [any thread]
+  std::unique_ptr<Chain> open(const ForClient* client = nullptr, bool for_reading = false);
 
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
   // opened for this call. Returns the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any
@@ -88,6 +97,10 @@ class Export {
   std::unique_ptr<Layers> layers_;            // once there, they stay
   bool serving_ = false;                      // under make_mutex_
   std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
+  WritePlace write_place_;
 };
+
+// What is served at a time. Whoever uses one of the exports holds all of them.
+using Exports = std::vector<std::shared_ptr<Export>>;
 
 }  // namespace ashlar::host

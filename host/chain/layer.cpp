@@ -1,7 +1,7 @@
 #include "chain/layer.hpp"
 
 #include <algorithm>
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
 
 #include "config/text.hpp"
 
@@ -76,8 +76,7 @@ void Layer::create() {
 void Layer::begin_serving() {
   const auto* serving = static_cast<const ashlar_serving*>(library_->extension(ASHLAR_SERVING_ID));
   if (serving == nullptr) return;
-  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
-    throw at_fault(std::string("its ") + ASHLAR_SERVING_ID + " is not whole");
+  if (!rules::is_usable(*serving)) throw at_fault(std::string("its ") + ASHLAR_SERVING_ID + " is not whole");
   activity_.check();
   ErrorText refusal;
   const Inside inside(activity_, name_, Call::begin, &activity_.stopping());

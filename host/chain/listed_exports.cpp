@@ -1,6 +1,6 @@
 #include "chain/listed_exports.hpp"
 
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
 #include <cerrno>
 #include <map>
 #include <new>
@@ -45,8 +45,7 @@ struct Names {
 
 const ashlar_exports* extension_of(const Layer& layer) {
   const auto* exports = static_cast<const ashlar_exports*>(layer.library().extension(ASHLAR_EXPORTS_ID));
-  const bool whole = exports != nullptr && rules::is_whole(*exports) && exports->reserved == 0;
-  return whole && exports->list != nullptr ? exports : nullptr;
+  return exports != nullptr && rules::is_usable(*exports) ? exports : nullptr;
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include "chain/opened.hpp"
 
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
+#include <ashlar/rules/geometry.hpp>
 #include <exception>
 #include <string_view>
 
 #include "chain/chain.hpp"
 #include "chain/error_text.hpp"
 #include "chain/export.hpp"
-#include "chain/geometry_check.hpp"
 #include "chain/layer.hpp"
 
 namespace ashlar::host {
@@ -81,7 +81,7 @@ void Opened::describe() {
   g.ops &= ASHLAR_OPS_KNOWN;
   g.flags &= ASHLAR_FLAGS_KNOWN;
   g.traits &= ASHLAR_TRAITS_KNOWN;
-  if (const std::string broken = geometry_fault(g); !broken.empty()) throw layer_.at_fault(broken);
+  if (const std::string broken = rules::geometry_fault(g); !broken.empty()) throw layer_.at_fault(broken);
   if (described_ && !fits(g, geometry_)) throw layer_.at_fault("opened anew, it offers less than before");
   if (!described_) geometry_ = g;
   described_ = true;
@@ -99,17 +99,17 @@ bool Opened::tell_of_replies(bool on) {
   const bool may = on && is_open_ && device_.extension != nullptr;
   told_ = may ? static_cast<const ashlar_replied*>(device_.extension(device_.self, ASHLAR_REPLIED_ID)) : nullptr;
   if (told_ == nullptr) return false;
-  if (!rules::is_whole(*told_) || told_->reserved != 0 || told_->replied == nullptr) {
+  if (!rules::is_usable(*told_)) {
     told_ = nullptr;
     throw layer_.at_fault(std::string("its ") + ASHLAR_REPLIED_ID + " is not whole");
   }
   return true;
 }
 
-void Opened::replied(std::uint64_t id, std::int32_t status) {
-  if (told_ == nullptr) return;
+void Opened::replied(std::span<const Replied> replies) {
+  if (told_ == nullptr || replies.empty()) return;
   const Inside inside(chain_.exported().activity(), layer_.name(), Call::replied);
-  told_->replied(told_->self, id, status);
+  for (const Replied& one : replies) told_->replied(told_->self, one.id, one.status);
 }
 
 Joint& Opened::joint() {

@@ -3,6 +3,7 @@
 #include <ashlar/ops.hpp>
 
 #include <optional>
+#include <span>
 
 #include "chain/activity.hpp"
 #include "chain/for_client.hpp"
@@ -12,6 +13,12 @@ namespace ashlar::host {
 
 class Chain;
 class Layer;
+
+// A reply that has left: the client's request, and what it was told; see ASHLAR_REPLIED_ID.
+struct Replied {
+  std::uint64_t id;
+  std::int32_t status;
+};
 
 // Keeps its address: the layer's device points to it.
 class Opened {
@@ -35,8 +42,8 @@ class Opened {
   void lend_nothing() { geometry_.flags &= ~Flag::lending.bits(); }
   // Whether replied() tells the device from now on; false also when it does not want to be told.
   bool tell_of_replies(bool on);
-  // Tells the device that the reply to a request has left. (abi.h, ASHLAR_REPLIED_ID)
-  void replied(std::uint64_t id, std::int32_t status);
+  // Tells the device that the replies to these requests have left. (abi.h, ASHLAR_REPLIED_ID)
+  void replied(std::span<const Replied> replies);
   // For the layer above. Once the device is open.
   Joint& joint();
 

@@ -1,9 +1,11 @@
 #include "chain/make_export.hpp"
+#include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
 #include "cli/commands.hpp"
 #include "cli/json.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
+#include "tls/tls.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -32,6 +34,8 @@ std::vector<const char*> names(Flags flags) {
 }
 
 int check_command(const CommandOptions& options, Streams streams) {
+  std::optional<Identity> client;
+  if (!options.as.empty()) client = parse_identity(options.as);
   Mistakes mistakes;
   Config config;
   mistakes.gather([&] { config = read_config(options.operand, mistakes); });
@@ -39,12 +43,18 @@ int check_command(const CommandOptions& options, Streams streams) {
   Log log(LogLevel::warn);
   const auto activity = Activity::make();
   json::array exports;
+  std::vector<Seen> seen;
   for (const ExportConfig& own : config.exports) {
     const auto exported = make_export(config, own, registry, log.logger(), activity, mistakes);
     if (exported == nullptr) continue;
-    if (options.json) exports.push_back(export_to_json(own, *exported));
-    else print_export(streams.out, own, *exported);
+    if (client) seen.push_back(seen_by(*client, *exported));
+    if (options.json) exports.push_back(export_to_json(own, *exported, client ? &seen.back() : nullptr));
+    else if (!client) print_export(streams.out, own, *exported);
   }
+  if (client && !options.json) print_seen(streams.out, seen);
+  std::vector<std::string> warnings;
+  mistakes.gather([&] { make_tls(config, warnings); });
+  for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
     print_json(streams.out, {{"config", json_text(options.operand)},
                              {"ok", mistakes.size() == 0},

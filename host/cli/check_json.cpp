@@ -92,11 +92,23 @@ void add_unopened(json::object& out, const ExportConfig& own, const OpenError& w
   out["layers"] = std::move(layers);
 }
 
+// Null: there is none, so that everybody may.
+json::value allow_to_json(const AccessRules* allow) {
+  if (allow == nullptr) return nullptr;
+  json::array rules;
+  for (const AccessRule& rule : allow->rules) rules.push_back(json_text(rule.text));
+  return rules;
+}
+
 }  // namespace
 
-json::object export_to_json(const ExportConfig& own, Export& exported) {
-  json::object out{
-      {"name", json_text(own.name)}, {"description", json_text(own.description)}, {"optional", own.optional}};
+json::object export_to_json(const ExportConfig& own, Export& exported, const Seen* seen) {
+  json::object out{{"name", json_text(own.name)},
+                   {"description", json_text(own.description)},
+                   {"optional", own.optional},
+                   {"exclusive", own.exclusive},
+                   {"allow", allow_to_json(exported.allow())}};
+  if (seen != nullptr) out["as"] = {{"access", access_name(seen->access)}, {"why", json_text(seen->why)}};
   try {
     add_opened(out, exported);
   } catch (const OpenError& e) {

@@ -90,11 +90,24 @@ void print_head(std::ostream& out, const ExportConfig& own) {
       << "  description  " << (own.description.empty() ? "-" : one_line(own.description)) << "\n";
 }
 
+void print_access(std::ostream& out, const ExportConfig& own, const Export& exported) {
+  if (own.exclusive) out << "  exclusive    yes\n";
+  const AccessRules* const allow = exported.allow();
+  if (allow == nullptr) return;
+  const char* head = "  allow        ";
+  if (allow->rules.empty()) out << head << "nobody\n";
+  for (const AccessRule& rule : allow->rules) {
+    out << head << one_line(rule.text) << "\n";
+    head = "               ";
+  }
+}
+
 void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) {
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
   print_head(out, own);
   if (own.optional) out << "  optional     yes; it can be opened now\n";
+  print_access(out, own, exported);
   out << "  size         " << bytes_text(top.size) << "\n"
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";
@@ -103,8 +116,9 @@ void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) 
 }
 
 // An optional export that cannot be opened now; its layers are known by their names alone.
-void print_unopened(std::ostream& out, const ExportConfig& own, const OpenError& why) {
+void print_unopened(std::ostream& out, const ExportConfig& own, const Export& exported, const OpenError& why) {
   print_head(out, own);
+  print_access(out, own, exported);
   out << "  optional     yes; it cannot be opened now: " << one_line(why.complaint()) << "\n"
       << "  read-only    " << (own.read_only ? "yes" : "not known") << "\n"
       << "  chain, from the client to the plugin:\n";
@@ -119,7 +133,7 @@ void print_export(std::ostream& out, const ExportConfig& own, Export& exported) 
     print_opened(out, own, exported);
   } catch (const OpenError& e) {
     if (!own.optional) throw;
-    print_unopened(out, own, e);
+    print_unopened(out, own, exported, e);
   }
   out << "\n";
 }

@@ -15,6 +15,7 @@
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
+#include "trace/trace_command.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -96,24 +97,47 @@ void add_new(CLI::App& app, CommandOptions& options) {
   project.add_flag("--c", options.in_c, "In C instead of C++; its test is in C++");
 }
 
+void add_certs(CLI::App& app, CommandOptions& options) {
+  CLI::App& certs = *app.add_subcommand(
+      "certs", "Make a CA, and certificates and keys of a server and its clients; later, add clients and renew");
+  add_operand(certs, "DIR",
+              "The folder: DIR/server is what [server] tls.certificates takes, DIR/clients/NAME what qemu, libnbd and "
+              "nbdkit take, DIR/keys.psk what tls.psk takes",
+              options);
+  repeatable(certs, "--server", options.hosts, "HOST[,ADDRESS...]",
+             "The names and addresses that clients connect to; may be repeated. Needed the first time; later it renews "
+             "the server's certificate");
+  repeatable(certs, "--client", options.clients, "NAME", "Make or renew a client's certificate; may be repeated");
+  repeatable(certs, "--psk", options.users, "USER", "Make a pre-shared key, unless the user has one; may be repeated");
+  certs.add_option("--days", options.days, "How long certificates are good for; without it, 365")->type_name("N");
+}
+
+// Has commands of its own, which parse the words behind it.
+constexpr const char* trace_word = "trace";
+
 void add_commands(CLI::App& app, CommandOptions& options) {
   add_serve(app, options);
   CLI::App& check = add_command(app, "check", "Check a config and show each export's chain, without serving", options);
   add_operand(check, "CONFIG", "The config", options);
   add_json(check, options);
+  repeatable(check, "--as", options.as, "CLIENT",
+             "Tell instead what such a client would see: psk=NAME, dn=NAME, uid=NUMBER, user=NAME, group=NAME, "
+             "address=ADDRESS, several with commas between; may be repeated");
   add_json(add_command(app, "list", "List the plugins and filters", options), options);
   CLI::App& inspect = add_command(app, "inspect", "Describe a plugin or filter and its parameters", options);
   add_operand(inspect, "NAME", "Its name, or the path of its .so file", options);
   add_json(inspect, options);
   add_probe(app, options);
   add_new(app, options);
+  add_certs(app, options);
+  app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
 }
 
 // Throws std::logic_error for a command of add_commands() that is missing here.
 Command command_called(const std::string& name) {
-  constexpr std::pair<std::string_view, Command> commands[] = {{"serve", serve_command}, {"check", check_command},
-                                                               {"list", list_command},   {"inspect", inspect_command},
-                                                               {"probe", probe_command}, {"new", new_command}};
+  constexpr std::pair<std::string_view, Command> commands[] = {
+      {"serve", serve_command}, {"check", check_command}, {"list", list_command},  {"inspect", inspect_command},
+      {"probe", probe_command}, {"new", new_command},     {"certs", certs_command}};
   for (const auto& [known, command] : commands)
     if (known == name) return command;
   throw std::logic_error("no function for the command " + name);
@@ -203,6 +227,7 @@ int parse_and_run(std::vector<std::string> args, Streams streams) {
   add_commands(app, options);
   args = with_options_for_words(std::move(args));
   refuse_unknown_command(app, args);
+  if (args[0] == trace_word) return trace_command({args.begin() + 1, args.end()}, streams.out, streams.err);
   refuse_unknown_words(app, args);
   try {
     std::reverse(args.begin(), args.end());  // as CLI11 wants them

@@ -1,4 +1,4 @@
-// The command line: serve, check, list, inspect, probe, new.
+// The command line: serve, check, list, inspect, probe, new, certs.
 #pragma once
 #include <ostream>
 #include <string>

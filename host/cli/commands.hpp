@@ -3,34 +3,21 @@
 #pragma once
 #include <filesystem>
 #include <optional>
-#include <ostream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "cli/command.hpp"
 #include "config/config.hpp"
 #include "module/registry.hpp"
 
 namespace ashlar::host {
 
-enum ExitCode : int { exit_ok = 0, exit_failure = 1, exit_usage = 2 };
-
-// A mistake on the command line; the text says what to do.
-class UsageError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
-struct Streams {
-  std::ostream& out;
-  std::ostream& err;
-};
-
 // Writes "ashlar: TEXT" to `err` as one line.
 void print_mistake(std::ostream& err, const std::string& text);
 
 struct CommandOptions {
-  std::string operand;  // serve: config or image; check: config; inspect, new: module; list: nothing; probe: path
+  std::string operand;  // serve: config or image; check: config; inspect, new: module; list: nothing; probe: path;
+                        // certs: folder
   std::vector<std::string> module_path;
   // serve only
   std::vector<std::string> listen;
@@ -46,8 +33,15 @@ struct CommandOptions {
   std::string kind;   // "plugin" or "filter", if it is right
   std::string dir;    // the project's folder; empty: that of the module's name
   bool in_c = false;  // not in C++
+  // certs only
+  std::vector<std::string> hosts;    // each a list with commas between
+  std::vector<std::string> clients;  // names
+  std::vector<std::string> users;    // of keys
+  int days = 365;
   // probe only
   std::string plugin;  // empty: by the kind of the path
+  // check only
+  std::vector<std::string> as;  // "KEY=VALUE,…": a client; none: nobody in particular
   // check, list, inspect and probe
   bool json = false;
 };
@@ -58,6 +52,7 @@ int list_command(const CommandOptions& options, Streams streams);
 int inspect_command(const CommandOptions& options, Streams streams);
 int probe_command(const CommandOptions& options, Streams streams);
 int new_command(const CommandOptions& options, Streams streams);
+int certs_command(const CommandOptions& options, Streams streams);
 
 // The folders to find modules in: those of the command line before those of the config. Throws UsageError when one of
 // the command line is no folder.

@@ -1,6 +1,6 @@
 #include <sys/stat.h>
 
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -49,7 +49,7 @@ std::int32_t take_row(void* self, const char* name, std::uint32_t supported, con
 
 const ashlar_probe& probe_of(const Library& library) {
   const auto* probe = static_cast<const ashlar_probe*>(library.extension(ASHLAR_PROBE_ID));
-  if (probe == nullptr || !rules::is_whole(*probe) || probe->reserved != 0 || probe->probe == nullptr)
+  if (probe == nullptr || !rules::is_usable(*probe))
     throw UsageError("probe: the plugin " + in_quotes(library.module().name) +
                      " cannot tell what its storage can do; file and block can");
   return *probe;

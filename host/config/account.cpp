@@ -17,14 +17,14 @@ namespace {
 
 constexpr std::size_t first_buffer = 1024, largest_buffer = std::size_t{1} << 20;
 
-// The entry of `name`, as `find`, one of getpwnam_r(3) and getgrnam_r(3), has it; its texts are in `buffer`.
-template <class Entry>
-bool look_up(const std::string& name, Entry& entry, std::vector<char>& buffer,
-             int (*find)(const char*, Entry*, char*, std::size_t, Entry**)) {
+// The entry of `key`, as `find`, one of getpwnam_r(3), getpwuid_r(3) and getgrnam_r(3), has it; its texts are in
+// `buffer`.
+template <class Key, class Entry>
+bool look_up(Key key, Entry& entry, std::vector<char>& buffer, int (*find)(Key, Entry*, char*, std::size_t, Entry**)) {
   for (std::size_t size = first_buffer; size <= largest_buffer; size *= 4) {
     buffer.resize(size);
     Entry* found = nullptr;
-    const int error = find(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    const int error = find(key, &entry, buffer.data(), buffer.size(), &found);
     if (error != ERANGE) return error == 0 && found != nullptr;
   }
   return false;
@@ -50,7 +50,7 @@ uid_t user_number(const std::string& name) {
   passwd entry{};
   std::vector<char> buffer;
   if (const auto number = as_number(name)) return *number;
-  if (look_up(name, entry, buffer, &::getpwnam_r)) return entry.pw_uid;
+  if (look_up(name.c_str(), entry, buffer, &::getpwnam_r)) return entry.pw_uid;
   refuse("user", name);
 }
 
@@ -58,8 +58,21 @@ gid_t group_number(const std::string& name) {
   group entry{};
   std::vector<char> buffer;
   if (const auto number = as_number(name)) return *number;
-  if (look_up(name, entry, buffer, &::getgrnam_r)) return entry.gr_gid;
+  if (look_up(name.c_str(), entry, buffer, &::getgrnam_r)) return entry.gr_gid;
   refuse("group", name);
+}
+
+std::vector<gid_t> groups_of_user(uid_t uid) {
+  passwd entry{};
+  std::vector<char> buffer;
+  if (!look_up(uid, entry, buffer, &::getpwuid_r)) return {};
+  std::vector<gid_t> groups(16);
+  for (;;) {
+    auto count = static_cast<int>(groups.size());
+    const bool fits = ::getgrouplist(entry.pw_name, entry.pw_gid, groups.data(), &count) >= 0;
+    groups.resize(static_cast<std::size_t>(count));  // how many there are, also when they do not fit
+    if (fits) return groups;
+  }
 }
 
 }  // namespace ashlar::host

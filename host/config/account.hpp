@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace ashlar::host {
 
@@ -10,5 +11,8 @@ namespace ashlar::host {
 // text says what is wrong and what to do. [any thread]
 uid_t user_number(const std::string& name);
 gid_t group_number(const std::string& name);
+
+// The groups of the user `uid`, the primary one first; none when this machine does not know him. [any thread]
+std::vector<gid_t> groups_of_user(uid_t uid);
 
 }  // namespace ashlar::host

@@ -3,6 +3,7 @@
 #include "config/reader.hpp"
 #include "config/source.hpp"
 #include "config/toml_source.hpp"
+#include "config/traces.hpp"
 
 namespace ashlar::host {
 
@@ -15,7 +16,9 @@ Config read_config(const std::filesystem::path& file) {
 
 Config read_config(const std::filesystem::path& file, Mistakes& mistakes) {
   const TomlTable root = parse_toml(file, read_config_text(file));
-  return ConfigReader(file, folder_of_config(file), mistakes).read(root);
+  Config config = ConfigReader(file, folder_of_config(file), mistakes).read(root);
+  refuse_shared_traces(config, mistakes);
+  return config;
 }
 
 Config config_for_image(const std::filesystem::path& image) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "access/access.hpp"
 #include "config/mistakes.hpp"
 #include "config/toml_value.hpp"
 
@@ -24,12 +25,16 @@ struct ExportConfig {
   std::string name;
   std::string description;
   bool read_only = false;
+  bool exclusive = false;      // one client at a time that may write
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
+  bool tls_required = false;   // only for clients by TLS
+  Place tls_place;             // of that
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
   // Something in it is a mistake that reading has found: it cannot be served, but its layers can be checked, if their
   // type is not empty.
   bool flawed = false;
   Place place;
+  std::optional<AccessRules> allow;  // who may open it; none: as the server has it
   std::vector<LayerConfig> filters;  // the first is nearest to the client
   LayerConfig plugin;
 };
@@ -55,6 +60,22 @@ struct ListenAddress {
 enum class LogLevel { trace, debug, info, warn, error };
 enum class LogFormat { text, json };
 
+// [server] tls: how clients that ask for TLS are served, and whether the others are.
+struct TlsConfig {
+  enum class Mode { off, allow, require };
+  enum class Version { tls1_2, tls1_3 };
+
+  Mode mode = Mode::off;
+  std::filesystem::path certificates;  // the folder of ca-cert.pem, server-cert.pem, server-key.pem; empty: none
+  std::filesystem::path psk;           // the file of the keys; empty: none
+  std::optional<bool> verify_client;   // none: when there is a CA
+  Version minimum_version = Version::tls1_2;
+  std::string ciphers;  // in OpenSSL's words, for TLS 1.3 and 1.2; empty: as the system has it
+  bool flawed = false;  // a mistake is in it: its files are not read
+  // Of the values, for what is found when the files are read.
+  Place place, certificates_place, psk_place, verify_client_place, ciphers_place;
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   bool listen_is_default = false;     // nobody has said where
@@ -72,7 +93,9 @@ struct ServerConfig {
   std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
+  std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
+  TlsConfig tls;
 };
 
 struct Config {

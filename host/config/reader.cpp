@@ -1,5 +1,5 @@
-// The config's root and [server]; its addresses are in reader_listen.cpp, the exports in reader_exports.cpp, the types
-// in reader_types.cpp.
+// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, the rules about
+// clients in reader_access.cpp, the exports in reader_exports.cpp, the types in reader_types.cpp.
 #include "config/reader.hpp"
 
 #include <cmath>
@@ -39,6 +39,10 @@ Config ConfigReader::read(const TomlTable& root) const {
   const bool export_is_wrong = there.contains("export") && mistakes_.size() != before;
   if (config.exports.empty() && all_known && !export_is_wrong)
     tell({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
+  check_tls_of_exports(config);
+  if (config.server.allow) check_rules_that_need_tls(*config.server.allow, config.server.tls);
+  for (const ExportConfig& one : config.exports)
+    if (one.allow) check_rules_that_need_tls(*one.allow, config.server.tls);
   config.server.listen_is_default = config.server.listen.empty();
   if (config.server.listen_is_default) config.server.listen = {default_listen_address()};
   return config;
@@ -65,6 +69,8 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"max_memory", &ConfigReader::read_max_memory},
       {"busy_poll", &ConfigReader::read_busy_poll},
       {"keepalive", &ConfigReader::read_keepalive},
+      {"tls", &ConfigReader::read_tls},
+      {"allow", &ConfigReader::read_server_allow},
   };
   return keys;
 }

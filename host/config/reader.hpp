@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <span>
+#include <stdexcept>
 
 #include "config/config.hpp"
 
@@ -39,6 +40,8 @@ class ConfigReader {
   static std::span<const Key<Config>> root_keys();
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
+  static std::span<const Key<TlsConfig>> tls_keys();
+  static std::span<const Key<AccessRule>> access_rule_keys();
   static std::span<const Key<ExportConfig>> export_keys();
   using Names = std::set<std::string, std::less<>>;
   // Returns the names of the keys that are there, right or wrong, and of those that mistyped ones are taken to mean:
@@ -53,6 +56,16 @@ class ConfigReader {
   void tell(Place place, const std::string& key, const std::string& what) const;
   [[noreturn]] void wrong_type(const std::string& key, const TomlNode& node, const char* wanted,
                                const std::string& hint) const;
+
+  // What `read` returns; a std::invalid_argument of it is a mistake in the value of `key`.
+  template <class Read>
+  auto value_of(Place place, const std::string& key, Read read) const {
+    try {
+      return read();
+    } catch (const std::invalid_argument& e) {
+      fail(place, key, e.what());
+    }
+  }
 
   // The value, if it has the type; else wrong_type().
   bool boolean(const TomlEntry& entry) const;
@@ -73,6 +86,22 @@ class ConfigReader {
   void read_owner(const TomlEntry& entry, ListenTable& into) const;
   void read_group(const TomlEntry& entry, ListenTable& into) const;
   std::string account(const TomlEntry& entry) const;
+  uid_t user(const TomlEntry& entry) const;
+  gid_t group(const TomlEntry& entry) const;
+  void read_server_allow(const TomlEntry& entry, ServerConfig& into) const;
+  void read_export_allow(const TomlEntry& entry, ExportConfig& into) const;
+  AccessRules access_rules(const TomlEntry& entry) const;
+  // None: it has mistakes, which have been told.
+  std::optional<AccessRule> access_rule(const std::string& key, const TomlNode& node) const;
+  const std::string& name_in_rule(const TomlEntry& entry, const char* example) const;
+  void read_rule_psk(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_dn(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_uid(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_user(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_group(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_address(const TomlEntry& entry, AccessRule& into) const;
+  void read_rule_read_only(const TomlEntry& entry, AccessRule& into) const;
+  void check_rules_that_need_tls(const AccessRules& allow, const TlsConfig& tls) const;
   void read_log_level(const TomlEntry& entry, ServerConfig& into) const;
   void read_log_format(const TomlEntry& entry, ServerConfig& into) const;
   void read_server_user(const TomlEntry& entry, ServerConfig& into) const;
@@ -86,13 +115,26 @@ class ConfigReader {
   void read_busy_poll(const TomlEntry& entry, ServerConfig& into) const;
   void read_keepalive(const TomlEntry& entry, ServerConfig& into) const;
 
+  void read_tls(const TomlEntry& entry, ServerConfig& into) const;
+  void read_tls_mode(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_certificates(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_psk(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_verify_client(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_minimum_version(const TomlEntry& entry, TlsConfig& into) const;
+  void read_tls_ciphers(const TomlEntry& entry, TlsConfig& into) const;
+  std::filesystem::path tls_path(const TomlEntry& entry, const char* hint) const;
+  void check_tls(const TlsConfig& tls, const Names& there) const;
+  void check_tls_of_exports(const Config& config) const;
+
   void read_exports(const TomlEntry& entry, Config& into) const;
   // `line_of_name`: of the exports before this one.
   ExportConfig read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
   void read_optional(const TomlEntry& entry, ExportConfig& into) const;
+  void read_tls_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
+  void read_exclusive(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;
   void read_plugin(const TomlEntry& entry, ExportConfig& into) const;

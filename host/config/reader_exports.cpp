@@ -15,7 +15,8 @@ std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
       {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
       {"read_only", &ConfigReader::read_read_only}, {"optional", &ConfigReader::read_optional},
       {"filter", &ConfigReader::read_filters},      {"zero_emulation", &ConfigReader::read_zero_emulation},
-      {"plugin", &ConfigReader::read_plugin},
+      {"plugin", &ConfigReader::read_plugin},       {"tls", &ConfigReader::read_tls_of_export},
+      {"allow", &ConfigReader::read_export_allow},  {"exclusive", &ConfigReader::read_exclusive},
   };
   return keys;
 }
@@ -70,6 +71,8 @@ void ConfigReader::read_description(const TomlEntry& entry, ExportConfig& into) 
 void ConfigReader::read_read_only(const TomlEntry& entry, ExportConfig& into) const { into.read_only = boolean(entry); }
 
 void ConfigReader::read_optional(const TomlEntry& entry, ExportConfig& into) const { into.optional = boolean(entry); }
+
+void ConfigReader::read_exclusive(const TomlEntry& entry, ExportConfig& into) const { into.exclusive = boolean(entry); }
 
 void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {
   into.zero_emulation = boolean(entry);

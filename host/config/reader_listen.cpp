@@ -61,11 +61,7 @@ ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& 
   if (!std::holds_alternative<std::string>(node.value))
     wrong_type(key, node, "a string or a table",
                R"(write "unix:/run/a.sock" or { unix = "/run/a.sock", mode = "0660" })");
-  try {
-    return parse_listen_address(string(key, node, ""), folder_);
-  } catch (const std::invalid_argument& e) {
-    fail(node.place, key, e.what());
-  }
+  return value_of(node.place, key, [&] { return parse_listen_address(string(key, node, ""), folder_); });
 }
 
 std::optional<ListenAddress> ConfigReader::listen_table(const TomlTable& table, Place place) const {
@@ -88,12 +84,7 @@ void ConfigReader::read_listen_address(const TomlEntry& entry, ListenTable& into
   into.address_key = &entry;
   const std::string& text = string(entry.key, entry.node, "write what stands behind " + kind + " in the short form");
   if (text.starts_with(kind)) fail(entry.node.place, entry.key, "begins with " + kind + " again; leave that out");
-  ListenAddress parsed;
-  try {
-    parsed = parse_listen_address(kind + text, folder_);
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  auto parsed = value_of(entry.node.place, entry.key, [&] { return parse_listen_address(kind + text, folder_); });
   parsed.mode = into.address.mode;
   parsed.owner = into.address.owner;
   parsed.group = into.address.group;
@@ -102,11 +93,9 @@ void ConfigReader::read_listen_address(const TomlEntry& entry, ListenTable& into
 
 void ConfigReader::read_mode(const TomlEntry& entry, ListenTable& into) const {
   into.file_key = &entry;
-  try {
-    into.address.mode = parse_mode(string(entry.key, entry.node, R"(write its octal digits in quotes: "0660")"));
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  into.address.mode = value_of(entry.node.place, entry.key, [&] {
+    return parse_mode(string(entry.key, entry.node, R"(write its octal digits in quotes: "0660")"));
+  });
 }
 
 std::string ConfigReader::account(const TomlEntry& entry) const {
@@ -114,22 +103,22 @@ std::string ConfigReader::account(const TomlEntry& entry) const {
   return string(entry.key, entry.node, "write a name in quotes, or a number");
 }
 
+uid_t ConfigReader::user(const TomlEntry& entry) const {
+  return value_of(entry.node.place, entry.key, [&] { return user_number(account(entry)); });
+}
+
+gid_t ConfigReader::group(const TomlEntry& entry) const {
+  return value_of(entry.node.place, entry.key, [&] { return group_number(account(entry)); });
+}
+
 void ConfigReader::read_owner(const TomlEntry& entry, ListenTable& into) const {
   into.file_key = &entry;
-  try {
-    into.address.owner = user_number(account(entry));
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  into.address.owner = user(entry);
 }
 
 void ConfigReader::read_group(const TomlEntry& entry, ListenTable& into) const {
   into.file_key = &entry;
-  try {
-    into.address.group = group_number(account(entry));
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  into.address.group = group(entry);
 }
 
 }  // namespace ashlar::host

@@ -38,15 +38,9 @@ std::int64_t ConfigReader::integer(const TomlEntry& entry, std::int64_t low, std
 std::int64_t ConfigReader::size(const TomlEntry& entry, std::int64_t low, std::int64_t high) const {
   std::int64_t bytes = 0;
   if (const auto* number = std::get_if<std::int64_t>(&entry.node.value)) bytes = *number;
-  else if (const auto* text = std::get_if<std::string>(&entry.node.value)) {
-    try {
-      bytes = parse_size(*text);
-    } catch (const std::invalid_argument& e) {
-      fail(entry.node.place, entry.key, e.what());
-    }
-  } else {
-    wrong_type(entry.key, entry.node, "a size", "write bytes, or a string such as \"64K\"");
-  }
+  else if (const auto* text = std::get_if<std::string>(&entry.node.value))
+    bytes = value_of(entry.node.place, entry.key, [&] { return parse_size(*text); });
+  else wrong_type(entry.key, entry.node, "a size", "write bytes, or a string such as \"64K\"");
   if (bytes < low || bytes > high)
     fail(entry.node.place, entry.key,
          std::to_string(bytes) + " is out of range; give " + size_text(low) + " to " + size_text(high));

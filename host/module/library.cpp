@@ -3,8 +3,8 @@
 
 #include <dlfcn.h>
 
+#include <ashlar/rules/extension.hpp>
 #include <boost/dll/shared_library.hpp>
-#include <cstddef>
 
 #include "module/elf.hpp"
 #include "module/table.hpp"
@@ -70,11 +70,7 @@ const char* name(ModuleKind kind) { return kind == ModuleKind::plugin ? "plugin"
 
 ModuleKind Library::kind() const { return module_->kind == ASHLAR_PLUGIN ? ModuleKind::plugin : ModuleKind::filter; }
 
-const void* Library::extension(const char* id) const {
-  constexpr std::size_t end = offsetof(ashlar_module, extension) + sizeof(ashlar_module::extension);
-  if (module_->struct_size < end || module_->extension == nullptr) return nullptr;
-  return module_->extension(id);
-}
+const void* Library::extension(const char* id) const { return rules::extension_of(*module_, id); }
 
 std::shared_ptr<const Library> Library::load(const std::filesystem::path& file) {
   const auto path = std::filesystem::absolute(file);

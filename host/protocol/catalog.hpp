@@ -1,4 +1,5 @@
-// Catalog: what the handshake wants to know of the exports. The seam between the pure protocol and the chains.
+// Catalog: what the handshake wants to know of the exports, those alone that this client may open. The seam between the
+// pure protocol and the chains.
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <optional>
@@ -13,6 +14,8 @@ class Catalog {
   virtual std::size_t size() const = 0;
   virtual std::string_view name(std::size_t index) const = 0;
   virtual std::string_view description(std::size_t index) const = 0;
+  // Whether export `index` is for clients by TLS only.
+  virtual bool requires_tls(std::size_t index) const = 0;
 
   struct Opened {
     const Geometry* geometry = nullptr;  // null: cannot be opened
@@ -21,6 +24,11 @@ class Catalog {
   // Opens export `index` for this connection, which has asked for it by `name`, or gives what is already open. Opening
   // another one closes the first. The geometry stays valid until then. May block.
   virtual Opened open(std::size_t index, std::string_view name) = 0;
+  // Called before transmission begins on the export that is open. Returns why it cannot begin, in words that the client
+  // may read, and then nothing is open any more; empty: it can. May block.
+  virtual std::string enter() = 0;
+  // Hears that the client has asked in vain for an export called `name`.
+  virtual void unknown(std::string_view name) = 0;
 };
 
 // The export a client asks for by `name`; the empty name is the first export's.

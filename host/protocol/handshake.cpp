@@ -22,7 +22,8 @@ std::byte* put_text(std::byte* out, std::string_view text) {
 
 }  // namespace
 
-Handshake::Handshake(Catalog& catalog, HandshakeLimits limits) : catalog_(catalog), limits_(limits) {
+Handshake::Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls)
+    : catalog_(catalog), limits_(limits), tls_(tls) {
   std::byte* out = extend(greeting_size);
   put64(out, init_magic);
   put64(out + 8, option_magic);
@@ -51,6 +52,7 @@ std::size_t Handshake::feed(std::span<const std::byte> bytes) {
 std::size_t Handshake::take_client_flags(std::span<const std::byte> bytes) {
   if (bytes.size() < client_flags_size) return 0;
   const std::uint32_t flags = get32(bytes.data());
+  fixed_newstyle_ = (flags & flag_c_fixed_newstyle) != 0;
   no_zeroes_ = (flags & flag_c_no_zeroes) != 0;
   stage_ = Stage::option;
   if (flags & ~(flag_c_fixed_newstyle | flag_c_no_zeroes)) close("unknown client flags");
@@ -96,6 +98,7 @@ std::size_t Handshake::take_drained(std::span<const std::byte> bytes) {
 std::optional<Handshake::EarlyEnd> Handshake::judge_header(std::uint32_t option, std::uint32_t length) const {
   using Kind = EarlyEnd::Kind;
   const auto refuse = [](std::uint32_t error, const char* text) { return EarlyEnd{Kind::refuse, error, text}; };
+  if (const auto early = judge_tls(option, length)) return early;
   switch (option) {
     case opt_export_name:  // has no error reply
       if (length > max_string) return EarlyEnd{.kind = Kind::close, .text = "export name longer than 4096 bytes"};
@@ -106,9 +109,7 @@ std::optional<Handshake::EarlyEnd> Handshake::judge_header(std::uint32_t option,
     case opt_structured_reply:
       if (length != 0) return refuse(rep_err_invalid, "option takes no data");
       return std::nullopt;
-    case opt_starttls:
-      if (length != 0) return refuse(rep_err_invalid, "option takes no data");
-      return refuse(rep_err_unsup, "TLS is not supported");
+    case opt_starttls: return std::nullopt;
     case opt_list_meta_context:
     case opt_set_meta_context:
       if (!structured_) return refuse(rep_err_invalid, "structured replies must be negotiated first");
@@ -119,6 +120,25 @@ std::optional<Handshake::EarlyEnd> Handshake::judge_header(std::uint32_t option,
       return std::nullopt;
     default: return refuse(rep_err_unsup, "option is unknown");
   }
+}
+
+// What is decided by TLS, as it is spoken or not. FORCEDTLS: "If the server receives any other option, including
+// NBD_OPT_INFO and unsupported options, it MUST reply with NBD_REP_ERR_TLS_REQD".
+std::optional<Handshake::EarlyEnd> Handshake::judge_tls(std::uint32_t option, std::uint32_t length) const {
+  using Kind = EarlyEnd::Kind;
+  const auto refuse = [](std::uint32_t error, const char* text) { return EarlyEnd{Kind::refuse, error, text}; };
+  if (option == opt_starttls) {
+    if (length != 0) return refuse(rep_err_invalid, "option takes no data");
+    if (tls_ == TlsMode::off) return refuse(rep_err_unsup, "TLS is not supported");
+    if (secured_) return refuse(rep_err_invalid, "TLS is spoken already");
+    if (!fixed_newstyle_) return refuse(rep_err_policy, "TLS needs the flag C_FIXED_NEWSTYLE");
+    return std::nullopt;
+  }
+  if (tls_ != TlsMode::require || secured_ || option == opt_abort) return std::nullopt;
+  if (option == opt_export_name) return EarlyEnd{.kind = Kind::close, .text = "TLS is required"};
+  // A client without the flag must not be told of TLS (proto.md, "Server-side requirements").
+  return fixed_newstyle_ ? refuse(rep_err_tls_reqd, "TLS is required: use STARTTLS")
+                         : refuse(rep_err_policy, "TLS is required, which needs the flag C_FIXED_NEWSTYLE");
 }
 
 void Handshake::end_early() {
@@ -146,6 +166,10 @@ void Handshake::run_option(std::span<const std::byte> data) {
   switch (option_) {
     case opt_export_name: return export_name(data);
     case opt_list: return list();
+    case opt_starttls:
+      reply(rep_ack, 0);
+      state_ = State::upgrade;
+      return;
     case opt_structured_reply:
       structured_ = true;
       reply(rep_ack, 0);
@@ -158,14 +182,26 @@ void Handshake::run_option(std::span<const std::byte> data) {
   }
 }
 
+// "the server MUST NOT preserve any negotiation state": what was said in plain may have been said by anybody.
+void Handshake::secured() {
+  secured_ = true;
+  structured_ = false;
+  selected_.reset();
+  state_ = State::talking;
+}
+
 // An error cannot be replied to this option: "the server MUST terminate the session".
 void Handshake::export_name(std::span<const std::byte> data) {
   std::string_view name;
   if (const char* error = parse_name(data, name)) return close(error);
-  const auto index = find_export(catalog_, name);
-  if (!index) return close("unknown export");
+  const auto index = find(name);
+  if (!index) {
+    catalog_.unknown(name);
+    return close("unknown export");
+  }
   const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) return close("export cannot be opened: " + opened.error);
+  if (const std::string error = catalog_.enter(); !error.empty()) return close("export cannot be opened: " + error);
   enter_transmission({*index, opened.geometry});
   std::byte* out = extend(10 + (no_zeroes_ ? 0 : export_name_padding));
   put64(out, opened.geometry->size);
@@ -174,6 +210,7 @@ void Handshake::export_name(std::span<const std::byte> data) {
 
 void Handshake::list() {
   for (std::size_t i = 0; i < catalog_.size(); ++i) {
+    if (hides(i)) continue;
     const std::string_view name = catalog_.name(i);
     const std::string_view description = cut_text(catalog_.description(i), max_string);
     std::byte* out = reply(rep_server, 4 + name.size() + description.size());
@@ -188,6 +225,8 @@ void Handshake::info_or_go(std::span<const std::byte> data) {
   if (const char* error = parse_info(data, request)) return reply_error(rep_err_invalid, error);
   const Chosen chosen = choose(request.name);
   if (!chosen.geometry) return;
+  if (option_ == opt_go)
+    if (const std::string error = catalog_.enter(); !error.empty()) return reply_error(rep_err_policy, error);
   send_info(request, chosen);
   reply(rep_ack, 0);
   if (option_ == opt_go) enter_transmission(chosen);
@@ -233,13 +272,32 @@ void Handshake::meta_context(std::span<const std::byte> data) {
   reply(rep_ack, 0);
 }
 
+// The export a client asks for; one that is only for TLS is not there for who does not speak it.
+std::optional<std::size_t> Handshake::find(std::string_view name) const {
+  const auto index = find_export(catalog_, name);
+  return index && hides(*index) ? std::nullopt : index;
+}
+
+bool Handshake::hides_any() const {
+  for (std::size_t i = 0; i < catalog_.size(); ++i)
+    if (hides(i)) return true;
+  return false;
+}
+
 // Finds and opens the export of an option that can reply errors. One that is there but cannot be opened is answered
 // with POLICY: UNKNOWN makes clients tell their users that there is no such export, PLATFORM that the server lacks the
-// option.
+// option. Where any export is only for TLS, a name that is none is answered as its name would be, so that nobody learns
+// names; TLS_REQD is for INFO and GO alone (proto.md, "SELECTIVETLS mode").
 Handshake::Chosen Handshake::choose(std::string_view name) {
-  const auto index = find_export(catalog_, name);
+  const auto index = find(name);
   if (!index) {
-    reply_error(rep_err_unknown, "unknown export");
+    const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
+    if (may_tell && hides_any()) {
+      reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
+    } else {
+      catalog_.unknown(name);
+      reply_error(rep_err_unknown, "unknown export");
+    }
     return {};
   }
   const Catalog::Opened opened = catalog_.open(*index, name);

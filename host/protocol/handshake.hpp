@@ -28,15 +28,19 @@ struct HandshakeLimits {
   PayloadLimits max_payload;
 };
 
+// Whether the connection may be secured by TLS. (proto.md, "TLS support": NOTLS, SELECTIVETLS, FORCEDTLS)
+enum class TlsMode : std::uint8_t { off, allow, require };
+
 class Handshake {
  public:
   enum class State {
     talking,       // give it more bytes
+    upgrade,       // nothing else may have come: send output(), then speak TLS, then call secured()
     transmission,  // done: agreement() holds; bytes behind what was consumed are requests
     closed,        // send output(), then close: the client has aborted or broken the protocol (see reason())
   };
 
-  Handshake(Catalog& catalog, HandshakeLimits limits);
+  Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls = TlsMode::off);
 
   // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again,
   // with more behind it. Never consumes past the end of the handshake. Payloads of refused options are consumed
@@ -45,6 +49,9 @@ class Handshake {
 
   // Bytes to send, in order; the caller clears it when they are sent. Holds the greeting right after construction.
   std::vector<std::byte>& output() { return output_; }
+
+  // What follows comes by TLS. All that was agreed on before is forgotten. Once, in State::upgrade.
+  void secured();
 
   State state() const { return state_; }
   const Agreement& agreement() const { return agreement_; }
@@ -82,6 +89,7 @@ class Handshake {
 
   // None: the data have to be looked at.
   std::optional<EarlyEnd> judge_header(std::uint32_t option, std::uint32_t length) const;
+  std::optional<EarlyEnd> judge_tls(std::uint32_t option, std::uint32_t length) const;
   void end_early();
   bool much_unsent() const;
   void run_option(std::span<const std::byte> data);
@@ -95,6 +103,9 @@ class Handshake {
     const Geometry* geometry = nullptr;  // null: the error has been replied
   };
   Chosen choose(std::string_view name);
+  std::optional<std::size_t> find(std::string_view name) const;
+  bool hides(std::size_t index) const { return !secured_ && catalog_.requires_tls(index); }
+  bool hides_any() const;
   void send_info(const InfoRequest& request, const Chosen& chosen);
   void enter_transmission(const Chosen& chosen);
   void close(std::string reason);
@@ -107,6 +118,9 @@ class Handshake {
   HandshakeLimits limits_;
   State state_ = State::talking;
   Stage stage_ = Stage::client_flags;
+  const TlsMode tls_;
+  bool secured_ = false;  // by TLS
+  bool fixed_newstyle_ = false;
   bool no_zeroes_ = false;
   bool structured_ = false;
   std::size_t options_ = 0;              // so far

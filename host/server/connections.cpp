@@ -1,5 +1,8 @@
 #include "server/connections.hpp"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <exception>
@@ -12,6 +15,9 @@ namespace {
 constexpr std::chrono::milliseconds retry{100};
 // How often a parked session that holds memory is run, so that it finds its client too slow, while others want memory.
 constexpr std::chrono::seconds memory_look{1};
+// So many clients at once leave memory behind that the allocator does not give back by itself: what they had lies
+// between what is still used.
+constexpr std::size_t crowd = 64;
 
 // A line of the log; lost when memory is short.
 template <class Write>
@@ -68,6 +74,7 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
     client.handshake_place = in_handshake_.insert(in_handshake_.end(), &client);
     look_at(client.deadline);
     dispatch(client);
+    most_at_once_ = std::max(most_at_once_, size());
   } catch (const std::exception& e) {
     say([&] { context_.log->error("{}: {}", describe(peer), e.what()); });
   }
@@ -123,7 +130,9 @@ void Connections::take_back() noexcept {
     if (client.outcome == Session::Outcome::over) remove(client);
     else park(client);
   }
-  if (size() == 0 && ended_) std::exchange(ended_, {})();
+  if (size() != 0) return;
+  if (std::exchange(most_at_once_, 0) >= crowd) ::malloc_trim(0);  // nobody waits meanwhile
+  if (ended_) std::exchange(ended_, {})();
 }
 
 // Waits for the client's next bytes, unless its session has something to do already.

@@ -64,6 +64,7 @@ class Connections {
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;
+  std::size_t most_at_once_ = 0;  // clients, since there was none
   bool stopping_ = false;
   std::function<void()> ended_;
 

@@ -24,6 +24,7 @@
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
 #include "server/supervision.hpp"
+#include "server/tls_files.hpp"
 #include "server/watch.hpp"
 #include "spawn/privileges.hpp"
 
@@ -42,6 +43,15 @@ constexpr std::chrono::milliseconds last_lines{300};
 
 // How often the log is told how many warnings have come again.
 constexpr std::chrono::seconds between_repeats{5};
+
+protocol::TlsMode mode_of(const TlsConfig& tls) {
+  switch (tls.mode) {
+    case TlsConfig::Mode::allow: return protocol::TlsMode::allow;
+    case TlsConfig::Mode::require: return protocol::TlsMode::require;
+    case TlsConfig::Mode::off: break;
+  }
+  return protocol::TlsMode::off;
+}
 
 // A descriptor per client, and a few for the backends: as many as we may have. Returns the limit from before.
 rlimit raise_descriptor_limit() {
@@ -81,6 +91,7 @@ class Server {
   // [the modules' thread]
   void create_and_destroy() noexcept;
   void create_all();
+  void make_tls();
   void listen_at(const ListenAddress& address);
   void change_user();
   void destroy_all();
@@ -122,6 +133,7 @@ class Server {
 
   const std::shared_ptr<Activity> activity_ = Activity::make();
   std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
+  std::unique_ptr<Tls> tls_;  // null: without
   std::exception_ptr failure_;
   std::mutex listening_;
   std::vector<std::unique_ptr<Listener>> listeners_;  // under listening_ until all are created
@@ -129,6 +141,7 @@ class Server {
 
   std::unique_ptr<SessionContext> context_;
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
+  std::optional<TlsFiles> tls_files_;
   bool is_created_ = false, is_destroyed_ = false;
   unsigned times_told_ = 0;  // to stop
   Clock::time_point told_at_;
@@ -173,6 +186,7 @@ void Server::create_all() {
   for (const ExportConfig& own : config_.exports)
     if (auto made = make_export(config_, own, registry_, log_.logger(), activity_, mistakes_))
       exports_->push_back(std::move(made));
+  make_tls();
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
   if (config_.server.user || config_.server.group) change_user();
@@ -191,6 +205,12 @@ void Server::change_user() {
       log_.logger()->warn("as {}: {}; it is optional, and will be tried again for each client", who, e.what());
     }
   }
+}
+
+void Server::make_tls() {
+  std::vector<std::string> warnings;
+  mistakes_.gather([&] { tls_ = host::make_tls(config_, warnings); });
+  for (const std::string& warning : warnings) log_.logger()->warn("{}", warning);
 }
 
 // May take long, too: a name has to be looked up.
@@ -219,6 +239,7 @@ void Server::created() {
     } catch (...) {
       failure_ = std::current_exception();
       connections_.reset();
+      tls_files_.reset();
     }
   }
   close_listeners();
@@ -245,7 +266,10 @@ void Server::begin_serving() {
                                     .handshake_timeout = own.handshake_timeout,
                                     .busy_poll = own.busy_poll,
                                     .pool = BufferPool(BufferPool::limits_for(own.max_memory)),
-                                    .workers = Workers(own.workers)});
+                                    .workers = Workers(own.workers),
+                                    .tls_mode = mode_of(own.tls),
+                                    .tls = tls_.get()});
+  if (tls_) tls_files_.emplace(io_, *tls_, context_->executor, log_.logger());
   connections_.emplace(io_, *context_, own.max_connections);
   for (const auto& listener : listeners_)
     listener->start(
@@ -257,7 +281,7 @@ void Server::begin_serving() {
   for (const auto& listener : listeners_) addresses.push_back(listener->address());
   for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
-  supervision_.ready(addresses);
+  supervision_.ready(addresses, own.tls.mode == TlsConfig::Mode::require);
 }
 
 void Server::tell_repeats() {
@@ -293,6 +317,7 @@ void Server::stop(const char* why) {
   told_at_ = Clock::now();
   stop_timer_.set(told_at_ + grace);
   activity_->stop();
+  if (tls_files_) tls_files_->stop();
   if (connections_) connections_->stop([this] { may_destroy_.release(); });
   close_listeners();
   supervision_.stopping();

@@ -30,8 +30,9 @@ class Supervision {
   Supervision(const Supervision&) = delete;
   Supervision& operator=(const Supervision&) = delete;
 
-  // Clients can come to `addresses`: tells it, and runs the command. Throws std::system_error when it cannot be run.
-  void ready(const std::vector<std::string>& addresses);
+  // Clients can come to `addresses`, `by_tls`: only by TLS. Tells it, and runs the command. Throws std::system_error
+  // when it cannot be run.
+  void ready(const std::vector<std::string>& addresses, bool by_tls);
   // The server has begun to stop, and so shall the command.
   void stopping();
   // Ends the command, whatever it does.

@@ -13,11 +13,19 @@ ClientFacts::ClientFacts(const Peer& peer)
               .pid = peer.pid,
               .tls_name = nullptr,
               .psk_identity = nullptr,
-              .export_name = export_name_.c_str()} {}
+              .export_name = export_name_.c_str()} {
+  if (peer.tls) set_tls(*peer.tls);
+}
 
 void ClientFacts::set_export_name(std::string_view name) {
   export_name_ = name;
   client_.export_name = export_name_.c_str();
+}
+
+void ClientFacts::set_tls(const TlsIdentity& identity) {
+  tls_ = identity;
+  client_.tls_name = tls_.name.empty() ? nullptr : tls_.name.c_str();
+  client_.psk_identity = tls_.psk.empty() ? nullptr : tls_.psk.c_str();
 }
 
 }  // namespace ashlar::host

@@ -18,6 +18,8 @@ class ClientFacts {
 
   // The export's name, as the client gave it.
   void set_export_name(std::string_view name);
+  // Who it has proved to be by TLS.
+  void set_tls(const TlsIdentity& identity);
   const std::string& export_name() const { return export_name_; }
 
   const ashlar_client& abi() const { return client_; }
@@ -25,6 +27,7 @@ class ClientFacts {
  private:
   const std::string address_;
   std::string export_name_;
+  TlsIdentity tls_;
   ashlar_client client_;
 };
 

@@ -52,7 +52,10 @@ class Ledger {
 
   // All that was laid out has been sent, or dropped. [the session's thread]
   void sent(bool well) {
-    for (const Told& told : laid_out_) chain_.replied(told.id, well ? told.status : ECONNABORTED);
+    if (laid_out_.empty()) return;
+    if (!well)
+      for (Replied& one : laid_out_) one.status = ECONNABORTED;
+    chain_.replied(laid_out_);
     laid_out_.clear();
   }
 
@@ -65,10 +68,6 @@ class Ledger {
   }
 
  private:
-  struct Told {
-    std::uint64_t id;
-    std::int32_t status;
-  };
   void tell(const Asked& asked, std::uint32_t error, ReplyIs reply) {
     const std::int32_t status = protocol::errno_of(error);
     if (reply == ReplyIs::laid_out) laid_out_.push_back({asked.id, status});
@@ -76,7 +75,7 @@ class Ledger {
   }
 
   Chain& chain_;
-  std::vector<Told> laid_out_;  // whose layers are to be told when it is sent
+  std::vector<Replied> laid_out_;  // whose layers are to be told when it is sent
   struct Counts {
     std::atomic<std::uint64_t> requests{0}, bytes_read{0}, bytes_written{0}, errors{0};
   };

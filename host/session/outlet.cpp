@@ -98,7 +98,7 @@ bool Outlet::send_zeroes(std::size_t length) {
   while (length != 0) {
     iovec part = part_of(std::span(zeroes).first(std::min(length, zeroes.size())));
     length -= part.iov_len;
-    if (!send_all({&part, 1}, true)) return false;
+    if (!send_all({&part, 1}, length != 0)) return false;
   }
   return true;
 }

@@ -4,34 +4,40 @@
 #include <cstring>
 #include <new>
 
+#include "config/text.hpp"
+
 namespace ashlar::host {
 namespace {
 
 // So long a client is thought to still take replies after it has said that it sends nothing more.
 constexpr std::chrono::seconds time_for_replies{10};
+// For so long a client waits for its place while the one who has it leaves.
+constexpr std::chrono::seconds most_wait_for_place{2};
 
 }  // namespace
 
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
-    : socket_(std::move(socket)),
+    : connection_(std::move(socket)),
+      socket_(connection_.get()),
       peer_(std::move(peer)),
       context_(context),
       exports_(context.exports),
       deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
       waiter_(*socket_),
-      memory_(context.pool, waiter_, *socket_, stopping_),
+      memory_(context.pool, waiter_, *connection_, stopping_),
       inbox_(memory_),
       client_facts_(peer_),
-      stream_end_(*socket_),
+      stream_end_(*connection_),
       of_reads_([this] {
-        return broken_off_.load(std::memory_order_relaxed) || socket_->is_gone() ||
+        return broken_off_.load(std::memory_order_relaxed) || connection_->is_gone() ||
                stream_end_.has_lasted(time_for_replies);
       }),
       of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect();
                   }} {
-  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload});
+  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload},
+                     context.tls_mode);
 }
 
 Session::Outcome Session::run() noexcept {
@@ -46,32 +52,40 @@ Session::Outcome Session::run() noexcept {
 
 void Session::abort() {
   stop();
-  socket_->abort();
+  connection_->abort();
   broken_off_.store(true, std::memory_order_relaxed);
 }
 
 void Session::disconnect() {
   disconnected_.store(true, std::memory_order_relaxed);
-  socket_->abort();
+  connection_->abort();
 }
 
 Session::Outcome Session::talk() {
   if (!memory_.claim_share())
     return end(stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory");
   const Outcome outcome = transmission_ ? transmit() : shake_hands();
+  if (outcome == Outcome::idle) socket_->rest();
   if (outcome == Outcome::idle && !inbox_.has_buffer()) memory_.give_share_back();
   return outcome;
 }
 
 Session::Outcome Session::shake_hands() {
   using State = protocol::Handshake::State;
+  if (!visible_) visible_.emplace(*exports_, peer_);
   for (;;) {
     while (handshake_->state() == State::talking) {
       const std::size_t used = handshake_->feed(inbox_.unread());
       if (used == 0) break;
       inbox_.consume(used);
     }
+    if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows())
+      return end("something was sent in plain behind STARTTLS");
     if (!send_output()) return end("replies could not be sent");
+    if (handshake_->state() == State::upgrade) {
+      if (const auto outcome = secure()) return *outcome;
+      continue;
+    }
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end("handshake took too long");
@@ -87,6 +101,42 @@ Session::Outcome Session::shake_hands() {
     if (n == 0) return end("closed by the client");
     if (n < 0) return end(std::strerror(static_cast<int>(-n)));
   }
+}
+
+// Who does not wait for the reply to STARTTLS may be two: a client, and somebody between who puts words before it that
+// would be taken for the client's own. (CVE-2021-3716)
+bool Session::plaintext_follows() { return !inbox_.unread().empty() || connection_->has_input(); }
+
+// Goes on with the handshake of TLS. None: it is done, and the client goes on with options.
+std::optional<Session::Outcome> Session::secure() {
+  if (!tls_) tls_ = context_.tls->accept(*connection_, peer_);
+  switch (tls_->shake_hands()) {
+    case TlsSocket::Step::failed: return refuse_tls();
+    case TlsSocket::Step::done: be_secured(); return std::nullopt;
+    case TlsSocket::Step::waits: break;
+  }
+  if (late()) return end("handshake took too long");
+  if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+  inbox_.park();
+  return Outcome::idle;
+}
+
+// A chain that was opened before was opened for somebody else.
+void Session::be_secured() {
+  chain_.reset();
+  peer_.tls = tls_->identity();
+  client_facts_.set_tls(*peer_.tls);
+  visible_.emplace(*exports_, peer_);
+  socket_ = tls_.get();
+  waiter_.wait_at(*tls_);
+  handshake_->secured();
+}
+
+Session::Outcome Session::refuse_tls() {
+  const std::string why = tls_->failure();
+  if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
+  context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });
+  return end("refused by TLS");
 }
 
 bool Session::send_output() {
@@ -106,7 +156,8 @@ Session::Outcome Session::begin_transmission() {
   in_transmission_.store(true, std::memory_order_relaxed);
   const protocol::Agreement agreement = handshake_->agreement();
   handshake_.reset();
-  context_.log->info("{}: opened export \"{}\"", describe(peer_), chain_->exported().name());
+  context_.log->info("{}: opened {}", describe(peer_), visible_->described(open_index_));
+  visible_.reset();
   transmission_.emplace(*chain_, agreement,
                         Transmission::Connection{.socket = *socket_,
                                                  .waiter = waiter_,
@@ -134,6 +185,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 // Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
 // session has other clients, too.
 Session::Outcome Session::end(std::string_view reason) {
+  ending_.store(true, std::memory_order_relaxed);
   if (disconnected_.load(std::memory_order_relaxed)) reason = "a layer ended the connection";
   try {
     log_end(reason);
@@ -144,8 +196,10 @@ Session::Outcome Session::end(std::string_view reason) {
   handshake_.reset();
   inbox_.clear();
   memory_.give_share_back();
-  socket_->finish();
+  (tls_ ? *tls_ : *connection_).finish();
   chain_.reset();
+  place_.reset();
+  visible_.reset();
   exports_.reset();
   return Outcome::over;
 }
@@ -165,25 +219,67 @@ void Session::log_end(std::string_view reason) {
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
   if (chain_ && open_index_ == index && client_facts_.export_name() == name) return {&chain_->geometry(), {}};
   chain_.reset();
+  Export& exported = visible_->exported(index);
+  const bool for_reading = exported.read_only() || visible_->read_only(index);
+  if (exported.exclusive() && !for_reading && !exported.write_place().is_free(patience()))
+    return {nullptr, refuse_second_writer(exported)};
   try {
     client_facts_.set_export_name(name);
-    chain_ = (*exports_)[index]->open(&for_client_);
+    chain_ = exported.open(&for_client_, for_reading);
   } catch (const Stopped& e) {
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
-    log_refusal(e.what());
+    log_failure(e.what());
     return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {
-    log_refusal(e.what());
+    log_failure(e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};
   }
   open_index_ = index;
   return {&chain_->geometry(), {}};
 }
 
+// Who has only asked for an exclusive export has not taken it.
+std::string Session::enter() {
+  Export& exported = visible_->exported(open_index_);
+  if (!exported.exclusive() || chain_->geometry().read_only) return {};
+  if (!exported.write_place().take(*this, patience())) {
+    chain_.reset();
+    return refuse_second_writer(exported);
+  }
+  place_.reset(&exported.write_place());
+  return {};
+}
+
+void Session::unknown(std::string_view name) {
+  if (const std::string why = visible_->refusal(name); !why.empty()) log_refusal(why);
+}
+
+bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }
+
+WritePlace::Patience Session::patience() const {
+  const auto end = std::chrono::steady_clock::now() + most_wait_for_place;
+  return [this, end] {
+    return std::chrono::steady_clock::now() < end && !late() && !stopping_.load(std::memory_order_relaxed);
+  };
+}
+
+std::string Session::refuse_second_writer(Export& exported) {
+  const std::string of = "export " + in_quotes(exported.name());
+  const std::string other = exported.write_place().taken_by();
+  log_refusal("refused " + of + ": it is exclusive, and " + (other.empty() ? "another client" : other) + " has it");
+  return of + " is exclusive, and another client has it";
+}
+
 // Connections are free, and a client may ask again and again.
-void Session::log_refusal(const char* why) {
+void Session::log_failure(const char* why) {
   context_.repeats.log(spdlog::level::err, why, [&] { return describe(peer_) + ": " + why; });
+}
+
+// Counted for each who is refused, not for each of his connections.
+void Session::log_refusal(const std::string& why) {
+  context_.repeats.log(spdlog::level::warn, one_line(host::who(peer_) + ": " + why),
+                       [&] { return one_line(describe(peer_) + ": " + why); });
 }
 
 }  // namespace ashlar::host

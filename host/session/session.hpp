@@ -19,14 +19,12 @@
 #include "session/memory_use.hpp"
 #include "session/stream_end.hpp"
 #include "session/transmission.hpp"
+#include "session/visible_exports.hpp"
 #include "session/waiter.hpp"
 #include "socket/peer.hpp"
-#include "socket/socket.hpp"
+#include "socket/tls_socket.hpp"
 
 namespace ashlar::host {
-
-// What is served at a time. Whoever uses one of the exports holds all of them.
-using Exports = std::vector<std::shared_ptr<Export>>;
 
 // What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a
 // module.
@@ -42,10 +40,12 @@ struct SessionContext {
   Workers workers;
   ActiveClients clients{};
   std::atomic<bool> no_io_uring{false};
+  protocol::TlsMode tls_mode = protocol::TlsMode::off;
+  TlsServer* tls = nullptr;  // unless the mode is off
   Executor executor{};
 };
 
-class Session : private protocol::Catalog {
+class Session : private protocol::Catalog, private WritePlace::Holder {
  public:
   Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context);
   // It has no chain and no export any more, so no module is called. [any thread]
@@ -73,28 +73,45 @@ class Session : private protocol::Catalog {
   bool waits_to_send() const { return waits_to_send_.load(std::memory_order_relaxed); }
   // To be waited for. [while it is idle]
   Socket& socket() { return *socket_; }
+  // [while it is idle]
   const Peer& peer() const { return peer_; }
 
  private:
   Outcome talk();
   Outcome shake_hands();
   bool send_output();
+  bool plaintext_follows();
+  std::optional<Outcome> secure();
+  void be_secured();
+  Outcome refuse_tls();
   Outcome begin_transmission();
   Outcome transmit();
   bool late() const;
   Outcome end(std::string_view reason);
   void log_end(std::string_view reason);
-  void log_refusal(const char* why);
+  void log_failure(const char* why);
+  void log_refusal(const std::string& why);
+  std::string refuse_second_writer(Export& exported);
   void disconnect();
 
   // Catalog: the exports, as this client's handshake sees them.
-  std::size_t size() const override { return exports_->size(); }
-  std::string_view name(std::size_t index) const override { return (*exports_)[index]->name(); }
-  std::string_view description(std::size_t index) const override { return (*exports_)[index]->description(); }
+  std::size_t size() const override { return visible_->size(); }
+  std::string_view name(std::size_t index) const override { return visible_->exported(index).name(); }
+  std::string_view description(std::size_t index) const override { return visible_->exported(index).description(); }
+  bool requires_tls(std::size_t index) const override { return visible_->exported(index).requires_tls(); }
   Opened open(std::size_t index, std::string_view name) override;
+  std::string enter() override;
+  void unknown(std::string_view name) override;
 
-  const std::unique_ptr<Socket> socket_;
-  const Peer peer_;
+  // WritePlace::Holder: of an exclusive export.
+  std::string who() const override { return describe(peer_); }
+  bool leaves() const override;
+  WritePlace::Patience patience() const;
+
+  const std::unique_ptr<Socket> connection_;  // to the client
+  std::unique_ptr<TlsSocket> tls_;            // over it, once the client has asked for TLS
+  Socket* socket_;                            // the upper one that can be talked through
+  Peer peer_;
   SessionContext& context_;
   std::shared_ptr<const Exports> exports_;                // until the end
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake
@@ -111,8 +128,15 @@ class Session : private protocol::Catalog {
   StreamEnd stream_end_;
   Cancellation of_reads_, of_writes_;
   const ForClient for_client_;
+  std::atomic<bool> ending_{false};
+  // In the handshake. To be made anew when more is known of the client.
+  std::optional<VisibleExports> visible_;
+  struct GiveBack {
+    void operator()(WritePlace* place) const { place->give_back(); }
+  };
+  std::unique_ptr<WritePlace, GiveBack> place_;  // null: it has none
   std::unique_ptr<Chain> chain_;
-  std::size_t open_index_ = 0;  // of chain_
+  std::size_t open_index_ = 0;  // of chain_, in visible_
   std::optional<protocol::Handshake> handshake_;
   std::optional<Transmission> transmission_;
 };

@@ -14,11 +14,15 @@ class StreamEnd {
  public:
   explicit StreamEnd(const Socket& socket) : socket_(socket) {}
 
-  // Whether the stream had ended when this was called `time` ago or before. [any thread]
+  // Whether the stream has ended, or the client is gone. [any thread]
+  bool has_come() const {
+    pollfd watched{.fd = socket_.watched_descriptor(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&watched, 1, 0) > 0;
+  }
+  // Whether it had when this was called `time` ago or before. [any thread]
   bool has_lasted(std::chrono::seconds time) {
     using Clock = std::chrono::steady_clock;
-    pollfd watched{.fd = socket_.watched_descriptor(), .events = POLLRDHUP, .revents = 0};
-    if (::poll(&watched, 1, 0) <= 0 || (watched.revents & POLLRDHUP) == 0) return false;
+    if (!has_come()) return false;
     const Clock::rep now = Clock::now().time_since_epoch().count();
     Clock::rep first = 0;
     if (seen_.compare_exchange_strong(first, now, std::memory_order_relaxed)) return false;

@@ -109,7 +109,6 @@ bool Transmission::serve_next(Served& served) {
   if (!drained() || inbox_.unread().size() < request_size) return false;
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
-  asked.id = ids_.next();
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
   if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
@@ -117,19 +116,21 @@ bool Transmission::serve_next(Served& served) {
   if (is_stopping()) asked = refused_by_stop(asked);
 
   std::size_t whole = request_size;
-  if (asked.verdict.kind != Verdict::Kind::run && asked.verdict.payload != 0) {
+  const bool runs = asked.verdict.kind == Verdict::Kind::run;
+  if (runs) whole += asked.verdict.payload;
+  if (inbox_.unread().size() < whole) {
+    inbox_.expect(whole);  // if that fails, so does the next receive
+    return false;
+  }
+  asked.id = ids_.next();
+  if (!runs && asked.verdict.payload != 0) {
     draining_ = asked;
     to_drain_ = asked.verdict.payload;
-  } else if (asked.verdict.kind != Verdict::Kind::run) {
+  } else if (!runs) {
     refuse(asked);
-  } else {
-    whole += asked.verdict.payload;
-    if (inbox_.unread().size() < whole) {
-      inbox_.expect(whole);  // if that fails, so does the next receive
-      return false;
-    }
+  } else if (asked.verdict.payload != 0 || !outlet_.broken()) {
     // Of a client that has gone only what it wrote is carried out: there may be gigabytes of the rest.
-    if (asked.verdict.payload != 0 || !outlet_.broken()) serve(asked);
+    serve(asked);
   }
   inbox_.consume(whole);
   if (inbox_.is_large() && memory_.wanted_by_others()) inbox_.give_large_back();

@@ -16,23 +16,23 @@ Waiter::~Waiter() {
 
 ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   using Wait = Socket::Wait;
-  if (reads_ != nullptr && reads_->any()) return for_input() ? inbox.receive(socket_, Wait::no) : -EAGAIN;
+  if (reads_ != nullptr && reads_->any()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
   if (poller.begin()) {
     ssize_t n;
-    do n = inbox.receive(socket_, Wait::no);
+    do n = inbox.receive(*socket_, Wait::no);
     while (n == -EAGAIN && poller.go_on());
     if (n != -EAGAIN) {
       poller.end();
       return n;
     }
   }
-  const ssize_t n = inbox.receive(socket_, Wait::yes);
+  const ssize_t n = inbox.receive(*socket_, Wait::yes);
   poller.end();
   return n;
 }
 
 bool Waiter::for_input() {
-  if (reads_ == nullptr || !reads_->any()) return socket_.wait_for_input();
+  if (reads_ == nullptr || !reads_->any()) return socket_->wait_for_input();
   return reads_->wait(ColdReads::Watch::client, -1);
 }
 

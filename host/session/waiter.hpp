@@ -15,11 +15,13 @@ class ColdReads;
 
 class Waiter {
  public:
-  explicit Waiter(Socket& socket) : socket_(socket) {}
+  explicit Waiter(Socket& socket) : socket_(&socket) {}
   ~Waiter();
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
+  // The client is waited for at `socket` from now on. [the session's thread]
+  void wait_at(Socket& socket) { socket_ = &socket; }
   // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's
   // thread]
   void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
@@ -47,7 +49,7 @@ class Waiter {
   void wait_for_others();
   int event();
 
-  Socket& socket_;
+  Socket* socket_;
   ColdReads* reads_ = nullptr;
   std::atomic<bool> listening_{false};
   std::mutex mutex_;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cerrno>
 
 namespace ashlar::host {
 namespace {
@@ -48,6 +49,20 @@ Endpoint endpoint_of(int fd, NameCall name) {
   return {};
 }
 
+constexpr std::size_t most_groups = 65536;  // NGROUPS_MAX of the kernel
+
+// Where the kernel does not tell them it is as if there were none: then no rule about a group fits.
+std::vector<gid_t> groups_of(int fd) {
+  std::vector<gid_t> groups(64);
+  for (;;) {
+    auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool fits = ::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) == 0;
+    if (!fits && (errno != ERANGE || groups.size() >= most_groups)) return {};
+    groups.resize(size / sizeof(gid_t));  // how many there are, also when they do not fit
+    if (fits) return groups;
+  }
+}
+
 Peer unix_peer(int fd) {
   Peer peer;
   ucred credentials{};
@@ -56,7 +71,14 @@ Peer unix_peer(int fd) {
   peer.uid = credentials.uid;
   peer.gid = credentials.gid;
   peer.pid = credentials.pid;
+  peer.groups = groups_of(fd);
   return peer;
+}
+
+std::string transport_text(const Peer& peer) {
+  if (peer.transport == Peer::Transport::tcp) return peer.address.empty() ? "tcp" : "tcp:" + endpoint_text(peer);
+  if (peer.pid < 0) return "unix";
+  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
 }
 
 }  // namespace
@@ -83,9 +105,10 @@ std::string endpoint_text(const Peer& peer) {
 }
 
 std::string describe(const Peer& peer) {
-  if (peer.transport == Peer::Transport::tcp) return peer.address.empty() ? "tcp" : "tcp:" + endpoint_text(peer);
-  if (peer.pid < 0) return "unix";
-  return "unix:pid=" + std::to_string(peer.pid) + ",uid=" + std::to_string(peer.uid);
+  const std::string transport = transport_text(peer);
+  if (!peer.tls) return transport;
+  if (!peer.tls->psk.empty()) return transport + " (psk " + peer.tls->psk + ")";
+  return transport + (peer.tls->name.empty() ? " (tls)" : " (" + peer.tls->name + ")");
 }
 
 }  // namespace ashlar::host

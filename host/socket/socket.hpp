@@ -37,16 +37,19 @@ class Socket {
   // Whether bytes can be received that the kernel's socket does not show, because they lie inside: then nobody must
   // wait for watched_descriptor(). [the receiving thread]
   virtual bool holds_input() const = 0;
+  // The client says nothing at present: gives back memory that is not needed until it does. [the thread that does all]
+  virtual void rest() {}
   // Whether the client has closed both directions, or is out of reach: nothing that is sent will be taken. [any thread]
   virtual bool is_gone() = 0;
-  // To be waited for with poll(2) and its like, and for nothing else: it is readable when there may be something to
-  // receive.
+  // To be waited for with poll(2) and its like, and for nothing else but TLS of the kernel's own: it is readable when
+  // there may be something to receive.
   virtual int watched_descriptor() const = 0;
 
   // Sends bytes of `parts`, in order; returns how many were taken, at least one, or a negative errno number: -EAGAIN
-  // when none was. `more`: what follows comes at once, so that it may travel together. [the sending thread]
+  // when none was. `more`: what follows comes at once, so that it may travel together, and wait for that. [the sending
+  // thread]
   virtual ssize_t send(std::span<const iovec> parts, Wait wait, bool more) = 0;
-  // Whether send_file() may be called.
+  // Whether send_file() may be called: whether it is cheaper than to read the file and to send what was read.
   virtual bool can_send_files() const = 0;
   // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. Returns how many were taken, 0 when the
   // file ends there, or a negative errno number, which may be the socket's or the file's; see is_of_connection(). [the

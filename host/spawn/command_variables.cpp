@@ -39,10 +39,11 @@ std::string reachable(const std::string& tcp) {
 
 }  // namespace
 
-Variables command_variables(const std::vector<std::string>& addresses) {
+Variables command_variables(const std::vector<std::string>& addresses, bool by_tls) {
   const std::string path = first_of(addresses, "unix:"), tcp = first_of(addresses, "tcp:");
+  const std::string scheme = by_tls ? "nbds" : "nbd";
   const std::string uri =
-      path.empty() ? "nbd://" + reachable(tcp) + "/" : "nbd+unix:///?socket=" + percent_encoded(path);
+      scheme + (path.empty() ? "://" + reachable(tcp) + "/" : "+unix:///?socket=" + percent_encoded(path));
   return {{"uri", uri}, {"unixsocket", path}, {"port", tcp.substr(tcp.rfind(':') + 1)}};
 }
 

@@ -10,7 +10,7 @@ using Variables = std::vector<std::pair<std::string, std::string>>;
 
 // `uri`, an NBD URI of the default export (the NBD project's uri.md), at a unix socket rather than by tcp;
 // `unixsocket`, the path of the unix socket, and `port`, of tcp, each empty when there is none. `addresses`: those of
-// the listeners.
-Variables command_variables(const std::vector<std::string>& addresses);
+// the listeners. `by_tls`: clients get nothing without TLS, so the URI says so (`nbds`).
+Variables command_variables(const std::vector<std::string>& addresses, bool by_tls);
 
 }  // namespace ashlar::host

@@ -2,7 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -18,9 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const void* ability(const Subject& s, const char* id) {
-  const bool in_table = s.module.struct_size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
-  if (!in_table || s.module.extension == nullptr) throw NotMade{"it has none"};
-  const void* found = s.module.extension(id);
+  const void* found = rules::extension_of(s.module, id);
   if (found == nullptr) throw NotMade{"it has none"};
   return found;
 }
@@ -80,7 +78,7 @@ struct Rows {
 
 void check_probe(const Subject& s) {
   const auto& probe = *static_cast<const ashlar_probe*>(ability(s, ASHLAR_PROBE_ID));
-  require(rules::is_whole(probe) && probe.reserved == 0 && probe.probe != nullptr, "its table is wrong");
+  require(rules::is_usable(probe), "its table is wrong");
   const Scratch scratch;
   for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
     Rows rows;
@@ -98,7 +96,7 @@ void check_probe(const Subject& s) {
 
 void check_exports(const Subject& s) {
   const auto& exports = *static_cast<const ashlar_exports*>(ability(s, ASHLAR_EXPORTS_ID));
-  require(rules::is_whole(exports) && exports.reserved == 0 && exports.list != nullptr, "its table is wrong");
+  require(rules::is_usable(exports), "its table is wrong");
   struct Names {
     std::set<std::string> all;
     std::string fault;

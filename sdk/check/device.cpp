@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <time.h>
 
-#include <ashlar/rules/first_size.hpp>
+#include <ashlar/rules/extension.hpp>
 #include <cerrno>
 #include <cstring>
 
@@ -114,11 +114,9 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
 
 // As the host does before clients come.
 void Layer::begin_serving() {
-  const bool asks = ASHLAR_HAS(&module_, ashlar_module, extension) && module_.extension != nullptr;
-  const auto* serving = asks ? static_cast<const ashlar_serving*>(module_.extension(ASHLAR_SERVING_ID)) : nullptr;
+  const auto* serving = static_cast<const ashlar_serving*>(rules::extension_of(module_, ASHLAR_SERVING_ID));
   if (serving == nullptr) return;
-  if (!rules::is_whole(*serving) || serving->reserved != 0 || serving->begin == nullptr)
-    throw Broken{std::string("its ") + ASHLAR_SERVING_ID + " is not whole"};
+  if (!rules::is_usable(*serving)) throw Broken{std::string("its ") + ASHLAR_SERVING_ID + " is not whole"};
   ErrorRoom error(services_.error_room());
   watch_.begin("begin");
   const std::int32_t status = serving->begin(layer_->self, error.get());
@@ -172,8 +170,7 @@ void Device::ask_for_replied() {
   if (device_->extension == nullptr) return;
   replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
   if (replied_ == nullptr) return;
-  if (!rules::is_whole(*replied_) || replied_->reserved != 0 || replied_->replied == nullptr)
-    throw Broken{"its table for replies is wrong"};
+  if (!rules::is_usable(*replied_)) throw Broken{"its table for replies is wrong"};
 }
 
 void Device::describe() {

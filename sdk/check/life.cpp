@@ -1,5 +1,6 @@
 // Layers and devices: their life, and what they say of themselves.
 #include <algorithm>
+#include <ashlar/rules/extension.hpp>
 #include <ashlar/rules/geometry.hpp>
 #include <cstring>
 
@@ -66,14 +67,12 @@ void check_read_only(const Subject& s) {
 }
 
 void check_extension(const Subject& s) {
-  const bool in_table = s.module.struct_size >= offsetof(ashlar_module, extension) + sizeof(s.module.extension);
   Bench bench(s);
   const ashlar_device& d = bench.device().raw();
-  if (d.extension == nullptr && (!in_table || s.module.extension == nullptr)) throw NotMade{"it has none"};
+  if (d.extension == nullptr && !rules::has_extensions(s.module)) throw NotMade{"it has none"};
   s.watch.begin("extension");
   if (d.extension != nullptr) require(d.extension(d.self, unknown) == nullptr, "a device claims to have one");
-  if (in_table && s.module.extension != nullptr)
-    require(s.module.extension(unknown) == nullptr, "the module claims to have one");
+  require(rules::extension_of(s.module, unknown) == nullptr, "the module claims to have one");
 }
 
 // A few requests of each kind, the same each time.

@@ -27,7 +27,7 @@ std::vector<char> bytes(std::size_t length, int value) { return std::vector<char
 TEST_CASE("a plugin describes itself") {
   const std::string name = plugin();
   Old old({}, name, "rotational = true\ndepth = 5");
-  const Geometry& g = old.open()->geometry();
+  const Geometry g = old.open()->geometry();
   CHECK(g.size == size);
   CHECK(g.ops == Ops{0x7f});
   CHECK(g.flags == Flags{0x1ff});
@@ -243,7 +243,7 @@ TEST_CASE("a filter that never writes below has what is below opened to be read 
 
 TEST_CASE("an op, a flag and a trait that are newer than a filter do not slip past it") {
   Old alone({}, "newer_content");
-  const Geometry& newest = alone.open()->geometry();
+  const Geometry newest = alone.open()->geometry();
   const bool known = ASHLAR_ABI_MINOR > 0;
   CHECK(newest.ops.has(Ops{0x80}) == known);
   CHECK(newest.flags.has(Flags{0x200}) == known);

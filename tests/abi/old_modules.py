@@ -62,9 +62,9 @@ class OldModules(Case):
                     with self.subTest(plugin=plugin, above=above, structured=structured):
                         server = self.serve([self.export(plugin, above)])
                         self.use(libnbd.connect(server.uri("disk"), structured=structured), structured)
+                        server.stop()  # then all of the log is there
                         self.assertIn("client 1 on unix", server.log())
                         self.assertIn("key of 6 bytes", server.log())
-                        server.stop()
 
     def use(self, client, structured):
         bytes_of = os.urandom(300000)

@@ -31,6 +31,7 @@ CONFIGURED = {
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "readonly": [[]],
+    "trace": [],  # see test_own_trace
     "zero-emulation": [[], ["chunk=4K"]],
     "memory": [["--write", "size=3000000"], ["--write", "size=512"], ["--write", "size=6G"], ["size=0"]],
     "null": [["size=1T"], ["size=1000"]],
@@ -122,6 +123,12 @@ class Own(unittest.TestCase):
                 with self.subTest(module=file.stem, words=words):
                     options = [word for word in words if word.startswith("--")]
                     self.assert_kept(*options, file, *[word for word in words if word not in options])
+
+    def test_own_trace(self):
+        for words in (["payload=none"], ["payload=hash"], ["payload=data", "max_size=4M"], ["when_full=wait"],
+                      ["ring=1M"]):
+            with self.subTest(words=words), tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+                self.assert_kept(MODULES / "filters/trace.so", f"path={folder}/disk.trace", *words)
 
     def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:

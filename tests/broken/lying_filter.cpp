@@ -1,6 +1,5 @@
 // A filter that hands everything on, and lies in one thing: `lie`, in requests of `op` alone if that is given.
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -13,27 +12,10 @@
 #include <thread>
 #include <vector>
 
+#include "lying.hpp"
+
 using namespace ashlar;
-
-namespace {
-
-constexpr std::uint64_t block = 512;
-// So far from the start some lies begin: a check that only looks at the start finds nothing.
-constexpr std::uint64_t later = 64 << 10;
-
-constexpr const char* ops[] = {"any", "read", "write", "flush", "trim", "zero", "cache", "extents", nullptr};
-
-std::int64_t number_of(std::string_view op) {
-  std::int64_t i = 0;
-  while (op != ops[i]) ++i;
-  return i;
-}
-
-void* sleep_for_ever(void*) {
-  for (;;) ::pause();
-}
-
-}  // namespace
+using namespace lying;
 
 class Liar;
 
@@ -54,7 +36,7 @@ class Liar final : public Filter {
     bool is(std::string_view what) const { return name == what; }
     const std::string name;
     const std::int64_t op;
-    const Lie* lie;
+    const Lie* const lie;
     std::mutex mutex;
     std::recursive_mutex recursive;
     const ashlar_device* first_next = nullptr;
@@ -529,10 +511,7 @@ const Lie lies[] = {LIE(honest),
 }  // namespace
 
 Liar::Layer::Layer(const Create& create)
-    : name(create.params.text("lie")), op(number_of(create.params.choice("op"))), lie(lies) {
-  while (lie->name != nullptr && name != lie->name) ++lie;
-  if (lie->name == nullptr) throw BadParameter("lie", "lie: there is none called " + name);
-}
+    : name(create.params.text("lie")), op(number_of(create.params.choice("op"))), lie(find(lies, name)) {}
 
 Liar::Liar(Layer& layer, const Open& open) : Filter(open), layer_(layer), next_of_(*open.next) {
   const std::lock_guard guard(layer.mutex);
@@ -540,14 +519,7 @@ Liar::Liar(Layer& layer, const Open& open) : Filter(open), layer_(layer), next_o
   if (layer.first_next == nullptr) layer.first_next = open.next;
   layer.last_next = open.next;
   if (layer.is("lends_a_copy")) fd_ = ::memfd_create("copy", MFD_CLOEXEC);
-  if (layer.is("leaks_a_descriptor_per_open")) static_cast<void>(!::dup(0));
-  if (layer.is("leaks_memory_per_open")) kept_per_open_ = new char[24];
-  if (layer.is("leaks_a_mapping_per_open")) ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (layer.is("leaks_a_thread_per_open")) {
-    pthread_t thread;
-    ::pthread_create(&thread, nullptr, &sleep_for_ever, nullptr);
-  }
-  if (layer.is("hangs_in_open")) sleep_for_ever(nullptr);
+  leave_behind(layer.name, kept_per_open_);
   if (layer.is("reads_in_open")) read_something();
   if (layer.is("describes_below")) {
     ashlar_geometry g = *open.below;

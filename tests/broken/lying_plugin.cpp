@@ -1,6 +1,5 @@
 // A disk in memory that lies in one thing: `lie`, in requests of `op` alone if that is given.
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,25 +14,12 @@
 #include <thread>
 #include <vector>
 
+#include "lying.hpp"
+
 using namespace ashlar;
+using namespace lying;
 
 namespace {
-
-constexpr std::uint64_t block = 512;
-// So far from the start some lies begin: a check that only looks at the start finds nothing.
-constexpr std::uint64_t later = 64 << 10;
-
-constexpr const char* ops[] = {"any", "read", "write", "flush", "trim", "zero", "cache", "extents", nullptr};
-
-std::int64_t number_of(std::string_view op) {
-  std::int64_t i = 0;
-  while (op != ops[i]) ++i;
-  return i;
-}
-
-void* sleep_for_ever(void*) {
-  for (;;) ::pause();
-}
 
 // Sparse, in memory; all zeroes at first.
 class File {
@@ -73,7 +59,7 @@ class Liar final : public Plugin {
     const std::string name;
     const std::int64_t op;
     const std::uint64_t size;
-    const Lie* lie;
+    const Lie* const lie;
     File file;
     std::atomic<std::uint64_t> opened{0};
   };
@@ -437,22 +423,12 @@ Liar::Layer::Layer(const Create& create)
     : name(create.params.text("lie")),
       op(number_of(create.params.choice("op"))),
       size(create.params.size("size")),
-      lie(lies),
-      file(size) {
-  while (lie->name != nullptr && name != lie->name) ++lie;
-  if (lie->name == nullptr) throw BadParameter("lie", "lie: there is none called " + name);
-}
+      lie(find(lies, name)),
+      file(size) {}
 
 Liar::Liar(Layer& layer, const Open&) : layer_(layer), own_(layer.size), fd_(layer.file.fd()) {
   ++layer.opened;
-  if (layer.is("leaks_a_descriptor_per_open")) static_cast<void>(!::dup(0));
-  if (layer.is("leaks_memory_per_open")) kept_per_open_ = new char[24];
-  if (layer.is("leaks_a_mapping_per_open")) ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (layer.is("leaks_a_thread_per_open")) {
-    pthread_t thread;
-    ::pthread_create(&thread, nullptr, &sleep_for_ever, nullptr);
-  }
-  if (layer.is("hangs_in_open")) sleep_for_ever(nullptr);
+  leave_behind(layer.name, kept_per_open_);
 }
 
 Liar::~Liar() {

@@ -52,7 +52,7 @@ class Readme(Case):
 
     def test_the_commands_exist(self):
         named = set(re.findall(r"^\| `ashlar (\w+)", README, re.MULTILINE))
-        self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new"})
+        self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace"})
         for command in named:
             run(PROGRAM, command, "--help")
 

@@ -68,7 +68,7 @@ class Schema(Case):
         (modules / "plugins").mkdir()
         (modules / "plugins" / "broken.so").write_text("no module")
         self.sparse_file("disk.img", MIB)
-        good = [config.file_export(self.folder / "disk.img", filters=[{"type": "log"}], description="x"),
+        good = [config.file_export(self.folder / "disk.img", filters=[{"type": "log"}], description="x", allow=[{"uid": 0}]),
                 config.file_export(self.folder / "absent.img", "absent", filters=[{"type": "log"}], optional=True)]
         bad = self.write("bad.toml", "[server]\nlog_level = 1\n" + config.toml(good).replace("[server]\n", ""))
         names = [line.split()[1] for line in run(PROGRAM, "list").splitlines()]
@@ -76,6 +76,7 @@ class Schema(Case):
         for name in names:
             yield "inspect", self.printed("inspect", name)
         yield "check", self.printed("check", self.write("good.toml", config.toml(good)))
+        yield "check", self.printed("check", self.folder / "good.toml", "--as", "uid=0")
         yield "check", self.printed("check", bad, code=2)
         yield "probe", self.printed("probe", self.folder)
 

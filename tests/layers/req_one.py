@@ -19,7 +19,8 @@ from lib.storage import loop_device  # noqa: E402
 STRIPES = os.environ.get("ASHLAR_STRIPES", "")
 SIZE = 1 << 20
 WIDTH = 64 << 10  # of the stripes of data in files and memory
-FILTERS = {"align": {"block_size": 4096}, "log": {}, "offset": {"offset": 4096}, "readonly": {}, "zero-emulation": {}}
+FILTERS = {"align": {"block_size": 4096}, "log": {}, "offset": {"offset": 4096}, "readonly": {}, "trace": {},
+           "zero-emulation": {}}
 PLUGINS = {"block", "file", "memory", "null"}
 
 
@@ -33,7 +34,9 @@ class ReqOne(Case):
         """The export by itself, with each filter, and with all of them."""
         filters = [{"type": name, **parameters} for name, parameters in FILTERS.items()]
         for number, chain in enumerate([[], *([one] for one in filters), filters]):
-            yield {**export, "name": f"{export['name']}-{number}", "filters": chain}
+            name = f"{export['name']}-{number}"
+            layers = [{**one, "path": str(self.folder / f"{name}.trace")} if one["type"] == "trace" else one for one in chain]
+            yield {**export, "name": name, "filters": layers}
 
     def check(self, export, many=True):
         """`many`: the chain has many extents to tell."""

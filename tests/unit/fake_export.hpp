@@ -167,6 +167,10 @@ class FakeExport {
     bool read_only = false;
     bool zero_emulation = false;
     bool optional = false;
+    bool exclusive = false;
+    bool requires_tls = false;
+    std::string name = "disk";
+    std::optional<AccessRules> allow = {};
     bool is_image = false;
     const FakeModule* absent = nullptr;  // of the modules, the one that cannot be found before add()
     std::shared_ptr<Activity> activity = Activity::make();
@@ -179,7 +183,10 @@ class FakeExport {
     for (FakeModule* module : spare) registry_.add(*module);
     config_.file = "test.toml";
     ExportConfig own;
-    own.name = "disk";
+    own.name = settings.name;
+    own.exclusive = settings.exclusive;
+    own.tls_required = settings.requires_tls;
+    own.allow = settings.allow;
     own.read_only = settings.read_only;
     own.zero_emulation = settings.zero_emulation;
     own.optional = settings.optional;

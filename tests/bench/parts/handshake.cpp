@@ -17,7 +17,10 @@ class OneExport : public Catalog {
   std::size_t size() const override { return 1; }
   std::string_view name(std::size_t) const override { return "disk"; }
   std::string_view description(std::size_t) const override { return ""; }
+  bool requires_tls(std::size_t) const override { return false; }
   Opened open(std::size_t, std::string_view) override { return {&geometry_, ""}; }
+  std::string enter() override { return ""; }
+  void unknown(std::string_view) override {}
 
  private:
   const ashlar::Geometry geometry_{.size = 1u << 30, .flags = ashlar::Flag::promises, .multi_conn = true};

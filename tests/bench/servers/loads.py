@@ -16,11 +16,11 @@ MIB = 1 << 20
 class Load:
     """One op at one block size (bytes) and depth. `image`: what it runs on; `once`: over each block once, instead of for a
     time, because a second pass would find something else than the first. `goal`: what ashlar is to reach, operations and server
-    CPU per operation in multiples of nbdkit's."""
+    CPU per operation in multiples of nbdkit's; `tls`: the same where both speak TLS."""
 
-    def __init__(self, op, block, depth, connections=1, image="data", once=False, goal=None):
+    def __init__(self, op, block, depth, connections=1, image="data", once=False, goal=None, tls=None):
         self.op, self.block, self.depth, self.connections, self.image, self.once = op, block, depth, connections, image, once
-        self.goal = goal
+        self.goal, self.tls_goal = goal, tls
 
     @property
     def job(self):
@@ -32,13 +32,13 @@ class Load:
 
 LOADS = {
     "4 KiB random read, depth 1": Load("randread", 4096, 1, goal=(1.2, 1.0)),
-    "4 KiB random read, depth 32": Load("randread", 4096, 32, goal=(2.0, 0.4)),
-    "4 KiB random read, depth 16 × 4 connections": Load("randread", 4096, 16, 4, goal=(3.5, 0.35)),
-    "256 KiB read, depth 8": Load("read", 256 << 10, 8, goal=(2.5, 0.4)),
+    "4 KiB random read, depth 32": Load("randread", 4096, 32, goal=(2.0, 0.4), tls=(1.4, 0.8)),
+    "4 KiB random read, depth 16 × 4 connections": Load("randread", 4096, 16, 4, goal=(3.5, 0.35), tls=(1.4, 0.8)),
+    "256 KiB read, depth 8": Load("read", 256 << 10, 8, goal=(2.5, 0.4), tls=(1.25, 0.85)),
     "2 MiB read, depth 4": Load("read", 2 << 20, 4, goal=(3.0, 0.4)),
-    "4 KiB random write, depth 32": Load("randwrite", 4096, 32, goal=(1.4, 0.6)),
+    "4 KiB random write, depth 32": Load("randwrite", 4096, 32, goal=(1.4, 0.6), tls=(1.25, 0.8)),
     "4 KiB mixed (70 % reads), depth 32": Load("mixed", 4096, 32),
-    "256 KiB write, depth 8": Load("write", 256 << 10, 8, goal=(1.2, 0.9)),
+    "256 KiB write, depth 8": Load("write", 256 << 10, 8, goal=(1.2, 0.9), tls=(1.1, 0.95)),
     "64 KiB zero of data, depth 16": Load("zero", 64 << 10, 16, once=True),
     "64 KiB zero of holes, depth 16": Load("zero", 64 << 10, 16, image="holes", goal=(1.4, 0.6)),
     "64 KiB trim of data, depth 16": Load("trim", 64 << 10, 16, once=True),
@@ -109,7 +109,8 @@ class Watch(threading.Thread):
 
 def measure(options, running, jobs, extra=()):
     """Runs jobs at once on a running server. The result of the load generator, with the server's CPU and memory."""
-    command = [options.load, running.address, "--export", running.peer.export, "--seconds", options.seconds, *extra, *jobs]
+    tls = ["--tls", f"{running.place.tls}/clients/bench"] if running.place.tls else []
+    command = [options.load, running.address, *tls, "--export", running.peer.export, "--seconds", options.seconds, *extra, *jobs]
     with Watch(running.pid) as watch:
         before = processes.cpu_seconds(running.pid)
         result = json.loads(processes.output(command, timeout=options.seconds + 120))
@@ -151,7 +152,7 @@ def compare(options, image, transport, servers, loads):
             for server in servers[first:] + servers[:first]:
                 image.prepare(load.image, spoils=load.op in ("zero", "trim"))
                 try:
-                    with peers.serving(server, image.path, transport) as running:
+                    with peers.serving(server, image.path, transport, tls=options.tls) as running:
                         found.setdefault(server.name, []).append(
                             flat(measure(options, running, [load.job], load.extra(image.size))))
                 except RuntimeError as error:

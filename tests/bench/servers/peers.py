@@ -22,10 +22,10 @@ def free_port():
 
 
 class Place:
-    """Where a server is to listen: over unix or tcp."""
+    """Where a server is to listen: over unix or tcp. `tls`: the folder that `ashlar certs` has made; None: plainly."""
 
-    def __init__(self, folder, transport):
-        self.folder, self.transport = pathlib.Path(folder), transport
+    def __init__(self, folder, transport, tls=None):
+        self.folder, self.transport, self.tls = pathlib.Path(folder), transport, tls
         self.socket = self.folder / "s.sock"
         self.port = free_port()
 
@@ -55,7 +55,8 @@ class Nbdkit:
 
     def command(self, image, place):
         where = ["-U", place.socket] if place.transport == "unix" else ["-i", "127.0.0.1", "-p", place.port]
-        return ["nbdkit", "-f", *where, "file", image]
+        tls = ["--tls=require", f"--tls-certificates={place.tls}/server", "--tls-verify-peer"] if place.tls else []
+        return ["nbdkit", "-f", *where, *tls, "file", image]
 
     def version(self):
         return processes.output(["nbdkit", "--version"]).strip()
@@ -99,7 +100,8 @@ class Ashlar:
         self.binary, self.name, self.filters, self.direct, self.server = binary, name, filters, direct, server
 
     def command(self, image, place):
-        lines = ["[server]", f'listen = ["{place.address}"]', *(f"{key} = {value}" for key, value in self.server.items()),
+        tls = [f'tls = {{ mode = "require", certificates = "{place.tls}/server" }}'] if place.tls else []
+        lines = ["[server]", *tls, f'listen = ["{place.address}"]', *(f"{key} = {value}" for key, value in self.server.items()),
                  "[[export]]", 'name = "disk"']
         for one in self.filters:
             lines += ["[[export.filter]]", *(f"{key} = {value}" for key, value in one.items())]
@@ -154,11 +156,19 @@ class Running:
 
 
 @contextlib.contextmanager
-def serving(peer, image, transport="unix", kill=False):
-    """Runs `peer` on `image` for the duration of the block. `kill`: then ends it without ceremony: qemu-nbd does not hear a SIGTERM
+def certificates(binary):
+    """A folder with certificates of a server and of the client "bench", for the duration of the block."""
+    with tempfile.TemporaryDirectory(prefix="ashlar-bench-tls-") as folder:
+        processes.output([binary, "certs", folder, "--server", "localhost,127.0.0.1", "--client", "bench"])
+        yield folder
+
+
+@contextlib.contextmanager
+def serving(peer, image, transport="unix", kill=False, tls=None):
+    """Runs `peer` on `image` for the duration of the block. `tls`: see Place. `kill`: then ends it without ceremony: qemu-nbd does not hear a SIGTERM
     that comes right after its start."""
     with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as folder, open(os.path.join(folder, "log"), "w+b") as log:
-        running = Running(peer, image, Place(folder, transport), log)
+        running = Running(peer, image, Place(folder, transport, tls), log)
         try:
             yield running
         finally:

@@ -98,6 +98,10 @@ def cpu_seconds(pid):
     return ticks / _TICK
 
 
+def threads(pid):
+    return sum(len(os.listdir(f"/proc/{one}/task")) for one in _family(pid) if os.path.exists(f"/proc/{one}/task"))
+
+
 def resident_mib(pid):
     total = 0
     for one in _family(pid):

@@ -1,5 +1,7 @@
 """The results as a page of Markdown tables."""
 
+import math
+
 import loads
 import peers
 
@@ -31,8 +33,10 @@ def _loads(table):
                    "CPU × nbdkit", "errors"], rows)
 
 
-def _goals(tables):
+def _goals(tables, tls):
     """ashlar alone, place by place, beside what it is to reach."""
+    goals = {name: load.tls_goal if tls else load.goal for name, load in loads.LOADS.items()}
+
     def cell(servers):
         row = servers.get("ashlar")
         others = [other["ops"] for name, other in servers.items() if name not in ("ashlar", peers.BASE)]
@@ -40,8 +44,8 @@ def _goals(tables):
             return "–"
         return f"{_ratio(row, 'ops')} / {_ratio(row, 'cpu')}" + (f" / {row['ops'] / max(others):.2f}" if others else "")
 
-    rows = [[name, "{:.2g} / {:.2g}".format(*load.goal), *(cell(table.get(name, {})) for table in tables.values())]
-            for name, load in loads.LOADS.items() if load.goal and any(name in table for table in tables.values())]
+    rows = [[name, "{:.3g} / {:.2g}".format(*goal), *(cell(table.get(name, {})) for table in tables.values())]
+            for name, goal in goals.items() if goal and any(name in table for table in tables.values())]
     return _table(["ops × nbdkit / CPU × nbdkit / ops × the best other", "goal", *tables], rows)
 
 
@@ -79,7 +83,14 @@ def _fairness(table):
     return _table(["4 KiB reader at depth 1", "server", "ops/s", "p50 µs", "p99 µs", "the other's MiB/s"], rows)
 
 
+def _handshakes(tables):
+    rows = [[transport, server, f"{row['cpu_ms']:.3f}", _ratio(row, "cpu_ms"), f"{row['idle_mib'] or math.nan:.0f}",
+             f"{row['threads'] or math.nan:.0f}"] for transport, table in tables.items() for server, row in table.items()]
+    return _table(["", "server", "server CPU ms per handshake", "CPU × nbdkit", "RSS MiB, 1000 idle", "threads, 1000 idle"], rows)
+
+
 _SECTIONS = {
+    "handshakes": ("Handshakes of TLS, and idle connections", _handshakes),
     "copies": ("Copying the whole image to null", _copies),
     "direct": ("4 KiB O_DIRECT random reads, depth 32", _direct),
     "chains": ("What layers cost: 4 KiB random reads, depth 32", _chains),
@@ -99,7 +110,7 @@ def markdown(results):
                  "ratios are medians of the rounds' ratios",
                  "versions: " + "; ".join(machine["versions"].values())]) + "\n"]
     if "loads" in results:
-        parts += ["## ashlar and its goals\n", _goals(results["loads"])]
+        parts += ["## ashlar and its goals\n", _goals(results["loads"], machine.get("tls"))]
     for title, table in results.get("loads", {}).items():
         parts += [f"## Loads, {title}\n", _loads(table)]
     for name, (title, make) in _SECTIONS.items():

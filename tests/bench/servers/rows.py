@@ -1,6 +1,7 @@
 """The rows that are not one load on one server: copies, direct I/O, chains, start, idle and held connections, fairness."""
 
 import json
+import ssl
 import statistics
 import sys
 import time
@@ -106,15 +107,18 @@ def start(options, image, servers, times=20):
 class Crowd:
     """Many clients in transmission that ask for nothing by themselves."""
 
-    class _Address:
+    class Address:
         def __init__(self, running):
-            self.socket = str(running.place.socket)
+            self.socket, self._port = str(running.place.socket), running.place.port
+
+        def endpoint(self, kind):
+            return ("127.0.0.1", self._port) if kind == "tcp" else self.socket
 
     def __init__(self, running, number):
         self.clients = []
         try:
             for _ in range(number):
-                self.clients.append(wire.Client(self._Address(running)))
+                self.clients.append(wire.Client(self.Address(running)))
                 self.clients[-1].go(running.peer.export)
         except (OSError, wire.Closed, AssertionError) as error:
             have = len(self.clients)
@@ -169,6 +173,44 @@ def crowds(options, image, servers, idle=1000, held=10_000):
         table[server.name] = row
     options.tell("crowds: done")
     return table
+
+
+def handshakes(options, image, servers, number=300):
+    """Of a full handshake of TLS, with both certificates: server CPU in ms, and MiB of 1000 idle connections: {transport: {server: row}}."""
+    image.prepare()
+    context = ssl.create_default_context(cafile=f"{options.tls}/ca-cert.pem")
+    context.check_hostname = False
+    context.load_cert_chain(f"{options.tls}/clients/bench/client-cert.pem", f"{options.tls}/clients/bench/client-key.pem")
+
+    def client(running, transport):
+        made = wire.Client(Crowd.Address(running), kind=transport)
+        made.greet()
+        made.secure(context)
+        return made
+
+    def one(transport):
+        def measure(server):
+            with peers.serving(server, image.path, transport, tls=options.tls) as running:
+                client(running, transport).close()
+                before = processes.cpu_seconds(running.pid)
+                for _ in range(number):
+                    client(running, transport).close()
+                time.sleep(0.05)
+                row = {"cpu_ms": (processes.cpu_seconds(running.pid) - before) * 1000 / number}
+                try:
+                    idle = [client(running, transport).enter(running.peer.export) for _ in range(1000)]
+                    time.sleep(1)
+                    row |= {"idle_mib": processes.resident_mib(running.pid), "threads": processes.threads(running.pid)}
+                    for each in idle:
+                        each.close()
+                except (OSError, wire.Closed, AssertionError) as error:
+                    options.tell(f"handshakes: {server.name}: {error!r}")
+                    row |= {"idle_mib": 0, "threads": 0}
+                return row
+        return measure
+
+    return {transport: loads.summary(_in_turn(options, f"handshakes, {transport}", {s.name: s for s in servers}, one(transport)), peers.BASE)
+            for transport in options.transports}
 
 
 def fairness(options, image, servers):

@@ -8,8 +8,8 @@ import sys
 import tempfile
 import unittest
 
-from . import config
-from .server import Server
+from . import config, tls
+from .server import TRANSPORT, Server
 
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE: reported as skipped, not as passed
 
@@ -32,8 +32,10 @@ class Case(unittest.TestCase):
         return result
 
     def serve(self, exports, listen=None, environment=None, within=(), **settings):
-        """Starts a server for `exports`; at the end of the test it has to stop well."""
+        """Starts a server for `exports`; at the end of the test it has to stop well. It wants TLS when clients come so."""
         number = len(self.servers)
+        if TRANSPORT == "tls":
+            settings = {"tls": tls.settings(), **settings}
         listen = listen or [f"unix:{self.folder}/{number}.sock"]
         file = self.write(f"{number}.toml", config.toml(exports, listen=listen, **settings))
         return self.serve_words([file], addresses=len(listen), environment=environment, within=within)

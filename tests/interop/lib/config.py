@@ -8,8 +8,11 @@ def _value(value):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return str(value)
-    # JSON's strings and lists of strings are TOML's too.
-    return json.dumps(value if isinstance(value, (list, str)) else str(value), ensure_ascii=False)
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_value(item)}" for key, item in value.items()) + " }" if value else "{}"
+    return json.dumps(str(value), ensure_ascii=False)  # JSON's strings are TOML's too
 
 
 def _rows(table, indent=""):

@@ -7,11 +7,11 @@ import signal
 import time
 import urllib.parse
 
-from . import processes
+from . import processes, tls
 
 PROGRAM = os.environ.get("ASHLAR") or str(pathlib.Path(__file__).resolve().parents[3] / "build" / "bin" / "ashlar")
 SANITIZED = bool(os.environ.get("ASHLAR_SANITIZE"))
-TRANSPORT = os.environ.get("ASHLAR_TRANSPORT", "unix")  # how the clients of a test come that can come either way: unix or tcp
+TRANSPORT = os.environ.get("ASHLAR_TRANSPORT", "unix")  # how clients come that can come either way: unix, tcp or tls (on unix)
 _PATIENCE = 60  # seconds; only a hang takes so long
 
 
@@ -55,7 +55,7 @@ class Server:
 
     def endpoint(self, kind="unix"):
         """Where a socket of the family connects to."""
-        if kind == "unix":
+        if kind in ("unix", "tls"):
             return self.socket
         host, _, port = self.address(kind).removeprefix(f"{kind}:").rpartition(":")
         return host, int(port)
@@ -63,6 +63,8 @@ class Server:
     def uri(self, export="", kind="unix"):
         """An NBD URI (the NBD project's uri.md) of one export."""
         name = urllib.parse.quote(export, safe="")
+        if kind == "tls":
+            return f"nbds+unix:///{name}?socket={self.socket}&tls-certificates={tls.client_folder()}"
         if kind == "unix":
             return f"nbd+unix:///{name}?socket={self.socket}"
         return f"nbd://{self.address('tcp').removeprefix('tcp:')}/{name}"

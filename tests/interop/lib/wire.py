@@ -1,7 +1,10 @@
 """A client that speaks raw NBD, byte by byte, so that it can also speak it wrongly. Names are those of the protocol text."""
 
 import socket
+import ssl
 import struct
+
+from . import tls
 
 NBDMAGIC = 0x4E42444D41474943
 IHAVEOPT = 0x49484156454F5054
@@ -15,7 +18,7 @@ OPT_EXPORT_NAME, OPT_ABORT, OPT_LIST, OPT_STARTTLS, OPT_INFO, OPT_GO = 1, 2, 3, 
 OPT_STRUCTURED_REPLY, OPT_LIST_META_CONTEXT, OPT_SET_META_CONTEXT = 8, 9, 10
 REP_ACK, REP_SERVER, REP_INFO, REP_META_CONTEXT = 1, 2, 3, 4
 REP_ERR_UNSUP, REP_ERR_POLICY, REP_ERR_INVALID = 0x80000001, 0x80000002, 0x80000003
-REP_ERR_UNKNOWN, REP_ERR_TOO_BIG = 0x80000006, 0x80000009
+REP_ERR_TLS_REQD, REP_ERR_UNKNOWN, REP_ERR_TOO_BIG = 0x80000005, 0x80000006, 0x80000009
 CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM, CMD_CACHE, CMD_WRITE_ZEROES, CMD_BLOCK_STATUS = range(8)
 CMD_FLAG_FUA, CMD_FLAG_NO_HOLE, CMD_FLAG_DF, CMD_FLAG_REQ_ONE, CMD_FLAG_FAST_ZERO = 1, 2, 4, 8, 16
 EPERM, EIO, ENOMEM, EINVAL, ENOSPC, EOVERFLOW, ENOTSUP, ESHUTDOWN = 1, 5, 12, 22, 28, 75, 95, 108
@@ -29,15 +32,23 @@ class Closed(Exception):
 
 class Client:
     """A raw connection to the server's first address of that kind, "unix" or "tcp"; waits at most `patience` seconds for each
-    answer. `window`: bytes of the socket's receive buffer, set before it connects."""
+    answer. "tls": by unix, and greet() secures it with a client's certificate. `window`: bytes of the socket's receive buffer, set
+    before it connects. `source`: an address of this machine to come from, and over IPv6 to go to, when the server listens at all
+    of them."""
 
-    def __init__(self, server, patience=60, kind="unix", window=None):
-        self.socket = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET, socket.SOCK_STREAM)
+    def __init__(self, server, patience=60, kind="unix", window=None, source=None):
+        family = socket.AF_UNIX if kind != "tcp" else socket.AF_INET6 if source and ":" in source else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(patience)
         if window is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
-        self.socket.connect(server.endpoint(kind))
+        if source is not None:
+            self.socket.bind((source, 0))
+            self.socket.connect((source if ":" in source else "127.0.0.1", server.endpoint(kind)[1]))
+        else:
+            self.socket.connect(server.endpoint(kind))
         self.ahead = b""  # received, but only looked at
+        self.kind = kind
 
     def __enter__(self):
         return self
@@ -56,7 +67,7 @@ class Client:
     def send(self, data):
         try:
             self.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError) as gone:
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as gone:
             raise Closed from gone
 
     def receive(self, length):
@@ -64,7 +75,7 @@ class Client:
         while len(data) < length:
             try:
                 part = self.socket.recv(min(length - len(data), 1 << 20))
-            except ConnectionResetError as gone:
+            except (ConnectionResetError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as gone:
                 raise Closed from gone
             if not part:
                 raise Closed
@@ -82,7 +93,7 @@ class Client:
         try:
             while self.socket.recv(1 << 20):
                 pass
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLError):
             pass
         except TimeoutError:
             return False
@@ -94,7 +105,21 @@ class Client:
         magic, option_magic, server_flags = struct.unpack(">QQH", self.receive(18))
         assert (magic, option_magic) == (NBDMAGIC, IHAVEOPT), "not a newstyle NBD server"
         self.send(struct.pack(">I", flags))
+        if self.kind == "tls" and flags & FLAG_C_FIXED_NEWSTYLE and flags < 4:
+            self.secure(tls.context(tls.client_folder()))
         return server_flags
+
+    def secure(self, context):
+        """Has the connection upgraded to TLS."""
+        assert self.option(OPT_STARTTLS) == [(REP_ACK, b"")]
+        self.speak_tls(context)
+
+    def speak_tls(self, context):
+        """The client's side of TLS, from here on."""
+        try:
+            self.socket = context.wrap_socket(self.socket)
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError) as gone:
+            raise Closed from gone
 
     def option_head(self, option, length, magic=IHAVEOPT):
         self.send(struct.pack(">QII", magic, option, length))
@@ -116,6 +141,10 @@ class Client:
     def go(self, name="", structured=False):
         """Greets and enters transmission."""
         self.greet()
+        return self.enter(name, structured)
+
+    def enter(self, name="", structured=False):
+        """Enters transmission."""
         if structured:
             assert self.option(OPT_STRUCTURED_REPLY)[-1][0] == REP_ACK
         replies = self.option(OPT_GO, go_data(name))

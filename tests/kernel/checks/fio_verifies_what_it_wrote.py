@@ -1,6 +1,6 @@
 """Random writes of many sizes, many at once, with flushes between, over both transports: two devices on one image."""
 
-from tools import MIB, finish, fio, holds, run, start
+from tools import MIB, finish, fio, run, start
 
 
 def job(path, offset, *words):
@@ -16,7 +16,7 @@ def inside(guest):
     both = [guest.beside(start(*job(guest.device, 0))), guest.beside(start(*job(guest.second_device, 8 * MIB)))]
     for process in both:
         finish(process)
-    holds(guest.logged(" flush .*result=ok") > 0, "no flush came")
+    guest.wait_until(lambda: guest.logged(" flush .*result=ok") > 0)
     guest.detach(guest.device)
     guest.detach(guest.second_device)
     server.stop()

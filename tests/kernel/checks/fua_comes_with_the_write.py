@@ -19,6 +19,8 @@ def inside(guest):
         return guest.logged(" write .*flags=fua.*result=ok")
 
     Writer(guest.device, range(BLOCKS), "fua", "acknowledged").join()
+    # A line is in the log a moment after its reply has left.
+    guest.wait_until(lambda: fua_writes() >= BLOCKS)
     holds(fua_writes() == BLOCKS, f"{BLOCKS} writes with O_DSYNC came as {fua_writes()} writes with FUA")
     check_acknowledged("image", "acknowledged", BLOCKS)
 
@@ -29,7 +31,7 @@ def inside(guest):
             file.write(DATA)
             file.flush()
             os.fsync(file.fileno())
-        holds(fua_writes() > before, "the journal was committed without FUA")
+        guest.wait_until(lambda: fua_writes() > before)  # the commit of the journal
     guest.detach(guest.device)
     server.stop()
 

@@ -1,4 +1,4 @@
-#include "chain/geometry_check.hpp"
+#include <ashlar/rules/geometry.hpp>
 
 #include <cstdint>
 
@@ -6,6 +6,8 @@
 
 namespace ashlar::host {
 namespace {
+
+using rules::geometry_fault;
 
 ashlar_geometry good() {
   return {sizeof(ashlar_geometry), 1, 4096, 0, 1 << 20, ASHLAR_OP_BIT(ASHLAR_OP_READ), 0, 0, 0, 0};

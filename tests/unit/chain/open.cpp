@@ -46,6 +46,28 @@ TEST_CASE("layers open from the plugin up and close from the top down; destroyed
   CHECK(destroyed == Lines{"destroy disk", "destroy middle", "destroy top"});
 }
 
+TEST_CASE("opened for reading, a chain is read-only at the top, and its layers know nothing of it") {
+  FakeModule plugin(ModuleKind::plugin, "disk");
+  std::vector<std::uint32_t> read_only;
+  plugin.open_how = [&](const ashlar_open& how) { return read_only.push_back(how.read_only), 0; };
+  FakeExport e({&plugin});
+  const auto reader = e->open(nullptr, true), writer = e->open();
+  CHECK(reader->geometry().read_only);
+  CHECK(reader->geometry().ops == Ops::known().without(Ops::writing()));
+  CHECK_FALSE(writer->geometry().read_only);
+  CHECK(writer->geometry().ops == Ops::known());
+  CHECK(std::count(read_only.begin(), read_only.end(), 0u) == static_cast<std::ptrdiff_t>(read_only.size()));
+}
+
+TEST_CASE("an exclusive export offers one connection, whatever its layers can") {
+  FakeModule plugin(ModuleKind::plugin, "disk");
+  plugin.geometry.traits = ASHLAR_MULTI_CONN;
+  FakeExport::Settings settings;
+  CHECK(FakeExport({&plugin}, settings)->open()->geometry().multi_conn);
+  settings.exclusive = true;
+  CHECK_FALSE(FakeExport({&plugin}, settings)->open()->geometry().multi_conn);
+}
+
 TEST_CASE("a request enters at the top and reaches the plugin through how.next") {
   ThreeLayers m;
   for (FakeModule* filter : {&m.top, &m.middle})

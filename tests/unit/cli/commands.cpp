@@ -20,13 +20,13 @@ TEST_CASE("help of the program and of each command") {
   const Outcome help = run_command({"--help"});
   CHECK(help.code == 0);
   CHECK(help.err.empty());
-  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new"}) {
+  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs"}) {
     CHECK_THAT(help.out, ContainsSubstring("\n  " + command + " "));
     const Outcome own = run_command({command, "--help"});
     CHECK(own.code == 0);
     CHECK(own.err.empty());
     CHECK_THAT(own.out, ContainsSubstring("Usage: ashlar " + command));
-    if (command != "new") CHECK_THAT(own.out, ContainsSubstring("--module-path"));
+    if (command != "new" && command != "certs") CHECK_THAT(own.out, ContainsSubstring("--module-path"));
   }
   CHECK(run_command({"-h"}).out == help.out);
 }
@@ -45,21 +45,25 @@ TEST_CASE("version, as an option and as a word") {
 TEST_CASE("help as a word") {
   CHECK(run_command({"help"}).code == 0);
   CHECK(run_command({"help"}).out == run_command({"--help"}).out);
-  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new"}) {
+  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs"}) {
     CHECK(run_command({"help", command}).code == 0);
     CHECK(run_command({"help", command}).out == run_command({command, "--help"}).out);
   }
   check_refused({"help", "srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve --help");
 }
 
-TEST_CASE("no command") { check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new"); }
+TEST_CASE("no command") {
+  check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, trace");
+}
 
 TEST_CASE("unknown command") {
   check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve FILE");
   check_refused({"chekc", "a.toml"}, "ashlar: unknown command \"chekc\"; did you mean: ashlar check a.toml");
-  check_refused({"a\nb"}, "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new");
-  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new");
-  check_refused({"10809"}, "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new");
+  check_refused({"a\nb"},
+                "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, trace");
+  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, trace");
+  check_refused({"10809"},
+                "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, trace");
 }
 
 TEST_CASE("unknown option") {

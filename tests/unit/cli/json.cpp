@@ -110,7 +110,9 @@ plugin = { type = "pond", size = 1, dry = true }
   CHECK(layers[2].at("implicit") == true);
   CHECK(layers[3].at("kind") == "plugin");
   CHECK(layers[3].at("parameters") == json::parse(R"({"size": 65536, "depth": "shallow", "dry": false, "wet": true})"));
-  CHECK(exports[1] == json::parse(R"({"name": "dry", "description": "", "optional": true, "opened": false,
+  CHECK(exports[1] ==
+        json::parse(R"({"name": "dry", "description": "", "optional": true, "exclusive": false, "allow": null,
+    "opened": false,
     "error": "the pond is dry: No such file or directory", "layers": [{"type": "pond", "kind": "plugin"}]})"));
 }
 

@@ -38,11 +38,14 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.server.max_memory == 1u << 30);
   CHECK_FALSE(config.server.busy_poll);
   CHECK(config.server.keepalive == 60s);
+  CHECK_FALSE(config.server.allow);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name == "disk");
   CHECK(config.exports[0].description.empty());
   CHECK_FALSE(config.exports[0].read_only);
   CHECK_FALSE(config.exports[0].optional);
+  CHECK_FALSE(config.exports[0].exclusive);
+  CHECK_FALSE(config.exports[0].allow);
   CHECK(config.exports[0].zero_emulation);
   CHECK(config.exports[0].filters.empty());
   CHECK(config.exports[0].plugin.type == "file");

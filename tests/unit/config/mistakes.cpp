@@ -45,7 +45,7 @@ TEST_CASE("unknown key") {
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "
         "module_path, max_connections, "
-        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive");
+        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
         ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");

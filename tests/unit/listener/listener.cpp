@@ -120,6 +120,20 @@ TEST_CASE("a dead peer is found in the time that was told, or never") {
   CHECK(unwatched.option(SOL_SOCKET, SO_KEEPALIVE) == 0);
 }
 
+TEST_CASE("A client's words in the log tell who it is by TLS") {
+  Peer peer;
+  peer.transport = Peer::Transport::tcp;
+  peer.address = "192.0.2.1";
+  peer.port = 4711;
+  CHECK(describe(peer) == "tcp:192.0.2.1:4711");
+  peer.tls.emplace();
+  CHECK(describe(peer) == "tcp:192.0.2.1:4711 (tls)");
+  peer.tls->name = "CN=host1,O=Stones";
+  CHECK(describe(peer) == "tcp:192.0.2.1:4711 (CN=host1,O=Stones)");
+  peer.tls->psk = "alice";
+  CHECK(describe(peer) == "tcp:192.0.2.1:4711 (psk alice)");
+}
+
 TEST_CASE("what goes to another machine is sent as the system chooses", "[network]") {
   std::ifstream allowed("/proc/sys/net/ipv4/tcp_allowed_congestion_control");  // the system's own choice is among them
   std::string choice = "reno";

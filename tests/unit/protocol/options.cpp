@@ -66,6 +66,43 @@ TEST_CASE("options: without exports, none is known") {
   CHECK(only_type(session.outcome().output.substr(20), go) == rep_err_unknown);
 }
 
+TEST_CASE("options: what cannot be entered can be asked about; GO is refused, and the talk goes on") {
+  FakeCatalog catalog;
+  catalog.not_entered = "somebody else has it";
+  Talk session(catalog);
+  session.offer(client_flags() + option(info, info_data("disk")));
+  CHECK(catalog.entered == 0);
+  CHECK(session.outcome().output == reply(info, 3, disk_export()) + reply(info, 1));
+  const std::size_t before = session.outcome().output.size();
+  session.offer(option(go, info_data("disk")));
+  CHECK(catalog.entered == 1);
+  CHECK(session.outcome().output.substr(before) == reply(go, rep_err_policy, "somebody else has it"));
+  CHECK(session.outcome().state == State::talking);
+  catalog.not_entered.clear();
+  session.offer(option(go, info_data("disk")));
+  CHECK(session.outcome().state == State::transmission);
+}
+
+TEST_CASE("options: EXPORT_NAME of what cannot be entered closes") {
+  FakeCatalog catalog;
+  catalog.not_entered = "somebody else has it";
+  Talk session(catalog);
+  session.offer(client_flags() + option(1, "disk"));
+  CHECK(session.outcome().state == State::closed);
+  CHECK(session.outcome().output.empty());
+  CHECK(session.outcome().reason == "export cannot be opened: somebody else has it");
+}
+
+TEST_CASE("options: the catalog hears of names asked for in vain") {
+  FakeCatalog catalog;
+  Talk session(catalog);
+  session.offer(client_flags() + option(info, info_data("a")) + option(go, info_data("b")) + option(8) +
+                option(9, meta_data("c", {})) + option(10, meta_data("d", {})) + option(info, info_data("disk")) +
+                option(1, "e"));
+  CHECK(session.outcome().state == State::closed);
+  CHECK(catalog.asked_in_vain == std::vector<std::string>{"a", "b", "c", "d", "e"});
+}
+
 TEST_CASE("options: EXPORT_NAME that cannot be granted closes") {
   CHECK(closes_silently(option(1, "unknown")));
   CHECK(closes_silently(option(1, "Disk")));

@@ -43,7 +43,8 @@ bool sound(const Talk& session, std::size_t bytes) {
   if (out.overran || out.consumed > bytes) return false;
   if (session.all_output().size() > greeting.size() + 640 * (bytes / 16 + 1)) return false;
   switch (out.state) {
-    case Handshake::State::talking: return out.reason.empty();
+    case Handshake::State::talking:
+    case Handshake::State::upgrade: return out.reason.empty();
     case Handshake::State::closed: return !out.reason.empty();
     case Handshake::State::transmission:
       return out.reason.empty() && (out.agreement.transmission_flags & flag_has_flags) &&

@@ -55,6 +55,7 @@ class FakeCatalog : public Catalog {
     std::string name, description;
     Geometry geometry;
     std::string error;  // not empty: cannot be opened
+    bool requires_tls = false;
   };
   std::vector<Entry> exports = {
       {"disk", "a disk", {.size = 1 << 20, .flags = Flag::promises, .multi_conn = true}, ""},
@@ -65,16 +66,26 @@ class FakeCatalog : public Catalog {
       {"broken", "cannot be opened", {}, "device is busy"},
   };
   int opened = 0;  // how often a backend was opened
+  int entered = 0;
+  std::string not_entered;  // not empty: why transmission cannot begin
+  std::vector<std::string> asked_in_vain;
 
   std::size_t size() const override { return exports.size(); }
   std::string_view name(std::size_t i) const override { return exports[i].name; }
   std::string_view description(std::size_t i) const override { return exports[i].description; }
+  bool requires_tls(std::size_t i) const override { return exports[i].requires_tls; }
   Opened open(std::size_t i, std::string_view) override {
     if (!exports[i].error.empty()) return {nullptr, exports[i].error};
     if (current_ != i + 1) ++opened;
     current_ = i + 1;
     return {&exports[i].geometry, ""};
   }
+  std::string enter() override {
+    ++entered;
+    if (!not_entered.empty()) current_ = 0;
+    return not_entered;
+  }
+  void unknown(std::string_view name) override { asked_in_vain.emplace_back(name); }
 
  private:
   std::size_t current_ = 0;  // open export + 1
@@ -107,7 +118,10 @@ struct Outcome {
 // Offers the parts one after the other, each with what was left of those before.
 class Talk {
  public:
-  explicit Talk(Catalog& catalog, HandshakeLimits limits = {}) : handshake_(catalog, limits) { collect(); }
+  explicit Talk(Catalog& catalog, HandshakeLimits limits = {}, TlsMode tls = TlsMode::off)
+      : handshake_(catalog, limits, tls) {
+    collect();
+  }
 
   void offer(std::string_view part) {
     pending_.append(part);
@@ -125,6 +139,8 @@ class Talk {
     out.reason = handshake_.reason();
     return out;
   }
+  // What follows comes by TLS.
+  void secure() { handshake_.secured(); }
   const std::string& all_output() const { return outcome_.output; }
 
  private:

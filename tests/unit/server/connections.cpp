@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <optional>
+#include <tuple>
 
 #include "matchers.hpp"
 #include "server/house.hpp"
@@ -273,6 +274,48 @@ TEST_CASE("many clients come, ask and go at once: every one is served, and no de
   }
   CHECK(served == 200);
   CHECK(open_descriptors() == before);
+}
+
+TEST_CASE("modules are told who the client is, by its socket and by TLS") {
+  House house;
+  struct Told {
+    std::int64_t uid, gid, pid;
+    std::string tls_name, psk_identity, export_name;
+  };
+  std::optional<Told> told;
+  std::atomic<int> opened{0};  // by clients, so that `told` may be read
+  house.plugin.open_how = [&](const ashlar_open& how) {
+    const auto text = [](const char* of) { return std::string(of != nullptr ? of : "none"); };
+    if (const ashlar_client* c = how.client; c != nullptr)
+      told = Told{c->uid, c->gid, c->pid, text(c->tls_name), text(c->psk_identity), text(c->export_name)};
+    ++opened;
+    return 0;
+  };
+  house.open();
+  Peer peer;
+  int before = opened;
+  peer.uid = 107;
+  peer.gid = 36;
+  peer.pid = 4711;
+  for (const auto& [tls, name, psk] :
+       {std::tuple{std::optional<TlsIdentity>(), "none", "none"},
+        std::tuple{std::optional(TlsIdentity{.name = "CN=host1", .psk = ""}), "CN=host1", "none"},
+        std::tuple{std::optional(TlsIdentity{.name = "", .psk = "alice"}), "none", "alice"}}) {
+    peer.tls = tls;
+    WirePair wire;
+    house.add(wire.make_socket(), peer);
+    REQUIRE(enter(wire));
+    REQUIRE(opened > before);
+    before = opened;
+    REQUIRE(told);
+    CHECK(told->uid == 107);
+    CHECK(told->gid == 36);
+    CHECK(told->pid == 4711);
+    CHECK(told->tls_name == name);
+    CHECK(told->psk_identity == psk);
+    CHECK(told->export_name.empty());
+    wire.hang_up();
+  }
 }
 
 }  // namespace ashlar::host

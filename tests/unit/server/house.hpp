@@ -55,8 +55,8 @@ struct House {
     return result.get();
   }
   void add(WirePair& wire) { add(wire.make_socket()); }
-  void add(std::unique_ptr<Socket> socket) {
-    call([&] { return connections->add(std::move(socket), Peer()), true; });
+  void add(std::unique_ptr<Socket> socket, const Peer& peer = {}) {
+    call([&] { return connections->add(std::move(socket), peer), true; });
   }
   // As the server stops; returns when the last client is gone.
   void stop() {

@@ -1,5 +1,6 @@
 // WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests
-// of the session are built twice: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket.
+// of the session are built several times: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket, and
+// with ASHLAR_OVER_TLS it goes by TLS, see TlsClient and SecuredSocket.
 #pragma once
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <system_error>
@@ -20,6 +22,9 @@
 #include "framed_socket.hpp"
 #include "protocol/codec.hpp"
 #include "socket/kernel_socket.hpp"
+#ifdef ASHLAR_OVER_TLS
+#include "tls_wire.hpp"
+#endif
 
 namespace ashlar::host {
 
@@ -70,7 +75,11 @@ class WirePair {
   // The server's end as a session has it. Once; what is limited before is limited anew by it.
   std::unique_ptr<Socket> make_socket() {
     socket_made_ = true;
+#ifdef ASHLAR_OVER_TLS
+    return std::make_unique<SecuredSocket>(server_, tls_.emplace(client_));
+#else
     return std::make_unique<ServerSocket>(server_);
+#endif
   }
   // The client goes away.
   void hang_up() {
@@ -80,7 +89,12 @@ class WirePair {
   void limit_send_buffer(int bytes) { ::setsockopt(server_, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes); }
   void limit_waiting(int option, int milliseconds) { limit_waiting(server_, option, milliseconds); }
   // So that a test whose reply does not come fails.
-  void limit_client_waiting(int milliseconds) { limit_waiting(client_, SO_RCVTIMEO, milliseconds); }
+  void limit_client_waiting(int milliseconds) {
+    limit_waiting(client_, SO_RCVTIMEO, milliseconds);
+#ifdef ASHLAR_OVER_TLS
+    if (tls_) tls_->limit_waiting(milliseconds);
+#endif
+  }
 
   // By the client. False: the server took it no more.
   bool send(std::span<const std::byte> bytes) {
@@ -108,6 +122,9 @@ class WirePair {
 
  private:
   bool send_raw(std::span<const std::byte> bytes) {
+#ifdef ASHLAR_OVER_TLS
+    if (tls_) return tls_->send(bytes);
+#endif
     while (!bytes.empty()) {
       const ssize_t n = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (n < 0 && errno == EINTR) continue;
@@ -128,6 +145,14 @@ class WirePair {
   Bytes receive_raw(std::size_t count, std::size_t portion) {
     Bytes bytes(count);
     std::size_t have = 0;
+#ifdef ASHLAR_OVER_TLS
+    while (tls_ && have < count) {
+      const std::size_t n = tls_->receive(std::span(bytes).subspan(have, std::min(count - have, portion)));
+      if (n == 0) break;
+      have += n;
+    }
+    if (tls_) count = have;
+#endif
     while (have < count) {
       const ssize_t n = ::recv(client_, bytes.data() + have, std::min(count - have, portion), 0);
       if (n < 0 && errno == EINTR) continue;
@@ -144,6 +169,9 @@ class WirePair {
 
   int server_ = -1, client_ = -1;
   bool socket_made_ = false;
+#ifdef ASHLAR_OVER_TLS
+  std::optional<TlsClient> tls_;  // once the server's end is made
+#endif
   Bytes wire_, plain_;  // framed: received by the client, not yet a whole frame; not yet asked for
 };
 

@@ -6,9 +6,9 @@ using namespace ashlar::host;
 
 namespace {
 
-std::string told(const std::vector<std::string>& addresses) {
+std::string told(const std::vector<std::string>& addresses, bool by_tls = false) {
   std::string text;
-  for (const auto& [name, value] : command_variables(addresses)) text += name + "=" + value + ";";
+  for (const auto& [name, value] : command_variables(addresses, by_tls)) text += name + "=" + value + ";";
   return text;
 }
 
@@ -29,4 +29,9 @@ TEST_CASE("a server that listens everywhere is found on this machine") {
 TEST_CASE("what a URI cannot hold is encoded in it, and in it alone") {
   CHECK(told({"unix:/a b%?&\xc3\xbc"}) ==
         "uri=nbd+unix:///?socket=/a%20b%25%3F%26%C3%BC;unixsocket=/a b%?&\xc3\xbc;port=;");
+}
+
+TEST_CASE("the URI of a server that serves by TLS alone says so") {
+  CHECK(told({"unix:/run/a.sock"}, true) == "uri=nbds+unix:///?socket=/run/a.sock;unixsocket=/run/a.sock;port=;");
+  CHECK(told({"tcp:127.0.0.1:1"}, true) == "uri=nbds://127.0.0.1:1/;unixsocket=;port=1;");
 }

@@ -1,11 +1,6 @@
 #include "connection.hpp"
 
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <stdexcept>
 #include <utility>
@@ -19,9 +14,6 @@ namespace {
 using namespace protocol;
 
 constexpr std::size_t receive_size = 1u << 20;  // bytes
-constexpr std::size_t most_parts = 512;         // per sendmsg(2)
-
-[[noreturn]] void fail(const char* what) { throw std::runtime_error(std::string(what) + ": " + std::strerror(errno)); }
 
 // xorshift64*: quick, and the same everywhere.
 std::uint64_t step(std::uint64_t& state) {
@@ -36,11 +28,11 @@ std::uint64_t step(std::uint64_t& state) {
 Connection::Connection(const Options& options, const Job& job, std::uint32_t number)
     : options_(options),
       job_(job),
-      fd_(connect_to(options.address)),
+      stream_(options.address),
       random_(options.seed * 0x9E3779B97F4A7C15ull + number + 1),
       slots_(job.depth),
       in_(receive_size) {
-  std::uint64_t size = shake_hands(fd_, options.export_name, options.structured);
+  std::uint64_t size = shake_hands(stream_, options);
   if (options.size != 0) size = std::min(size, options.size);
   blocks_ = size / job.block;
   if (blocks_ == 0) throw std::runtime_error("the export is smaller than one request");
@@ -50,8 +42,6 @@ Connection::Connection(const Options& options, const Job& job, std::uint32_t num
     for (std::byte& byte : payload_) byte = static_cast<std::byte>(step(random_));
   }
 }
-
-Connection::~Connection() { ::close(fd_); }
 
 std::uint64_t Connection::draw() { return step(random_); }
 
@@ -94,22 +84,18 @@ Result Connection::run() {
   std::byte disconnect[request_size] = {};
   put32(disconnect, request_magic);
   put16(disconnect + 6, cmd_disc);
-  send_all(fd_, disconnect, sizeof disconnect);
+  stream_.send_all(disconnect, sizeof disconnect);
   return result_;
 }
 
 void Connection::send_what_fits() {
   while (first_unsent_ < unsent_.size()) {
-    msghdr message{};
-    message.msg_iov = unsent_.data() + first_unsent_;
-    message.msg_iovlen = std::min(most_parts, unsent_.size() - first_unsent_);
-    const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (n < 0 && errno == EAGAIN) {
+    const ssize_t n = stream_.send_some(unsent_.data() + first_unsent_, unsent_.size() - first_unsent_);
+    if (n < 0) {
       unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(first_unsent_));
       first_unsent_ = 0;
       return;
     }
-    if (n < 0) fail("send");
     auto left = static_cast<std::size_t>(n);
     while (first_unsent_ < unsent_.size() && left >= unsent_[first_unsent_].iov_len)
       left -= unsent_[first_unsent_++].iov_len;
@@ -124,20 +110,15 @@ void Connection::send_what_fits() {
 
 // Replies are taken even while requests cannot be sent: a server need not take more before its replies are read.
 void Connection::wait_and_receive() {
-  if (!unsent_.empty()) {
-    pollfd either{fd_, POLLIN | POLLOUT, 0};
-    if (::poll(&either, 1, -1) < 0 && errno != EINTR) fail("poll");
-    if (!(either.revents & (POLLIN | POLLHUP | POLLERR))) return;
-  }
+  if (!unsent_.empty() && !stream_.wait_for_either()) return;
   if (begin_ != 0) {
     std::memmove(in_.data(), in_.data() + begin_, end_ - begin_);
     end_ -= begin_;
     begin_ = 0;
   }
-  const ssize_t n = ::recv(fd_, in_.data() + end_, in_.size() - end_, 0);
-  if (n < 0) fail("recv");
+  const std::size_t n = stream_.receive_some(in_.data() + end_, in_.size() - end_);
   if (n == 0) throw std::runtime_error("the server closed the connection");
-  end_ += static_cast<std::size_t>(n);
+  end_ += n;
 }
 
 void Connection::take_replies() {

@@ -13,6 +13,7 @@
 #include "histogram.hpp"
 #include "job.hpp"
 #include "protocol/wire.hpp"
+#include "stream.hpp"
 
 namespace ashlar::bench {
 
@@ -29,7 +30,6 @@ class Connection {
  public:
   // Connects and shakes hands. `number`: which of the job's connections it is. Throws std::runtime_error.
   Connection(const Options& options, const Job& job, std::uint32_t number);
-  ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
@@ -59,7 +59,7 @@ class Connection {
 
   const Options& options_;
   const Job& job_;
-  int fd_;
+  Stream stream_;
   std::uint64_t blocks_ = 0;  // requests that the disk holds
   std::uint64_t next_block_ = 0;
   std::uint64_t random_;

@@ -87,6 +87,7 @@ const char* const usage =
     "  --requests N        so many per connection, instead\n"
     "  --size BYTES        use only the beginning of the disk\n"
     "  --seed N            for the offsets (default 1)\n"
+    "  --tls DIR           by TLS, with DIR/ca-cert.pem, client-cert.pem and client-key.pem\n"
     "  --simple            do not ask for structured replies\n"
     "Prints JSON. Exit codes: 0, 1 the server or a connection failed, 2 usage.\n";
 
@@ -105,6 +106,7 @@ Options parse_options(int argc, char** argv) {
       return argv[++i];
     };
     if (word == "--simple") options.structured = false;
+    else if (word == "--tls") options.tls = value();
     else if (word == "--export") options.export_name = value();
     else if (word == "--seconds") options.seconds = seconds_of(value());
     else if (word == "--requests") options.requests = number(word, value(), 1, UINT64_MAX / 2);

@@ -24,6 +24,7 @@ struct Job {
 struct Options {
   std::string address;  // unix:PATH or tcp:HOST:PORT
   std::string export_name;
+  std::string tls;             // the folder of a client's certificate; empty: plainly
   bool structured = true;      // ask for structured replies
   double seconds = 1;          // how long to send
   std::uint64_t requests = 0;  // per connection, instead of `seconds`; 0: not so

@@ -1,0 +1,320 @@
+#include "file_reader.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <system_error>
+#include <thread>
+
+#include "texts.hpp"
+
+namespace ashlar::trace {
+namespace {
+
+constexpr std::uint64_t chunk = 1 << 20;
+
+int open_file(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) throw TraceError(path + ": " + std::strerror(errno));
+  return fd;
+}
+
+template <class T>
+T copied(std::span<const std::byte> from) {
+  T to;
+  std::memcpy(&to, from.data(), sizeof to);
+  return to;
+}
+
+}  // namespace
+
+FileReader::FileReader(const std::string& path, Listener& listener)
+    : path_(path), listener_(listener), fd_(open_file(path)) {
+  try {
+    find_segments();
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
+FileReader::~FileReader() { ::close(fd_); }
+
+void FileReader::problem(std::uint64_t offset, const std::string& text) {
+  if (told_problems_.emplace(offset, text).second)
+    listener_.problem(path_ + ": offset " + std::to_string(offset) + ": " + text);
+}
+
+void FileReader::fail(std::uint64_t offset, const std::string& text) const {
+  throw TraceError(path_ + ": offset " + std::to_string(offset) + ": " + text);
+}
+
+void FileReader::find_segments() {
+  try {
+    segments_ = segments_of(fd_);
+    if (size_of(fd_) == 0) throw TraceError(path_ + ": the file is empty");
+  } catch (const std::system_error& e) {
+    throw TraceError(path_ + ": " + e.code().message());
+  }
+  if (segments_.found.empty()) fail(0, "this is no trace: no segment of one begins here");
+  for (const std::uint64_t offset : segments_.breaks) {
+    problem(offset, "no segment begins here");
+    completeness_.broken = true;
+  }
+  for (const SegmentHeader& one : segments_.found)
+    to_realtime_.try_emplace(one.run, static_cast<std::int64_t>(one.realtime - one.monotonic));
+}
+
+void FileReader::rewind() {
+  completeness_ = {};
+  current_ = 0;
+  inside_ = false;
+  buffer_.clear();
+  find_segments();
+}
+
+bool FileReader::next(Record& record) {
+  for (;;) {
+    if (!inside_ && !enter(current_)) return false;
+    const auto bytes = entry();
+    if (!inside_) continue;  // it was broken
+    if (bytes.empty()) {
+      if (!leave()) return false;
+      continue;
+    }
+    const std::uint64_t position = at_;
+    at_ += bytes.size();
+    record.position = position;
+    if (take(bytes, record)) return true;
+  }
+}
+
+// Goes to the beginning of a segment; false: there is none.
+bool FileReader::enter(std::size_t segment) {
+  if (segment >= segments_.found.size() && !find_newer()) return false;
+  const SegmentHeader& header = segments_.found[segment];
+  if (header.version != format_version)
+    fail(header.position, "this trace has format " + std::to_string(header.version) + "; this program reads " +
+                              std::to_string(format_version));
+  if (segment == 0) completeness_.beginning_lost = header.index != 0;
+  else note_gap(segments_.found[segment - 1], header);
+  inside_ = true;
+  at_ = header.position + header.header_bytes;
+  buffer_.clear();
+  numbered_.clear();
+  completeness_.ended = false;
+  return true;
+}
+
+void FileReader::note_gap(const SegmentHeader& before, const SegmentHeader& header) {
+  if (before.sequence + 1 == header.sequence) return;
+  completeness_.broken = true;
+  problem(header.position, "segments " + std::to_string(before.sequence + 1) + " to " +
+                               std::to_string(header.sequence - 1) + ", which come before this one, are missing");
+}
+
+// Nothing more stands in the segment. False: nor anywhere else, now.
+bool FileReader::leave() {
+  const bool last = current_ + 1 >= segments_.found.size();
+  buffer_.clear();  // what was read of the place where the next entry will stand
+  if (last && !find_newer()) return false;
+  if (last && !entry().empty()) return true;  // it was written meanwhile
+  if (!inside_) return true;
+  completeness_.broken = true;
+  problem(at_, "the segment has no end, although it is not the last one");
+  inside_ = false;
+  ++current_;
+  return true;
+}
+
+// Looks for segments that were begun since. False: there are none.
+bool FileReader::find_newer() {
+  const std::size_t known = segments_.found.size();
+  const std::uint64_t newest = segments_.found.back().sequence;
+  Segments now = segments_of(fd_);
+  for (const SegmentHeader& one : now.found) {
+    if (one.sequence <= newest) continue;
+    segments_.found.push_back(one);
+    to_realtime_.try_emplace(one.run, static_cast<std::int64_t>(one.realtime - one.monotonic));
+  }
+  return segments_.found.size() != known;
+}
+
+// Has the buffer hold `bytes` from at_ on; false: the file ends before.
+bool FileReader::fill(std::uint64_t bytes) {
+  if (!buffer_.empty() && at_ >= buffer_at_ && at_ + bytes <= buffer_at_ + buffer_.size()) return true;
+  const std::uint64_t rest = here().position + here().segment_bytes - at_;
+  buffer_.resize(std::max(bytes, std::min(chunk, rest)));
+  buffer_at_ = at_;
+  try {
+    buffer_.resize(read_at(fd_, buffer_.data(), buffer_.size(), at_));
+  } catch (const std::system_error& e) {
+    fail(at_, e.code().message());
+  }
+  return buffer_.size() >= bytes;
+}
+
+// The entry at at_. Empty: nothing stands there yet, or there is a break, and the segment was left.
+std::span<const std::byte> FileReader::entry() {
+  const std::uint64_t rest = here().position + here().segment_bytes - at_;
+  // What a server writes just now may be there in part: a break is believed when it stays.
+  for (int attempt = 0;; ++attempt) {
+    const char* wrong = nullptr;
+    if (rest < sizeof(EntryHeader)) return {};
+    if (!fill(sizeof(EntryHeader))) {
+      if (buffer_.empty()) return {};
+      wrong = "the file ends within an entry";
+    } else {
+      const auto bytes = std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_);
+      const auto header = copied<EntryHeader>(bytes);
+      if (header.size == 0) return {};
+      if (header.size < sizeof header || header.size % 8 != 0 || header.size > rest) wrong = "this is no entry";
+      else if (!fill(header.size)) wrong = "the file ends within an entry";
+      else {
+        const auto whole = std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_, header.size);
+        if (header.check == check_of(whole, here().sequence)) return whole;
+        wrong = "the check of an entry does not fit";
+      }
+    }
+    buffer_.clear();
+    if (attempt < 2 && current_ + 1 == segments_.found.size()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      continue;
+    }
+    broken(wrong);
+    return {};
+  }
+}
+
+void FileReader::broken(const std::string& what) {
+  const auto now = header_at(fd_, here().position);
+  const bool written_over = !now || now->sequence != here().sequence;
+  problem(at_, written_over ? "the segment was written over while it was read"
+                            : what + "; the rest of the segment cannot be read");
+  completeness_.broken = true;
+  inside_ = false;
+  ++current_;
+}
+
+// True: the entry is a record.
+bool FileReader::take(std::span<const std::byte> entry, Record& record) {
+  const auto header = copied<EntryHeader>(entry);
+  const auto type = static_cast<EntryType>(header.type);
+  if (type == EntryType::record) return take_record(entry, record);
+  if (type == EntryType::end_of_segment || type == EntryType::end_of_run) {
+    completeness_.ended = type == EntryType::end_of_run;
+    inside_ = false;
+    ++current_;
+    return false;
+  }
+  take_info(entry);
+  return false;
+}
+
+bool FileReader::take_record(std::span<const std::byte> entry, Record& record) {
+  const Place* place = nullptr;
+  if (entry.size() >= sizeof(RecordEntry)) place = place_of(copied<EntryHeader>(entry).place);
+  if (place == nullptr) {
+    problem(record.position, "a record of no place");
+    completeness_.broken = true;
+    return false;
+  }
+  const auto from = copied<RecordEntry>(entry);
+  record.run = here().run;
+  record.id = from.id;
+  record.connection = from.connection;
+  record.op = static_cast<Op>(from.op);
+  record.flags = Flags{from.flags};
+  record.offset = from.offset;
+  record.length = from.length;
+  record.start = from.start;
+  record.done = from.done;
+  record.sent = from.sent;
+  record.result = from.result;
+  record.depth = from.entry.more;
+  record.tries = from.tries;
+  record.told_nothing = (from.marks & mark_told_nothing) != 0;
+  record.left_out = (from.marks & mark_left_out) != 0;
+  record.payload = static_cast<PayloadKind>(from.payload);
+  record.place = place;
+  record.segment = here().position;
+  record.sequence = here().sequence;
+  if (payload_bytes(record.payload, record.offset, record.length) > entry.size() - sizeof from) {
+    problem(record.position, "a record that is too short for its payload");
+    record.payload = PayloadKind::none;
+    completeness_.broken = true;
+  }
+  ++completeness_.records;
+  completeness_.left_out += record.left_out ? 1 : 0;
+  return true;
+}
+
+void FileReader::take_info(std::span<const std::byte> entry) {
+  if (entry.size() < sizeof(InfoEntry)) return;
+  const auto info = copied<InfoEntry>(entry);
+  Texts texts = texts_in(entry.subspan(sizeof info));
+  switch (static_cast<EntryType>(info.entry.type)) {
+    case EntryType::place: return take_place(info, texts);
+    case EntryType::client: return take_client(info, std::move(texts));
+    case EntryType::lost: completeness_.dropped += number_in(texts, "requests"); return;
+    default: return;
+  }
+}
+
+void FileReader::take_place(const InfoEntry& info, const Texts& texts) {
+  for (const Place& known : places_) {
+    if (known.run != here().run || known.number != info.entry.place || known.texts != texts) continue;
+    numbered_[info.entry.place] = &known;
+    return;
+  }
+  Place& place = places_.emplace_back();
+  place.file = path_;
+  place.run = here().run;
+  place.number = info.entry.place;
+  place.tag = text_in(texts, "tag");
+  place.exported = text_in(texts, "export");
+  place.size = number_in(texts, "size");
+  place.minimum = static_cast<std::uint32_t>(number_in(texts, "minimum", 1));
+  place.preferred = static_cast<std::uint32_t>(number_in(texts, "preferred", 4096));
+  place.maximum = static_cast<std::uint32_t>(number_in(texts, "maximum"));
+  const std::string kind = text_in(texts, "payload");
+  place.payload = kind == "data" ? PayloadKind::data : kind == "hash" ? PayloadKind::hash : PayloadKind::none;
+  place.to_realtime = to_realtime_[here().run];
+  place.texts = texts;
+  numbered_[info.entry.place] = &place;
+}
+
+void FileReader::take_client(const InfoEntry& info, Texts texts) {
+  if (!told_clients_.emplace(here().run, info.connection).second) return;
+  Client client{.run = here().run,
+                .connection = info.connection,
+                .place = place_of(info.entry.place),
+                .came = number_in(texts, "came"),
+                .texts = std::move(texts)};
+  listener_.client(client);
+}
+
+const Place* FileReader::place_of(std::uint16_t number) const {
+  const auto found = numbered_.find(number);
+  return found != numbered_.end() ? found->second : nullptr;
+}
+
+void FileReader::payload(const Record& record, std::vector<std::byte>& into) {
+  into.resize(payload_bytes(record.payload, record.offset, record.length));
+  if (into.empty()) return;
+  try {
+    if (read_at(fd_, into.data(), into.size(), record.position + sizeof(RecordEntry)) != into.size())
+      fail(record.position, "the file has become shorter");
+    const auto now = header_at(fd_, record.segment);
+    if (!now || now->sequence != record.sequence)
+      fail(record.position, "the segment was written over while it was read");
+  } catch (const std::system_error& e) {
+    fail(record.position, e.code().message());
+  }
+}
+
+}  // namespace ashlar::trace

@@ -1,0 +1,252 @@
+#include "file_writer.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+
+namespace ashlar::trace {
+namespace {
+
+constexpr std::uint64_t usual_segment = 64 << 20;
+// Has room for a payload of 64 MiB.
+constexpr std::uint64_t data_segment = 128 << 20;
+constexpr std::uint64_t most_at_once = 256 << 10;
+constexpr std::uint64_t terminator = 8;
+// What a segment keeps free for its last entry.
+constexpr std::uint64_t end_room = sizeof(InfoEntry) + terminator;
+// For what a segment tells of a record's place and client.
+constexpr std::uint64_t most_texts = 16 << 10;
+
+std::uint64_t now(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+std::uint64_t segment_bytes_for(std::uint64_t max_size, bool data) {
+  if (max_size == 0) return data ? data_segment : usual_segment;
+  return max_size / FileWriter::segments / segment_step * segment_step;
+}
+
+int open_or_make(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
+  return fd;
+}
+
+// Why the open file cannot be written to as a trace; empty: it can.
+std::string unfit_content(int fd, bool append, std::uint64_t segment_bytes, bool limited) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw std::system_error(errno, std::generic_category());
+  if (!S_ISREG(status.st_mode)) return "is no regular file";
+  if (status.st_size == 0) return {};
+  if (!header_at(fd, 0)) return "is there already and is no trace: move it away, or name another file";
+  if (!append || !limited) return {};
+  for (const SegmentHeader& one : segments_of(fd).found)
+    if (one.segment_bytes != segment_bytes || one.position % segment_bytes != 0)
+      return "cannot be appended to, as it was written with another max_size: move it away, or name another file";
+  return {};
+}
+
+}  // namespace
+
+FileWriter::FileWriter(const std::string& path, const Options& options)
+    : options_(options), segment_bytes_(segment_bytes_for(options.max_size, options.data)), fd_(open_or_make(path)) {
+  try {
+    open_existing(path);
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
+FileWriter::~FileWriter() { ::close(fd_); }
+
+void FileWriter::open_existing(const std::string& path) {
+  if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
+    throw BeingWritten("\"" + path + "\" is being written by another layer, or another server");
+  const std::string why = unfit_content(fd_, options_.append, segment_bytes_, options_.max_size != 0);
+  if (!why.empty()) throw std::invalid_argument("\"" + path + "\" " + why);
+  if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path);
+  const std::uint64_t size = size_of(fd_);
+  if (size != 0) {
+    slots_ = segments_of(fd_).found;
+    header_.sequence = slots_.back().sequence;
+    auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
+      return a.position < b.position;
+    });
+    end_of_file_ = last.position + last.segment_bytes;
+    if (options_.max_size == 0 && end_of_file_ > size) {
+      // The next one begins right behind it.
+      end_of_file_ = round_up(size, segment_step);
+      last.segment_bytes = end_of_file_ - last.position;
+      last.check = check_of(last);
+      if (::pwrite(fd_, &last, sizeof last, static_cast<off_t>(last.position)) != sizeof last)
+        throw std::system_error(errno, std::generic_category(), path);
+    }
+  }
+  begin_segment();
+  if (!flush()) throw std::system_error(error_, std::generic_category(), path);
+}
+
+std::uint64_t FileWriter::most_payload(const Options& options) {
+  return segment_bytes_for(options.max_size, options.data) - sizeof(SegmentHeader) - sizeof(RecordEntry) -
+         2 * most_texts - end_room - 8;
+}
+
+std::uint64_t FileWriter::next_position() {
+  if (options_.max_size == 0 || slots_.size() < segments) return end_of_file_;
+  return std::min_element(slots_.begin(), slots_.end(),
+                          [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence < b.sequence; })
+      ->position;
+}
+
+void FileWriter::begin_segment() {
+  const bool first = header_.run != options_.run;
+  const std::uint64_t position = next_position();
+  SegmentHeader next{};
+  std::memcpy(next.magic, magic, sizeof magic);
+  next.version = format_version;
+  next.header_bytes = sizeof next;
+  next.position = position;
+  next.segment_bytes = segment_bytes_;
+  next.sequence = header_.sequence + 1;
+  next.run = options_.run;
+  next.realtime = now(CLOCK_REALTIME);
+  next.monotonic = now(CLOCK_MONOTONIC);
+  next.index = first ? (options_.continues ? 1 : 0) : header_.index + 1;
+  next.check = check_of(next);
+  reused_ = position < end_of_file_;
+  end_of_file_ = std::max(end_of_file_, position + segment_bytes_);
+  if (options_.max_size != 0) {
+    std::erase_if(slots_, [position](const SegmentHeader& one) { return one.position == position; });
+    slots_.push_back(next);
+  }
+  header_ = next;
+  has_header_ = false;
+  ++telling_;
+  at_ = position;
+  entries_.set_sequence(next.sequence);
+  entries_.add(header_);
+}
+
+// False: there is none, since the disk is full.
+bool FileWriter::make_room(std::uint64_t size) {
+  const std::uint64_t end = header_.position + segment_bytes_;
+  if (at_ + entries_.bytes().size() + size + end_room <= end) return true;
+  if (!close_segment(EntryType::end_of_segment)) return false;
+  begin_segment();
+  return true;
+}
+
+bool FileWriter::close_segment(EntryType how) {
+  entries_.add(how, 0, 0, now(CLOCK_MONOTONIC));
+  return write_out();
+}
+
+void FileWriter::tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of) {
+  if (of.told_in == telling_) return;
+  of.told_in = telling_;
+  entries_.add(type, place, connection, now(CLOCK_MONOTONIC), of.texts);
+}
+
+void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
+                        Described& client) {
+  for (Described* const one : {&place, &client})
+    if (one->entry_bytes == 0) one->entry_bytes = Entries::size(one->texts);
+  if (!make_room(Entries::size(payload.size()) + place.entry_bytes + client.entry_bytes)) {
+    ++lost_;
+    return;
+  }
+  tell(EntryType::place, record.entry.place, 0, place);
+  if (record.connection != 0) tell(EntryType::client, record.entry.place, record.connection, client);
+  entries_.add(record, payload);
+  ++held_;
+  if (entries_.bytes().size() >= most_at_once) write_out();
+}
+
+void FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
+  if (make_room(Entries::size(texts))) entries_.add(type, place, connection, now(CLOCK_MONOTONIC), texts);
+}
+
+void FileWriter::gone(std::uint16_t place, std::uint64_t connection) {
+  add_info(EntryType::gone, place, connection, {});
+}
+
+void FileWriter::lost(std::uint16_t place, std::uint64_t requests) {
+  add_info(EntryType::lost, place, 0, {{"requests", std::to_string(requests)}});
+}
+
+void FileWriter::triggered(std::uint16_t place, std::uint64_t connection, const std::string& why, std::uint64_t id) {
+  TextList texts{{"trigger", why}};
+  if (id != 0) texts.emplace_back("id", std::to_string(id));
+  add_info(EntryType::triggered, place, connection, texts);
+}
+
+void FileWriter::end() {
+  if (!close_segment(EntryType::end_of_run) || options_.max_size != 0) return;
+  header_.segment_bytes = round_up(at_ - header_.position, segment_step);
+  header_.check = check_of(header_);
+  // If it fails, the file is right all the same.
+  static_cast<void>(::pwrite(fd_, &header_, sizeof header_, static_cast<off_t>(header_.position)) == sizeof header_);
+}
+
+bool FileWriter::flush() { return entries_.bytes().empty() || write_out(); }
+
+// What was written in part is written over by what comes next.
+bool FileWriter::write_out() {
+  const std::uint64_t size = entries_.bytes().size();
+  std::uint64_t whole = size;
+  if (reused_) {
+    entries_.add_end();
+    whole += terminator;
+  }
+  error_ = 0;
+  for (std::uint64_t done = 0; done != whole && error_ == 0;) {
+    const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
+    if (n > 0) done += static_cast<std::uint64_t>(n);
+    else if (n == 0 || errno != EINTR) error_ = n == 0 ? ENOSPC : errno;
+    if (error_ != 0 && options_.again && options_.again(error_)) error_ = 0;
+  }
+  entries_.clear();
+  if (error_ == 0) {
+    at_ += size;
+    has_header_ = true;
+    held_ = 0;
+    return true;
+  }
+  reused_ = true;  // a part of it may have been written
+  lost_ += std::exchange(held_, 0);
+  ++telling_;
+  if (!has_header_) entries_.add(header_);
+  return false;
+}
+
+std::string unfit(const std::string& path, const FileWriter::Options& options) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd >= 0) {
+    std::string why;
+    try {
+      why = unfit_content(fd, options.append, segment_bytes_for(options.max_size, options.data), options.max_size != 0);
+    } catch (const std::system_error& e) {
+      why = "cannot be read: " + e.code().message();
+    }
+    ::close(fd);
+    return why.empty() ? why : "\"" + path + "\" " + why;
+  }
+  if (errno != ENOENT) return "cannot write to \"" + path + "\": " + std::generic_category().message(errno);
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return "cannot make \"" + path + "\": " + std::generic_category().message(errno);
+}
+
+}  // namespace ashlar::trace

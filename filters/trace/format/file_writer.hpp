@@ -1,0 +1,105 @@
+// FileWriter: writes one trace's file. For one thread.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "encode.hpp"
+#include "layout.hpp"
+#include "segments.hpp"
+
+namespace ashlar::trace {
+
+// A layer that traces, or a client, as the file tells of it: again in each segment that has a record of it.
+struct Described {
+  TextList texts;
+  // FileWriter's.
+  std::uint64_t told_in = 0;
+  std::uint64_t entry_bytes = 0;  // 0: not known yet
+};
+
+// Somebody else writes the file.
+class BeingWritten : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+class FileWriter {
+ public:
+  struct Options {
+    bool append = false;
+    std::uint64_t max_size = 0;  // bytes; 0: no limit; else at least least_max_size
+    bool data = false;           // records may have up to 64 MiB of payload
+    std::uint64_t run = 0;
+    bool continues = false;  // what the run did before is in other files
+    // Asked when a write has failed; true: to try it again. None: it is not.
+    std::function<bool(int error)> again = {};
+  };
+  // A file with a limit has so many segments.
+  static constexpr std::uint64_t segments = 8;
+  static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
+
+  // Makes the file, mode 0600, or opens it; what is in it goes unless it is appended to. Throws std::system_error,
+  // BeingWritten, and std::invalid_argument when the file there is no trace, or cannot be appended to.
+  FileWriter(const std::string& path, const Options& options);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  // The longest payload that a record can have in such a file.
+  static std::uint64_t most_payload(const Options& options);
+
+  // These add to what the next flush() writes; they write themselves when much has come together.
+  void record(const RecordEntry& record, std::span<const std::byte> payload, Described& place, Described& client);
+  void gone(std::uint16_t place, std::uint64_t connection);
+  // So many requests have no record.
+  void lost(std::uint16_t place, std::uint64_t requests);
+  // The ring was written out.
+  void triggered(std::uint16_t place, std::uint64_t connection, const std::string& why, std::uint64_t id);
+  // No more comes: says so in the file, and flushes.
+  void end();
+
+  // Writes what has been added. False: that failed, and what was added is lost; see error(). What comes next is tried
+  // anew.
+  bool flush();
+  // errno of the last write; 0: it went well.
+  int error() const { return error_; }
+  // How many records could not be written since this was last asked.
+  std::uint64_t take_lost() { return std::exchange(lost_, 0); }
+
+  int fd() const { return fd_; }
+
+ private:
+  void open_existing(const std::string& path);
+  void tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of);
+  void add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts);
+  void begin_segment();
+  std::uint64_t next_position();
+  bool make_room(std::uint64_t size);
+  bool close_segment(EntryType how);
+  bool write_out();
+
+  const Options options_;
+  const std::uint64_t segment_bytes_;
+  const int fd_;
+  std::vector<SegmentHeader> slots_;  // with a limit: what is where
+  std::uint64_t end_of_file_ = 0;     // where a segment behind all others would begin
+  SegmentHeader header_{};            // of the segment that is being written
+  bool has_header_ = false;           // it is in the file
+  bool reused_ = false;               // behind what has been written stands what was there before
+  std::uint64_t telling_;             // who was told of in this one need not be told of again; differs between files
+  std::uint64_t at_ = 0;              // position in the file of what entries_ holds
+  Entries entries_;
+  std::uint64_t held_ = 0;  // records in entries_
+  std::uint64_t lost_ = 0;
+  int error_ = 0;
+};
+
+// Why `path` cannot be a trace's file, as far as can be told without changing anything; empty: it can.
+std::string unfit(const std::string& path, const FileWriter::Options& options);
+
+}  // namespace ashlar::trace

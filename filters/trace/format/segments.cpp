@@ -1,0 +1,61 @@
+#include "segments.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace ashlar::trace {
+
+std::size_t read_at(int fd, void* into, std::size_t bytes, std::uint64_t position) {
+  std::size_t done = 0;
+  while (done != bytes) {
+    const ssize_t n =
+        ::pread(fd, static_cast<std::byte*>(into) + done, bytes - done, static_cast<off_t>(position + done));
+    if (n == 0) break;
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw std::system_error(errno, std::generic_category());
+    done += static_cast<std::size_t>(n);
+  }
+  return done;
+}
+
+std::uint64_t size_of(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) throw std::system_error(errno, std::generic_category());
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::optional<SegmentHeader> header_at(int fd, std::uint64_t position) {
+  SegmentHeader header{};
+  if (read_at(fd, &header, sizeof header, position) != sizeof header) return std::nullopt;
+  const bool sound = std::memcmp(header.magic, magic, sizeof magic) == 0 && header.position == position &&
+                     header.check == check_of(header) && header.header_bytes >= sizeof header &&
+                     header.segment_bytes >= segment_step && header.segment_bytes % segment_step == 0 &&
+                     header.segment_bytes <= INT64_MAX - position && header.header_bytes <= header.segment_bytes;
+  return sound ? std::optional(header) : std::nullopt;
+}
+
+Segments segments_of(int fd) {
+  Segments segments;
+  const std::uint64_t size = size_of(fd);
+  bool lost = false;
+  for (std::uint64_t at = 0; at < size;) {
+    if (const auto header = header_at(fd, at)) {
+      segments.found.push_back(*header);
+      at += header->segment_bytes;
+      lost = false;
+      continue;
+    }
+    if (!lost) segments.breaks.push_back(at);
+    lost = true;
+    at += segment_step;
+  }
+  std::sort(segments.found.begin(), segments.found.end(),
+            [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence < b.sequence; });
+  return segments;
+}
+
+}  // namespace ashlar::trace

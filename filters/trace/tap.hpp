@@ -1,0 +1,34 @@
+// Tap: what one connection of a layer has to tell, and what the thread that writes knows of it.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "events.hpp"
+#include "format/file_writer.hpp"
+#include "pending.hpp"
+#include "ring.hpp"
+
+namespace ashlar::trace {
+
+struct Tap {
+  explicit Tap(std::size_t ring_bytes) : ring(ring_bytes) {}
+
+  // For the threads of the connection.
+  Ring ring;
+  alignas(64) std::atomic<std::uint32_t> under_way{0};  // requests in the layers below that may wait
+  std::atomic<std::uint64_t> dropped{0};                // requests that found no room in the ring
+  std::atomic<std::uint64_t> unseen{0};                 // replies that found none
+  std::atomic<bool> told{false};                        // the layer hears of replies
+  std::atomic<bool> closed{false};                      // no event comes any more
+
+  // For the thread that writes.
+  std::uint64_t connection = 0;  // 0: of no client
+  std::uint16_t place = 0;
+  Described* place_texts = nullptr;  // the writer's
+  Described client;
+  Pending pending;
+  std::uint64_t known_dropped = 0, known_unseen = 0;
+};
+
+}  // namespace ashlar::trace

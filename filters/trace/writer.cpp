@@ -1,0 +1,374 @@
+#include "writer.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include "format/file_reader.hpp"
+#include "run.hpp"
+
+namespace ashlar::trace {
+namespace {
+
+constexpr std::uint64_t second = 1'000'000'000;
+// Of a full disk a small write may go well and a larger one not: it is over when nothing has failed for so long.
+constexpr std::uint64_t quiet = 10 * second;
+// Without being woken it looks so often; a record is in the file soon after.
+constexpr int look_every_ms = 100;
+// So many events of one connection are taken out before it is another one's turn.
+constexpr int most_events = 1 << 14;
+// Of one connection. A server has nowhere near as many replies under way.
+constexpr std::size_t most_pending = 1 << 16;
+
+// Connections send small events only, unless bytes are kept; then the memory is used only while it is full.
+std::size_t ring_bytes(PayloadKind payload) {
+  return payload == PayloadKind::data ? std::size_t{256} << 20 : std::size_t{1} << 20;
+}
+
+// Whether a FileWriter has the file.
+bool is_written(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+  ::close(fd);
+  return locked;
+}
+
+int make_eventfd() {
+  const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
+  return fd;
+}
+
+}  // namespace
+
+Writer::Writer(const Settings& settings, const Host& host)
+    : settings_(settings),
+      host_(host),
+      run_(this_run()),
+      wake_fd_(make_eventfd()),
+      written_(Metrics(host).counter("records_written", "requests that are in the trace")),
+      dropped_(Metrics(host).counter("requests_dropped", "requests that are not, as it could not keep up")),
+      triggers_(settings) {}
+
+Writer::~Writer() {
+  stop_.store(true);
+  wake();
+  if (thread_.joinable()) thread_.join();
+  ::close(wake_fd_);
+}
+
+void Writer::begin() {
+  try {
+    make_file();
+  } catch (const BeingWritten& e) {
+    said_ = EBUSY;
+    host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
+    next_attempt_ = monotonic_now() + second;
+  } catch (const std::system_error& e) {
+    throw BadParameter("path", std::string("path: ") + e.what(), e.code().value());
+  } catch (const std::invalid_argument& e) {
+    throw BadParameter("path", std::string("path: ") + e.what());
+  }
+  const std::lock_guard<std::mutex> lock(mutex_);
+  start_thread();
+}
+
+// Once.
+void Writer::start_thread() {
+  if (thread_.joinable()) return;
+  sigset_t all, before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the server's threads
+  thread_ = std::thread([this] { run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+std::shared_ptr<Tap> Writer::open(const TextList& place, std::uint64_t connection, const TextList& client) {
+  const auto tap = std::make_shared<Tap>(ring_bytes(settings_.payload));
+  tap->connection = connection;
+  tap->client.texts = client;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto [number, added] = place_numbers_.try_emplace(place, static_cast<std::uint16_t>(places_.size()));
+  if (added) places_.push_back(std::make_unique<Described>(Described{.texts = place}));
+  tap->place = number->second;
+  tap->place_texts = places_[tap->place].get();
+  taps_.push_back(tap);
+  start_thread();  // where nobody has said that it begins
+  return tap;
+}
+
+// Waits until it is written, so that nothing of it stays behind, but no longer than a healthy disk takes.
+void Writer::close(Tap& tap) noexcept {
+  tap.closed.store(true, std::memory_order_release);
+  wake();
+  std::unique_lock<std::mutex> lock(mutex_);
+  left_.wait_for(lock, std::chrono::seconds(1), [&] {
+    return std::none_of(taps_.begin(), taps_.end(), [&tap](const auto& one) { return one.get() == &tap; });
+  });
+}
+
+void Writer::wake() noexcept {
+  const std::uint64_t one = 1;
+  static_cast<void>(::write(wake_fd_, &one, sizeof one) == sizeof one);  // when it is full, it has been woken
+}
+
+void Writer::dump() noexcept {
+  dump_.store(true);
+  wake();
+}
+
+void Writer::pause() const {
+  pollfd wait{wake_fd_, POLLIN, 0};
+  ::poll(&wait, 1, look_every_ms);
+  std::uint64_t times = 0;
+  static_cast<void>(::read(wake_fd_, &times, sizeof times) == sizeof times);
+}
+
+void Writer::run() noexcept {
+  ::pthread_setname_np(::pthread_self(), "trace");
+  for (bool last = false; !last;) {
+    last = stop_.load();
+    try {
+      const bool more = turn(last);
+      if (more) last = false;
+      else if (!last) pause();
+    } catch (const std::exception& e) {
+      host_.log(Level::error, "trace: %s: %s; requests are no longer recorded", settings_.file().c_str(), e.what());
+      return;
+    }
+  }
+  end();
+}
+
+// True: there is more to take out.
+bool Writer::turn(bool last) {
+  const std::uint64_t now = monotonic_now();
+  if (file_ == nullptr && (now >= next_attempt_ || last)) open_file(now);
+  triggers_.listen();
+  if (dump_.exchange(false) && settings_.ring != 0) triggers_.pull("dump");
+  Taps taps;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    taps = taps_;
+  }
+  bool more = false;
+  for (auto& tap : taps) {
+    const bool closed = tap->closed.load(std::memory_order_acquire) || last;
+    const bool tap_has_more = drain(*tap);
+    more |= tap_has_more;
+    if (tap_has_more || !closed) tap.reset();  // it stays
+    else finish(*tap);
+  }
+  flush();
+  if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
+  forget(std::move(taps));
+  return more;
+}
+
+void Writer::finish(Tap& tap) {
+  tap.pending.give_up(UINT64_MAX, [&](Pending::One& one) { write(tap, one); });
+  if (file_ != nullptr && tap.connection != 0) file_->gone(tap.place, tap.connection);
+}
+
+// Those that are null stay.
+void Writer::forget(Taps finished) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& tap : finished)
+    if (tap != nullptr) std::erase(taps_, tap);
+  finished.clear();
+  left_.notify_all();
+}
+
+void Writer::make_file() {
+  if (settings_.ring != 0 && !continues_) keep_ring_of_before();
+  FileWriter::Options options = settings_.file_options(run_);
+  options.continues = continues_;
+  if (settings_.wait) options.again = [this](int error) { return try_again(error); };
+  file_ = std::make_unique<FileWriter>(settings_.file(), options);
+}
+
+// The first reason for which the file cannot be made is told; it is tried again each second.
+void Writer::open_file(std::uint64_t now) {
+  next_attempt_ = now + second;
+  try {
+    make_file();
+  } catch (const std::system_error& e) {
+    say(e.code().value());
+  } catch (const std::invalid_argument& e) {
+    if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
+    said_ = EBUSY;
+  }
+}
+
+// True: there is more.
+bool Writer::drain(Tap& tap) {
+  int events = 0;
+  while (Ring::Event* const event = events < most_events ? tap.ring.front() : nullptr) {
+    ++events;
+    if (event->kind == event_done) {
+      take_done(tap, *event);
+    } else if (event->kind == event_tried) {
+      Asked asked;
+      std::memcpy(&asked, event->bytes(), sizeof asked);
+      tap.pending.tried(asked);
+    } else {
+      Sent sent;
+      std::memcpy(&sent, event->bytes(), sizeof sent);
+      tap.pending.sent(sent, [&](Pending::One& one) { write(tap, one); });
+    }
+    tap.ring.pop();
+  }
+  const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
+  count_lost(dropped - std::exchange(tap.known_dropped, dropped));
+  give_up_some(tap);
+  return events == most_events;
+}
+
+void Writer::take_done(Tap& tap, const Ring::Event& event) {
+  Asked asked;
+  std::memcpy(&asked, event.bytes(), sizeof asked);
+  const auto kind = static_cast<PayloadKind>(asked.payload);
+  tap.pending.done(
+      asked, {event.bytes() + sizeof asked, static_cast<std::size_t>(payload_bytes(kind, asked.offset, asked.length))});
+  if (asked.id == 0) tap.pending.sent({}, [&](Pending::One& one) { write(tap, one); });  // nobody waits for a reply
+}
+
+// Of those whose replies are not told of.
+void Writer::give_up_some(Tap& tap) {
+  const auto ready = [&](Pending::One& one) { write(tap, one); };
+  const std::uint64_t unseen = tap.unseen.load(std::memory_order_relaxed);
+  if (!tap.told.load(std::memory_order_relaxed) || tap.pending.size() > most_pending)
+    return tap.pending.give_up(UINT64_MAX, ready);
+  // Which replies they were is not known, but those under way will soon be told of.
+  if (unseen != tap.known_unseen && tap.pending.size() != 0) tap.pending.give_up(monotonic_now() - second / 2, ready);
+  if (tap.pending.size() == 0) tap.known_unseen = unseen;
+}
+
+void Writer::write(Tap& tap, Pending::One& one) {
+  RecordEntry record = one.record;
+  if (settings_.ring != 0) {
+    record.connection = tap.connection;
+    triggers_.look_at(record);
+  }
+  if (file_ == nullptr) return count_lost(1);
+  record.connection = tap.connection;
+  record.entry.place = tap.place;
+  file_->record(record, one.payload, *tap.place_texts, tap.client);
+  ++new_records_;
+}
+
+void Writer::count_lost(std::uint64_t requests) {
+  if (requests == 0) return;
+  lost_ += requests;
+  lost_in_all_ += requests;
+  dropped_.add(static_cast<double>(requests));
+}
+
+void Writer::flush() {
+  if (file_ == nullptr) return;
+  if (new_records_ != 0) written_.add(static_cast<double>(std::exchange(new_records_, 0)));
+  const bool well = file_->flush();
+  count_lost(file_->take_lost());
+  if (!well) return say(file_->error());
+  if (lost_ != 0) {
+    file_->lost(0, lost_);
+    if (!file_->flush()) return say(file_->error());
+    lost_ = 0;
+  }
+  if (said_ == 0) lost_in_all_ = 0;
+  else if (monotonic_now() - failed_ > quiet) say_over();
+}
+
+void Writer::say_over() {
+  said_ = 0;
+  host_.log(Level::warn, "trace: %s is written again; %llu requests have no record", settings_.file().c_str(),
+            static_cast<unsigned long long>(std::exchange(lost_in_all_, 0)));
+}
+
+// With when_full = "wait": the writer waits for the disk, and requests for the writer.
+bool Writer::try_again(int error) {
+  if (said_ == 0)
+    host_.log(Level::warn, "trace: cannot write to %s: %s; requests wait until it can", settings_.file().c_str(),
+              std::strerror(error));
+  said_ = error;
+  failed_ = monotonic_now();
+  if (stop_.load()) return false;
+  std::this_thread::sleep_for(std::chrono::milliseconds(look_every_ms));
+  return true;
+}
+
+void Writer::say(int error) {
+  failed_ = monotonic_now();
+  if (said_ == 0)
+    host_.log(Level::warn, "trace: cannot write to %s: %s; requests are not recorded until that is over",
+              settings_.file().c_str(), std::strerror(error));
+  said_ = error;
+}
+
+void Writer::end() {
+  if (file_ == nullptr) return;
+  if (said_ != 0) say_over();
+  file_->end();
+  file_.reset();
+  if (settings_.ring != 0) ::unlink(settings_.file().c_str());
+}
+
+void Writer::write_ring_out() {
+  if (file_ == nullptr) return;
+  file_->triggered(0, triggers_.connection(), triggers_.why(), triggers_.id());
+  flush();
+  const std::string to = move_ring_away();
+  if (to.empty()) return;
+  host_.log(Level::info, "trace: the ring is in %s: %s", to.c_str(), triggers_.why().c_str());
+  file_.reset();
+  continues_ = true;
+  open_file(monotonic_now());
+}
+
+// A ring that was not removed, and that nobody writes, is of a server that was killed: what it saw last is worth
+// keeping.
+void Writer::keep_ring_of_before() {
+  if (is_written(settings_.file())) return;
+  Listener nobody;
+  Record record;
+  try {
+    FileReader reader(settings_.file(), nobody);
+    if (!reader.next(record)) return;
+  } catch (const TraceError&) {
+    return;  // there is none
+  }
+  const std::string to = move_ring_away();
+  if (!to.empty()) host_.log(Level::info, "trace: the ring that a server left when it died is in %s", to.c_str());
+}
+
+// Renames the ring to the first of PATH, PATH.1, PATH.2 … that is free, and returns that; empty: it could not, and that
+// has been said.
+std::string Writer::move_ring_away() const {
+  const std::uint64_t most =
+      settings_.max_size == 0 ? 10'000 : std::max<std::uint64_t>(settings_.max_size / settings_.ring, 1);
+  for (std::uint64_t n = 0; n < most; ++n) {
+    const std::string to = settings_.path + (n == 0 ? "" : "." + std::to_string(n));
+    if (::renameat2(AT_FDCWD, settings_.file().c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return to;
+    if (errno == EEXIST) continue;
+    host_.log(Level::warn, "trace: cannot rename the ring to %s: %s", to.c_str(), std::strerror(errno));
+    return {};
+  }
+  host_.log(Level::warn, "trace: the ring stays where it is, as there are %llu files of %s: move them away",
+            static_cast<unsigned long long>(most), settings_.path.c_str());
+  return {};
+}
+
+}  // namespace ashlar::trace

@@ -1,0 +1,97 @@
+// Writer: the thread of one layer that writes its trace. Nobody waits for it.
+#pragma once
+#include <ashlar/host.hpp>
+#include <ashlar/metrics.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "format/file_writer.hpp"
+#include "settings.hpp"
+#include "tap.hpp"
+#include "triggers.hpp"
+
+namespace ashlar::trace {
+
+class Writer {
+ public:
+  // Throws std::system_error. `settings` and `host` have to live as long as the writer.
+  Writer(const Settings& settings, const Host& host);
+  // Writes what has come, and ends the file.
+  ~Writer();
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
+
+  // Makes the file, and begins. Throws BadParameter when it cannot be made; while somebody else writes it, it is tried
+  // again and again. Once, before open(). [control]
+  void begin();
+  // A connection whose requests are to be written. Throws. [control]
+  std::shared_ptr<Tap> open(const TextList& place, std::uint64_t connection, const TextList& client);
+  // Nothing more comes of it. [control]
+  void close(Tap& tap) noexcept;
+
+  // Has what is in the rings taken out now. [any thread]
+  void wake() noexcept;
+  // Has the ring written to the next file. [any thread]
+  void dump() noexcept;
+
+ private:
+  using Taps = std::vector<std::shared_ptr<Tap>>;
+
+  void start_thread();
+  void run() noexcept;
+  bool turn(bool last);
+  void pause() const;
+  void make_file();
+  void open_file(std::uint64_t now);
+  bool drain(Tap& tap);
+  void take_done(Tap& tap, const Ring::Event& event);
+  void give_up_some(Tap& tap);
+  void write(Tap& tap, Pending::One& one);
+  void finish(Tap& tap);
+  void forget(Taps finished);
+  void count_lost(std::uint64_t requests);
+  void flush();
+  bool try_again(int error);
+  void say(int error);
+  void say_over();
+  void end();
+  void write_ring_out();
+  void keep_ring_of_before();
+  std::string move_ring_away() const;
+
+  const Settings& settings_;
+  const Host& host_;
+  const std::uint64_t run_;
+  const int wake_fd_;  // an eventfd
+  const Counter written_, dropped_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> dump_{false};
+
+  std::mutex mutex_;  // of what follows
+  Taps taps_;
+  std::map<TextList, std::uint16_t> place_numbers_;
+  std::vector<std::unique_ptr<Described>> places_;  // by number; what is in them is the thread's
+  std::condition_variable left_;                    // connections have been taken out of taps_
+  std::thread thread_;
+
+  // The thread's own.
+  std::unique_ptr<FileWriter> file_;
+  std::uint64_t next_attempt_ = 0;  // to make the file
+  bool continues_ = false;          // a ring of this run has been written out
+  std::uint64_t new_records_ = 0;   // that written_ does not have yet
+  std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
+  std::uint64_t lost_in_all_ = 0;   // since the file could not be written to
+  std::uint64_t failed_ = 0;        // when a write failed last
+  int said_ = 0;                    // the error that has been told; 0: the file can be written to
+  Triggers triggers_;
+};
+
+}  // namespace ashlar::trace

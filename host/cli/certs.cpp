@@ -1,0 +1,236 @@
+// `ashlar certs`: the folder of an authority, of a server and of its clients, as qemu, libnbd and nbdkit take them too.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include "cli/commands.hpp"
+#include "cli/words.hpp"
+#include "config/text.hpp"
+#include "tls/issue.hpp"
+
+namespace ashlar::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int days_of_authority = 3650;
+constexpr std::size_t longest_name = 64;  // bytes: of a CN (RFC 5280, ub-common-name)
+constexpr std::size_t key_bytes = 32;
+
+std::vector<std::string> parts_of(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+bool all_of(const std::string& text, const char* more) {
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::strchr(more, c) != nullptr;
+  });
+}
+
+void check_host(const std::string& host) {
+  if (is_address(host)) return;
+  const bool good = !host.empty() && host.size() <= 253 && all_of(host, ".-_*") && host[0] != '-' && host[0] != '.';
+  if (!good)
+    throw UsageError("certs: --server: " + in_quotes(host) +
+                     " is neither a host's name nor an address; write such as disks.example.org,192.0.2.7");
+}
+
+// Becomes the name of a folder.
+void check_name(const char* option, const std::string& name) {
+  const bool good =
+      !name.empty() && name.size() <= longest_name && all_of(name, "._-@") && name[0] != '.' && name[0] != '-';
+  if (!good)
+    throw UsageError(std::string("certs: ") + option + ": " + in_quotes(name) +
+                     " is no name here: it has letters, digits and . _ - @, begins with a letter or digit, and is at "
+                     "most 64 long");
+}
+
+[[noreturn]] void fail(const fs::path& path, int error) {
+  throw std::runtime_error("certs: " + path.string() + ": " + std::strerror(error));
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail(folder, error.value());
+}
+
+std::string read(const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) fail(file, errno);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+// The whole file or nothing of it: a server may be reading at this moment.
+void write(const fs::path& file, const std::string& text, mode_t mode) {
+  const fs::path made = file.string() + ".new";
+  ::unlink(made.c_str());
+  const int fd = ::open(made.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  if (fd < 0) fail(made, errno);
+  std::size_t written = 0;
+  int error = 0;
+  while (written < text.size() && error == 0) {
+    const ssize_t n = ::write(fd, text.data() + written, text.size() - written);
+    if (n > 0) written += static_cast<std::size_t>(n);
+    else if (errno != EINTR) error = errno;
+  }
+  if (error == 0 && ::fsync(fd) != 0) error = errno;
+  ::close(fd);
+  if (error == 0 && ::rename(made.c_str(), file.c_str()) != 0) error = errno;
+  if (error == 0) return;
+  ::unlink(made.c_str());
+  fail(file, error);
+}
+
+class Certs {
+ public:
+  Certs(const CommandOptions& options, std::ostream& out) : options_(options), out_(out), folder_(options.operand) {
+    for (const std::string& list : options.hosts)
+      for (const std::string& host : parts_of(list)) hosts_.push_back(host);
+  }
+
+  void run() {
+    check();
+    have_authority();
+    if (!hosts_.empty()) make_server();
+    for (const std::string& client : options_.clients) make_client(client);
+    add_users();
+    tell_server();
+    for (const std::string& client : options_.clients) tell_client(client);
+    for (const std::string& user : options_.users) tell_user(user);
+  }
+
+ private:
+  void check() const {
+    if (folder_.empty()) throw UsageError("certs: the folder's name is empty; name one to be made");
+    if (options_.days < 1 || options_.days > 36500)
+      throw UsageError("certs: --days: " + std::to_string(options_.days) + " is out of range; give 1 to 36500");
+    for (const std::string& list : options_.hosts)
+      if (list.empty()) check_host(list);
+    for (const std::string& host : hosts_) check_host(host);
+    for (const std::string& client : options_.clients) check_name("--client", client);
+    for (const std::string& user : options_.users) check_name("--psk", user);
+    if (hosts_.empty() && !fs::exists(folder_ / "server" / "server-cert.pem"))
+      throw UsageError("certs: no server; add --server HOST, the name or address that clients connect to");
+  }
+
+  // An authority that is there is never written over: all that it has signed would be worth nothing.
+  void have_authority() {
+    const fs::path certificate = folder_ / "ca-cert.pem", key = folder_ / "ca-key.pem";
+    const bool has_certificate = fs::exists(certificate), has_key = fs::exists(key);
+    if (has_certificate != has_key)
+      throw UsageError("certs: " + (has_key ? key : certificate).string() + " is there without " +
+                       (has_key ? certificate : key).string() + "; put that back, or name another folder");
+    if (!has_certificate && fs::exists(folder_ / "server" / "ca-cert.pem"))
+      throw UsageError("certs: " + folder_.string() +
+                       " has a server but no ca-cert.pem and ca-key.pem; put them back, "
+                       "or name another folder");
+    if (has_certificate) {
+      authority_ = {read(certificate), read(key)};
+      if (const std::string fault = authority_fault(authority_); !fault.empty())
+        throw UsageError("certs: the CA in " + folder_.string() + " " + fault + "; name another folder for a new one");
+      return;
+    }
+    make_folder(folder_);
+    authority_ =
+        make_authority("ashlar CA of " + hosts_.front().substr(0, 40), std::max(options_.days, days_of_authority));
+    write(key, authority_.key, 0600);
+    write(certificate, authority_.certificate, 0644);
+    out_ << "Made a CA: " << certificate.string() << " (keep " << key.string() << " to yourself)\n";
+  }
+
+  void put(const fs::path& folder, const std::string& kind, const PemPair& pair) const {
+    make_folder(folder);
+    write(folder / "ca-cert.pem", authority_.certificate, 0644);
+    write(folder / (kind + "-key.pem"), pair.key, 0600);
+    write(folder / (kind + "-cert.pem"), pair.certificate, 0644);
+  }
+  void make_server() {
+    const Subject subject{Subject::Kind::server, hosts_.front().substr(0, longest_name), hosts_};
+    put(folder_ / "server", "server", issue(authority_, subject, options_.days));
+    out_ << "Made the server's certificate, good for " << options_.days << " days: " << (folder_ / "server").string()
+         << "\n";
+  }
+  void make_client(const std::string& name) {
+    const PemPair pair = issue(authority_, {Subject::Kind::client, name, {}}, options_.days);
+    put(client_folder(name), "client", pair);
+    out_ << "Made a client's certificate, good for " << options_.days << " days: " << client_folder(name).string()
+         << " (" << name_of_certificate(pair.certificate) << ")\n";
+  }
+
+  // Who has a key keeps it: there may be clients that use it.
+  void add_users() {
+    if (options_.users.empty()) return;
+    const fs::path file = folder_ / "keys.psk";
+    std::string lines = fs::exists(file) ? read(file) : "";
+    if (!lines.empty() && lines.back() != '\n') lines += '\n';
+    for (const std::string& user : options_.users) {
+      const auto at = ("\n" + lines).find("\n" + user + ":");
+      if (at != std::string::npos) {
+        out_ << user << " has a key already, which stays\n";
+        continue;
+      }
+      const std::string line = user + ":" + random_hex(key_bytes) + "\n";
+      lines += line;
+      make_folder(client_folder(user));
+      write(client_folder(user) / "keys.psk", line, 0600);
+      out_ << "Made a key for " << user << ": " << (client_folder(user) / "keys.psk").string() << "\n";
+    }
+    write(file, lines, 0600);
+  }
+
+  fs::path client_folder(const std::string& name) const { return folder_ / "clients" / name; }
+  std::string absolute(const fs::path& path) const { return fs::absolute(path).lexically_normal().string(); }
+  std::string host() const { return hosts_.empty() ? "HOST" : hosts_.front(); }
+  std::string host_in_uri() const { return host().find(':') == std::string::npos ? host() : "[" + host() + "]"; }
+
+  void tell_server() const {
+    out_ << "\nIn the server's config:\n\n  [server]\n  tls = { mode = \"require\", certificates = \""
+         << absolute(folder_ / "server") << "\"";
+    if (fs::exists(folder_ / "keys.psk")) out_ << ", psk = \"" << absolute(folder_ / "keys.psk") << "\"";
+    out_ << " }\n";
+  }
+  void tell_client(const std::string& name) const {
+    const std::string folder = absolute(client_folder(name));
+    tell(name, "nbds://" + host_in_uri() + "/?tls-certificates=" + folder,
+         "tls-creds-x509,id=tls0,endpoint=client,dir=" + folder);
+  }
+  void tell_user(const std::string& user) const {
+    const std::string folder = absolute(client_folder(user));
+    tell(user, "nbds://" + user + "@" + host_in_uri() + "/?tls-psk-file=" + folder + "/keys.psk",
+         "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + folder);
+  }
+  void tell(const std::string& who, const std::string& uri, const std::string& object) const {
+    out_ << "\nOn the machine of " << who << " (an export by its name: .../NAME?..., export=NAME):\n\n  nbdinfo "
+         << shell_word(uri) << "\n  nbdcopy " << shell_word(uri) << " disk.img\n  qemu-img convert --object "
+         << shell_word(object) << " --image-opts "
+         << shell_word("driver=nbd,host=" + host() + ",port=10809,tls-creds=tls0") << " -O raw disk.img\n";
+  }
+
+  const CommandOptions& options_;
+  std::ostream& out_;
+  const fs::path folder_;
+  std::vector<std::string> hosts_;
+  PemPair authority_;
+};
+
+}  // namespace
+
+int certs_command(const CommandOptions& options, Streams streams) {
+  Certs(options, streams.out).run();
+  return exit_ok;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,35 @@
+#include "config/traces.hpp"
+
+#include <map>
+
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// The path of a trace; null: the layer is no trace, or has none.
+const TomlEntry* path_of(const LayerConfig& layer) {
+  if (layer.type != "trace") return nullptr;
+  for (const TomlEntry& entry : layer.parameters)
+    if (entry.key == "path" && std::holds_alternative<std::string>(entry.node.value)) return &entry;
+  return nullptr;
+}
+
+}  // namespace
+
+void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
+  std::map<std::filesystem::path, Place> first;
+  for (const ExportConfig& own : config.exports)
+    for (const LayerConfig& filter : own.filters) {
+      const TomlEntry* const entry = path_of(filter);
+      if (entry == nullptr) continue;
+      const auto& text = std::get<std::string>(entry->node.value);
+      const auto [known, added] = first.emplace((config.folder / text).lexically_normal(), entry->node.place);
+      if (added) continue;
+      mistakes.add(ConfigError(config.file, entry->node.place,
+                               "key \"path\": " + in_quotes(text) + " is the trace of the layer at line " +
+                                   std::to_string(known->second.line) + ", too; give each a file of its own"));
+    }
+}
+
+}  // namespace ashlar::host

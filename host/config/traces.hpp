@@ -1,0 +1,12 @@
+// Layers that would write one file.
+#pragma once
+#include "config/config.hpp"
+#include "config/mistakes.hpp"
+
+namespace ashlar::host {
+
+// The filter trace writes a file of its own: two that name the same one are a mistake, of which both places are told.
+// No layer can see the others, so it is seen here.
+void refuse_shared_traces(const Config& config, Mistakes& mistakes);
+
+}  // namespace ashlar::host

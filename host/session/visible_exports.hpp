@@ -1,0 +1,45 @@
+// VisibleExports: the exports that one client may open. The others do not exist for it; but for those that require TLS,
+// which protocol hides until it is spoken: until then it is not known who the client is.
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "chain/export.hpp"
+#include "socket/peer.hpp"
+
+namespace ashlar::host {
+
+// What is known of `peer` that rules can ask for.
+Identity identity_of(const Peer& peer);
+
+// `peer` without what differs from one connection to the next: "tcp:192.0.2.1", "unix:uid=0"; by TLS, with who it is.
+std::string who(const Peer& peer);
+
+class VisibleExports {
+ public:
+  // `all` outlive it.
+  VisibleExports(const Exports& all, const Peer& peer);
+
+  // In the order of the config.
+  std::size_t size() const { return visible_.size(); }
+  Export& exported(std::size_t index) const { return *visible_[index].exported; }
+  bool read_only(std::size_t index) const { return visible_[index].decision.access == Access::read_only; }
+  // How the log tells that it was opened: `export "disk"`, `export "disk" by { uid = 0 } in line 7`, `export "disk" for
+  // reading by …`.
+  std::string described(std::size_t index) const;
+
+  // Why the client may not open the export `name`, for the log. Empty: there is none of this name, or it may.
+  std::string refusal(std::string_view name) const;
+
+ private:
+  struct Visible {
+    Export* exported = nullptr;
+    Decision decision;
+  };
+  const Exports& all_;
+  const Identity client_;
+  std::vector<Visible> visible_;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,159 @@
+#include "tls/certificates.hpp"
+
+#include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t largest_file = 1u << 20;  // bytes
+
+// A descriptor that is closed at the end.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// Whether the PEM text has ended where a next object was looked for, rather than being broken there.
+bool at_end_of_pem() {
+  const unsigned long code = ::ERR_peek_last_error();
+  const bool ended = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (ended) ::ERR_clear_error();
+  return ended;
+}
+
+std::vector<CertificatePtr> read_chain(const std::filesystem::path& file, std::vector<std::string>& warnings) {
+  const std::string text = read_small_file(file, false, warnings);
+  const BioPtr in = bio_over(text);
+  std::vector<CertificatePtr> all;
+  ::ERR_clear_error();
+  while (X509* one = ::PEM_read_bio_X509(in.get(), nullptr, no_password, nullptr)) all.emplace_back(one);
+  if (!at_end_of_pem()) throw FileError(file, "is no good certificate: " + openssl_error());
+  if (all.empty()) throw FileError(file, "has no certificate; wanted one in PEM, BEGIN CERTIFICATE");
+  return all;
+}
+
+KeyPtr read_key(const std::filesystem::path& file, std::vector<std::string>& warnings) {
+  std::string text = read_small_file(file, true, warnings);
+  ::ERR_clear_error();
+  KeyPtr key(::PEM_read_bio_PrivateKey(bio_over(text).get(), nullptr, no_password, nullptr));
+  ::OPENSSL_cleanse(text.data(), text.size());
+  if (key) return key;
+  if (text.empty() || at_end_of_pem()) throw FileError(file, "has no key; wanted one in PEM, BEGIN PRIVATE KEY");
+  const unsigned long code = ::ERR_peek_last_error();
+  const bool encrypted = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ;
+  if (encrypted) ::ERR_clear_error();
+  throw FileError(file, encrypted ? "is encrypted with a password; store it without, as: openssl pkey -in OLD -out NEW"
+                                  : "is no good key: " + openssl_error());
+}
+
+std::vector<CrlPtr> read_revoked(const std::filesystem::path& file, std::vector<std::string>& warnings) {
+  const std::string text = read_small_file(file, false, warnings);
+  const BioPtr in = bio_over(text);
+  std::vector<CrlPtr> all;
+  ::ERR_clear_error();
+  while (X509_CRL* one = ::PEM_read_bio_X509_CRL(in.get(), nullptr, no_password, nullptr)) all.emplace_back(one);
+  if (!at_end_of_pem()) throw FileError(file, "is no good list of revoked certificates: " + openssl_error());
+  if (all.empty()) throw FileError(file, "has no list of revoked certificates; wanted one in PEM, BEGIN X509 CRL");
+  for (const CrlPtr& one : all) {
+    const ASN1_TIME* until = ::X509_CRL_get0_nextUpdate(one.get());
+    if (until != nullptr && ::X509_cmp_current_time(until) < 0)
+      throw FileError(file, "has expired on " + time_text(until) + ", so no client would get in; renew it");
+  }
+  return all;
+}
+
+std::string validity_fault(const X509* certificate) {
+  const ASN1_TIME* from = ::X509_get0_notBefore(certificate);
+  const ASN1_TIME* until = ::X509_get0_notAfter(certificate);
+  if (::X509_cmp_current_time(until) < 0) return "has expired on " + time_text(until) + "; renew it";
+  if (::X509_cmp_current_time(from) > 0) return "is not valid before " + time_text(from);
+  return {};
+}
+
+void check_own(const std::filesystem::path& folder, const Certificates& found) {
+  const std::filesystem::path file = folder / "server-cert.pem";
+  X509* const own = found.chain.front().get();
+  if (const std::string fault = validity_fault(own); !fault.empty()) throw FileError(file, fault);
+  if (::X509_check_private_key(own, found.key.get()) != 1) {
+    ::ERR_clear_error();
+    throw FileError(file, "does not fit the key in " + (folder / "server-key.pem").string());
+  }
+  if (::X509_check_purpose(own, X509_PURPOSE_SSL_SERVER, 0) != 1)
+    throw FileError(file, "is not made for a server of TLS (its key usage says so)");
+}
+
+// Clients that another of them has signed get in still.
+void check_authorities(const std::filesystem::path& file, const Certificates& found,
+                       std::vector<std::string>& warnings) {
+  std::size_t valid = 0;
+  std::string last;
+  for (const CertificatePtr& one : found.authorities) {
+    const std::string fault = validity_fault(one.get());
+    if (fault.empty()) ++valid;
+    else last = distinguished_name(::X509_get_subject_name(one.get())) + " " + fault;
+  }
+  if (valid == 0) throw FileError(file, last);
+  if (!last.empty()) warnings.push_back(file.string() + ": " + last);
+}
+
+bool is_there(const std::filesystem::path& file) { return ::access(file.c_str(), F_OK) == 0 || errno != ENOENT; }
+
+}  // namespace
+
+std::string read_small_file(const std::filesystem::path& file, bool is_secret, std::vector<std::string>& warnings) {
+  const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // of a pipe nobody may write to
+  struct stat facts {};
+  if (fd.get() < 0 || ::fstat(fd.get(), &facts) != 0) throw FileError(file, std::strerror(errno));
+  if (S_ISDIR(facts.st_mode)) throw FileError(file, "is a folder; wanted a file");
+  if (!S_ISREG(facts.st_mode)) throw FileError(file, "is no regular file");
+  if (is_secret && (facts.st_mode & S_IROTH) != 0)
+    warnings.push_back(file.string() + ": everybody on this machine can read the key; write: chmod o-r " +
+                       file.string());
+  std::string text;
+  std::array<char, 16 * 1024> part;
+  for (;;) {
+    const ssize_t n = ::read(fd.get(), part.data(), part.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw FileError(file, std::strerror(errno));
+    if (n == 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(n));
+    if (text.size() > largest_file) throw FileError(file, "is larger than 1 MiB");
+  }
+}
+
+Certificates read_certificates(const std::filesystem::path& folder, std::vector<std::string>& warnings) {
+  struct stat facts {};
+  if (::stat(folder.c_str(), &facts) != 0) throw FileError(folder, std::strerror(errno));
+  if (!S_ISDIR(facts.st_mode))
+    throw FileError(folder, "is no folder; name the one that has server-cert.pem and server-key.pem");
+  Certificates found;
+  found.chain = read_chain(folder / "server-cert.pem", warnings);
+  found.key = read_key(folder / "server-key.pem", warnings);
+  check_own(folder, found);
+  if (const auto file = folder / "ca-cert.pem"; is_there(file)) {
+    found.authorities = read_chain(file, warnings);
+    check_authorities(file, found, warnings);
+  }
+  if (const auto file = folder / "ca-crl.pem"; is_there(file)) found.revoked = read_revoked(file, warnings);
+  return found;
+}
+
+}  // namespace ashlar::host

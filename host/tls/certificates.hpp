@@ -1,0 +1,34 @@
+// The folder of certificates, by the names that qemu, libnbd and nbdkit use as well: ca-cert.pem, server-cert.pem,
+// server-key.pem, and ca-crl.pem where there are revoked ones.
+#pragma once
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "tls/openssl.hpp"
+
+namespace ashlar::host {
+
+// What is wrong with a file; what() begins with its path.
+class FileError : public std::runtime_error {
+ public:
+  FileError(const std::filesystem::path& file, const std::string& what)
+      : std::runtime_error(file.string() + ": " + what) {}
+};
+
+// A file's whole text, of at most 1 MiB. Throws FileError. `is_secret`: when others than its owner and group can read
+// it, a warning is added.
+std::string read_small_file(const std::filesystem::path& file, bool is_secret, std::vector<std::string>& warnings);
+
+struct Certificates {
+  std::vector<CertificatePtr> chain;        // the server's own first
+  KeyPtr key;                               // of it
+  std::vector<CertificatePtr> authorities;  // empty: there is no ca-cert.pem
+  std::vector<CrlPtr> revoked;
+};
+
+// Reads the folder and looks whether all of it fits together and is valid now. Throws FileError.
+Certificates read_certificates(const std::filesystem::path& folder, std::vector<std::string>& warnings);
+
+}  // namespace ashlar::host

@@ -1,0 +1,254 @@
+#include "tls/credentials.hpp"
+
+#include <openssl/err.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "config/text.hpp"
+#include "tls/certificates.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// The cheapest of TLS 1.3 where processors know AES, and of SHA-256, as keys of users need it.
+constexpr std::string_view preferred = "TLS_AES_128_GCM_SHA256";
+constexpr unsigned char preferred_id[] = {0x13, 0x01};  // RFC 8446, B.4
+
+// A connection is set up once and then used for hours: a resumed one would save little, and would have to be looked at
+// for who was revoked since. So there are no tickets and no cache of sessions.
+constexpr std::uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
+                                  SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+
+// The certificates of an authority without a list of the revoked ones are good. Of a bad one the name is noted.
+int judge_certificate(int well, X509_STORE_CTX* store) {
+  if (well != 0) return well;
+  if (::X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) return 1;
+  try {
+    auto* const ssl = static_cast<SSL*>(::X509_STORE_CTX_get_ex_data(store, ::SSL_get_ex_data_X509_STORE_CTX_idx()));
+    Claims& claims = *static_cast<Claims*>(SSL_get_app_data(ssl));
+    if (X509* bad = ::X509_STORE_CTX_get_current_cert(store))
+      claims.refused = distinguished_name(::X509_get_subject_name(bad));
+  } catch (const std::exception&) {
+    // Without memory it is refused without a name.
+  }
+  return 0;
+}
+
+// Whether the kernel can encrypt what a tcp socket sends. (Linux, Documentation/networking/tls.rst)
+bool kernel_has_tls() {
+  std::ifstream in("/proc/sys/net/ipv4/tcp_available_ulp");
+  for (std::string name; in >> name;)
+    if (name == "tls") return true;
+  return false;
+}
+
+void append_name(std::string& list, std::string_view name, bool in_front = false) {
+  if (list.empty()) list = name;
+  else list = in_front ? std::string(name) + ":" + list : list + ":" + std::string(name);
+}
+
+[[noreturn]] void fail(const Config& config, Place place, const char* key, const std::string& what) {
+  throw ConfigError(config.file, place, "key " + in_quotes(key) + ": " + what);
+}
+
+PskFile read_keys(const Config& config, std::vector<std::string>& warnings) {
+  const TlsConfig& tls = config.server.tls;
+  std::string text;
+  try {
+    text = read_small_file(tls.psk, true, warnings);
+  } catch (const FileError& e) {
+    fail(config, tls.psk_place, "psk", e.what());
+  }
+  PskFile file = parse_psk_file(text, tls.psk);
+  ::OPENSSL_cleanse(text.data(), text.size());
+  for (const std::string& user : file.short_keys)
+    warnings.push_back(tls.psk.string() + ": the key of " + in_quotes(user) +
+                       " has less than 16 bytes; make a longer one");
+  return file;
+}
+
+}  // namespace
+
+std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::vector<std::string>& warnings) {
+  const TlsConfig& tls = config.server.tls;
+  const std::shared_ptr<Credentials> made(new Credentials);
+  made->make_context(tls);
+  Mistakes mistakes;
+  mistakes.gather([&] {
+    if (tls.ciphers.empty()) return;
+    try {
+      made->choose_ciphers(tls.ciphers);
+    } catch (const std::invalid_argument& e) {
+      fail(config, tls.ciphers_place, "ciphers", e.what());
+    }
+  });
+  mistakes.gather([&] {
+    if (tls.certificates.empty()) return;
+    try {
+      made->add_certificates(tls, warnings);
+    } catch (const FileError& e) {
+      fail(config, tls.certificates_place, "certificates", e.what());
+    }
+  });
+  mistakes.gather([&] {
+    if (!tls.psk.empty()) made->add_keys(read_keys(config, warnings));
+  });
+  mistakes.throw_if_any();
+  if (tls.ciphers.empty()) made->order_ciphers();
+  return made;
+}
+
+void Credentials::make_context(const TlsConfig& config) {
+  context_.reset(or_bad_alloc(::SSL_CTX_new(::TLS_server_method())));
+  SSL_CTX* const context = context_.get();
+  SSL_CTX_set_app_data(context, this);
+  ::SSL_CTX_set_options(context, options);
+  if (kernel_has_tls()) ::SSL_CTX_set_options(context, SSL_OP_ENABLE_KTLS);
+  ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  // OpenSSL takes a user's key for a session, and wants every session to have one.
+  constexpr unsigned char session_context[] = "ashlar";
+  ::SSL_CTX_set_session_id_context(context, session_context, sizeof session_context - 1);
+  ::SSL_CTX_set_num_tickets(context, 0);
+  SSL_CTX_set_dh_auto(context, 1);
+  // A stricter minimum of the system's policy stays.
+  const int wanted = config.minimum_version == TlsConfig::Version::tls1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
+  if (SSL_CTX_get_min_proto_version(context) < wanted) SSL_CTX_set_min_proto_version(context, wanted);
+  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+void Credentials::add_certificates(const TlsConfig& config, std::vector<std::string>& warnings) {
+  const std::filesystem::path own = config.certificates / "server-cert.pem";
+  Certificates found = read_certificates(config.certificates, warnings);
+  SSL_CTX* const context = context_.get();
+  if (::SSL_CTX_use_certificate(context, found.chain.front().get()) != 1) throw FileError(own, openssl_error());
+  for (std::size_t i = 1; i < found.chain.size(); ++i)
+    if (SSL_CTX_add1_chain_cert(context, found.chain[i].get()) != 1) throw FileError(own, openssl_error());
+  if (::SSL_CTX_use_PrivateKey(context, found.key.get()) != 1)
+    throw FileError(config.certificates / "server-key.pem", openssl_error());
+
+  verifies_clients_ = config.verify_client.value_or(true);
+  if (!verifies_clients_) return;
+  if (found.authorities.empty())
+    throw FileError(config.certificates / "ca-cert.pem",
+                    "No such file or directory; clients' certificates are verified by it; to let in clients that have "
+                    "none, write verify_client = false");
+  X509_STORE* const store = ::SSL_CTX_get_cert_store(context);
+  for (const CertificatePtr& one : found.authorities) {
+    ::X509_STORE_add_cert(store, one.get());
+    ::SSL_CTX_add_client_CA(context, one.get());
+  }
+  for (const CrlPtr& one : found.revoked) ::X509_STORE_add_crl(store, one.get());
+  if (!found.revoked.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge_certificate);
+}
+
+void Credentials::add_keys(PskFile file) {
+  keys_ = std::move(file.keys);
+  ::SSL_CTX_set_psk_find_session_callback(context_.get(), find_session);
+  ::SSL_CTX_set_psk_server_callback(context_.get(), find_key);
+}
+
+// What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
+void Credentials::choose_ciphers(const std::string& wanted) {
+  std::string suites, older;
+  std::string_view rest = wanted;
+  while (!rest.empty()) {
+    const std::string_view one = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), one.size() + 1));
+    append_name(one.starts_with("TLS_") ? suites : older, one);
+  }
+  SSL_CTX* const context = context_.get();
+  ::ERR_clear_error();
+  if (!suites.empty() && ::SSL_CTX_set_ciphersuites(context, suites.c_str()) != 1)
+    throw std::invalid_argument(in_quotes(suites) + ": " + openssl_error() +
+                                "; see: openssl ciphers -s -tls1_3 (and take out the older ones)");
+  if (!older.empty() && ::SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
+    throw std::invalid_argument(in_quotes(older) + ": " + openssl_error() + "; see: openssl ciphers -s");
+  if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  if (!suites.empty()) return;
+  if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)
+    throw std::invalid_argument(in_quotes(wanted) + " has no suite of TLS 1.3, which is the minimum; add " +
+                                std::string(preferred));
+  SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+}
+
+// The system's choice, with the preferred suite first. Of the older ones those with users' keys come first: only a
+// client that has a key offers them, and one that offers certificates' as well may have none. Of these, too, the ones
+// that keep secret what was said when a key is stolen later go before the others; those that encrypt with the server's
+// certificate are left out.
+void Credentials::order_ciphers() {
+  std::string suites, quick, slow, plain, others;
+  const STACK_OF(SSL_CIPHER)* all = ::SSL_CTX_get_ciphers(context_.get());
+  for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+    const SSL_CIPHER* const one = sk_SSL_CIPHER_value(all, i);
+    const std::string_view name = ::SSL_CIPHER_get_name(one);
+    if (name.starts_with("TLS_")) {
+      append_name(suites, name, name == preferred);
+      continue;
+    }
+    switch (::SSL_CIPHER_get_kx_nid(one)) {
+      case NID_kx_ecdhe_psk: append_name(quick, name); break;
+      case NID_kx_dhe_psk: append_name(slow, name); break;
+      case NID_kx_psk: append_name(plain, name); break;
+      case NID_kx_rsa_psk: break;
+      default: append_name(others, name);
+    }
+  }
+  std::string older;
+  for (const std::string& part : {quick, slow, plain, others})
+    if (!part.empty()) append_name(older, part);
+  if (!suites.empty()) ::SSL_CTX_set_ciphersuites(context_.get(), suites.c_str());
+  if (!older.empty()) ::SSL_CTX_set_cipher_list(context_.get(), older.c_str());
+}
+
+SslPtr Credentials::make_ssl(Claims& claims) const {
+  SslPtr ssl(or_bad_alloc(::SSL_new(context_.get())));
+  SSL_set_app_data(ssl.get(), &claims);
+  ::SSL_set_accept_state(ssl.get());
+  return ssl;
+}
+
+// The key of `user`, which is noted as asked for; null: there is none.
+const PskKey* Credentials::key_of(std::string_view user, SSL* ssl) {
+  const auto* const self = static_cast<const Credentials*>(SSL_CTX_get_app_data(::SSL_get_SSL_CTX(ssl)));
+  const auto found = self->keys_.find(user);
+  Claims& claims = *static_cast<Claims*>(SSL_get_app_data(ssl));
+  claims.user = user.substr(0, longest_psk_name);
+  claims.user_is_known = found != self->keys_.end();
+  return claims.user_is_known ? &found->second : nullptr;
+}
+
+// TLS 1.3. A user who is not known may still have a certificate.
+int Credentials::find_session(SSL* ssl, const unsigned char* user, std::size_t length, SSL_SESSION** found) {
+  *found = nullptr;
+  try {
+    const PskKey* const key = key_of({reinterpret_cast<const char*>(user), length}, ssl);
+    if (key == nullptr) return 1;
+    SslSessionPtr session(or_bad_alloc(::SSL_SESSION_new()));
+    const SSL_CIPHER* const cipher = ::SSL_CIPHER_find(ssl, preferred_id);
+    if (cipher == nullptr || ::SSL_SESSION_set1_master_key(session.get(), key->data(), key->size()) != 1 ||
+        ::SSL_SESSION_set_cipher(session.get(), cipher) != 1 ||
+        ::SSL_SESSION_set_protocol_version(session.get(), TLS1_3_VERSION) != 1)
+      return 0;
+    *found = session.release();
+    return 1;
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+// TLS 1.2.
+unsigned Credentials::find_key(SSL* ssl, const char* user, unsigned char* key, unsigned room) {
+  try {
+    const PskKey* const found = key_of(user, ssl);
+    if (found == nullptr || found->size() > room) return 0;
+    std::memcpy(key, found->data(), found->size());
+    return static_cast<unsigned>(found->size());
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,423 @@
+#include "tls/openssl_socket.hpp"
+
+#include <openssl/err.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+constexpr std::size_t record = 16 * 1024;        // the most that one record of TLS carries
+constexpr std::size_t batch = 64 * 1024;         // bytes encrypted before they are sent: they stay in the cache
+constexpr std::size_t record_overhead = 128;     // more than any cipher adds
+constexpr std::size_t fetch_size = 16 * 1024;    // what a wait for the client receives; OpenSSL takes the rest itself
+constexpr std::size_t read_buffer = 128 * 1024;  // OpenSSL's, of several records
+
+bool has_user_key(SSL* ssl) {
+  if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
+  const int exchange = ::SSL_CIPHER_get_kx_nid(::SSL_get_current_cipher(ssl));
+  return exchange == NID_kx_psk || exchange == NID_kx_dhe_psk || exchange == NID_kx_ecdhe_psk ||
+         exchange == NID_kx_rsa_psk;
+}
+
+template <class T>
+void free_memory(std::vector<T>& of) {
+  std::vector<T>().swap(of);
+}
+
+}  // namespace
+
+// ---- What OpenSSL sees of the connection ----
+
+BioMethodPtr OpensslSocket::make_methods() {
+  BioMethodPtr methods(or_bad_alloc(::BIO_meth_new(BIO_TYPE_SOURCE_SINK | ::BIO_get_new_index(), "ashlar socket")));
+  ::BIO_meth_set_read_ex(methods.get(), read_bio);
+  ::BIO_meth_set_write_ex(methods.get(), write_bio);
+  ::BIO_meth_set_ctrl(methods.get(), control_bio);
+  return methods;
+}
+
+int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t* read) {
+  auto& self = *static_cast<OpensslSocket*>(::BIO_get_data(bio));
+  ::BIO_clear_retry_flags(bio);
+  const ssize_t n = self.take(reinterpret_cast<std::byte*>(into), room);
+  *read = n > 0 ? static_cast<std::size_t>(n) : 0;
+  if (n == -EAGAIN) ::BIO_set_retry_read(bio);
+  return n > 0 ? 1 : 0;
+}
+
+// What has been fetched, then what the connection has; -EAGAIN: nothing more at present.
+ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
+  if (const std::size_t here = std::min(room, fetched_end_ - fetched_begin_); here != 0) {
+    std::memcpy(into, fetched_.data() + fetched_begin_, here);
+    fetched_begin_ += here;
+    return static_cast<ssize_t>(here);
+  }
+  if (kernel_is_empty_) return -EAGAIN;
+  const ssize_t n = connection_.receive({into, room}, Wait::no);
+  kernel_is_empty_ = n == -EAGAIN || (n > 0 && static_cast<std::size_t>(n) < room);
+  if (n == 0) at_end_ = true;
+  if (n < 0 && n != -EAGAIN) receive_error_ = static_cast<int>(-n);
+  return n;
+}
+
+int OpensslSocket::write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written) {
+  auto& self = *static_cast<OpensslSocket*>(::BIO_get_data(bio));
+  ::BIO_clear_retry_flags(bio);
+  const auto* const from = reinterpret_cast<const std::byte*>(bytes);
+  try {
+    self.output_->insert(self.output_->end(), from, from + count);
+  } catch (const std::bad_alloc&) {
+    return 0;
+  }
+  *written = count;
+  return 1;
+}
+
+long OpensslSocket::control_bio(BIO* bio, int command, long, void*) {
+  if (command == BIO_CTRL_FLUSH) return 1;
+  if (command == BIO_CTRL_EOF) return static_cast<OpensslSocket*>(::BIO_get_data(bio))->at_end_ ? 1 : 0;
+  return 0;
+}
+
+// ---- The handshake ----
+
+OpensslSocket::OpensslSocket(Socket& connection, bool is_tcp, std::shared_ptr<const Credentials> credentials,
+                             BIO_METHOD* methods)
+    : connection_(connection), credentials_(std::move(credentials)), ssl_(credentials_->make_ssl(claims_)) {
+  BioPtr bio(or_bad_alloc(::BIO_new(methods)));
+  ::BIO_set_data(bio.get(), this);
+  ::BIO_set_init(bio.get(), 1);
+  // The kernel encrypts only what OpenSSL itself sends to it.
+  const bool try_kernel = is_tcp && (::SSL_get_options(ssl_.get()) & SSL_OP_ENABLE_KTLS) != 0;
+  if (try_kernel) {
+    BIO* const direct = or_bad_alloc(::BIO_new_socket(connection_.watched_descriptor(), BIO_NOCLOSE));
+    ::SSL_set0_wbio(ssl_.get(), direct);
+  } else {
+    ::BIO_up_ref(bio.get());
+    ::SSL_set0_wbio(ssl_.get(), bio.get());
+  }
+  ::SSL_set0_rbio(ssl_.get(), bio.release());
+  ::SSL_set_read_ahead(ssl_.get(), 1);
+}
+
+OpensslSocket::~OpensslSocket() = default;
+
+TlsSocket::Step OpensslSocket::shake_hands() {
+  const auto end = Clock::now() + patience;
+  for (;;) {
+    int result = 0, error = SSL_ERROR_NONE;
+    {
+      const std::lock_guard lock(mutex_);
+      ::ERR_clear_error();
+      result = ::SSL_accept(ssl_.get());
+      error = ::SSL_get_error(ssl_.get(), result);
+      if (result != 1 && error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) note_failure();
+      unsent_.insert(unsent_.end(), made_.begin(), made_.end());
+      made_.clear();
+    }
+    const bool failed = is_broken_;
+    while (has_unsent()) {
+      const int trouble = push(Wait::yes, false);
+      if (failed || (trouble != 0 && trouble != EAGAIN)) break;
+    }
+    if (failed || has_unsent()) return Step::failed;
+    if (result == 1) return secured();
+    if (Clock::now() >= end) return Step::waits;
+    const ssize_t came = error == SSL_ERROR_WANT_READ ? fetch(Wait::yes) : 1;
+    if (came == -EAGAIN) return Step::waits;
+    if (came <= 0) {
+      const std::lock_guard lock(mutex_);
+      note_failure();
+      return Step::failed;
+    }
+  }
+}
+
+// The handshake has failed. A client that finds its key unwanted may go without a word. [under the lock]
+void OpensslSocket::note_failure() {
+  is_broken_ = true;
+  const unsigned long code = ::ERR_peek_last_error();
+  const std::string why = openssl_error();
+  const bool gone = at_end_ || receive_error_ != 0;
+  const std::string user = "user " + in_quotes(claims_.user);
+  if (!claims_.refused.empty() && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+    failure_ = "certificate " + in_quotes(claims_.refused) + ": " +
+               ::X509_verify_cert_error_string(::SSL_get_verify_result(ssl_.get()));
+  else if (!claims_.user.empty() && !claims_.user_is_known) failure_ = user + " is not known";
+  else if (!gone) failure_ = claims_.user.empty() ? why : user + ": " + why;
+}
+
+// The handshake is done.
+TlsSocket::Step OpensslSocket::secured() {
+  SSL* const ssl = ssl_.get();
+  if (has_user_key(ssl)) identity_.psk = claims_.user;
+  else if (X509* own = ::SSL_get0_peer_certificate(ssl); own != nullptr)
+    identity_.name = distinguished_name(::X509_get_subject_name(own));
+  kernel_sends_ = BIO_get_ktls_send(::SSL_get_wbio(ssl));
+  if (!kernel_sends_) {
+    BIO* const ours = ::SSL_get_rbio(ssl);
+    ::BIO_up_ref(ours);
+    ::SSL_set0_wbio(ssl, ours);
+  }
+  ::SSL_set_default_read_buffer_len(ssl, read_buffer);
+  is_secured_ = true;
+  holds_ = true;  // the client may have sent more behind its last message
+  rest();
+  return Step::done;
+}
+
+// ---- Receiving ----
+
+// Receives what the connection has to be decrypted. All that was fetched before is.
+ssize_t OpensslSocket::fetch(Wait wait) {
+  fetched_.resize(fetch_size);
+  const ssize_t n = connection_.receive(fetched_, wait);
+  if (n == 0) at_end_ = true;
+  if (n < 0 && n != -EAGAIN) receive_error_ = static_cast<int>(-n);
+  if (n <= 0) return n;
+  fetched_begin_ = 0;
+  fetched_end_ = static_cast<std::size_t>(n);
+  kernel_is_empty_ = fetched_end_ < fetched_.size();
+  holds_ = true;
+  return n;
+}
+
+// What a call that gave nothing has met: -EAGAIN, 0 at the stream's end, or an error. [under the lock]
+ssize_t OpensslSocket::ended(int result) {
+  const int error = ::SSL_get_error(ssl_.get(), result);
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) return -EAGAIN;
+  if (error == SSL_ERROR_ZERO_RETURN) return 0;
+  is_broken_ = true;
+  ::ERR_clear_error();
+  if (at_end_) return 0;
+  return receive_error_ != 0 ? -receive_error_ : -EPROTO;
+}
+
+ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
+  const std::lock_guard lock(mutex_);
+  ::ERR_clear_error();
+  std::size_t count = 0;
+  while (count < into.size()) {
+    std::size_t n = 0;
+    const int result = ::SSL_read_ex(ssl_.get(), into.data() + count, into.size() - count, &n);
+    if (result != 1) {
+      const ssize_t why = ended(result);
+      holds_ = why != -EAGAIN;  // the end comes again
+      // That of the handshake is small, and may have had more in it than the handshake.
+      if (!has_large_buffer_ && why == -EAGAIN) has_large_buffer_ = free_buffers();
+      return count != 0 ? static_cast<ssize_t>(count) : why;
+    }
+    count += n;
+  }
+  holds_ = ::SSL_has_pending(ssl_.get()) != 0 || fetched_begin_ != fetched_end_;
+  return static_cast<ssize_t>(count);
+}
+
+ssize_t OpensslSocket::receive(std::span<std::byte> into, Wait wait) {
+  if (holds_) {
+    const ssize_t n = decrypt(into);
+    if (n != -EAGAIN) return n;
+  }
+  const auto end = wait == Wait::yes ? Clock::now() + patience : Clock::time_point();
+  do {
+    if (const ssize_t came = fetch(wait); came <= 0) return came;
+    if (const ssize_t n = decrypt(into); n != -EAGAIN) return n;
+  } while (wait == Wait::yes && Clock::now() < end);
+  return -EAGAIN;
+}
+
+// Whether there are decrypted bytes, or the end of the stream.
+bool OpensslSocket::peek() {
+  if (!holds_) return false;
+  const std::lock_guard lock(mutex_);
+  ::ERR_clear_error();
+  std::byte one;
+  std::size_t n = 0;
+  const int result = ::SSL_peek_ex(ssl_.get(), &one, 1, &n);
+  holds_ = result == 1 || ended(result) != -EAGAIN;
+  return holds_;
+}
+
+bool OpensslSocket::has_input() {
+  if (peek()) return true;
+  const ssize_t came = fetch(Wait::no);
+  return came > 0 ? peek() : came != -EAGAIN;
+}
+
+bool OpensslSocket::wait_for_input() {
+  const auto end = Clock::now() + patience;
+  do {
+    if (has_input()) return true;
+    if (!connection_.wait_for_input()) return false;
+  } while (Clock::now() < end);
+  return has_input();
+}
+
+// ---- Sending ----
+
+// Sends what is encrypted, as far as it is taken; 0 or the errno number.
+int OpensslSocket::push(Wait wait, bool more) {
+  const iovec rest{unsent_.data() + unsent_begin_, unsent_.size() - unsent_begin_};
+  const ssize_t n = connection_.send({&rest, 1}, wait, more);
+  if (n < 0) return static_cast<int>(-n);
+  unsent_begin_ += static_cast<std::size_t>(n);
+  if (has_unsent()) return 0;
+  unsent_.clear();
+  unsent_begin_ = 0;
+  return 0;
+}
+
+// Encrypts all of `bytes` to unsent_; returns how many, or a negative errno number.
+ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
+  const std::lock_guard lock(mutex_);
+  if (is_broken_) return -EPIPE;
+  ::ERR_clear_error();
+  unsent_.reserve(batch + batch / record * record_overhead);
+  unsent_.insert(unsent_.end(), made_.begin(), made_.end());
+  made_.clear();
+  output_ = &unsent_;
+  std::size_t count = 0;
+  while (count < bytes.size() && !is_broken_) {
+    std::size_t n = 0;
+    if (::SSL_write_ex(ssl_.get(), bytes.data() + count, bytes.size() - count, &n) == 1) count += n;
+    else is_broken_ = true;
+  }
+  output_ = &made_;
+  ::ERR_clear_error();
+  return is_broken_ ? -EPIPE : static_cast<ssize_t>(count);
+}
+
+// Encrypts and sends `length` bytes; `encrypt(from)` encrypts some of them from there on, and returns how many, 0 or a
+// negative errno number. Returns as send(). What is encrypted has to be sent to its end, so its last byte is not told
+// as taken before; it comes again and is skipped then. A little that has more behind it waits for that.
+template <class Encrypt>
+ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
+  std::size_t encrypted = std::exchange(ahead_, 0);
+  for (;;) {
+    ssize_t n = 1;
+    while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
+      encrypted += static_cast<std::size_t>(n);
+    if (n > 0 && more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
+    // What was encrypted before an error is sent first.
+    const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
+    if (error != 0 && error != EAGAIN) return -error;
+    if (has_unsent()) {
+      ahead_ = std::min<std::size_t>(encrypted, 1);
+      return encrypted > 1 ? static_cast<ssize_t>(encrypted - 1) : -EAGAIN;
+    }
+    if (n <= 0 && encrypted == 0) return n;
+    if (n <= 0 || encrypted == length) return static_cast<ssize_t>(encrypted);
+  }
+}
+
+// Parts of what is sent, from any byte on: in place where they are long, copied one behind the other where they are
+// short, so that many replies share a record.
+class OpensslSocket::Gathered {
+ public:
+  Gathered(std::span<const iovec> parts, std::vector<std::byte>& scratch) : parts_(parts), scratch_(scratch) {
+    for (const iovec& part : parts) size_ += part.iov_len;
+  }
+  std::size_t size() const { return size_; }
+  // `from` does not become less.
+  std::span<const std::byte> at(std::size_t from) {
+    skip_to(from);
+    const std::span<const std::byte> here = rest_of_part(from);
+    if (here.size() >= record || parts_.size() == 1) return here.first(std::min(here.size(), batch));
+    scratch_.resize(batch);
+    std::size_t count = 0;
+    while (count < record && from + count < size_) {
+      skip_to(from + count);
+      const auto part = rest_of_part(from + count);
+      const std::size_t n = std::min(part.size(), record - count);
+      std::memcpy(scratch_.data() + count, part.data(), n);
+      count += n;
+    }
+    return {scratch_.data(), count};
+  }
+
+ private:
+  void skip_to(std::size_t from) {
+    while (from - begin_ >= parts_.front().iov_len) {
+      begin_ += parts_.front().iov_len;
+      parts_ = parts_.subspan(1);
+    }
+  }
+  std::span<const std::byte> rest_of_part(std::size_t from) const {
+    const auto* const bytes = static_cast<const std::byte*>(parts_.front().iov_base);
+    return {bytes + (from - begin_), parts_.front().iov_len - (from - begin_)};
+  }
+
+  std::span<const iovec> parts_;
+  std::vector<std::byte>& scratch_;
+  std::size_t begin_ = 0;  // of the first part
+  std::size_t size_ = 0;
+};
+
+ssize_t OpensslSocket::send(std::span<const iovec> parts, Wait wait, bool more) {
+  if (kernel_sends_) return connection_.send(parts, wait, more);
+  Gathered gathered(parts, scratch_);
+  return transfer(gathered.size(), wait, more, [&](std::size_t from) { return encrypt(gathered.at(from)); });
+}
+
+ssize_t OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
+  if (kernel_sends_) return connection_.send_file(fd, offset, length);
+  length = std::min(length, piece);
+  return transfer(length, Wait::yes, false,
+                  [&](std::size_t from) { return encrypt_file(fd, offset + from, length - from); });
+}
+
+ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t length) {
+  scratch_.resize(batch);
+  ssize_t n;
+  do n = ::pread(fd, scratch_.data(), std::min(length, batch), static_cast<off_t>(offset));
+  while (n < 0 && errno == EINTR);
+  if (n < 0) return -errno;
+  return n == 0 ? 0 : encrypt({scratch_.data(), static_cast<std::size_t>(n)});
+}
+
+// ---- Rest and end ----
+
+// Whether OpenSSL's buffers were empty: then they are freed, and made anew when needed. It would also free one that
+// holds the header of a record whose body is still to come. [under the lock]
+bool OpensslSocket::free_buffers() {
+  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0 && ::SSL_free_buffers(ssl_.get()) == 1;
+}
+
+void OpensslSocket::rest() {
+  {
+    const std::lock_guard lock(mutex_);
+    free_buffers();
+    if (made_.empty()) free_memory(made_);
+  }
+  if (fetched_begin_ == fetched_end_) {
+    free_memory(fetched_);
+    fetched_begin_ = fetched_end_ = 0;
+  }
+  if (!has_unsent()) free_memory(unsent_);
+  free_memory(scratch_);
+}
+
+// What is half sent cannot be left: a client would take what follows for the end of a record.
+void OpensslSocket::finish() {
+  if (is_secured_) {
+    const std::lock_guard lock(mutex_);
+    ::ERR_clear_error();
+    if (!is_broken_) ::SSL_shutdown(ssl_.get());
+    ::ERR_clear_error();
+    unsent_.insert(unsent_.end(), made_.begin(), made_.end());
+    made_.clear();
+  }
+  const auto end = Clock::now() + std::chrono::seconds(1);
+  while (has_unsent() && Clock::now() < end)
+    if (push(Wait::yes, false) != 0) break;
+  connection_.finish();
+}
+
+}  // namespace ashlar::host

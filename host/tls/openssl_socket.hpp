@@ -1,0 +1,95 @@
+// OpensslSocket: a client's connection by TLS over another Socket, with OpenSSL.
+#pragma once
+#include <mutex>
+#include <vector>
+
+#include "socket/tls_socket.hpp"
+#include "tls/credentials.hpp"
+
+namespace ashlar::host {
+
+// OpenSSL lets no two threads use a connection at once, so each holds a lock while it encrypts or decrypts, and none
+// while it waits for the client. What is received comes in large pieces, and what is sent goes out in pieces of up to
+// 64 KiB, each encrypted straight from where it lies. Where the kernel encrypts (kTLS), what is sent goes to it as it
+// is.
+class OpensslSocket final : public TlsSocket {
+ public:
+  // `methods`: of a BIO of this class, see make_methods(). It and `connection` outlive the socket. `is_tcp`: the
+  // kernel may encrypt.
+  OpensslSocket(Socket& connection, bool is_tcp, std::shared_ptr<const Credentials> credentials, BIO_METHOD* methods);
+  ~OpensslSocket() override;
+  static BioMethodPtr make_methods();
+
+  Step shake_hands() override;
+  std::string failure() const override { return failure_; }
+  TlsIdentity identity() const override { return identity_; }
+
+  ssize_t receive(std::span<std::byte> into, Wait wait) override;
+  bool has_input() override;
+  bool wait_for_input() override;
+  bool holds_input() const override { return holds_; }
+  void rest() override;
+  bool is_gone() override { return connection_.is_gone(); }
+  int watched_descriptor() const override { return connection_.watched_descriptor(); }
+  ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override;
+  bool can_send_files() const override { return true; }
+  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override;
+  void abort() override { connection_.abort(); }
+  void finish() override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  class Gathered;
+
+  static int read_bio(BIO* bio, char* into, std::size_t room, std::size_t* read);
+  static int write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written);
+  static long control_bio(BIO* bio, int command, long, void*);
+
+  Step secured();
+  void note_failure();
+  ssize_t fetch(Wait wait);
+  ssize_t take(std::byte* into, std::size_t room);
+  ssize_t decrypt(std::span<std::byte> into);
+  ssize_t ended(int result);
+  bool peek();
+  bool free_buffers();
+
+  template <class Encrypt>
+  ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);
+  ssize_t encrypt(std::span<const std::byte> bytes);
+  ssize_t encrypt_file(int fd, std::uint64_t offset, std::size_t length);
+  int push(Wait wait, bool more);
+  bool has_unsent() const { return unsent_begin_ != unsent_.size(); }
+
+  Socket& connection_;
+  const std::shared_ptr<const Credentials> credentials_;
+  Claims claims_;
+  bool is_secured_ = false;
+  bool kernel_sends_ = false;
+  std::string failure_;
+  TlsIdentity identity_;
+
+  std::mutex mutex_;
+  // [under the lock]
+  SslPtr ssl_;
+  std::vector<std::byte> made_;              // encrypted while nobody was sending: an alert, an answer to a new key
+  std::vector<std::byte>* output_ = &made_;  // where what is encrypted goes
+  bool is_broken_ = false;                   // OpenSSL has failed: no more may be encrypted
+
+  // [the receiving thread]
+  std::vector<std::byte> fetched_;
+  std::size_t fetched_begin_ = 0, fetched_end_ = 0;
+  bool kernel_is_empty_ = false;  // the last receive() of the connection took all
+  bool at_end_ = false;           // of the connection's stream
+  int receive_error_ = 0;
+  bool holds_ = false;             // decrypted bytes, or such that may be
+  bool has_large_buffer_ = false;  // OpenSSL has, or will make, one of several records
+
+  // [the sending thread]
+  std::vector<std::byte> unsent_;  // encrypted
+  std::size_t unsent_begin_ = 0;
+  std::size_t ahead_ = 0;           // bytes that were encrypted, but not told as taken: they come again
+  std::vector<std::byte> scratch_;  // what is gathered, or read from a file, to be encrypted
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,92 @@
+// Advice: what a report's figures say that could be done better.
+#include <cstdio>
+
+#include "trace/report.hpp"
+#include "trace/words.hpp"
+
+namespace ashlar::host::traces {
+namespace {
+
+std::string percent(double part, double whole) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%.0f %%", whole > 0 ? 100 * part / whole : 0);
+  return text;
+}
+
+const OpStats& of(const PlaceStats& stats, Op op) { return stats.by_op()[static_cast<std::size_t>(op)]; }
+
+void on_writes(const PlaceStats& stats, std::vector<Advice>& advice) {
+  const OpStats& writes = of(stats, Op::write);
+  const auto add = [&](const std::string& text) { advice.push_back({stats.place().tag, text}); };
+  const auto count = static_cast<double>(writes.count);
+  if (writes.count >= 20 && static_cast<double>(stats.misaligned_writes()) > 0.1 * count)
+    add(percent(static_cast<double>(stats.misaligned_writes()), count) + " of " + std::to_string(writes.count) +
+        " writes are not on 4 KiB: put align above, or set the client's block size");
+  if (stats.zeroes() > 1 << 20 && static_cast<double>(stats.zeroes()) > 0.1 * static_cast<double>(writes.bytes))
+    add(percent(static_cast<double>(stats.zeroes()), static_cast<double>(writes.bytes)) + " of " +
+        std::to_string(writes.bytes) + " bytes written are zeroes: have the client detect zeroes and use zero or trim");
+  const OpStats& flushes = of(stats, Op::flush);
+  if (flushes.count >= 20 && static_cast<double>(flushes.count) * 4 > count)
+    add("there are " + std::to_string(flushes.count) + " flushes for " + std::to_string(writes.count) + " writes, of " +
+        duration_text(static_cast<double>(flushes.latency.percentile(0.5))) +
+        " each (p50): see whether the client may flush less often");
+  if (writes.count >= 100 && flushes.count == 0 && stats.between_flushes().count() == 0)
+    add("there are " + std::to_string(writes.count) +
+        " writes and no flush: nothing that was written is known to be "
+        "durable");
+}
+
+void on_sizes(const PlaceStats& stats, std::vector<Advice>& advice) {
+  for (const Op op : {Op::read, Op::write}) {
+    const OpStats& one = of(stats, op);
+    if (one.count < 100) continue;
+    const double sequential = static_cast<double>(one.sequential) / static_cast<double>(one.count);
+    const double mean = static_cast<double>(one.bytes) / static_cast<double>(one.count);
+    if (sequential > 0.5 && mean < 32 * 1024)
+      advice.push_back({stats.place().tag, percent(sequential, 1) + " of " + std::to_string(one.count) + " " +
+                                               name(op) + "s go on where the last one ended, with " +
+                                               std::to_string(static_cast<std::uint64_t>(mean)) +
+                                               " bytes each: larger requests would be fewer"});
+  }
+}
+
+void on_errors(const PlaceStats& stats, std::vector<Advice>& advice) {
+  for (std::size_t i = 0; i != PlaceStats::ops; ++i)
+    for (const auto& [number, count] : stats.by_op()[i].by_errno)
+      if (number != ENOTSUP)
+        advice.push_back({stats.place().tag, std::to_string(count) + " of " + std::to_string(stats.by_op()[i].count) +
+                                                 " requests to " + name(static_cast<Op>(i)) + " failed with " +
+                                                 result_text(number) + ": ashlar trace show --failed lists them"});
+}
+
+void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& advice) {
+  for (const Between::Pair& pair : pairs) {
+    const auto all = [&pair](std::uint64_t Between::Sums::*what) {
+      return static_cast<double>(pair.reads.*what + pair.writes.*what + pair.others.*what);
+    };
+    const double upper = all(&Between::Sums::upper_time), lower = all(&Between::Sums::lower_time);
+    if (upper > 1e6 && upper - lower > 0.5 * upper)
+      advice.push_back({pair.upper.tag, percent(upper - lower, upper) + " of the time below \"" + pair.upper.tag +
+                                            "\" is spent above \"" + pair.lower.tag +
+                                            "\": the slow layer is between the two"});
+    if (pair.writes.upper_requests >= 20 && pair.writes.lower_bytes > 2 * pair.writes.upper_bytes)
+      advice.push_back({pair.upper.tag, std::to_string(pair.writes.upper_bytes) + " bytes of writes at \"" +
+                                            pair.upper.tag + "\" became " + std::to_string(pair.writes.lower_bytes) +
+                                            " bytes at \"" + pair.lower.tag + "\": see alignment and sizes above"});
+  }
+}
+
+}  // namespace
+
+std::vector<Advice> Report::advice() const {
+  std::vector<Advice> advice;
+  on_layers(between_, advice);
+  for (const auto& place : places_) {
+    on_errors(*place, advice);
+    on_writes(*place, advice);
+    on_sizes(*place, advice);
+  }
+  return advice;
+}
+
+}  // namespace ashlar::host::traces

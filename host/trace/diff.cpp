@@ -1,0 +1,181 @@
+// ashlar trace diff: what became slower or faster from one trace to another, and how surely.
+#include <algorithm>
+#include <array>
+#include <boost/json/array.hpp>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <numeric>
+
+#include "cli/json.hpp"
+#include "cli/table.hpp"
+#include "config/text.hpp"
+#include "format/trace_reader.hpp"
+#include "trace/between.hpp"
+#include "trace/histogram.hpp"
+#include "trace/output.hpp"
+#include "trace/words.hpp"
+
+namespace ashlar::host::traces {
+namespace {
+
+// The latencies of an op, also in parts that follow each other. Requests that follow each other are alike, so it is
+// parts that are compared and not requests: else a short disturbance would look like a certain difference.
+class Latencies {
+ public:
+  void add(std::uint64_t ns) {
+    all_.add(ns);
+    if (parts_.empty() || parts_.back().count() == part_) next_part();
+    parts_.back().add(ns);
+  }
+  const Histogram& all() const { return all_; }
+  // The median of each whole part.
+  std::vector<double> medians() const {
+    std::vector<double> medians;
+    for (const Histogram& part : parts_)
+      if (part.count() * 2 >= part_) medians.push_back(static_cast<double>(part.percentile(0.5)));
+    return medians;
+  }
+
+ private:
+  static constexpr std::size_t most_parts = 64;
+
+  void next_part() {
+    if (parts_.size() == most_parts) {
+      for (std::size_t i = 0; i != most_parts; i += 2) {
+        parts_[i].add(parts_[i + 1]);
+        if (i != 0) parts_[i / 2] = std::move(parts_[i]);
+      }
+      parts_.resize(most_parts / 2);
+      part_ *= 2;
+    }
+    parts_.emplace_back();
+  }
+
+  Histogram all_;
+  std::vector<Histogram> parts_;
+  std::uint64_t part_ = 8;  // requests in each
+};
+
+struct Name {
+  PlaceName place;
+  Op op;
+  friend auto operator<=>(const Name&, const Name&) = default;
+};
+using All = std::map<Name, Latencies>;
+
+All read_all(const std::string& path, Told& told, bool& broken) {
+  trace::TraceReader reader({path}, told);
+  All all;
+  trace::Record record;
+  while (reader.next(record))
+    if (record.op <= Op::extents)
+      all[{name_of(*record.place), record.op}].add(record.done > record.start ? record.done - record.start : 0);
+  broken |= reader.completeness().broken;
+  return all;
+}
+
+// How probable so great a difference between the two would be by chance (Mann and Whitney's test, both ways); 1: there
+// are too few to tell.
+double chance(const std::vector<double>& a, const std::vector<double>& b) {
+  constexpr std::size_t fewest = 4;
+  if (a.size() < fewest || b.size() < fewest) return 1;
+  double wins = 0;
+  for (const double x : a)
+    for (const double y : b) wins += y > x ? 1 : y == x ? 0.5 : 0;
+  const double n = static_cast<double>(a.size()), m = static_cast<double>(b.size());
+  const double z = std::abs(wins - n * m / 2) / std::sqrt(n * m * (n + m + 1) / 12);
+  return std::erfc(z / std::sqrt(2.0));
+}
+
+struct Difference {
+  Name name;
+  std::uint64_t count[2] = {};
+  std::uint64_t p50[2] = {}, p99[2] = {}, most[2] = {};
+  double change = 0;  // of p50: 0.1: the second is 10 % slower
+  double chance = 1;
+  const char* verdict = "";
+
+  bool found() const { return std::string_view(verdict) == "slower" || std::string_view(verdict) == "faster"; }
+};
+
+Difference compare(const Name& name, const Latencies& a, const Latencies& b) {
+  Difference d{.name = name};
+  const Latencies* const both[] = {&a, &b};
+  for (int i = 0; i != 2; ++i) {
+    d.count[i] = both[i]->all().count();
+    d.p50[i] = both[i]->all().percentile(0.5);
+    d.p99[i] = both[i]->all().percentile(0.99);
+    d.most[i] = both[i]->all().most();
+  }
+  const auto first = a.medians(), second = b.medians();
+  d.change = d.p50[0] != 0 ? static_cast<double>(d.p50[1]) / static_cast<double>(d.p50[0]) - 1 : 0;
+  d.chance = chance(first, second);
+  const bool sure = d.chance < 0.01, much = std::abs(d.change) >= 0.05;
+  if (first.size() < 4 || second.size() < 4) d.verdict = "too few";
+  else d.verdict = sure && much ? (d.change > 0 ? "slower" : "faster") : "the same";
+  return d;
+}
+
+void print(std::ostream& out, const std::vector<Difference>& all) {
+  std::vector<std::vector<std::string>> rows{
+      {"export", "place", "op", "count", "", "p50", "", "p99", "", "change", "by chance", ""}};
+  for (const Difference& d : all) {
+    char change[32], by_chance[32];
+    std::snprintf(change, sizeof change, "%+.1f %%", 100 * d.change);
+    std::snprintf(by_chance, sizeof by_chance, d.chance < 0.0001 ? "< 0.01 %%" : "%.2f %%", 100 * d.chance);
+    std::vector<std::string> row{one_line(d.name.place.exported), one_line(d.name.place.tag), name(d.name.op)};
+    for (const auto n : d.count) row.push_back(std::to_string(n));
+    for (const auto ns : d.p50) row.push_back(duration_text(static_cast<double>(ns)));
+    for (const auto ns : d.p99) row.push_back(duration_text(static_cast<double>(ns)));
+    row.insert(row.end(), {change, by_chance, d.verdict});
+    rows.push_back(row);
+  }
+  print_table(out, "", rows);
+}
+
+json::array to_json(const std::vector<Difference>& all) {
+  json::array list;
+  for (const Difference& d : all)
+    list.push_back(json::object{{"export", json_text(d.name.place.exported)},
+                                {"place", json_text(d.name.place.tag)},
+                                {"op", name(d.name.op)},
+                                {"count", {d.count[0], d.count[1]}},
+                                {"p50_ns", {d.p50[0], d.p50[1]}},
+                                {"p99_ns", {d.p99[0], d.p99[1]}},
+                                {"max_ns", {d.most[0], d.most[1]}},
+                                {"change", d.change},
+                                {"chance", d.chance},
+                                {"verdict", d.verdict}});
+  return list;
+}
+
+}  // namespace
+
+int diff_command(const Words& words, Streams streams) {
+  CLI::App app("What became slower from one trace to another, and how surely", "ashlar trace diff");
+  std::string first_path, second_path, output_path;
+  bool as_json = false;
+  app.add_option("A", first_path, "The first trace")->type_name("")->required();
+  app.add_option("B", second_path, "The second one")->type_name("")->required();
+  app.add_flag("--json", as_json, "Print JSON, for programs");
+  add_output(app, output_path);
+  if (!parse(app, words, streams)) return exit_ok;
+
+  Told told(streams.err);
+  bool broken = false;
+  const All first = read_all(first_path, told, broken), second = read_all(second_path, told, broken);
+  std::vector<Difference> all;
+  for (const auto& [name, latencies] : first)
+    if (const auto other = second.find(name); other != second.end())
+      all.push_back(compare(name, latencies, other->second));
+  if (all.empty()) throw UsageError("the traces have no op of a place of the same export and tag in common");
+  Output output(output_path, streams.out);
+  if (as_json) print_json(output.stream(), to_json(all));
+  else print(output.stream(), all);
+  output.close();
+  const bool found = std::any_of(all.begin(), all.end(), [](const Difference& d) { return d.found(); });
+  return found || broken ? exit_failure : exit_ok;
+}
+
+}  // namespace ashlar::host::traces

@@ -1,0 +1,37 @@
+// The commands behind `ashlar trace`, and what they share of a command line.
+#pragma once
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+
+namespace ashlar::host::traces {
+
+using Words = std::vector<std::string>;
+
+// Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
+// file, and other exceptions for what fails otherwise.
+int diff_command(const Words& words, Streams streams);
+int prefetch_command(const Words& words, Streams streams);
+int report_command(const Words& words, Streams streams);
+int show_command(const Words& words, Streams streams);
+int top_command(const Words& words, Streams streams);
+
+struct Subcommand {
+  const char* name;
+  const char* help;
+  int (*run)(const Words& words, Streams streams);
+};
+inline constexpr Subcommand subcommands[] = {
+    {"diff", "What became slower from one trace to another, and how surely", &diff_command},
+    {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
+    {"report", "What was asked, how long it took, and what could be better", &report_command},
+    {"show", "A line for each request", &show_command},
+    {"top", "What happens now, of a trace that is being written", &top_command},
+};
+
+// False: only help was asked for, and has been printed. Throws UsageError.
+bool parse(CLI::App& app, const Words& words, Streams streams);
+
+}  // namespace ashlar::host::traces

@@ -1,0 +1,78 @@
+#include "trace/trace_command.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "config/did_you_mean.hpp"
+#include "config/text.hpp"
+#include "format/record.hpp"
+#include "trace/subcommands.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace traces;
+
+void print_help(std::ostream& out) {
+  out << "Answers from what the filter trace has written\n\nUsage: ashlar trace COMMAND TRACE… "
+         "[OPTIONS]\n\nCommands:\n";
+  for (const Subcommand& one : subcommands)
+    out << "  " << one.name << std::string(12 - std::string(one.name).size(), ' ') << one.help << "\n";
+  out << "\nashlar trace COMMAND --help tells of each.\n";
+}
+
+std::vector<std::string> names() {
+  std::vector<std::string> all;
+  for (const Subcommand& one : subcommands) all.emplace_back(one.name);
+  return all;
+}
+
+int dispatch(const Words& words, Streams streams) {
+  if (words.empty()) throw UsageError("no command; " + did_you_mean("", names()));
+  if (words[0] == "-h" || words[0] == "--help" || words[0] == "help") {
+    print_help(streams.out);
+    return exit_ok;
+  }
+  for (const Subcommand& one : subcommands) {
+    if (words[0] != one.name) continue;
+    try {
+      const int code = one.run({words.begin() + 1, words.end()}, streams);
+      if (!streams.out.flush() && code == exit_ok) throw std::runtime_error("cannot write to stdout");
+      return code;
+    } catch (const UsageError& e) {
+      throw UsageError(words[0] + ": " + e.what());
+    }
+  }
+  throw UsageError("unknown command " + in_quotes(words[0]) + "; " + did_you_mean(words[0], names()));
+}
+
+}  // namespace
+
+bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
+  Words reversed(words.rbegin(), words.rend());  // as CLI11 wants them
+  try {
+    app.parse(reversed);
+    return true;
+  } catch (const CLI::Success& help) {
+    app.exit(help, streams.out, streams.err);
+    return false;
+  } catch (const CLI::ParseError& e) {
+    throw UsageError(std::string(e.what()) + "; see " + app.get_name() + " --help");
+  }
+}
+
+int trace_command(const std::vector<std::string>& words, std::ostream& out, std::ostream& err) {
+  const auto told = [&err](const std::string& text, int code) {
+    err << "ashlar: trace: " + one_line(text) + "\n" << std::flush;
+    return code;
+  };
+  try {
+    return dispatch(words, {out, err});
+  } catch (const UsageError& e) {
+    return told(e.what(), exit_usage);
+  } catch (const std::exception& e) {
+    return told(e.what(), exit_failure);
+  }
+}
+
+}  // namespace ashlar::host

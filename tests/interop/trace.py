@@ -1,0 +1,329 @@
+"""The filter trace with real clients, `ashlar trace`, and a second reader of the file."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+from lib import config, libnbd, processes
+from lib.case import Case, main, skip
+from lib.images import MIB
+from lib.server import PROGRAM
+
+try:
+    from lib.trace_file import TraceFile, hashes
+except ImportError:
+    skip("needs xxhash for Python (python3-xxhash)")
+
+LISTED = ("id", "connection", "export", "place", "op", "flags", "offset", "length", "start", "done", "sent", "result", "depth")
+
+
+def until(what, wanted=True):
+    """Waits for what another process does; only a hang takes as long."""
+    for _ in range(6000):
+        if bool(what()) == wanted:
+            return
+        time.sleep(0.01)
+    raise AssertionError("it does not come")
+
+
+class Trace(Case):
+    def traced(self, filters, size=16 * MIB, **own):
+        image = self.sparse_file("disk.img", size)
+        return self.serve([config.file_export(image, filters=filters, **own)])
+
+    def trace(self, *words, code=0):
+        done = subprocess.run([PROGRAM, "trace", *map(str, words)], capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def shown(self, *words, code=0):
+        return [json.loads(line) for line in self.trace("show", "--json", *words, code=code).stdout.splitlines()]
+
+    def file(self, name="disk.trace"):
+        return self.folder / name
+
+    def agree(self, *paths):
+        """Both readers say the same of files; returns what they say."""
+        mine = sorted((record for path in paths for record in TraceFile(path).records), key=lambda r: r["start"])
+        listed = [{**{key: r[key] for key in LISTED}, "result": errno.errorcode[r["result"]] if r["result"] else "ok"}
+                  for r in mine]
+        self.assertEqual(self.shown(*paths), listed)
+        return mine
+
+    def work(self, handle, rounds=200, seed=1):
+        """Requests of all kinds; returns [(op, offset, length)]."""
+        some, asked = random.Random(seed), []
+        for _ in range(rounds):
+            offset, length = some.randrange(2048) * 512, some.randrange(1, 65) * 512
+            op = some.choice(("read", "write", "flush", "trim", "zero"))
+            if op == "read":
+                handle.pread(length, offset)
+            elif op == "write":
+                handle.pwrite(some.randbytes(length), offset, libnbd.nbd.CMD_FLAG_FUA if some.random() < 0.2 else 0)
+            elif op == "flush":
+                handle.flush()
+                offset = length = 0
+            else:
+                (handle.trim if op == "trim" else handle.zero)(length, offset)
+            asked.append((op, offset, length))
+        return asked
+
+    def test_each_request_has_one_record_that_two_readers_agree_on(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace", "tag": "above"}])
+        self.assertTrue(self.file().exists())  # before a client comes
+        handle = libnbd.connect(server.uri("disk"))
+        asked = self.work(handle)
+        with self.assertRaises(libnbd.Error):  # refused by the session, so it never comes to the layer
+            handle.set_strict_mode(0)
+            handle.pread(512, 1 << 40)
+        handle.set_strict_mode(libnbd.nbd.STRICT_MASK)
+        until(lambda: len(TraceFile(self.file()).records) == len(asked))  # while the server runs
+        handle.shutdown()
+        server.stop()
+        records = self.agree(self.file())
+        self.assertEqual([(r["op"], r["offset"], r["length"]) for r in records], asked)
+        ids = [r["id"] for r in records]
+        self.assertEqual(ids, sorted(set(ids)))
+        for record in records:
+            self.assertLessEqual(record["start"], record["done"])
+            self.assertLessEqual(record["done"], record["sent"])
+        one = TraceFile(self.file())
+        self.assertTrue(one.ended)
+        self.assertEqual(one.breaks, [])
+        self.assertEqual(one.places[0]["size"], str(16 * MIB))
+        self.assertEqual(one.clients[1]["pid"], str(os.getpid()))
+        self.assertEqual(self.file().stat().st_mode & 0o777, 0o600)
+
+    def test_layers_are_joined_by_run_and_id(self):
+        server = self.traced([{"type": "trace", "path": "above.trace", "tag": "above"},
+                              {"type": "align", "block_size": 4096},
+                              {"type": "trace", "path": "below.trace", "tag": "below"}])
+        handle = libnbd.connect(server.uri("disk"))
+        handle.pwrite(b"x" * 512, 512)  # align reads the block and writes it
+        handle.shutdown()
+        server.stop()
+        records = self.agree(self.file("above.trace"), self.file("below.trace"))
+        self.assertEqual(len({(r["run"], r["connection"], r["id"]) for r in records}), 1)  # of one request
+        self.assertNotEqual(records[0]["id"], 0)
+        self.assertEqual([(r["place"], r["op"], r["length"]) for r in records],
+                         [("above", "write", 512), ("below", "read", 4096), ("below", "write", 4096)])
+        report = json.loads(self.trace("report", "--json", self.file("above.trace"), self.file("below.trace")).stdout)
+        self.assertEqual([place["place"] for place in report["places"]], ["above", "below"])
+        self.assertEqual(report["between"][0]["write"]["lower_requests"], 2)
+        self.assertEqual(report["requests"], 3)
+        self.assertEqual(report["dropped"], 0)
+
+    def test_payloads(self):
+        for payload in ("hash", "data"):
+            with self.subTest(payload):
+                name = f"{payload}.trace"
+                server = self.traced([{"type": "trace", "path": name, "payload": payload}])
+                handle = libnbd.connect(server.uri("disk"))
+                self.work(handle, 100)
+                handle.pwrite(bytes(MIB), 1000)
+                large = random.Random(2).randbytes(32 * MIB // 4)
+                handle.pwrite(large, 4096)
+                self.assertEqual(handle.pread(len(large), 4096), large)
+                handle.shutdown()
+                server.stop()
+                records = self.agree(self.file(name))
+                self.assertEqual(len(records), 103)
+                for record in records:
+                    kept = record["op"] in ("read", "write")
+                    self.assertEqual("hashes" in record, kept and payload == "hash")
+                    self.assertEqual("data" in record, kept and payload == "data")
+                for record in records[-2:]:
+                    found = record["data"] if payload == "data" else record["hashes"]
+                    self.assertEqual(found, large if payload == "data" else hashes(4096, large))
+                report = json.loads(self.trace("report", "--json", self.file(name)).stdout)
+                self.assertGreaterEqual(report["places"][0]["zeroes_written_bytes"], MIB)
+
+    def test_a_killed_server_leaves_all_but_the_last_second(self):
+        for ring in ("0", "8M"):
+            with self.subTest(ring=ring):
+                image = self.sparse_file("disk.img", 16 * MIB)
+                own = {"type": "trace", "path": "disk.trace", "ring": ring}
+                file = self.write("kill.toml", config.toml([config.file_export(image, filters=[own])],
+                                                           listen=[f"unix:{self.folder}/kill.sock"]))
+                server = processes.start([PROGRAM, "serve", str(file)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                try:
+                    server.stdout.readline()
+                    handle = libnbd.connect(f"nbd+unix:///disk?socket={self.folder}/kill.sock")
+                    asked = self.work(handle)
+                    time.sleep(1)
+                finally:
+                    server.kill()
+                    server.wait()
+                    server.stdout.close()
+                left = self.file("disk.trace" if ring == "0" else "disk.trace.ring")
+                records = self.agree(left)
+                self.assertEqual([(r["op"], r["offset"], r["length"]) for r in records], asked)
+                self.assertFalse(TraceFile(left).ended)
+                if ring == "0":
+                    left.unlink()
+                    continue
+                self.assertFalse(self.file().exists())
+                self.traced([own]).stop()  # keeps it
+                self.assertEqual(len(TraceFile(self.file()).records), len(asked))
+
+    def test_a_ring_is_written_out_by_a_trigger(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace", "ring": "1M", "trigger": ["signal"]}])
+        handle = libnbd.connect(server.uri("disk"))
+        asked = self.work(handle, 50)
+        self.assertFalse(self.file().exists())
+        os.kill(server.pid, signal.SIGUSR1)
+        until(self.file().exists)
+        one = TraceFile(self.file())
+        self.assertEqual(len(one.records), len(asked))
+        self.assertEqual(one.triggers, [{"trigger": "signal"}])
+        handle.shutdown()
+        server.stop()
+        self.assertFalse(self.file("disk.trace.ring").exists())
+        self.assertFalse(self.file("disk.trace.1").exists())
+
+    def test_a_limit_keeps_the_newest(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace", "max_size": "256K"}])
+        handle = libnbd.connect(server.uri("disk"))
+        for _ in range(6000):
+            handle.flush()
+        handle.shutdown()
+        server.stop()
+        self.assertLessEqual(self.file().stat().st_size, 256 * 1024)
+        ids = [r["id"] for r in self.agree(self.file())]
+        self.assertEqual(ids, list(range(ids[0], 6001)))
+        self.assertGreater(len(ids), 6 * 32 * 1024 // 88)
+        report = json.loads(self.trace("report", "--json", self.file()).stdout)
+        self.assertTrue(report["beginning_lost"])
+
+    def test_runs_are_appended(self):
+        for _ in range(2):
+            server = self.traced([{"type": "trace", "path": "disk.trace", "append": True}])
+            handle = libnbd.connect(server.uri("disk"))
+            handle.flush()
+            handle.shutdown()
+            server.stop()
+        records = self.agree(self.file())
+        self.assertEqual(len({r["run"] for r in records}), 2)
+
+    def test_selections(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace"}])
+        first, second = libnbd.connect(server.uri("disk")), libnbd.connect(server.uri("disk"))
+        first.pwrite(b"x" * 4096, 1 * MIB)
+        first.pread(4096, 2 * MIB - 100)
+        second.pwrite(b"x" * 4096, 3 * MIB)
+        second.flush()
+        for handle in first, second:
+            handle.shutdown()
+        server.stop()
+
+        def ops(*words):
+            return [(r["connection"], r["op"]) for r in self.shown(self.file(), *words)]
+        self.assertEqual(ops(), [(1, "write"), (1, "read"), (2, "write"), (2, "flush")])
+        self.assertEqual(ops("--op", "write"), [(1, "write"), (2, "write")])
+        self.assertEqual(ops("--op", "read", "--op", "flush"), [(1, "read"), (2, "flush")])
+        self.assertEqual(ops("--range", "2M..3M"), [(1, "read")])
+        self.assertEqual(ops("--range", "3M.."), [(2, "write")])
+        self.assertEqual(ops("--connection", "2"), [(2, "write"), (2, "flush")])
+        self.assertEqual(ops("--place", "1", "--op", "flush"), [(2, "flush")])
+        self.assertEqual(ops("--place", "above"), [])
+        self.assertEqual(ops("--slower", "1000s"), [])
+        self.assertEqual(len(ops("--slower", "0ns")), 4)
+        self.assertEqual(ops("--failed"), [])
+        out = self.file("out.json")
+        self.assertEqual(self.trace("show", "--json", "-o", out, self.file()).stdout, "")
+        self.assertEqual(len(out.read_text().splitlines()), 4)
+        text = self.trace("show", self.file()).stdout.splitlines()
+        self.assertRegex(text[0], r"^\d{4}-\d\d-\d\dT[\d:.]+Z disk 1 #1 write offset=1048576 length=4096 flags=\S+ result=ok us=\d+ ")
+
+    def test_bad_words_and_bad_files(self):
+        garbage = self.write("garbage", "x" * 10000)
+        for words, code, part in (
+                (("show",), 2, "TRACE is required"),
+                (("shw", garbage), 2, 'did you mean "show"'),
+                (("show", garbage, "--op", "reed"), 2, '--op: "reed" is none of'),
+                (("show", garbage, "--range", "2M"), 2, "--range"),
+                (("show", garbage, "--slower", "2"), 2, "--slower"),
+                (("show", garbage, "--nonsense"), 2, "--nonsense"),
+                (("show", garbage), 1, "garbage: offset 0: this is no trace"),
+                (("report", garbage), 1, "garbage: offset 0: this is no trace"),
+                (("report", self.file("none")), 1, "none: No such file or directory")):
+            with self.subTest(words=words):
+                told = self.trace(*words, code=code)
+                self.assertIn(part, told.stderr)
+                self.assertEqual(told.stdout, "")
+
+    def test_a_start_that_fails_makes_no_file_and_check_tells_of_the_folder(self):
+        def checked(**own):
+            image = self.sparse_file("disk.img", MIB)
+            file = self.write("check.toml", config.toml([config.file_export(image, filters=[{"type": "trace", **own}])]))
+            return subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(checked(path="disk.trace").returncode, 0)
+        self.assertFalse(self.file().exists())
+        for own, key, part in (
+                ({"path": "none/disk.trace"}, "path", "No such file or directory"),
+                ({"path": "disk.img"}, "path", "is no trace"),
+                ({"path": "a.trace", "max_size": "1K"}, "max_size", "is too small"),
+                ({"path": "a.trace", "trigger": ["error"]}, "trigger", "needs ring"),
+                ({"path": "a.trace", "ring": "1M", "trigger": ["slower"]}, "trigger", '"slower" is none'),
+                ({"path": "a.trace", "ring": "1M", "append": True}, "append", "goes without ring")):
+            with self.subTest(own):
+                told = checked(**own)
+                self.assertEqual(told.returncode, 2)
+                self.assertRegex(told.stderr, rf'check\.toml:\d+:\d+: key "{key}": .*{part}')
+        self.assertEqual(self.file("disk.img").stat().st_size, MIB)
+        layers = [{"type": "trace", "path": "a.trace"}, {"type": "trace", "path": f"{self.folder}/./a.trace"}]
+        file = self.write("two.toml", config.toml([config.file_export(self.folder / "disk.img", filters=layers)]))
+        told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(told.returncode, 2)
+        lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if "a.trace" in line]
+        self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}, too")
+
+    def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
+        server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}], "plugin": {"type": "null", "size": MIB}}],
+                            within=("/bin/bash", "-c", 'ulimit -f 20 && exec "$0" "$@"'))
+        handle = libnbd.connect(server.uri("null"))
+        for _ in range(50):
+            handle.flush()
+        until(lambda: len(TraceFile(self.file()).records) == 50)
+        while "cannot write to" not in server.log():
+            handle.flush()
+        for _ in range(1000):
+            handle.flush()
+        handle.shutdown()
+        server.stop()
+        self.assertEqual(server.log().count("cannot write to"), 1)
+        records = self.agree(self.file())
+        self.assertLessEqual(self.file().stat().st_size, 20 * 1024)
+        self.assertGreaterEqual(len(records), 50)
+
+    def test_diff_prefetch_and_top(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace"}])
+        handle = libnbd.connect(server.uri("disk"))
+        for at in (8, 8, 3, 4, 5, 100):
+            handle.pread(4096, at * 4096)
+        for at in (6, 7):
+            handle.pwrite(bytes(4096), at * 4096)
+        handle.pread(3 * 4096, 5 * 4096)
+        self.work(handle, 400)
+        until(lambda: len(TraceFile(self.file()).records) == 409)
+        asking = processes.start([PROGRAM, "trace", "top", str(self.file()), "--interval", "2s", "--times", "1"],
+                                 stdout=subprocess.PIPE)
+        self.assertEqual(asking.wait(600), 0)
+        self.assertRegex(asking.stdout.read().decode(), r"^export +place +op +per second")
+        asking.stdout.close()
+        handle.shutdown()
+        server.stop()
+        first = self.trace("prefetch", self.file()).stdout.splitlines()
+        self.assertEqual(first[:4], ["# offset length", f"{8 * 4096} 4096", f"{3 * 4096} {3 * 4096}", f"{100 * 4096} 4096"])
+        self.assertIn("the same", self.trace("diff", self.file(), self.file()).stdout)
+        told = json.loads(self.trace("diff", "--json", self.file(), self.file()).stdout)
+        self.assertEqual({one["change"] for one in told}, {0})
+
+
+if __name__ == "__main__":
+    main()

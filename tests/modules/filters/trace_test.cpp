@@ -1,0 +1,216 @@
+// The filter trace over a model disk: what it records of what it is asked.
+#include <sys/resource.h>
+#include <ashlar/filter.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <thread>
+
+#include "../../unit/trace/written.hpp"
+#include "bench.hpp"
+#include "catch.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using namespace ashlar::trace;
+
+namespace {
+
+struct Folder : TempFolder {
+  std::string trace() const { return (path() / "disk.trace").string(); }
+};
+
+constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
+                                 .transport = ASHLAR_TRANSPORT_UNIX,
+                                 .number = 5,
+                                 .address = nullptr,
+                                 .uid = 1,
+                                 .gid = 2,
+                                 .pid = 3,
+                                 .tls_name = nullptr,
+                                 .psk_identity = nullptr,
+                                 .export_name = ""};
+
+// A layer that clients open.
+class Traced {
+ public:
+  Traced(const FakeHost& host, const Given& given)
+      : values_(own_module(), given), create_{sizeof(ashlar_create), 3, "disk one", host.services(), values_.data()} {
+    char text[256];
+    ashlar_error error{sizeof error, -1, text, sizeof text};
+    if (const auto status = own_module().create(&create_, &layer_, &error)) throw Refused(status, text);
+  }
+  ~Traced() { own_module().destroy(layer_.self); }
+  Traced(const Traced&) = delete;
+  Traced& operator=(const Traced&) = delete;
+
+  std::unique_ptr<TestDevice> open_over(ModelDisk& disk) const {
+    const ashlar_open how{.struct_size = sizeof(ashlar_open),
+                          .purpose = ASHLAR_OPEN_FOR_CLIENT,
+                          .read_only = 0,
+                          .reserved = 0,
+                          .export_name = nullptr,
+                          .next = disk.device(),
+                          .below = disk.below(),
+                          .client = &somebody,
+                          .self = nullptr,
+                          .extension = [](void*, const char*) noexcept -> const void* { return nullptr; }};
+    return std::make_unique<TestDevice>(own_module(), layer_.self, how, "disk one");
+  }
+
+ private:
+  Values values_;
+  const ashlar_create create_;
+  ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
+};
+
+const ashlar_replied& told(const TestDevice& device) {
+  const ashlar_device& d = *device.device();
+  return *static_cast<const ashlar_replied*>(d.extension(d.self, ASHLAR_REPLIED_ID));
+}
+
+Status ask(const TestDevice& device, Io io, std::uint64_t id) {
+  io.ashlar_io::id = id;
+  return device.process(io);
+}
+
+}  // namespace
+
+TEST_CASE("trace makes no file before a client comes, and none for a layer that is opened on trial") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const TestLayer layer(own_module(), host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    CHECK(device->flush().ok());
+  }
+  CHECK_FALSE(std::filesystem::exists(folder.trace()));
+}
+
+TEST_CASE("trace refuses a path that cannot be written, and values that cannot be") {
+  const Folder folder;
+  FakeHost host;
+  const auto refused = [&](const Given& given) {
+    try {
+      const TestLayer layer(own_module(), host, given);
+      return std::string();
+    } catch (const Refused& e) {
+      return std::string(e.what());
+    }
+  };
+  CHECK(refused({{"path", "/none/there/t"}}).find("No such file") != std::string::npos);
+  const std::string image = folder.write("disk.img", "an image").string();
+  CHECK(refused({{"path", image}}).find("is no trace") != std::string::npos);
+  CHECK(refused({{"path", folder.trace()}, {"max_size", "1K"}}).find("too small") != std::string::npos);
+  CHECK(refused({{"path", folder.trace()}}).empty());
+}
+
+TEST_CASE("trace records what is asked, by whom, and what came of it") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"tag", "above"}});
+    const auto device = layer.open_over(disk);
+    const ashlar_replied& replied = told(*device);
+    CHECK(ask(*device, Io::write(4096, bytes_of(512, 1), Flag::fua), 1).ok());
+    replied.replied(replied.self, 1, 0);
+    CHECK(ask(*device, Io(Op::zero, 1, 2, Flag::may_trim), 2) == Status::no_space());
+    replied.replied(replied.self, 2, ECONNABORTED);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 3).ok());  // its reply is not told of
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());  // of no client's request
+    replied.replied(replied.self, 77, 0);              // never came here
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  auto records = all_of(reader);
+  REQUIRE(records.size() == 4);
+  std::sort(records.begin(), records.end(), [](const Record& a, const Record& b) { return a.start < b.start; });
+  CHECK(records[0].op == Op::write);
+  CHECK(records[0].flags == Flag::fua);
+  CHECK(records[0].offset == 4096);
+  CHECK(records[0].length == 512);
+  CHECK(records[0].connection == 5);
+  CHECK(records[0].start <= records[0].done);
+  CHECK(records[0].done <= records[0].sent);
+  CHECK(records[1].result == ENOSPC);
+  CHECK(records[1].sent == 0);
+  CHECK(records[1].told_nothing);
+  CHECK(records[2].id == 3);
+  CHECK(records[2].sent == 0);
+  CHECK_FALSE(records[2].told_nothing);
+  CHECK(records[3].id == 0);
+  CHECK(records[0].place->tag == "above");
+  CHECK(records[0].place->exported == "disk one");
+  CHECK(records[0].place->size == 8192);
+  REQUIRE(heard.clients.size() == 1);
+  CHECK(heard.clients[0].texts.at("uid") == "1");
+  CHECK(reader.completeness().ended);
+  CHECK(reader.completeness().whole());
+  CHECK(heard.problems.empty());
+}
+
+TEST_CASE("trace passes everything on, but for the lending of bytes that are to be kept") {
+  const Folder folder;
+  ModelDisk disk(8192);
+  disk.geometry().flags = Flag::promises | Flag::shortcuts;
+  for (const char* payload : {"none", "hash", "data"}) {
+    FakeHost host;
+    const Traced layer(host, {{"path", folder.trace()}, {"payload", payload}});
+    const auto device = layer.open_over(disk);
+    const bool none = std::string_view(payload) == "none";
+    CHECK(device->geometry().flags == (Flag::promises | (none ? Flag::shortcuts : Flag::nowait)));
+    CHECK(ask(*device, Io::write(100, bytes_of(5000, 7)), 1).ok());
+    Bytes into(5000);
+    CHECK(ask(*device, Io::read(100, into), 2).ok());
+    CHECK(into == bytes_of(5000, 7));
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  std::vector<std::byte> kept;
+  for (const Record& one : all_of(reader)) {
+    CHECK(one.payload == PayloadKind::data);
+    reader.payload(one, kept);
+    CHECK(kept == bytes_of(5000, 7));
+  }
+}
+
+TEST_CASE("trace counts what finds no place, and goes on without") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const auto old = ::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit full = before;
+  full.rlim_cur = 4096;
+  const auto lines = [&host] {
+    std::size_t n = 0;
+    for (const auto& line : host.lines()) n += line.text.find("cannot write to") != std::string::npos ? 1 : 0;
+    return n;
+  };
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+    std::uint64_t id = 0;
+    bool well = true;
+    while (lines() == 0) {  // until the file is full
+      for (int i = 0; i < 100; ++i) well &= ask(*device, Io(Op::flush, 0, 0), ++id).ok();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    for (int i = 0; i < 1000; ++i) well &= ask(*device, Io(Op::flush, 0, 0), ++id).ok();
+    CHECK(well);
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  }
+  ::signal(SIGXFSZ, old);
+  CHECK(lines() == 1);
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(all_of(reader).size() + reader.completeness().dropped >= 1100);
+  CHECK(reader.completeness().dropped > 0);
+  CHECK(heard.problems.empty());
+}

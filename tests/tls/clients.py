@@ -1,0 +1,182 @@
+"""Real clients by certificates and by keys, over tcp and unix: those that get in, and those that do not."""
+
+import itertools
+import random
+import subprocess
+
+from frame import MIB, SIZE, TlsCase, libnbd, main, pattern, processes, run, tls, wire
+from relay import Relay, list_option
+
+KINDS = ("tcp", "unix")
+WAYS = ("certificate", "key")
+
+
+def uri(server, kind, way, name="disk", folder=None, user=tls.USER, keys=None):
+    """As libnbd takes it."""
+    scheme, where, query = ("nbds", server.address("tcp").removeprefix("tcp:"), "") if kind == "tcp" else (
+        "nbds+unix", "", f"socket={server.socket}&")
+    if way == "certificate":
+        return f"{scheme}://{where}/{name}?{query}tls-certificates={folder or tls.client_folder()}"
+    return f"{scheme}://{user}@{where}/{name}?{query}tls-psk-file={keys or tls.client_folder(tls.USER) / 'keys.psk'}"
+
+
+def for_qemu(server, kind, way):
+    """qemu's words for the same."""
+    if way == "certificate":
+        object = f"tls-creds-x509,id=tls0,endpoint=client,dir={tls.client_folder()}"
+    else:
+        object = f"tls-creds-psk,id=tls0,endpoint=client,username={tls.USER},dir={tls.client_folder(tls.USER)}"
+    where = f"path={server.socket},tls-hostname=localhost"
+    if kind == "tcp":
+        host, port = server.endpoint("tcp")
+        where = f"host={host},port={port}"
+    return ["--object", object, "--image-opts", f"driver=nbd,{where},export=disk,tls-creds=tls0"]
+
+
+class LetIn(TlsCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.secured("require", listen=["tcp:127.0.0.1:0", f"unix:{self.folder}/s.sock"])
+
+    def test_nbdinfo(self):
+        for kind, way in itertools.product(KINDS, WAYS):
+            self.assertEqual(int(run("nbdinfo", "--size", uri(self.server, kind, way))), SIZE, f"{kind} {way}")
+            self.assertIn("sealed", run("nbdinfo", "--list", uri(self.server, kind, way, name="")))
+
+    def test_nbdcopy_there_and_back(self):
+        source, back = self.folder / "source.img", self.folder / "back.img"
+        for number, (kind, way) in enumerate(itertools.product(KINDS, WAYS)):
+            source.write_bytes(pattern(SIZE, number + 1))
+            run("nbdcopy", "--flush", source, uri(self.server, kind, way))
+            run("nbdcopy", uri(self.server, kind, way), back)
+            self.assert_same(back.read_bytes(), pattern(SIZE, number + 1), f"{kind} {way}")
+
+    def test_qemu_img(self):
+        back = self.folder / "back.img"
+        for kind, way in itertools.product(KINDS, WAYS):
+            run("qemu-img", "convert", *for_qemu(self.server, kind, way), "-O", "raw", back)
+            self.assert_same(back.read_bytes(), pattern(SIZE), f"{kind} {way}")
+
+    def test_the_log_tells_who_it_was(self):
+        for way in WAYS:
+            run("nbdinfo", "--size", uri(self.server, "unix", way))
+        self.assert_logged(self.server, r'\(CN=host1,O=ashlar\): opened export "disk"')
+        self.assert_logged(self.server, r'\(psk alice\): opened export "disk"')
+        self.assertNotIn((tls.folder() / "keys.psk").read_text().split(":")[1].strip(), self.server.log())
+
+    def test_openssl_and_gnutls_by_tls_1_3_and_1_2(self):
+        """They speak no NBD: what they send is LIST, and the answer has the exports' names."""
+        relay = Relay(self.server)
+        self.addCleanup(relay.close)
+        folder, key = tls.client_folder(), (tls.folder() / "keys.psk").read_text().split(":")[1].strip()
+        certificate = ["-cert", folder / "client-cert.pem", "-key", folder / "client-key.pem", "-CAfile", folder / "ca-cert.pem"]
+        user = ["-psk_identity", tls.USER, "-psk", key]
+        commands = [["openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", version, "-connect", f"127.0.0.1:{relay.port}", *how]
+                    for version in ("-tls1_3", "-tls1_2") for how in (certificate, user)]
+        commands += [["gnutls-cli", "--logfile=/dev/null", "--x509cafile", folder / "ca-cert.pem", "--x509certfile", folder / "client-cert.pem",
+                      "--x509keyfile", folder / "client-key.pem", "--priority", priority, "-p", relay.port, "127.0.0.1"]
+                     for priority in ("NORMAL", "NORMAL:-VERS-TLS1.3")]
+        commands += [["gnutls-cli", "--logfile=/dev/null", "--pskusername", tls.USER, "--pskkey", key, "--priority", priority, "-p", relay.port, "127.0.0.1"]
+                     # gnutls-cli 3.7 crashes when it tells of the other exchanges of TLS 1.2 after their handshake.
+                     for priority in ("NORMAL:+ECDHE-PSK:+DHE-PSK:+PSK", "NORMAL:-VERS-TLS1.3:-KX-ALL:+PSK")]
+        for command in commands:
+            words = [str(word) for word in command]
+            client = processes.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            client.stdin.write(list_option())
+            client.stdin.flush()
+            found = b""
+            while b"sealed" not in found:
+                part = client.stdout.read1(4096)
+                if not part:
+                    break
+                found += part
+            client.kill()
+            client.communicate()
+            self.assertIn(b"sealed", found, f"{' '.join(words)}: {found!r}\n{self.server.log()[-2000:]}")
+
+    def test_a_client_that_speaks_plainly(self):
+        done = run("nbdinfo", "--size", self.server.uri("disk"), ok=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("TLS", done.stdout)
+
+
+class KeptOut(TlsCase):
+    def setUp(self):
+        super().setUp()
+        self.server = self.secured("require")
+
+    def assert_kept_out(self, where, why, server=None):
+        server = server or self.server
+        self.assertNotEqual(run("nbdinfo", "--size", where, ok=False).returncode, 0)
+        if why is not None:
+            self.assert_logged(server, why)
+        self.assertNotIn("opened export", server.log())
+        self.good_client(server)
+
+    def test_a_wrong_key(self):
+        keys = self.write("keys.psk", f"{tls.USER}:{'ab' * 32}\n")
+        self.assert_kept_out(uri(self.server, "unix", "key", keys=keys), f'refused by TLS: user "{tls.USER}": ')
+
+    def test_an_unknown_user(self):
+        keys = self.write("keys.psk", f"mallory:{'ab' * 32}\n")
+        self.assert_kept_out(uri(self.server, "unix", "key", user="mallory", keys=keys), 'user "mallory" is not known')
+
+    def test_an_unknown_user_where_clients_are_not_verified(self):
+        server = self.secured("require", more={"verify_client": False})
+        keys = self.write("keys.psk", f"mallory:{'ab' * 32}\n")
+        self.assert_kept_out(uri(server, "unix", "key", user="mallory", keys=keys), 'user "mallory" is not known', server)
+
+    def test_an_expired_certificate(self):
+        folder = tls.Authority(tls.folder()).expired(self.folder / "late", "client")
+        client = self.greeted(self.server)
+        with self.assertRaises((tls.ssl.SSLError, wire.Closed, ConnectionError)):
+            client.secure(tls.context(folder))
+            client.option(wire.OPT_LIST)
+        self.assert_logged(self.server, 'certificate "CN=late,O=ashlar": certificate has expired')
+
+    def test_a_revoked_certificate(self):
+        made = self.folder / "pki"
+        tls.make(made, "--server", "localhost", "--client", "good", "--client", "bad")
+        tls.Authority(made).revoke(made / "clients" / "bad" / "client-cert.pem", made / "server" / "ca-crl.pem")
+        server = self.secured("require", certificates=made / "server")
+        # libnbd says nothing of the certificate that is wanted, but shows its own.
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "bad"), ok=False).returncode, 0)
+        self.assert_logged(server, 'certificate "CN=bad,O=ashlar": certificate revoked')
+        self.assertNotIn("opened export", server.log())
+        self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "good"))), SIZE)
+
+    def test_a_server_by_another_name(self):
+        made = self.folder / "pki"
+        tls.make(made, "--server", "elsewhere.example.org", "--client", "host1")
+        server = self.secured("require", listen=["tcp:127.0.0.1:0"], certificates=made / "server")
+        done = run("nbdinfo", "--size", uri(server, "tcp", "certificate", folder=made / "clients" / "host1"), ok=False)
+        self.assertNotEqual(done.returncode, 0)  # it is the client that goes
+        self.assertNotIn("opened export", server.log())
+
+
+class Load(TlsCase):
+    def test_random_requests_equal_a_model(self):
+        server = self.secured("require")
+        model, dice = bytearray(pattern(SIZE)), random.Random(1)
+        handle = libnbd.connect(uri(server, "unix", "certificate"))
+        for _ in range(100 if processes.os.environ.get("ASHLAR_SANITIZE") else 400):
+            offset = dice.randrange(SIZE)
+            length = dice.randrange(1, min(SIZE - offset, dice.choice((512, 70_000, MIB))) + 1)
+            choice = dice.randrange(3)
+            if choice == 0:
+                self.assert_same(handle.pread(length, offset), model[offset:offset + length])
+            elif choice == 1:
+                data = dice.randbytes(length)
+                handle.pwrite(data, offset)
+                model[offset:offset + length] = data
+            else:
+                handle.zero(length, offset)
+                model[offset:offset + length] = bytes(length)
+        self.assert_same(handle.pread(SIZE, 0), model)
+        handle.shutdown()
+        server.stop()
+        self.assert_same(self.disk.read_bytes(), model)
+
+
+if __name__ == "__main__":
+    main(needs=["nbdinfo", "nbdcopy", "qemu-img", "openssl", "gnutls-cli"])

@@ -1,0 +1,279 @@
+"""Files of certificates and keys: what is wrong with them, `ashlar certs`, and new ones while the server runs."""
+
+import os
+import shutil
+import stat
+import time
+
+from frame import SIZE, Case, TlsCase, config, main, run, tls, wire
+from lib.server import PROGRAM
+
+PATIENCE = 60  # seconds; only a failure takes so long
+CERTIFICATES = ("ca-cert.pem", "server-cert.pem", "server-key.pem")
+
+
+class Mistakes(Case):
+    """Each is told with file, line and column, and exit code 2."""
+
+    def setUp(self):
+        super().setUp()
+        self.pki = self.folder / "pki"
+        shutil.copytree(tls.folder() / "server", self.pki)
+        self.keys = self.folder / "keys.psk"
+        shutil.copy(tls.folder() / "keys.psk", self.keys)
+
+    def check(self, exports=None, **own):
+        own = {"mode": "require", "certificates": self.pki, "psk": self.keys, **own}
+        own = {key: value for key, value in own.items() if value is not None}
+        self.file = self.write("a.toml", config.toml(exports or [config.memory_export("1M")], tls=own))
+        return run(PROGRAM, "check", self.file, ok=False)
+
+    def assert_mistake(self, *texts, **own):
+        done = self.check(**own)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        for text in texts:
+            self.assertIn(text, done.stdout)
+        return done.stdout
+
+    def place_of(self, key):
+        line = self.file.read_text().split("\n")[1]
+        return f"{self.file}:2:{line.index(key + ' = ') + len(key) + 4}: key \"{key}\": "
+
+    def test_all_well(self):
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertNotIn("warning", done.stdout)
+
+    def test_missing_files(self):
+        for name in CERTIFICATES:
+            os.rename(self.pki / name, self.folder / "away")
+            out = self.assert_mistake(f"{self.pki / name}: No such file or directory")
+            self.assertIn(self.place_of("certificates"), out)
+            os.rename(self.folder / "away", self.pki / name)
+        os.unlink(self.keys)
+        out = self.assert_mistake(f"{self.keys}: No such file or directory")
+        self.assertIn(self.place_of("psk"), out)
+
+    def test_files_that_are_none(self):
+        for name in CERTIFICATES:
+            good = (self.pki / name).read_bytes()
+            for bad in (b"", b"nonsense\n", good[:100], good[:200] + b"!" + good[201:]):
+                (self.pki / name).write_bytes(bad)
+                self.assert_mistake(f"{self.pki / name}: ")
+            (self.pki / name).unlink()
+            (self.pki / name).mkdir()
+            self.assert_mistake(f"{self.pki / name}: is a folder")
+            (self.pki / name).rmdir()
+            (self.pki / name).write_bytes(good)
+        self.assertEqual(self.check().returncode, 0)
+
+    def test_a_key_that_does_not_fit(self):
+        tls.make(self.folder / "others", "--server", "localhost")
+        shutil.copy(self.folder / "others" / "server" / "server-key.pem", self.pki)
+        self.assert_mistake(f"{self.pki}/server-cert.pem: does not fit the key in {self.pki}/server-key.pem")
+
+    def test_a_clients_certificate_in_place_of_the_servers(self):
+        for kind in ("cert", "key"):
+            shutil.copy(tls.client_folder() / f"client-{kind}.pem", self.pki / f"server-{kind}.pem")
+        self.assert_mistake("is not made for a server of TLS")
+
+    def test_an_expired_certificate(self):
+        tls.Authority(tls.folder()).expired(self.pki, "server")
+        self.assert_mistake("server-cert.pem: has expired on 2021-01-01 00:00:00 UTC")
+
+    def test_a_list_of_revoked_that_is_none(self):
+        (self.pki / "ca-crl.pem").write_text("nonsense\n")
+        self.assert_mistake("ca-crl.pem: has no list of revoked certificates")
+
+    def test_keys_that_others_can_read_are_a_warning(self):
+        for file in (self.pki / "server-key.pem", self.keys):
+            file.chmod(0o644)
+            done = self.check()
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(f"warning {file}: everybody on this machine can read the key", done.stdout)
+            file.chmod(0o640)
+            self.assertNotIn("warning", self.check().stdout)
+
+    def test_lines_of_the_file_of_keys(self):
+        key = "ab" * 32
+        for text, place, what in (
+                ("alice\n", "1:1", "has no colon"), (f"# a comment\n\n:{key}\n", "3:1", "has no user name"),
+                ("alice:\n", "1:7", "has no key"), (f"alice:{key[:10]}x{key}\n", "1:17", "something else than hexadecimal digits"),
+                (f"alice:{key}a\n", "1:7", "odd number of digits"), (f"alice:{key}\nbob:{key}\nalice:{key}\n", "3:1", "has a key already"),
+                (f"{'a' * 300}:{key}\n", "1:1", "more than 255 bytes"), (f"alice:{'ab' * 300}\n", "1:7", "more than 256 bytes"),
+                (f"#ff:{key}\n", "1:1", "not UTF-8")):
+            self.keys.write_text(text)
+            out = self.assert_mistake(f"{self.keys}:{place}: ", what)
+            self.assertNotIn(key[:10], out)
+        self.keys.write_text("# nobody\n")
+        self.assert_mistake(f"{self.keys}: has no user")
+        self.keys.write_text(f"# a comment: with a colon\r\n#616c696365:{key}\r\nbob:{key.upper()}")
+        self.assertEqual(self.check().returncode, 0)
+
+    def test_keys_of_the_config(self):
+        self.assert_mistake('key "mode": no mode "requires"; did you mean "require"?', mode="requires")
+        self.assert_mistake('key "mode": missing in tls', mode=None)
+        self.assert_mistake('key "tls": has nothing to show', certificates=None, psk=None)
+        self.assert_mistake('key "minimum_version": no version "1.1"', minimum_version="1.1")
+        self.assert_mistake('key "ciphers": ', "no cipher match", ciphers="NONSENSE")
+        self.assert_mistake('key "verify_client": is about clients\' certificates', certificates=None, verify_client=True)
+        self.assert_mistake('key "certificate": unknown in tls; did you mean "certificates"?', certificate="x")
+
+    def test_an_export_that_wants_more_than_the_server_has(self):
+        exports = [config.memory_export("1M", tls="require")]
+        self.assert_mistake('key "tls": the server has no TLS', exports=exports, mode="off")
+        self.assert_mistake('key "tls": "allow" is not known here', exports=[config.memory_export("1M", tls="allow")])
+
+
+class Certs(Case):
+    def setUp(self):
+        super().setUp()
+        self.made = self.folder / "pki"
+
+    def refused(self, *words):
+        done = run(PROGRAM, "certs", *words, ok=False)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        return done.stdout
+
+    def test_files_and_their_modes(self):
+        os.umask(0o022)
+        tls.make(self.made, "--server", "localhost,127.0.0.1", "--server", "::1", "--client", "a", "--client", "b", "--psk", "u")
+        found = {str(file.relative_to(self.made)): stat.S_IMODE(file.stat().st_mode) for file in self.made.rglob("*") if file.is_file()}
+        wanted = {"ca-cert.pem": 0o644, "ca-key.pem": 0o600, "keys.psk": 0o600, "clients/u/keys.psk": 0o600}
+        for folder, kind in (("server", "server"), ("clients/a", "client"), ("clients/b", "client")):
+            wanted |= {f"{folder}/ca-cert.pem": 0o644, f"{folder}/{kind}-cert.pem": 0o644, f"{folder}/{kind}-key.pem": 0o600}
+        self.assertEqual(found, wanted)
+        shown = run("openssl", "x509", "-in", self.made / "server" / "server-cert.pem", "-noout", "-text")
+        for text in ("DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1", "TLS Web Server Authentication"):
+            self.assertIn(text, shown)
+        run("openssl", "verify", "-purpose", "sslclient", "-CAfile", self.made / "ca-cert.pem", self.made / "clients" / "a" / "client-cert.pem")
+
+    def test_a_second_run_adds_and_renews_and_keeps(self):
+        tls.make(self.made, "--server", "localhost", "--client", "a", "--psk", "u")
+        before = {file: file.read_bytes() for file in self.made.rglob("*") if file.is_file()}
+        tls.make(self.made, "--client", "b", "--psk", "u", "--psk", "v")
+        for file, text in before.items():
+            if file.name != "keys.psk" or file.parent != self.made:
+                self.assertEqual(file.read_bytes(), text, file)
+        self.assertTrue((self.made / "keys.psk").read_bytes().startswith(before[self.made / "keys.psk"]))
+        self.assertEqual([line.split(":")[0] for line in (self.made / "keys.psk").read_text().split()], ["u", "v"])
+        tls.make(self.made, "--server", "localhost", "--client", "a")
+        for file in ("server/server-cert.pem", "server/server-key.pem", "clients/a/client-cert.pem", "clients/a/client-key.pem"):
+            self.assertNotEqual((self.made / file).read_bytes(), before[self.made / file], file)
+        for file in ("ca-cert.pem", "ca-key.pem"):
+            self.assertEqual((self.made / file).read_bytes(), before[self.made / file], file)
+
+    def test_a_ca_without_its_key_is_refused(self):
+        tls.make(self.made, "--server", "localhost")
+        for gone in ("ca-key.pem", "ca-cert.pem"):
+            kept = (self.made / gone).read_bytes()
+            (self.made / gone).unlink()
+            before = (self.made / "server" / "server-cert.pem").read_bytes()
+            self.assertIn(str(self.made / gone), self.refused(self.made, "--server", "localhost"))
+            self.assertFalse((self.made / gone).exists())
+            self.assertEqual((self.made / "server" / "server-cert.pem").read_bytes(), before)
+            (self.made / gone).write_bytes(kept)
+
+    def test_what_is_wrong_on_the_command_line(self):
+        self.assertIn("no server; add --server HOST", self.refused(self.made))
+        for host in ("a b", "a,,b", "-x", "a;b", "x" * 300):
+            self.assertIn("is neither a host's name nor an address", self.refused(self.made, f"--server={host}"))
+        for name in ("../x", "a/b", ".hidden", "a:b", "x" * 65):
+            for option in ("--client", "--psk"):
+                self.assertIn("is no name here", self.refused(self.made, "--server", "localhost", f"{option}={name}"))
+        self.assertIn("out of range", self.refused(self.made, "--server", "localhost", "--days", "0"))
+        self.assertIn('did you mean: ashlar certs', self.refused(self.made, "--sever", "localhost"))
+        self.assertFalse(self.made.exists())
+
+    def test_the_commands_it_prints_work(self):
+        out = tls.make(self.made, "--server", "127.0.0.1", "--client", "a", "--psk", "u")
+        lines = [line.strip() for line in out.split("\n")]
+        own = next(line for line in lines if line.startswith("tls = "))
+        disk = self.sparse_file("disk.img", SIZE)
+        file = self.write("a.toml", f'[server]\nlisten = ["tcp:127.0.0.1:0"]\n{own}\n[[export]]\nname = "disk"\n'
+                                    f'plugin = {{ type = "file", path = "{disk}" }}\n')
+        server = self.serve_words([file])
+        port = server.endpoint("tcp")[1]
+        tried = 0
+        for line in lines:
+            if line.split(" ")[0] in ("nbdinfo", "nbdcopy", "qemu-img"):
+                line = line.replace("nbds://127.0.0.1/", f"nbds://127.0.0.1:{port}/").replace("@127.0.0.1/", f"@127.0.0.1:{port}/")
+                run("sh", "-c", f"cd {self.folder} && " + line.replace("10809", str(port)).replace(" disk.img", " out.img"))
+                tried += 1
+        self.assertEqual(tried, 6)
+
+
+class Renewal(TlsCase):
+    """New files are taken up while the server runs."""
+
+    def setUp(self):
+        super().setUp()
+        self.made = self.folder / "pki"
+        tls.make(self.made, "--server", "localhost", "--client", "a", "--psk", "u")
+        self.server = self.secured("require", certificates=self.made / "server", more={"psk": self.made / "keys.psk"})
+
+    def connect(self, client="a"):
+        found = self.greeted(self.server)
+        found.secure(tls.context(self.made / "clients" / client, authority=self.made / "ca-cert.pem"))
+        return found
+
+    def servers_certificate(self):
+        client = self.connect()
+        found = client.socket.getpeercert(binary_form=True)
+        client.close()
+        return found
+
+    def wait_until(self, what, holds):
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end, f"not so: {what}: {self.server.log()[-2000:]}")
+            time.sleep(0.1)
+
+    def gets_in(self, client="a"):
+        try:
+            found = self.connect(client)
+            self.assert_reads(found)
+            found.close()
+            return True
+        except (tls.ssl.SSLError, wire.Closed, ConnectionError):
+            return False
+
+    def test_a_new_certificate_is_taken_up_and_running_connections_go_on(self):
+        before = self.servers_certificate()
+        running = self.connect()
+        self.assert_reads(running)
+        tls.make(self.made, "--server", "localhost")
+        self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
+        self.assertEqual(len(running.ask(wire.CMD_READ, 0, 4096)), 4096)
+
+    def test_a_pair_that_does_not_fit_keeps_the_old_one(self):
+        before = self.servers_certificate()
+        tls.make(self.folder / "others", "--server", "localhost")
+        shutil.copy(self.folder / "others" / "server" / "server-key.pem", self.made / "server")
+        self.wait_until("the log tells of it", lambda: "does not fit the key" in self.server.log())
+        self.assertEqual(self.servers_certificate(), before)
+        tls.make(self.made, "--server", "localhost")
+        self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
+
+    def test_who_is_revoked_does_not_get_in_any_more(self):
+        running = self.connect()
+        self.assert_reads(running)
+        tls.Authority(self.made).revoke(self.made / "clients" / "a" / "client-cert.pem", self.made / "server" / "ca-crl.pem")
+        self.wait_until("it is kept out", lambda: not self.gets_in())
+        # Not with a session of before either.
+        self.assertEqual(len(running.ask(wire.CMD_READ, 0, 4096)), 4096)
+        again = self.greeted(self.server)
+        again.option(wire.OPT_STARTTLS)
+        context = running.socket.context
+        with self.assertRaises((tls.ssl.SSLError, wire.Closed, ConnectionError)):
+            again.socket = context.wrap_socket(again.socket, session=running.socket.session)
+            again.option(wire.OPT_LIST)
+
+    def test_new_users(self):
+        tls.make(self.made, "--psk", "v")
+        uri = f"nbds+unix://v@/disk?socket={self.server.socket}&tls-psk-file={self.made}/clients/v/keys.psk"
+        self.wait_until("the new user gets in", lambda: run("nbdinfo", "--size", uri, ok=False).returncode == 0)
+
+
+if __name__ == "__main__":
+    main(needs=["openssl", "nbdinfo", "nbdcopy", "qemu-img"])

@@ -1,0 +1,152 @@
+// `ashlar check --as`: what a client would see, and why.
+#include "cli/check_as.hpp"
+
+#include <grp.h>
+#include <pwd.h>
+
+#include <boost/json/parse.hpp>
+
+#include "unit/cli/run_command.hpp"
+#include "unit/matchers.hpp"
+#include "unit/temp_folder.hpp"
+
+using ashlar::host::Identity;
+using ashlar::host::parse_identity;
+using ashlar::host::parse_ip_address;
+
+namespace {
+
+Outcome check_as(const std::filesystem::path& file, std::vector<std::string> more) {
+  std::vector<std::string> words{"check", file.string(), "--module-path", TEST_MODULES};
+  words.insert(words.end(), more.begin(), more.end());
+  return run_command(words);
+}
+
+// What is said of the client `as`, without the program's name; the command must fail with 2.
+std::string mistake(const std::string& as) {
+  const Outcome outcome = run_command({"check", "any.toml", "--as", as});
+  CHECK(outcome.code == 2);
+  CHECK(outcome.out.empty());
+  REQUIRE_THAT(outcome.err, StartsWith("ashlar: --as: ") && EndsWith("\n"));
+  return outcome.err.substr(14, outcome.err.size() - 15);
+}
+
+constexpr const char* pond = "plugin = { type = \"pond\", size = 1, wet = true }\n";
+
+}  // namespace
+
+TEST_CASE("a client in words: each key, together and one by one") {
+  const Identity all =
+      parse_identity({"psk=alice,address=10.0.0.7,uid=12345,group=0,dn=CN=host1,O=Stones\\, big,C=DE"});
+  CHECK(all.psk == "alice");
+  CHECK(all.address == parse_ip_address("10.0.0.7"));
+  CHECK(all.uid == 12345u);
+  CHECK(all.groups == std::vector<gid_t>{0});
+  CHECK(all.dn == "CN=host1,O=Stones\\, big,C=DE");
+  const Identity parts = parse_identity({"dn=CN=a,O=b,psk=bob", "group=root,group=disk", "address=::1"});
+  CHECK(parts.dn == "CN=a,O=b");
+  CHECK(parts.psk == "bob");
+  CHECK(parts.groups == std::vector<gid_t>{0, ::getgrnam("disk")->gr_gid});
+  CHECK(parts.address == parse_ip_address("::1"));
+  CHECK_FALSE(parts.uid);
+}
+
+TEST_CASE("a client in words: a user comes with his groups") {
+  const passwd daemon = *::getpwnam("daemon");
+  for (const std::string& as : {std::string("user=daemon"), "uid=" + std::to_string(daemon.pw_uid)}) {
+    const Identity client = parse_identity({as});
+    CHECK(client.uid == daemon.pw_uid);
+    CHECK(std::find(client.groups.begin(), client.groups.end(), daemon.pw_gid) != client.groups.end());
+  }
+}
+
+TEST_CASE("a client in words: what is wrong with it") {
+  CHECK(mistake("") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(mistake("alice") == "unknown \"alice\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(mistake("adress=10.0.0.7") == "unknown \"adress=10.0.0.7\"; did you mean \"address\"?");
+  CHECK(mistake("uid=1,gid=2") == "unknown \"gid=2\"; did you mean \"uid\"?");
+  CHECK(mistake("psk=alice,") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(mistake("psk=") == "psk= has no value; write one behind it");
+  CHECK(mistake("uid=root") == "uid=root is no number; for a name write user=root");
+  CHECK(mistake("uid=-1") == "uid=-1 is no number; for a name write user=-1");
+  CHECK_THAT(mistake("user=no-such-one"), StartsWith("no user \"no-such-one\" on this machine"));
+  CHECK_THAT(mistake("group=no-such-one"), StartsWith("no group \"no-such-one\" on this machine"));
+  CHECK(mistake("address=10.0.0.0/8") == "address=10.0.0.0/8 is no address; write one such as 10.0.0.7 or 2001:db8::1");
+  CHECK(mistake("psk=a,psk=b") == "psk=b is one too many; a client has one");
+  CHECK(mistake("uid=0,user=root") == "user=root is one too many; a client has one user, so give either uid or user");
+}
+
+TEST_CASE("check --as: a line for each export, with what the client may do and why") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", std::string("[server]\nallow = [{ uid = 1 }]\n") +
+                                               "[[export]]\nname = \"by default\"\n" + pond +
+                                               "[[export]]\nname = \"own\"\nallow = [{ uid = 2 }, { uid = 0, "
+                                               "read_only = true }]\n" +
+                                               pond + "[[export]]\nname = \"nobody\"\nallow = []\n" + pond +
+                                               "[[export]]\nname = \"fixed\"\nread_only = true\n" + pond +
+                                               "[[export]]\nname = \"dry\"\noptional = true\nplugin = { type = "
+                                               "\"pond\", size = 1, dry = true }\n");
+  const std::string of_server = "{ uid = 1 } in line 2";
+  Outcome outcome = check_as(file, {"--as", "uid=1"});
+  CHECK(outcome.code == 0);
+  CHECK(outcome.out == "\"by default\"  read-write  " + of_server +
+                           "\n"
+                           "\"own\"         refused     no rule of allow in line 8 fits\n"
+                           "\"nobody\"      refused     allow in line 12 is empty\n"
+                           "\"fixed\"       read-only   " +
+                           of_server +
+                           "; the export is read-only\n"
+                           "\"dry\"         read-write  " +
+                           of_server +
+                           "; it cannot be opened now: the pond is dry: No such file or directory\n"
+                           "OK: " +
+                           file.string() + ": 5 exports\n");
+  outcome = check_as(file, {"--as", "uid=0"});
+  CHECK_THAT(outcome.out, StartsWith("\"by default\"  refused    no rule of [server] allow in line 2 fits\n"
+                                     "\"own\"         read-only  { uid = 0, read_only = true } in line 8\n"));
+}
+
+TEST_CASE("check --as: without allow everybody may; what cannot be written to is read-only") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", std::string("[[export]]\nname = \"a\"\n") + pond +
+                                               "[[export]]\nname = \"b\"\nplugin = { type = \"pond\", size = 1 }\n");
+  CHECK_THAT(check_as(file, {"--as", "address=10.0.0.7"}).out,
+             StartsWith("\"a\"  read-write  there is no allow\n"
+                        "\"b\"  read-only   there is no allow; nothing in its chain can be written to\n"));
+}
+
+TEST_CASE("check --as: mistakes of the config are told as ever") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", std::string("[[export]]\nname = \"a\"\nallow = [{}]\n") + pond);
+  const Outcome outcome = check_as(file, {"--as", "uid=0"});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, ContainsSubstring(":3:10: key \"allow\": has an empty rule"));
+}
+
+TEST_CASE("check --as --json: the same for programs; without --as the rules alone") {
+  const TempFolder folder;
+  const auto file = folder.write(
+      "a.toml", std::string("[[export]]\nname = \"a\"\nexclusive = true\n") + "allow = [{ uid = 0 }]\n" + pond);
+  const auto first = [&](std::vector<std::string> more) {
+    more.push_back("--json");
+    return boost::json::parse(check_as(file, more).out).at("exports").at(0).as_object();
+  };
+  const auto seen = first({"--as", "uid=1"});
+  CHECK(seen.at("as") == boost::json::value{{"access", "refused"}, {"why", "no rule of allow in line 4 fits"}});
+  CHECK(seen.at("allow") == boost::json::value(boost::json::array{"{ uid = 0 }"}));
+  CHECK(seen.at("exclusive") == true);
+  CHECK_FALSE(first({}).contains("as"));
+}
+
+TEST_CASE("check shows who may do what where the config says it") {
+  const TempFolder folder;
+  const auto file = folder.write("a.toml", std::string("[[export]]\nname = \"a\"\nexclusive = true\n") +
+                                               "allow = [{ uid = 0 }, { uid = 1 }]\n" + pond +
+                                               "[[export]]\nname = \"b\"\nallow = []\n" + pond);
+  CHECK_THAT(check_as(file, {}).out, ContainsSubstring("  description  -\n"
+                                                       "  exclusive    yes\n"
+                                                       "  allow        { uid = 0 }\n"
+                                                       "               { uid = 1 }\n"
+                                                       "  size         1 bytes\n") &&
+                                         ContainsSubstring("  allow        nobody\n  size "));
+}

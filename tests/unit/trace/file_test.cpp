@@ -1,0 +1,320 @@
+// The trace's file: what a writer writes is what a reader reads; what is damaged is told with file and offset.
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include <numeric>
+
+#include "catch.hpp"
+#include "written.hpp"
+
+using namespace ashlar;
+using namespace ashlar::trace;
+
+namespace {
+std::vector<std::uint64_t> from_to(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
+  return all;
+}
+std::string scratch(const TempFolder& folder) { return (folder.path() / "disk.trace").string(); }
+}  // namespace
+
+TEST_CASE("A record is read as it was written, with its place and client") {
+  const TempFolder folder;
+  Written w(scratch(folder), {.run = 77});
+  RecordEntry e = entry(5, 1000, 2000);
+  e.entry.more = 3;
+  e.flags = ASHLAR_FUA | ASHLAR_NOWAIT;
+  e.result = EIO;
+  e.tries = 2;
+  e.marks = mark_told_nothing;
+  w.add(e);
+  REQUIRE(w.writer.flush());
+  struct stat status {};
+  REQUIRE(::stat(scratch(folder).c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777) == 0600);
+
+  Heard heard;
+  FileReader reader(scratch(folder), heard);
+  Record r;
+  REQUIRE(reader.next(r));
+  CHECK(r.run == 77);
+  CHECK(r.id == 5);
+  CHECK(r.connection == 1);
+  CHECK(r.op == Op::write);
+  CHECK(r.flags == (Flag::fua | Flag::nowait));
+  CHECK(r.offset == 5 * 4096);
+  CHECK(r.length == 4096);
+  CHECK(r.start == 1000);
+  CHECK(r.done == 2000);
+  CHECK(r.sent == 2001);
+  CHECK(r.result == EIO);
+  CHECK(r.depth == 3);
+  CHECK(r.tries == 2);
+  CHECK(r.told_nothing);
+  CHECK_FALSE(r.left_out);
+  REQUIRE(r.place != nullptr);
+  CHECK(r.place->tag == "above");
+  CHECK(r.place->exported == "disk");
+  CHECK(r.place->size == 1 << 20);
+  CHECK(r.place->minimum == 512);
+  REQUIRE(heard.clients.size() == 1);
+  CHECK(heard.clients[0].texts.at("pid") == "7");
+  CHECK_FALSE(reader.next(r));
+  CHECK_FALSE(reader.completeness().ended);
+
+  // What is written later is found by the same reader.
+  w.add(entry(6, 3000, 4000));
+  w.writer.end();
+  REQUIRE(reader.next(r));
+  CHECK(r.id == 6);
+  CHECK_FALSE(reader.next(r));
+  CHECK(reader.completeness().ended);
+  CHECK(reader.completeness().whole());
+  CHECK(heard.problems.empty());
+}
+
+TEST_CASE("Payloads are read as they were written") {
+  const TempFolder folder;
+  Written w(scratch(folder), {.data = true, .run = 1});
+  std::vector<std::byte> data(100'001, std::byte{7});
+  data.back() = std::byte{9};
+  RecordEntry e = entry(1, 1, 2);
+  e.length = data.size();
+  e.payload = static_cast<std::uint8_t>(PayloadKind::data);
+  w.add(e, data);
+  RecordEntry hashed = entry(2, 3, 4);
+  hashed.offset = 4000;
+  hashed.length = 200;  // of two blocks
+  hashed.payload = static_cast<std::uint8_t>(PayloadKind::hash);
+  const std::uint64_t hashes[] = {1, UINT64_MAX};
+  w.add(hashed, std::as_bytes(std::span(hashes)));
+  w.writer.end();
+
+  Heard heard;
+  FileReader reader(scratch(folder), heard);
+  const auto records = all_of(reader);
+  REQUIRE(ids(records) == from_to(1, 2));
+  std::vector<std::byte> bytes;
+  reader.payload(records[0], bytes);
+  CHECK(bytes == data);
+  reader.payload(records[1], bytes);
+  REQUIRE(bytes.size() == sizeof hashes);
+  CHECK(std::memcmp(bytes.data(), hashes, sizeof hashes) == 0);
+  CHECK(heard.problems.empty());
+}
+
+TEST_CASE("A file that is cut off anywhere is read up to there, and the place is told") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  {
+    Written w(path, {.run = 1});
+    for (std::uint64_t id = 1; id <= 10; ++id) w.add(entry(id, id, id + 1));
+    REQUIRE(w.writer.flush());
+  }
+  const auto size = std::filesystem::file_size(path);
+  // Back from the end through three records.
+  for (std::uint64_t cut = 1; cut <= 3 * sizeof(RecordEntry); ++cut) {
+    std::filesystem::resize_file(path, size - cut);
+    Heard heard;
+    FileReader reader(path, heard);
+    const std::uint64_t lost = (cut + sizeof(RecordEntry) - 1) / sizeof(RecordEntry);
+    const auto read = ids(all_of(reader));
+    const std::string at =
+        path + ": offset " + std::to_string(size - lost * sizeof(RecordEntry)) + ": the file ends within an entry";
+    const bool between = cut % sizeof(RecordEntry) == 0;
+    if (read != from_to(1, 10 - lost) || heard.problems.size() != (between ? 0 : 1) ||
+        (!between && !heard.problems[0].starts_with(at)))
+      FAIL("cut by " << cut);
+  }
+}
+
+TEST_CASE("A byte that has changed is found, told with its entry's offset, and what is before it is read") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  {
+    Written w(path, {.run = 1});
+    for (std::uint64_t id = 1; id <= 10; ++id) w.add(entry(id, id, id + 1));
+    w.writer.end();
+  }
+  const auto size = std::filesystem::file_size(path);
+  const auto sixth = size - sizeof(InfoEntry) - 5 * sizeof(RecordEntry);
+  put_at(path, sixth + 40, "x");
+  Heard heard;
+  FileReader reader(path, heard);
+  CHECK(ids(all_of(reader)) == from_to(1, 5));
+  CHECK(reader.completeness().broken);
+  REQUIRE(heard.problems.size() == 1);
+  CHECK(heard.problems[0].starts_with(path + ": offset " + std::to_string(sixth) + ": the check of an entry"));
+}
+
+TEST_CASE("What is no trace is refused with file and offset") {
+  const TempFolder folder;
+  Heard heard;
+  const auto refused = [&](const std::string& path) {
+    try {
+      FileReader reader(path, heard);
+      return std::string("it is read");
+    } catch (const TraceError& e) {
+      return std::string(e.what());
+    }
+  };
+  const std::string garbage = folder.write("garbage", std::string(10'000, 'g')).string();
+  CHECK(refused(garbage) == garbage + ": offset 0: this is no trace: no segment of one begins here");
+  const std::string empty = folder.write("empty", "").string();
+  CHECK(refused(empty) == empty + ": the file is empty");
+  const std::string none = (folder.path() / "none").string();
+  CHECK(refused(none) == none + ": No such file or directory");
+}
+
+TEST_CASE("With a limit the oldest segments are written over and the newest records are read in order") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  const std::uint64_t n = 20'000;
+  Written w(path, {.max_size = 1 << 20, .run = 1});
+  for (std::uint64_t id = 1; id <= n; ++id) w.add(entry(id, id, id + 1));
+  REQUIRE(w.writer.flush());
+  CHECK(std::filesystem::file_size(path) <= 1 << 20);
+  Heard heard;
+  FileReader reader(path, heard);
+  const auto read = ids(all_of(reader));
+  REQUIRE(!read.empty());
+  CHECK(read == from_to(read.front(), n));
+  CHECK(read.size() * sizeof(RecordEntry) > (1 << 20) * 6 / 8);  // but the segment that is written over
+  CHECK(reader.completeness().beginning_lost);
+  CHECK_FALSE(reader.completeness().broken);
+  CHECK(heard.problems.empty());
+  CHECK(heard.clients.size() == 1);
+  // Nothing of what the segment held before shows behind what is written now, wherever that ends.
+  for (std::uint64_t id = n + 1; id <= n + 2000; ++id) {
+    w.add(entry(id, id, id + 1));
+    if (id % 37 != 0) continue;
+    REQUIRE(w.writer.flush());
+    Heard again;
+    FileReader other(path, again);
+    const auto now = ids(all_of(other));
+    if (now != from_to(now.front(), id) || !again.problems.empty()) FAIL("at " << id);
+  }
+}
+
+TEST_CASE("A reader that is overtaken by the writer says so and goes on with what is there") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  Written w(path, {.max_size = 4 << 20, .run = 1});
+  std::uint64_t id = 1;
+  for (; id <= 30'000; ++id) w.add(entry(id, id, id + 1));
+  REQUIRE(w.writer.flush());
+  Heard heard;
+  FileReader reader(path, heard);
+  Record r;
+  REQUIRE(reader.next(r));
+  for (; id <= 90'000; ++id) w.add(entry(id, id, id + 1));
+  REQUIRE(w.writer.flush());
+  std::uint64_t last = r.id;
+  while (reader.next(r)) {
+    if (r.id <= last) FAIL("record " << r.id << " behind " << last);
+    last = r.id;
+  }
+  CHECK(last == 90'000);
+  CHECK(reader.completeness().broken);
+  CHECK(!heard.problems.empty());
+}
+
+TEST_CASE("A run is appended to what is there, also behind a file that was cut off") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  for (const std::uint64_t limit : {std::uint64_t{0}, std::uint64_t{1} << 20}) {
+    std::filesystem::remove(path);
+    {
+      Written w(path, {.append = true, .max_size = limit, .run = 1});
+      for (std::uint64_t id = 1; id <= 10; ++id) w.add(entry(id, id, id + 1));
+      REQUIRE(w.writer.flush());
+    }
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 5);
+    {
+      Written w(path, {.append = true, .max_size = limit, .run = 2});
+      w.add(entry(1, 1, 2));
+      w.writer.end();
+    }
+    {
+      Written w(path, {.append = true, .max_size = limit, .run = 3});
+      w.add(entry(1, 1, 2));
+      w.writer.end();
+    }
+    Heard heard;
+    FileReader reader(path, heard);
+    const auto records = all_of(reader);
+    REQUIRE(records.size() == 11);
+    CHECK(records[8].run == 1);
+    CHECK(records[9].run == 2);
+    CHECK(records[10].run == 3);
+    CHECK(heard.problems.size() == 1);  // the record that was cut off
+    CHECK(reader.completeness().ended);
+    CHECK_FALSE(reader.completeness().beginning_lost);
+    if (limit == 0) CHECK(std::filesystem::file_size(path) < 3 * 4096);
+  }
+}
+
+TEST_CASE("Without append a trace is begun anew, and what is no trace is left alone") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  for (const std::uint64_t run : {1, 2}) {
+    Written w(path, {.run = run});
+    w.add(entry(run, 1, 2));
+    w.writer.end();
+  }
+  Heard heard;
+  FileReader reader(path, heard);
+  CHECK(ids(all_of(reader)) == from_to(2, 2));
+
+  const std::string image = folder.write("disk.img", "not to be lost").string();
+  CHECK_THROWS_AS(FileWriter(image, {.run = 1}), std::invalid_argument);
+  CHECK(unfit(image, {}).find("is no trace") != std::string::npos);
+  CHECK(std::filesystem::file_size(image) == 14);
+  CHECK(unfit(path, {.append = true}).empty());
+  CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).find("another max_size") != std::string::npos);
+  CHECK(unfit((folder.path() / "none" / "x").string(), {}).find("No such file") != std::string::npos);
+  CHECK(unfit((folder.path() / "x").string(), {}).empty());
+}
+
+TEST_CASE("Two cannot write one file") {
+  const TempFolder folder;
+  const Written first(scratch(folder), {.run = 1});
+  CHECK_THROWS_AS(FileWriter(scratch(folder), {.run = 1}), std::invalid_argument);
+}
+
+TEST_CASE("What the disk does not take is counted, and told when it takes more again") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  Written w(path, {.run = 1});
+  std::uint64_t id = 1;
+  for (; id <= 10; ++id) w.add(entry(id, id, id + 1));
+  REQUIRE(w.writer.flush());
+  {
+    const auto old = ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(path) + 100;  // the next record fits in, the one behind it does not
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+    for (; id <= 15; ++id) w.add(entry(id, id, id + 1));
+    const bool flushed = w.writer.flush();
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    ::signal(SIGXFSZ, old);
+    CHECK_FALSE(flushed);
+  }
+  CHECK(w.writer.error() == EFBIG);
+  const std::uint64_t lost = w.writer.take_lost();
+  CHECK(lost == 5);
+  w.writer.lost(0, lost);
+  for (; id <= 20; ++id) w.add(entry(id, id, id + 1));
+  w.writer.end();
+  Heard heard;
+  FileReader reader(path, heard);
+  const auto read = ids(all_of(reader));
+  CHECK(read.size() == 15);
+  CHECK(reader.completeness().dropped == 5);
+  CHECK(heard.problems.empty());
+}
