@@ -29,8 +29,7 @@ struct Buckets {
 };
 
 // The errors that a reply can tell (proto.md, "Error values").
-inline constexpr std::array<int, 8> told_errors = {EPERM,  EIO,       ENOMEM,  EINVAL,
-                                                   ENOSPC, EOVERFLOW, ENOTSUP, ESHUTDOWN};
+inline constexpr std::array<int, 8> told_errors = {EPERM, EIO, ENOMEM, EINVAL, ENOSPC, EOVERFLOW, ENOTSUP, ESHUTDOWN};
 // The place of an errno number in told_errors; of any other, that of EIO.
 std::size_t error_place(int error);
 // "EPERM" and so on. `place` < told_errors.size().

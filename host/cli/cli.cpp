@@ -125,8 +125,6 @@ CLI::App& add_to_running(CLI::App& app, const std::string& name, const std::stri
 void add_operators_commands(CLI::App& app, CommandOptions& options) {
   add_json(add_to_running(app, "status", "Show a server's exports and clients", options), options);
   add_to_running(app, "top", "Show them live, with what they do", options);
-  add_to_running(app, "reload", "Have a server read its config anew", options)
-      .add_flag("--drain", options.drain, "End the clients of exports that are changed or removed");
   CLI::App& disconnect = add_to_running(app, "disconnect", "End a client's connection, or all to an export", options);
   disconnect.add_option("ID", options.operand, "The client's, as status shows it")->type_name("");
   disconnect.add_option("--export", options.export_name, "All clients of this export")->type_name("NAME");
@@ -134,8 +132,8 @@ void add_operators_commands(CLI::App& app, CommandOptions& options) {
   CLI::App& level = add_to_running(app, "log-level", "Set a server's log level", options);
   add_operand(level, "LEVEL", "trace, debug, info, warn or error", options);
   CLI::App& control = add_to_running(app, "control", "Have a layer of an export answer one of its verbs", options);
-  add_operand(control, "LAYER", "EXPORT/TYPE, EXPORT/TYPE#2 for the second of a type, or EXPORT/TAG; */… of all exports",
-              options);
+  add_operand(control, "LAYER",
+              "EXPORT/TYPE, EXPORT/TYPE#2 for the second of a type, or EXPORT/TAG; */… of all exports", options);
   control.add_option("VERB", options.verb, "What it has: ashlar inspect TYPE, ashlar check")->type_name("")->required();
   control.add_option("ARGUMENT", options.arguments, "Of the verb")->type_name("");
 }
@@ -165,10 +163,11 @@ void add_commands(CLI::App& app, CommandOptions& options) {
 // Throws std::logic_error for a command of add_commands() that is missing here.
 Command command_called(const std::string& name) {
   constexpr std::pair<std::string_view, Command> commands[] = {
-      {"serve", serve_command}, {"check", check_command}, {"list", list_command},  {"inspect", inspect_command},
-      {"probe", probe_command}, {"new", new_command},     {"certs", certs_command},
-      {"status", status_command}, {"reload", reload_command}, {"disconnect", disconnect_command},
-      {"drain", drain_command}, {"log-level", log_level_command}, {"control", control_command}, {"top", top_command}};
+      {"serve", serve_command},     {"check", check_command},         {"list", list_command},
+      {"inspect", inspect_command}, {"probe", probe_command},         {"new", new_command},
+      {"certs", certs_command},     {"status", status_command},       {"disconnect", disconnect_command},
+      {"drain", drain_command},     {"log-level", log_level_command}, {"control", control_command},
+      {"top", top_command}};
   for (const auto& [known, command] : commands)
     if (known == name) return command;
   throw std::logic_error("no function for the command " + name);

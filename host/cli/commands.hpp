@@ -46,7 +46,6 @@ struct CommandOptions {
   bool json = false;
   // those that talk to a running server
   std::string control;                 // its address; empty: see control_address()
-  bool drain = false;                  // reload
   std::string export_name;             // disconnect
   std::string verb;                    // control; `operand` is EXPORT/LAYER
   std::vector<std::string> arguments;  // of the verb
@@ -59,7 +58,6 @@ int inspect_command(const CommandOptions& options, Streams streams);
 int probe_command(const CommandOptions& options, Streams streams);
 int new_command(const CommandOptions& options, Streams streams);
 int status_command(const CommandOptions& options, Streams streams);
-int reload_command(const CommandOptions& options, Streams streams);
 int disconnect_command(const CommandOptions& options, Streams streams);
 int drain_command(const CommandOptions& options, Streams streams);
 int log_level_command(const CommandOptions& options, Streams streams);

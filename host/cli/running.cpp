@@ -28,8 +28,7 @@ std::string who(const json::object& client) {
 std::string ops_text(const json::object& ops) {
   std::string out;
   for (const auto& [op, number] : ops)
-    if (number.to_number<std::uint64_t>() != 0)
-      out += (out.empty() ? "" : ", ") + text(number) + " " + std::string(op);
+    if (number.to_number<std::uint64_t>() != 0) out += (out.empty() ? "" : ", ") + text(number) + " " + std::string(op);
   return out.empty() ? "no requests" : out;
 }
 
@@ -47,11 +46,6 @@ void print_export(std::ostream& out, const json::object& one) {
                     text(client.at("in_flight")) + " in flight", text(client.at("memory")) + " bytes of memory"});
   }
   print_table(out, "  client ", rows);
-}
-
-void print_names(std::ostream& out, const json::object& answer, const char* key) {
-  for (const json::value& name : answer.at(key).as_array())
-    out << key << " export " << in_quotes(text(name)) << "\n";
 }
 
 // Asks the server; of an answer that is no refusal `print` says more.
@@ -76,9 +70,6 @@ ControlClient server_of(const CommandOptions& options) {
 int code_of(const json::object& answer, Streams streams) {
   const json::value* const ok = answer.if_contains("ok");
   if (ok != nullptr && ok->is_bool() && ok->get_bool()) return exit_ok;
-  const json::value* const lines = answer.if_contains("mistakes");
-  if (lines != nullptr && lines->is_array())
-    for (const json::value& line : lines->get_array()) streams.err << text(line) << "\n";
   const json::value* const error = answer.if_contains("error");
   if (error != nullptr) print_mistake(streams.err, text(*error));
   const json::value* const code = answer.if_contains("code");
@@ -101,13 +92,6 @@ int status_command(const CommandOptions& options, Streams streams) {
   });
 }
 
-int reload_command(const CommandOptions& options, Streams streams) {
-  return ask(options, streams, {{"command", "reload"}, {"drain", options.drain}}, [&](const json::object& answer) {
-    for (const char* key : {"added", "changed", "removed"}) print_names(streams.out, answer, key);
-    for (const json::value& note : answer.at("notes").as_array()) streams.out << text(note) << "\n";
-  });
-}
-
 int disconnect_command(const CommandOptions& options, Streams streams) {
   if (options.operand.empty() == options.export_name.empty())
     throw UsageError("disconnect: name either a client's ID or --export NAME");
@@ -122,9 +106,8 @@ int disconnect_command(const CommandOptions& options, Streams streams) {
       throw UsageError("disconnect: " + in_quotes(options.operand) + " is no ID; ashlar status shows them");
     command["id"] = id;
   }
-  return ask(options, streams, command, [&](const json::object& answer) {
-    streams.out << text(answer.at("disconnected")) << " disconnected\n";
-  });
+  return ask(options, streams, command,
+             [&](const json::object& answer) { streams.out << text(answer.at("disconnected")) << " disconnected\n"; });
 }
 
 int drain_command(const CommandOptions& options, Streams streams) {
@@ -137,10 +120,8 @@ int log_level_command(const CommandOptions& options, Streams streams) {
 
 int control_command(const CommandOptions& options, Streams streams) {
   json::array arguments(options.arguments.begin(), options.arguments.end());
-  const json::object command{{"command", "control"},
-                             {"layer", options.operand},
-                             {"verb", options.verb},
-                             {"arguments", std::move(arguments)}};
+  const json::object command{
+      {"command", "control"}, {"layer", options.operand}, {"verb", options.verb}, {"arguments", std::move(arguments)}};
   return ask(options, streams, command, [&](const json::object& answer) {
     const json::array& answers = answer.at("answers").as_array();
     for (const json::value& one : answers) {

@@ -80,8 +80,9 @@ class Screen {
       const json::object& client = value.as_object();
       const std::string id = std::to_string(number(client.at("id")));
       const std::string who = client.contains("address") ? std::string(client.at("address").as_string())
-                              : client.contains("pid")   ? "pid " + std::to_string(client.at("pid").to_number<std::int64_t>())
-                                                         : "";
+                              : client.contains("pid")
+                                  ? "pid " + std::to_string(client.at("pid").to_number<std::int64_t>())
+                                  : "";
       add_row("  " + id + " " + who, "c" + id, client, number(client.at("memory")), seconds);
     }
   }

@@ -48,8 +48,7 @@ class Reader {
   std::string line() const {
     std::string text = "ashlar " + syntax_.command;
     for (const std::string& word : operands_) text += " " + shell_word(word);
-    for (std::size_t i = operands_.size(); i < needed() && !help_; ++i)
-      text += " " + syntax_.operands[i];
+    for (std::size_t i = operands_.size(); i < needed() && !help_; ++i) text += " " + syntax_.operands[i];
     for (const std::string& word : options_) text += " " + shell_word(word);
     return text;
   }
@@ -137,7 +136,8 @@ class Reader {
       operands_.insert(operands_.begin(), "plugin");
     }
     const std::size_t most = syntax_.operands.size();
-    if (operands_.size() > most && !syntax_.last_repeats) return give_up("takes " + all_operands() + "; take out " + in_quotes(operands_[most]));
+    if (operands_.size() > most && !syntax_.last_repeats)
+      return give_up("takes " + all_operands() + "; take out " + in_quotes(operands_[most]));
     if (operands_.size() < needed()) note("no " + syntax_.operands[operands_.size()], "; write: ");
   }
 

@@ -63,7 +63,8 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
 
   // What is no HTTP is told so; of one who has gone, nothing can be.
   void refuse(const boost::system::error_code& error) {
-    if (error == http::error::end_of_stream || error.category() != http::make_error_code(http::error::bad_method).category())
+    if (error == http::error::end_of_stream ||
+        error.category() != http::make_error_code(http::error::bad_method).category())
       return close();
     send(http::status::bad_request, "text/plain", "this is no request: " + error.message() + "\n", false, true);
   }

@@ -56,11 +56,6 @@ std::vector<std::string> texts_of(const json::object& command, const char* key) 
   return texts;
 }
 
-bool is_true(const json::object& command, const char* key) {
-  const json::value* const value = command.if_contains(key);
-  return value != nullptr && value->is_bool() && value->get_bool();
-}
-
 // One layer whose verb is to be called.
 struct Called {
   std::shared_ptr<Export> of;
@@ -88,13 +83,15 @@ json::object call(const std::vector<Called>& layers, const std::string& verb,
 
 }  // namespace
 
-Commands::Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections, Hooks hooks)
-    : io_(io), context_(context), connections_(connections), hooks_(std::move(hooks)) {}
+Commands::Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections)
+    : io_(io), context_(context), connections_(connections) {}
 
 Commands::Carry Commands::function_of(const std::string& name) {
-  constexpr std::pair<const char*, Carry> commands[] = {
-      {"status", &Commands::status}, {"reload", &Commands::reload},       {"disconnect", &Commands::disconnect},
-      {"drain", &Commands::drain},   {"log-level", &Commands::log_level}, {"control", &Commands::verb}};
+  constexpr std::pair<const char*, Carry> commands[] = {{"status", &Commands::status},
+                                                        {"disconnect", &Commands::disconnect},
+                                                        {"drain", &Commands::drain},
+                                                        {"log-level", &Commands::log_level},
+                                                        {"control", &Commands::verb}};
   std::vector<std::string> names;
   for (const auto& [known, function] : commands) {
     if (name == known) return function;
@@ -120,10 +117,6 @@ void Commands::carry_out(const json::object& command, const Answer& answer) noex
 void Commands::status(const json::object&, const Answer& answer) {
   json::object status = status_of(*context_.exports, connections_, started_);
   answer({{"ok", true}, {"status", std::move(status)}});
-}
-
-void Commands::reload(const json::object& command, const Answer& answer) {
-  hooks_.reload(is_true(command, "drain"), answer);
 }
 
 std::shared_ptr<Export> Commands::export_named(const std::string& name) const {

@@ -4,7 +4,6 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,13 +16,8 @@ namespace ashlar::host {
 class Commands {
  public:
   using Answer = ControlServer::Answer;
-  struct Hooks {
-    // Reads the config anew; `drain`: ends the clients of what is changed or removed.
-    std::function<void(bool drain, Answer answer)> reload;
-  };
-
   // All outlive it.
-  Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections, Hooks hooks);
+  Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections);
 
   // Carries `command` out, and has `answer` called at once or later. Does not throw.
   void carry_out(const json::object& command, const Answer& answer) noexcept;
@@ -32,7 +26,6 @@ class Commands {
   using Carry = void (Commands::*)(const json::object&, const Answer&);
   static Carry function_of(const std::string& name);
   void status(const json::object& command, const Answer& answer);
-  void reload(const json::object& command, const Answer& answer);
   void disconnect(const json::object& command, const Answer& answer);
   void drain(const json::object& command, const Answer& answer);
   void log_level(const json::object& command, const Answer& answer);
@@ -43,7 +36,6 @@ class Commands {
   boost::asio::io_context& io_;
   SessionContext& context_;
   Connections& connections_;
-  const Hooks hooks_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -46,8 +46,8 @@ std::vector<std::string> layer_names(const Export& exported) {
 
 // Types go before tags, so that a tag cannot hide a layer. #1 is the first, too.
 std::optional<std::size_t> find_layer(const Export& exported, const LayerAddress& address) {
-  const std::string wanted = address.layer.ends_with("#1") ? address.layer.substr(0, address.layer.size() - 2)
-                                                           : address.layer;
+  const std::string wanted =
+      address.layer.ends_with("#1") ? address.layer.substr(0, address.layer.size() - 2) : address.layer;
   const auto layers = exported.layers();
   const std::vector<std::string> names = layer_names(exported);
   const auto typed = std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(layers.size()), wanted);

@@ -298,10 +298,7 @@ void Server::begin_serving() {
 // Those of operators: the control socket, and where figures are told.
 void Server::open_doors() {
   const auto complain = [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); };
-  commands_.emplace(io_, *context_, *connections_,
-                    Commands::Hooks{.reload = [](bool, const Commands::Answer& answer) {
-                      answer({{"ok", false}, {"code", 1}, {"error", "not yet"}});
-                    }});
+  commands_.emplace(io_, *context_, *connections_);
   for (auto& listener : for_control_) {
     log_.logger()->info("takes commands at {}", listener->address());
     control_ = std::make_unique<ControlServer>(

@@ -65,8 +65,7 @@ class Ledger {
   }
   // FAST_ZERO's "not supported" is an answer that the client has asked for.
   static Ended ended(const Asked& asked, std::uint32_t error) {
-    const bool as_asked =
-        error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
+    const bool as_asked = error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
     return {.op = op_of(asked),
             .length = asked.request.length,
             .carried_out = asked.verdict.kind == protocol::Verdict::Kind::run,

@@ -166,8 +166,8 @@ Session::Outcome Session::begin_transmission() {
                                                  .stopping = stopping_,
                                                  .waits_to_send = waits_to_send_,
                                                  .who = {.number = peer_.number,
-.identity = peer_.tls ? identity_text(*peer_.tls) : "",
-.read_only = chain_->geometry().read_only}},
+                                                         .identity = peer_.tls ? identity_text(*peer_.tls) : "",
+                                                         .read_only = chain_->geometry().read_only}},
                         Transmission::Server{.max_payload = context_.max_payload,
                                              .busy_poll = context_.busy_poll,
                                              .executor = context_.executor,
@@ -216,8 +216,8 @@ void Session::log_end(std::string_view reason) {
   }
   const Summary n = transmission_->totals();
   context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors",
-                     describe(peer_), chain_->exported().name(), reason, n.ended(), n.of(Op::read).bytes, n.of(Op::write).bytes,
-                     n.errors());
+                     describe(peer_), chain_->exported().name(), reason, n.ended(), n.of(Op::read).bytes,
+                     n.of(Op::write).bytes, n.errors());
 }
 
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {

@@ -126,7 +126,7 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   MemoryUse memory_;
   Inbox inbox_;
   ClientFacts client_facts_;
-  std::atomic<bool> broken_off_{false};    // by the server
+  std::atomic<bool> broken_off_{false};             // by the server
   std::atomic<const char*> disconnected_{nullptr};  // why somebody else than its two ends has ended it
   StreamEnd stream_end_;
   Cancellation of_reads_, of_writes_;
