@@ -24,8 +24,13 @@ std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
 }  // namespace
 
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity)
-    : activity_(std::move(activity)), config_(config_of(config, own_config)), registry_(registry), logger_(logger) {
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity,
+               std::shared_ptr<Accounts> accounts)
+    : activity_(std::move(activity)),
+      config_(config_of(config, own_config)),
+      registry_(registry),
+      logger_(logger),
+      accounts_(std::move(accounts)) {
   try {
     layers_ = make();
     made_.store(layers_.get(), std::memory_order_release);

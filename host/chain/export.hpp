@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "account/accounts.hpp"
 #include "chain/activity.hpp"
 #include "chain/layer.hpp"
 #include "chain/write_place.hpp"
@@ -38,7 +39,8 @@ class Export {
   // export whose layers cannot be created or opened is logged and stays without layers: each open() tries all that
   // anew. `registry` outlives it.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
-         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make());
+         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make(),
+         std::shared_ptr<Accounts> accounts = std::make_shared<Accounts>());
 
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
@@ -49,6 +51,8 @@ class Export {
   // Whether one client at a time may write; which one, write_place() knows.
   bool exclusive() const { return own().exclusive; }
   WritePlace& write_place() { return write_place_; }
+  // What its clients' requests came to. Shared with an export of the same name that takes its place.
+  const std::shared_ptr<Accounts>& accounts() const { return accounts_; }
   // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
   std::span<const std::unique_ptr<Layer>> layers() const;
   // One call at a time into the whole export, because a layer wants it so. [any thread]
@@ -98,6 +102,7 @@ class Export {
   bool serving_ = false;                      // under make_mutex_
   std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
   WritePlace write_place_;
+  const std::shared_ptr<Accounts> accounts_;
 };
 
 // What is served at a time. Whoever uses one of the exports holds all of them.

@@ -112,6 +112,32 @@ void add_certs(CLI::App& app, CommandOptions& options) {
   certs.add_option("--days", options.days, "How long certificates are good for; without it, 365")->type_name("N");
 }
 
+CLI::App& add_to_running(CLI::App& app, const std::string& name, const std::string& help, CommandOptions& options) {
+  CLI::App& command = *app.add_subcommand(name, help);
+  command
+      .add_option("--control", options.control,
+                  "The server's control socket; without it $ASHLAR_CONTROL, else unix:/run/ashlar/control.sock")
+      ->type_name("ADDR");
+  return command;
+}
+
+// Commands to a server that runs.
+void add_operators_commands(CLI::App& app, CommandOptions& options) {
+  add_json(add_to_running(app, "status", "Show a server's exports and clients", options), options);
+  add_to_running(app, "top", "Show them live, with what they do", options);
+  CLI::App& disconnect = add_to_running(app, "disconnect", "End a client's connection, or all to an export", options);
+  disconnect.add_option("ID", options.operand, "The client's, as status shows it")->type_name("");
+  disconnect.add_option("--export", options.export_name, "All clients of this export")->type_name("NAME");
+  add_to_running(app, "drain", "Take no new clients, and wait until the last has left", options);
+  CLI::App& level = add_to_running(app, "log-level", "Set a server's log level", options);
+  add_operand(level, "LEVEL", "trace, debug, info, warn or error", options);
+  CLI::App& control = add_to_running(app, "control", "Have a layer of an export answer one of its verbs", options);
+  add_operand(control, "LAYER",
+              "EXPORT/TYPE, EXPORT/TYPE#2 for the second of a type, or EXPORT/TAG; */… of all exports", options);
+  control.add_option("VERB", options.verb, "What it has: ashlar inspect TYPE, ashlar check")->type_name("")->required();
+  control.add_option("ARGUMENT", options.arguments, "Of the verb")->type_name("");
+}
+
 // Has commands of its own, which parse the words behind it.
 constexpr const char* trace_word = "trace";
 
@@ -130,14 +156,18 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_probe(app, options);
   add_new(app, options);
   add_certs(app, options);
+  add_operators_commands(app, options);
   app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
 }
 
 // Throws std::logic_error for a command of add_commands() that is missing here.
 Command command_called(const std::string& name) {
   constexpr std::pair<std::string_view, Command> commands[] = {
-      {"serve", serve_command}, {"check", check_command}, {"list", list_command},  {"inspect", inspect_command},
-      {"probe", probe_command}, {"new", new_command},     {"certs", certs_command}};
+      {"serve", serve_command},     {"check", check_command},         {"list", list_command},
+      {"inspect", inspect_command}, {"probe", probe_command},         {"new", new_command},
+      {"certs", certs_command},     {"status", status_command},       {"disconnect", disconnect_command},
+      {"drain", drain_command},     {"log-level", log_level_command}, {"control", control_command},
+      {"top", top_command}};
   for (const auto& [known, command] : commands)
     if (known == name) return command;
   throw std::logic_error("no function for the command " + name);
@@ -148,6 +178,8 @@ Syntax syntax_of(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_positional()) {
       syntax.operands.push_back(option->get_name());
+      if (!option->get_required()) ++syntax.optional;
+      syntax.last_repeats = option->get_expected_max() > 1;
       continue;
     }
     Syntax::Option& one = syntax.options.emplace_back();

@@ -42,8 +42,13 @@ struct CommandOptions {
   std::string plugin;  // empty: by the kind of the path
   // check only
   std::vector<std::string> as;  // "KEY=VALUE,…": a client; none: nobody in particular
-  // check, list, inspect and probe
+  // check, list, inspect, probe and status
   bool json = false;
+  // those that talk to a running server
+  std::string control;                 // its address; empty: see control_address()
+  std::string export_name;             // disconnect
+  std::string verb;                    // control; `operand` is EXPORT/LAYER
+  std::vector<std::string> arguments;  // of the verb
 };
 
 int serve_command(const CommandOptions& options, Streams streams);
@@ -52,6 +57,12 @@ int list_command(const CommandOptions& options, Streams streams);
 int inspect_command(const CommandOptions& options, Streams streams);
 int probe_command(const CommandOptions& options, Streams streams);
 int new_command(const CommandOptions& options, Streams streams);
+int status_command(const CommandOptions& options, Streams streams);
+int disconnect_command(const CommandOptions& options, Streams streams);
+int drain_command(const CommandOptions& options, Streams streams);
+int log_level_command(const CommandOptions& options, Streams streams);
+int control_command(const CommandOptions& options, Streams streams);
+int top_command(const CommandOptions& options, Streams streams);
 int certs_command(const CommandOptions& options, Streams streams);
 
 // The folders to find modules in: those of the command line before those of the config. Throws UsageError when one of

@@ -48,8 +48,7 @@ class Reader {
   std::string line() const {
     std::string text = "ashlar " + syntax_.command;
     for (const std::string& word : operands_) text += " " + shell_word(word);
-    for (std::size_t i = operands_.size(); i < syntax_.operands.size() && !help_; ++i)
-      text += " " + syntax_.operands[i];
+    for (std::size_t i = operands_.size(); i < needed() && !help_; ++i) text += " " + syntax_.operands[i];
     for (const std::string& word : options_) text += " " + shell_word(word);
     return text;
   }
@@ -137,9 +136,12 @@ class Reader {
       operands_.insert(operands_.begin(), "plugin");
     }
     const std::size_t most = syntax_.operands.size();
-    if (operands_.size() > most) return give_up("takes " + all_operands() + "; take out " + in_quotes(operands_[most]));
-    if (operands_.size() < most) note("no " + syntax_.operands[operands_.size()], "; write: ");
+    if (operands_.size() > most && !syntax_.last_repeats)
+      return give_up("takes " + all_operands() + "; take out " + in_quotes(operands_[most]));
+    if (operands_.size() < needed()) note("no " + syntax_.operands[operands_.size()], "; write: ");
   }
+
+  std::size_t needed() const { return syntax_.operands.size() - syntax_.optional; }
 
   std::string all_operands() const {
     if (syntax_.operands.empty()) return "no operand";

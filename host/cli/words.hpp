@@ -14,6 +14,8 @@ struct Syntax {
   };
   std::string command;
   std::vector<std::string> operands;  // in words, "FILE"
+  std::size_t optional = 0;           // how many of the last operands may be left out
+  bool last_repeats = false;          // the last operand may be given again and again
   std::vector<Option> options;
 };
 

@@ -96,6 +96,8 @@ struct ServerConfig {
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
   TlsConfig tls;
+  std::optional<ListenAddress> control;  // a unix socket for commands; none: the server takes none
+  std::optional<ListenAddress> metrics;  // where figures are told by HTTP; none: nowhere
 };
 
 struct Config {

@@ -71,6 +71,8 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"keepalive", &ConfigReader::read_keepalive},
       {"tls", &ConfigReader::read_tls},
       {"allow", &ConfigReader::read_server_allow},
+      {"control", &ConfigReader::read_control},
+      {"metrics", &ConfigReader::read_metrics},
   };
   return keys;
 }

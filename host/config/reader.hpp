@@ -78,9 +78,10 @@ class ConfigReader {
 
   void read_server(const TomlEntry& entry, Config& into) const;
   void read_listen(const TomlEntry& entry, ServerConfig& into) const;
+  // In its short form, or as a table. None: it has mistakes, which have been told.
+  std::optional<ListenAddress> listen_address(const std::string& key, const TomlNode& node) const;
   ListenAddress listen_text(const std::string& key, const TomlNode& node) const;
-  // None: it has mistakes, which have been told.
-  std::optional<ListenAddress> listen_table(const TomlTable& table, Place place) const;
+  std::optional<ListenAddress> listen_table(const std::string& key, const TomlTable& table, Place place) const;
   void read_listen_address(const TomlEntry& entry, ListenTable& into) const;
   void read_mode(const TomlEntry& entry, ListenTable& into) const;
   void read_owner(const TomlEntry& entry, ListenTable& into) const;
@@ -114,6 +115,8 @@ class ConfigReader {
   void read_max_memory(const TomlEntry& entry, ServerConfig& into) const;
   void read_busy_poll(const TomlEntry& entry, ServerConfig& into) const;
   void read_keepalive(const TomlEntry& entry, ServerConfig& into) const;
+  void read_control(const TomlEntry& entry, ServerConfig& into) const;
+  void read_metrics(const TomlEntry& entry, ServerConfig& into) const;
 
   void read_tls(const TomlEntry& entry, ServerConfig& into) const;
   void read_tls_mode(const TomlEntry& entry, TlsConfig& into) const;

@@ -45,9 +45,7 @@ void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const
     fail(entry.node.place, entry.key, "is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
   if (nodes.size() > most_addresses) fail(entry.node.place, entry.key, "has more than 256 addresses; name fewer");
   const auto read_address = [&](const TomlNode& node) {
-    std::optional<ListenAddress> address;
-    if (const auto* table = std::get_if<TomlTable>(&node.value)) address = listen_table(*table, node.place);
-    else address = listen_text(entry.key, node);
+    std::optional<ListenAddress> address = listen_address(entry.key, node);
     if (!address) return;
     const auto twice = [&](const ListenAddress& other) { return same_address(other, *address); };
     if (std::any_of(into.listen.begin(), into.listen.end(), twice))
@@ -57,6 +55,27 @@ void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const
   for (const TomlNode& node : nodes) mistakes_.gather([&] { read_address(node); });
 }
 
+std::optional<ListenAddress> ConfigReader::listen_address(const std::string& key, const TomlNode& node) const {
+  if (const auto* table = std::get_if<TomlTable>(&node.value)) return listen_table(key, *table, node.place);
+  return listen_text(key, node);
+}
+
+// Who may write to it may do to the server what its owner may, so it is for that owner unless the config says more.
+void ConfigReader::read_control(const TomlEntry& entry, ServerConfig& into) const {
+  constexpr mode_t owner_alone = 0600;
+  into.control = listen_address(entry.key, entry.node);
+  if (!into.control) return;
+  if (into.control->kind != ListenAddress::Kind::unix_socket)
+    fail(entry.node.place, entry.key, R"(is for unix sockets; write "unix:/run/ashlar/control.sock")");
+  if (!into.control->path.empty() && !into.control->mode) into.control->mode = owner_alone;
+}
+
+void ConfigReader::read_metrics(const TomlEntry& entry, ServerConfig& into) const {
+  into.metrics = listen_address(entry.key, entry.node);
+  if (into.metrics && into.metrics->kind == ListenAddress::Kind::handed)
+    fail(entry.node.place, entry.key, R"(takes no socket that is handed over; write "tcp:127.0.0.1:9809")");
+}
+
 ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& node) const {
   if (!std::holds_alternative<std::string>(node.value))
     wrong_type(key, node, "a string or a table",
@@ -64,13 +83,14 @@ ListenAddress ConfigReader::listen_text(const std::string& key, const TomlNode& 
   return value_of(node.place, key, [&] { return parse_listen_address(string(key, node, ""), folder_); });
 }
 
-std::optional<ListenAddress> ConfigReader::listen_table(const TomlTable& table, Place place) const {
+std::optional<ListenAddress> ConfigReader::listen_table(const std::string& key, const TomlTable& table,
+                                                        Place place) const {
   ListenTable read;
   const std::size_t before = mistakes_.size();
-  read_table(table, listen_keys(), "an address of listen", read);
+  read_table(table, listen_keys(), "an address", read);
   if (mistakes_.size() != before) return std::nullopt;
   if (read.address_key == nullptr)
-    fail(place, "listen", R"(names no address; add unix = "/run/a.sock" or tcp = "127.0.0.1:10809")");
+    fail(place, key, R"(names no address; add unix = "/run/a.sock" or tcp = "127.0.0.1:10809")");
   if (read.file_key != nullptr && read.address.path.empty())
     fail(read.file_key->place, read.file_key->key, "is for unix sockets that are files; take it out");
   return read.address;

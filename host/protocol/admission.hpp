@@ -127,6 +127,9 @@ constexpr Verdict refused(Verdict verdict, const Refusal& why) {
   return verdict;
 }
 
+// Whether `type` is a command of the protocol that asks for something to be done.
+constexpr bool is_command(std::uint16_t type) { return type <= cmd_block_status && type != cmd_disc; }
+
 // Judges one request.
 constexpr Verdict admit(const Request& request, const Admission& in) {
   Verdict verdict;
@@ -134,7 +137,7 @@ constexpr Verdict admit(const Request& request, const Admission& in) {
     verdict.kind = Verdict::Kind::disconnect;
     return verdict;
   }
-  if (request.type > cmd_block_status) return refused(verdict, {error_einval, "unknown command"});
+  if (!is_command(request.type)) return refused(verdict, {error_einval, "unknown command"});
   const CommandRule& rule = command_rules[request.type];
   verdict.op = rule.op;
   if (rule.op == Op::write) verdict.payload = request.length;

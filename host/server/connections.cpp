@@ -33,8 +33,8 @@ void say(Write write) noexcept {
 
 class Connections::Client final : public Task {
  public:
-  Client(Connections& all, std::unique_ptr<Socket> socket, const Peer& peer, Clock::time_point end_of_handshake)
-      : session(std::move(socket), peer, all.context_), deadline(end_of_handshake), all_(all) {}
+  Client(Connections& all, std::unique_ptr<Socket> socket, const Peer& who, Clock::time_point end_of_handshake)
+      : session(std::move(socket), who, all.context_), peer(who), deadline(end_of_handshake), all_(all) {}
 
   void run() noexcept override {
     outcome = session.run();
@@ -42,6 +42,7 @@ class Connections::Client final : public Task {
   }
 
   Session session;
+  const Peer peer;                                    // as it came
   Session::Outcome outcome = Session::Outcome::idle;  // of the last run
   Clients* in = nullptr;                              // the list that it is in
   Clients::iterator place;                            // and where
@@ -64,7 +65,7 @@ Connections::Connections(boost::asio::io_context& io, SessionContext& context, s
 Connections::~Connections() = default;
 
 void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
-  if (stopping_ || !has_place(peer)) return;
+  if (stopping_ || draining_ || !has_place(peer)) return;
   peer.number = ++last_number_;
   try {
     Clients one;
@@ -133,6 +134,7 @@ void Connections::take_back() noexcept {
   if (size() != 0) return;
   if (std::exchange(most_at_once_, 0) >= crowd) ::malloc_trim(0);  // nobody waits meanwhile
   if (ended_) std::exchange(ended_, {})();
+  tell_drained();
 }
 
 // Waits for the client's next bytes, unless its session has something to do already.
@@ -211,6 +213,32 @@ void Connections::stop(std::function<void()> ended) {
     while (!clients->empty()) unpark(clients->front());
   if (size() == 0) return ended();
   ended_ = std::move(ended);
+}
+
+void Connections::drain(std::function<void()> empty) {
+  draining_ = true;
+  if (empty) drained_.push_back(std::move(empty));
+  if (size() == 0) tell_drained();
+}
+
+void Connections::tell_drained() noexcept {
+  for (const auto& empty : std::exchange(drained_, {})) empty();
+}
+
+bool Connections::disconnect(std::uint64_t number) noexcept {
+  for (Clients* clients : {&running_, &without_thread_, &parked_, &parked_with_memory_})
+    for (Client& client : *clients) {
+      if (client.peer.number != number) continue;
+      client.session.disconnect("an operator ended the connection");
+      if (clients == &parked_ || clients == &parked_with_memory_) unpark(client);
+      return true;
+    }
+  return false;
+}
+
+void Connections::for_each(const std::function<void(const Peer&, std::uint64_t)>& one) const {
+  for (const Clients* clients : {&running_, &without_thread_, &parked_, &parked_with_memory_})
+    for (const Client& client : *clients) one(client.peer, client.session.memory());
 }
 
 void Connections::break_off() noexcept {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <vector>
 
 #include "server/parking.hpp"
 #include "server/watch.hpp"
@@ -30,6 +31,15 @@ class Connections {
   // Breaks all connections, whatever their sessions are doing; what runs inside modules goes on.
   void break_off() noexcept;
 
+  // Takes no new clients any more. Calls `empty`, unless it is null, when the last has left. `empty` does not throw.
+  void drain(std::function<void()> empty);
+  bool draining() const noexcept { return draining_; }
+  // Breaks the connection by this number (Peer::number). False: there is none.
+  bool disconnect(std::uint64_t number) noexcept;
+
+  // Calls `one` for each client: who it is, before TLS has told more, and the bytes of memory that it has. `one` calls
+  // nothing of this.
+  void for_each(const std::function<void(const Peer& peer, std::uint64_t memory)>& one) const;
   // Clients that have not ended.
   std::size_t size() const noexcept;
   // Those of them for whom a reply waits because they do not take it.
@@ -53,6 +63,7 @@ class Connections {
   void retry_those_without_thread() noexcept;
   void end_late_handshakes() noexcept;
   void run_those_who_hold_memory() noexcept;
+  void tell_drained() noexcept;
 
   SessionContext& context_;
   const std::size_t most_;
@@ -65,8 +76,9 @@ class Connections {
   std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;
   std::size_t most_at_once_ = 0;  // clients, since there was none
-  bool stopping_ = false;
+  bool stopping_ = false, draining_ = false;
   std::function<void()> ended_;
+  std::vector<std::function<void()>> drained_;  // to be called when none is left
 
   Clock::time_point next_look_ = Clock::time_point::max();
   Timer timer_;

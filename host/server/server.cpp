@@ -21,8 +21,11 @@
 #include "chain/make_export.hpp"
 #include "chain/open_error.hpp"
 #include "listener/listener.hpp"
+#include "metrics/http_server.hpp"
+#include "server/commands.hpp"
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
+#include "server/server_metrics.hpp"
 #include "server/supervision.hpp"
 #include "server/tls_files.hpp"
 #include "server/watch.hpp"
@@ -87,12 +90,13 @@ class Server {
 
  private:
   using Clock = std::chrono::steady_clock;
+  using Listeners = std::vector<std::unique_ptr<Listener>>;
 
   // [the modules' thread]
   void create_and_destroy() noexcept;
   void create_all();
   void make_tls();
-  void listen_at(const ListenAddress& address);
+  void listen_at(const ListenAddress& address, Listeners& into);
   void change_user();
   void destroy_all();
 
@@ -100,6 +104,7 @@ class Server {
   void loop();
   void created();
   void begin_serving();
+  void open_doors();
   void report_failure();
   void tell_repeats();
   void wait_for_signal();
@@ -136,12 +141,15 @@ class Server {
   std::unique_ptr<Tls> tls_;  // null: without
   std::exception_ptr failure_;
   std::mutex listening_;
-  std::vector<std::unique_ptr<Listener>> listeners_;  // under listening_ until all are created
+  Listeners listeners_, for_control_, for_metrics_;  // under listening_ until all are created
   std::binary_semaphore may_destroy_{0};
 
   std::unique_ptr<SessionContext> context_;
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
   std::optional<TlsFiles> tls_files_;
+  std::optional<Commands> commands_;
+  std::unique_ptr<ControlServer> control_;  // null: there is none, as of the next
+  std::unique_ptr<HttpServer> http_;
   bool is_created_ = false, is_destroyed_ = false;
   unsigned times_told_ = 0;  // to stop
   Clock::time_point told_at_;
@@ -188,7 +196,9 @@ void Server::create_all() {
       exports_->push_back(std::move(made));
   make_tls();
   mistakes_.throw_if_any();
-  for (const ListenAddress& address : config_.server.listen) listen_at(address);
+  for (const ListenAddress& address : config_.server.listen) listen_at(address, listeners_);
+  if (config_.server.control) listen_at(*config_.server.control, for_control_);
+  if (config_.server.metrics) listen_at(*config_.server.metrics, for_metrics_);
   if (config_.server.user || config_.server.group) change_user();
   for (const auto& exported : *exports_) exported->begin_serving();
 }
@@ -214,11 +224,11 @@ void Server::make_tls() {
 }
 
 // May take long, too: a name has to be looked up.
-void Server::listen_at(const ListenAddress& address) {
+void Server::listen_at(const ListenAddress& address, Listeners& into) {
   auto made = listen(io_, address, static_cast<unsigned>(config_.server.keepalive.count()));
   const std::lock_guard<std::mutex> lock(listening_);
   activity_->check();  // who stops closes the listeners that are there by then
-  for (auto& listener : made) listeners_.push_back(std::move(listener));
+  for (auto& listener : made) into.push_back(std::move(listener));
 }
 
 // The executor goes first, and with it the last thread that was in a module. A library is unloaded by the layer that
@@ -275,6 +285,7 @@ void Server::begin_serving() {
     listener->start(
         [this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
         [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
+  open_doors();
   repeats_timer_.set(Clock::now() + between_repeats);
   log_.flush();  // who waits for "listening on" finds in the log what was wrong at the start
   std::vector<std::string> addresses;
@@ -282,6 +293,28 @@ void Server::begin_serving() {
   for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
   supervision_.ready(addresses, own.tls.mode == TlsConfig::Mode::require);
+}
+
+// Those of operators: the control socket, and where figures are told.
+void Server::open_doors() {
+  const auto complain = [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); };
+  commands_.emplace(io_, *context_, *connections_);
+  for (auto& listener : for_control_) {
+    log_.logger()->info("takes commands at {}", listener->address());
+    control_ = std::make_unique<ControlServer>(
+        io_, std::move(listener),
+        [this](const json::object& command, const Commands::Answer& answer) { commands_->carry_out(command, answer); },
+        complain);
+  }
+  for_control_.clear();
+  if (for_metrics_.empty()) return;
+  for (const auto& listener : for_metrics_) log_.logger()->info("tells figures at {}/metrics", listener->address());
+  http_ = std::make_unique<HttpServer>(
+      io_, std::move(for_metrics_),
+      HttpServer::Source{
+          .metrics = [this](Exposition::Format format) { return metrics_text(*context_, *connections_, format); },
+          .ready = [this] { return times_told_ == 0 && !connections_->draining(); }},
+      complain);
 }
 
 void Server::tell_repeats() {
@@ -356,7 +389,10 @@ void Server::break_off(const char* why) {
 
 void Server::close_listeners() {
   const std::lock_guard<std::mutex> lock(listening_);
-  for (const auto& listener : listeners_) listener->stop();
+  for (const Listeners* all : {&listeners_, &for_control_, &for_metrics_})
+    for (const auto& listener : *all) listener->stop();
+  if (control_) control_->stop();
+  if (http_) http_->stop();
 }
 
 // Something does not end. What it may still be using is left to it; the kernel cleans up.

@@ -1,86 +1,88 @@
 // Ledger: what the requests of one connection came to. Every request that is not dropped with its connection ends in
-// finished(), and only there. Layers that want it are told from here when a reply has left.
+// finished(), and only there. From here they get into the export's account, and layers that want it are told when a
+// reply has left.
 #pragma once
-#include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
+#include "account/account.hpp"
 #include "chain/chain.hpp"
 #include "protocol/errors.hpp"
-
 #include "session/request_runner.hpp"
 
 namespace ashlar::host {
 
 class Ledger {
  public:
-  explicit Ledger(Chain& chain) : chain_(chain) {}
+  using By = Account::By;
+  // Where a request's reply is: laid out in the session's batch, sent, or dropped with the connection.
+  enum class ReplyIs : std::uint8_t { laid_out, sent, dropped };
+
+  explicit Ledger(Chain& chain, Connected connection = {})
+      : chain_(chain), account_(*chain.exported().accounts(), std::move(connection)) {}
   ~Ledger() { sent(false); }
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
-  // Who finished a request: each counts for itself, so that the session's thread needs no atomic addition.
-  enum class By : bool { session, worker };
-  // Where its reply is: laid out in the session's batch, sent, or dropped with the connection.
-  enum class ReplyIs : std::uint8_t { laid_out, sent, dropped };
+  // Throws std::bad_alloc. [the session's thread]
+  void begun(const Asked& asked) { account_.begun(op_of(asked)); }
 
-  struct Totals {
-    std::uint64_t requests = 0;
-    std::uint64_t bytes_read = 0;     // asked for by reads that were carried out
-    std::uint64_t bytes_written = 0;  // brought by writes
-    std::uint64_t errors = 0;         // requests that were answered with an error, but for FAST_ZERO's "not supported"
-  };
-
-  // `asked` has been carried out or refused. Its reply tells `error` (of the wire; error_none: success). laid_out is
-  // for the session alone. [`by`'s thread]
+  // `asked`, which has begun, has been carried out or refused. Its reply tells `error` (of the wire; error_none:
+  // success). laid_out is for the session alone. [`by`'s thread]
   void finished(const Asked& asked, std::uint32_t error, By by, ReplyIs reply) {
-    if (chain_.wants_replies()) tell(asked, error, reply);
-    Counts& counts = by == By::session ? session_ : workers_;
-    const auto add = [by](std::atomic<std::uint64_t>& to, std::uint64_t n) {
-      if (by == By::session) to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-      else to.fetch_add(n, std::memory_order_relaxed);
-    };
-    add(counts.requests, 1);
-    const bool refused_as_asked =
-        error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
-    if (error != protocol::error_none && !refused_as_asked) add(counts.errors, 1);
-    if (asked.verdict.kind != protocol::Verdict::Kind::run) return;
-    if (asked.verdict.op == Op::read) add(counts.bytes_read, asked.request.length);
-    if (asked.verdict.op == Op::write) add(counts.bytes_written, asked.request.length);
+    if (reply == ReplyIs::laid_out) {
+      laid_out_.push_back({asked.id, ended(asked, error)});
+      return;
+    }
+    const int status = reply == ReplyIs::sent ? protocol::errno_of(error) : ECONNABORTED;
+    if (chain_.wants_replies()) chain_.replied(asked.id, status);
+    account_.ended(ended(asked, error), by, Account::Clock::now());
   }
 
   // All that was laid out has been sent, or dropped. [the session's thread]
   void sent(bool well) {
     if (laid_out_.empty()) return;
-    if (!well)
-      for (Replied& one : laid_out_) one.status = ECONNABORTED;
-    chain_.replied(laid_out_);
+    if (chain_.wants_replies()) tell(well);
+    const auto now = Account::Clock::now();
+    for (const LaidOut& one : laid_out_) account_.ended(one.ended, By::session, now);
     laid_out_.clear();
   }
 
   // [any thread; exact when nothing is under way]
-  Totals totals() const {
-    const auto sum = [this](std::atomic<std::uint64_t> Counts::*what) {
-      return (session_.*what).load(std::memory_order_relaxed) + (workers_.*what).load(std::memory_order_relaxed);
-    };
-    return {sum(&Counts::requests), sum(&Counts::bytes_read), sum(&Counts::bytes_written), sum(&Counts::errors)};
-  }
+  Summary totals() const { return account_.summary(); }
 
  private:
-  void tell(const Asked& asked, std::uint32_t error, ReplyIs reply) {
-    const std::int32_t status = protocol::errno_of(error);
-    if (reply == ReplyIs::laid_out) laid_out_.push_back({asked.id, status});
-    else chain_.replied(asked.id, reply == ReplyIs::sent ? status : ECONNABORTED);
+  struct LaidOut {
+    std::uint64_t id;
+    Ended ended;
+  };
+
+  static std::size_t op_of(const Asked& asked) {
+    return protocol::is_command(asked.request.type) ? static_cast<std::size_t>(asked.verdict.op) : counted_ops - 1;
+  }
+  // FAST_ZERO's "not supported" is an answer that the client has asked for.
+  static Ended ended(const Asked& asked, std::uint32_t error) {
+    const bool as_asked = error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
+    return {.op = op_of(asked),
+            .length = asked.request.length,
+            .carried_out = asked.verdict.kind == protocol::Verdict::Kind::run,
+            .counts_as_error = error != protocol::error_none && !as_asked,
+            .error = protocol::errno_of(error),
+            .arrived = asked.arrived};
+  }
+  void tell(bool well) {
+    told_.clear();
+    for (const LaidOut& one : laid_out_) told_.push_back({one.id, well ? one.ended.error : ECONNABORTED});
+    chain_.replied(told_);
   }
 
   Chain& chain_;
-  std::vector<Replied> laid_out_;  // whose layers are to be told when it is sent
-  struct Counts {
-    std::atomic<std::uint64_t> requests{0}, bytes_read{0}, bytes_written{0}, errors{0};
-  };
-  Counts session_;
-  Counts workers_;
+  Account account_;
+  std::vector<LaidOut> laid_out_;  // whose replies are to be sent
+  std::vector<Replied> told_;      // only while layers are told; kept for its memory
 };
 
 }  // namespace ashlar::host

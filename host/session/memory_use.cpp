@@ -36,12 +36,14 @@ bool MemoryUse::claim_share() {
   if (has_share_) return true;
   has_share_ = pool_.shares().try_claim(share_bytes);
   if (!has_share_) has_share_ = wait_for(pool_.shares(), share_bytes, [] { return false; });
+  if (has_share_) bytes_->fetch_add(share_bytes, std::memory_order_relaxed);
   return has_share_;
 }
 
 void MemoryUse::give_share_back() {
   if (!has_share_ || in_use_[0].load(std::memory_order_acquire) || in_use_[1].load(std::memory_order_acquire)) return;
   has_share_ = false;
+  bytes_->fetch_sub(share_bytes, std::memory_order_relaxed);
   pool_.shares().release(share_bytes);
 }
 
@@ -56,12 +58,25 @@ std::shared_ptr<Buffer> MemoryUse::usual() {
   return nullptr;
 }
 
+// Others may have it last, even after the session.
+std::shared_ptr<Buffer> MemoryUse::counted(std::shared_ptr<Buffer> buffer) const {
+  if (buffer == nullptr) return nullptr;
+  Buffer* const raw = buffer.get();
+  const std::size_t bytes = raw->capacity();
+  auto given_back = [all = bytes_, bytes, of_pool = std::move(buffer)](Buffer*) mutable {
+    of_pool.reset();
+    all->fetch_sub(bytes, std::memory_order_relaxed);
+  };
+  bytes_->fetch_add(bytes, std::memory_order_relaxed);
+  return {raw, std::move(given_back)};
+}
+
 std::shared_ptr<Buffer> MemoryUse::take(std::size_t capacity) {
   if (auto buffer = try_take(capacity)) return buffer;
   if (give_back_) give_back_();
   const bool may_be_usual = capacity <= BufferPool::usual_capacity;
   if (wait_for(pool_.limit(), BufferPool::bytes_to_claim(capacity), [&] { return may_be_usual && share_is_free(); }))
-    return pool_.take_claimed(capacity);
+    return counted(pool_.take_claimed(capacity));
   return may_be_usual ? usual() : nullptr;
 }
 

@@ -35,13 +35,15 @@ class MemoryUse final : private MemoryLimit::Waiting {
   // A buffer of the share. Null: both are in use.
   std::shared_ptr<Buffer> usual();
   // A buffer of at least `capacity` bytes beyond the share; null: there is no room for it now. Throws std::bad_alloc.
-  std::shared_ptr<Buffer> try_take(std::size_t capacity) { return pool_.try_take(capacity); }
+  std::shared_ptr<Buffer> try_take(std::size_t capacity) { return counted(pool_.try_take(capacity)); }
   // As try_take(), but waits; null: the server stops, or the client has gone. What must not be held meanwhile is given
   // back first by the function that was set with before_waiting(). Of the usual capacity, it may be one of the share
   // that has come free.
   std::shared_ptr<Buffer> take(std::size_t capacity);
   void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
+  // Bytes that this session has, its share included. [any thread]
+  std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
   // Whether another session waits for memory. [any thread]
   bool wanted_by_others() const { return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u); }
 
@@ -49,6 +51,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   static constexpr std::size_t share_bytes = 2 * BufferPool::usual_capacity;
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
+  std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
   template <class Else>
   bool wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise);
 
@@ -60,6 +63,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::atomic<bool> waits_{false};
   bool has_share_ = false;
   std::atomic<bool> in_use_[2] = {};
+  const std::shared_ptr<std::atomic<std::uint64_t>> bytes_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };
 
 }  // namespace ashlar::host

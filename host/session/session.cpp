@@ -34,7 +34,7 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       }),
       of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
-                    disconnect();
+                    disconnect("a layer ended the connection");
                   }} {
   handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload},
                      context.tls_mode);
@@ -56,8 +56,8 @@ void Session::abort() {
   broken_off_.store(true, std::memory_order_relaxed);
 }
 
-void Session::disconnect() {
-  disconnected_.store(true, std::memory_order_relaxed);
+void Session::disconnect(const char* reason) {
+  disconnected_.store(reason, std::memory_order_relaxed);
   connection_->abort();
 }
 
@@ -164,7 +164,10 @@ Session::Outcome Session::begin_transmission() {
                                                  .memory = memory_,
                                                  .inbox = inbox_,
                                                  .stopping = stopping_,
-                                                 .waits_to_send = waits_to_send_},
+                                                 .waits_to_send = waits_to_send_,
+                                                 .who = {.number = peer_.number,
+                                                         .identity = peer_.tls ? identity_text(*peer_.tls) : "",
+                                                         .read_only = chain_->geometry().read_only}},
                         Transmission::Server{.max_payload = context_.max_payload,
                                              .busy_poll = context_.busy_poll,
                                              .executor = context_.executor,
@@ -177,6 +180,7 @@ Session::Outcome Session::begin_transmission() {
 
 Session::Outcome Session::transmit() {
   if (transmission_->run() == Transmission::Outcome::idle) return Outcome::idle;
+  if (transmission_->evicted()) chain_->exported().accounts()->evicted();
   return end(transmission_->reason());
 }
 
@@ -186,7 +190,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 // session has other clients, too.
 Session::Outcome Session::end(std::string_view reason) {
   ending_.store(true, std::memory_order_relaxed);
-  if (disconnected_.load(std::memory_order_relaxed)) reason = "a layer ended the connection";
+  if (const char* const why = disconnected_.load(std::memory_order_relaxed)) reason = why;
   try {
     log_end(reason);
   } catch (const std::exception&) {
@@ -210,10 +214,10 @@ void Session::log_end(std::string_view reason) {
     context_.log->debug("{}: ended in the handshake: {}", describe(peer_), reason);
     return;
   }
-  const Ledger::Totals n = transmission_->totals();
+  const Summary n = transmission_->totals();
   context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors",
-                     describe(peer_), chain_->exported().name(), reason, n.requests, n.bytes_read, n.bytes_written,
-                     n.errors);
+                     describe(peer_), chain_->exported().name(), reason, n.ended(), n.of(Op::read).bytes,
+                     n.of(Op::write).bytes, n.errors());
 }
 
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
@@ -252,7 +256,10 @@ std::string Session::enter() {
 }
 
 void Session::unknown(std::string_view name) {
-  if (const std::string why = visible_->refusal(name); !why.empty()) log_refusal(why);
+  if (const std::string why = visible_->refusal(name); !why.empty()) {
+    visible_->count_refusal(name);
+    log_refusal(why);
+  }
 }
 
 bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }
@@ -266,6 +273,7 @@ WritePlace::Patience Session::patience() const {
 
 std::string Session::refuse_second_writer(Export& exported) {
   const std::string of = "export " + in_quotes(exported.name());
+  exported.accounts()->refused();
   const std::string other = exported.write_place().taken_by();
   log_refusal("refused " + of + ": it is exclusive, and " + (other.empty() ? "another client" : other) + " has it");
   return of + " is exclusive, and another client has it";

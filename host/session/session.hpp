@@ -64,9 +64,13 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   void stop() { stopping_.store(true, std::memory_order_relaxed); }
   // Break the connection: even a send that waits for the client ends. [any thread]
   void abort();
+  // Break the connection for this reason, which is a constant. [any thread]
+  void disconnect(const char* reason);
 
   // Whether the handshake is not over yet. [any thread]
   bool in_handshake() const { return !in_transmission_.load(std::memory_order_relaxed); }
+  // Bytes of buffers that it has. [any thread]
+  std::uint64_t memory() const { return memory_.bytes(); }
   // Whether it keeps memory that others may want, for a request that has come in part. [while it is idle]
   bool holds_memory() const { return inbox_.has_buffer(); }
   // Whether a reply waits for the client to take it. [any thread]
@@ -92,7 +96,6 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   void log_failure(const char* why);
   void log_refusal(const std::string& why);
   std::string refuse_second_writer(Export& exported);
-  void disconnect();
 
   // Catalog: the exports, as this client's handshake sees them.
   std::size_t size() const override { return visible_->size(); }
@@ -123,8 +126,8 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   MemoryUse memory_;
   Inbox inbox_;
   ClientFacts client_facts_;
-  std::atomic<bool> broken_off_{false};    // by the server
-  std::atomic<bool> disconnected_{false};  // by a layer
+  std::atomic<bool> broken_off_{false};             // by the server
+  std::atomic<const char*> disconnected_{nullptr};  // why somebody else than its two ends has ended it
   StreamEnd stream_end_;
   Cancellation of_reads_, of_writes_;
   const ForClient for_client_;

@@ -34,7 +34,7 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       inbox_(connection.inbox),
       stopping_(connection.stopping),
       server_(server),
-      ledger_(chain),
+      ledger_(chain, connection.who),
       runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
       replies_(outlet_, memory_, ledger_),
@@ -123,6 +123,7 @@ bool Transmission::serve_next(Served& served) {
     return false;
   }
   asked.id = ids_.next();
+  ledger_.begun(asked);
   if (!runs && asked.verdict.payload != 0) {
     draining_ = asked;
     to_drain_ = asked.verdict.payload;

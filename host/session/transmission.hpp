@@ -46,6 +46,7 @@ class Transmission {
     Inbox& inbox;
     const std::atomic<bool>& stopping;
     std::atomic<bool>& waits_to_send;  // see Outlet
+    Connected who;
   };
 
   // `chain` and what it is given by reference outlive it.
@@ -57,8 +58,10 @@ class Transmission {
   // called, not necessarily when it returns. [the session's thread]
   Outcome run();
 
-  Ledger::Totals totals() const { return ledger_.totals(); }
+  Summary totals() const { return ledger_.totals(); }
   const std::string& reason() const { return reason_; }
+  // Whether it was ended because others wanted the memory that it held.
+  bool evicted() const { return starves_others_ || outlet_.too_slow(); }
 
  private:
   enum class Served { all, disconnect, out_of_step };

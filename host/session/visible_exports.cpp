@@ -41,15 +41,24 @@ std::string VisibleExports::described(std::size_t index) const {
   return text + " by " + reason(exported->allow(), decision);
 }
 
-std::string VisibleExports::refusal(std::string_view name) const {
+Export* VisibleExports::refused(std::string_view name) const {
   for (const auto& exported : all_) {
     // The empty name is asked for in vain only when no export may be opened at all.
     if (exported->name() != name && !name.empty()) continue;
-    const Decision decision = decide(exported->allow(), client_);
-    if (decision.access == Access::refused)
-      return "refused export " + in_quotes(exported->name()) + ": " + reason(exported->allow(), decision);
+    if (decide(exported->allow(), client_).access == Access::refused) return exported.get();
   }
-  return {};
+  return nullptr;
+}
+
+std::string VisibleExports::refusal(std::string_view name) const {
+  const Export* const exported = refused(name);
+  if (exported == nullptr) return {};
+  return "refused export " + in_quotes(exported->name()) + ": " +
+         reason(exported->allow(), decide(exported->allow(), client_));
+}
+
+void VisibleExports::count_refusal(std::string_view name) const {
+  if (const Export* const exported = refused(name)) exported->accounts()->refused();
 }
 
 }  // namespace ashlar::host

@@ -31,12 +31,17 @@ class VisibleExports {
 
   // Why the client may not open the export `name`, for the log. Empty: there is none of this name, or it may.
   std::string refusal(std::string_view name) const;
+  // Counts such a refusal with the export that it is of.
+  void count_refusal(std::string_view name) const;
 
  private:
   struct Visible {
     Export* exported = nullptr;
     Decision decision;
   };
+  // The export `name` if the client may not open it, else null.
+  Export* refused(std::string_view name) const;
+
   const Exports& all_;
   const Identity client_;
   std::vector<Visible> visible_;

@@ -11,6 +11,10 @@ class Workers {
   explicit Workers(unsigned most) : most_(most), free_(static_cast<int>(most)) {}
 
   unsigned most() const { return most_; }
+  // How many places are taken.
+  unsigned busy() const {
+    return static_cast<unsigned>(static_cast<int>(most_) - free_.load(std::memory_order_relaxed));
+  }
   // Takes a place; false: all are taken.
   bool take() {
     int free = free_.load(std::memory_order_relaxed);

@@ -104,11 +104,14 @@ std::string endpoint_text(const Peer& peer) {
   return (v6 ? "[" + peer.address + "]" : peer.address) + ":" + std::to_string(peer.port);
 }
 
+std::string identity_text(const TlsIdentity& identity) {
+  if (!identity.psk.empty()) return "psk " + identity.psk;
+  return identity.name.empty() ? "tls" : identity.name;
+}
+
 std::string describe(const Peer& peer) {
   const std::string transport = transport_text(peer);
-  if (!peer.tls) return transport;
-  if (!peer.tls->psk.empty()) return transport + " (psk " + peer.tls->psk + ")";
-  return transport + (peer.tls->name.empty() ? " (tls)" : " (" + peer.tls->name + ")");
+  return peer.tls ? transport + " (" + identity_text(*peer.tls) + ")" : transport;
 }
 
 }  // namespace ashlar::host

@@ -44,6 +44,9 @@ Peer peer_of(int fd);
 // "127.0.0.1:4711", "[::1]:4711"; empty: it has no address.
 std::string endpoint_text(const Peer& peer);
 
+// "CN=host1,O=Stones", "psk alice"; "tls" when the client had to prove nothing.
+std::string identity_text(const TlsIdentity& identity);
+
 // The client in words, for the log: "tcp:127.0.0.1:4711", "tcp:[::1]:4711", "unix:pid=1,uid=0"; by TLS, with who it is:
 // "tcp:127.0.0.1:4711 (CN=host1,O=Stones)", "unix:pid=1,uid=0 (psk alice)".
 std::string describe(const Peer& peer);

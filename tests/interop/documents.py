@@ -51,8 +51,9 @@ class Readme(Case):
             self.assertTrue(os.access(ROOT / command, os.X_OK), command)
 
     def test_the_commands_exist(self):
-        named = set(re.findall(r"^\| `ashlar (\w+)", README, re.MULTILINE))
-        self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace"})
+        named = set(re.findall(r"^\| `ashlar ([\w-]+)", README, re.MULTILINE))
+        self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace",
+                                 "status", "top", "disconnect", "drain", "log-level", "control"})
         for command in named:
             run(PROGRAM, command, "--help")
 

@@ -1,11 +1,11 @@
-"""host/cli/schema.json tells all that `list`, `inspect`, `check` and `probe` print with --json: every key and type, no more."""
+"""host/cli/schema.json tells all that `list`, `inspect`, `check`, `probe` and `status` print with --json: every key and type, no more."""
 
 import copy
 import json
 import pathlib
 import subprocess
 
-from lib import config
+from lib import config, tls, wire
 from lib.case import Case, main
 from lib.images import MIB
 from lib.processes import run
@@ -13,7 +13,7 @@ from lib.server import PROGRAM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "host" / "cli" / "schema.json").read_text())
-TYPES = {"string": str, "boolean": bool, "integer": int, "array": list, "object": dict, "null": type(None)}
+TYPES = {"string": str, "boolean": bool, "integer": int, "array": list, "object": dict, "null": type(None), "number": float}
 
 
 def faults(value, schema, place, seen):
@@ -61,7 +61,7 @@ class Schema(Case):
         return json.loads(done.stdout)
 
     def outputs(self):
-        """Outputs of the four commands that have every key, by the name of the command."""
+        """Outputs of the commands that have every key, by the name of the command."""
         modules = self.folder / "modules"
         modules.mkdir()
         (modules / "broken.so").write_text("no module")
@@ -79,13 +79,26 @@ class Schema(Case):
         yield "check", self.printed("check", self.folder / "good.toml", "--as", "uid=0")
         yield "check", self.printed("check", bad, code=2)
         yield "probe", self.printed("probe", self.folder)
+        for transport in ("unix", "tls", "tcp"):
+            yield "status", self.status(config.file_export(self.folder / "disk.img"), transport)
+
+    def status(self, export, transport):
+        """Of a server with a client that comes so."""
+        control = f"unix:{self.folder}/{transport}.control"
+        listen = [f"unix:{self.folder}/{transport}.sock", "tcp:127.0.0.1:0"]
+        secured = {"tls": tls.settings()} if transport == "tls" else {}
+        server = self.serve([export], listen=listen, control=control, **secured)
+        client = wire.Client(server, kind=transport)
+        self.addCleanup(client.close)
+        client.go("disk")
+        return self.printed("status", "--control", control)
 
     def test_every_key_is_described_and_has_its_type(self):
         seen, commands = set(), set()
         for command, value in self.outputs():
             commands.add(command)
             self.assertEqual(faults(value, SCHEMA["$defs"][command], command, seen), [])
-        self.assertEqual(commands, {"list", "inspect", "check", "probe"})
+        self.assertEqual(commands, {"list", "inspect", "check", "probe", "status"})
         self.assertEqual({key for _, key in described(SCHEMA) - seen}, set())
 
     def test_what_is_not_as_described_is_found(self):

@@ -20,13 +20,15 @@ TEST_CASE("help of the program and of each command") {
   const Outcome help = run_command({"--help"});
   CHECK(help.code == 0);
   CHECK(help.err.empty());
-  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs"}) {
+  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
+                                    "disconnect", "drain", "log-level", "control"}) {
     CHECK_THAT(help.out, ContainsSubstring("\n  " + command + " "));
     const Outcome own = run_command({command, "--help"});
     CHECK(own.code == 0);
     CHECK(own.err.empty());
     CHECK_THAT(own.out, ContainsSubstring("Usage: ashlar " + command));
-    if (command != "new" && command != "certs") CHECK_THAT(own.out, ContainsSubstring("--module-path"));
+    const bool runs_modules = own.out.find("--control") == std::string::npos && command != "new" && command != "certs";
+    if (runs_modules) CHECK_THAT(own.out, ContainsSubstring("--module-path"));
   }
   CHECK(run_command({"-h"}).out == help.out);
 }
@@ -45,7 +47,8 @@ TEST_CASE("version, as an option and as a word") {
 TEST_CASE("help as a word") {
   CHECK(run_command({"help"}).code == 0);
   CHECK(run_command({"help"}).out == run_command({"--help"}).out);
-  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs"}) {
+  for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
+                                    "disconnect", "drain", "log-level", "control"}) {
     CHECK(run_command({"help", command}).code == 0);
     CHECK(run_command({"help", command}).out == run_command({command, "--help"}).out);
   }
@@ -53,17 +56,23 @@ TEST_CASE("help as a word") {
 }
 
 TEST_CASE("no command") {
-  check_refused({}, "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, trace");
+  check_refused({},
+                "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, "
+                "status, top, disconnect, drain, log-level, control, trace");
 }
 
 TEST_CASE("unknown command") {
   check_refused({"srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve FILE");
   check_refused({"chekc", "a.toml"}, "ashlar: unknown command \"chekc\"; did you mean: ashlar check a.toml");
   check_refused({"a\nb"},
-                "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, trace");
-  check_refused({""}, "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, trace");
+                "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, "
+                "status, top, disconnect, drain, log-level, control, trace");
+  check_refused({""},
+                "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, "
+                "status, top, disconnect, drain, log-level, control, trace");
   check_refused({"10809"},
-                "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, trace");
+                "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, "
+                "status, top, disconnect, drain, log-level, control, trace");
 }
 
 TEST_CASE("unknown option") {

@@ -45,7 +45,7 @@ TEST_CASE("unknown key") {
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "
         "module_path, max_connections, "
-        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow");
+        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow, control, metrics");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
         ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");
@@ -199,7 +199,7 @@ TEST_CASE("listen address") {
 TEST_CASE("listen address as a table") {
   const auto with = [](const std::string& keys) { return server_mistake("listen = [{ " + keys + " }]"); };
   const std::string unix = "unix = \"/run/a\", ";
-  CHECK(with("unxi = \"/run/a\"") == ":2:13: key \"unxi\": unknown in an address of listen; did you mean \"unix\"?");
+  CHECK(with("unxi = \"/run/a\"") == ":2:13: key \"unxi\": unknown in an address; did you mean \"unix\"?");
   CHECK(with("mode = \"0660\"") ==
         ":2:11: key \"listen\": names no address; add unix = \"/run/a.sock\" or tcp = \"127.0.0.1:10809\"");
   CHECK(with(unix + "tcp = \":1\"") == ":2:30: key \"tcp\": given beside \"unix\"; make it an address of its own");

@@ -57,7 +57,7 @@ class Served {
     return reason_;
   }
   void stop() { parts_.stopping = true; }
-  Ledger::Totals counts;  // once it has ended
+  Summary counts;  // once it has ended
   std::atomic<int> idled{0};
   static constexpr std::size_t memory = 64u << 20;  // besides the session's share
   BufferPool pool{with_room(memory)};
@@ -80,7 +80,8 @@ class Served {
                     .memory = parts_.memory,
                     .inbox = parts_.inbox,
                     .stopping = parts_.stopping,
-                    .waits_to_send = parts_.waits_to_send},
+                    .waits_to_send = parts_.waits_to_send,
+                    .who = {}},
                    {.max_payload = max_payload_,
                     .busy_poll = {},
                     .executor = executor,

@@ -65,7 +65,7 @@ TEST_CASE("a client that goes away at any byte of its requests ends its session,
     const bool in_vain = s.reason() == "replies could not be sent" || s.reason() == std::strerror(ECONNRESET);
     const bool unreachable = cut % 2 == 0 && cut >= request_size + 60 && in_vain;
     if (!unreachable) CHECK(s.reason() == (between ? "closed by the client" : "closed within a request"));
-    CHECK(s.counts.requests == (cut < request_size + 60 ? 0 : 1));
+    CHECK(s.counts.ended() == (cut < request_size + 60 ? 0 : 1));
   }
   CHECK(disk.contents(0, 60) == pattern(60, 3));
 }
@@ -205,7 +205,7 @@ TEST_CASE("DISC: what is under way is done and answered first, what follows is n
   CHECK(s.chunk().cookie == 1);
   CHECK(s.wire.at_end());
   CHECK(s.reason() == "disconnected");
-  CHECK(s.counts.bytes_written == 5000);
+  CHECK(s.counts.of(Op::write).bytes == 5000);
   CHECK(disk.contents(0, 5000) == pattern(5000, 3));
 }
 
@@ -517,7 +517,7 @@ TEST_CASE("random requests of all kinds, many in flight, against a model") {
   CHECK(disk.contents(0, 1 << 20) == model);
   s.wire.send(Served::request(cmd_disc, 0, 0, 0));
   CHECK(s.reason() == "disconnected");
-  CHECK(s.counts.requests == rounds);
+  CHECK(s.counts.ended() == rounds);
 }
 
 }  // namespace ashlar::host

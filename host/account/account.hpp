@@ -1,0 +1,84 @@
+// Account: what the requests of one connection came to, counted while they run, for who watches the server.
+#pragma once
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "account/summary.hpp"
+
+namespace ashlar::host {
+
+class Accounts;
+
+// One request that has ended.
+struct Ended {
+  std::size_t op = 0;  // < counted_ops
+  std::uint32_t length = 0;
+  bool carried_out = false;  // it reached the chain
+  bool counts_as_error = false;
+  int error = 0;  // errno number that the reply tells; 0: success
+  std::chrono::steady_clock::time_point arrived;
+};
+
+// Whose requests an account counts.
+struct Connected {
+  std::uint64_t number = 0;  // Peer::number
+  std::string identity;      // by TLS, in words; empty: none
+  bool read_only = false;
+};
+
+class Account {
+ public:
+  using Clock = std::chrono::steady_clock;
+  // Each counts for itself, so that the session's thread needs no atomic addition.
+  enum class By : bool { session, worker };
+
+  // Of a connection to the export that `all` is of; from now on it is among them. `all` outlives it.
+  Account(Accounts& all, Connected connection);
+  ~Account();  // what was counted stays counted in `all`
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+  // A request has arrived. Throws std::bad_alloc. [the session's thread]
+  void begun(std::size_t op) {
+    bump(begun_, 1);
+    if (!details_[op]) make_details(op);
+  }
+  // Its reply has left, or it was dropped with its connection; at `now`. [the thread of `by`]
+  void ended(const Ended& one, By by, Clock::time_point now);
+
+  // [any thread; exact when nothing is under way]
+  Summary summary() const;
+  std::uint64_t connection() const { return connection_.number; }
+  const std::string& identity() const { return connection_.identity; }
+  bool read_only() const { return connection_.read_only; }
+  std::chrono::system_clock::time_point since() const { return since_; }
+
+ private:
+  friend class Accounts;
+  struct Totals {
+    std::atomic<std::uint64_t> requests{0}, bytes{0}, errors{0};
+  };
+  struct Details;  // what only metrics tell
+
+  static void bump(std::atomic<std::uint64_t>& counter, std::uint64_t n) {
+    counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void make_details(std::size_t op);
+  template <class Add>
+  static void count(const Ended& one, Clock::time_point now, Totals& totals, Details& details, Add add);
+  static void add_to(OpSummary& sum, const Totals& totals);
+  static void add_to(OpSummary& sum, const Details& details);
+
+  Accounts& all_;
+  const Connected connection_;
+  const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
+  std::atomic<std::uint64_t> begun_{0};
+  std::array<Totals, counted_ops> session_, workers_;
+  std::array<std::atomic<Details*>, counted_ops> details_{};  // of the session's thread; made at the first request
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,135 @@
+// Commands that talk to a running server by its control socket.
+#include <algorithm>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+
+#include "cli/ask_server.hpp"
+#include "cli/json.hpp"
+#include "cli/table.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+std::string text(const json::value& value) {
+  if (value.is_string()) return std::string(value.get_string());
+  return json::serialize(value);
+}
+
+// "tcp" clients by their address, the others by process and user.
+std::string who(const json::object& client) {
+  std::string out = client.contains("address") ? "tcp:" + text(client.at("address"))
+                    : client.contains("pid")   ? "unix:pid=" + text(client.at("pid")) + ",uid=" + text(client.at("uid"))
+                                               : "?";
+  if (client.contains("tls")) out += " (" + text(client.at("tls")) + ")";
+  return out;
+}
+
+std::string ops_text(const json::object& ops) {
+  std::string out;
+  for (const auto& [op, number] : ops)
+    if (number.to_number<std::uint64_t>() != 0) out += (out.empty() ? "" : ", ") + text(number) + " " + std::string(op);
+  return out.empty() ? "no requests" : out;
+}
+
+void print_export(std::ostream& out, const json::object& one) {
+  std::string chain;
+  for (const json::value& layer : one.at("chain").as_array()) chain += (chain.empty() ? "" : " > ") + text(layer);
+  out << "\nexport " << in_quotes(text(one.at("name"))) << ": " << (chain.empty() ? "not there yet" : chain)
+      << (one.at("read_only").as_bool() ? ", read-only" : "") << "\n  " << ops_text(one.at("ops").as_object()) << ", "
+      << text(one.at("bytes")) << " bytes, " << text(one.at("errors")) << " errors\n";
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& value : one.at("clients").as_array()) {
+    const json::object& client = value.as_object();
+    rows.push_back({text(client.at("id")), who(client), "since " + text(client.at("since")),
+                    ops_text(client.at("ops").as_object()), text(client.at("bytes")) + " bytes",
+                    text(client.at("in_flight")) + " in flight", text(client.at("memory")) + " bytes of memory"});
+  }
+  print_table(out, "  client ", rows);
+}
+
+// Asks the server; of an answer that is no refusal `print` says more.
+template <class Print>
+int ask(const CommandOptions& options, Streams streams, const json::object& command, Print print) {
+  const json::object answer = server_of(options).ask(command);
+  const int code = code_of(answer, streams);
+  if (code == exit_ok) print(answer);
+  return code;
+}
+
+}  // namespace
+
+ControlClient server_of(const CommandOptions& options) {
+  try {
+    return ControlClient(control_address(options.control));
+  } catch (const std::invalid_argument& e) {
+    throw UsageError(std::string("--control: ") + e.what());
+  }
+}
+
+int code_of(const json::object& answer, Streams streams) {
+  const json::value* const ok = answer.if_contains("ok");
+  if (ok != nullptr && ok->is_bool() && ok->get_bool()) return exit_ok;
+  const json::value* const error = answer.if_contains("error");
+  if (error != nullptr) print_mistake(streams.err, text(*error));
+  const json::value* const code = answer.if_contains("code");
+  return code != nullptr && *code == exit_usage ? exit_usage : exit_failure;
+}
+
+int status_command(const CommandOptions& options, Streams streams) {
+  return ask(options, streams, {{"command", "status"}}, [&](const json::object& answer) {
+    const json::object& status = answer.at("status").as_object();
+    if (options.json) {
+      print_json(streams.out, status);
+      streams.out << "\n";
+      return;
+    }
+    const auto seconds = static_cast<std::uint64_t>(status.at("uptime").to_number<double>());
+    streams.out << "ashlar " << text(status.at("version")) << ", for " << seconds << " s, "
+                << text(status.at("connections")) << " connections"
+                << (status.at("draining").as_bool() ? ", takes no new clients" : "") << "\n";
+    for (const json::value& one : status.at("exports").as_array()) print_export(streams.out, one.as_object());
+  });
+}
+
+int disconnect_command(const CommandOptions& options, Streams streams) {
+  if (options.operand.empty() == options.export_name.empty())
+    throw UsageError("disconnect: name either a client's ID or --export NAME");
+  json::object command{{"command", "disconnect"}};
+  if (!options.export_name.empty()) {
+    command["export"] = options.export_name;
+  } else {
+    std::uint64_t id = 0;
+    const char* const end = options.operand.data() + options.operand.size();
+    const auto [rest, error] = std::from_chars(options.operand.data(), end, id);
+    if (error != std::errc{} || rest != end)
+      throw UsageError("disconnect: " + in_quotes(options.operand) + " is no ID; ashlar status shows them");
+    command["id"] = id;
+  }
+  return ask(options, streams, command,
+             [&](const json::object& answer) { streams.out << text(answer.at("disconnected")) << " disconnected\n"; });
+}
+
+int drain_command(const CommandOptions& options, Streams streams) {
+  return ask(options, streams, {{"command", "drain"}}, [](const json::object&) {});
+}
+
+int log_level_command(const CommandOptions& options, Streams streams) {
+  return ask(options, streams, {{"command", "log-level"}, {"level", options.operand}}, [](const json::object&) {});
+}
+
+int control_command(const CommandOptions& options, Streams streams) {
+  json::array arguments(options.arguments.begin(), options.arguments.end());
+  const json::object command{
+      {"command", "control"}, {"layer", options.operand}, {"verb", options.verb}, {"arguments", std::move(arguments)}};
+  return ask(options, streams, command, [&](const json::object& answer) {
+    const json::array& answers = answer.at("answers").as_array();
+    for (const json::value& one : answers) {
+      if (answers.size() > 1) streams.out << text(one.at("export")) << ":\n";
+      const std::string said = text(one.at("answer"));
+      streams.out << said << (said.empty() || said.ends_with('\n') ? "" : "\n");
+    }
+  });
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,82 @@
+#include "control/client.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "config/listen_address.hpp"
+#include "config/source.hpp"
+#include "config/text.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// (unix(7), "Address format")
+std::pair<sockaddr_un, socklen_t> unix_name(const ListenAddress& address) {
+  const std::string name = address.path.empty() ? '\0' + address.abstract_name : address.path.string();
+  sockaddr_un out{};
+  out.sun_family = AF_UNIX;
+  const std::size_t end = address.path.empty() ? 0 : 1;
+  if (name.size() + end > sizeof out.sun_path) throw std::invalid_argument(in_quotes(address.text) + " is too long");
+  std::memcpy(out.sun_path, name.data(), name.size());
+  return {out, static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name.size() + end)};
+}
+
+}  // namespace
+
+ControlClient::ControlClient(const std::string& address) : address_(address) {
+  const ListenAddress parsed = parse_listen_address(address, current_folder());
+  if (parsed.kind != ListenAddress::Kind::unix_socket)
+    throw std::invalid_argument(in_quotes(address) + " is no unix socket; write unix:PATH");
+  const auto [name, size] = unix_name(parsed);
+  fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  int error = fd_ < 0 ? errno : 0;
+  if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&name), size) != 0) {
+    error = errno;
+    ::close(fd_);
+  }
+  if (error != 0) throw NoServer("no server at " + address + ": " + std::strerror(error));
+}
+
+ControlClient::~ControlClient() { ::close(fd_); }
+
+json::object ControlClient::ask(const json::object& command) {
+  const std::string line = json::serialize(command) + "\n";
+  const auto lost = [&](const char* why) -> NoServer { return NoServer("the server at " + address_ + " " + why); };
+  for (std::string_view rest = line; !rest.empty();) {
+    const ssize_t n = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw lost("has gone");
+    rest.remove_prefix(static_cast<std::size_t>(n));
+  }
+  std::size_t end = 0;
+  while ((end = received_.find('\n')) == std::string::npos) {
+    std::array<char, 65536> part;
+    const ssize_t n = ::recv(fd_, part.data(), part.size(), 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) throw lost("has gone before it answered");
+    received_.append(part.data(), static_cast<std::size_t>(n));
+  }
+  const std::string answer = received_.substr(0, end);
+  received_.erase(0, end + 1);
+  boost::system::error_code error;
+  const json::value value = json::parse(answer, error);
+  if (error || !value.is_object()) throw lost("has answered what is no JSON object");
+  return value.get_object();
+}
+
+std::string control_address(const std::string& option) {
+  if (!option.empty()) return option;
+  const char* const variable = std::getenv("ASHLAR_CONTROL");
+  return variable != nullptr && *variable != '\0' ? variable : "unix:/run/ashlar/control.sock";
+}
+
+}  // namespace ashlar::host

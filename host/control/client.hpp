@@ -1,0 +1,38 @@
+// ControlClient: asks a running server by its control socket.
+#pragma once
+#include <boost/json/object.hpp>
+#include <stdexcept>
+#include <string>
+
+namespace ashlar::host {
+
+namespace json = boost::json;
+
+// There is no server there, or it does not answer; the text says where.
+class NoServer : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class ControlClient {
+ public:
+  // Connects to `address`, unix:PATH or unix:@NAME; a relative path counts from the current folder. Throws NoServer;
+  // std::invalid_argument when it is no such address.
+  explicit ControlClient(const std::string& address);
+  ~ControlClient();
+  ControlClient(const ControlClient&) = delete;
+  ControlClient& operator=(const ControlClient&) = delete;
+
+  // Sends a command and waits for its answer, as long as that takes. Throws NoServer.
+  json::object ask(const json::object& command);
+
+ private:
+  const std::string address_;
+  int fd_ = -1;
+  std::string received_;
+};
+
+// Where commands look for a server: `option`, else $ASHLAR_CONTROL, else unix:/run/ashlar/control.sock.
+std::string control_address(const std::string& option);
+
+}  // namespace ashlar::host

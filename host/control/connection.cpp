@@ -1,0 +1,58 @@
+#include "control/connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+namespace ashlar::host {
+namespace {
+
+namespace asio = boost::asio;
+
+json::object refusal(const std::string& why) { return {{"ok", false}, {"code", 2}, {"error", why}}; }
+
+}  // namespace
+
+ControlServer::Connection::Connection(ControlServer& server, asio::io_context& io, int fd)
+    : server_(&server), stream_(io, fd) {}
+
+void ControlServer::Connection::close() {
+  boost::system::error_code ignored;
+  stream_.close(ignored);
+}
+
+void ControlServer::Connection::read() {
+  asio::async_read_until(stream_, asio::dynamic_buffer(received_, longest_command), '\n',
+                         [self = shared_from_this()](const boost::system::error_code& error, std::size_t length) {
+                           if (!error) return self->serve(length);
+                           if (error != asio::error::not_found) return self->close();
+                           self->received_.clear();
+                           self->answer(refusal("the line is longer than 1 MiB"));
+                         });
+}
+
+void ControlServer::Connection::serve(std::size_t length) {
+  const std::string line = received_.substr(0, length);
+  received_.erase(0, length);
+  boost::system::error_code error;
+  const json::value command = json::parse(line, error);
+  if (error || !command.is_object()) return answer(refusal("the line is no JSON object"));
+  if (server_ == nullptr) return close();
+  server_->connections_.splice(server_->connections_.end(), server_->connections_, place);
+  server_->handler_(command.get_object(),
+                    [self = shared_from_this()](json::object answer) { self->answer(std::move(answer)); });
+}
+
+void ControlServer::Connection::answer(json::object answer) {
+  to_send_ = json::serialize(answer) + "\n";
+  asio::async_write(stream_, asio::buffer(to_send_),
+                    [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                      if (error) self->close();
+                      else self->read();
+                    });
+}
+
+}  // namespace ashlar::host

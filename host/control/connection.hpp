@@ -1,0 +1,33 @@
+// One client of the control socket: reads its commands one after another, and answers each before the next.
+#pragma once
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <memory>
+#include <string>
+
+#include "control/server.hpp"
+
+namespace ashlar::host {
+
+class ControlServer::Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  // Takes the descriptor `fd`.
+  Connection(ControlServer& server, boost::asio::io_context& io, int fd);
+
+  void begin() { read(); }
+  void close();
+
+  std::list<std::weak_ptr<Connection>>::iterator place;  // in the server's list
+
+ private:
+  void read();
+  void serve(std::size_t length);
+  void answer(json::object answer);
+
+  ControlServer* server_;
+  boost::asio::posix::stream_descriptor stream_;
+  std::string received_, to_send_;
+
+  friend class ControlServer;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,51 @@
+// ControlServer: answers commands that come to a unix socket. A command is a line with a JSON object, and so is its
+// answer; README.md has them all. (all members on the io_context's thread)
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "listener/listener.hpp"
+
+namespace ashlar::host {
+
+namespace json = boost::json;
+
+class ControlServer {
+ public:
+  // Connections at once. One more, and the one that has been silent for longest is closed.
+  static constexpr std::size_t most_connections = 32;
+  // Bytes of a command's line.
+  static constexpr std::size_t longest_command = std::size_t{1} << 20;
+
+  // To be called once, at any time, on the io_context's thread.
+  using Answer = std::function<void(json::object answer)>;
+  // Carries out a command. Does not throw.
+  using Handler = std::function<void(const json::object& command, Answer answer)>;
+
+  // Serves the clients of `listener` from now on. `complain` hears of those who could not be accepted.
+  ControlServer(boost::asio::io_context& io, std::unique_ptr<Listener> listener, Handler handler,
+                std::function<void(const std::string&)> complain);
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+
+  std::string address() const { return listener_->address(); }
+  // Takes no more clients. Answers that are owed are still sent.
+  void stop();
+
+ private:
+  class Connection;
+  void accepted(std::unique_ptr<Socket> socket);
+  void make_room();
+
+  boost::asio::io_context& io_;
+  const std::unique_ptr<Listener> listener_;
+  const Handler handler_;
+  std::list<std::weak_ptr<Connection>> connections_;  // the one that has spoken last is at the end
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,90 @@
+#include "metrics/exposition.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+namespace ashlar::host {
+namespace {
+
+std::string number(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
+  std::array<char, 32> text;
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') out += "\\n";
+    else out += c;
+  }
+  return out;
+}
+
+std::string braces(const Exposition::Labels& labels) {
+  std::string out;
+  for (const auto& [name, value] : labels) out += (out.empty() ? "{" : ",") + name + "=\"" + escaped(value) + "\"";
+  return out.empty() ? out : out + "}";
+}
+
+std::string line(const std::string& name, const Exposition::Labels& labels, double value) {
+  return name + braces(labels) + " " + number(value) + "\n";
+}
+
+const char* kind_name(Exposition::Kind kind) {
+  switch (kind) {
+    case Exposition::Kind::counter: return "counter";
+    case Exposition::Kind::gauge: return "gauge";
+    case Exposition::Kind::histogram: return "histogram";
+  }
+  return "untyped";
+}
+
+}  // namespace
+
+Exposition::Family& Exposition::family(Kind kind, const std::string& name, const std::string& help) {
+  return families_.try_emplace(name, Family{kind, help, {}}).first->second;
+}
+
+void Exposition::add(Kind kind, const std::string& name, const std::string& help, const Labels& labels, double value) {
+  family(kind, name, help).lines += line(kind == Kind::counter ? name + "_total" : name, labels, value);
+}
+
+void Exposition::add_histogram(const std::string& name, const std::string& help, const Labels& labels,
+                               std::span<const double> bounds, std::span<const std::uint64_t> counts, double sum) {
+  std::string& lines = family(Kind::histogram, name, help).lines;
+  Labels of_bucket = labels;
+  of_bucket.emplace_back("le", "");
+  std::uint64_t so_far = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    so_far += counts[i];
+    of_bucket.back().second = i < bounds.size() ? number(bounds[i]) : "+Inf";
+    lines += line(name + "_bucket", of_bucket, static_cast<double>(so_far));
+  }
+  lines += line(name + "_sum", labels, sum);
+  lines += line(name + "_count", labels, static_cast<double>(so_far));
+}
+
+// The older format names a counter's family as its lines, with "_total".
+std::string Exposition::text() const {
+  std::string out;
+  for (const auto& [name, family] : families_) {
+    const bool total = family.kind == Kind::counter && format_ == Format::prometheus;
+    const std::string title = total ? name + "_total" : name;
+    out += "# HELP " + title + " " + escaped(family.help) + "\n";
+    out += "# TYPE " + title + " " + kind_name(family.kind) + "\n";
+    out += family.lines;
+  }
+  return format_ == Format::open_metrics ? out + "# EOF\n" : out;
+}
+
+const char* Exposition::content_type(Format format) {
+  return format == Format::open_metrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                                        : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+}  // namespace ashlar::host

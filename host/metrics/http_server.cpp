@@ -1,0 +1,141 @@
+#include "metrics/http_server.hpp"
+
+#include <fcntl.h>
+
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+namespace ashlar::host {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+constexpr std::size_t longest_header = 16 * 1024, longest_body = 1024;  // bytes
+// For a request to come, and for its answer to be taken.
+constexpr std::chrono::seconds patience{30};
+
+// (OpenMetrics 1.0, "Protocol Negotiation")
+Exposition::Format format_for(boost::beast::string_view accept) {
+  return accept.find("application/openmetrics-text") != boost::beast::string_view::npos
+             ? Exposition::Format::open_metrics
+             : Exposition::Format::prometheus;
+}
+
+}  // namespace
+
+// One client, which may ask again and again.
+class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(asio::io_context& io, int fd, std::shared_ptr<const Source> source)
+      : stream_(io, fd), timer_(io), source_(std::move(source)) {}
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(longest_header);
+    parser_->body_limit(longest_body);
+    be_patient();
+    http::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                       if (error) self->refuse(error);
+                       else self->answer(self->parser_->get());
+                     });
+  }
+  void close() {
+    boost::system::error_code ignored;
+    timer_.cancel();
+    stream_.close(ignored);
+  }
+
+ private:
+  void be_patient() {
+    timer_.expires_after(patience);
+    timer_.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+      const auto self = weak.lock();
+      if (!error && self) self->close();
+    });
+  }
+
+  // What is no HTTP is told so; of one who has gone, nothing can be.
+  void refuse(const boost::system::error_code& error) {
+    if (error == http::error::end_of_stream ||
+        error.category() != http::make_error_code(http::error::bad_method).category())
+      return close();
+    send(http::status::bad_request, "text/plain", "this is no request: " + error.message() + "\n", false, true);
+  }
+
+  void answer(const http::request<http::string_body>& request) {
+    const bool head = request.method() == http::verb::head, last = !request.keep_alive();
+    if (request.method() != http::verb::get && !head)
+      return send(http::status::method_not_allowed, "text/plain", "only GET and HEAD are answered\n", false, true);
+    const auto target = request.target().substr(0, request.target().find('?'));
+    if (target == "/metrics") {
+      const auto format = format_for(request[http::field::accept]);
+      return send(http::status::ok, Exposition::content_type(format), source_->metrics(format), head, last);
+    }
+    if (target == "/healthz") return send(http::status::ok, "text/plain", "ok\n", head, last);
+    if (target != "/readyz")
+      return send(http::status::not_found, "text/plain", "there are /metrics, /healthz and /readyz\n", head, last);
+    if (source_->ready()) return send(http::status::ok, "text/plain", "ready\n", head, last);
+    send(http::status::service_unavailable, "text/plain", "no new clients are taken\n", head, last);
+  }
+
+  void send(http::status status, const char* type, std::string body, bool head, bool last) {
+    response_ = {};
+    response_.version(11);
+    response_.result(status);
+    response_.set(http::field::content_type, type);
+    response_.keep_alive(!last);
+    response_.content_length(body.size());
+    if (!head) response_.body() = std::move(body);
+    http::async_write(stream_, response_,
+                      [self = shared_from_this(), last](const boost::system::error_code& error, std::size_t) {
+                        if (error || last) self->close();
+                        else self->read();
+                      });
+  }
+
+  asio::posix::stream_descriptor stream_;
+  asio::steady_timer timer_;
+  const std::shared_ptr<const Source> source_;
+  boost::beast::flat_buffer buffer_;
+  std::optional<http::request_parser<http::string_body>> parser_;
+  http::response<http::string_body> response_;
+};
+
+HttpServer::HttpServer(asio::io_context& io, std::vector<std::unique_ptr<Listener>> listeners, Source source,
+                       const std::function<void(const std::string&)>& complain)
+    : io_(io), listeners_(std::move(listeners)), source_(std::make_shared<const Source>(std::move(source))) {
+  for (const auto& listener : listeners_)
+    listener->start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); }, complain);
+}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::stop() {
+  for (const auto& listener : listeners_) listener->stop();
+  for (const auto& one : connections_)
+    if (const auto connection = one.lock()) connection->close();
+  connections_.clear();
+}
+
+// Of the socket only its descriptor is wanted: what a disk's client needs, this one does not.
+void HttpServer::accepted(std::unique_ptr<Socket> socket) {
+  const int fd = ::fcntl(socket->watched_descriptor(), F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return;  // the client sees its connection close
+  connections_.remove_if([](const auto& one) { return one.expired(); });
+  while (connections_.size() >= most_connections) {
+    if (const auto oldest = connections_.front().lock()) oldest->close();
+    connections_.pop_front();
+  }
+  const auto connection = std::make_shared<Connection>(io_, fd, source_);
+  connections_.push_back(connection);
+  connection->read();
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,185 @@
+#include "server/commands.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+#include <vector>
+
+#include "cli/json.hpp"
+#include "config/did_you_mean.hpp"
+#include "config/log_level.hpp"
+#include "config/text.hpp"
+#include "log/level.hpp"
+#include "server/background.hpp"
+#include "server/layer_address.hpp"
+#include "server/status.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// The exit codes of those who ask.
+constexpr int code_failed = 1, code_usage = 2;
+
+// Why a command is not carried out.
+class Refused : public std::runtime_error {
+ public:
+  explicit Refused(const std::string& why, int code = code_usage) : std::runtime_error(why), code_(code) {}
+  int code() const { return code_; }
+
+ private:
+  int code_;
+};
+
+json::object refusal(const std::string& why, int code) {
+  return {{"ok", false}, {"code", code}, {"error", json_text(why)}};
+}
+
+// The string of `key`; throws Refused when it is missing or none.
+std::string text_of(const json::object& command, const char* key) {
+  const json::value* const value = command.if_contains(key);
+  if (value == nullptr) throw Refused("the key " + in_quotes(key) + " is missing");
+  if (!value->is_string()) throw Refused("the key " + in_quotes(key) + " is no string");
+  return std::string(value->get_string());
+}
+
+std::vector<std::string> texts_of(const json::object& command, const char* key) {
+  std::vector<std::string> texts;
+  const json::value* const value = command.if_contains(key);
+  if (value == nullptr) return texts;
+  if (!value->is_array()) throw Refused("the key " + in_quotes(key) + " is no array");
+  for (const json::value& one : value->get_array()) {
+    if (!one.is_string()) throw Refused("the key " + in_quotes(key) + " has an item that is no string");
+    texts.emplace_back(one.get_string());
+  }
+  return texts;
+}
+
+// One layer whose verb is to be called.
+struct Called {
+  std::shared_ptr<Export> of;
+  std::size_t index;
+};
+
+// What the layers have answered, one after another.
+json::object call(const std::vector<Called>& layers, const std::string& verb,
+                  const std::vector<std::string>& arguments) {
+  json::array answers;
+  for (const Called& one : layers) {
+    try {
+      const std::string text = one.of->call_verb(one.index, verb, arguments);
+      answers.push_back({{"export", json_text(one.of->name())}, {"answer", json_text(text)}});
+    } catch (const std::exception& e) {
+      const auto* const failed = dynamic_cast<const VerbError*>(&e);
+      const bool asked_wrong = failed != nullptr && (failed->status() == ENOENT || failed->status() == EINVAL);
+      json::object answer = refusal(e.what(), asked_wrong ? code_usage : code_failed);
+      answer["answers"] = std::move(answers);
+      return answer;
+    }
+  }
+  return {{"ok", true}, {"answers", std::move(answers)}};
+}
+
+}  // namespace
+
+Commands::Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections)
+    : io_(io), context_(context), connections_(connections) {}
+
+Commands::Carry Commands::function_of(const std::string& name) {
+  constexpr std::pair<const char*, Carry> commands[] = {{"status", &Commands::status},
+                                                        {"disconnect", &Commands::disconnect},
+                                                        {"drain", &Commands::drain},
+                                                        {"log-level", &Commands::log_level},
+                                                        {"control", &Commands::verb}};
+  std::vector<std::string> names;
+  for (const auto& [known, function] : commands) {
+    if (name == known) return function;
+    names.emplace_back(known);
+  }
+  throw Refused("no command " + in_quotes(name) + "; " + did_you_mean(name, names));
+}
+
+void Commands::carry_out(const json::object& command, const Answer& answer) noexcept {
+  json::object refused;
+  try {
+    return (this->*function_of(text_of(command, "command")))(command, answer);
+  } catch (const Refused& e) {
+    refused = refusal(e.what(), e.code());
+  } catch (const std::invalid_argument& e) {
+    refused = refusal(e.what(), code_usage);
+  } catch (const std::exception& e) {
+    refused = refusal(e.what(), code_failed);
+  }
+  answer(std::move(refused));
+}
+
+void Commands::status(const json::object&, const Answer& answer) {
+  json::object status = status_of(*context_.exports, connections_, started_);
+  answer({{"ok", true}, {"status", std::move(status)}});
+}
+
+std::shared_ptr<Export> Commands::export_named(const std::string& name) const {
+  std::vector<std::string> names;
+  for (const auto& one : *context_.exports) {
+    if (one->name() == name) return one;
+    names.push_back(one->name());
+  }
+  throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
+}
+
+void Commands::disconnect(const json::object& command, const Answer& answer) {
+  std::vector<std::uint64_t> numbers;
+  if (const json::value* const id = command.if_contains("id")) {
+    boost::system::error_code error;
+    numbers.push_back(id->to_number<std::uint64_t>(error));
+    if (error) throw Refused("the key \"id\" is no number of a client");
+  } else {
+    export_named(text_of(command, "export"))->accounts()->for_each([&](const Account& one) {
+      numbers.push_back(one.connection());
+    });
+  }
+  std::uint64_t ended = 0;
+  for (const std::uint64_t number : numbers) ended += connections_.disconnect(number) ? 1 : 0;
+  if (ended == 0 && command.contains("id"))
+    throw Refused("no client has the ID " + std::to_string(numbers[0]), code_failed);
+  context_.log->info("an operator ended {} {}", ended, ended == 1 ? "connection" : "connections");
+  answer({{"ok", true}, {"disconnected", ended}});
+}
+
+void Commands::drain(const json::object&, const Answer& answer) {
+  if (!connections_.draining()) context_.log->info("an operator drains the server: no new clients are taken");
+  connections_.drain([answer] { answer({{"ok", true}}); });
+}
+
+void Commands::log_level(const json::object& command, const Answer& answer) {
+  const std::string text = text_of(command, "level");
+  const auto level = parse_log_level(text);
+  if (!level) throw Refused("no level " + in_quotes(text) + "; " + did_you_mean(text, log_level_names()));
+  context_.log->set_level(to_spdlog(*level));
+  answer({{"ok", true}});
+}
+
+void Commands::verb(const json::object& command, const Answer& answer) {
+  const LayerAddress address = parse_layer_address(text_of(command, "layer"));
+  const std::string verb = text_of(command, "verb");
+  std::vector<std::string> arguments = texts_of(command, "arguments");
+  std::vector<Called> layers;
+  if (address.all_exports) {
+    for (const auto& one : *context_.exports)
+      if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
+    if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
+  } else {
+    const auto exported = export_named(address.exported);
+    const auto index = find_layer(*exported, address);
+    if (!index)
+      throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
+                    did_you_mean(address.layer, layer_names(*exported)));
+    layers.push_back({exported, *index});
+  }
+  in_background(
+      io_, context_.executor, [=] { return call(layers, verb, arguments); },
+      [answer](json::object result) { answer(std::move(result)); });
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,42 @@
+// Commands: what can be asked of a running server at its control socket. (host/control/README.md; all members on the
+// io_context's thread)
+#pragma once
+#include <boost/asio/io_context.hpp>
+#include <boost/json/object.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "control/server.hpp"
+#include "server/connections.hpp"
+#include "session/session.hpp"
+
+namespace ashlar::host {
+
+class Commands {
+ public:
+  using Answer = ControlServer::Answer;
+  // All outlive it.
+  Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections);
+
+  // Carries `command` out, and has `answer` called at once or later. Does not throw.
+  void carry_out(const json::object& command, const Answer& answer) noexcept;
+
+ private:
+  using Carry = void (Commands::*)(const json::object&, const Answer&);
+  static Carry function_of(const std::string& name);
+  void status(const json::object& command, const Answer& answer);
+  void disconnect(const json::object& command, const Answer& answer);
+  void drain(const json::object& command, const Answer& answer);
+  void log_level(const json::object& command, const Answer& answer);
+  void verb(const json::object& command, const Answer& answer);
+
+  std::shared_ptr<Export> export_named(const std::string& name) const;
+
+  boost::asio::io_context& io_;
+  SessionContext& context_;
+  Connections& connections_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,104 @@
+#include "server/server_metrics.hpp"
+
+#include <array>
+#include <map>
+#include <vector>
+
+namespace ashlar::host {
+namespace {
+
+using Kind = Exposition::Kind;
+using Labels = Exposition::Labels;
+
+// The bounds of all but the last bucket, in `unit`s.
+template <std::size_t buckets>
+std::array<double, buckets - 1> bounds_of(std::uint64_t (*bound)(std::size_t), double unit) {
+  std::array<double, buckets - 1> bounds;
+  for (std::size_t i = 0; i < bounds.size(); ++i) bounds[i] = static_cast<double>(bound(i)) / unit;
+  return bounds;
+}
+
+void add_op(Exposition& out, const std::string& exported, const char* op, const OpSummary& sum) {
+  static const auto seconds = bounds_of<Buckets::durations>(&Buckets::duration_bound, 1e9);
+  static const auto bytes = bounds_of<Buckets::sizes>(&Buckets::size_bound, 1);
+  const Labels labels{{"export", exported}, {"op", op}};
+  out.add(Kind::counter, "ashlar_requests", "Requests that were answered, refused ones included", labels,
+          static_cast<double>(sum.requests));
+  out.add(Kind::counter, "ashlar_request_bytes", "Bytes that requests have read, written, zeroed and so on", labels,
+          static_cast<double>(sum.bytes));
+  for (std::size_t i = 0; i < told_errors.size(); ++i) {
+    if (sum.errors_by_number[i] == 0) continue;
+    Labels of_error = labels;
+    of_error.emplace_back("error", told_error_name(i));
+    out.add(Kind::counter, "ashlar_request_errors", "Requests that were answered with an error", of_error,
+            static_cast<double>(sum.errors_by_number[i]));
+  }
+  out.add_histogram("ashlar_request_duration_seconds", "Time from the arrival of a request until its reply was sent",
+                    labels, seconds, sum.durations, static_cast<double>(sum.nanoseconds) / 1e9);
+  if (op != std::string_view("flush"))
+    out.add_histogram("ashlar_request_size_bytes", "Length of requests", labels, bytes, sum.sizes,
+                      static_cast<double>(sum.size_sum));
+}
+
+// What the modules of its layers keep. Two layers of one type have their places to tell them apart.
+void add_layers(Exposition& out, const Export& exported) {
+  std::size_t place = 0;
+  for (const auto& layer : exported.layers()) {
+    const Labels labels{{"export", exported.name()}, {"layer", layer->type()}, {"place", std::to_string(++place)}};
+    for (const Metrics::Reading& one : layer->services().metrics().read()) {
+      const std::string name = one.kind == ASHLAR_COUNTER && one.name.ends_with("_total")
+                                   ? one.name.substr(0, one.name.size() - std::string_view("_total").size())
+                                   : one.name;
+      const std::string full = "ashlar_module_" + name;
+      if (one.kind == ASHLAR_HISTOGRAM) out.add_histogram(full, one.help, labels, one.bounds, one.counts, one.value);
+      else out.add(one.kind == ASHLAR_COUNTER ? Kind::counter : Kind::gauge, full, one.help, labels, one.value);
+    }
+  }
+}
+
+using MemoryOf = std::map<std::uint64_t, std::uint64_t>;  // bytes, by the number of the connection
+
+void add_export(Exposition& out, const Export& exported, const MemoryOf& memory_of) {
+  const Accounts& accounts = *exported.accounts();
+  const Summary sum = accounts.summary();
+  for (std::size_t op = 0; op < counted_ops; ++op) add_op(out, exported.name(), counted_op_name(op), sum.ops[op]);
+  const Labels labels{{"export", exported.name()}};
+  std::uint64_t memory = 0, connections = 0;
+  accounts.for_each([&](const Account& one) {
+    ++connections;
+    if (const auto found = memory_of.find(one.connection()); found != memory_of.end()) memory += found->second;
+  });
+  const auto gauge = [&](const char* name, const char* help, std::uint64_t value) {
+    out.add(Kind::gauge, name, help, labels, static_cast<double>(value));
+  };
+  const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
+    out.add(Kind::counter, name, help, labels, static_cast<double>(value));
+  };
+  gauge("ashlar_requests_in_flight", "Requests that have arrived and are not answered yet", sum.in_flight());
+  gauge("ashlar_connections", "Clients that have the export open", connections);
+  gauge("ashlar_memory_bytes", "Memory that the export's clients have for requests and replies", memory);
+  counter("ashlar_connections_opened", "Clients that have opened the export", accounts.connections_so_far());
+  counter("ashlar_connections_refused", "Clients that may not open the export, or not now", accounts.refused_so_far());
+  counter("ashlar_connections_evicted", "Clients that were ended because they held what others wanted",
+          accounts.evicted_so_far());
+  add_layers(out, exported);
+}
+
+}  // namespace
+
+std::string metrics_text(const SessionContext& context, const Connections& connections, Exposition::Format format) {
+  Exposition out(format);
+  MemoryOf memory_of;
+  connections.for_each([&](const Peer& peer, std::uint64_t memory) { memory_of[peer.number] = memory; });
+  for (const auto& one : *context.exports) add_export(out, *one, memory_of);
+  out.add(Kind::gauge, "ashlar_build_info", "What runs: always 1", {{"version", ASHLAR_VERSION}}, 1);
+  out.add(Kind::gauge, "ashlar_clients", "Connections of clients, those included that have opened nothing yet", {},
+          static_cast<double>(connections.size()));
+  out.add(Kind::gauge, "ashlar_workers_busy", "Threads that run requests that block", {},
+          static_cast<double>(context.workers.busy()));
+  out.add(Kind::gauge, "ashlar_memory_waiting", "Sessions that wait for memory", {},
+          static_cast<double>(context.pool.waiting()));
+  return out.text();
+}
+
+}  // namespace ashlar::host

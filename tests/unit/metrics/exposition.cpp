@@ -1,0 +1,47 @@
+#include "metrics/exposition.hpp"
+
+#include <array>
+
+#include "unit/matchers.hpp"
+
+using namespace ashlar::host;
+using Kind = Exposition::Kind;
+
+namespace {
+
+std::string with_all(Exposition::Format format) {
+  constexpr std::array<double, 2> bounds{0.5, 1};
+  constexpr std::array<std::uint64_t, 3> counts{1, 0, 2};
+  Exposition out(format);
+  out.add(Kind::counter, "b", "Counts", {{"x", "1"}}, 3);
+  out.add(Kind::gauge, "a", "Goes\nup \\", {}, 0.25);
+  out.add(Kind::counter, "b", "Counts", {{"x", "a\"\\\n"}}, 4);
+  out.add_histogram("c", "Times", {{"x", "1"}}, bounds, counts, 7.5);
+  return out.text();
+}
+
+}  // namespace
+
+TEST_CASE("Prometheus's text") {
+  CHECK(with_all(Exposition::Format::prometheus) ==
+        "# HELP a Goes\\nup \\\\\n"
+        "# TYPE a gauge\n"
+        "a 0.25\n"
+        "# HELP b_total Counts\n"
+        "# TYPE b_total counter\n"
+        "b_total{x=\"1\"} 3\n"
+        "b_total{x=\"a\\\"\\\\\\n\"} 4\n"
+        "# HELP c Times\n"
+        "# TYPE c histogram\n"
+        "c_bucket{x=\"1\",le=\"0.5\"} 1\n"
+        "c_bucket{x=\"1\",le=\"1\"} 1\n"
+        "c_bucket{x=\"1\",le=\"+Inf\"} 3\n"
+        "c_sum{x=\"1\"} 7.5\n"
+        "c_count{x=\"1\"} 3\n");
+}
+
+TEST_CASE("OpenMetrics names a counter's family without its ending, and ends with a mark") {
+  const std::string text = with_all(Exposition::Format::open_metrics);
+  CHECK_THAT(text, ContainsSubstring("# TYPE b counter\nb_total{"));
+  CHECK_THAT(text, EndsWith("\n# EOF\n"));
+}
