@@ -108,7 +108,7 @@ class Schema(Case):
             for key in list(one):
                 changed = copy.deepcopy(value)
                 of = changed[0] if isinstance(changed, list) else changed
-                of[key] = 0.5
+                of[key] = b"of no type"
                 self.assertTrue(faults(changed, schema, command, set()), (command, key))
                 of["new"] = of.pop(key)
                 self.assertTrue(faults(changed, schema, command, set()), (command, key))
