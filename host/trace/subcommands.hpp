@@ -12,6 +12,7 @@ using Words = std::vector<std::string>;
 
 // Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
 // file, and other exceptions for what fails otherwise.
+int crash_command(const Words& words, Streams streams);
 int diff_command(const Words& words, Streams streams);
 int prefetch_command(const Words& words, Streams streams);
 int report_command(const Words& words, Streams streams);
@@ -24,6 +25,7 @@ struct Subcommand {
   int (*run)(const Words& words, Streams streams);
 };
 inline constexpr Subcommand subcommands[] = {
+    {"crash", "Whether the disk would have been good after a power cut", &crash_command},
     {"diff", "What became slower from one trace to another, and how surely", &diff_command},
     {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
     {"report", "What was asked, how long it took, and what could be better", &report_command},
