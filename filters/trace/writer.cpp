@@ -231,6 +231,7 @@ bool Writer::drain(Tap& tap) {
     }
     tap.ring.pop();
   }
+  tap.ring.release();
   const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
   count_lost(dropped - std::exchange(tap.known_dropped, dropped));
   give_up_some(tap);
