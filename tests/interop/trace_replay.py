@@ -178,6 +178,28 @@ class Replay(Case):
                     server.wait(60)
                     socket.unlink(missing_ok=True)
 
+    def test_what_overlaps_waits_for_what_it_followed(self):
+        if shutil.which("nbdkit") is None:
+            self.skipTest("needs nbdkit")
+        handle = libnbd.connect(self.traced(payload="data").uri("disk"))
+        for n in range(8):
+            handle.pwrite(bytes([n + 1]) * 4096, n * 4096)
+            handle.pread(4096, n * 4096)
+        handle.shutdown()
+        self.servers[-1].stop()
+        socket = self.folder / "slow.sock"
+        # Its writes take longer than its reads, and several go on at once.
+        server = processes.start(["nbdkit", "-f", "-U", socket, "--filter=delay", "memory", "4M", "delay-write=50ms"])
+        try:
+            while not socket.exists():
+                self.assertIsNone(server.poll())
+                time.sleep(0.01)
+            done = self.replay(f"nbd+unix:///?socket={socket}", "--verify", "--speed", "max")
+            self.assertIn("\n8 reads gave what they gave then, 0 did not; ", done.stdout)
+        finally:
+            server.terminate()
+            server.wait(60)
+
     def test_what_cannot_be(self):
         self.work(self.traced(), 20)
         server = self.fresh("small", MIB)
