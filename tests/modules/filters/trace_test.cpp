@@ -88,6 +88,31 @@ TEST_CASE("trace records what is asked, by whom, and what came of it") {
   CHECK(heard.problems.empty());
 }
 
+TEST_CASE("replies that leave at different times have different times in the trace") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    const ashlar_replied& replied = told(*device);
+    const auto flush = [&](std::uint64_t id) { CHECK(ask(*device, Io(Op::flush, 0, 0), id).ok()); };
+    flush(1);
+    flush(2);
+    replied.replied(replied.self, 1, 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    replied.replied(replied.self, 2, 0);  // no request has been finished meanwhile
+    flush(3);
+    replied.replied(replied.self, 3, 0);
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const auto records = all_of(reader);
+  REQUIRE(ids(records) == std::vector<std::uint64_t>{1, 2, 3});
+  CHECK(records[1].sent - records[0].sent >= 30'000'000);
+  CHECK(records[2].sent > records[2].done);
+}
+
 TEST_CASE("trace passes everything on, but for the lending of bytes that are to be kept") {
   const Folder folder;
   ModelDisk disk(8192);
