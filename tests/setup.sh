@@ -9,7 +9,7 @@
 set -eu
 
 build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev libssl-dev
-  libxxhash-dev"
+  libxxhash-dev libnbd-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # catch2: unit tests; libbenchmark: benchmarks of the parts; clang: the headers compile with it too; clang-format: how the
@@ -17,7 +17,8 @@ quickstart="e2fsprogs libnbd-bin qemu-utils"
 # prometheus: whether it can read the metrics; the rest: real clients, file
 # systems, loop devices, faults; from qemu on: the kernel's own client in a virtual machine.
 tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3
-  python3-libnbd python3-xxhash systemd gnutls-bin openssl xfsprogs btrfs-progs prometheus util-linux iproute2 mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
+  python3-libnbd python3-xxhash nbdkit systemd gnutls-bin openssl xfsprogs btrfs-progs prometheus util-linux iproute2 mount
+  strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in
   "") wanted="$build $quickstart $tests" ;;

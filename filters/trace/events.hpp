@@ -34,9 +34,10 @@ struct Sent {
   std::int64_t told_nothing;  // 1: the reply did not reach the client
 };
 
-inline std::uint64_t monotonic_now() noexcept {
+// Nanoseconds.
+inline std::uint64_t monotonic_now(clockid_t clock = CLOCK_MONOTONIC) noexcept {
   timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  ::clock_gettime(clock, &time);
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 

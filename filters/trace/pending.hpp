@@ -1,6 +1,7 @@
 // Pending: the requests of one connection whose replies have not left yet, and what belongs together of them: a try
 // without waiting and its repetition are one request. For the thread that writes.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -82,7 +83,7 @@ void Pending::sent(const Sent& sent, Ready&& ready) {
       head(sent.id), [&](const One& one) { return one.record.id == sent.id; },
       [&](One& one) {
         if (sent.told_nothing != 0) one.record.marks |= mark_told_nothing;
-        else one.record.sent = sent.time;
+        else one.record.sent = std::max(sent.time, one.record.done);
         ready(one);
       });
 }

@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -70,7 +71,9 @@ bool Ring::put(Event* event, std::size_t bytes, std::uint32_t kind) noexcept {
 
 Ring::Event* Ring::front() noexcept {
   for (;;) {
-    Event* const event = at(head_.load(std::memory_order_relaxed));
+    Event* const event = at(popped_);
+    // What has been popped may stand there still, when the ring is full.
+    if (popped_ - head_.load(std::memory_order_relaxed) == capacity_) return nullptr;
     if (event->size.load(std::memory_order_acquire) == 0) return nullptr;
     if (event->kind != padding) return event;
     pop();
@@ -78,11 +81,18 @@ Ring::Event* Ring::front() noexcept {
 }
 
 void Ring::pop() noexcept {
+  popped_ += at(popped_)->size.load(std::memory_order_relaxed);
+  if (popped_ - head_.load(std::memory_order_relaxed) >= std::min(most_popped, capacity_ / 4)) release();
+}
+
+void Ring::release() noexcept {
   const std::uint64_t head = head_.load(std::memory_order_relaxed);
-  Event* const event = at(head);
-  const std::uint32_t size = event->size.load(std::memory_order_relaxed);
-  fill_with_zeroes(reinterpret_cast<std::byte*>(event), size);
-  head_.store(head + size, std::memory_order_release);
+  const auto size = static_cast<std::size_t>(popped_ - head);
+  if (size == 0) return;
+  const std::size_t to_end = capacity_ - (head & (capacity_ - 1));
+  fill_with_zeroes(reinterpret_cast<std::byte*>(at(head)), std::min(size, to_end));
+  if (size > to_end) fill_with_zeroes(memory_, size - to_end);
+  head_.store(popped_, std::memory_order_release);
 }
 
 }  // namespace ashlar::trace

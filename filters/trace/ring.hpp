@@ -32,10 +32,13 @@ class Ring {
   // be woken. [the thread that claimed]
   bool put(Event* event, std::size_t bytes, std::uint32_t kind) noexcept;
 
-  // The oldest event; nullptr: there is none. [the thread that takes out]
+  // The oldest event that has not been popped; nullptr: there is none. [the thread that takes out]
   Event* front() noexcept;
-  // It is done with. [the thread that takes out]
+  // It is done with. Its room is free after the next release(), which comes by itself when much has been popped. [the
+  // thread that takes out]
   void pop() noexcept;
+  // The room of what has been popped is free. [the thread that takes out]
+  void release() noexcept;
 
   // Bytes that are free, roughly. [any thread]
   std::size_t room() const noexcept {
@@ -48,6 +51,9 @@ class Ring {
   static std::size_t size_of(std::size_t bytes) { return (sizeof(Event) + bytes + 7) / 8 * 8; }
 
  private:
+  // So many bytes are freed together: filling them with zeroes costs little then, and threads that put in are seldom
+  // disturbed.
+  static constexpr std::size_t most_popped = 16 << 10;
   // Fills the end of the memory, where an event does not fit.
   static constexpr std::uint32_t padding = UINT32_MAX;
   Event* at(std::uint64_t position) const { return reinterpret_cast<Event*>(memory_ + (position & (capacity_ - 1))); }
@@ -57,7 +63,8 @@ class Ring {
   // Each on a cache line of its own: threads that put in do not disturb the one that takes out.
   alignas(64) std::atomic<std::uint64_t> tail_{0};       // where the next event goes
   alignas(64) std::atomic<std::uint64_t> seen_head_{0};  // head_, as it was seen by those who put in
-  alignas(64) std::atomic<std::uint64_t> head_{0};       // the oldest event
+  alignas(64) std::atomic<std::uint64_t> head_{0};       // the oldest event whose room is not free
+  std::uint64_t popped_ = 0;                             // the oldest event that has not been popped
 };
 
 }  // namespace ashlar::trace

@@ -148,6 +148,7 @@ class Trace final : public Filter {
     asked.done = monotonic_now();
     if (counts) tap_->under_way.fetch_sub(1, std::memory_order_relaxed);
     asked.result = s.code();
+    tap_->last_done.store(asked.done, std::memory_order_relaxed);
     record(io, asked);
     return s;
   }
@@ -226,10 +227,24 @@ class Trace final : public Filter {
     return event;
   }
 
+  // Threads may meet here: then one of them may have the time of the other's batch, of the same tick.
+  static std::uint64_t time_of_batch(Tap& tap) noexcept {
+    const std::uint64_t done = tap.last_done.load(std::memory_order_relaxed);
+    const std::uint64_t tick = monotonic_now(CLOCK_MONOTONIC_COARSE);
+    if (done == tap.batch_done.load(std::memory_order_relaxed) &&
+        tick == tap.batch_tick.load(std::memory_order_relaxed))
+      return tap.batch_time.load(std::memory_order_relaxed);
+    const std::uint64_t time = monotonic_now();
+    tap.batch_done.store(done, std::memory_order_relaxed);
+    tap.batch_tick.store(tick, std::memory_order_relaxed);
+    tap.batch_time.store(time, std::memory_order_relaxed);
+    return time;
+  }
+
   static void replied(void* self, std::uint64_t id, std::int32_t status) noexcept {
     const Trace& here = *static_cast<const Trace*>(self);
     Ring& ring = here.tap_->ring;
-    const Sent sent{.id = id, .time = monotonic_now(), .told_nothing = status == ECONNABORTED ? 1 : 0};
+    const Sent sent{.id = id, .time = time_of_batch(*here.tap_), .told_nothing = status == ECONNABORTED ? 1 : 0};
     Ring::Event* const event = ring.claim(sizeof sent, 0);
     if (event == nullptr) {
       here.tap_->unseen.fetch_add(1, std::memory_order_relaxed);

@@ -231,6 +231,7 @@ bool Writer::drain(Tap& tap) {
     }
     tap.ring.pop();
   }
+  tap.ring.release();
   const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
   count_lost(dropped - std::exchange(tap.known_dropped, dropped));
   give_up_some(tap);
@@ -281,8 +282,11 @@ void Writer::flush() {
   if (file_ == nullptr) return;
   if (new_records_ != 0) written_.add(static_cast<double>(std::exchange(new_records_, 0)));
   const bool well = file_->flush();
-  count_lost(file_->take_lost());
-  if (!well) return say(file_->error());
+  // Also of what was written while it came together, when much did; a small write may go well behind a large one.
+  const std::uint64_t lost = file_->take_lost();
+  count_lost(lost);
+  if (lost != 0 || !well) say(file_->error());
+  if (!well) return;
   if (lost_ != 0) {
     file_->lost(0, lost_);
     if (!file_->flush()) return say(file_->error());

@@ -12,8 +12,10 @@ using Words = std::vector<std::string>;
 
 // Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
 // file, and other exceptions for what fails otherwise.
+int crash_command(const Words& words, Streams streams);
 int diff_command(const Words& words, Streams streams);
 int prefetch_command(const Words& words, Streams streams);
+int replay_command(const Words& words, Streams streams);
 int report_command(const Words& words, Streams streams);
 int show_command(const Words& words, Streams streams);
 int top_command(const Words& words, Streams streams);
@@ -24,8 +26,10 @@ struct Subcommand {
   int (*run)(const Words& words, Streams streams);
 };
 inline constexpr Subcommand subcommands[] = {
+    {"crash", "Whether the disk would have been good after a power cut", &crash_command},
     {"diff", "What became slower from one trace to another, and how surely", &diff_command},
     {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
+    {"replay", "Asks a server again what was asked, and compares", &replay_command},
     {"report", "What was asked, how long it took, and what could be better", &report_command},
     {"show", "A line for each request", &show_command},
     {"top", "What happens now, of a trace that is being written", &top_command},

@@ -22,11 +22,17 @@ void Entries::close(std::span<std::byte> entry) const {
 void Entries::add(const SegmentHeader& header) { std::memcpy(add_bytes(sizeof header).data(), &header, sizeof header); }
 
 void Entries::add(RecordEntry record, std::span<const std::byte> payload) {
-  const auto entry = add_bytes(size(payload.size()));
-  record.entry.size = static_cast<std::uint32_t>(entry.size());
+  record.entry.size = static_cast<std::uint32_t>(size(payload.size()));
   record.entry.type = static_cast<std::uint16_t>(EntryType::record);
+  if (payload.empty()) {  // as nearly all are: the check is made before it is copied
+    const auto all = std::as_writable_bytes(std::span(&record, 1));
+    close(all);
+    bytes_.insert(bytes_.end(), all.begin(), all.end());
+    return;
+  }
+  const auto entry = add_bytes(record.entry.size);
   std::memcpy(entry.data(), &record, sizeof record);
-  if (!payload.empty()) std::memcpy(entry.data() + sizeof record, payload.data(), payload.size());
+  std::memcpy(entry.data() + sizeof record, payload.data(), payload.size());
   close(entry);
 }
 

@@ -209,20 +209,21 @@ bool FileWriter::write_out() {
     entries_.add_end();
     whole += terminator;
   }
-  error_ = 0;
-  for (std::uint64_t done = 0; done != whole && error_ == 0;) {
+  int error = 0;
+  for (std::uint64_t done = 0; done != whole && error == 0;) {
     const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
     if (n > 0) done += static_cast<std::uint64_t>(n);
-    else if (n == 0 || errno != EINTR) error_ = n == 0 ? ENOSPC : errno;
-    if (error_ != 0 && options_.again && options_.again(error_)) error_ = 0;
+    else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
+    if (error != 0 && options_.again && options_.again(error)) error = 0;
   }
   entries_.clear();
-  if (error_ == 0) {
+  if (error == 0) {
     at_ += size;
     has_header_ = true;
     held_ = 0;
     return true;
   }
+  error_ = error;
   reused_ = true;  // a part of it may have been written
   lost_ += std::exchange(held_, 0);
   ++telling_;

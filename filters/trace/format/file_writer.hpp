@@ -66,7 +66,7 @@ class FileWriter {
   // Writes what has been added. False: that failed, and what was added is lost; see error(). What comes next is tried
   // anew.
   bool flush();
-  // errno of the last write; 0: it went well.
+  // errno of the last write that failed; 0: none has.
   int error() const { return error_; }
   // How many records could not be written since this was last asked.
   std::uint64_t take_lost() { return std::exchange(lost_, 0); }

@@ -1,81 +1,16 @@
 // The filter trace over a model disk: what it records of what it is asked.
 #include <sys/resource.h>
-#include <ashlar/filter.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
 
-#include "../../unit/trace/written.hpp"
-#include "bench.hpp"
-#include "catch.hpp"
+#include "traced.hpp"
 
 using namespace ashlar;
 using namespace ashlar::testing;
 using namespace ashlar::trace;
-
-namespace {
-
-struct Folder : TempFolder {
-  std::string trace() const { return (path() / "disk.trace").string(); }
-};
-
-constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
-                                 .transport = ASHLAR_TRANSPORT_UNIX,
-                                 .number = 5,
-                                 .address = nullptr,
-                                 .uid = 1,
-                                 .gid = 2,
-                                 .pid = 3,
-                                 .tls_name = nullptr,
-                                 .psk_identity = nullptr,
-                                 .export_name = ""};
-
-// A layer that clients open.
-class Traced {
- public:
-  Traced(const FakeHost& host, const Given& given)
-      : values_(own_module(), given), create_{sizeof(ashlar_create), 3, "disk one", host.services(), values_.data()} {
-    char text[256];
-    ashlar_error error{sizeof error, -1, text, sizeof text};
-    if (const auto status = own_module().create(&create_, &layer_, &error)) throw Refused(status, text);
-  }
-  ~Traced() { own_module().destroy(layer_.self); }
-  Traced(const Traced&) = delete;
-  Traced& operator=(const Traced&) = delete;
-
-  std::unique_ptr<TestDevice> open_over(ModelDisk& disk) const {
-    const ashlar_open how{.struct_size = sizeof(ashlar_open),
-                          .purpose = ASHLAR_OPEN_FOR_CLIENT,
-                          .read_only = 0,
-                          .reserved = 0,
-                          .export_name = nullptr,
-                          .next = disk.device(),
-                          .below = disk.below(),
-                          .client = &somebody,
-                          .self = nullptr,
-                          .extension = [](void*, const char*) noexcept -> const void* { return nullptr; }};
-    return std::make_unique<TestDevice>(own_module(), layer_.self, how, "disk one");
-  }
-
- private:
-  Values values_;
-  const ashlar_create create_;
-  ashlar_layer layer_{sizeof(ashlar_layer), 0, nullptr, 0};
-};
-
-const ashlar_replied& told(const TestDevice& device) {
-  const ashlar_device& d = *device.device();
-  return *static_cast<const ashlar_replied*>(d.extension(d.self, ASHLAR_REPLIED_ID));
-}
-
-Status ask(const TestDevice& device, Io io, std::uint64_t id) {
-  io.ashlar_io::id = id;
-  return device.process(io);
-}
-
-}  // namespace
 
 TEST_CASE("trace makes no file before a client comes, and none for a layer that is opened on trial") {
   const Folder folder;
@@ -151,6 +86,31 @@ TEST_CASE("trace records what is asked, by whom, and what came of it") {
   CHECK(reader.completeness().ended);
   CHECK(reader.completeness().whole());
   CHECK(heard.problems.empty());
+}
+
+TEST_CASE("replies that leave at different times have different times in the trace") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    const ashlar_replied& replied = told(*device);
+    const auto flush = [&](std::uint64_t id) { CHECK(ask(*device, Io(Op::flush, 0, 0), id).ok()); };
+    flush(1);
+    flush(2);
+    replied.replied(replied.self, 1, 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    replied.replied(replied.self, 2, 0);  // no request has been finished meanwhile
+    flush(3);
+    replied.replied(replied.self, 3, 0);
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const auto records = all_of(reader);
+  REQUIRE(ids(records) == std::vector<std::uint64_t>{1, 2, 3});
+  CHECK(records[1].sent - records[0].sent >= 30'000'000);
+  CHECK(records[2].sent > records[2].done);
 }
 
 TEST_CASE("trace passes everything on, but for the lending of bytes that are to be kept") {

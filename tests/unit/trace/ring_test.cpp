@@ -78,8 +78,19 @@ TEST_CASE("A full ring takes nothing more, and leaves room for what may use the 
   CHECK(ring.room() == 0);
   REQUIRE(ring.front() != nullptr);
   ring.pop();
+  CHECK_FALSE(put(ring, n));  // until the room is given back
+  ring.release();
   CHECK(put(ring, n));
   CHECK_FALSE(put(ring, n));
+}
+
+TEST_CASE("A full ring of which all has been popped is not read again") {
+  Ring ring(16 << 10);
+  std::size_t n = 0;
+  while (put(ring, n, 8)) ++n;
+  std::size_t taken = 0;
+  for (; taken <= n && ring.front() != nullptr; ++taken) ring.pop();
+  CHECK(taken == n);
 }
 
 TEST_CASE("An event that is claimed and not put yet holds those behind it back") {

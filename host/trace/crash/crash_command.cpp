@@ -1,0 +1,140 @@
+// ashlar trace crash: whether the disk would have been good after a power cut, at each moment when something had to be
+// durable.
+#include <charconv>
+#include <filesystem>
+
+#include "config/text.hpp"
+#include "trace/crash/power_cuts.hpp"
+#include "trace/interrupt.hpp"
+#include "trace/lines.hpp"
+#include "trace/output.hpp"
+#include "trace/words.hpp"
+
+namespace ashlar::host::traces {
+namespace {
+
+struct Options {
+  std::string path, image, check, points = "flush", place, scratch, keep, output;
+  Points chosen;
+};
+
+void parse_points(Options& options) {
+  if (options.points == "flush") return;
+  options.chosen.subsets = true;
+  if (options.points == "all") return;
+  std::uint64_t number = 0;
+  const char* const end = options.points.data() + options.points.size();
+  const auto [behind, error] = std::from_chars(options.points.data(), end, number);
+  if (error != std::errc() || behind != end || number == 0)
+    throw UsageError("--points: " + in_quotes(options.points) + " is none of flush, all, or a number of 1 or more");
+  options.chosen.fewer = number;
+}
+
+// Refuses a trace that does not have all that was done to the disk.
+void check_whole(const Contents& contents) {
+  const trace::Completeness& all = contents.completeness;
+  const auto number = [](std::uint64_t n) { return std::to_string(n); };
+  if (contents.without_data != 0)
+    throw UsageError("the trace lacks the bytes of " + number(contents.without_data) +
+                     " writes: record it with payload = \"data\", and max_size = 0 or a large one");
+  if (all.beginning_lost)
+    throw UsageError("the beginning of the trace is lost: record it with max_size = 0, or a larger one");
+  if (all.dropped != 0)
+    throw UsageError("the trace lacks " + number(all.dropped) +
+                     " requests, which were dropped: record it with when_full = \"wait\"");
+  if (all.broken) throw UsageError("the trace is broken, so that requests may be missing");
+}
+
+void print_bad(std::ostream& out, const BadState& bad, const Options& options, std::uint64_t states) {
+  Lines lines;
+  out << "state " << bad.number << " of 0.." << states - 1 << " is bad: " << bad.checked.how << " of the check, after ";
+  if (bad.number == 0) out << "nothing: the image as it was before the first request\n";
+  else if (!bad.cause) out << "a power cut when the trace ends\n";
+  else
+    out << "a power cut right " << (bad.answered ? "behind" : "before") << " the answer to\n    "
+        << lines.text(*bad.cause) << "\n";
+  out << "seed " << options.chosen.seed << "; to look at it again: --from " << bad.number << " --keep FILE\n";
+  if (!bad.checked.output.empty()) {
+    out << "the check printed:\n";
+    for (std::size_t at = 0; at < bad.checked.output.size();) {
+      const std::size_t end = std::min(bad.checked.output.find('\n', at), bad.checked.output.size());
+      out << "    " << one_line(bad.checked.output.substr(at, end - at)) << "\n";
+      at = end + 1;
+    }
+  }
+  if (bad.recent.empty()) return;
+  out << "the requests before it, and what the disk had of them:\n";
+  for (const trace::Record& record : bad.recent) {
+    const auto fate = bad.fates.find(record.position);
+    const char* word = "durable";
+    if (record.op == Op::flush || record.result != 0) word = "-";
+    else if (fate != bad.fates.end())
+      word = fate->second == Fate::lost ? "nothing" : fate->second == Fate::torn ? "a part" : "all";
+    out << "  " << word << std::string(9 - std::string_view(word).size(), ' ') << lines.text(record) << "\n";
+  }
+}
+
+int check_states(const Options& options, Streams streams, OnePlace& requests) {
+  const Contents& contents = requests.contents();
+  States all(options.chosen);
+  {
+    trace::Listener nobody;  // all has been told
+    OnePlace again(options.path, options.place, nobody);
+    History(again, all).run();
+  }
+  Scratch scratch(options.image, options.scratch);
+  if (scratch.size() != contents.size)
+    throw UsageError("--image: " + in_quotes(options.image) + " has " + std::to_string(scratch.size()) +
+                     " bytes, but the disk of the trace has " + std::to_string(contents.size));
+  Progress progress(streams.err, "crash", "states checked");
+  PowerCuts cuts(requests, scratch, options.check, options.chosen, all.count(), progress);
+  const auto bad = cuts.run();
+  progress.clear();
+  if (!bad) {
+    streams.out << cuts.checked() << " states of the disk at " << all.moments()
+                << " flushes and requests with FUA: the check passed for each\n";
+    return exit_ok;
+  }
+  print_bad(streams.out, *bad, options, all.count());
+  if (!options.keep.empty()) copy_disk(scratch.image(), options.keep);
+  return exit_failure;
+}
+
+}  // namespace
+
+int crash_command(const Words& words, Streams streams) {
+  CLI::App app(
+      "Whether the disk would have been good after a power cut: makes it as one could have left it at each "
+      "flush and request with FUA, and has a command check it",
+      "ashlar trace crash");
+  Options options;
+  app.add_option("TRACE", options.path, "A trace with payload = \"data\"")->type_name("")->required();
+  app.add_option("--image", options.image, "The disk as it was when the trace began; it is only read")
+      ->type_name("BASE")
+      ->required();
+  app.add_option("--check", options.check,
+                 "For sh -c: exit code 0 if the disk, of which $image is a copy, is good: 'fsck.ext4 -fn $image'")
+      ->type_name("COMMAND")
+      ->required();
+  app.add_option("--points", options.points,
+                 "flush: what had to be there; all: also, three times at each moment and at the end, with some of what "
+                 "could have been lost, torn at 512 bytes; N: so many states of these")
+      ->type_name("flush|all|N");
+  app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N");
+  app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")->type_name("N");
+  app.add_option("--keep", options.keep, "Copy the first bad disk to this file")->type_name("FILE");
+  app.add_option("--scratch", options.scratch, "The folder for two copies of the disk; $TMPDIR, or /tmp")
+      ->type_name("DIR");
+  add_place(app, options.place);
+  if (!parse(app, words, streams)) return exit_ok;
+  parse_points(options);
+  if (options.scratch.empty()) options.scratch = std::filesystem::temp_directory_path().string();
+
+  Told told(streams.err);
+  OnePlace requests(options.path, options.place, told);
+  check_whole(requests.contents());
+  const Interrupt interrupt;
+  return check_states(options, streams, requests);
+}
+
+}  // namespace ashlar::host::traces

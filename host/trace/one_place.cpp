@@ -1,0 +1,71 @@
+#include "trace/one_place.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "config/text.hpp"
+
+namespace ashlar::host::traces {
+namespace {
+
+// Refuses a choice that is none.
+Contents only_one(std::map<PlaceName, Contents>& found, const std::string& tag) {
+  if (found.size() == 1) return found.begin()->second;
+  if (found.empty())
+    throw UsageError(tag.empty() ? "the trace has no request"
+                                 : "the trace has no request of a place " + in_quotes(tag));
+  std::string names;
+  for (const auto& [name, contents] : found)
+    names += (names.empty() ? "" : ", ") + in_quotes(name.tag) + " of export " + in_quotes(name.exported);
+  throw UsageError("the trace has more than one place: " + names + "; say which by --place TAG");
+}
+
+Contents look(const std::string& path, const std::string& tag, trace::Listener& listener) {
+  trace::FileReader reader(path, listener);
+  std::map<PlaceName, Contents> found;
+  std::map<PlaceName, std::set<std::pair<std::uint64_t, std::uint64_t>>> connections;
+  trace::Record record;
+  while (reader.next(record)) {
+    if (!tag.empty() && record.place->tag != tag) continue;
+    const PlaceName name = name_of(*record.place);
+    Contents& one = found[name];
+    one.place = name;
+    ++one.requests;
+    one.size = std::max(one.size, record.place->size);
+    if (record.result == 0) one.end = std::max(one.end, record.end());
+    const bool well = record.result == 0 && record.length != 0;
+    if (well && record.op == Op::write && record.payload != trace::PayloadKind::data) ++one.without_data;
+    if (well && record.op == Op::read && record.payload == trace::PayloadKind::none) ++one.without_hashes;
+    connections[name].emplace(record.run, record.connection);
+  }
+  Contents contents = only_one(found, tag);
+  contents.connections = connections[contents.place].size();
+  contents.completeness = reader.completeness();
+  return contents;
+}
+
+// What is wrong with the file has been told when it was looked at.
+trace::Listener& nobody() {
+  static trace::Listener listener;
+  return listener;
+}
+
+}  // namespace
+
+OnePlace::OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener)
+    : path_(path), contents_(look(path, tag, listener)), reader_({path}, nobody()) {}
+
+bool OnePlace::next(trace::Record& record) {
+  while (reader_.next(record))
+    if (name_of(*record.place) == contents_.place) return true;
+  return false;
+}
+
+void add_place(CLI::App& app, std::string& tag) {
+  app.add_option("--place", tag, "What this layer saw; needed when the trace has several")->type_name("TAG");
+}
+
+}  // namespace ashlar::host::traces

@@ -1,0 +1,246 @@
+"""`ashlar trace replay` against ashlar, nbdkit and qemu-nbd."""
+
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+from lib import config, libnbd, processes
+from lib.case import Case, main, skip
+from lib.images import MIB
+from lib.server import PROGRAM
+
+FUA = libnbd.nbd.CMD_FLAG_FUA
+
+if "left" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True, timeout=600, check=False).stderr:
+    skip("needs a build with libnbd (libnbd-dev)")
+
+
+class Replay(Case):
+    def setUp(self):
+        super().setUp()
+        self.trace = self.folder / "disk.trace"
+
+    def traced(self, size=4 * MIB, **own):
+        image = self.sparse_file("disk.img", size)
+        return self.serve([config.file_export(image, filters=[{"type": "trace", "path": "disk.trace", **own}])])
+
+    def fresh(self, name="fresh", size=4 * MIB, **own):
+        """Another server, whose trace tells what it was asked."""
+        image = self.sparse_file(f"{name}.img", size)
+        layer = {"type": "trace", "path": f"{name}.trace", "payload": "data"}
+        return self.serve([config.file_export(image, filters=[layer], **own)])
+
+    def work(self, server, rounds=300, clients=1):
+        """All kinds of requests, from several clients in turn."""
+        handles, some = [libnbd.connect(server.uri("disk")) for _ in range(clients)], random.Random(1)
+        for _ in range(rounds):
+            handle = some.choice(handles)
+            offset, length = some.randrange(4096) * 512, some.randrange(1, 65) * 512
+            op = some.choice(("read", "read", "write", "flush", "trim", "zero", "cache", "extents"))
+            if op == "read":
+                handle.pread(length, offset)
+            elif op == "write":
+                handle.pwrite(some.randbytes(length), offset, some.choice((0, FUA)))
+            elif op == "flush":
+                handle.flush()
+            elif op == "trim":
+                handle.trim(length, offset, some.choice((0, FUA)))
+            elif op == "zero":
+                handle.zero(length, offset, some.choice((0, libnbd.nbd.CMD_FLAG_NO_HOLE)))
+            elif op == "cache":
+                if handle.can_cache():
+                    handle.cache(length, offset)
+            else:
+                handle.block_status(length, offset, lambda *_: 0, some.choice((0, libnbd.nbd.CMD_FLAG_REQ_ONE)))
+        for handle in handles:
+            handle.shutdown()
+        server.stop()
+
+    def replay(self, uri, *words, code=0):
+        done = subprocess.run([PROGRAM, "trace", "replay", *map(str, (self.trace, uri, *words))], capture_output=True, text=True,
+                              timeout=600, check=False)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        return done
+
+    def listed(self, name):
+        """What a trace has: [(op, offset, length, flags that clients give)]."""
+        done = subprocess.run([PROGRAM, "trace", "show", "--json", self.folder / name], capture_output=True, text=True, timeout=600,
+                              check=True)
+        return [(r["op"], r["offset"], r["length"], sorted({"fua", "may_trim", "fast", "req_one"} & set(r["flags"])))
+                for r in map(json.loads, done.stdout.splitlines())]
+
+    def test_the_same_requests_come_again(self):
+        self.work(self.traced(payload="data"))
+        server = self.fresh()
+        done = self.replay(server.uri("disk"), "--keep-order", "--speed", "max")
+        server.stop()
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(self.listed("fresh.trace"), self.listed("disk.trace"))
+        self.assertEqual((self.folder / "fresh.img").read_bytes(), (self.folder / "disk.img").read_bytes())
+        self.assertRegex(done.stdout, r"^300 requests by 1 connection in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
+        self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
+
+    def test_what_is_read_is_verified(self):
+        for payload in ("data", "hash"):
+            with self.subTest(payload):
+                self.work(self.traced(payload=payload), clients=2)
+                server = self.fresh(payload)
+                reads = sum(op == "read" for op, *_ in self.listed("disk.trace"))
+                done = self.replay(server.uri("disk"), "--verify", "--speed", "max")
+                self.assertRegex(done.stdout, r"\n\d+ reads gave what they gave then, 0 did not; ")
+                same, unknown = map(int, re.search(r"(\d+) reads gave.* write under way, (\d+) of bytes", done.stdout).groups())
+                self.assertEqual(same + unknown, reads)
+                self.assertGreater(same, 0)
+                self.assertGreater(unknown, 0)  # trimmed, or, with hashes, written
+                server.stop()
+
+    def test_a_difference_is_named_with_what_is_around_it(self):
+        for payload in ("data", "hash"):
+            with self.subTest(payload):
+                handle = libnbd.connect(self.traced(payload=payload).uri("disk"))
+                handle.pread(4096, 0)
+                handle.pwrite(b"x" * 512, MIB)
+                handle.pread(3 * 4096, 8192)
+                handle.flush()
+                handle.pread(512, 8192)
+                handle.shutdown()
+                self.servers[-1].stop()
+                server = self.fresh(payload)
+                with open(self.folder / f"{payload}.img", "r+b") as file:
+                    file.seek(13000)
+                    file.write(b"!")
+                done = self.replay(server.uri("disk"), "--verify", code=1)
+                self.assertRegex(done.stdout, r"\n2 reads gave what they gave then, 1 did not; ")
+                where = "byte 13000" if payload == "data" else "the block of 4 KiB at 12288"
+                self.assertIn(f"\nthe first difference: {where} of the disk, read by request 3\n  the requests around it:\n", done.stdout)
+                around = done.stdout.split("the requests around it:\n")[1]
+                self.assertRegex(around, r"^    \S+ disk 1 #1 read offset=0 .*\n    \S+ disk 1 #1 write .*\n"
+                                         r"  > \S+ disk 1 #1 read offset=8192 length=12288 .*\n    \S+ disk 1 #1 flush .*\n    \S+ disk 1 #1 read .*\n$")
+                server.stop()
+
+    def test_what_the_server_does_not_offer_is_told(self):
+        self.work(self.traced(payload="data"))
+        server = self.fresh("bare", read_only=True)
+        done = self.replay(server.uri("disk"), "--speed", "max")
+        count = sum(op == "write" for op, *_ in self.listed("disk.trace"))
+        self.assertIn(f"{count} requests, write: left out, as the server does not offer that\n", done.stderr)
+        server.stop()
+
+    def test_requests_that_fail_now_are_named(self):
+        self.work(self.traced(payload="data"))
+        server = self.serve([{"name": "disk", "filters": [], "plugin": {"type": "file", "path": str(self.sparse_file("full.img", 4 * MIB))}}],
+                            within=("/bin/bash", "-c", 'ulimit -f 100 && exec "$0" "$@"'))
+        done = self.replay(server.uri("disk"), "--keep-order", code=1)
+        self.assertRegex(done.stdout, r"\n\d+ requests failed that went well then, first with ENOSPC:\n")
+        self.assertRegex(done.stdout, r"\n  > \S+ disk 1 #1 (write|zero) ")
+
+    def test_time_is_kept(self):
+        handle = libnbd.connect(self.traced().uri("disk"))
+        for _ in range(3):
+            handle.pread(512, 0)
+            time.sleep(0.2)
+        handle.pread(512, 0)
+        handle.shutdown()
+        self.servers[-1].stop()
+        server = self.fresh()
+
+        def seconds(*words):
+            began = time.monotonic()
+            self.replay(server.uri("disk"), *words)
+            return time.monotonic() - began
+        self.assertGreaterEqual(seconds(), 0.6)
+        self.assertGreaterEqual(seconds("--speed", "0.5"), 1.2)
+        self.assertGreaterEqual(seconds("--keep-order", "--speed", "1"), 0.6)
+
+    def test_other_servers(self):
+        self.work(self.traced(payload="data"), clients=2)
+        (self.folder / "other.img").write_bytes(bytes(4 * MIB))
+        socket = self.folder / "other.sock"
+        for words in (["nbdkit", "-f", "-U", socket, "memory", "4M"],
+                      ["qemu-nbd", "-f", "raw", "-k", socket, "-t", "-e", "4", self.folder / "other.img"]):
+            if shutil.which(words[0]) is None:
+                continue
+            with self.subTest(words[0]):
+                server = processes.start(words)
+                try:
+                    while not socket.exists():
+                        self.assertIsNone(server.poll())
+                        time.sleep(0.01)
+                    done = self.replay(f"nbd+unix:///?socket={socket}", "--verify", "--speed", "max")
+                    self.assertRegex(done.stdout, r"\n\d+ reads gave what they gave then, 0 did not; ")
+                finally:
+                    server.terminate()
+                    server.wait(60)
+                    socket.unlink(missing_ok=True)
+
+    def test_what_overlaps_waits_for_what_it_followed(self):
+        if shutil.which("nbdkit") is None:
+            self.skipTest("needs nbdkit")
+        handle = libnbd.connect(self.traced(payload="data").uri("disk"))
+        for n in range(8):
+            handle.pwrite(bytes([n + 1]) * 4096, n * 4096)
+            handle.pread(4096, n * 4096)
+        handle.shutdown()
+        self.servers[-1].stop()
+        socket = self.folder / "slow.sock"
+        # Its writes take longer than its reads, and several go on at once.
+        server = processes.start(["nbdkit", "-f", "-U", socket, "--filter=delay", "memory", "4M", "delay-write=50ms"])
+        try:
+            while not socket.exists():
+                self.assertIsNone(server.poll())
+                time.sleep(0.01)
+            done = self.replay(f"nbd+unix:///?socket={socket}", "--verify", "--speed", "max")
+            self.assertIn("\n8 reads gave what they gave then, 0 did not; ", done.stdout)
+        finally:
+            server.terminate()
+            server.wait(60)
+
+    def test_what_cannot_be(self):
+        self.work(self.traced(), 20)
+        server = self.fresh("small", MIB)
+        none = f"nbd+unix:///disk?socket={self.folder}/none.sock"
+        for words, code, part in (((none,), 1, "cannot connect to"), (("nonsense",), 2, '"nonsense"'),
+                                  ((server.uri("disk"),), 2, "the server's disk has 1048576 bytes"),
+                                  ((none, "--verify"), 2, "neither hashes nor bytes of"),
+                                  ((none, "--speed", "fast"), 2, '--speed: "fast" is none of'),
+                                  ((none, "--connections", "0"), 2, "--connections")):
+            with self.subTest(words):
+                done = self.replay(*words, code=code)
+                self.assertIn(part, done.stderr)
+                self.assertEqual(done.stdout, "")
+
+    def test_a_server_that_dies_and_ctrl_c_end_it(self):
+        handle = libnbd.connect(self.traced().uri("disk"))
+        handle.pread(512, 0)
+        time.sleep(0.05)
+        handle.pread(512, 0)
+        handle.shutdown()
+        self.servers[-1].stop()
+        for how in ("server", "replay"):
+            with self.subTest(how):
+                server = self.fresh(how)
+                asking = processes.start([PROGRAM, "trace", "replay", self.trace, server.uri("disk"), "--speed", "0.001"],
+                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                try:
+                    while "opened export" not in server.log():
+                        time.sleep(0.01)
+                    if how == "server":
+                        server.stop()
+                    else:
+                        asking.send_signal(signal.SIGINT)
+                    self.assertEqual(asking.wait(600), 1)
+                    told = asking.stderr.read().decode()
+                    self.assertIn("the connection is lost" if how == "server" else "interrupted", told)
+                finally:
+                    asking.kill()
+                    asking.wait()
+                    asking.stderr.close()
+
+
+if __name__ == "__main__":
+    main()

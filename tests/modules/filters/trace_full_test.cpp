@@ -1,0 +1,148 @@
+// The filter trace when its file cannot keep up: with when_full = "drop" nobody waits and what is lost is counted, with
+// "wait" nothing is lost.
+#include <sys/resource.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+
+#include "traced.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using namespace ashlar::trace;
+
+namespace {
+
+// No file of the process may grow beyond 4 KiB, so that a trace is full at once.
+class FullDisk {
+ public:
+  FullDisk() : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    struct rlimit full = before_;
+    full.rlim_cur = 4096;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+  }
+  ~FullDisk() { end(); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+  void end() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  void (*const handler_)(int);
+  struct rlimit before_ {};
+};
+
+// A host whose log does not return as long as it is held: so the writer stands still.
+class HeldHost {
+ public:
+  HeldHost() : host_(*fake_.services()) {
+    host_.self = this;
+    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+      auto& here = *static_cast<HeldHost*>(self);
+      here.fake_.services()->log(here.fake_.services()->self, level, text, length);
+      std::unique_lock<std::mutex> lock(here.mutex_);
+      here.changed_.wait(lock, [&here] { return !here.held_; });
+    };
+    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
+      const ashlar_host& real = *static_cast<HeldHost*>(self)->fake_.services();
+      return real.log_enabled(real.self, level);
+    };
+    host_.extension = [](void* self, const char* id) noexcept {
+      const ashlar_host& real = *static_cast<HeldHost*>(self)->fake_.services();
+      return real.extension(real.self, id);
+    };
+  }
+  const ashlar_host* services() const { return &host_; }
+  const FakeHost& fake() const { return fake_; }
+  void let_go() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
+  }
+
+ private:
+  FakeHost fake_;
+  ashlar_host host_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool held_ = true;
+};
+
+// Asks until the writer has met the full disk, and returns how often.
+std::uint64_t fill(const TestDevice& device, const FakeHost& host) {
+  std::uint64_t id = 0;
+  while (!host.said("cannot write to")) {
+    for (int i = 0; i < 100; ++i) static_cast<void>(ask(device, Io(Op::flush, 0, 0), ++id));
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return id;
+}
+
+}  // namespace
+
+TEST_CASE("trace drops what finds no room in the ring, counts it, and holds nobody up") {
+  const Folder folder;
+  HeldHost host;
+  ModelDisk disk(8192);
+  std::uint64_t asked = 0, well = 0;
+  {
+    const Traced layer(host.services(), {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    FullDisk full;
+    asked = fill(*device, host.fake());  // from now on the writer stands still
+    full.end();
+    constexpr std::uint64_t more = 40'000;  // than a ring holds
+    for (std::uint64_t n = 0; n < more; ++n) well += ask(*device, Io(Op::flush, 0, 0), ++asked).ok() ? 1 : 0;
+    CHECK(well == more);
+    host.let_go();
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const std::size_t records = all_of(reader).size();
+  CHECK(reader.completeness().dropped > 20'000);
+  CHECK(records > 1000);
+  CHECK(records + reader.completeness().dropped == asked);
+}
+
+TEST_CASE("trace has requests wait for a full disk when it is told to, and loses none") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  disk.geometry().flags |= Flag::nowait;
+  std::uint64_t asked = 0;
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"when_full", "wait"}});
+    const auto device = layer.open_over(disk);
+    FullDisk full;
+    asked = fill(*device, host);
+    // Who must not wait is told so, and asks no layer below.
+    while (ask(*device, Io(Op::flush, 0, 0, Flag::nowait), asked + 1).ok() && asked < 100'000) ++asked;
+    REQUIRE(asked < 100'000);
+    CHECK(ask(*device, Io(Op::flush, 0, 0, Flag::nowait), asked + 1) == Status::would_block());
+    const std::size_t below = disk.calls().size();
+    std::atomic<bool> answered{false};
+    std::thread waiting([&] {
+      static_cast<void>(ask(*device, Io(Op::flush, 0, 0), asked + 1));
+      answered = true;
+    });
+    // It would have been answered by now.
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK_FALSE(answered);
+    CHECK(disk.calls().size() == below);
+    full.end();
+    waiting.join();
+    ++asked;
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(all_of(reader).size() == asked);
+  CHECK(reader.completeness().whole());
+  CHECK(host.said("requests wait until it can"));
+}

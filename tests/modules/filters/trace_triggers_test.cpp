@@ -1,0 +1,144 @@
+// The filter trace with a ring: when it is written out, and what is not a reason for that.
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "traced.hpp"
+#include "triggers.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using namespace ashlar::trace;
+
+namespace {
+
+struct Ring {
+  explicit Ring(const std::string& trigger) : layer(host, given(folder, trigger)), device(layer.open_over(disk)) {}
+
+  static Given given(const Folder& folder, const std::string& trigger) {
+    Given all{{"path", folder.trace()}, {"ring", "1M"}};
+    if (!trigger.empty()) all.push_back({"trigger", trigger});
+    return all;
+  }
+  bool is_there(const std::string& suffix = "") const { return std::filesystem::exists(folder.trace() + suffix); }
+  // The writer looks at a request when its reply has left.
+  void ask_and_reply(Io io) {
+    static_cast<void>(ask(*device, io, ++id));
+    const ashlar_replied& replied = told(*device);
+    replied.replied(replied.self, id, 0);
+  }
+  // Only a hang takes as long.
+  void until_there(const std::string& suffix = "") const {
+    for (int i = 0; i < 6000 && !is_there(suffix); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    REQUIRE(is_there(suffix));
+  }
+  // Until the writer has taken out all that there was.
+  void until_looked() {
+    const auto records = [&]() -> std::size_t {
+      Listener nobody;
+      try {
+        FileReader reader(folder.trace() + ".ring", nobody);
+        return all_of(reader).size();
+      } catch (const TraceError&) {
+        return 0;  // it is being made
+      }
+    };
+    for (int i = 0; i < 6000 && records() < id; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    REQUIRE(records() == id);
+  }
+
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk{8192};
+  const Traced layer;
+  const std::unique_ptr<TestDevice> device;
+  std::uint64_t id = 0;
+};
+
+}  // namespace
+
+TEST_CASE("a ring is written out when a request fails, and not before") {
+  Ring ring("error");
+  ring.disk.fail(Op::zero, Status::no_space());
+  ring.ask_and_reply(Io(Op::flush, 0, 0));
+  ring.until_looked();
+  CHECK_FALSE(ring.is_there());
+  ring.ask_and_reply(Io(Op::zero, 0, 512));
+  ring.until_there();
+  CHECK(ring.host.said("the ring is in " + ring.folder.trace() + ": error"));
+  Heard heard;
+  FileReader reader(ring.folder.trace(), heard);
+  CHECK(ids(all_of(reader)) == std::vector<std::uint64_t>{1, 2});
+}
+
+TEST_CASE("a zero that was to be fast, and could not be, is no error for a trigger") {
+  Ring ring("error");
+  ring.disk.fail(Op::zero, Status::not_supported());
+  ring.ask_and_reply(Io(Op::zero, 0, 512, Flag::fast));
+  ring.until_looked();
+  CHECK_FALSE(ring.is_there());
+  ring.ask_and_reply(Io(Op::zero, 0, 512));
+  ring.until_there();
+}
+
+TEST_CASE("a ring is written out when a request is slower than the trigger says, and not for a faster one") {
+  Ring ring("slower 10s");
+  Ring quick("slower 1us");
+  std::atomic<bool> slow{false};
+  for (Ring* const one : {&ring, &quick}) {
+    one->disk.on_call([&](const ModelDisk::Call&) {
+      if (slow) std::this_thread::sleep_for(std::chrono::microseconds(100));
+    });
+    slow = true;
+    one->ask_and_reply(Io(Op::flush, 0, 0));
+  }
+  quick.until_there();
+  CHECK(quick.host.said("the ring is in " + quick.folder.trace() + ": slower"));
+  ring.until_looked();
+  CHECK_FALSE(ring.is_there());
+}
+
+TEST_CASE("a ring is written out when somebody asks for it, whatever the triggers") {
+  Ring ring("");
+  ring.ask_and_reply(Io(Op::flush, 0, 0));
+  ring.until_looked();
+  CHECK(ring.host.control().call("dump") == "the ring is being written out");
+  ring.until_there();
+  CHECK(ring.host.said(": dump"));
+}
+
+TEST_CASE("a ring is written out by SIGUSR1, in each layer that hears it and in no other") {
+  Ring first("signal"), second("signal"), other("error");
+  for (Ring* const one : {&first, &second, &other}) {
+    one->ask_and_reply(Io(Op::flush, 0, 0));
+    one->until_looked();
+  }
+  REQUIRE(::raise(SIGUSR1) == 0);
+  first.until_there();
+  second.until_there();
+  CHECK_FALSE(other.is_there());
+}
+
+TEST_CASE("a second trigger soon after the first one waits") {
+  Ring ring("error");
+  ring.disk.fail(Op::zero, Status::no_space());
+  ring.ask_and_reply(Io(Op::zero, 0, 512));
+  ring.until_there();
+  ring.id = 0;
+  ring.ask_and_reply(Io(Op::zero, 0, 512));
+  ring.until_looked();
+  CHECK_FALSE(ring.is_there(".1"));
+}
+
+TEST_CASE("a trigger that came too early has its turn 10 seconds after the one before") {
+  const Settings settings{};
+  Triggers triggers(settings);
+  triggers.pull("dump");
+  CHECK(triggers.due(1));
+  CHECK_FALSE(triggers.due(2));
+  triggers.pull("dump");
+  CHECK_FALSE(triggers.due(Triggers::pause));
+  CHECK(triggers.due(Triggers::pause + 1));  // its turn comes then
+  CHECK(triggers.why() == "dump");
+}
