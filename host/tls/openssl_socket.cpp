@@ -377,7 +377,8 @@ ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t le
 
 // ---- Rest and end ----
 
-// OpenSSL's buffers are freed if they are empty, and made anew when needed. It would also free one that holds the header of a record whose body is still to come. [under the lock]
+// OpenSSL's buffers are freed if they are empty, and made anew when needed. It would also free one that holds the
+// header of a record whose body is still to come. [under the lock]
 void OpensslSocket::free_buffers() {
   if (std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0) ::SSL_free_buffers(ssl_.get());
 }
