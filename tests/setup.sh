@@ -16,7 +16,7 @@ quickstart="e2fsprogs libnbd-bin qemu-utils"
 # sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin, openssl: TLS; the rest: real clients, file
 # systems, loop devices, faults; from qemu on: the kernel's own client in a virtual machine.
 tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3
-  python3-libnbd python3-xxhash gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2 mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
+  python3-libnbd python3-xxhash systemd gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2 mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in
   "") wanted="$build $quickstart $tests" ;;
