@@ -15,9 +15,11 @@ namespace {
 constexpr std::chrono::milliseconds retry{100};
 // How often a parked session that holds memory is run, so that it finds its client too slow, while others want memory.
 constexpr std::chrono::seconds memory_look{1};
-// So many clients at once leave memory behind that the allocator does not give back by itself: what they had lies
-// between what is still used.
+// When so many clients have gone to rest, the allocator keeps memory that it does not give back by itself: what they
+// had lies between what is still used.
 constexpr std::size_t crowd = 64;
+// How often that memory is given back at most: others wait for the allocator meanwhile.
+constexpr std::chrono::seconds trim_pause{5};
 
 // A line of the log; lost when memory is short.
 template <class Write>
@@ -75,7 +77,6 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
     client.handshake_place = in_handshake_.insert(in_handshake_.end(), &client);
     look_at(client.deadline);
     dispatch(client);
-    most_at_once_ = std::max(most_at_once_, size());
   } catch (const std::exception& e) {
     say([&] { context_.log->error("{}: {}", describe(peer), e.what()); });
   }
@@ -130,9 +131,13 @@ void Connections::take_back() noexcept {
     Client& client = *std::exchange(oldest_first, oldest_first->next_returned);
     if (client.outcome == Session::Outcome::over) remove(client);
     else park(client);
+    ++rests_;
+  }
+  if (rests_ >= crowd && trim_at_ == Clock::time_point::max()) {
+    trim_at_ = Clock::now() + trim_pause;
+    look_at(trim_at_);
   }
   if (size() != 0) return;
-  if (std::exchange(most_at_once_, 0) >= crowd) ::malloc_trim(0);  // nobody waits meanwhile
   if (ended_) std::exchange(ended_, {})();
   tell_drained();
 }
@@ -179,6 +184,7 @@ void Connections::look() noexcept {
   end_late_handshakes();
   retry_those_without_thread();
   run_those_who_hold_memory();
+  trim_memory();
 }
 
 void Connections::end_late_handshakes() noexcept {
@@ -203,6 +209,18 @@ void Connections::run_those_who_hold_memory() noexcept {
   if (context_.pool.wanted())
     while (!parked_with_memory_.empty()) unpark(parked_with_memory_.front());
   else look_at(Clock::now() + memory_look);
+}
+
+// Gives the system what the allocator keeps of clients that rest or have gone, unless most of them talk again.
+void Connections::trim_memory() noexcept {
+  if (trim_at_ > Clock::now()) return look_at(trim_at_);
+  if (running_.size() > std::max(crowd, size()) / 4) {
+    trim_at_ = Clock::now() + trim_pause;
+    return look_at(trim_at_);
+  }
+  trim_at_ = Clock::time_point::max();
+  rests_ = 0;
+  ::malloc_trim(0);
 }
 
 void Connections::stop(std::function<void()> ended) {

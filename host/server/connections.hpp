@@ -64,6 +64,7 @@ class Connections {
   void end_late_handshakes() noexcept;
   void run_those_who_hold_memory() noexcept;
   void tell_drained() noexcept;
+  void trim_memory() noexcept;
 
   SessionContext& context_;
   const std::size_t most_;
@@ -75,7 +76,8 @@ class Connections {
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;
-  std::size_t most_at_once_ = 0;  // clients, since there was none
+  std::size_t rests_ = 0;  // of clients that were parked or ended, since memory was last given back to the system
+  Clock::time_point trim_at_ = Clock::time_point::max();
   bool stopping_ = false, draining_ = false;
   std::function<void()> ended_;
   std::vector<std::function<void()>> drained_;  // to be called when none is left

@@ -7,7 +7,6 @@
 #include <fstream>
 
 #include "config/text.hpp"
-#include "tls/certificates.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -115,7 +114,8 @@ void Credentials::make_context(const TlsConfig& config) {
   // A stricter minimum of the system's policy stays.
   const int wanted = config.minimum_version == TlsConfig::Version::tls1_3 ? TLS1_3_VERSION : TLS1_2_VERSION;
   if (SSL_CTX_get_min_proto_version(context) < wanted) SSL_CTX_set_min_proto_version(context, wanted);
-  ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  ::SSL_CTX_set_mode(context,
+                     SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN);
 }
 
 void Credentials::add_certificates(const TlsConfig& config, std::vector<std::string>& warnings) {
@@ -129,7 +129,17 @@ void Credentials::add_certificates(const TlsConfig& config, std::vector<std::str
     throw FileError(config.certificates / "server-key.pem", openssl_error());
 
   verifies_clients_ = config.verify_client.value_or(true);
-  if (!verifies_clients_) return;
+  if (verifies_clients_) trust(found, config);
+  // What server-cert.pem lacks between its certificate and the authority is looked for now, not in each handshake.
+  if (found.chain.size() == 1)
+    SSL_CTX_build_cert_chain(
+        context, SSL_BUILD_CHAIN_FLAG_NO_ROOT | SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
+  ::ERR_clear_error();
+}
+
+// Lets in clients that an authority's certificate vouches for, and no others.
+void Credentials::trust(const Certificates& found, const TlsConfig& config) {
+  SSL_CTX* const context = context_.get();
   if (found.authorities.empty())
     throw FileError(config.certificates / "ca-cert.pem",
                     "No such file or directory; clients' certificates are verified by it; to let in clients that have "

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.hpp"
+#include "tls/certificates.hpp"
 #include "tls/openssl.hpp"
 #include "tls/psk_file.hpp"
 
@@ -35,6 +36,7 @@ class Credentials {
   Credentials() = default;
   void make_context(const TlsConfig& config);
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
+  void trust(const Certificates& found, const TlsConfig& config);
   void add_keys(PskFile file);
   void choose_ciphers(const std::string& wanted);
   void order_ciphers();

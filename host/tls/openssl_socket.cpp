@@ -13,11 +13,10 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t record = 16 * 1024;        // the most that one record of TLS carries
-constexpr std::size_t batch = 64 * 1024;         // bytes encrypted before they are sent: they stay in the cache
-constexpr std::size_t record_overhead = 128;     // more than any cipher adds
-constexpr std::size_t fetch_size = 16 * 1024;    // what a wait for the client receives; OpenSSL takes the rest itself
-constexpr std::size_t read_buffer = 128 * 1024;  // OpenSSL's, of several records
+constexpr std::size_t record = 16 * 1024;       // the most that one record of TLS carries
+constexpr std::size_t batch = 64 * 1024;        // bytes encrypted before they are sent: they stay in the cache
+constexpr std::size_t record_overhead = 128;    // more than any cipher adds
+constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -55,16 +54,13 @@ int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t*
 // What has been fetched, then what the connection has; -EAGAIN: nothing more at present.
 ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
   if (const std::size_t here = std::min(room, fetched_end_ - fetched_begin_); here != 0) {
-    std::memcpy(into, fetched_.data() + fetched_begin_, here);
+    std::memcpy(into, fetched_.get() + fetched_begin_, here);
     fetched_begin_ += here;
     return static_cast<ssize_t>(here);
   }
   if (kernel_is_empty_) return -EAGAIN;
-  const ssize_t n = connection_.receive({into, room}, Wait::no);
-  kernel_is_empty_ = n == -EAGAIN || (n > 0 && static_cast<std::size_t>(n) < room);
-  if (n == 0) at_end_ = true;
-  if (n < 0 && n != -EAGAIN) receive_error_ = static_cast<int>(-n);
-  return n;
+  const ssize_t n = fetch(Wait::no);
+  return n > 0 ? take(into, room) : n;
 }
 
 int OpensslSocket::write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written) {
@@ -104,7 +100,6 @@ OpensslSocket::OpensslSocket(Socket& connection, bool is_tcp, std::shared_ptr<co
     ::SSL_set0_wbio(ssl_.get(), bio.get());
   }
   ::SSL_set0_rbio(ssl_.get(), bio.release());
-  ::SSL_set_read_ahead(ssl_.get(), 1);
 }
 
 OpensslSocket::~OpensslSocket() = default;
@@ -166,7 +161,6 @@ TlsSocket::Step OpensslSocket::secured() {
     ::BIO_up_ref(ours);
     ::SSL_set0_wbio(ssl, ours);
   }
-  ::SSL_set_default_read_buffer_len(ssl, read_buffer);
   is_secured_ = true;
   holds_ = true;  // the client may have sent more behind its last message
   rest();
@@ -175,16 +169,17 @@ TlsSocket::Step OpensslSocket::secured() {
 
 // ---- Receiving ----
 
-// Receives what the connection has to be decrypted. All that was fetched before is.
+// Receives what the connection has to be decrypted. All that was fetched before is. OpenSSL would move everything in a
+// large buffer of its own to the front for each record that it takes.
 ssize_t OpensslSocket::fetch(Wait wait) {
-  fetched_.resize(fetch_size);
-  const ssize_t n = connection_.receive(fetched_, wait);
+  if (!fetched_) fetched_ = std::make_unique_for_overwrite<std::byte[]>(fetch_size);
+  const ssize_t n = connection_.receive({fetched_.get(), fetch_size}, wait);
   if (n == 0) at_end_ = true;
   if (n < 0 && n != -EAGAIN) receive_error_ = static_cast<int>(-n);
+  kernel_is_empty_ = n == -EAGAIN || (n > 0 && static_cast<std::size_t>(n) < fetch_size);
   if (n <= 0) return n;
   fetched_begin_ = 0;
   fetched_end_ = static_cast<std::size_t>(n);
-  kernel_is_empty_ = fetched_end_ < fetched_.size();
   holds_ = true;
   return n;
 }
@@ -210,8 +205,6 @@ ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
     if (result != 1) {
       const ssize_t why = ended(result);
       holds_ = why != -EAGAIN;  // the end comes again
-      // That of the handshake is small, and may have had more in it than the handshake.
-      if (!has_large_buffer_ && why == -EAGAIN) has_large_buffer_ = free_buffers();
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
     count += n;
@@ -384,10 +377,10 @@ ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t le
 
 // ---- Rest and end ----
 
-// Whether OpenSSL's buffers were empty: then they are freed, and made anew when needed. It would also free one that
-// holds the header of a record whose body is still to come. [under the lock]
-bool OpensslSocket::free_buffers() {
-  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0 && ::SSL_free_buffers(ssl_.get()) == 1;
+// OpenSSL's buffers are freed if they are empty, and made anew when needed. It would also free one that holds the
+// header of a record whose body is still to come. [under the lock]
+void OpensslSocket::free_buffers() {
+  if (std::strcmp(::SSL_rstate_string(ssl_.get()), "RH") == 0) ::SSL_free_buffers(ssl_.get());
 }
 
 void OpensslSocket::rest() {
@@ -396,10 +389,7 @@ void OpensslSocket::rest() {
     free_buffers();
     if (made_.empty()) free_memory(made_);
   }
-  if (fetched_begin_ == fetched_end_) {
-    free_memory(fetched_);
-    fetched_begin_ = fetched_end_ = 0;
-  }
+  if (fetched_begin_ == fetched_end_) fetched_.reset();
   if (!has_unsent()) free_memory(unsent_);
   free_memory(scratch_);
 }

@@ -1,5 +1,6 @@
 // OpensslSocket: a client's connection by TLS over another Socket, with OpenSSL.
 #pragma once
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -52,7 +53,7 @@ class OpensslSocket final : public TlsSocket {
   ssize_t decrypt(std::span<std::byte> into);
   ssize_t ended(int result);
   bool peek();
-  bool free_buffers();
+  void free_buffers();
 
   template <class Encrypt>
   ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);
@@ -77,13 +78,12 @@ class OpensslSocket final : public TlsSocket {
   bool is_broken_ = false;                   // OpenSSL has failed: no more may be encrypted
 
   // [the receiving thread]
-  std::vector<std::byte> fetched_;
+  std::unique_ptr<std::byte[]> fetched_;
   std::size_t fetched_begin_ = 0, fetched_end_ = 0;
   bool kernel_is_empty_ = false;  // the last receive() of the connection took all
   bool at_end_ = false;           // of the connection's stream
   int receive_error_ = 0;
-  bool holds_ = false;             // decrypted bytes, or such that may be
-  bool has_large_buffer_ = false;  // OpenSSL has, or will make, one of several records
+  bool holds_ = false;  // decrypted bytes, or such that may be
 
   // [the sending thread]
   std::vector<std::byte> unsent_;  // encrypted

@@ -56,12 +56,12 @@ class Guest:
 
     # ---- The server ----
 
-    def serve(self, *images):
-        """Each image is the export of its name, with a line in the log for each request."""
+    def serve(self, *images, **settings):
+        """Each image is the export of its name, with a line in the log for each request. `settings` are the server's."""
         exports = [config.file_export(self.folder / image, image, filters=[{"type": "log"}]) for image in images]
         listen = [f"unix:{self.socket}", f"tcp:127.0.0.1:{self.port}"]
         file = self.folder / "server.toml"
-        file.write_text(config.toml(exports, listen=listen))
+        file.write_text(config.toml(exports, listen=listen, **settings))
         server = Server([file], self.folder / f"server-{len(self.servers)}.log", len(listen))
         self.servers.append(server)
         return server

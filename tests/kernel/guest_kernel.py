@@ -8,7 +8,8 @@ import tempfile
 import zlib
 
 # What the guest loads, in this order; what they need is found in the package's own lists.
-MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "nbd", "ext4", "xfs", "loop", "tcp_diag")
+MODULES = ("virtio_pci", "virtio_blk", "9pnet_virtio", "9p", "nbd", "ext4", "xfs", "loop", "tcp_diag", "tls", "ctr", "gcm",
+           "ghash_generic")
 PARAMETERS = {"nbd": "nbds_max=32"}
 HERE = pathlib.Path(__file__).resolve().parent
 

@@ -94,6 +94,33 @@ class LetIn(TlsCase):
             client.communicate()
             self.assertIn(b"sealed", found, f"{' '.join(words)}: {found!r}\n{self.server.log()[-2000:]}")
 
+    def test_a_client_that_changes_keys_and_wants_the_server_to(self):
+        relay = Relay(self.server)
+        self.addCleanup(relay.close)
+        folder = tls.client_folder()
+        client = processes.start([str(word) for word in (
+            "openssl", "s_client", "-tls1_3", "-cert", folder / "client-cert.pem", "-key", folder / "client-key.pem", "-CAfile",
+            folder / "ca-cert.pem", "-connect", f"127.0.0.1:{relay.port}")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.addCleanup(client.communicate)
+        self.addCleanup(client.kill)
+
+        def reads(wanted):
+            found = b""
+            while wanted not in found:
+                part = client.stdout.read1(4096)
+                self.assertTrue(part, f"{found!r}\n{self.server.log()[-2000:]}")
+                found += part
+
+        reads(b"Verify return code: 0")
+        for _ in range(3):
+            client.stdin.write(b"K\n")  # s_client's command
+            client.stdin.flush()
+            reads(b"KEYUPDATE")
+            client.stdin.write(list_option())
+            client.stdin.flush()
+            reads(b"sealed")
+
     def test_a_client_that_speaks_plainly(self):
         done = run("nbdinfo", "--size", self.server.uri("disk"), ok=False)
         self.assertNotEqual(done.returncode, 0)

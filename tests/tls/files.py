@@ -203,6 +203,32 @@ class Certs(Case):
         self.assertEqual(tried, 6)
 
 
+class Between(TlsCase):
+    """An authority lies between the server and the one that clients trust."""
+
+    def setUp(self):
+        super().setUp()
+        self.made = self.folder / "pki"
+        tls.make(self.made, "--server", "localhost", "--client", "a")
+        self.files = self.folder / "between"
+        self.between = tls.Authority(self.made).between(self.files)
+
+    def assert_client_gets_in(self, **how):
+        server = self.secured("require", certificates=self.files, **how)
+        client = self.greeted(server)
+        client.secure(tls.context(self.made / "clients" / "a", authority=self.made / "ca-cert.pem"))
+        self.assert_reads(client)
+
+    def test_it_is_shown_from_the_servers_own_file(self):
+        with open(self.files / "server-cert.pem", "ab") as own:
+            own.write(self.between.read_bytes())
+        self.assert_client_gets_in(more={"verify_client": False})
+
+    def test_it_is_shown_from_the_file_of_authorities(self):
+        (self.files / "ca-cert.pem").write_bytes(self.between.read_bytes() + (self.made / "ca-cert.pem").read_bytes())
+        self.assert_client_gets_in()
+
+
 class Renewal(TlsCase):
     """New files are taken up while the server runs."""
 

@@ -199,7 +199,7 @@ def handshakes(options, image, servers, number=300):
                 row = {"cpu_ms": (processes.cpu_seconds(running.pid) - before) * 1000 / number}
                 try:
                     idle = [client(running, transport).enter(running.peer.export) for _ in range(1000)]
-                    time.sleep(1)
+                    time.sleep(7)  # until memory has gone back to the system
                     row |= {"idle_mib": processes.resident_mib(running.pid), "threads": processes.threads(running.pid)}
                     for each in idle:
                         each.close()

@@ -78,6 +78,9 @@ extendedKeyUsage = clientAuth
 [server]
 extendedKeyUsage = serverAuth
 subjectAltName = DNS:localhost, IP:127.0.0.1
+[between]
+basicConstraints = critical, CA:true
+keyUsage = critical, keyCertSign
 """
 
 
@@ -115,3 +118,15 @@ class Authority:
                      "-enddate", "20210101000000Z", "-extensions", kind, "-out", folder / f"{kind}-cert.pem")
         shutil.copy(self.folder / "ca-cert.pem", folder)
         return folder
+
+    def between(self, folder):
+        """An authority between this one and a server, whose folder is `folder`; returns the certificate of the one between."""
+        folder.mkdir(parents=True, exist_ok=True)
+        key, request, found = self.work / "between-key.pem", self.work / "request.pem", self.work / "between.pem"
+        new_key = ("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        self.openssl(*new_key, "-keyout", key, "-subj", "/O=ashlar/CN=between", "-out", request)
+        self.openssl("ca", "-config", self.config, "-batch", "-notext", "-in", request, "-extensions", "between", "-out", found)
+        self.openssl(*new_key, "-keyout", folder / "server-key.pem", "-subj", "/O=ashlar/CN=localhost", "-out", request)
+        self.openssl("x509", "-req", "-in", request, "-CA", found, "-CAkey", key, "-CAcreateserial", "-days", "30", "-extfile", self.config,
+                     "-extensions", "server", "-out", folder / "server-cert.pem")
+        return found

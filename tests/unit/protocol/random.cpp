@@ -1,4 +1,5 @@
 // Random and mutated input from fixed seeds: nothing crashes, nothing grows, what is let through obeys the contract.
+#include <algorithm>
 #include <random>
 
 #include "protocol/admission.hpp"
@@ -74,6 +75,41 @@ TEST_CASE("random: mutated handshakes") {
   // The mutations are neither too tame nor too wild to reach both ends.
   CHECK(entered > 10'000);
   CHECK(closed > 10'000);
+}
+
+TEST_CASE("random: mutated handshakes with STARTTLS between them") {
+  constexpr TlsMode modes[] = {TlsMode::off, TlsMode::allow, TlsMode::require};
+  Random random(815);
+  const std::vector<std::string> all = scripts();
+  FakeCatalog catalog;
+  catalog.exports[1].requires_tls = true;
+  int upgraded = 0, entered_before = 0, entered_after = 0, kept_out = 0;
+  for (int i = 0; i < 60'000; ++i) {
+    const TlsMode mode = random.pick(modes);
+    std::string before = random.below(2) ? client_flags() : random.pick(all), after = random.pick(all);
+    if (random.below(2)) mutate(random, before, all);
+    if (random.below(2)) mutate(random, after, all);
+    after.erase(0, std::min<std::size_t>(after.size(), 4));  // the client's flags have been sent
+    Talk session(catalog, {}, mode);
+    session.offer(before);
+    session.offer(option(5));
+    const bool is_upgraded = session.outcome().state == Handshake::State::upgrade;
+    if (is_upgraded) session.secure();
+    session.offer(after);
+    const Outcome out = session.outcome();
+    const bool entered = out.state == Handshake::State::transmission;
+    const bool allowed = is_upgraded || (mode != TlsMode::require && out.agreement.export_index != 1);
+    const bool unwanted = mode == TlsMode::off && is_upgraded;
+    if (!sound(session, before.size() + 16 + after.size()) || (entered && !allowed) || unwanted)
+      FAIL("iteration " << i);
+    upgraded += is_upgraded;
+    (is_upgraded ? entered_after : entered_before) += entered;
+    kept_out += !is_upgraded && mode == TlsMode::require;
+  }
+  CHECK(upgraded > 10'000);
+  CHECK(entered_before > 2'000);
+  CHECK(entered_after > 2'000);
+  CHECK(kept_out > 1'000);
 }
 
 TEST_CASE("random: noise") {

@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::size_t most_parts = 512;    // per sendmsg(2)
 constexpr std::size_t record = 16 * 1024;  // bytes that one record of TLS carries
-constexpr std::size_t read_ahead = 256 * 1024;
+constexpr int receive_size = 128 * 1024;   // bytes of TLS, per recv(2)
 
 [[noreturn]] void fail(const std::string& what) { throw std::runtime_error(what + ": " + std::strerror(errno)); }
 
@@ -75,10 +75,11 @@ struct Stream::Tls {
           "client-key.pem");
     ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     ::SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-    ::SSL_CTX_set_default_read_buffer_len(context, read_ahead);
-    ::SSL_CTX_set_read_ahead(context, 1);
     ssl = ::SSL_new(context);
-    ::SSL_set_fd(ssl, fd);
+    // OpenSSL would move everything in a large buffer of its own to the front for each record that it takes.
+    received = ::BIO_new(::BIO_f_buffer());
+    BIO_set_read_buffer_size(received, receive_size);
+    ::SSL_set_bio(ssl, ::BIO_push(received, ::BIO_new_socket(fd, BIO_NOCLOSE)), ::BIO_new_socket(fd, BIO_NOCLOSE));
     ::SSL_set_connect_state(ssl);
   }
   ~Tls() {
@@ -99,8 +100,12 @@ struct Stream::Tls {
     }
   }
 
+  // Whether bytes can be received that the socket does not show.
+  bool holds_input() const { return ::SSL_has_pending(ssl) != 0 || BIO_pending(received) > 0; }
+
   SSL_CTX* context;
   SSL* ssl = nullptr;
+  BIO* received = nullptr;  // what has come, still encrypted; of `ssl`
 };
 
 void Stream::secure(const std::string& folder) {
@@ -152,7 +157,7 @@ void Stream::wait_for(short events) {
 
 bool Stream::wait_for_either() {
 #ifdef ASHLAR_BENCH_TLS
-  if (tls_ && ::SSL_has_pending(tls_->ssl) != 0) return true;
+  if (tls_ && tls_->holds_input()) return true;
 #endif
   pollfd either{fd_, POLLIN | POLLOUT, 0};
   if (::poll(&either, 1, -1) < 0 && errno != EINTR) fail("poll");
