@@ -13,9 +13,10 @@ build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev lib
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # catch2: unit tests; libbenchmark: benchmarks of the parts; clang: the headers compile with it too; clang-format: how the
-# sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin, openssl: TLS; the rest: real clients, file
+# sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin, openssl: TLS; sqlite3, blktrace,
+# nbdkit: they read what ashlar trace exports; the rest: real clients, file
 # systems, loop devices, faults; from qemu on: the kernel's own client in a virtual machine.
-tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3
+tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3 sqlite3 blktrace nbdkit
   python3-libnbd python3-xxhash gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2 mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in

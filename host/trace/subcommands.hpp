@@ -13,6 +13,7 @@ using Words = std::vector<std::string>;
 // Each parses its words, see parse(), and returns the exit code. They throw UsageError, trace::TraceError for a bad
 // file, and other exceptions for what fails otherwise.
 int diff_command(const Words& words, Streams streams);
+int export_command(const Words& words, Streams streams);
 int prefetch_command(const Words& words, Streams streams);
 int report_command(const Words& words, Streams streams);
 int show_command(const Words& words, Streams streams);
@@ -25,6 +26,7 @@ struct Subcommand {
 };
 inline constexpr Subcommand subcommands[] = {
     {"diff", "What became slower from one trace to another, and how surely", &diff_command},
+    {"export", "The trace in the format of another tool", &export_command},
     {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
     {"report", "What was asked, how long it took, and what could be better", &report_command},
     {"show", "A line for each request", &show_command},
