@@ -81,6 +81,7 @@ int export_command(const Words& words, Streams streams) {
     throw UsageError(to + " needs -o FILE, as its beginning is written when the end is known");
 
   ClientsTold told(streams.err);
+  told.prints_to(output_path);
   trace::TraceReader reader(paths, told);
   Output output(output_path, streams.out);
   Unsaid unsaid;
@@ -94,6 +95,7 @@ int export_command(const Words& words, Streams streams) {
   }
   if (output.stream()) exporter->end();
   output.close();
+  told.clear();
   if (const std::string text = unsaid.text(); !text.empty())
     streams.err << "ashlar: trace: export: " << to << " cannot say: " << text << "\n" << std::flush;
   const trace::Completeness whole = reader.completeness();

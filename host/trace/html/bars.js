@@ -3,7 +3,7 @@
 
 // groups: [{label, parts: [{name, value, tip}]}] beside each other; each part has its colour and its letter.
 function drawBars(host, title, groups, text) {
-  const wide = 350, row = 17, left = 84, parts = d3.max(groups, (group) => group.parts.length) || 1;
+  const wide = 530, row = 17, left = 84, parts = d3.max(groups, (group) => group.parts.length) || 1;
   const high = groups.length * (parts * row + 7) + 4;
   const most = d3.max(groups, (group) => d3.max(group.parts, (part) => part.value)) || 1;
   const scale = d3.scaleLinear([0, most], [0, wide - left - 78]);

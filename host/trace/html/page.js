@@ -13,7 +13,7 @@ function mapField(map, place) {
   const row = map.row_bytes;
   return {
     label: "Which part of the disk was asked for when", columns, rows: map.rows, lastRow: last, planes,
-    xText: (column) => timeText(column * map.column_ns),
+    columnNs: map.column_ns,
     yTicks: (low, high) => binaryTicks(low * row, high * row).map((bytes) => [bytes / row, bytesText(bytes)]),
     tip: (column, at, found) => `${timeText(column * map.column_ns)} + ${timeText(map.column_ns)}\n${bytesText(at * row)} + ${bytesText(row)}\n` +
       Object.entries(found).map(([op, count]) => `${op}: ${countText(count)}`).join("\n"),
@@ -45,7 +45,7 @@ function heatField(slices, timeline, op) {
   return {
     label: `How long each ${op} took, over time`, columns: slices.length, rows: 512, firstRow: first, lastRow: last, blend: true,
     planes: [{ name: op, colour: () => colourOf(op), cells }],
-    xText: (column) => timeText(column * timeline.slice_ns),
+    columnNs: timeline.slice_ns,
     yTicks: (low, high) => labels.filter(([step]) => step >= low && step <= high),
     tip: (column, step, found) => `${timeText(column * timeline.slice_ns)} + ${timeText(timeline.slice_ns)}\n${timeText(lowOf(step))} to ${timeText(lowOf(step + 1))}\n${op}: ${countText(found[op])}`,
   };

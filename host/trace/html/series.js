@@ -4,7 +4,8 @@
 function lineChart(host, title, chart, rows) {
   const legend = element("div", { class: "legend" });
   const area = element("div", { class: "series" });
-  host.append(element("h3", {}, title), area, legend);
+  const choice = element("div", { class: "row" });
+  host.append(element("h3", {}, title), choice, area, legend);
   const look = () => ({
     colors: chart.series.map((one) => colourOf(one.op || "ink")),
     gridLineColor: colourOf("line"),
@@ -18,7 +19,7 @@ function lineChart(host, title, chart, rows) {
     series,
     labelsDiv: legend,
     legend: "always",
-    labelsKMB: false,
+    labelsKMG2: chart.text === bytesText,
     logscale: Boolean(chart.log),
     includeZero: !chart.log,
     fillGraph: false,
@@ -29,7 +30,21 @@ function lineChart(host, title, chart, rows) {
       y: { axisLabelFormatter: chart.text, valueFormatter: chart.text, axisLabelWidth: 68 },
     },
   });
+  if (chart.choice) addChoice(choice, chart, graph);
   return { graph, redraw: () => graph.updateOptions(look()), fit: () => graph.resize() };
+}
+
+// Buttons that hide the lines of an op.
+function addChoice(host, chart, graph) {
+  for (const op of new Set(chart.series.map((one) => one.op))) {
+    const button = element("button", { type: "button", class: "op", "aria-pressed": "true" }, swatch(op), op);
+    button.addEventListener("click", () => {
+      const shown = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(shown));
+      chart.series.forEach((one, at) => { if (one.op === op) graph.setVisibility(at, shown); });
+    });
+    host.append(button);
+  }
 }
 
 // Rows of a chart: the time of each slice in seconds, and what `value(slice, op)` says.
@@ -64,5 +79,5 @@ function drawLatencies(host, place) {
     }
   // Of no request there is no time, and a logarithm of nothing is none.
   const rows = rowsOf(timeline, names, (slice, [op, what]) => (slice[op] ? Math.max(slice[op][what], 1) : null));
-  return [lineChart(host, "Percentiles by op: thin p50, thick p99", { series, text: timeText, log: true }, rows)];
+  return [lineChart(host, "Percentiles by op: thin p50, thick p99", { series, text: timeText, log: true, choice: ops.length > 1 }, rows)];
 }

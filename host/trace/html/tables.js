@@ -20,7 +20,7 @@ function opsTable(place) {
     ["reply p50", ""], ["sequential", ""]];
   const rows = opsOf(place).map((name) => {
     const op = place.ops[name], late = op.latency_ns;
-    const errors = op.errors ? `${countText(op.errors)}: ${Object.entries(op.errnos).map(([errno, n]) => `${n} ${errno}`).join(", ")}` : "0";
+    const errors = Object.entries(op.errnos).map(([errno, count]) => `${countText(count)} ${errno}`).join(", ") || "0";
     return [opCell(name), countText(op.count), bytesText(op.bytes), errors, ...["p50", "p90", "p99", "p99.9", "max"].map((p) => timeText(late[p])),
       op.reply_ns.max ? timeText(op.reply_ns.p50) : "–", name === "read" || name === "write" ? percentText(op.sequential, op.count) : "–"];
   });
