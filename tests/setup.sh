@@ -8,17 +8,18 @@
 # Exit codes: 0 all there, 1 something is missing and could not be installed, 2 usage.
 set -eu
 
-# node-d3, libjs-dygraphs: they draw the page of ashlar trace report --html; a build without them has none.
 build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev libssl-dev
-  libxxhash-dev node-d3 libjs-dygraphs"
+  libxxhash-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # catch2: unit tests; libbenchmark: benchmarks of the parts; clang: the headers compile with it too; clang-format: how the
-# sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin, openssl: TLS; sqlite3, blktrace,
-# nbdkit: they read what ashlar trace exports; chromium-headless-shell: opens its pages; the rest: real clients, file
+# sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin,
+# openssl: TLS; sqlite3, blktrace, nbdkit: they read what ashlar trace exports; node-d3, libjs-dygraphs: they draw the page of
+# ashlar trace report --html, which a build without them lacks; chromium-headless-shell: opens it; the rest: real clients, file
 # systems, loop devices, faults; from qemu on: the kernel's own client in a virtual machine.
 tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3 sqlite3 blktrace nbdkit
-  chromium-headless-shell   python3-libnbd python3-xxhash gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2 mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
+  chromium-headless-shell node-d3 libjs-dygraphs python3-libnbd python3-xxhash gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2
+  mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in
   "") wanted="$build $quickstart $tests" ;;
