@@ -90,6 +90,7 @@ class Html(Case):
             browser.open(page)
             self.assertEqual(browser.value("JSON.parse(document.getElementById('report').textContent)"), report)
             self.assertEqual(browser.value("document.title"), "Trace of disk")
+            self.assertIn("Copyright", browser.value("document.querySelector('script[type=\"text/plain\"]').textContent"))
             rows = browser.value("[...document.querySelectorAll('main table')[0].rows].map((row) => [...row.cells].map((c) => c.textContent))")
             self.assertEqual([row[0] for row in rows[1:]], ["read", "write", "flush", "trim", "zero"])
             for row in rows[1:]:
@@ -229,6 +230,18 @@ class Html(Case):
             return {place["map"]["columns"] for place in json.loads(pictures)["places"]}
         self.assertEqual(columns(writers[0]), {512})
         self.assertEqual(columns(*writers), {256})
+
+    def test_the_report_has_percentiles_and_depth_over_time(self):
+        writer = TraceWriter(self.folder / "slices.trace").begin()
+        ms = 10**6
+        for start, took, depth in ((0, 100, 0), (0, 200, 1), (0, 200, 2), (1, 400, 0)):
+            writer.request("write", 0, 4096, start * ms, start * ms + took * US, depth=depth)
+        trace = writer.end()
+        slices = json.loads(self.trace("report", "--json", trace).stdout)["places"][0]["timeline"]["slices"]
+        self.assertEqual([(one["max_depth"], one["depth"]) for one in slices], [(3, 0.5), (1, 0.4)])
+        self.assertAlmostEqual(slices[0]["write"]["p50_ns"], 200 * US, delta=26 * US)
+        self.assertEqual([one["write"]["p99_ns"] for one in slices], [200 * US, 400 * US])
+        self.assertIn("  depth over time 0.50 (3), 0.40 (1): mean (most)\n", self.trace("report", trace).stdout)
 
     def test_json_and_html_exclude_each_other(self):
         trace = self.busy_trace(requests=3)

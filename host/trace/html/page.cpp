@@ -39,6 +39,8 @@ std::string with_data(const std::string& report, const std::string& pictures) {
   page += "</head>\n<body>\n";
   page += "<script type=\"application/json\" id=\"report\">\n" + report + "</script>\n";
   page += "<script type=\"application/json\" id=\"pictures\">\n" + pictures + "</script>\n";
+  for (const std::string_view licence : page_licences())
+    page += "<script type=\"text/plain\">\n" + std::string(licence) + "</script>\n";
   for (const std::string_view script : page_scripts()) page += "<script>\n" + text_of(script) + "</script>\n";
   return page + "</body>\n</html>\n";
 }
