@@ -52,7 +52,7 @@ function drawLayers(host, between) {
       if (!requests) continue;
       const slices = pairs.map((pair) => ({ label: `${pair.upper} → ${pair.lower}`, value: Math.max(0, pair[kind].upper_ns - pair[kind].lower_ns) / requests }));
       const last = pairs[pairs.length - 1];
-      slices.push({ label: `below ${last.lower}`, value: last[kind].lower_ns / requests });
+      slices.push({ label: `${last.lower} → disk`, value: last[kind].lower_ns / requests });
       host.append(stackOf(kind, requests, slices));
     }
   }
