@@ -18,7 +18,7 @@ quickstart="e2fsprogs libnbd-bin qemu-utils"
 # ashlar trace report --html, which a build without them lacks; chromium-headless-shell: opens it; the rest: real clients, file
 # systems, loop devices, faults; from qemu on: the kernel's own client in a virtual machine.
 tests="catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3 sqlite3 blktrace nbdkit
-  chromium-headless-shell node-d3 libjs-dygraphs python3-libnbd python3-xxhash gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2
+  chromium-headless-shell node-d3 libjs-dygraphs python3-libnbd python3-xxhash systemd gnutls-bin openssl xfsprogs btrfs-progs util-linux iproute2
   mount strace libseccomp-dev qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in

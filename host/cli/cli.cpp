@@ -53,11 +53,25 @@ void add_serve(CLI::App& app, CommandOptions& options) {
   add_operand(serve, "FILE", "A config if its name ends in .toml or it is a pipe, else a disk image or block device",
               options);
   repeatable(serve, "--listen", options.listen, "ADDR",
-             "tcp:HOST:PORT or unix:PATH, instead of the config's addresses; may be repeated");
+             "tcp:HOST:PORT, unix:PATH or fd:NAME, instead of the config's addresses; may be repeated");
   serve.add_flag("-v,--verbose", options.verbose, "Log level debug; twice: trace");
   serve.add_option("--log-level", options.log_level, "trace, debug, info, warn or error, instead of the config's")
       ->type_name("LEVEL");
   serve.add_flag("--read-only", options.read_only, "Serve the image without allowing writes");
+  serve.add_option("--name", options.name, "A name for the server, which stands in each line of its log")
+      ->type_name("NAME");
+  serve
+      .add_option("--ready-fd", options.ready_fd,
+                  "When clients can come, write READY=1 and one address a line to this descriptor, and close it")
+      ->type_name("N");
+  serve.add_flag("--exit-with-parent", options.exit_with_parent,
+                 "Stop when the process ends that has started this one");
+  serve
+      .add_option(
+          "--run", options.run,
+          "Run a shell command, which finds $uri, $unixsocket and $port; stop when it ends, with its exit code. "
+          "Without an address, listen at a private unix socket")
+      ->type_name("COMMAND");
 }
 
 void add_probe(CLI::App& app, CommandOptions& options) {

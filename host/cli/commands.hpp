@@ -23,6 +23,10 @@ struct CommandOptions {
   std::vector<std::string> listen;
   std::string log_level;  // empty: the config's
   int verbose = 0;        // 1: debug; 2 and more: trace
+  std::string ready_fd;   // the number of a descriptor; empty: none
+  bool exit_with_parent = false;
+  std::optional<std::string> run;   // a command
+  std::optional<std::string> name;  // of the server, in its log
   // serve and probe
   bool read_only = false;
   // new only

@@ -1,4 +1,7 @@
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <system_error>
 
 #include "cli/commands.hpp"
@@ -10,6 +13,9 @@
 #include "config/text.hpp"
 #include "log/log.hpp"
 #include "server/server.hpp"
+#include "spawn/environment.hpp"
+#include "spawn/handed_sockets.hpp"
+#include "spawn/watchdog.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -45,6 +51,62 @@ LogLevel log_level(const CommandOptions& options, LogLevel of_config) {
   return options.verbose == 1 ? LogLevel::debug : LogLevel::trace;
 }
 
+// What `act` returns; what it finds wrong is the mistake of who has started the server.
+template <class Act>
+auto as_usage(const std::string& where, Act act) {
+  try {
+    return act();
+  } catch (const std::invalid_argument& e) {
+    throw UsageError(where + e.what());
+  }
+}
+
+// What the command line says of the program that starts the server.
+Starter starter_of(const CommandOptions& options) {
+  Starter starter;
+  if (!options.ready_fd.empty())
+    as_usage("--ready-fd: ", [&] { starter.ready = std::make_unique<ReadyFd>(options.ready_fd); });
+  if (options.exit_with_parent) starter.parent = std::make_unique<Parent>();
+  if (options.run && options.run->find_first_not_of(" \t\n") == std::string::npos)
+    throw UsageError("--run: the command is empty; write one, such as --run 'nbdinfo $uri'");
+  starter.run = options.run.value_or("");
+  return starter;
+}
+
+LineStyle line_style(const CommandOptions& options, const ServerConfig& server) {
+  if (options.name && options.name->empty()) throw UsageError("--name: the name is empty; write one, or leave it out");
+  return {.format = server.log_format,
+          .name = one_line(options.name.value_or("")),
+          .journal = is_journal(std::getenv("JOURNAL_STREAM"), STDERR_FILENO)};
+}
+
+// A command that the server runs needs no address that others know.
+void listen_in_private(ServerConfig& server, Starter& starter) {
+  if (starter.run.empty() || !server.listen_is_default) return;
+  starter.private_folder = std::make_unique<PrivateFolder>(server.user);
+  const std::string socket = (starter.private_folder->path() / "socket").string();
+  ListenAddress address = as_usage("--run: ", [&] { return parse_listen_address("unix:" + socket, "/"); });
+  address.mode = mode_t{0600};
+  address.owner = server.user;
+  server.listen = {address};
+  server.listen_is_default = false;
+}
+
+// A service manager that cannot be told is no reason not to serve.
+void tell_service_manager(Starter& starter, Log& log) {
+  try {
+    starter.watchdog = take_watchdog_time();
+  } catch (const std::invalid_argument& e) {
+    log.logger()->warn("{}; no sign of life is given", e.what());
+  }
+  try {
+    const auto address = take_variable("NOTIFY_SOCKET");
+    if (address && !address->empty()) starter.service_manager = std::make_unique<NotifySocket>(*address);
+  } catch (const std::exception& e) {
+    log.logger()->warn("{}; the service manager is not told how the server is", e.what());
+  }
+}
+
 }  // namespace
 
 std::vector<std::filesystem::path> module_folders(const CommandOptions& options, const ServerConfig* config) {
@@ -69,18 +131,30 @@ Config config_to_serve(const CommandOptions& options, Mistakes& mistakes) {
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
   Config config = is_image ? config_for_image(options.operand) : read_config(options.operand, mistakes);
   if (options.read_only) config.exports.front().read_only = true;
-  if (!options.listen.empty()) config.server.listen = listen_addresses(options.listen);
+  if (!options.listen.empty()) {
+    config.server.listen = listen_addresses(options.listen);
+    config.server.listen_is_default = false;
+  }
   config.server.log_level = log_level(options, config.server.log_level);
   return config;
 }
 
 int serve_command(const CommandOptions& options, Streams) {
+  Starter starter = starter_of(options);
+  if (starter.parent != nullptr && starter.parent->has_gone()) return exit_ok;
+  std::vector<HandedSocket> handed = as_usage("serve: ", [] { return take_handed_sockets(); });
   Mistakes mistakes;
-  const Config config = config_to_serve(options, mistakes);
+  Config config = config_to_serve(options, mistakes);
+  const auto unused = as_usage("serve: ", [&] { return place_handed_sockets(handed, config.server); });
+  listen_in_private(config.server, starter);
   Registry registry(module_folders(options, &config.server));
-  Log log(config.server.log_level);
+  Log log(config.server.log_level, line_style(options, config.server));
+  for (const std::string& name : unused)
+    log.logger()->warn("the socket {} was handed over, but no address of listen is \"fd:{}\": it is closed",
+                       in_quotes(name), one_line(name));
+  tell_service_manager(starter, log);
   try {
-    return serve(config, mistakes, registry, log);
+    return serve(config, mistakes, registry, log, starter);
   } catch (const ConfigError& e) {
     if (!config.is_image) throw;
     throw UsageError(std::string("serve: ") + e.what());

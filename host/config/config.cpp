@@ -27,6 +27,7 @@ Config config_for_image(const std::filesystem::path& image) {
   config.folder = current_folder();
   config.is_image = true;
   config.server.listen = {default_listen_address()};
+  config.server.listen_is_default = true;
   ExportConfig& disk = config.exports.emplace_back();
   disk.plugin.type = "file";
   disk.plugin.parameters.push_back({"path", {}, {{}, (config.folder / image).string()}});

@@ -39,9 +39,9 @@ struct ExportConfig {
   LayerConfig plugin;
 };
 
-// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH or unix:@NAME.
+// Where to listen: tcp:HOST:PORT, tcp:[V6]:PORT, unix:PATH, unix:@NAME, or fd:NAME, a socket that was handed over.
 struct ListenAddress {
-  enum class Kind { tcp, unix_socket } kind = Kind::tcp;
+  enum class Kind { tcp, unix_socket, handed } kind = Kind::tcp;
   std::string text;  // as the user wrote it; of a table, its short form
   std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
   std::uint16_t port = 0;
@@ -51,9 +51,14 @@ struct ListenAddress {
   std::optional<mode_t> mode;  // 0..0777
   std::optional<uid_t> owner;
   std::optional<gid_t> group;
+  // fd:NAME: the name under which whoever starts the server hands over one or more listening sockets.
+  // (sd_listen_fds(3), LISTEN_FDNAMES)
+  std::string handed_name;
+  int descriptor = -1;  // of the socket; -1: not looked up yet
 };
 
 enum class LogLevel { trace, debug, info, warn, error };
+enum class LogFormat { text, json };
 
 // [server] tls: how clients that ask for TLS are served, and whether the others are.
 struct TlsConfig {
@@ -73,7 +78,12 @@ struct TlsConfig {
 
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
+  bool listen_is_default = false;     // nobody has said where
   LogLevel log_level = LogLevel::info;
+  LogFormat log_format = LogFormat::text;
+  // Who the server becomes once its sockets and modules are open; none: who has started it.
+  std::optional<uid_t> user;
+  std::optional<gid_t> group;                           // none: that of the user
   std::vector<std::filesystem::path> module_path;       // absolute; before the built-in place
   bool module_path_flawed = false;                      // a mistake is in it: modules may lie where nobody looks
   std::uint32_t max_connections = 4096;                 // 1..1'000'000

@@ -16,6 +16,7 @@ namespace ashlar::host {
 namespace {
 
 constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;  // and of an abstract name
+constexpr std::size_t longest_handed_name = 255;                              // FDNAME_MAX of systemd
 constexpr std::size_t longest_host_name = 253;                                // RFC 1035, as text
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
@@ -106,6 +107,16 @@ void parse_unix(std::string_view text, std::string_view path, const std::filesys
                      std::to_string(longest_unix_path) + ": choose a shorter one");
 }
 
+// As names of sockets may be. (systemd.socket(5), FileDescriptorName=)
+void parse_handed(std::string_view text, std::string_view name, ListenAddress& out) {
+  out.kind = ListenAddress::Kind::handed;
+  if (name.empty()) refuse(text, "has no name; write fd:NAME, as the FileDescriptorName= of the socket's unit has it");
+  const auto bad = [](char c) { return c < ' ' || c > '~' || c == ':'; };
+  if (name.size() > longest_handed_name || std::any_of(name.begin(), name.end(), bad))
+    refuse(text, "has no valid name of a socket; it is of up to 255 printable ASCII characters other than ':'");
+  out.handed_name = name;
+}
+
 }  // namespace
 
 ListenAddress parse_listen_address(std::string_view text, const std::filesystem::path& folder) {
@@ -113,13 +124,15 @@ ListenAddress parse_listen_address(std::string_view text, const std::filesystem:
   out.text = text;
   if (text.starts_with("tcp:")) parse_tcp(text, text.substr(4), out);
   else if (text.starts_with("unix:")) parse_unix(text, text.substr(5), folder, out);
-  else refuse(text, "is not an address; write tcp:HOST:PORT or unix:PATH");
+  else if (text.starts_with("fd:")) parse_handed(text, text.substr(3), out);
+  else refuse(text, "is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME");
   return out;
 }
 
 bool same_address(const ListenAddress& a, const ListenAddress& b) {
   if (a.kind != b.kind) return false;
   if (a.kind == ListenAddress::Kind::unix_socket) return a.path == b.path && a.abstract_name == b.abstract_name;
+  if (a.kind == ListenAddress::Kind::handed) return a.handed_name == b.handed_name;
   if (a.port != b.port || a.port == 0) return false;
   if (const auto a6 = ip6(a.host), b6 = ip6(b.host); a6 && b6) {
     const auto scope = [](const std::string& host) { return host.substr(std::min(host.find('%'), host.size())); };

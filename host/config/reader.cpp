@@ -3,8 +3,10 @@
 #include "config/reader.hpp"
 
 #include <cmath>
+#include <stdexcept>
 #include <system_error>
 
+#include "config/account.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/listen_address.hpp"
 #include "config/log_level.hpp"
@@ -41,7 +43,8 @@ Config ConfigReader::read(const TomlTable& root) const {
   if (config.server.allow) check_rules_that_need_tls(*config.server.allow, config.server.tls);
   for (const ExportConfig& one : config.exports)
     if (one.allow) check_rules_that_need_tls(*one.allow, config.server.tls);
-  if (config.server.listen.empty()) config.server.listen = {default_listen_address()};
+  config.server.listen_is_default = config.server.listen.empty();
+  if (config.server.listen_is_default) config.server.listen = {default_listen_address()};
   return config;
 }
 
@@ -55,6 +58,9 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
   static constexpr Key<ServerConfig> keys[] = {
       {"listen", &ConfigReader::read_listen},
       {"log_level", &ConfigReader::read_log_level},
+      {"log_format", &ConfigReader::read_log_format},
+      {"user", &ConfigReader::read_server_user},
+      {"group", &ConfigReader::read_server_group},
       {"module_path", &ConfigReader::read_module_path},
       {"max_connections", &ConfigReader::read_max_connections},
       {"handshake_timeout", &ConfigReader::read_handshake_timeout},
@@ -79,6 +85,33 @@ void ConfigReader::read_log_level(const TomlEntry& entry, ServerConfig& into) co
   if (!level)
     fail(entry.node.place, entry.key, "no level " + in_quotes(text) + "; " + did_you_mean(text, log_level_names()));
   into.log_level = *level;
+}
+
+void ConfigReader::read_log_format(const TomlEntry& entry, ServerConfig& into) const {
+  const std::string& text = string(entry.key, entry.node, R"(write log_format = "text")");
+  if (text != "text" && text != "json")
+    fail(entry.node.place, entry.key,
+         "no format " + in_quotes(text) + "; " + did_you_mean(text, std::vector<std::string>{"text", "json"}));
+  into.log_format = text == "json" ? LogFormat::json : LogFormat::text;
+}
+
+// An empty name is nobody's: the server stays who it is.
+void ConfigReader::read_server_user(const TomlEntry& entry, ServerConfig& into) const {
+  const std::string name = account(entry);
+  try {
+    if (!name.empty()) into.user = user_number(name);
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
+}
+
+void ConfigReader::read_server_group(const TomlEntry& entry, ServerConfig& into) const {
+  const std::string name = account(entry);
+  try {
+    if (!name.empty()) into.group = group_number(name);
+  } catch (const std::invalid_argument& e) {
+    fail(entry.node.place, entry.key, e.what());
+  }
 }
 
 void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) const {

@@ -103,6 +103,9 @@ class ConfigReader {
   void read_rule_read_only(const TomlEntry& entry, AccessRule& into) const;
   void check_rules_that_need_tls(const AccessRules& allow, const TlsConfig& tls) const;
   void read_log_level(const TomlEntry& entry, ServerConfig& into) const;
+  void read_log_format(const TomlEntry& entry, ServerConfig& into) const;
+  void read_server_user(const TomlEntry& entry, ServerConfig& into) const;
+  void read_server_group(const TomlEntry& entry, ServerConfig& into) const;
   void read_module_path(const TomlEntry& entry, ServerConfig& into) const;
   void read_max_connections(const TomlEntry& entry, ServerConfig& into) const;
   void read_handshake_timeout(const TomlEntry& entry, ServerConfig& into) const;

@@ -32,11 +32,10 @@ mode_t parse_mode(const std::string& text) {
 }  // namespace
 
 std::span<const ConfigReader::Key<ConfigReader::ListenTable>> ConfigReader::listen_keys() {
-  static constexpr Key<ListenTable> keys[] = {{"unix", &ConfigReader::read_listen_address},
-                                              {"tcp", &ConfigReader::read_listen_address},
-                                              {"mode", &ConfigReader::read_mode},
-                                              {"owner", &ConfigReader::read_owner},
-                                              {"group", &ConfigReader::read_group}};
+  static constexpr Key<ListenTable> keys[] = {
+      {"unix", &ConfigReader::read_listen_address}, {"tcp", &ConfigReader::read_listen_address},
+      {"fd", &ConfigReader::read_listen_address},   {"mode", &ConfigReader::read_mode},
+      {"owner", &ConfigReader::read_owner},         {"group", &ConfigReader::read_group}};
   return keys;
 }
 

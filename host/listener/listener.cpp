@@ -1,8 +1,10 @@
 #include "listener/listener.hpp"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <array>
 #include <cerrno>
@@ -51,6 +53,7 @@ class AsioListener : public Listener {
   void start(Accepted accepted, Complaint complain) override {
     accepted_ = std::move(accepted);
     complain_ = std::move(complain);
+    ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);  // not for programs that the server runs
     accept();
   }
   void stop() override {
@@ -159,6 +162,43 @@ class UnixListener final : public AsioListener<Unix> {
   std::optional<SocketFile> file_;
 };
 
+// A socket that whoever has started the server has opened and listens at: its file and its congestion control stay as
+// they are.
+template <class Protocol>
+class HandedListener final : public AsioListener<Protocol> {
+ public:
+  HandedListener(asio::io_context& io, const Protocol& protocol, int fd, const std::string& address,
+                 KernelSocket::Options options)
+      : AsioListener<Protocol>(io, address, std::move(options)) {
+    boost::system::error_code error;
+    this->acceptor_.assign(protocol, fd, error);
+    if (error) fail(error.value(), address);
+  }
+};
+
+// The address of a bound unix socket.
+std::string describe_unix(const sockaddr_un& address, socklen_t size) {
+  const std::size_t length = size - offsetof(sockaddr_un, sun_path);
+  if (length == 0) return "unix:";
+  if (address.sun_path[0] == '\0') return "unix:@" + std::string(address.sun_path + 1, length - 1);
+  return "unix:" + std::string(address.sun_path, ::strnlen(address.sun_path, length));
+}
+
+std::unique_ptr<Listener> listen_handed(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
+  sockaddr_storage name{};
+  socklen_t size = sizeof name;
+  if (::getsockname(address.descriptor, reinterpret_cast<sockaddr*>(&name), &size) != 0) fail(errno, address.text);
+  if (name.ss_family == AF_UNIX)
+    return std::make_unique<HandedListener<Unix>>(io, Unix(), address.descriptor,
+                                                  describe_unix(reinterpret_cast<const sockaddr_un&>(name), size),
+                                                  KernelSocket::Options{});
+  tcp::endpoint endpoint;
+  std::memcpy(endpoint.data(), &name, size);
+  endpoint.resize(size);
+  return std::make_unique<HandedListener<tcp>>(io, endpoint.protocol(), address.descriptor, describe(endpoint),
+                                               KernelSocket::Options{.keepalive = keepalive, .congestion_control = {}});
+}
+
 void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned keepalive,
                 std::vector<std::unique_ptr<Listener>>& out) {
   if (address.host.empty()) {  // all addresses, of both kinds where there is IPv6
@@ -194,7 +234,9 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
 
 std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
   std::vector<std::unique_ptr<Listener>> out;
-  if (address.kind == ListenAddress::Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address));
+  using Kind = ListenAddress::Kind;
+  if (address.kind == Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address));
+  else if (address.kind == Kind::handed) out.push_back(listen_handed(io, address, keepalive));
   else listen_tcp(io, address, keepalive, out);
   return out;
 }

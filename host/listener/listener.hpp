@@ -33,7 +33,8 @@ class Listener {
 };
 
 // Binds and listens at all that `address` resolves to; a stale unix socket is taken over, one that somebody listens at
-// is refused. Throws std::system_error that names the address. `keepalive`: see KernelSocket::Options.
+// is refused. At a socket that was handed over it listens on. Throws std::system_error that names the address.
+// `keepalive`: see KernelSocket::Options.
 std::vector<std::unique_ptr<Listener>> listen(boost::asio::io_context& io, const ListenAddress& address,
                                               unsigned keepalive = 0);
 

@@ -2,7 +2,6 @@
 #include "log/log.hpp"
 
 #include <spdlog/details/os.h>
-#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
@@ -15,7 +14,6 @@
 namespace ashlar::host {
 namespace {
 
-constexpr char pattern[] = "%Y-%m-%d %H:%M:%S.%e %^%l%$ %v";
 constexpr char name[] = "ashlar";
 
 bool on_colour_terminal() {
@@ -48,8 +46,7 @@ std::string line_of(spdlog::formatter& formatter, const spdlog::details::log_msg
 // Makes the lines that tell of missing ones, in the form of all others.
 class MissingLines {
  public:
-  explicit MissingLines(bool coloured)
-      : formatter_(std::make_shared<spdlog::pattern_formatter>(pattern)), coloured_(coloured) {}
+  MissingLines(const LineStyle& style, bool coloured) : formatter_(make_formatter(style)), coloured_(coloured) {}
   std::string operator()(std::uint64_t count, int error) const {
     std::string text = std::to_string(count) + (count == 1 ? " log line was" : " log lines were") + " dropped: ";
     if (error == 0) text += "standard error was not read fast enough";
@@ -78,12 +75,12 @@ class QueueSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 }  // namespace
 
-Log::Log(LogLevel level) {
-  const bool coloured = on_colour_terminal();
-  writer_ = std::make_shared<LineWriter>(STDERR_FILENO, MissingLines(coloured));
+Log::Log(LogLevel level, const LineStyle& style) {
+  const bool coloured = style.format == LogFormat::text && !style.journal && on_colour_terminal();
+  writer_ = std::make_shared<LineWriter>(STDERR_FILENO, MissingLines(style, coloured));
   logger_ = std::make_shared<spdlog::logger>(name, std::make_shared<QueueSink>(writer_, coloured));
   logger_->set_level(to_spdlog(level));
-  logger_->set_pattern(pattern);
+  logger_->set_formatter(make_formatter(style));
   logger_->set_error_handler([](const std::string&) {});  // only memory can fail, and then there is no way to say so
 }
 

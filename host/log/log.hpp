@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "config/config.hpp"
+#include "log/line_style.hpp"
 #include "log/line_writer.hpp"
 
 namespace ashlar::host {
@@ -18,7 +19,7 @@ class Log {
   static constexpr std::chrono::milliseconds patience{1000};
 
   // Throws std::system_error when no thread can be had.
-  explicit Log(LogLevel level);
+  explicit Log(LogLevel level, const LineStyle& style = {});
   // As flush(). What is not written then is lost, as are lines that a thread which was left behind
   // still logs; a write that hangs is left to itself.
   ~Log();

@@ -17,12 +17,16 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "chain/activity.hpp"
+#include "chain/chain.hpp"
 #include "chain/make_export.hpp"
+#include "chain/open_error.hpp"
 #include "listener/listener.hpp"
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
+#include "server/supervision.hpp"
 #include "server/tls_files.hpp"
 #include "server/watch.hpp"
+#include "spawn/privileges.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -49,12 +53,13 @@ protocol::TlsMode mode_of(const TlsConfig& tls) {
   return protocol::TlsMode::off;
 }
 
-// A descriptor per client, and a few for the backends: as many as we may have.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
+// A descriptor per client, and a few for the backends: as many as we may have. Returns the limit from before.
+rlimit raise_descriptor_limit() {
+  rlimit before{};
+  if (::getrlimit(RLIMIT_NOFILE, &before) != 0) return {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+  const rlimit raised{.rlim_cur = before.rlim_max, .rlim_max = before.rlim_max};
+  ::setrlimit(RLIMIT_NOFILE, &raised);
+  return before;
 }
 
 std::string counted(std::size_t n, const char* one, const char* several) {
@@ -68,8 +73,16 @@ std::string counted(std::size_t n, const char* one, const char* several) {
 //   the loop's:      (waits)     created   begin_serving ... stop ... all_ended  (waits)     destroyed
 class Server {
  public:
-  Server(const Config& config, const Mistakes& found, Registry& registry, Log& log)
-      : config_(config), mistakes_(found), registry_(registry), log_(log) {}
+  Server(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter,
+         const rlimit& descriptors)
+      : config_(config),
+        mistakes_(found),
+        registry_(registry),
+        log_(log),
+        supervision_(io_, starter, log, descriptors,
+                     {.stop = [this](const char* why) { told_to_stop(why); },
+                      .command_over = [this] { end_if_over(); },
+                      .status = [this] { return status(); }}) {}
   int run();
 
  private:
@@ -80,6 +93,7 @@ class Server {
   void create_all();
   void make_tls();
   void listen_at(const ListenAddress& address);
+  void change_user();
   void destroy_all();
 
   // [the loop's thread]
@@ -90,7 +104,10 @@ class Server {
   void tell_repeats();
   void wait_for_signal();
   void heard(int signal);
-  void stop(const char* signal);
+  void told_to_stop(const char* why);
+  void stop(const char* why);
+  void end_if_over();
+  std::string status() const;
   void time_is_up();
   void break_off(const char* why);
   void close_listeners();
@@ -108,7 +125,11 @@ class Server {
   Timer stop_timer_{io_, [this] { time_is_up(); }};
   Timer repeats_timer_{io_, [this] { tell_repeats(); }};
   Wakeup created_{io_, [this] { created(); }};
-  Wakeup destroyed_{io_, [this] { io_.stop(); }};
+  Wakeup destroyed_{io_, [this] {
+                      is_destroyed_ = true;
+                      end_if_over();
+                    }};
+  Supervision supervision_;
 
   const std::shared_ptr<Activity> activity_ = Activity::make();
   std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
@@ -121,7 +142,7 @@ class Server {
   std::unique_ptr<SessionContext> context_;
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
   std::optional<TlsFiles> tls_files_;
-  bool is_created_ = false;
+  bool is_created_ = false, is_destroyed_ = false;
   unsigned times_told_ = 0;  // to stop
   Clock::time_point told_at_;
 };
@@ -132,7 +153,7 @@ int Server::run() {
   loop();
   modules.join();
   if (failure_) std::rethrow_exception(failure_);
-  return 0;
+  return supervision_.exit_code();
 }
 
 // Nothing that a client or the want of memory can do ends the loop.
@@ -168,7 +189,22 @@ void Server::create_all() {
   make_tls();
   mistakes_.throw_if_any();
   for (const ListenAddress& address : config_.server.listen) listen_at(address);
+  if (config_.server.user || config_.server.group) change_user();
   for (const auto& exported : *exports_) exported->begin_serving();
+}
+
+// From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.
+void Server::change_user() {
+  const std::string who = give_up_privileges(config_.server.user, config_.server.group);
+  log_.logger()->info("the server is {} now", who);
+  for (std::size_t i = 0; i < exports_->size(); ++i) {
+    try {
+      (*exports_)[i]->open();
+    } catch (const OpenError& e) {
+      if (!config_.exports[i].optional) throw std::runtime_error("as " + who + ": " + e.what());
+      log_.logger()->warn("as {}: {}; it is optional, and will be tried again for each client", who, e.what());
+    }
+  }
 }
 
 void Server::make_tls() {
@@ -241,8 +277,11 @@ void Server::begin_serving() {
         [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
   repeats_timer_.set(Clock::now() + between_repeats);
   log_.flush();  // who waits for "listening on" finds in the log what was wrong at the start
-  for (const auto& listener : listeners_) std::printf("listening on %s\n", listener->address().c_str());
+  std::vector<std::string> addresses;
+  for (const auto& listener : listeners_) addresses.push_back(listener->address());
+  for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
+  supervision_.ready(addresses, own.tls.mode == TlsConfig::Mode::require);
 }
 
 void Server::tell_repeats() {
@@ -262,23 +301,38 @@ void Server::wait_for_signal() {
 
 void Server::heard(int signal) {
   if (signal == SIGHUP) return log_.logger()->info("SIGHUP: ignored; to have the config read anew, restart the server");
+  told_to_stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+void Server::told_to_stop(const char* why) {
   switch (++times_told_) {
-    case 1: return stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+    case 1: return stop(why);
     case 2: return break_off("told to stop again");
     default: leave();
   }
 }
 
 // Acts first: the log may take its time.
-void Server::stop(const char* signal) {
+void Server::stop(const char* why) {
   told_at_ = Clock::now();
   stop_timer_.set(told_at_ + grace);
   activity_->stop();
   if (tls_files_) tls_files_->stop();
   if (connections_) connections_->stop([this] { may_destroy_.release(); });
   close_listeners();
+  supervision_.stopping();
   activity_->under_way();  // what it sees now it knows to be so old at least when it looks again
-  log_.logger()->info("{}: stopping", signal);
+  log_.logger()->info("{}: stopping", why);
+}
+
+void Server::end_if_over() {
+  if (is_destroyed_ && !supervision_.command_runs()) io_.stop();
+}
+
+// For people who look at a service manager.
+std::string Server::status() const {
+  return counted(config_.exports.size(), "export", "exports") + ", " +
+         counted(connections_ ? connections_->size() : 0, "client", "clients");
 }
 
 void Server::time_is_up() {
@@ -288,6 +342,7 @@ void Server::time_is_up() {
 }
 
 void Server::break_off(const char* why) {
+  supervision_.kill_command();
   if (!connections_ || connections_->size() == 0) return;
   const std::size_t all = connections_->size(), deaf = connections_->not_taking_replies();
   connections_->break_off();
@@ -307,6 +362,7 @@ void Server::close_listeners() {
 // Something does not end. What it may still be using is left to it; the kernel cleans up.
 void Server::leave() {
   if (connections_) connections_->break_off();
+  supervision_.leave();
   try {
     name_what_is_left();
   } catch (const std::exception&) {
@@ -328,10 +384,10 @@ void Server::name_what_is_left() {
 
 }  // namespace
 
-int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log) {
-  raise_descriptor_limit();
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter) {
+  const rlimit descriptors = raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
-  return Server(config, found, registry, log).run();
+  return Server(config, found, registry, log, starter, descriptors).run();
 }
 
 }  // namespace ashlar::host

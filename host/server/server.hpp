@@ -3,11 +3,13 @@
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "module/registry.hpp"
+#include "spawn/starter.hpp"
 
 namespace ashlar::host {
 
-// Serves until SIGTERM or SIGINT. Prints one line per listening address to stdout when ready. Returns 0 after it has
-// stopped, also when told to before it was ready. Throws ConfigError, with the mistakes that were found before and all
+// Serves until SIGTERM or SIGINT. Prints one line per listening address to stdout when ready, and tells `starter`.
+// Returns the status of the command that `starter` has it run, else 0, after it has stopped, also when told to before
+// it was ready. Throws ConfigError, with the mistakes that were found before and all
 // that the exports have, or ModuleError before any socket is opened, std::system_error when an address cannot be
 // listened on.
 //
@@ -15,6 +17,6 @@ namespace ashlar::host {
 // what is under way to them, and are broken off then or at the second signal. What is inside a module after four and a
 // half seconds, or at the third signal, is named in the log, and the process ends with exit code 1, in the middle of
 // it. `registry` keeps no module loaded.
-int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log);
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter);
 
 }  // namespace ashlar::host

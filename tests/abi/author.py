@@ -1,6 +1,6 @@
 """What an author of modules has: an installed ashlar in a folder of its own, compilers, NBD clients.
 
-BUILD, SANITIZE: from the command line of the test, `TEST.py BUILD … [--sanitize=LIST]`."""
+BUILD: from the command line of the test, `TEST.py BUILD …`."""
 import os
 import pathlib
 import shutil
@@ -11,10 +11,9 @@ import tempfile
 import unittest
 
 BUILD = pathlib.Path(sys.argv[1]).resolve()
-SANITIZE = next((a.split("=", 1)[1] for a in sys.argv[2:] if a.startswith("--sanitize=")), "")
-# A module must be sanitized if the program that loads it is. Warnings are errors: what an author starts from has none.
-FLAGS = "-Wall -Wextra -Wpedantic -Wshadow -Werror" + (f" -fsanitize={SANITIZE}" if SANITIZE else "")
-ENVIRONMENT = {**os.environ, "CFLAGS": FLAGS, "CXXFLAGS": FLAGS, "LDFLAGS": f"-fsanitize={SANITIZE}" if SANITIZE else ""}
+# Warnings are errors: what an author starts from has none.
+FLAGS = "-Wall -Wextra -Wpedantic -Wshadow -Werror"
+ENVIRONMENT = {**os.environ, "CFLAGS": FLAGS, "CXXFLAGS": FLAGS, "LDFLAGS": ""}
 
 
 def run(*command, code=0, **how):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The SDK as an author meets it: installed in a folder of its own, used from outside the tree.
 
-usage: installed.py BUILD [--sanitize=LIST]
+usage: installed.py BUILD
 
 Installs BUILD to a temporary prefix, builds the examples that lie there against it, and runs them: ashlar-check, the author's own
 test, and the installed program, which also has to find its own modules there."""
@@ -10,7 +10,7 @@ import re
 import shlex
 import shutil
 
-from author import BUILD, ENVIRONMENT, SANITIZE, Author, main, need, run
+from author import BUILD, ENVIRONMENT, Author, main, need, run
 
 
 class Installed(Author):
@@ -227,8 +227,7 @@ name = "numbers"
     def test_a_module_is_built_with_meson(self):
         need("meson", "pkg-config")
         folder = shutil.copytree(self.examples / "01_plugin", self.root / "with-meson")
-        options = [f"-Db_sanitize={SANITIZE}", "-Db_lundef=false"] if SANITIZE else []
-        run("meson", "setup", "--pkg-config-path", self.prefix / "lib/pkgconfig", *options, folder / "build", folder)
+        run("meson", "setup", "--pkg-config-path", self.prefix / "lib/pkgconfig", folder / "build", folder)
         run("meson", "compile", "-C", folder / "build")
         self.keeps_and_exports(folder / "build/ram.so")
 

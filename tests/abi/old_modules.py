@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The modules of ABI 1.0 in the real program, through a client, and before ashlar-check.
+"""The modules of ABI 1.0 in the real program, through a client.
 
-$ASHLAR, $ASHLAR_CHECK: the programs; $ASHLAR_OLD_MODULES: folders."""
+$ASHLAR: the program; $ASHLAR_OLD_MODULES: folders."""
 import json
 import os
 import pathlib
@@ -14,7 +14,6 @@ from lib import libnbd, wire  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.server import PROGRAM  # noqa: E402
 
-CHECK = os.environ["ASHLAR_CHECK"]
 OLD = pathlib.Path(os.environ["ASHLAR_OLD_MODULES"].split(":")[0])
 PLUGINS, FILTERS = ("plugin_c", "plugin_cxx"), ("filter_c", "filter_cxx")
 SIZE = 1 << 20
@@ -23,13 +22,6 @@ SIZE = 1 << 20
 class OldModules(Case):
     def test_all_are_tried(self):
         self.assertEqual({file.stem for file in OLD.glob("*.so")}, {*PLUGINS, *FILTERS, "forgetter_cxx"})
-
-    def test_they_keep_their_promises(self):
-        for name in (*PLUGINS, *FILTERS):
-            with self.subTest(name):
-                done = subprocess.run([CHECK, "--write", OLD / f"{name}.so", "depth=4"], capture_output=True, text=True, timeout=600)
-                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-                self.assertGreater(done.stdout.count(" kept\n"), 25)
 
     def test_inspect_shows_their_parameters(self):
         for name in (*PLUGINS, *FILTERS):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The projects that `ashlar new` writes: the commands it prints build, test, check and serve each of them.
 
-usage: projects.py BUILD [--sanitize=LIST]"""
+usage: projects.py BUILD"""
 import os
 import shlex
 import subprocess

@@ -31,9 +31,9 @@ class Readme(Case):
 
     def test_the_settings_that_are_told_make_a_good_config(self):
         # That defaults and ranges are those of the code, tests/unit/config/readme.cpp checks.
-        rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", README, re.MULTILINE)
-        server, export = [[f"{key} = {value}" for key, value in rows if (value in ("true", "false", '""')) == of_export]
-                          for of_export in (False, True)]
+        tables = README.split("| `[[export]]` key")
+        server, export = [[f"{key} = {value}" for key, value in re.findall(r"^\| `(\w+)` \| `([^`]*)` \|", table, re.MULTILINE)]
+                          for table in tables]
         self.assertIn('max_memory = "1G"', server)
         self.assertIn("optional = false", export)
         text = "\n".join(["[server]", *server, "[[export]]", 'name = "disk"', *export, "[export.plugin]", 'type = "null"', "size = 1", ""])

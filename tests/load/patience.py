@@ -75,13 +75,17 @@ class Patience(Household):
         self.assertEqual(len(other.ask(wire.CMD_READ, 0, LARGE)), LARGE)
         self.assertEqual(other.ask(wire.CMD_WRITE, LARGE, LARGE, data=bytes(LARGE)), 0)
 
+    def who_drips_is_ended(self, name):
+        with Drip([self.owed(name, 16) for _ in range(4)]) as drip:
+            self.served_beside(name)
+            # It notices when it has taken what its socket still holds.
+            self.wait_until("one that drips is ended", lambda: drip.ended > 0, lambda: f"{drip.ended} of them are")
+
     def test_who_drips_is_ended_when_others_want_the_memory(self):
-        for name in ("memory", "workers"):
-            with self.subTest(name), Drip([self.owed(name, 16) for _ in range(4)]) as drip:
-                self.served_beside(name)
-                # It notices when it has taken what its socket still holds.
-                self.wait_until("one that drips is ended", lambda: drip.ended > 0, lambda: f"{drip.ended} of them are")
-            self.let_clients_go()
+        self.who_drips_is_ended("memory")
+
+    def test_who_drips_is_ended_when_others_want_the_memory_and_workers_serve(self):
+        self.who_drips_is_ended("workers")
 
     def test_who_drips_is_left_alone_while_nobody_wants_it(self):
         client = self.owed("memory", 2)
@@ -89,14 +93,20 @@ class Patience(Household):
             time.sleep(DEAF_FOR)
             self.assertEqual(drip.ended, 0)
 
+    def nobody_is_ended_for_what_it_itself_wants(self, name):
+        client = self.owed(name, 8)  # more than there is memory for, all of one client
+        time.sleep(DEAF_FOR)
+        self.take(client, 8)
+
     def test_nobody_is_ended_for_what_it_itself_wants(self):
-        # More than there is memory for, all of one client.
-        for name in ("memory", "workers", *(["direct"] if self.can_direct() else [])):
-            with self.subTest(name):
-                client = self.owed(name, 8)
-                time.sleep(DEAF_FOR)
-                self.take(client, 8)
-            self.let_clients_go()
+        self.nobody_is_ended_for_what_it_itself_wants("memory")
+
+    def test_nobody_is_ended_for_what_it_itself_wants_of_workers(self):
+        self.nobody_is_ended_for_what_it_itself_wants("workers")
+
+    def test_nobody_is_ended_for_what_it_itself_wants_of_the_disk(self):
+        self.need_direct()
+        self.nobody_is_ended_for_what_it_itself_wants("direct")
 
     def test_lent_replies_hinder_nobody(self):
         with open(self.disk, "rb") as file:
@@ -112,4 +122,4 @@ class Patience(Household):
 
 
 if __name__ == "__main__":
-    main()
+    main(at_once=True)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -79,9 +80,29 @@ def skip(lacks):
     sys.exit(SKIPPED)
 
 
-def main(needs_root=False, needs=()):
-    """Runs the tests of the file. `needs`: programs without which none of them can run. Where a test was skipped the exit code is
-    SKIPPED, unless another has failed."""
+def names_of_tests():
+    """Of the file that runs."""
+    file = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
+    return [test.id().removeprefix("__main__.") for case in file for test in case]
+
+
+def run_at_once(names):
+    """Runs each test in a process of its own, all at the same time, and ends with the worst exit code."""
+    running = [subprocess.Popen([sys.executable, sys.argv[0], name]) for name in names]
+    try:
+        codes = {process.wait() for process in running}
+    finally:
+        for process in running:
+            if process.poll() is None:
+                process.terminate()
+        for process in running:
+            process.wait()
+    sys.exit(0 if codes == {0} else SKIPPED if codes <= {0, SKIPPED} else 1)
+
+
+def main(needs_root=False, needs=(), at_once=False):
+    """Runs the tests of the file. `needs`: programs without which none of them can run. `at_once`: all at the same time, for
+    tests that wait more than they work. Where a test was skipped the exit code is SKIPPED, unless another has failed."""
     if needs_root and os.geteuid() != 0:
         skip("needs root")
     # Those of administrators, which users' shells may not look for.
@@ -91,6 +112,8 @@ def main(needs_root=False, needs=()):
         skip(f"needs {', '.join(lacking)}")
     # Asked to end, a test still removes what it has made, as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if at_once and len(sys.argv) == 1:
+        run_at_once(names_of_tests())
     result = unittest.main(verbosity=2, exit=False).result
     if not result.wasSuccessful():
         sys.exit(1)

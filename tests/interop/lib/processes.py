@@ -15,8 +15,13 @@ def _die_with_parent():
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def start(command, **how):
-    return subprocess.Popen([str(word) for word in command], preexec_fn=_die_with_parent, **how)
+def start(command, before=None, **how):
+    """`before` is called in the new process, before it becomes the program."""
+    def prepare():
+        if before is not None:
+            before()
+        _die_with_parent()  # last: who becomes another user is no longer watched
+    return subprocess.Popen([str(word) for word in command], preexec_fn=prepare, **how)
 
 
 def run(*command, timeout=300, ok=True):

@@ -94,7 +94,7 @@ TEST_CASE("surplus argument") {
 
 TEST_CASE("options of serve") {
   check_refused({"serve", "--listen", "tcp::1", "--listen", "foo", "a.img"},
-                "ashlar: --listen: \"foo\" is not an address; write tcp:HOST:PORT or unix:PATH");
+                "ashlar: --listen: \"foo\" is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME");
   check_refused({"serve", "--listen", "tcp::1", "--listen", "tcp::1", "a.img"},
                 "ashlar: --listen: \"tcp::1\" is given twice; take one out");
   check_refused({"serve", "--log-level", "wran", "a.img"},

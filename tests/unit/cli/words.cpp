@@ -85,7 +85,11 @@ TEST_CASE("options of other servers: what can be left out") {
   check("-t", "-t a.img --listen tcp::1", "clients may come and go until the server is told to stop",
         "a.img --listen tcp::1");
   check("-e", "-e 8 a.img -p 1", "many clients may come at once", "a.img --listen tcp:127.0.0.1:1");
-  check("-P", "-P /run/pid a.img", foreground + ", so that what starts it knows its process", "a.img");
+  const std::string process = ", so that what starts it knows its process; --ready-fd tells when it is ready";
+  check("--foreground", "--foreground a.img", foreground, "a.img");
+  check("-P", "-P /run/pid a.img", foreground + process, "a.img");
+  check("--pid-file", "--pid-file=/run/pid a.img", foreground + process, "a.img");
+  check("--pidfile", "a.img --pidfile /run/pid", foreground + process, "a.img");
 }
 
 TEST_CASE("options of other servers: what is done elsewhere is told, and first of all") {
@@ -94,6 +98,7 @@ TEST_CASE("options of other servers: what is done elsewhere is told, and first o
           "ashlar: serve: unknown option \"" + option.substr(0, option.find_first_of(" =")) +
               "\"; an image is served as the default export; a config can give it a name and a description\n");
   CHECK_THAT(said("serve -t 16 a.img"), ContainsSubstring("workers = "));
+  CHECK_THAT(said("serve --user nobody a.img"), ContainsSubstring("write user = "));
   CHECK_THAT(said("serve -c /dev/nbd0 a.img"), ContainsSubstring("\"-c\"; nbd-client connects"));
   CHECK_THAT(said("serve -o 1M a.img"), ContainsSubstring("\"-o\"; the filter offset"));
   CHECK(said("serve a.toml -r") ==

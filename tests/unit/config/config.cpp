@@ -106,10 +106,12 @@ listen = [
   { tcp = "[::1]:0" },
   { unix = "@d" },
   "unix:@e",
+  "fd:f",
+  { fd = "g" },
 ]
 )") + least)
                           .server.listen;
-  REQUIRE(listen.size() == 6);
+  REQUIRE(listen.size() == 8);
   CHECK(listen[0].text == "unix:a.sock");
   CHECK(listen[0].path == folder.path() / "a.sock");
   CHECK(listen[0].mode == mode_t{0660});
@@ -128,6 +130,8 @@ listen = [
   CHECK(listen[4].abstract_name == "d");
   CHECK(listen[4].path.empty());
   CHECK(listen[5].abstract_name == "e");
+  CHECK(listen[6].handed_name == "f");
+  CHECK(listen[7].handed_name == "g");
 }
 
 TEST_CASE("addresses may be tables of their own") {

@@ -67,14 +67,25 @@ TEST_CASE("a unix path may be as long as the kernel takes and no longer") {
   CHECK_THAT(refusal("unix:" + std::string(96, 'x')), ContainsSubstring("is 108 bytes long as a full path"));
 }
 
+TEST_CASE("sockets that are handed over have the names that systemd lets them have") {
+  CHECK(parse("fd:nbd").kind == ListenAddress::Kind::handed);
+  CHECK(parse("fd:ashlar.socket").handed_name == "ashlar.socket");
+  CHECK(parse("fd:~ a").handed_name == "~ a");
+  CHECK(parse("fd:" + std::string(255, 'x')).handed_name.size() == 255);
+  CHECK_THAT(refusal("fd:" + std::string(256, 'x')), ContainsSubstring("has no valid name of a socket"));
+  CHECK(same_address(parse("fd:a"), parse("fd:a")));
+  CHECK_FALSE(same_address(parse("fd:a"), parse("fd:b")));
+  CHECK_FALSE(same_address(parse("fd:a"), parse("unix:a")));
+}
+
 TEST_CASE("what is no address is refused with what to do") {
   struct Refused {
     const char* text;
     const char* why;
   };
   const Refused all[] = {
-      {"", "is not an address; write tcp:HOST:PORT or unix:PATH"},
-      {"127.0.0.1:10809", "is not an address; write tcp:HOST:PORT or unix:PATH"},
+      {"", "is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME"},
+      {"127.0.0.1:10809", "is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME"},
       {"TCP:127.0.0.1:10809", "is not an address"},
       {"tcp:", "has no port; write tcp:HOST:PORT"},
       {"tcp:10809", "has no port; write tcp:HOST:PORT"},
@@ -97,6 +108,10 @@ TEST_CASE("what is no address is refused with what to do") {
       {"unix:", "has no path; write unix:/path/of/socket"},
       {"unix:/run/", "names a folder"},
       {"unix:@", "has no name; write unix:@NAME"},
+      {"fd:", "has no name; write fd:NAME"},
+      {"fd:a:b", "has no valid name of a socket"},
+      {"fd:a\nb", "has no valid name of a socket"},
+      {"fd:\xc3\xbc", "has no valid name of a socket"},
   };
   for (const Refused& one : all) {
     INFO(one.text);

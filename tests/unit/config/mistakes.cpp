@@ -43,7 +43,8 @@ TEST_CASE("the configs that the mistakes are put into have none") {
 TEST_CASE("unknown key") {
   CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
   CHECK(server_mistake("  color = 1") ==
-        ":2:3: key \"color\": unknown in [server]; known: listen, log_level, module_path, max_connections, "
+        ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "
+        "module_path, max_connections, "
         "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
@@ -76,7 +77,7 @@ plugin = { type = "file" }
 )") ==
         R"(:2:15: key "max_payload": "1.5M" has a fraction; write a whole number of a smaller unit, such as "1536K"
 :3:11: key "workers": 0 is out of range; give 1 to 4096
-:4:11: key "listen": "udp::1" is not an address; write tcp:HOST:PORT or unix:PATH
+:4:11: key "listen": "udp::1" is not an address; write tcp:HOST:PORT, unix:PATH or fd:NAME
 :4:40: key "unix": found an integer, wanted a string; write what stands behind unix: in the short form
 :4:43: key "tcp": given beside "unix"; make it an address of its own
 :4:67: key "listen": "tcp::1" is listed twice; take one out

@@ -69,6 +69,7 @@ std::string server(const std::string& key, const std::string& value) {
 std::string words(const ServerConfig& s) {
   std::ostringstream out;
   for (const ListenAddress& address : s.listen) out << address.text << ' ';
+  out << static_cast<int>(s.log_format) << ' ' << s.user.has_value() << ' ' << s.group.has_value() << ' ';
   out << static_cast<int>(s.log_level) << ' ' << s.module_path.size() << ' ' << s.max_connections << ' '
       << s.handshake_timeout.count() << ' ' << ashlar::protocol::payload_limits(s.max_payload).advertised << ' '
       << s.workers << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' '

@@ -1,0 +1,122 @@
+"""A server that is started by root and becomes another user: who it is, and what it may still do."""
+
+import grp
+import os
+import pathlib
+import pwd
+import signal
+import subprocess
+
+from frame import MIB, Case, read_all  # first: it finds lib
+from lib import config, libnbd
+from lib.case import main
+
+NOBODY = pwd.getpwnam("nobody")
+DAEMON = grp.getgrnam("daemon")
+
+
+class User(Case):
+    def setUp(self):
+        super().setUp()
+        self.folder.chmod(0o755)
+        self.disk.chmod(0o600)
+        os.chown(self.disk, NOBODY.pw_uid, -1)
+
+    def config(self, *exports, **server):
+        return self.write("a.toml", config.toml(exports or [config.file_export(self.disk)], listen=[f"unix:{self.socket}"], **server))
+
+    def ready(self, file, *words, **how):
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        process = self.start(file, "--ready-fd", writer, *words, pass_fds=[writer], **how)
+        os.close(writer)
+        self.assertTrue(read_all(reader).startswith("READY=1\n"), file.read_text())
+        return process
+
+    @staticmethod
+    def ids(pid):
+        """Of every thread, as sets: real, effective, saved and file system's; and the supplementary groups."""
+        found = set()
+        for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            lines = dict(line.split(":", 1) for line in (thread / "status").read_text().splitlines())
+            found.add(tuple(tuple(lines[key].split()) for key in ("Uid", "Gid", "Groups")) + (lines["CapEff"].strip(), lines["CapPrm"].strip()))
+        return found
+
+    def test_all_threads_are_that_user_for_good_and_have_no_other_groups(self):
+        uid, gid, daemon = str(NOBODY.pw_uid), str(NOBODY.pw_gid), str(DAEMON.gr_gid)
+        none = "0" * 16
+        for server, groups, wanted in (({"user": "nobody"}, (gid,), gid), ({"user": NOBODY.pw_uid, "group": "daemon"}, (daemon,), daemon),
+                                       ({"user": 54321, "group": 54321}, (), "54321")):
+            uid = str(54321 if server["user"] == 54321 else NOBODY.pw_uid)
+            os.chown(self.disk, int(uid), -1)
+            process = self.ready(self.config(**server), before=lambda: os.setgroups([0, 1, 2]))
+            client = libnbd.connect(f"nbd+unix:///disk?socket={self.socket}")
+            client.pwrite(b"x" * 512, 0)
+            self.assertEqual(self.ids(process.pid), {((uid,) * 4, (wanted,) * 4, groups, none, none)}, server)
+            del client
+            process.send_signal(signal.SIGTERM)
+            text, code = self.output(process)
+            self.assertEqual(code, 0, text)
+            self.assertIn(f"({uid}), group ({wanted}) now", text)
+            self.socket.unlink(missing_ok=True)
+
+    def test_a_group_alone(self):
+        process = self.ready(self.config(group="daemon"), before=lambda: os.setgroups([0, 1, 2]))
+        (user, group, groups, *_), = self.ids(process.pid)
+        self.assertEqual((user, group, groups), (("0",) * 4, (str(DAEMON.gr_gid),) * 4, ()))
+
+    def test_the_socket_is_opened_before(self):
+        self.folder.chmod(0o700)  # nobody may make a file here
+        os.chown(self.folder, 0, 0)
+        disk = config.memory_export(MIB)
+        process = self.ready(self.config(disk, user="nobody"))
+        self.assertEqual(libnbd.connect(f"nbd+unix:///?socket={self.socket}").get_size(), MIB)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.output(process)[1], 0)
+
+    def test_what_that_user_may_not_open_is_told_at_the_start(self):
+        os.chown(self.disk, 0, 0)
+        text = self.refused(self.config(user="nobody"), code=1)
+        self.assertIn(f"as user nobody ({NOBODY.pw_uid}), group ({NOBODY.pw_gid}): ", text)
+        self.assertIn(f"{self.disk}", text)
+        self.assertIn("Permission denied", text)
+        self.assertNotIn("listening on", text)
+        process = self.ready(self.config(config.file_export(self.disk, optional=True), config.memory_export(MIB), user="nobody"))
+        self.assertEqual(libnbd.connect(f"nbd+unix:///memory?socket={self.socket}").get_size(), MIB)
+        self.assertRaises(libnbd.Error, libnbd.connect, f"nbd+unix:///disk?socket={self.socket}")
+        process.kill()
+
+    def test_the_command_is_that_user_and_finds_the_server(self):
+        file = self.write("b.toml", f'[server]\nuser = "nobody"\n[[export]]\nname = "x"\nplugin = {{ type = "file", path = "{self.disk}" }}\n')
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
+        temporary.chmod(0o1777)
+        process = self.start(file, "--run", "id -u; nbdinfo --size $uri; stat -c %a:%u ${unixsocket%/*}", stderr=subprocess.DEVNULL,
+                             env={**os.environ, "TMPDIR": str(temporary)})
+        text, code = self.output(process)
+        self.assertEqual(code, 0, text)
+        self.assertEqual(text.splitlines()[1:], [str(NOBODY.pw_uid), str(MIB), f"700:{NOBODY.pw_uid}"])
+
+    def test_who_is_not_root_cannot_become_another_but_may_be_named(self):
+        def as_nobody():
+            os.setgroups([])
+            os.setgid(NOBODY.pw_gid)
+            os.setuid(NOBODY.pw_uid)
+        os.chown(self.folder, NOBODY.pw_uid, -1)
+        file = self.config(user="daemon")
+        file.chmod(0o644)
+        text = self.refused(file, code=1, before=as_nobody)
+        self.assertRegex(text, r"ashlar: \[server\] cannot change the supplementary groups: Operation not permitted; start the server as root")
+        process = self.ready(self.config(user="nobody"), before=as_nobody)
+        process.kill()
+
+    def test_bad_names_are_refused(self):
+        for server, said in (({"user": "no such user"}, 'no user "no such user" on this machine'), ({"group": "no such group"}, "no group"),
+                             ({"user": True}, "wanted a string")):
+            self.assertIn(said, self.refused(self.config(**server)))
+        text = self.refused(self.config(config.memory_export(MIB), user=54321), code=1)
+        self.assertIn("[server] user: 54321 is not in the list of users and has no group of its own; add group", text)
+
+
+if __name__ == "__main__":
+    main(needs_root=True, needs=("nbdinfo",))
