@@ -11,7 +11,8 @@ import urllib.request
 
 from . import processes
 
-PROGRAM = "chromium-headless-shell"
+# Not the script of that name in /usr/bin, which starts this one and does not pass on the signal that ends it.
+PROGRAM = "/usr/lib/chromium/chromium-headless-shell"
 
 
 class Wire:
@@ -92,8 +93,12 @@ class Browser:
         if self.wire:
             self.wire.file.close()
             self.wire.socket.close()
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()  # so that it ends its own processes
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
 
     def __enter__(self):
         return self
