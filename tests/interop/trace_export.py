@@ -258,6 +258,13 @@ class Export(Case):
                 self.assertIn(part, self.trace("export", *words, code=2).stderr)
         told = self.trace("export", two, "--to", "fio", "--place", "below")
         self.assertIn("7 requests were dropped", told.stderr)
+        writer = TraceWriter(self.folder / "dropped.trace").begin(payload="data")
+        writer.request("write", 0, 512, 1, 2, data=bytes(512))
+        writer.dropped(3)
+        out = self.folder / "log"
+        told = self.trace("export", writer.end(), "--to", "dm-log-writes", "-o", out, code=2)
+        self.assertIn("dm-log-writes needs a whole trace: 3 requests were dropped", told.stderr)
+        self.assertFalse(out.exists())
         garbage = self.write("garbage", "x" * 10000)
         self.assertIn("garbage: offset 0: this is no trace", self.trace("export", garbage, "--to", "csv", code=1).stderr)
 

@@ -55,6 +55,15 @@ class OnePlace {
   PlaceName place_;
 };
 
+// Throws UsageError when requests are missing.
+void need_whole(const ExportFormat& format, const trace::Completeness& whole) {
+  std::string missing;
+  if (whole.beginning_lost) missing = "its beginning is lost, as max_size was too small";
+  else if (whole.dropped != 0) missing = std::to_string(whole.dropped) + " requests were dropped and have no record";
+  else if (whole.broken) missing = "a part of it is broken";
+  if (!missing.empty()) throw UsageError(std::string(format.name) + " needs a whole trace: " + missing);
+}
+
 }  // namespace
 
 std::string Unsaid::text() const {
@@ -93,6 +102,7 @@ int export_command(const Words& words, Streams streams) {
     one_place.check(record);
     exporter->add(record);
   }
+  if (format.needs_whole) need_whole(format, reader.completeness());
   if (output.stream()) exporter->end();
   output.close();
   told.clear();

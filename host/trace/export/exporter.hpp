@@ -45,8 +45,9 @@ class Exporter {
 struct ExportFormat {
   const char* name;
   std::unique_ptr<Exporter> (*make)(const Exporting& to);
-  bool one_disk;    // all of it is about one disk: a trace of several places cannot be said
-  bool needs_file;  // the beginning is written again at the end
+  bool one_disk;     // all of it is about one disk: a trace of several places cannot be said
+  bool needs_file;   // the beginning is written again at the end
+  bool needs_whole;  // without some of the requests it would tell what is wrong
 };
 
 std::unique_ptr<Exporter> make_csv(const Exporting& to);
@@ -58,10 +59,10 @@ std::unique_ptr<Exporter> make_dm_log_writes(const Exporting& to);
 std::unique_ptr<Exporter> make_nbdkit(const Exporting& to);
 
 inline constexpr ExportFormat export_formats[] = {
-    {"csv", &make_csv, false, false},           {"json", &make_json, false, false},
-    {"perfetto", &make_perfetto, false, false}, {"fio", &make_fio, true, false},
-    {"blktrace", &make_blktrace, true, false},  {"dm-log-writes", &make_dm_log_writes, true, true},
-    {"nbdkit", &make_nbdkit, true, false},
+    {"csv", &make_csv, false, false, false},           {"json", &make_json, false, false, false},
+    {"perfetto", &make_perfetto, false, false, false}, {"fio", &make_fio, true, false, false},
+    {"blktrace", &make_blktrace, true, false, false},  {"dm-log-writes", &make_dm_log_writes, true, true, true},
+    {"nbdkit", &make_nbdkit, true, false, false},
 };
 
 }  // namespace ashlar::host::traces
