@@ -165,6 +165,7 @@ int diff_command(const Words& words, Streams streams) {
   Told told(streams.err);
   bool broken = false;
   const All first = read_all(first_path, told, broken), second = read_all(second_path, told, broken);
+  told.clear();
   std::vector<Difference> all;
   for (const auto& [name, latencies] : first)
     if (const auto other = second.find(name); other != second.end())

@@ -11,7 +11,7 @@ class Interrupted : public std::runtime_error {
   Interrupted() : std::runtime_error("interrupted") {}
 };
 
-// Notes SIGINT and SIGTERM while it lives; a second one ends the process at once. One at a time.
+// Notes SIGINT and SIGTERM while it lives, unless they are ignored; a second one ends the process at once.
 class Interrupt {
  public:
   Interrupt();
@@ -23,9 +23,11 @@ class Interrupt {
   static bool has_come();
   // Throws Interrupted when one has come.
   static void check();
+  // Ends the process by the signal that came, so that whoever has started it can see that.
+  [[noreturn]] static void end();
 
  private:
-  struct sigaction before_int_, before_term_;
+  struct sigaction before_[2];
 };
 
 }  // namespace ashlar::host::traces

@@ -1,19 +1,22 @@
 // Where a command's answer goes, and what it tells beside it.
 #pragma once
+#include <chrono>
 #include <fstream>
 #include <ostream>
 #include <string>
 
 #include "format/record.hpp"
+#include "trace/interrupt.hpp"
 #include "trace/subcommands.hpp"
 
 namespace ashlar::host::traces {
 
-// stdout, or the file of -o.
+// stdout, or the file of -o. What is not closed goes: there is no half of a file.
 class Output {
  public:
   // `path`: empty: stdout. Throws std::runtime_error when the file cannot be made.
   Output(const std::string& path, std::ostream& out);
+  ~Output();
   std::ostream& stream() { return path_.empty() ? out_ : file_; }
   // Throws std::runtime_error when not all could be written. At the end.
   void close();
@@ -22,20 +25,36 @@ class Output {
   const std::string path_;
   std::ostream& out_;
   std::ofstream file_;
+  bool closed_ = false;
 };
 
 // Adds -o FILE to a command.
 void add_output(CLI::App& app, std::string& path);
 
-// Tells problems on stderr, the first hundred.
+// Tells problems on stderr, the first hundred; on a terminal also how much has been read, when it takes long. Reading
+// ends with Interrupted when somebody wants an end.
 class Told : public trace::Listener {
  public:
-  explicit Told(std::ostream& err) : err_(err) {}
+  explicit Told(std::ostream& err);
+  ~Told() override { clear(); }
   void problem(const std::string& text) override;
+  void read(std::uint64_t bytes) override;
   bool any() const { return problems_ != 0; }
+  // Of a command that prints while it reads: nothing is said of its progress where that is printed. `path`: as
+  // Output().
+  void prints_to(const std::string& path);
+  // Takes away what it says of its progress. Before anything else is told there.
+  void clear();
 
  private:
+  using Clock = std::chrono::steady_clock;
   std::ostream& err_;
+  const Interrupt interrupt_;
+  bool terminal_;
+  const Clock::time_point begun_ = Clock::now();
+  Clock::time_point shown_at_ = begun_;
+  bool shown_ = false;
+  std::uint64_t read_ = 0;  // bytes
   std::size_t problems_ = 0;
 };
 

@@ -19,6 +19,7 @@ void PlaceStats::add(const trace::Record& record) {
   ++requests_;
   if (record.tries > 1) ++repeated_;
   timeline_.add(record);
+  map_.add(record);
   look_for_slow(record);
   const auto number = static_cast<std::size_t>(record.op);
   if (number >= ops) return;

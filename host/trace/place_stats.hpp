@@ -8,6 +8,7 @@
 
 #include "format/record.hpp"
 #include "trace/histogram.hpp"
+#include "trace/request_map.hpp"
 #include "trace/timeline.hpp"
 #include "trace/touched.hpp"
 
@@ -50,6 +51,7 @@ class PlaceStats {
   const std::array<OpStats, ops>& by_op() const { return ops_; }
   const Timeline& timeline() const { return timeline_; }
   const Touched& touched() const { return touched_; }
+  const RequestMap& map() const { return map_; }
   std::uint64_t zeroes() const { return zeroes_; }
   // Bytes that were written, and nanoseconds, from one flush or FUA write to the next.
   const Histogram& dirty() const { return dirty_; }
@@ -73,6 +75,7 @@ class PlaceStats {
   std::array<OpStats, ops> ops_;
   Timeline timeline_;
   Touched touched_;
+  RequestMap map_;
   std::uint64_t zeroes_ = 0, misaligned_writes_ = 0, repeated_ = 0;
   std::uint64_t dirty_bytes_ = 0, last_flush_ = 0;
   Histogram dirty_, between_flushes_;

@@ -63,6 +63,7 @@ int prefetch_command(const Words& words, Streams streams) {
   if (!parse(app, words, streams)) return exit_ok;
 
   Told told(streams.err);
+  told.prints_to(output_path);
   trace::TraceReader reader({path}, told);
   Output output(output_path, streams.out);
   Blocks known;  // read before, or written, which has the bytes in a cache, too

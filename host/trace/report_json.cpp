@@ -66,11 +66,14 @@ json::object slow_json(const Slow& slow) {
 json::object timeline_json(const Timeline& timeline) {
   json::array slices;
   for (const Timeline::Slice& slice : timeline.slices()) {
-    json::object one{{"depth", slice.busy / static_cast<double>(timeline.width())}};
+    json::object one{{"depth", slice.busy / static_cast<double>(timeline.width())}, {"max_depth", slice.most_depth}};
     for (std::size_t i = 0; i != Timeline::ops; ++i)
       if (slice.count[i] != 0)
-        one[name(static_cast<Op>(i))] =
-            json::object{{"count", slice.count[i]}, {"bytes", slice.bytes[i]}, {"max_ns", slice.longest[i]}};
+        one[name(static_cast<Op>(i))] = json::object{{"count", slice.count[i]},
+                                                     {"bytes", slice.bytes[i]},
+                                                     {"p50_ns", slice.latency[i].percentile(0.5)},
+                                                     {"p99_ns", slice.latency[i].percentile(0.99)},
+                                                     {"max_ns", slice.longest[i]}};
     slices.push_back(std::move(one));
   }
   return {{"begin", json_text(calendar_text(timeline.begin()))},

@@ -106,6 +106,29 @@ void print_hot(std::ostream& out, const PlaceStats& stats) {
   if (rows.size() > 1) print_table(out, "  ", rows);
 }
 
+// How many requests were under way, in up to ten parts of the time.
+void print_depth(std::ostream& out, const Timeline& timeline) {
+  const auto& slices = timeline.slices();
+  const std::size_t parts = std::min<std::size_t>(slices.size(), 10);
+  if (parts < 2) return;
+  out << "  depth over time";
+  for (std::size_t part = 0; part != parts; ++part) {
+    const std::size_t from = part * slices.size() / parts, to = (part + 1) * slices.size() / parts;
+    double busy = 0;
+    std::uint64_t most = 0;
+    for (std::size_t i = from; i != to; ++i) {
+      busy += slices[i].busy;
+      most = std::max(most, slices[i].most_depth);
+    }
+    char text[64];
+    std::snprintf(text, sizeof text, "%s%.2f (%llu)", part == 0 ? " " : ", ",
+                  busy / static_cast<double>(timeline.width()) / static_cast<double>(to - from),
+                  static_cast<unsigned long long>(most));
+    out << text;
+  }
+  out << ": mean (most)\n";
+}
+
 void print_time(std::ostream& out, const PlaceStats& stats) {
   const Timeline& timeline = stats.timeline();
   if (timeline.slices().empty()) return;
@@ -118,6 +141,7 @@ void print_time(std::ostream& out, const PlaceStats& stats) {
   char text[64];
   std::snprintf(text, sizeof text, "%.2f, in the busiest %s %.2f", all / time, "part", most);
   out << "  from " << calendar_text(timeline.begin()) << " for " << duration_text(time) << "; depth " << text << "\n";
+  print_depth(out, timeline);
 }
 
 void print_slowest(std::ostream& out, const PlaceStats& stats, Lines& lines) {

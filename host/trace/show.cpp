@@ -23,6 +23,7 @@ int show_command(const Words& words, Streams streams) {
   selection.prepare();
 
   Told told(streams.err);
+  told.prints_to(output_path);
   trace::TraceReader reader(paths, told);
   Output output(output_path, streams.out);
   Lines lines;

@@ -14,6 +14,7 @@ using Words = std::vector<std::string>;
 // file, and other exceptions for what fails otherwise.
 int crash_command(const Words& words, Streams streams);
 int diff_command(const Words& words, Streams streams);
+int export_command(const Words& words, Streams streams);
 int prefetch_command(const Words& words, Streams streams);
 int replay_command(const Words& words, Streams streams);
 int report_command(const Words& words, Streams streams);
@@ -28,6 +29,7 @@ struct Subcommand {
 inline constexpr Subcommand subcommands[] = {
     {"crash", "Whether the disk would have been good after a power cut", &crash_command},
     {"diff", "What became slower from one trace to another, and how surely", &diff_command},
+    {"export", "The trace in the format of another tool", &export_command},
     {"prefetch", "What was read first, in order: a list for a cache", &prefetch_command},
     {"replay", "Asks a server again what was asked, and compares", &replay_command},
     {"report", "What was asked, how long it took, and what could be better", &report_command},

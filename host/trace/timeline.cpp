@@ -16,6 +16,7 @@ void Timeline::add(const trace::Record& record) {
     ++slice.count[op];
     slice.bytes[op] += record.length;
     slice.longest[op] = std::max(slice.longest[op], done - record.start);
+    slice.latency[op].add(done - record.start);
   }
   slice.most_depth = std::max<std::uint64_t>(slice.most_depth, record.depth + 1);
   const auto width = static_cast<std::int64_t>(width_);
@@ -43,6 +44,7 @@ void Timeline::double_width() {
       to.count[op] += from.count[op];
       to.bytes[op] += from.bytes[op];
       to.longest[op] = std::max(to.longest[op], from.longest[op]);
+      to.latency[op].add(from.latency[op]);
     }
     to.busy += from.busy;
     to.most_depth = std::max(to.most_depth, from.most_depth);

@@ -17,6 +17,7 @@ class Timeline {
   struct Slice {
     std::array<std::uint64_t, ops> count{}, bytes{};
     std::array<std::uint64_t, ops> longest{};  // nanoseconds
+    std::array<CoarseHistogram, ops> latency;  // nanoseconds
     double busy = 0;                           // nanoseconds that requests were under way, of all together
     std::uint64_t most_depth = 0;
   };

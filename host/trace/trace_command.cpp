@@ -6,6 +6,7 @@
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
 #include "format/record.hpp"
+#include "trace/interrupt.hpp"
 #include "trace/subcommands.hpp"
 
 namespace ashlar::host {
@@ -70,6 +71,9 @@ int trace_command(const std::vector<std::string>& words, std::ostream& out, std:
     return dispatch(words, {out, err});
   } catch (const UsageError& e) {
     return told(e.what(), exit_usage);
+  } catch (const Interrupted& e) {
+    told(e.what(), exit_failure);
+    Interrupt::end();
   } catch (const std::exception& e) {
     return told(e.what(), exit_failure);
   }

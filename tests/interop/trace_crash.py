@@ -215,7 +215,7 @@ class Crash(Case):
             while not (ready.exists() and ready.read_text()):
                 time.sleep(0.01)
             asking.send_signal(signal.SIGINT)
-            self.assertEqual(asking.wait(600), 1)
+            self.assertEqual(asking.wait(600), -signal.SIGINT)
             self.assertEqual(asking.stderr.read(), b"ashlar: trace: interrupted\n")
         finally:
             asking.kill()

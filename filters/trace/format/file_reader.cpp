@@ -155,6 +155,7 @@ bool FileReader::fill(std::uint64_t bytes) {
   } catch (const std::system_error& e) {
     fail(at_, e.code().message());
   }
+  listener_.read(buffer_.size());
   return buffer_.size() >= bytes;
 }
 

@@ -3,9 +3,22 @@
 #include <algorithm>
 
 namespace ashlar::trace {
+namespace {
+
+// Of what is read for the first time, only that it goes on is told.
+class QuietListener : public Listener {
+ public:
+  explicit QuietListener(Listener& listener) : listener_(listener) {}
+  void read(std::uint64_t bytes) override { listener_.read(bytes); }
+
+ private:
+  Listener& listener_;
+};
+
+}  // namespace
 
 OrderedReader::OrderedReader(const std::string& path, Listener& listener, std::size_t window)
-    : file_(path, listener), window_(window) {
+    : listener_(listener), file_(path, listener), window_(window) {
   for (const SegmentHeader& segment : file_.segments()) runs_.try_emplace(segment.run, runs_.size());
 }
 
@@ -45,8 +58,8 @@ void OrderedReader::begin() {
 
 // Does once what next() will do, and keeps what comes out too late.
 void OrderedReader::find_stragglers() {
-  Listener nobody;
-  OrderedReader first(file_.path(), nobody, window_);
+  QuietListener quiet(listener_);
+  OrderedReader first(file_.path(), quiet, window_);
   first.runs_ = runs_;
   first.begun_ = true;
   Record record;

@@ -48,6 +48,7 @@ class OrderedReader {
   void find_stragglers();
   bool next_of_window(Record& record);
 
+  Listener& listener_;
   FileReader file_;
   const std::size_t window_;
   RunOrder runs_;

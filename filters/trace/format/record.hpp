@@ -75,7 +75,7 @@ class TraceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// What a reader tells beside records. Both may be called at any time while records are read.
+// What a reader tells beside records. All may be called at any time while records are read.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -83,6 +83,9 @@ class Listener {
   virtual void problem(const std::string& text) { static_cast<void>(text); }
   // Once for each connection and file.
   virtual void client(const Client& client) { static_cast<void>(client); }
+  // So many bytes more of a file have been read; a long file is read twice. What is thrown comes out of the reader's
+  // function that was called.
+  virtual void read(std::uint64_t bytes) { static_cast<void>(bytes); }
 };
 
 // What is known to be missing, and how the trace ends. Complete when all records have been read.

@@ -1,0 +1,87 @@
+"""`ashlar trace` with what takes long: its progress on a terminal, and an end by Ctrl-C."""
+
+import os
+import pty
+import signal
+import subprocess
+import time
+
+from lib import processes
+from lib.case import Case, main, skip
+from lib.server import PROGRAM
+
+try:
+    from lib.trace_writer import TraceWriter
+except ImportError:
+    skip("needs xxhash for Python (python3-xxhash)")
+
+REQUESTS = 200_000  # more than are sorted at once, so that what is printed waits for what is read
+
+
+class Ending(Case):
+    @classmethod
+    def setUpClass(cls):
+        cls.large = TraceWriter("").begin()
+        for number in range(REQUESTS):
+            cls.large.request("flush", 0, 0, number, number + 1)
+
+    def setUp(self):
+        super().setUp()
+        self.large.path = self.folder / "large.trace"
+        self.trace = self.large.end()
+
+    def show(self, stderr):
+        """Prints more than a pipe takes, and so goes on only when it is read."""
+        shown = processes.start([PROGRAM, "trace", "show", self.trace], stdout=subprocess.PIPE, stderr=stderr)
+        self.addCleanup(shown.stdout.close)
+        self.addCleanup(shown.wait)
+        self.addCleanup(shown.kill)
+        first = shown.stdout.read(1)
+        return shown, first
+
+    def test_ctrl_c_ends_it(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                shown, first = self.show(subprocess.PIPE)
+                shown.send_signal(number)
+                printed = first + shown.stdout.read()
+                self.assertEqual(shown.stderr.read(), b"ashlar: trace: interrupted\n")
+                shown.stderr.close()
+                self.assertEqual(shown.wait(600), -number)
+                self.assertLess(printed.count(b"\n"), REQUESTS)
+
+    def test_a_terminal_is_told_how_much_has_been_read(self):
+        ours, theirs = pty.openpty()
+        shown, _ = self.show(theirs)
+        os.close(theirs)
+        time.sleep(1.5)  # it has taken longer than a second now
+        printed = shown.stdout.read()
+        self.assertEqual(shown.wait(600), 0)
+        told = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not more:
+                break
+            told += more
+        os.close(ours)
+        self.assertRegex(told, rb"\r\x1b\[K\d+ MiB read in \d+ s")
+        self.assertTrue(told.endswith(b"\r\x1b[K"), told)  # and nothing of it stays
+        self.assertEqual(printed.count(b"\n"), REQUESTS)
+
+    def test_no_half_of_a_file_is_left(self):
+        two = TraceWriter(self.folder / "two.trace").begin()
+        two.request("flush")
+        two.begin(tag="below", run=2)
+        two.request("flush")
+        out = self.folder / "out"
+        done = subprocess.run([PROGRAM, "trace", "export", "--to", "fio", "-o", out, two.end()], capture_output=True, timeout=600,
+                              check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertFalse(out.exists())
+
+
+if __name__ == "__main__":
+    main()
