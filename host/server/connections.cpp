@@ -18,8 +18,9 @@ constexpr std::chrono::seconds memory_look{1};
 // When so many clients have gone to rest, the allocator keeps memory that it does not give back by itself: what they
 // had lies between what is still used.
 constexpr std::size_t crowd = 64;
-// How often that memory is given back at most: others wait for the allocator meanwhile.
-constexpr std::chrono::seconds trim_pause{5};
+// How often that memory is given back at most: others wait for the allocator meanwhile. Longer than a thread of the
+// executor that has nothing to do lives.
+constexpr std::chrono::seconds trim_pause{6};
 
 // A line of the log; lost when memory is short.
 template <class Write>
@@ -218,7 +219,9 @@ void Connections::trim_memory() noexcept {
     trim_at_ = Clock::now() + trim_pause;
     return look_at(trim_at_);
   }
-  trim_at_ = Clock::time_point::max();
+  // After a crowd once more: its last ones may only be going to rest, and the threads that served it to end.
+  trim_at_ = rests_ >= crowd ? Clock::now() + trim_pause : Clock::time_point::max();
+  look_at(trim_at_);
   rests_ = 0;
   ::malloc_trim(0);
 }
