@@ -141,6 +141,7 @@ int top_command(const CommandOptions& options, Streams streams) {
   ControlClient server = server_of(options);
   struct sigaction act {};
   act.sa_handler = [](int) { interrupted = 1; };
+  act.sa_flags = static_cast<int>(SA_RESETHAND);  // a second one ends a command that waits for the server
   ::sigaction(SIGINT, &act, nullptr);
   ::sigaction(SIGTERM, &act, nullptr);
   Screen screen(streams.out);

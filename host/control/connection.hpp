@@ -14,6 +14,11 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
   Connection(ControlServer& server, boost::asio::io_context& io, int fd);
 
   void begin() { read(); }
+  // The server knows it no longer, even if a command of it has been received already.
+  void leave() {
+    server_ = nullptr;
+    close();
+  }
   void close();
 
   std::list<std::weak_ptr<Connection>>::iterator place;  // in the server's list
@@ -23,11 +28,9 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
   void serve(std::size_t length);
   void answer(json::object answer);
 
-  ControlServer* server_;
+  ControlServer* server_;  // null: it has left
   boost::asio::posix::stream_descriptor stream_;
   std::string received_, to_send_;
-
-  friend class ControlServer;
 };
 
 }  // namespace ashlar::host

@@ -19,7 +19,7 @@ ControlServer::ControlServer(boost::asio::io_context& io, std::unique_ptr<Listen
 
 ControlServer::~ControlServer() {
   for (const auto& one : connections_)
-    if (const auto connection = one.lock()) connection->server_ = nullptr;
+    if (const auto connection = one.lock()) connection->leave();
 }
 
 void ControlServer::stop() { listener_->stop(); }
@@ -37,7 +37,7 @@ void ControlServer::accepted(std::unique_ptr<Socket> socket) {
 void ControlServer::make_room() {
   connections_.remove_if([](const auto& one) { return one.expired(); });
   while (connections_.size() >= most_connections) {
-    if (const auto oldest = connections_.front().lock()) oldest->close();
+    if (const auto oldest = connections_.front().lock()) oldest->leave();
     connections_.pop_front();
   }
 }

@@ -46,17 +46,21 @@ const char* kind_name(Exposition::Kind kind) {
 
 }  // namespace
 
-Exposition::Family& Exposition::family(Kind kind, const std::string& name, const std::string& help) {
-  return families_.try_emplace(name, Family{kind, help, {}}).first->second;
+Exposition::Family* Exposition::family(Kind kind, const std::string& name, const std::string& help) {
+  Family& found = families_.try_emplace(name, Family{kind, help, {}}).first->second;
+  return found.kind == kind ? &found : nullptr;
 }
 
 void Exposition::add(Kind kind, const std::string& name, const std::string& help, const Labels& labels, double value) {
-  family(kind, name, help).lines += line(kind == Kind::counter ? name + "_total" : name, labels, value);
+  Family* const of = family(kind, name, help);
+  if (of != nullptr) of->lines += line(kind == Kind::counter ? name + "_total" : name, labels, value);
 }
 
 void Exposition::add_histogram(const std::string& name, const std::string& help, const Labels& labels,
                                std::span<const double> bounds, std::span<const std::uint64_t> counts, double sum) {
-  std::string& lines = family(Kind::histogram, name, help).lines;
+  Family* const of = family(Kind::histogram, name, help);
+  if (of == nullptr) return;
+  std::string& lines = of->lines;
   Labels of_bucket = labels;
   of_bucket.emplace_back("le", "");
   std::uint64_t so_far = 0;

@@ -18,8 +18,8 @@ class Exposition {
 
   explicit Exposition(Format format) : format_(format) {}
 
-  // A value of the metric `name`; of a counter, without "_total". All values of one name have the same kind and help,
-  // which is a line without a full stop at its end.
+  // A value of the metric `name`; of a counter, without "_total". All values of one name have the same kind and help;
+  // what differs from the first in its kind is left out, as readers would refuse all for it.
   void add(Kind kind, const std::string& name, const std::string& help, const Labels& labels, double value);
   // A histogram's: `counts` are of each bucket alone, and one more than `bounds`: of what lies above them.
   void add_histogram(const std::string& name, const std::string& help, const Labels& labels,
@@ -36,7 +36,8 @@ class Exposition {
     std::string help;
     std::string lines;
   };
-  Family& family(Kind kind, const std::string& name, const std::string& help);
+  // Null: there is one of another kind.
+  Family* family(Kind kind, const std::string& name, const std::string& help);
 
   const Format format_;
   std::map<std::string, Family> families_;

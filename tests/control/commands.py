@@ -1,5 +1,6 @@
 """What can be asked of a running server by its control socket, and by the commands that talk to it."""
 
+import contextlib
 import json
 import os
 import stat
@@ -174,6 +175,11 @@ class Socket(Running):
         silent = [self.raw() for _ in range(100)]
         self.assertTrue(self.status()["exports"])
         self.assertEqual(silent[0].recv(1), b"")  # the oldest had to go
+        for peer in silent:  # also while they speak
+            with contextlib.suppress(OSError):
+                peer.sendall(b'{"command": "status"}\n')
+            self.raw().sendall(b'{"command": "status"}\n')
+        self.assertTrue(self.status()["exports"])
 
     def test_two_commands_at_once_are_answered_in_order(self):
         peer = self.raw()

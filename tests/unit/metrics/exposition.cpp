@@ -45,3 +45,11 @@ TEST_CASE("OpenMetrics names a counter's family without its ending, and ends wit
   CHECK_THAT(text, ContainsSubstring("# TYPE b counter\nb_total{"));
   CHECK_THAT(text, EndsWith("\n# EOF\n"));
 }
+
+TEST_CASE("what has another kind than the first of its name is left out") {
+  Exposition out(Exposition::Format::prometheus);
+  out.add(Kind::gauge, "a", "First", {}, 1);
+  out.add(Kind::counter, "a", "Second", {}, 2);
+  out.add_histogram("a", "Third", {}, {}, std::array<std::uint64_t, 1>{3}, 4);
+  CHECK(out.text() == "# HELP a First\n# TYPE a gauge\na 1\n");
+}
