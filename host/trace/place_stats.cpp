@@ -63,8 +63,10 @@ void PlaceStats::add_range(const trace::Record& record) {
     by_range_.resize(ranges);
   }
   for (std::uint64_t at = record.offset; at < record.end();) {
-    const std::uint64_t next = std::min(record.end(), (at / range_bytes_ + 1) * range_bytes_);
-    by_range_[std::min<std::uint64_t>(at / range_bytes_, ranges - 1)][kind] += next - at;
+    const std::uint64_t number = std::min<std::uint64_t>(at / range_bytes_, ranges - 1);
+    const bool last = number == ranges - 1;  // it has what lies beyond the disk, too
+    const std::uint64_t next = last ? record.end() : std::min(record.end(), (number + 1) * range_bytes_);
+    by_range_[number][kind] += next - at;
     at = next;
   }
 }

@@ -83,5 +83,25 @@ class Ending(Case):
         self.assertFalse(out.exists())
 
 
+class Impossible(Case):
+    """Whole by their checksums, and yet nothing that a server writes."""
+
+    def test_every_command_ends_and_tells_where(self):
+        most = 2**64 - 1
+        trace = TraceWriter(self.folder / "odd.trace").begin(size=str(most), realtime=most, monotonic=0)
+        for op in ("read", "write", "trim", "zero", "flush", "extents", "cache"):
+            for offset, length in ((0, most), (most, most), (most - 4095, 4096), (2**63, 1), (2**63 - 1, 1), (0, 2**63)):
+                trace.request(op, offset, length, 5, 5)
+            for start, done, sent in ((0, most, 0), (most, 0, 0), (5, 5, most), (2**62, 2**62, 0), (2**62 - 1, 2**62 - 1, 2**62 - 1)):
+                trace.request(op, 0, 512, start, done, sent, result=2**31 - 1)
+        file = trace.end()
+        for words in (["report"], ["report", "--json"], ["report", "--html"], ["show"], ["show", "--json"], ["diff", file], ["prefetch"],
+                      *(["export", "--to", name] for name in ("csv", "json", "perfetto", "fio", "blktrace", "nbdkit"))):
+            with self.subTest(words=words):
+                done = subprocess.run([PROGRAM, "trace", words[0], file, *words[1:]], capture_output=True, timeout=120)
+                self.assertEqual(done.returncode, 1, done.stderr[-1000:])
+                self.assertRegex(done.stderr.decode(), rf"{file}: offset \d+: a record whose numbers cannot be")
+
+
 if __name__ == "__main__":
     main()

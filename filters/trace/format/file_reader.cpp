@@ -30,6 +30,28 @@ T copied(std::span<const std::byte> from) {
   return to;
 }
 
+// Nanoseconds that no clock shows, 146 years; with no more, sums and differences of times do not overflow.
+constexpr std::uint64_t no_time = std::uint64_t{1} << 62;
+// Bytes of the largest disk that there can be.
+constexpr std::uint64_t largest_disk = std::uint64_t{1} << 63;
+// Bytes that may come with a request, as one must be able to ask for them. (proto.md, "Request message")
+constexpr std::uint64_t largest_payload = std::uint64_t{1} << 32;
+
+// Whether a request can have been so. A flush has no place on the disk.
+bool can_be(const RecordEntry& record) {
+  const auto op = static_cast<Op>(record.op);
+  const std::uint64_t longest = op == Op::read || op == Op::write ? largest_payload : largest_disk;
+  const bool in_time = record.start < no_time && record.done < no_time && record.sent < no_time;
+  const bool on_disk = record.length <= longest && record.offset <= largest_disk - record.length;
+  return in_time && (on_disk || op == Op::flush);
+}
+
+// From the clock of the records to that of the calendar.
+std::int64_t to_realtime(const SegmentHeader& header) {
+  if (header.realtime >= no_time || header.monotonic >= no_time) return 0;
+  return static_cast<std::int64_t>(header.realtime - header.monotonic);
+}
+
 }  // namespace
 
 FileReader::FileReader(const std::string& path, Listener& listener)
@@ -65,8 +87,7 @@ void FileReader::find_segments() {
     problem(offset, "no segment begins here");
     completeness_.broken = true;
   }
-  for (const SegmentHeader& one : segments_.found)
-    to_realtime_.try_emplace(one.run, static_cast<std::int64_t>(one.realtime - one.monotonic));
+  for (const SegmentHeader& one : segments_.found) to_realtime_.try_emplace(one.run, to_realtime(one));
 }
 
 void FileReader::rewind() {
@@ -139,7 +160,7 @@ bool FileReader::find_newer() {
   for (const SegmentHeader& one : now.found) {
     if (one.sequence <= newest) continue;
     segments_.found.push_back(one);
-    to_realtime_.try_emplace(one.run, static_cast<std::int64_t>(one.realtime - one.monotonic));
+    to_realtime_.try_emplace(one.run, to_realtime(one));
   }
   return segments_.found.size() != known;
 }
@@ -225,6 +246,11 @@ bool FileReader::take_record(std::span<const std::byte> entry, Record& record) {
     return false;
   }
   const auto from = copied<RecordEntry>(entry);
+  if (!can_be(from)) {
+    problem(record.position, "a record whose numbers cannot be: its length, its end or its time is beyond all bounds");
+    completeness_.broken = true;
+    return false;
+  }
   record.run = here().run;
   record.id = from.id;
   record.connection = from.connection;
