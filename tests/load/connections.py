@@ -16,7 +16,7 @@ def clients_to_hold():
 
 MOST_IDLE = 60 * MIB if TRANSPORT == "tls" else 25 * MIB
 # When the allocator has given back what their handshakes and requests have left between what they still need.
-MOST_CALM = 48 * MIB
+MOST_CALM = 56 * MIB
 
 
 class Idle(Household):
