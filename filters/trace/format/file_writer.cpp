@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <ctime>
 #include <filesystem>
@@ -40,6 +41,12 @@ int open_or_make(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
   return fd;
+}
+
+// Never the same twice: one place or client is told of by one writer after another.
+std::uint64_t new_telling() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
 // Why the open file cannot be written to as a trace; empty: it can.
@@ -132,7 +139,7 @@ void FileWriter::begin_segment() {
   }
   header_ = next;
   has_header_ = false;
-  ++telling_;
+  telling_ = new_telling();
   at_ = position;
   entries_.set_sequence(next.sequence);
   entries_.add(header_);
@@ -226,7 +233,7 @@ bool FileWriter::write_out() {
   error_ = error;
   reused_ = true;  // a part of it may have been written
   lost_ += std::exchange(held_, 0);
-  ++telling_;
+  telling_ = new_telling();
   if (!has_header_) entries_.add(header_);
   return false;
 }

@@ -91,7 +91,7 @@ class FileWriter {
   SegmentHeader header_{};            // of the segment that is being written
   bool has_header_ = false;           // it is in the file
   bool reused_ = false;               // behind what has been written stands what was there before
-  std::uint64_t telling_;             // who was told of in this one need not be told of again; differs between files
+  std::uint64_t telling_ = 0;         // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
   Entries entries_;
   std::uint64_t held_ = 0;  // records in entries_
