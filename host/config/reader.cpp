@@ -100,20 +100,12 @@ void ConfigReader::read_log_format(const TomlEntry& entry, ServerConfig& into) c
 // An empty name is nobody's: the server stays who it is.
 void ConfigReader::read_server_user(const TomlEntry& entry, ServerConfig& into) const {
   const std::string name = account(entry);
-  try {
-    if (!name.empty()) into.user = user_number(name);
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  if (!name.empty()) into.user = value_of(entry.node.place, entry.key, [&] { return user_number(name); });
 }
 
 void ConfigReader::read_server_group(const TomlEntry& entry, ServerConfig& into) const {
   const std::string name = account(entry);
-  try {
-    if (!name.empty()) into.group = group_number(name);
-  } catch (const std::invalid_argument& e) {
-    fail(entry.node.place, entry.key, e.what());
-  }
+  if (!name.empty()) into.group = value_of(entry.node.place, entry.key, [&] { return group_number(name); });
 }
 
 void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) const {
