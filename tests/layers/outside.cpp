@@ -93,6 +93,7 @@ class Outside final : public Filter {
     layer_.answerer.add(ticket);
     // Behind it: the hook is called at once when the client has gone already, and gives up what was added.
     ticket.on_cancel([](void* answerer) noexcept { static_cast<Answerer*>(answerer)->give_up(); }, &layer_.answerer);
+    layer_.host.log(Level::info, "waits");
     const Status answer{static_cast<std::int32_t>(ticket.wait())};
     if (layer_.wait.cancelled()) layer_.host.log(Level::info, "cancelled");
     return answer.ok() ? next(io) : answer;

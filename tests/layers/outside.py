@@ -8,7 +8,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
-from lib import processes, wire  # noqa: E402
+from lib import wire  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.config import memory_export  # noqa: E402
 
@@ -38,9 +38,6 @@ class Outside(Case):
     def said(self, text, times=1):
         self.wait_until(f"the log says {text!r}", lambda: self.server.log().count(text) >= times)
 
-    def threads(self):
-        return processes.threads(self.server.pid)
-
     def test_who_the_client_is(self):
         self.talking("disk")
         self.talking("")
@@ -51,17 +48,15 @@ class Outside(Case):
         client = self.talking()
         for _ in range(MANY):
             client.request(wire.CMD_READ, 0, 512)
-        # All are with the layer, or the first ones' workers would not be enough for the others.
-        self.wait_until("all wait", lambda: self.threads() >= MANY)
+        self.said("waits", times=MANY)
         self.gate.touch()
         for _ in range(MANY):
             self.assertEqual(client.simple_reply(512)[0], 0)
 
     def test_a_client_that_goes_cancels_what_waits(self):
         client = self.talking()
-        before = self.threads()
         client.request(wire.CMD_READ, 0, 512)
-        self.wait_until("it waits", lambda: self.threads() > before)
+        self.said("waits")
         client.close()
         self.said("cancelled")
         self.said("closed export")
@@ -85,9 +80,8 @@ class Outside(Case):
 
     def test_a_server_that_stops_cancels_what_waits(self):
         client = self.talking()
-        before = self.threads()
         client.request(wire.CMD_READ, 0, 512)
-        self.wait_until("it waits", lambda: self.threads() > before)
+        self.said("waits")
         self.server.stop()
         self.assertIn("cancelled", self.server.log())
 
