@@ -93,7 +93,7 @@ struct ServerConfig {
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
   std::optional<std::uint32_t> max_payload;             // bytes, 64 KiB..64 MiB: largest read or write; none: not set
   std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
-  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
+  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
