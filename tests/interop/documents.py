@@ -53,9 +53,9 @@ class Readme(Case):
     def test_the_commands_exist(self):
         named = set(re.findall(r"^\| `ashlar ([\w-]+)", README, re.MULTILINE))
         self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace",
-                                 "status", "top", "disconnect", "drain", "log-level", "control"})
-        for command in named:
-            run(PROGRAM, command, "--help")
+                                 "status", "top", "disconnect", "drain", "log-level", "control", "completion", "help"})
+        for command in named - {"help"}:
+            self.assertEqual(run(PROGRAM, command, "--help"), run(PROGRAM, "help", command))
 
     def test_the_modules_are_those_there_are(self):
         there = {tuple(line.split()[:2]) for line in run(PROGRAM, "list").splitlines()}
