@@ -1,12 +1,14 @@
-"""The Debian packages: made, without fault for lintian, installed and removed in a copy of this machine's root, and served from."""
+"""The Debian packages: made, without fault for lintian, installed and removed in a copy of this machine's root, and served from; and
+what examples/recipes/Dockerfile does with them."""
 
+import json
 import pathlib
 import re
 import subprocess
 import tempfile
 import unittest
 
-from frame import BUILD, Case, main, run
+from frame import BUILD, ROOT, Case, main, run
 
 CONTACT = "the ashlar authors <ashlar@debian.org>"  # lintian wants an address outside
 # In a mount namespace of its own: what is written to / goes to memory.
@@ -18,14 +20,17 @@ mount -t proc proc "$1/root/proc"
 mount --rbind /dev "$1/root/dev"
 mkdir "$1/root/packages"
 cp "$2"/*.deb "$1/root/packages"
+mkdir "$1/root/src"
+mount --bind "$4" "$1/root/src"
+mount -o remount,bind,ro "$1/root/src"
+mount -t tmpfs tmpfs "$1/root/src/build"
+ip link set lo up
 exec chroot "$1/root" sh -euc "$3"
 """
-# The machine's index of all manual pages need not be made anew.
-INSTALL = """
+# The machine's index of all manual pages need not be made anew. apt knows what is installed and nothing else.
+BEGIN = """
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
-cd /packages
-rm -f /var/lib/man-db/auto-update
-dpkg -i *.deb
+rm -rf /var/lib/man-db/auto-update /etc/apt/sources.list /etc/apt/sources.list.d/*
 """
 
 
@@ -41,11 +46,12 @@ class Packages(Case):
         self.assertEqual([file.name.split("_")[0] for file in files], ["ashlar", "libashlar-dev"])
         return files
 
-    def installed(self, script):
-        """What the script prints when the packages have been installed. It is followed by their removal."""
+    def in_copy_of_root(self, script):
+        """What a script prints that has the packages in /packages, the tree in /src, and no network."""
         space = self.folder / "space"
         space.mkdir()
-        words = ["unshare", "--mount", "--propagation", "private", "sh", "-euc", ENTER, "sh", space, self.packages, INSTALL + script]
+        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "private", "sh", "-euc", ENTER, "sh", space, self.packages,
+                 BEGIN + script, ROOT]
         done = run(*words, ok=False)
         if done.returncode == 77:
             raise unittest.SkipTest("no overlay of / can be mounted here")
@@ -63,7 +69,8 @@ class Packages(Case):
                 self.assertRegex(depends, rf"(^|, ){re.escape(package)} ")
 
     def test_an_installed_package_serves_and_goes_without_a_trace(self):
-        said = self.installed("""
+        said = self.in_copy_of_root("""
+dpkg -i /packages/*.deb
 dpkg --verify ashlar libashlar-dev
 cd /usr/share/doc/ashlar/examples
 mkdir /disks
@@ -90,6 +97,29 @@ find / -xdev -newer /packages -name '*ashlar*' -not -path '/packages*' -not -pat
                       "ashlar.service:ExecStart=/usr/bin/ashlar serve", "ashlar@.service:ExecStart=/usr/bin/ashlar serve"):
             self.assertIn(words, said)
         self.assertNotIn("left: ", said)
+
+    def test_the_container_of_the_recipe_serves(self):
+        # Its lines are run in the copy of this machine's root, which stands for both stages, but for those that compile and pack,
+        # which have been done here.
+        lines = [line.split(" ", 1) for line in (ROOT / "examples" / "recipes" / "Dockerfile").read_text().splitlines()
+                 if line and not line.startswith("#")]
+        second = max(number for number, (word, _) in enumerate(lines) if word == "FROM")
+        build, serve = lines[:second], lines[second:]
+        self.assertEqual([rest for word, rest in build if word == "RUN"][2:],
+                         ["cmake --build build", "cpack -G DEB --config build/CPackConfig.cmake -B /packages"])
+        said = dict(serve)
+        program = json.loads(said["ENTRYPOINT"]) + json.loads(said["CMD"])
+        config, place = said["COPY"].split()
+        self.assertIn(["COPY", "--from=build /packages/ashlar_*.deb /packages/"], serve)
+        self.assertEqual(place, program[-1])
+        said = self.in_copy_of_root("\n".join([
+            "cd /src", *[rest for word, rest in build if word == "RUN"][:2], said["RUN"], f"mkdir -p {place.rpartition('/')[0]} {said['VOLUME']}",
+            f"cp {config} {place}", f"truncate -s 4M {said['VOLUME']}/disk.img", f"chmod 666 {said['VOLUME']}/disk.img",
+            f"mkfifo /ready; setpriv --reuid {said['USER']} --regid nogroup --clear-groups {' '.join(program)} --ready-fd 9 9>/ready & server=$!",
+            "grep -q READY=1 /ready", f"nbdinfo nbd://localhost:{said['EXPOSE'].split()[0]}",
+            "kill $server; wait $server; echo ended well"]))
+        self.assertIn("export-size: 4194304", said)
+        self.assertIn("ended well", said)
 
 
 if __name__ == "__main__":

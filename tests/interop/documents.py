@@ -44,6 +44,14 @@ class Readme(Case):
         self.assertGreater(len(links), 10)
         self.assertEqual([link for link in links if not link.startswith("http") and not (ROOT / link).exists()], [])
 
+    def test_the_contents_are_the_sections(self):
+        contents = README.split("\n## ")[0]
+        headings = re.findall("^##+ (.*)$", README, re.MULTILINE)
+        self.assertGreater(len(headings), 8)
+        self.assertEqual([link.lower() for link in re.findall(r"\[([^]]*)\]\(#", contents)], [heading.lower() for heading in headings])
+        anchors = {heading.lower().replace(" ", "-") for heading in headings}
+        self.assertEqual(set(re.findall(r"\]\(#([^)]*)\)", README)) - anchors, set())
+
     def test_the_two_commands_can_be_run(self):
         commands = [line.split()[0] for line in blocks("sh")[0].splitlines()]
         self.assertEqual(commands, ["examples/quickstart.sh", "tests/run.sh"])
