@@ -55,8 +55,8 @@ TEST_CASE("unknown key") {
 
 TEST_CASE("all mistakes are told, in the order of the file") {
   CHECK(mistake("[zz]\n[aa]\n") ==
-        ":1:2: key \"zz\": unknown in the config; known: server, export\n"
-        ":2:2: key \"aa\": unknown in the config; known: server, export");
+        ":1:2: key \"zz\": unknown in the config; known: server, include, export\n"
+        ":2:2: key \"aa\": unknown in the config; known: server, include, export");
   CHECK(mistake(R"([server]
 max_payload = "1.5M"
 workers = 0
