@@ -260,6 +260,13 @@ TEST_CASE("a module path that is no folder") {
   CHECK_THAT(server_mistake("module_path = [\"\"]"), ContainsSubstring("is an empty path; name a folder"));
 }
 
+TEST_CASE("control sockets that others than their owner could use") {
+  CHECK(server_mistake("control = \"unix:@ashlar\"") ==
+        ":2:11: key \"control\": an abstract socket is open to everybody; write \"unix:/run/ashlar/control.sock\"");
+  CHECK_THAT(server_mistake("control = \"tcp:127.0.0.1:1\""),
+             StartsWith(":2:11: key \"control\": is for unix sockets"));
+}
+
 TEST_CASE("missing export name") {
   CHECK(mistake("\n[[export]]\n[export.plugin]\ntype = \"file\"\n") ==
         ":2:1: key \"name\": missing in this [[export]]; add name = \"disk\"");
