@@ -41,6 +41,7 @@ class ConfigReader {
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
   static std::span<const Key<TlsConfig>> tls_keys();
+  static std::span<const Key<SandboxConfig>> sandbox_keys();
   static std::span<const Key<AccessRule>> access_rule_keys();
   static std::span<const Key<ExportConfig>> export_keys();
   using Names = std::set<std::string, std::less<>>;
@@ -128,6 +129,13 @@ class ConfigReader {
   std::filesystem::path tls_path(const TomlEntry& entry, const char* hint) const;
   void check_tls(const TlsConfig& tls, const Names& there) const;
   void check_tls_of_exports(const Config& config) const;
+
+  void read_sandbox(const TomlEntry& entry, ServerConfig& into) const;
+  void read_sandbox_mode(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_connect(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_read(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_write(const TomlEntry& entry, SandboxConfig& into) const;
+  std::vector<std::filesystem::path> sandbox_paths(const TomlEntry& entry) const;
 
   void read_exports(const TomlEntry& entry, Config& into) const;
   // `line_of_name`: of the exports before this one.
