@@ -1,5 +1,6 @@
 // The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, its sandbox in
-// reader_sandbox.cpp, the rules about clients in reader_access.cpp, the exports in reader_exports.cpp, the types in reader_types.cpp.
+// reader_sandbox.cpp, the rules about clients in reader_access.cpp, the exports in reader_exports.cpp, the types in
+// reader_types.cpp.
 #include "config/reader.hpp"
 
 #include <cmath>

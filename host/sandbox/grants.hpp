@@ -31,8 +31,8 @@ class Grants {
   void add(const std::filesystem::path& path, FileAccess access, const std::string& why);
 
   // Adds what it takes to open the file at `path`, also after another one was renamed over it: the folder in which it
-  // is, and, when it is a link, the folder in which the link is. Of a folder or a device it is itself; of a file that is
-  // not there, the nearest folder that is, unless that is the root; of what is not there below /dev, all of /dev.
+  // is, and, when it is a link, the folder in which the link is. Of a folder or a device it is itself; of a file that
+  // is not there, the nearest folder that is, unless that is the root; of what is not there below /dev, all of /dev.
   void add_file(const std::filesystem::path& path, FileAccess access, const std::string& why);
 
   // Whether `path`, which need not exist, lies in what is granted with that access.
