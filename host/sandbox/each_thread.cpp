@@ -14,12 +14,14 @@
 #include <ctime>
 #include <fstream>
 #include <set>
+#include <string_view>
 #include <system_error>
 
 namespace ashlar::host {
 namespace {
 
-constexpr std::chrono::seconds patience{1};  // with a thread that does not take the signal
+constexpr std::chrono::seconds patience{10};  // with a thread that does not take the signal, though it might
+constexpr std::chrono::milliseconds between_looks{100};
 
 std::atomic<const PerThread*> act_of_each{nullptr};
 std::atomic<int> last_result{0};
@@ -37,10 +39,11 @@ void on_signal(int) {
   errno = before;
 }
 
+// None: they cannot be listed.
 std::set<pid_t> threads_now() {
-  DIR* const folder = ::opendir("/proc/self/task");
-  if (folder == nullptr) throw std::system_error(errno, std::generic_category(), "/proc/self/task");
   std::set<pid_t> all;
+  DIR* const folder = ::opendir("/proc/self/task");
+  if (folder == nullptr) return all;
   while (const dirent* entry = ::readdir(folder))
     if (entry->d_name[0] != '.') all.insert(static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10)));
   ::closedir(folder);
@@ -53,23 +56,36 @@ std::string name_of(pid_t thread) {
   return name.empty() ? std::to_string(thread) : name;
 }
 
-// What has come of it in `thread`: 0, an errno number, or -1: it does not take the signal.
-int wait_for(pid_t thread) {
-  const auto end = std::chrono::system_clock::now() + patience;
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(end);
-  const timespec until{.tv_sec = seconds, .tv_nsec = 999'999'999};
-  for (;;) {
-    if (::sem_timedwait(&done, &until) != 0 && errno == ETIMEDOUT) return -1;
-    if (last_done == thread) return last_result;
-  }
+bool has_signal_blocked(pid_t thread) {
+  std::ifstream in("/proc/self/task/" + std::to_string(thread) + "/status");
+  constexpr std::string_view key = "SigBlk:";
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(key))
+      return ((std::strtoull(line.c_str() + key.size(), nullptr, 16) >> (SIGRTMAX - 1)) & 1) != 0;
+  return false;
 }
 
-// Adds to `left`, if it has not worked.
-void have_do(pid_t thread, std::vector<std::string>& left) {
-  if (::syscall(SYS_tgkill, ::getpid(), thread, SIGRTMAX) != 0) return;  // it has ended
-  const int result = wait_for(thread);
-  if (result == 0) return;
-  left.push_back(name_of(thread) + ": " + (result < 0 ? "it has the signal SIGRTMAX blocked" : std::strerror(result)));
+bool is_there(pid_t thread) { return ::syscall(SYS_tgkill, ::getpid(), thread, 0) == 0; }
+
+// Until the next thread has done it, or for a while.
+void wait_for_one() {
+  const auto end = (std::chrono::system_clock::now() + between_looks).time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(end);
+  const timespec until{.tv_sec = seconds.count(), .tv_nsec = std::chrono::nanoseconds(end - seconds).count()};
+  static_cast<void>(::sem_timedwait(&done, &until));
+}
+
+// Has `thread` do it. Returns why it has not, in words; empty: it has, or it has ended.
+std::string have_do(pid_t thread) {
+  if (::syscall(SYS_tgkill, ::getpid(), thread, SIGRTMAX) != 0) return {};
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < end) {
+    wait_for_one();
+    if (last_done == thread) return last_result == 0 ? "" : std::strerror(last_result);
+    if (!is_there(thread)) return {};
+    if (has_signal_blocked(thread)) return "it has the signal SIGRTMAX blocked";
+  }
+  return "it does not take the signal SIGRTMAX";
 }
 
 }  // namespace
@@ -84,14 +100,16 @@ std::vector<std::string> on_each_thread(std::shared_ptr<const PerThread> what) {
   ::sigfillset(&action.sa_mask);
   if (::sigaction(SIGRTMAX, &action, nullptr) != 0) throw std::system_error(errno, std::generic_category(), "SIGRTMAX");
   std::vector<std::string> left;
-  std::set<pid_t> seen{this_thread()};
   if (const int error = kept->act(); error != 0) left.push_back(name_of(this_thread()) + ": " + std::strerror(error));
+  std::set<pid_t> seen{this_thread()};
   for (bool found = true; found;) {
     found = false;
-    for (const pid_t thread : threads_now()) {
+    const std::set<pid_t> all = threads_now();
+    if (all.empty()) left.push_back("all others: they cannot be listed without /proc");
+    for (const pid_t thread : all) {
       if (!seen.insert(thread).second) continue;
       found = true;
-      have_do(thread, left);
+      if (const std::string why = have_do(thread); !why.empty()) left.push_back(name_of(thread) + ": " + why);
     }
   }
   return left;

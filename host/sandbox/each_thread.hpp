@@ -16,8 +16,8 @@ class PerThread {
 
 // Calls `what`, which is kept as long as the process lives, on the calling thread, and on each other by the signal
 // SIGRTMAX; threads that begin meanwhile are found, too. Returns the names of the threads that have not done it, each
-// with why: they have the signal blocked, or it has failed in them. Throws std::system_error when the threads cannot be
-// listed. To be called once in a process.
+// with why: they have the signal blocked, or it has failed in them. Throws std::system_error when the signal is not to
+// be had. To be called once in a process.
 std::vector<std::string> on_each_thread(std::shared_ptr<const PerThread> what);
 
 }  // namespace ashlar::host
