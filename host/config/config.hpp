@@ -79,6 +79,16 @@ struct TlsConfig {
   Place place, certificates_place, psk_place, verify_client_place, ciphers_place;
 };
 
+// [server] sandbox: what the server may do once it serves, beside what the config needs anyway.
+struct SandboxConfig {
+  enum class Mode { off, automatic, require };
+
+  Mode mode = Mode::automatic;               // as far as the kernel can; require: or not at all
+  bool connect = false;                      // modules may connect to others
+  std::vector<std::filesystem::path> read;   // absolute: further files and folders that may be read
+  std::vector<std::filesystem::path> write;  // and written
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   bool listen_is_default = false;     // nobody has said where
@@ -99,6 +109,7 @@ struct ServerConfig {
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
   TlsConfig tls;
+  SandboxConfig sandbox;
   std::optional<ListenAddress> control;  // a unix socket for commands; none: the server takes none
   std::optional<ListenAddress> metrics;  // where figures are told by HTTP; none: nowhere
 };

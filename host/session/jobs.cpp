@@ -117,6 +117,7 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
     if (!has_place && active_ != 0) {
       (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
       last_waiting_ = job;
+      needs_.workers.waits();
       return true;
     }
     ++active_;
@@ -149,6 +150,7 @@ Jobs::Job* Jobs::next(Outlet::Place place) {
     Job* job = std::exchange(first_waiting_, first_waiting_->waiting_);
     if (first_waiting_ == nullptr) last_waiting_ = nullptr;
     job->waiting_ = nullptr;
+    needs_.workers.waited();
     return job;
   }
   if (place == Outlet::Place::has) needs_.workers.give_back();

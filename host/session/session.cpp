@@ -115,7 +115,10 @@ std::optional<Session::Outcome> Session::secure() {
     case TlsSocket::Step::done: be_secured(); return std::nullopt;
     case TlsSocket::Step::waits: break;
   }
-  if (late()) return end("handshake took too long");
+  if (late()) {
+    context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
+    return end("handshake took too long");
+  }
   if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
   inbox_.park();
   return Outcome::idle;
@@ -123,6 +126,7 @@ std::optional<Session::Outcome> Session::secure() {
 
 // A chain that was opened before was opened for somebody else.
 void Session::be_secured() {
+  context_.tls_handshakes.done.fetch_add(1, std::memory_order_relaxed);
   chain_.reset();
   peer_.tls = tls_->identity();
   client_facts_.set_tls(*peer_.tls);
@@ -133,6 +137,7 @@ void Session::be_secured() {
 }
 
 Session::Outcome Session::refuse_tls() {
+  context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
   if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
   context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,11 @@
 
 namespace ashlar::host {
 
+// Handshakes of TLS, of all clients.
+struct TlsCounts {
+  std::atomic<std::uint64_t> done{0}, failed{0};
+};
+
 // What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a
 // module.
 struct SessionContext {
@@ -42,6 +48,7 @@ struct SessionContext {
   std::atomic<bool> no_io_uring{false};
   protocol::TlsMode tls_mode = protocol::TlsMode::off;
   TlsServer* tls = nullptr;  // unless the mode is off
+  TlsCounts tls_handshakes{};
   Executor executor{};
 };
 

@@ -74,7 +74,7 @@ std::string words(const ServerConfig& s) {
   out << static_cast<int>(s.log_level) << ' ' << s.module_path.size() << ' ' << s.max_connections << ' '
       << s.handshake_timeout.count() << ' ' << ashlar::protocol::payload_limits(s.max_payload).advertised << ' '
       << s.workers << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' '
-      << s.keepalive.count();
+      << s.keepalive.count() << ' ' << static_cast<int>(s.sandbox.mode) << s.sandbox.connect;
   return out.str();
 }
 
