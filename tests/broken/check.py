@@ -32,10 +32,13 @@ CONFIGURED = {
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "readonly": [[]],
     "trace": [],  # see test_own_trace
+    "truncate": [["size=100K"], ["round_down=64K"]],  # behind the end of the layer below it takes zeroes alone
     "zero-emulation": [[], ["chunk=4K"]],
     "memory": [["--write", "size=3000000"], ["--write", "size=512"], ["--write", "size=6G"], ["size=0"]],
     "null": [["size=1T"], ["size=1000"]],
     "file": [],
+    "pattern": [["size=1000003"], ["size=6G"]],
+    "split": [],  # see test_own_split
     "block": [],
 }
 # With a sanitizer what is out of bounds is found by it, and threads are slow.
@@ -134,6 +137,18 @@ class Own(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
             self.assert_all_kept([[MODULES / "filters/trace.so", f"path={folder}/{number}.trace", *words]
                                   for number, words in enumerate(ways)])
+
+    def test_own_split(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            every = []
+            for name, sizes in (("few", (512, 1 << 20)), ("odd", (1000, 1, 70001, 0, 300000)), ("large", (3 << 30, 3 << 30))):
+                paths = []
+                for number, size in enumerate(sizes):
+                    paths.append(f"{folder}/{name}.{number}")
+                    with open(paths[-1], "wb") as file:
+                        file.truncate(size)
+                every.append(["--write", MODULES / "plugins/split.so", "paths=" + ",".join(paths)])
+            self.assert_all_kept(every)
 
     def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:

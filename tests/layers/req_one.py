@@ -20,8 +20,8 @@ STRIPES = os.environ.get("ASHLAR_STRIPES", "")
 SIZE = 1 << 20
 WIDTH = 64 << 10  # of the stripes of data in files and memory
 FILTERS = {"align": {"block_size": 4096}, "log": {}, "offset": {"offset": 4096}, "readonly": {}, "trace": {},
-           "zero-emulation": {}}
-PLUGINS = {"block", "file", "memory", "null"}
+           "truncate": {"round_up": 65536}, "zero-emulation": {}}
+PLUGINS = {"block", "file", "memory", "null", "pattern", "split"}
 
 
 def stripes():
