@@ -30,6 +30,7 @@ CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
+    "partition": [],  # the disk that filters are checked over has no table
     "readonly": [[]],
     "trace": [],  # see test_own_trace
     "truncate": [["size=100K"], ["round_down=64K"]],  # behind the end of the layer below it takes zeroes alone
