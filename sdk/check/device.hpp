@@ -31,7 +31,7 @@ class Below {
   virtual const ashlar_device* device() const = 0;
   virtual const ashlar_geometry* geometry() const = 0;
   static constexpr std::uint64_t in_describe = UINT64_MAX;
-  // The layer above is in a call, from which it may use this one; `id`: of the request, or in_describe: it may only read.
+  // The layer above is in a call, from which it may use this one; `id`: of the request; in_describe: it may only read.
   virtual void enter(std::uint64_t id) = 0;
   virtual void leave(std::uint64_t id) = 0;
 };

@@ -32,6 +32,7 @@ CONFIGURED = {
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
     "readonly": [[]],
+    "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],
     "trace": [],  # see test_own_trace
     "truncate": [["size=100K"], ["round_down=64K"]],  # behind the end of the layer below it takes zeroes alone
     "zero-emulation": [[], ["chunk=4K"]],
