@@ -28,6 +28,7 @@ HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")
 # The parameters that our own modules are checked with. What needs a file or a device is checked below.
 CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
+    "cow": [["scope=export"], ["scope=export", "block_size=4K"]],  # see test_own_cow
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
@@ -139,6 +140,11 @@ class Own(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
             self.assert_all_kept([[MODULES / "filters/trace.so", f"path={folder}/{number}.trace", *words]
                                   for number, words in enumerate(ways)])
+
+    def test_own_cow(self):
+        # An overlay of a connection shows nothing to the next one, which some checks look for.
+        alone = "reads,places,extents,nowait*,holes,lent*,lend-only,loans,idle,traffic,beside,below-fails,held,race,threads,sequences"
+        self.assert_kept("--only", alone, MODULES / "filters/cow.so", "scope=connection")
 
     def test_own_split(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
