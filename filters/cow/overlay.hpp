@@ -1,8 +1,8 @@
 // Overlay: what has been written over a base, for all that see it: the connections of an export, or one of them.
 //
-// Who writes to a block that is not in the store yet holds it in `changing_`, and the others who would change where it is
-// wait. A block in the store is written where it is, beside anybody. Reads never wait for writes. Who has to be alone,
-// as no other rule tells whether bytes come from the store or from the base, closes `gate_`.
+// Who writes to a block that is not in the store yet holds it in `changing_`, and the others who would change where it
+// is wait. A block in the store is written where it is, beside anybody. Reads never wait for writes. Who moves blocks
+// from the store to the base has to be alone, and closes `gate_`.
 #pragma once
 #include <algorithm>
 #include <ashlar/range_lock.hpp>

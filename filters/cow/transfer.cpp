@@ -211,7 +211,8 @@ std::string Overlay::status() const {
   return text;
 }
 
-// All blocks are in the base again. The header says so first: a discard that is broken off is finished at the next start.
+// All blocks are in the base again. The header says so first, so that a discard which is broken off is finished at the
+// next start.
 void Overlay::forget_all() {
   if (store_->is_kept()) {
     Header header = store_->header();
@@ -257,8 +258,8 @@ std::string Overlay::commit(const Base& base) {
          (left != 0 ? ", " + std::to_string(left) + " written since then" : "") + "\n";
 }
 
-// From `block` on, which it moves. Durable in the base first, then in the map, and then gone from the store. Returns how
-// many bytes were written.
+// From `block` on, which it moves. Durable in the base first, then in the map, and then gone from the store. Returns
+// how many bytes were written.
 std::uint64_t Overlay::commit_some(const Base& base, std::uint64_t& block) {
   block = map_.at(block) == Where::base ? map_.run_end(block, map_.blocks()) : block;
   if (block == map_.blocks()) return 0;
