@@ -139,6 +139,7 @@ void check_place(const Subject& s) {
   Random random(s.options.seed);
   for (const Op op : all_ops) {
     if (op == Op::flush || !bench.may_send(op)) continue;
+    if (Ops::writing().has(op) && bench.never_writes_below()) continue;
     for (const Range& place : places(g.size, Model::around)) {
       std::uint64_t n = std::min<std::uint64_t>(place.length, usual);
       if ((op == Op::read || op == Op::write) && g.maximum != 0) n = std::min<std::uint64_t>(n, g.maximum);
