@@ -28,8 +28,10 @@ HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")
 # The parameters that our own modules are checked with. What needs a file or a device is checked below.
 CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
+    "fault": [[], ["volatile=true"], ["volatile=true", "volatile_size=64K"]],
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
+    "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
     "readonly": [[]],
     "trace": [],  # see test_own_trace
     "zero-emulation": [[], ["chunk=4K"]],

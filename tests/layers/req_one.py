@@ -19,7 +19,8 @@ from lib.storage import loop_device  # noqa: E402
 STRIPES = os.environ.get("ASHLAR_STRIPES", "")
 SIZE = 1 << 20
 WIDTH = 64 << 10  # of the stripes of data in files and memory
-FILTERS = {"align": {"block_size": 4096}, "log": {}, "offset": {"offset": 4096}, "readonly": {}, "trace": {},
+FILTERS = {"align": {"block_size": 4096}, "fault": {"volatile": True}, "log": {}, "offset": {"offset": 4096},
+           "rate": {"bytes": "64M"}, "readonly": {}, "trace": {},
            "zero-emulation": {}}
 PLUGINS = {"block", "file", "memory", "null"}
 
