@@ -119,6 +119,29 @@ class Fault(Case):
         other.shutdown()
         self.server.stop()
 
+    def test_the_rig_of_the_examples(self):
+        rig = pathlib.Path(__file__).resolve().parents[2] / "examples" / "test-rig.toml"
+        self.server = self.serve_words([self.write("test-rig.toml", rig.read_text())])
+        self.control = f"unix:{self.folder}/rig-control.sock"
+        client = libnbd.connect(self.server.uri("disk"))
+        failed = 0
+        for number in range(200):
+            try:
+                client.pread(512, 512 * number)
+            except nbd.Error:
+                failed += 1
+        self.assertEqual(failed, 2)
+        with self.assertRaises(nbd.Error):
+            client.pwrite(b"x" * 8192, 512 << 10)
+        client.pwrite(b"y" * 4096, 0)
+        self.assertIn("bytes that were not flushed", self.ashlar("disk/fault", "power-cut"))
+        self.assertEqual(client.pread(4096, 0), bytes(4096))
+        client.shutdown()
+        self.server.stop()
+        shown = subprocess.run([PROGRAM, "trace", "report", str(self.folder / "rig.trace")], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(shown.returncode, 0, shown.stderr)
+        self.assertIn("EIO", shown.stdout)
+
 
 if __name__ == "__main__":
     main()
