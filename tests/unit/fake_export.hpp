@@ -184,6 +184,7 @@ class FakeExport {
     for (FakeModule* module : spare) registry_.add(*module);
     config_.file = "test.toml";
     ExportConfig own;
+    own.file = config_.file;
     own.name = settings.name;
     own.exclusive = settings.exclusive;
     own.multi_conn = settings.multi_conn;
