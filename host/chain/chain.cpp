@@ -47,8 +47,7 @@ void Chain::finish(bool read_only) {
   top_name_ = &top.layer().name();
   geometry_ = from_abi(top.geometry());
   if (read_only || geometry_.read_only || !geometry_.ops.has(Op::write)) make_read_only();
-  // Who is the only one that writes is not offered a second connection.
-  if (export_.exclusive()) geometry_.multi_conn = false;
+  if (!export_.multi_conn()) geometry_.multi_conn = false;
   for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
 }
 

@@ -26,6 +26,7 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
       registry_(registry),
       logger_(logger),
       accounts_(std::move(accounts)) {
+  if (own().max_connections) places_.emplace(*own().max_connections);
   try {
     layers_ = make();
     made_.store(layers_.get(), std::memory_order_release);

@@ -28,7 +28,9 @@ struct ExportConfig {
   Place name_place;
   std::string description;
   bool read_only = false;
-  bool exclusive = false;      // one client at a time that may write
+  bool exclusive = false;  // one client at a time that may write
+  bool multi_conn = true;  // tell clients that they may use several connections, if the layers can
+  std::optional<std::uint32_t> max_connections;  // 1..1'000'000, that have it open at once; none: no limit of its own
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool tls_required = false;   // only for clients by TLS
   Place tls_place;             // of that

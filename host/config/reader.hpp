@@ -152,6 +152,8 @@ class ConfigReader {
   void read_tls_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
   void read_exclusive(const TomlEntry& entry, ExportConfig& into) const;
+  void read_multi_conn(const TomlEntry& entry, ExportConfig& into) const;
+  void read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;
   void read_plugin(const TomlEntry& entry, ExportConfig& into) const;

@@ -150,6 +150,8 @@ TEST_CASE("README: the defaults are what holds when a key is left out") {
   CHECK(told("description") == "`\"" + defaults.exports.at(0).description + "\"`");
   CHECK(told("read_only") == text(defaults.exports.at(0).read_only));
   CHECK(told("optional") == text(defaults.exports.at(0).optional));
+  CHECK(told("max_connections") == (defaults.exports.at(0).max_connections ? "" : "none"));
+  CHECK(told("multi_conn") == (defaults.exports.at(0).multi_conn ? "`\"auto\"`" : "`\"off\"`"));
   CHECK(told("exclusive") == text(defaults.exports.at(0).exclusive));
   CHECK(told("allow") == "as `[server]` has it");
   CHECK(told("zero_emulation") == text(defaults.exports.at(0).zero_emulation));
