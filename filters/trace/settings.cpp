@@ -38,6 +38,7 @@ Settings Settings::from(const Create& create) {
   Settings s;
   s.path = params.path("path");
   s.tag = params.has("tag") ? std::string(params.text("tag")) : std::to_string(create.place);
+  s.topmost = create.place == 1;
   s.append = params.boolean("append");
   const std::string_view payload = params.choice("payload");
   s.payload = payload == "data" ? PayloadKind::data : payload == "hash" ? PayloadKind::hash : PayloadKind::none;
