@@ -200,7 +200,7 @@ class Completer {
 
   // The exports of the running server.
   static json::array status(const Line& line) {
-    ::alarm(2);
+    ::alarm(1);
     const json::object answer = ControlClient(control_address(line.value_of("--control"))).ask({{"command", "status"}});
     return answer.at("status").at("exports").as_array();
   }

@@ -7,6 +7,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import time
 
 from frame import MIB, PROGRAM, ROOT, Case, main, run
@@ -72,6 +73,14 @@ class Told(Case):
         self.assertEqual(complete("disconnect", "--control", control, "--export", "q"), ["quarry"])
         self.assertEqual(complete("control", "--control", control, "quarry/l"), ["quarry/log", "quarry/log#2"])
         self.assertEqual(complete("control", "--control", f"unix:{self.folder}/none.sock", ""), [])
+
+    def test_a_server_that_does_not_answer_holds_up_no_shell(self):
+        path = self.folder / "silent.sock"
+        with socket.socket(socket.AF_UNIX) as silent:
+            silent.bind(str(path))
+            silent.listen()
+            done = run(PROGRAM, "complete", "disconnect", "--control", f"unix:{path}", "--export", "", timeout=ENOUGH, ok=False)
+        self.assertEqual((done.returncode, done.stdout), (-signal.SIGALRM, ""))
 
 
 class Shell:
