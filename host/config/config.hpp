@@ -109,6 +109,11 @@ struct Config {
   std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
 };
 
+// A config of one export alone.
+inline Config config_of(const Config& all, const ExportConfig& own) {
+  return {.file = all.file, .folder = all.folder, .is_image = all.is_image, .server = all.server, .exports = {own}};
+}
+
 // Reads and checks a config, from a file or a pipe. Throws ConfigError with all mistakes that can be found without
 // loading a module.
 Config read_config(const std::filesystem::path& file);

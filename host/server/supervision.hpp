@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/resource.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -33,6 +34,9 @@ class Supervision {
   // Clients can come to `addresses`, `by_tls`: only by TLS. Tells it, and runs the command. Throws std::system_error
   // when it cannot be run.
   void ready(const std::vector<std::string>& addresses, bool by_tls);
+  // The config is read anew, and then the server is as ready as before, whatever came of it.
+  void reloading();
+  void reloaded();
   // The server has begun to stop, and so shall the command.
   void stopping();
   // Ends the command, whatever it does.
@@ -45,6 +49,7 @@ class Supervision {
 
  private:
   void command_ended();
+  void tell(std::string text);
   void tick();
   void tell_service_manager(bool alive);
 
@@ -60,9 +65,9 @@ class Supervision {
 
   Timer timer_;
   Timer::Clock::time_point next_sign_of_life_;
-  std::string untold_;       // what the service manager has to hear, in any case
-  std::string last_status_;  // that it was told
-  bool complained_ = false;  // that it cannot be told
+  std::deque<std::string> untold_;  // what the service manager has to hear, in any case; one message each
+  std::string last_status_;         // that it was told
+  bool complained_ = false;         // that it cannot be told
   bool is_stopping_ = false;
 };
 

@@ -53,7 +53,7 @@ class Readme(Case):
     def test_the_commands_exist(self):
         named = set(re.findall(r"^\| `ashlar ([\w-]+)", README, re.MULTILINE))
         self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace",
-                                 "status", "top", "disconnect", "drain", "log-level", "control"})
+                                 "status", "top", "disconnect", "reload", "drain", "log-level", "control"})
         for command in named:
             run(PROGRAM, command, "--help")
 
