@@ -20,7 +20,8 @@ using Doors = std::vector<Door>;
 using DoorMade = std::function<void(const Door&)>;
 
 // One door for each of `wanted`, in their order: that of `before` which is at the same address, or a new one, which
-// does not accept clients yet. Throws std::exception that names the address when one cannot be listened at. [any thread]
+// does not accept clients yet. Throws std::exception that names the address when one cannot be listened at. [any
+// thread]
 Doors make_doors(boost::asio::io_context& io, const std::vector<ListenAddress>& wanted, const Doors& before,
                  unsigned keepalive, const DoorMade& made);
 
