@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "chain/chain.hpp"
 #include "chain/find_module.hpp"
@@ -19,31 +20,48 @@ std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
 }  // namespace
 
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity,
-               std::shared_ptr<Accounts> accounts)
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before)
     : activity_(std::move(activity)),
       config_(config_of(config, own_config)),
       registry_(registry),
       logger_(logger),
-      accounts_(std::move(accounts)) {
-  if (own().max_connections) places_.emplace(*own().max_connections);
+      backend_(std::make_shared<Backend>()),
+      write_place_(before != nullptr ? before->write_place_ : std::make_shared<Places>(1)),
+      places_(places_after(before, own())),
+      accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()) {
   try {
-    layers_ = make();
-    made_.store(layers_.get(), std::memory_order_release);
+    backend_->layers = make();
+    backend_->made.store(backend_->layers.get(), std::memory_order_release);
   } catch (const OpenError& e) {
     if (!own().optional) throw mistake_of(e);
     logger_->warn("{}; it is optional, and will be tried again for each client", e.what());
   }
 }
 
+Export::Export(const Config& config, const ExportConfig& own_config, const Export& before)
+    : activity_(before.activity_),
+      config_(config_of(config, own_config)),
+      registry_(before.registry_),
+      logger_(before.logger_),
+      backend_(before.backend_),
+      write_place_(before.write_place_),
+      places_(places_after(&before, own())),
+      accounts_(before.accounts_) {}
+
+std::shared_ptr<Places> Export::places_after(const Export* before, const ExportConfig& own) {
+  if (!own.max_connections) return nullptr;
+  const bool as_many = before != nullptr && before->own().max_connections == own.max_connections;
+  return as_many ? before->places_ : std::make_shared<Places>(*own.max_connections);
+}
+
 std::span<const std::unique_ptr<Layer>> Export::layers() const {
-  const Layers* const layers = made_.load(std::memory_order_acquire);
+  const Layers* const layers = backend_->made.load(std::memory_order_acquire);
   if (layers == nullptr) return {};
   return layers->all;
 }
 
 bool Export::serial() const {
-  const Layers* const layers = made_.load(std::memory_order_acquire);
+  const Layers* const layers = backend_->made.load(std::memory_order_acquire);
   return layers != nullptr && layers->serial;
 }
 
@@ -135,11 +153,10 @@ std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
 }
 
 void Export::begin_serving() {
-  const std::lock_guard lock(make_mutex_);
-  serving_ = true;
-  if (layers_ == nullptr) return;
+  const std::lock_guard lock(backend_->make_mutex);
+  if (std::exchange(backend_->serving, true) || backend_->layers == nullptr) return;
   try {
-    begin_serving(*layers_);
+    begin_serving(*backend_->layers);
   } catch (const OpenError& e) {
     throw mistake_of(e);
   }
@@ -150,19 +167,19 @@ void Export::begin_serving(const Layers& layers) const {
 }
 
 Layers& Export::made() {
-  const std::lock_guard lock(make_mutex_);
-  if (layers_ != nullptr) return *layers_;
+  const std::lock_guard lock(backend_->make_mutex);
+  if (backend_->layers != nullptr) return *backend_->layers;
   try {
     auto made = make();
-    if (serving_) begin_serving(*made);
-    layers_ = std::move(made);
-    made_.store(layers_.get(), std::memory_order_release);
+    if (backend_->serving) begin_serving(*made);
+    backend_->layers = std::move(made);
+    backend_->made.store(backend_->layers.get(), std::memory_order_release);
   } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
     throw OpenError(
         {.who = "export " + in_quotes(name()), .cause = "it has a module that cannot be used", .status = EIO},
         ": " + e.mistakes().front().line());
   }
-  return *layers_;
+  return *backend_->layers;
 }
 
 std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForClient* client, std::size_t from,

@@ -38,10 +38,14 @@ class Export {
   // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
   // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional
   // export whose layers cannot be created or opened is logged and stays without layers: each open() tries all that
-  // anew. `registry` outlives it.
+  // anew. `registry` outlives it. `before`: the export of this name whose place it is to take, or null: it shares the
+  // accounts and the place of the client that may write, so that counts go on and there is no second writer.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make(),
-         std::shared_ptr<Accounts> accounts = std::make_shared<Accounts>());
+         const Export* before = nullptr);
+  // Takes the place of `before`, whose layers are as `own` wants them (see same_layers()), and shares those, too: no
+  // module is called.
+  Export(const Config& config, const ExportConfig& own, const Export& before);
 
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
@@ -51,12 +55,22 @@ class Export {
   const AccessRules* allow() const;
   // Whether one client at a time may write; which one, write_place() knows.
   bool exclusive() const { return own().exclusive; }
-  Places& write_place() { return write_place_; }
+  Places& write_place() { return *write_place_; }
   // The places of all clients; null: there are as many as come.
-  Places* places() { return places_ ? &*places_ : nullptr; }
+  Places* places() { return places_.get(); }
   // Whether clients are told that they may use several connections, if the layers can. Who is the only one that writes
   // is not.
   bool multi_conn() const { return own().multi_conn && !own().exclusive; }
+  // Whether it is no longer served: who asks for its name now gets another export, or none. Clients that have it keep
+  // it, unless they are to leave, too. [any thread]
+  bool retired() const { return retired_.load(); }
+  bool clients_are_to_leave() const { return clients_leave_.load(); }
+  void retire(bool clients_leave) {
+    clients_leave_.store(clients_leave);
+    retired_.store(true);
+  }
+  // What it was made from: a config of this export alone.
+  const Config& config() const { return config_; }
   // What its clients' requests came to. Shared with an export of the same name that takes its place.
   const std::shared_ptr<Accounts>& accounts() const { return accounts_; }
   // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
@@ -70,8 +84,9 @@ class Export {
     for (const auto& layer : layers()) layer->tell_repeats();
   }
 
-  // Tells the layers that they begin to serve; called once, when nothing else can keep the server from it. Of an
-  // optional export that is not there yet, they are told when they are made. Throws ConfigError, Stopped.
+  // Tells the layers that they begin to serve, unless they do so already; called when nothing else can keep the server
+  // from it. Of an optional export that is not there yet, they are told when they are made. Throws ConfigError,
+  // Stopped.
   void begin_serving();
 
   // Opens all layers, bottom up. `client`: null: on trial; else it outlives the chain. `for_reading`: the chain is
@@ -85,6 +100,14 @@ class Export {
   std::string call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments);
 
  private:
+  // The layers, which exports share that take each other's place.
+  struct Backend {
+    std::mutex make_mutex;
+    std::unique_ptr<Layers> layers;            // once there, they stay
+    bool serving = false;                      // under make_mutex
+    std::atomic<const Layers*> made{nullptr};  // them, for who must not wait for their making
+  };
+
   const ExportConfig& own() const { return config_.exports.front(); }
   std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, std::size_t index, bool implicit) const;
   std::unique_ptr<Layers> make();
@@ -103,16 +126,17 @@ class Export {
   const Config config_;  // of this export alone: optional ones need it again
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
-  mutable std::mutex make_mutex_;
-  std::unique_ptr<Layers> layers_;            // once there, they stay
-  bool serving_ = false;                      // under make_mutex_
-  std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
-  Places write_place_{1};
-  std::optional<Places> places_;
+  // The places that there are for clients of `own`: those of `before`, if there are to be as many.
+  static std::shared_ptr<Places> places_after(const Export* before, const ExportConfig& own);
+
+  const std::shared_ptr<Backend> backend_;
+  const std::shared_ptr<Places> write_place_;
+  const std::shared_ptr<Places> places_;
   const std::shared_ptr<Accounts> accounts_;
+  std::atomic<bool> retired_{false}, clients_leave_{false};
 };
 
-// What is served at a time. Whoever uses one of the exports holds all of them.
+// What is served at a time.
 using Exports = std::vector<std::shared_ptr<Export>>;
 
 }  // namespace ashlar::host

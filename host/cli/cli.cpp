@@ -131,6 +131,10 @@ void add_operators_commands(CLI::App& app, CommandOptions& options) {
   CLI::App& disconnect = add_to_running(app, "disconnect", "End a client's connection, or all to an export", options);
   disconnect.add_option("ID", options.operand, "The client's, as status shows it")->type_name("");
   disconnect.add_option("--export", options.export_name, "All clients of this export")->type_name("NAME");
+  CLI::App& reload = add_to_running(app, "reload", "Have a server read its config anew and serve that", options);
+  reload.add_flag("--drain", options.drain,
+                  "End the clients of exports that are changed or removed, once their requests under way are answered");
+  add_json(reload, options);
   add_to_running(app, "drain", "Take no new clients, and wait until the last has left", options);
   CLI::App& level = add_to_running(app, "log-level", "Set a server's log level", options);
   add_operand(level, "LEVEL", "trace, debug, info, warn or error", options);
@@ -176,7 +180,7 @@ Command command_called(const std::string& name) {
       {"inspect", inspect_command}, {"probe", probe_command},         {"new", new_command},
       {"certs", certs_command},     {"status", status_command},       {"disconnect", disconnect_command},
       {"drain", drain_command},     {"log-level", log_level_command}, {"control", control_command},
-      {"top", top_command},         {"completion", completion_of}};
+      {"top", top_command},         {"reload", reload_command},       {"completion", completion_of}};
   for (const auto& [known, command] : commands)
     if (known == name) return command;
   throw std::logic_error("no function for the command " + name);

@@ -42,11 +42,12 @@ struct CommandOptions {
   std::string plugin;  // empty: by the kind of the path
   // check only
   std::vector<std::string> as;  // "KEY=VALUE,…": a client; none: nobody in particular
-  // check, list, inspect, probe and status
+  // check, list, inspect, probe, status and reload
   bool json = false;
   // those that talk to a running server
   std::string control;                 // its address; empty: see control_address()
   std::string export_name;             // disconnect
+  bool drain = false;                  // reload
   std::string verb;                    // control; `operand` is EXPORT/LAYER
   std::vector<std::string> arguments;  // of the verb
 };
@@ -62,6 +63,7 @@ int disconnect_command(const CommandOptions& options, Streams streams);
 int drain_command(const CommandOptions& options, Streams streams);
 int log_level_command(const CommandOptions& options, Streams streams);
 int control_command(const CommandOptions& options, Streams streams);
+int reload_command(const CommandOptions& options, Streams streams);
 int top_command(const CommandOptions& options, Streams streams);
 int certs_command(const CommandOptions& options, Streams streams);
 

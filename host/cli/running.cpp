@@ -7,6 +7,7 @@
 #include "cli/json.hpp"
 #include "cli/table.hpp"
 #include "config/text.hpp"
+#include "server/differences.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -35,6 +36,7 @@ std::string ops_text(const json::object& ops) {
 void print_export(std::ostream& out, const json::object& one) {
   std::string chain;
   for (const json::value& layer : one.at("chain").as_array()) chain += (chain.empty() ? "" : " > ") + text(layer);
+  if (one.contains("removed")) chain = "removed";
   out << "\nexport " << in_quotes(text(one.at("name"))) << ": " << (chain.empty() ? "not there yet" : chain)
       << (one.at("read_only").as_bool() ? ", read-only" : "") << "\n  " << ops_text(one.at("ops").as_object()) << ", "
       << text(one.at("bytes")) << " bytes, " << text(one.at("errors")) << " errors\n";
@@ -107,6 +109,20 @@ int disconnect_command(const CommandOptions& options, Streams streams) {
   }
   return ask(options, streams, command,
              [&](const json::object& answer) { streams.out << text(answer.at("disconnected")) << " disconnected\n"; });
+}
+
+int reload_command(const CommandOptions& options, Streams streams) {
+  const json::object answer = server_of(options).ask({{"command", "reload"}, {"drain", options.drain}});
+  if (const json::value* const mistakes = answer.if_contains("mistakes"))
+    for (const json::value& line : mistakes->as_array()) streams.err << one_line(text(line)) << "\n";
+  if (options.json) {
+    print_json(streams.out, answer);
+    streams.out << "\n";
+  }
+  const int code = code_of(answer, streams);
+  if (code == exit_ok && !options.json)
+    for (const std::string& line : lines_of(answer)) streams.out << line << "\n";
+  return code;
 }
 
 int drain_command(const CommandOptions& options, Streams streams) {

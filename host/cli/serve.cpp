@@ -122,6 +122,43 @@ std::vector<std::filesystem::path> module_folders(const CommandOptions& options,
   return folders;
 }
 
+namespace {
+
+// Has the words of the command line take the place of the config's.
+void apply(const CommandOptions& options, Config& config) {
+  if (!options.listen.empty()) {
+    config.server.listen = listen_addresses(options.listen);
+    config.server.listen_is_default = false;
+  }
+  config.server.log_level = log_level(options, config.server.log_level);
+}
+
+// How a server that runs has its config read again. `handed`: the sockets that it was given and has not closed;
+// `private_address`: where it listens when nobody says where; none: at the default address.
+ConfigSource source_of(const CommandOptions& options, const std::vector<HandedSocket>& handed,
+                       const std::optional<ListenAddress>& private_address) {
+  ConfigSource source;
+  if (kind_of_operand(options.operand) == Operand::image)
+    source.why_not = "there is no config: the server was started for an image";
+  else if (!can_be_read_again(options.operand))
+    source.why_not = "the config came from a pipe or a descriptor, which cannot be read again; restart the server";
+  else
+    source.read = [=](Mistakes& mistakes) {
+      Config config = read_config(options.operand, mistakes);
+      apply(options, config);
+      place_handed_sockets(handed, config.server);
+      if (private_address && config.server.listen_is_default) {
+        config.server.listen = {*private_address};
+        config.server.listen_is_default = false;
+      }
+      return config;
+    };
+  source.module_folders = [options](const ServerConfig& server) { return module_folders(options, &server); };
+  return source;
+}
+
+}  // namespace
+
 Config config_to_serve(const CommandOptions& options, Mistakes& mistakes) {
   if (options.operand.empty()) throw UsageError("serve: the file's name is empty; name a config or an image");
   const Operand kind = kind_of_operand(options.operand);
@@ -131,11 +168,7 @@ Config config_to_serve(const CommandOptions& options, Mistakes& mistakes) {
     throw UsageError("--read-only is for images; write read_only = true in the [[export]] of the config");
   Config config = is_image ? config_for_image(options.operand) : read_config(options.operand, mistakes);
   if (options.read_only) config.exports.front().read_only = true;
-  if (!options.listen.empty()) {
-    config.server.listen = listen_addresses(options.listen);
-    config.server.listen_is_default = false;
-  }
-  config.server.log_level = log_level(options, config.server.log_level);
+  apply(options, config);
   return config;
 }
 
@@ -145,8 +178,11 @@ int serve_command(const CommandOptions& options, Streams) {
   std::vector<HandedSocket> handed = as_usage("serve: ", [] { return take_handed_sockets(); });
   Mistakes mistakes;
   Config config = config_to_serve(options, mistakes);
-  const auto unused = as_usage("serve: ", [&] { return place_handed_sockets(handed, config.server); });
+  as_usage("serve: ", [&] { place_handed_sockets(handed, config.server); });
+  const auto unused = close_unused(handed, config.server);
   listen_in_private(config.server, starter);
+  std::optional<ListenAddress> private_address;
+  if (starter.private_folder != nullptr) private_address = config.server.listen.front();
   Registry registry(module_folders(options, &config.server));
   Log log(config.server.log_level, line_style(options, config.server));
   for (const std::string& name : unused)
@@ -154,7 +190,7 @@ int serve_command(const CommandOptions& options, Streams) {
                        in_quotes(name), one_line(name));
   tell_service_manager(starter, log);
   try {
-    return serve(config, mistakes, registry, log, starter);
+    return serve(config, mistakes, registry, log, starter, source_of(options, handed, private_address));
   } catch (const ConfigError& e) {
     if (!config.is_image) throw;
     throw UsageError(std::string("serve: ") + e.what());

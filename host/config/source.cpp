@@ -151,6 +151,11 @@ std::string read_config_text(const std::filesystem::path& file) {
   return text;
 }
 
+bool can_be_read_again(const std::filesystem::path& file) {
+  const auto mode = mode_of(file);
+  return !descriptor_named(file) && !(mode && S_ISFIFO(*mode));
+}
+
 Operand kind_of_operand(const std::filesystem::path& file) {
   if (file.native().ends_with(".toml")) return Operand::config;
   const auto mode = mode_of(file);

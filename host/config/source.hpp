@@ -16,6 +16,9 @@ std::filesystem::path folder_of_config(const std::filesystem::path& file);
 // has already, and are read from where they stand. Waits for what a pipe's writer has to write. Throws ConfigError.
 std::string read_config_text(const std::filesystem::path& file);
 
+// Whether the same text, or what has taken its place, can be had again: not from a pipe or a descriptor.
+bool can_be_read_again(const std::filesystem::path& file);
+
 // What `ashlar serve FILE` is given.
 enum class Operand {
   config,    // a name that ends in .toml, or a pipe

@@ -10,19 +10,18 @@
 
 namespace ashlar::host {
 
-ControlServer::ControlServer(boost::asio::io_context& io, std::unique_ptr<Listener> listener, Handler handler,
+ControlServer::ControlServer(boost::asio::io_context& io, Handler handler,
                              std::function<void(const std::string&)> complain)
-    : io_(io), listener_(std::move(listener)), handler_(std::move(handler)) {
-  listener_->start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); },
-                   std::move(complain));
-}
+    : io_(io), handler_(std::move(handler)), complain_(std::move(complain)) {}
 
 ControlServer::~ControlServer() {
   for (const auto& one : connections_)
     if (const auto connection = one.lock()) connection->leave();
 }
 
-void ControlServer::stop() { listener_->stop(); }
+void ControlServer::serve(Listener& listener) {
+  listener.start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); }, complain_);
+}
 
 // Of the socket only its descriptor is wanted: what a disk's client needs, a control client does not.
 void ControlServer::accepted(std::unique_ptr<Socket> socket) {

@@ -26,16 +26,13 @@ class ControlServer {
   // Carries out a command. Does not throw.
   using Handler = std::function<void(const json::object& command, Answer answer)>;
 
-  // Serves the clients of `listener` from now on. `complain` hears of those who could not be accepted.
-  ControlServer(boost::asio::io_context& io, std::unique_ptr<Listener> listener, Handler handler,
-                std::function<void(const std::string&)> complain);
+  ControlServer(boost::asio::io_context& io, Handler handler, std::function<void(const std::string&)> complain);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
-  std::string address() const { return listener_->address(); }
-  // Takes no more clients. Answers that are owed are still sent.
-  void stop();
+  // Serves the clients of `listener` from now on, beside those of others.
+  void serve(Listener& listener);
 
  private:
   class Connection;
@@ -43,9 +40,9 @@ class ControlServer {
   void make_room();
 
   boost::asio::io_context& io_;
-  const std::unique_ptr<Listener> listener_;
   const Handler handler_;
-  std::list<std::weak_ptr<Connection>> connections_;  // the one that has spoken last is at the end
+  const std::function<void(const std::string&)> complain_;  // hears of clients that could not be accepted
+  std::list<std::weak_ptr<Connection>> connections_;        // the one that has spoken last is at the end
 };
 
 }  // namespace ashlar::host

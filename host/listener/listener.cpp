@@ -14,6 +14,7 @@
 #include <optional>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -45,7 +46,7 @@ std::string describe(const tcp::endpoint& e) {
 }
 
 template <class Protocol>
-class AsioListener : public Listener {
+class AsioListener : public Listener, public std::enable_shared_from_this<AsioListener<Protocol>> {
  public:
   AsioListener(asio::io_context& io, std::string address, KernelSocket::Options options)
       : options_(std::move(options)), acceptor_(io), pause_(io), address_(std::move(address)) {}
@@ -61,16 +62,20 @@ class AsioListener : public Listener {
     acceptor_.close(ignored);
     pause_.cancel();
   }
+  void set_keepalive(unsigned seconds) override {
+    if constexpr (std::is_same_v<Protocol, tcp>) options_.keepalive = seconds;
+  }
   std::string address() const override { return address_; }
 
  protected:
   void accept() {
-    acceptor_.async_accept([this](boost::system::error_code error, typename Protocol::socket socket) {
+    const auto self = this->shared_from_this();
+    acceptor_.async_accept([this, self](boost::system::error_code error, typename Protocol::socket socket) {
       if (!acceptor_.is_open()) return;
       if (error && error != asio::error::connection_aborted) {
         if (!std::exchange(complained_, true)) complain_(address_ + ": cannot accept clients: " + error.message());
         pause_.expires_after(pause_after_error);
-        pause_.async_wait([this](boost::system::error_code stopped) {
+        pause_.async_wait([this, self](boost::system::error_code stopped) {
           if (!stopped && acceptor_.is_open()) accept();
         });
         return;
@@ -184,31 +189,30 @@ std::string describe_unix(const sockaddr_un& address, socklen_t size) {
   return "unix:" + std::string(address.sun_path, ::strnlen(address.sun_path, length));
 }
 
-std::unique_ptr<Listener> listen_handed(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
+std::shared_ptr<Listener> listen_handed(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
   if (::getsockname(address.descriptor, reinterpret_cast<sockaddr*>(&name), &size) != 0) fail(errno, address.text);
   if (name.ss_family == AF_UNIX)
-    return std::make_unique<HandedListener<Unix>>(io, Unix(), address.descriptor,
+    return std::make_shared<HandedListener<Unix>>(io, Unix(), address.descriptor,
                                                   describe_unix(reinterpret_cast<const sockaddr_un&>(name), size),
                                                   KernelSocket::Options{});
   tcp::endpoint endpoint;
   std::memcpy(endpoint.data(), &name, size);
   endpoint.resize(size);
-  return std::make_unique<HandedListener<tcp>>(io, endpoint.protocol(), address.descriptor, describe(endpoint),
+  return std::make_shared<HandedListener<tcp>>(io, endpoint.protocol(), address.descriptor, describe(endpoint),
                                                KernelSocket::Options{.keepalive = keepalive, .congestion_control = {}});
 }
 
-void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned keepalive,
-                std::vector<std::unique_ptr<Listener>>& out) {
+void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned keepalive, Listeners& out) {
   if (address.host.empty()) {  // all addresses, of both kinds where there is IPv6
     try {
       out.push_back(
-          std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text, keepalive));
+          std::make_shared<TcpListener>(io, tcp::endpoint(tcp::v6(), address.port), true, address.text, keepalive));
     } catch (const std::system_error& e) {
       if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
       out.push_back(
-          std::make_unique<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text, keepalive));
+          std::make_shared<TcpListener>(io, tcp::endpoint(tcp::v4(), address.port), false, address.text, keepalive));
     }
     return;
   }
@@ -220,7 +224,7 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
   std::exception_ptr refused;
   for (const auto& entry : found) {
     try {
-      out.push_back(std::make_unique<TcpListener>(io, entry.endpoint(), false, address.text, keepalive));
+      out.push_back(std::make_shared<TcpListener>(io, entry.endpoint(), false, address.text, keepalive));
     } catch (const std::system_error& e) {
       // "localhost" may resolve to ::1 where there is no IPv6: one address of a name is enough.
       if (e.code().value() != EAFNOSUPPORT && e.code().value() != EADDRNOTAVAIL) throw;
@@ -232,10 +236,10 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
 
 }  // namespace
 
-std::vector<std::unique_ptr<Listener>> listen(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
-  std::vector<std::unique_ptr<Listener>> out;
+Listeners listen(asio::io_context& io, const ListenAddress& address, unsigned keepalive) {
+  Listeners out;
   using Kind = ListenAddress::Kind;
-  if (address.kind == Kind::unix_socket) out.push_back(std::make_unique<UnixListener>(io, address));
+  if (address.kind == Kind::unix_socket) out.push_back(std::make_shared<UnixListener>(io, address));
   else if (address.kind == Kind::handed) out.push_back(listen_handed(io, address, keepalive));
   else listen_tcp(io, address, keepalive, out);
   return out;

@@ -108,17 +108,16 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
   http::response<http::string_body> response_;
 };
 
-HttpServer::HttpServer(asio::io_context& io, std::vector<std::unique_ptr<Listener>> listeners, Source source,
-                       const std::function<void(const std::string&)>& complain)
-    : io_(io), listeners_(std::move(listeners)), source_(std::make_shared<const Source>(std::move(source))) {
-  for (const auto& listener : listeners_)
-    listener->start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); }, complain);
-}
+HttpServer::HttpServer(asio::io_context& io, Source source, std::function<void(const std::string&)> complain)
+    : io_(io), source_(std::make_shared<const Source>(std::move(source))), complain_(std::move(complain)) {}
 
 HttpServer::~HttpServer() = default;
 
-void HttpServer::stop() {
-  for (const auto& listener : listeners_) listener->stop();
+void HttpServer::serve(Listener& listener) {
+  listener.start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); }, complain_);
+}
+
+void HttpServer::end_clients() {
   for (const auto& one : connections_)
     if (const auto connection = one.lock()) connection->close();
   connections_.clear();

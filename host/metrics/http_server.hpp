@@ -22,25 +22,24 @@ class HttpServer {
     std::function<bool()> ready;  // new clients are taken
   };
 
-  // Serves the clients of `listeners` from now on. `complain` hears of those who could not be accepted.
-  HttpServer(boost::asio::io_context& io, std::vector<std::unique_ptr<Listener>> listeners, Source source,
-             const std::function<void(const std::string&)>& complain);
+  HttpServer(boost::asio::io_context& io, Source source, std::function<void(const std::string&)> complain);
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  const std::vector<std::unique_ptr<Listener>>& listeners() const { return listeners_; }
-  // Takes no more clients, and ends those that there are.
-  void stop();
+  // Serves the clients of `listener` from now on, beside those of others.
+  void serve(Listener& listener);
+  // Ends the clients that there are.
+  void end_clients();
 
  private:
   class Connection;
   void accepted(std::unique_ptr<Socket> socket);
 
   boost::asio::io_context& io_;
-  const std::vector<std::unique_ptr<Listener>> listeners_;
   const std::shared_ptr<const Source> source_;
-  std::list<std::weak_ptr<Connection>> connections_;  // oldest first
+  const std::function<void(const std::string&)> complain_;  // hears of clients that could not be accepted
+  std::list<std::weak_ptr<Connection>> connections_;        // oldest first
 };
 
 }  // namespace ashlar::host

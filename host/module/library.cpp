@@ -2,6 +2,7 @@
 #include "module/library.hpp"
 
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <ashlar/rules/extension.hpp>
 #include <boost/dll/shared_library.hpp>
@@ -29,11 +30,24 @@ std::string linker_error(const std::filesystem::path& file) {
   return why;
 }
 
+// The dynamic linker takes a file for the one that it has loaded by the same path, even if another has taken that one's
+// place. So the other is named by a path that leads to it in steps which tell its inode: nowhere, "/" for a 0 and "/."
+// for a 1.
+std::filesystem::path name_for_linker(const std::filesystem::path& file) {
+  struct stat facts {};
+  void* const known = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD);
+  if (known == nullptr || ::dlclose(known) != 0 || ::stat(file.c_str(), &facts) != 0) return file;
+  std::string path = file.parent_path().string();
+  for (ino_t rest = facts.st_ino; rest != 0; rest >>= 1) path += (rest & 1) != 0 ? "/." : "/";
+  return path + "/" + file.filename().string();
+}
+
 boost::dll::shared_library open_library(const std::filesystem::path& file) {
   if (const std::string fault = fault_in_elf(file); !fault.empty()) refuse(file, fault);
   boost::dll::fs::error_code error;
   boost::dll::shared_library library;
-  library.load(file, error, boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
+  library.load(name_for_linker(file).native(), error,
+               boost::dll::load_mode::rtld_now | boost::dll::load_mode::rtld_local);
   if (error) refuse(file, "cannot be loaded: " + linker_error(file));
   return library;
 }

@@ -1,9 +1,13 @@
 #include "module/registry.hpp"
 
 #include <sys/auxv.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <set>
+#include <utility>
 
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
@@ -39,26 +43,34 @@ std::vector<std::filesystem::path> module_files(const std::filesystem::path& fol
   return files;
 }
 
+std::vector<std::filesystem::path> with_builtin(std::vector<std::filesystem::path> folders) {
+  folders.push_back(builtin_module_folder());
+  return folders;
+}
+
 }  // namespace
 
-Registry::Registry(std::vector<std::filesystem::path> folders) : folders_(std::move(folders)) {
-  folders_.push_back(builtin_module_folder());
-}
+Registry::Registry(std::vector<std::filesystem::path> folders) : folders_(with_builtin(std::move(folders))) {}
 
 std::shared_ptr<const Library> Registry::load_file(const std::filesystem::path& file) {
   std::error_code error;
   const auto real = std::filesystem::canonical(file, error);
   if (error) throw ModuleError(file.string() + ": " + error.message());
+  struct stat facts {};
+  if (::stat(real.c_str(), &facts) != 0) throw ModuleError(file.string() + ": " + std::strerror(errno));
+  std::shared_ptr<const Library> replaced;  // let go of when the lock is given back: to unload may take long
   const std::lock_guard lock(mutex_);
+  Loaded& known = loaded_[real];
+  const bool is_same = known.library != nullptr && known.device == facts.st_dev && known.inode == facts.st_ino;
   // A link may give a file a second name, which its module then does not have: load() checks the name that was asked
   // for.
-  std::shared_ptr<const Library>& known = loaded_[real];
-  if (known == nullptr || file.stem() != known->path().stem()) {
-    auto library = Library::load(file);
-    if (known == nullptr) known = library;
-    return library;
-  }
-  return known;
+  if (is_same && file.stem() == known.library->path().stem()) return known.library;
+  auto library = Library::load(file);
+  if (is_same) return library;
+  replaced = std::exchange(known.library, library);
+  known.device = facts.st_dev;
+  known.inode = facts.st_ino;
+  return library;
 }
 
 std::shared_ptr<const Library> Registry::load_file(ModuleKind kind, const std::filesystem::path& file) {

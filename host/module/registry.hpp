@@ -1,5 +1,7 @@
-// Registry: finds modules by the name a user types. Loads each file once.
+// Registry: finds modules by the name a user types. Loads each file once, and a file that has been replaced anew.
 #pragma once
+#include <sys/types.h>
+
 #include <map>
 #include <mutex>
 #include <optional>
@@ -21,6 +23,9 @@ class Registry {
   // last.
   explicit Registry(std::vector<std::filesystem::path> folders);
   virtual ~Registry() = default;
+
+  // Those that it was made with, and the built-in one.
+  const std::vector<std::filesystem::path>& folders() const { return folders_; }
 
   // The module `name`, or, when it has a '/', the file of that path. Throws ModuleNotFound, or ModuleError when the
   // first file of that name cannot be used. [any thread]
@@ -55,9 +60,16 @@ class Registry {
   [[noreturn]] void not_found(const std::string& kind, const std::string& name, const std::string& hint) const;
   Found try_file(ModuleKind kind, const std::filesystem::path& file);
 
-  std::vector<std::filesystem::path> folders_;
+  // A file that is loaded keeps its device and inode, also when another has taken its place.
+  struct Loaded {
+    std::shared_ptr<const Library> library;
+    dev_t device = 0;
+    ino_t inode = 0;
+  };
+
+  const std::vector<std::filesystem::path> folders_;
   std::mutex mutex_;
-  std::map<std::filesystem::path, std::shared_ptr<const Library>> loaded_;
+  std::map<std::filesystem::path, Loaded> loaded_;
 };
 
 // <folder of the program>/../lib/ashlar; when that cannot be found out, where the build was told to install the

@@ -83,15 +83,22 @@ json::object call(const std::vector<Called>& layers, const std::string& verb,
 
 }  // namespace
 
-Commands::Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections)
-    : io_(io), context_(context), connections_(connections) {}
+Commands::Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections, Reloader& reloader)
+    : io_(io), context_(context), connections_(connections), reloader_(reloader) {}
+
+void Commands::removed(const Export& exported) {
+  forget_those_without_clients();
+  removed_.push_back({exported.name(), exported.description(), exported.read_only(), exported.accounts()});
+}
+
+void Commands::forget_those_without_clients() {
+  std::erase_if(removed_, [](const RemovedExport& one) { return one.accounts->connections() == 0; });
+}
 
 Commands::Carry Commands::function_of(const std::string& name) {
-  constexpr std::pair<const char*, Carry> commands[] = {{"status", &Commands::status},
-                                                        {"disconnect", &Commands::disconnect},
-                                                        {"drain", &Commands::drain},
-                                                        {"log-level", &Commands::log_level},
-                                                        {"control", &Commands::verb}};
+  constexpr std::pair<const char*, Carry> commands[] = {
+      {"status", &Commands::status},       {"disconnect", &Commands::disconnect}, {"drain", &Commands::drain},
+      {"log-level", &Commands::log_level}, {"control", &Commands::verb},          {"reload", &Commands::reload}};
   std::vector<std::string> names;
   for (const auto& [known, function] : commands) {
     if (name == known) return function;
@@ -115,17 +122,31 @@ void Commands::carry_out(const json::object& command, const Answer& answer) noex
 }
 
 void Commands::status(const json::object&, const Answer& answer) {
-  json::object status = status_of(*context_.exports, connections_, started_);
+  forget_those_without_clients();
+  json::object status = status_of(*context_.exports.get(), removed_, connections_, started_);
   answer({{"ok", true}, {"status", std::move(status)}});
 }
 
 std::shared_ptr<Export> Commands::export_named(const std::string& name) const {
   std::vector<std::string> names;
-  for (const auto& one : *context_.exports) {
+  const auto exports = context_.exports.get();
+  for (const auto& one : *exports) {
     if (one->name() == name) return one;
     names.push_back(one->name());
   }
   throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
+}
+
+// Of the export that is served by this name, and of those that were.
+std::vector<std::shared_ptr<Accounts>> Commands::accounts_of(const std::string& name) const {
+  std::vector<std::shared_ptr<Accounts>> all;
+  for (const RemovedExport& one : removed_)
+    if (one.name == name) all.push_back(one.accounts);
+  const auto exports = context_.exports.get();
+  const bool served =
+      std::any_of(exports->begin(), exports->end(), [&](const auto& one) { return one->name() == name; });
+  if (served || all.empty()) all.push_back(export_named(name)->accounts());
+  return all;
 }
 
 void Commands::disconnect(const json::object& command, const Answer& answer) {
@@ -135,9 +156,8 @@ void Commands::disconnect(const json::object& command, const Answer& answer) {
     numbers.push_back(id->to_number<std::uint64_t>(error));
     if (error) throw Refused("the key \"id\" is no number of a client");
   } else {
-    export_named(text_of(command, "export"))->accounts()->for_each([&](const Account& one) {
-      numbers.push_back(one.connection());
-    });
+    for (const auto& accounts : accounts_of(text_of(command, "export")))
+      accounts->for_each([&](const Account& one) { numbers.push_back(one.connection()); });
   }
   std::uint64_t ended = 0;
   for (const std::uint64_t number : numbers) ended += connections_.disconnect(number) ? 1 : 0;
@@ -160,13 +180,20 @@ void Commands::log_level(const json::object& command, const Answer& answer) {
   answer({{"ok", true}});
 }
 
+void Commands::reload(const json::object& command, const Answer& answer) {
+  const json::value* const drain = command.if_contains("drain");
+  if (drain != nullptr && !drain->is_bool()) throw Refused("the key \"drain\" is neither true nor false");
+  reloader_.reload(drain != nullptr && drain->get_bool(), answer);
+}
+
 void Commands::verb(const json::object& command, const Answer& answer) {
   const LayerAddress address = parse_layer_address(text_of(command, "layer"));
   const std::string verb = text_of(command, "verb");
   std::vector<std::string> arguments = texts_of(command, "arguments");
   std::vector<Called> layers;
   if (address.all_exports) {
-    for (const auto& one : *context_.exports)
+    const auto exports = context_.exports.get();
+    for (const auto& one : *exports)
       if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
     if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
   } else {

@@ -6,9 +6,12 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "control/server.hpp"
 #include "server/connections.hpp"
+#include "server/reloader.hpp"
+#include "server/status.hpp"
 #include "session/session.hpp"
 
 namespace ashlar::host {
@@ -17,10 +20,13 @@ class Commands {
  public:
   using Answer = ControlServer::Answer;
   // All outlive it.
-  Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections);
+  Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections, Reloader& reloader);
 
   // Carries `command` out, and has `answer` called at once or later. Does not throw.
   void carry_out(const json::object& command, const Answer& answer) noexcept;
+
+  // An export is served no longer; it is told of as long as it has clients.
+  void removed(const Export& exported);
 
  private:
   using Carry = void (Commands::*)(const json::object&, const Answer&);
@@ -30,12 +36,17 @@ class Commands {
   void drain(const json::object& command, const Answer& answer);
   void log_level(const json::object& command, const Answer& answer);
   void verb(const json::object& command, const Answer& answer);
+  void reload(const json::object& command, const Answer& answer);
 
   std::shared_ptr<Export> export_named(const std::string& name) const;
+  std::vector<std::shared_ptr<Accounts>> accounts_of(const std::string& name) const;
+  void forget_those_without_clients();
 
   boost::asio::io_context& io_;
   SessionContext& context_;
   Connections& connections_;
+  Reloader& reloader_;
+  std::vector<RemovedExport> removed_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

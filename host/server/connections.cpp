@@ -72,7 +72,8 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
   peer.number = ++last_number_;
   try {
     Clients one;
-    Client& client = one.emplace_back(*this, std::move(socket), peer, Clock::now() + context_.handshake_timeout);
+    Client& client =
+        one.emplace_back(*this, std::move(socket), peer, Clock::now() + context_.settings->handshake_timeout);
     client.in = &one;
     client.place = one.begin();
     client.handshake_place = in_handshake_.insert(in_handshake_.end(), &client);
@@ -146,7 +147,7 @@ void Connections::take_back() noexcept {
 // Waits for the client's next bytes, unless its session has something to do already.
 void Connections::park(Client& client) noexcept {
   Socket& socket = client.session.socket();
-  if (stopping_ || socket.holds_input()) {
+  if (stopping_ || client.session.is_to_stop() || socket.holds_input()) {
     dispatch(client);
     return;
   }
@@ -244,6 +245,16 @@ void Connections::drain(std::function<void()> empty) {
 
 void Connections::tell_drained() noexcept {
   for (const auto& empty : std::exchange(drained_, {})) empty();
+}
+
+void Connections::end(const std::set<std::uint64_t>& numbers) noexcept {
+  for (Clients* clients : {&running_, &without_thread_, &parked_, &parked_with_memory_})
+    for (auto one = clients->begin(); one != clients->end();) {
+      Client& client = *one++;  // unpark() takes it out of the list
+      if (!numbers.contains(client.peer.number)) continue;
+      client.session.stop(Session::ended_by_reload);
+      if (client.in == &parked_ || client.in == &parked_with_memory_) unpark(client);
+    }
 }
 
 bool Connections::disconnect(std::uint64_t number) noexcept {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "server/parking.hpp"
@@ -34,6 +35,10 @@ class Connections {
   // Takes no new clients any more. Calls `empty`, unless it is null, when the last has left. `empty` does not throw.
   void drain(std::function<void()> empty);
   bool draining() const noexcept { return draining_; }
+  // How many connections there may be from now on; those that there are stay.
+  void set_most(std::size_t most) noexcept { most_ = most; }
+  // Tells the sessions of these numbers (Peer::number) to finish what is under way and to end.
+  void end(const std::set<std::uint64_t>& numbers) noexcept;
   // Breaks the connection by this number (Peer::number). False: there is none.
   bool disconnect(std::uint64_t number) noexcept;
 
@@ -67,7 +72,7 @@ class Connections {
   void trim_memory() noexcept;
 
   SessionContext& context_;
-  const std::size_t most_;
+  std::size_t most_;
   // A client is in one of these. It moves from list to list without allocating.
   Clients running_;         // a thread of the executor has it, or is about to
   Clients without_thread_;  // no thread could be had; oldest first

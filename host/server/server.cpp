@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <semaphore>
+#include <set>
 #include <thread>
 
 #include <boost/asio/io_context.hpp>
@@ -18,15 +19,16 @@
 
 #include "chain/activity.hpp"
 #include "chain/chain.hpp"
-#include "chain/make_export.hpp"
 #include "chain/open_error.hpp"
-#include "listener/listener.hpp"
+#include "log/level.hpp"
 #include "metrics/http_server.hpp"
 #include "sandbox/needed_grants.hpp"
 #include "sandbox/sandbox.hpp"
 #include "server/commands.hpp"
 #include "server/connections.hpp"
+#include "server/differences.hpp"
 #include "server/handler_memory.hpp"
+#include "server/reloader.hpp"
 #include "server/server_metrics.hpp"
 #include "server/supervision.hpp"
 #include "server/tls_files.hpp"
@@ -79,27 +81,29 @@ std::string counted(std::size_t n, const char* one, const char* several) {
 class Server {
  public:
   Server(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter,
-         const rlimit& descriptors)
-      : config_(config),
-        mistakes_(found),
+         ConfigSource source, const rlimit& descriptors)
+      : mistakes_(found),
+        source_(std::move(source)),
         registry_(registry),
         log_(log),
         starter_(starter),
+        maker_(io_, registry, log.logger(), activity_),
         supervision_(io_, starter, log, descriptors,
                      {.stop = [this](const char* why) { told_to_stop(why); },
                       .command_over = [this] { end_if_over(); },
-                      .status = [this] { return status(); }}) {}
+                      .status = [this] { return status(); }}) {
+    setup_.config = std::make_shared<const Config>(config);
+    setup_.exports = std::make_shared<const Exports>();
+  }
   int run();
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Listeners = std::vector<std::unique_ptr<Listener>>;
 
   // [the modules' thread]
   void create_and_destroy() noexcept;
   void create_all();
-  void make_tls();
-  void listen_at(const ListenAddress& address, Listeners& into);
+  Doors listen_at(const std::vector<ListenAddress>& addresses);
   void change_user();
   void make_sandbox();
   void destroy_all();
@@ -108,11 +112,17 @@ class Server {
   void loop();
   void created();
   void begin_serving();
-  void open_doors();
+  void make_commands();
+  void make_reloader();
+  void open(const Doors& listen, const Doors& control, const Doors& metrics);
   void report_failure();
   void tell_repeats();
   void wait_for_signal();
   void heard(int signal);
+  json::object take_up(Setup next, bool end_clients);
+  void take_up_exports(const Setup& next, const Differences& what, bool end_clients);
+  void take_up_limits(const ServerConfig& own, const ServerConfig& before);
+  std::shared_ptr<const SessionSettings> settings() const;
   void told_to_stop(const char* why);
   void stop(const char* why);
   void end_if_over();
@@ -123,12 +133,13 @@ class Server {
   [[noreturn]] void leave();
   void name_what_is_left();
 
-  const Config& config_;
   Mistakes mistakes_;
+  const ConfigSource source_;
   Registry& registry_;
   Log& log_;
   const Starter& starter_;
 
+  const std::shared_ptr<Activity> activity_ = Activity::make();
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};  // from here on they wait to be heard
   const std::shared_ptr<HandlerMemory> signal_memory_ = std::make_shared<HandlerMemory>();
@@ -139,23 +150,24 @@ class Server {
                       is_destroyed_ = true;
                       end_if_over();
                     }};
+  SetupMaker maker_;
   Supervision supervision_;
 
-  const std::shared_ptr<Activity> activity_ = Activity::make();
-  std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
-  std::unique_ptr<Tls> tls_;  // null: without
+  Setup setup_;  // what is served; until all is created, the modules' thread has it
   std::optional<Sandbox> sandbox_;
   std::exception_ptr failure_;
   std::mutex listening_;
-  Listeners listeners_, for_control_, for_metrics_;  // under listening_ until all are created
+  Doors first_doors_;  // under listening_, while the modules' thread makes them
   std::binary_semaphore may_destroy_{0};
 
   std::unique_ptr<SessionContext> context_;
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
   std::optional<TlsFiles> tls_files_;
+  std::optional<Reloader> reloader_;
   std::optional<Commands> commands_;
-  std::unique_ptr<ControlServer> control_;  // null: there is none, as of the next
-  std::unique_ptr<HttpServer> http_;
+  std::optional<ControlServer> control_;
+  std::optional<HttpServer> http_;
+  bool reload_when_ready_ = false;  // somebody has asked for it too early
   bool is_created_ = false, is_destroyed_ = false;
   unsigned times_told_ = 0;  // to stop
   Clock::time_point told_at_;
@@ -197,61 +209,58 @@ void Server::create_and_destroy() noexcept {
 }
 
 void Server::create_all() {
-  for (const ExportConfig& own : config_.exports)
-    if (auto made = make_export(config_, own, registry_, log_.logger(), activity_, mistakes_))
-      exports_->push_back(std::move(made));
-  make_tls();
+  const Config& config = *setup_.config;
+  setup_.exports = maker_.make_exports(config, registry_, {}, mistakes_);
+  setup_.tls = maker_.make_tls(config, mistakes_);
   mistakes_.throw_if_any();
-  for (const ListenAddress& address : config_.server.listen) listen_at(address, listeners_);
-  if (config_.server.control) listen_at(*config_.server.control, for_control_);
-  if (config_.server.metrics) listen_at(*config_.server.metrics, for_metrics_);
-  if (config_.server.user || config_.server.group) change_user();
+  setup_.listen = listen_at(config.server.listen);
+  if (config.server.control) setup_.control = listen_at({*config.server.control});
+  if (config.server.metrics) setup_.metrics = listen_at({*config.server.metrics});
+  if (config.server.user || config.server.group) change_user();
   make_sandbox();
-  for (const auto& exported : *exports_) exported->begin_serving();
+  for (const auto& exported : *setup_.exports) exported->begin_serving();
 }
 
 // From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.
 void Server::change_user() {
-  const std::string who = give_up_privileges(config_.server.user, config_.server.group);
+  const std::string who = give_up_privileges(setup_.config->server.user, setup_.config->server.group);
   log_.logger()->info("the server is {} now", who);
-  for (std::size_t i = 0; i < exports_->size(); ++i) {
+  for (std::size_t i = 0; i < setup_.exports->size(); ++i) {
     try {
-      (*exports_)[i]->open();
+      (*setup_.exports)[i]->open();
     } catch (const OpenError& e) {
-      if (!config_.exports[i].optional) throw std::runtime_error("as " + who + ": " + e.what());
+      if (!setup_.config->exports[i].optional) throw std::runtime_error("as " + who + ": " + e.what());
       log_.logger()->warn("as {}: {}; it is optional, and will be tried again for each client", who, e.what());
     }
   }
 }
 
 void Server::make_sandbox() {
-  if (config_.server.sandbox.mode == SandboxConfig::Mode::off) return;
-  Grants needed = needed_grants(config_, registry_, *activity_);
+  const Config& config = *setup_.config;
+  if (config.server.sandbox.mode == SandboxConfig::Mode::off) return;
+  Grants needed = needed_grants(config, registry_, *activity_);
   if (starter_.private_folder != nullptr)
     needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
-  sandbox_.emplace(config_.server.sandbox, std::move(needed), log_.logger());
+  sandbox_.emplace(config.server.sandbox, std::move(needed), log_.logger());
 }
 
-void Server::make_tls() {
-  std::vector<std::string> warnings;
-  mistakes_.gather([&] { tls_ = host::make_tls(config_, warnings); });
-  for (const std::string& warning : warnings) log_.logger()->warn("{}", warning);
-}
-
-// May take long, too: a name has to be looked up.
-void Server::listen_at(const ListenAddress& address, Listeners& into) {
-  auto made = listen(io_, address, static_cast<unsigned>(config_.server.keepalive.count()));
-  const std::lock_guard<std::mutex> lock(listening_);
-  activity_->check();  // who stops closes the listeners that are there by then
-  for (auto& listener : made) into.push_back(std::move(listener));
+// May take long, too: a name has to be looked up. Who stops closes the doors that are there by then.
+Doors Server::listen_at(const std::vector<ListenAddress>& addresses) {
+  const auto keepalive = static_cast<unsigned>(setup_.config->server.keepalive.count());
+  return make_doors(io_, addresses, {}, keepalive, [this](const Door& door) {
+    const std::lock_guard<std::mutex> lock(listening_);
+    activity_->check();
+    first_doors_.push_back(door);
+  });
 }
 
 // The executor goes first, and with it the last thread that was in a module. A library is unloaded by the layer that
 // uses it last, so that it is known which one does not unload.
 void Server::destroy_all() {
-  registry_.let_go();
   context_.reset();
-  exports_.reset();
+  maker_.let_go();
+  if (reloader_) reloader_->discard();
+  setup_.exports.reset();
 }
 
 void Server::created() {
@@ -263,6 +272,9 @@ void Server::created() {
       return begin_serving();
     } catch (...) {
       failure_ = std::current_exception();
+      control_.reset();
+      commands_.reset();
+      reloader_.reset();
       connections_.reset();
       tls_files_.reset();
     }
@@ -283,62 +295,139 @@ void Server::report_failure() {
 }
 
 void Server::begin_serving() {
-  const ServerConfig& own = config_.server;
+  const ServerConfig& own = setup_.config->server;
   context_.reset(new SessionContext{.log = log_.logger(),
                                     .repeats = Repeats(log_.logger()),
-                                    .exports = exports_,
-                                    .max_payload = protocol::payload_limits(own.max_payload),
-                                    .handshake_timeout = own.handshake_timeout,
-                                    .busy_poll = own.busy_poll,
+                                    .exports = ServedExports(setup_.exports),
+                                    .settings = settings(),
                                     .pool = BufferPool(BufferPool::limits_for(own.max_memory)),
-                                    .workers = Workers(own.workers),
-                                    .tls_mode = mode_of(own.tls),
-                                    .tls = tls_.get()});
-  if (tls_) tls_files_.emplace(io_, *tls_, context_->executor, log_.logger());
+                                    .workers = Workers(own.workers)});
+  tls_files_.emplace(io_, context_->executor, log_.logger());
+  tls_files_->look_at(setup_.tls);
   connections_.emplace(io_, *context_, own.max_connections);
-  for (const auto& listener : listeners_)
-    listener->start(
-        [this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
-        [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
-  open_doors();
+  make_reloader();
+  make_commands();
+  open(setup_.listen, setup_.control, setup_.metrics);
+  first_doors_.clear();
   repeats_timer_.set(Clock::now() + between_repeats);
   log_.flush();  // who waits for "listening on" finds in the log what was wrong at the start
-  std::vector<std::string> addresses;
-  for (const auto& listener : listeners_) addresses.push_back(listener->address());
+  const std::vector<std::string> addresses = addresses_of(setup_.listen);
   for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
   supervision_.run_command(addresses, own.tls.mode == TlsConfig::Mode::require);
   if (sandbox_) sandbox_->enter();  // the command is not in it, and no client has come in yet
   supervision_.ready(addresses);
+  if (reload_when_ready_) reloader_->reload(false, {});
 }
 
-// Those of operators: the control socket, and where figures are told.
-void Server::open_doors() {
+std::shared_ptr<const SessionSettings> Server::settings() const {
+  const ServerConfig& own = setup_.config->server;
+  return std::make_shared<const SessionSettings>(
+      SessionSettings{.max_payload = protocol::payload_limits(own.max_payload),
+                      .handshake_timeout = own.handshake_timeout,
+                      .busy_poll = own.busy_poll,
+                      .tls_mode = mode_of(own.tls),
+                      .tls = setup_.tls});
+}
+
+// What is for operators: the control socket, and where figures are told.
+void Server::make_commands() {
   const auto complain = [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); };
-  commands_.emplace(io_, *context_, *connections_);
-  for (auto& listener : for_control_) {
-    log_.logger()->info("takes commands at {}", listener->address());
-    control_ = std::make_unique<ControlServer>(
-        io_, std::move(listener),
-        [this](const json::object& command, const Commands::Answer& answer) { commands_->carry_out(command, answer); },
-        complain);
-  }
-  for_control_.clear();
-  if (for_metrics_.empty()) return;
-  for (const auto& listener : for_metrics_) log_.logger()->info("tells figures at {}/metrics", listener->address());
-  http_ = std::make_unique<HttpServer>(
-      io_, std::move(for_metrics_),
+  commands_.emplace(io_, *context_, *connections_, *reloader_);
+  control_.emplace(
+      io_,
+      [this](const json::object& command, const Commands::Answer& answer) { commands_->carry_out(command, answer); },
+      complain);
+  http_.emplace(
+      io_,
       HttpServer::Source{
           .metrics = [this](Exposition::Format format) { return metrics_text(*context_, *connections_, format); },
           .ready = [this] { return times_told_ == 0 && !connections_->draining(); }},
       complain);
 }
 
+// Begins to accept clients at these doors.
+void Server::open(const Doors& listen, const Doors& control, const Doors& metrics) {
+  for (const Door& door : listen)
+    for (const auto& listener : door.listeners)
+      listener->start(
+          [this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
+          [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
+  for (const Door& door : control)
+    for (const auto& listener : door.listeners) {
+      log_.logger()->info("takes commands at {}", listener->address());
+      control_->serve(*listener);
+    }
+  for (const Door& door : metrics)
+    for (const auto& listener : door.listeners) {
+      log_.logger()->info("tells figures at {}/metrics", listener->address());
+      http_->serve(*listener);
+    }
+}
+
+void Server::make_reloader() {
+  reloader_.emplace(
+      io_, context_->executor, log_.logger(), source_.why_not,
+      Reloader::Hooks{.begins = [this] { supervision_.reloading(); },
+                      .make = [this] { return maker_.make(source_, setup_); },
+                      .take_up = [this](Setup next, bool end_clients) { return take_up(std::move(next), end_clients); },
+                      .over = [this] { supervision_.reloaded(); }});
+}
+
+// Nothing here fails but by want of memory: what could has been tried while it was made.
+json::object Server::take_up(Setup next, bool end_clients) {
+  const Differences what = differences(setup_, next);
+  take_up_exports(next, what, end_clients);
+  const Setup before = std::exchange(setup_, std::move(next));
+  context_->settings = settings();
+  take_up_limits(setup_.config->server, before.config->server);
+  tls_files_->look_at(setup_.tls);
+  open(doors_without(setup_.listen, before.listen), doors_without(setup_.control, before.control),
+       doors_without(setup_.metrics, before.metrics));
+  close_doors(doors_without(before.listen, setup_.listen));
+  close_doors(doors_without(before.control, setup_.control));
+  close_doors(doors_without(before.metrics, setup_.metrics));
+  json::object answer = to_json(what);
+  answer["ok"] = true;
+  return answer;
+}
+
+// Clients of exports that are no longer served are ended before others can come to what takes their place, which counts
+// its clients together with them.
+void Server::take_up_exports(const Setup& next, const Differences& what, bool end_clients) {
+  std::set<const Export*> served;
+  for (const auto& exported : *next.exports) served.insert(exported.get());
+  const std::set<std::string> removed(what.removed.begin(), what.removed.end());
+  std::set<std::string> others(what.changed.begin(), what.changed.end());
+  others.insert(removed.begin(), removed.end());
+  std::set<std::uint64_t> leaving;
+  for (const auto& exported : *setup_.exports) {
+    if (served.contains(exported.get())) continue;
+    const bool leave = end_clients && others.contains(exported->name());
+    exported->retire(leave);
+    if (leave) exported->accounts()->for_each([&](const Account& one) { leaving.insert(one.connection()); });
+    if (removed.contains(exported->name())) commands_->removed(*exported);
+  }
+  connections_->end(leaving);
+  reloader_->let_go_of(context_->exports.exchange(next.exports));
+}
+
+void Server::take_up_limits(const ServerConfig& own, const ServerConfig& before) {
+  context_->pool.set_limits(BufferPool::limits_for(own.max_memory));
+  context_->workers.set_most(own.workers);
+  connections_->set_most(own.max_connections);
+  // An operator may have set another, which stays unless the config has changed.
+  if (own.log_level != before.log_level) log_.logger()->set_level(to_spdlog(own.log_level));
+  for (const Door& door : setup_.listen)
+    for (const auto& listener : door.listeners) listener->set_keepalive(static_cast<unsigned>(own.keepalive.count()));
+}
+
 void Server::tell_repeats() {
   if (times_told_ != 0) return;
   repeats_timer_.set(Clock::now() + between_repeats);
   context_->repeats.tell_due();
-  for (const auto& exported : *exports_) exported->tell_repeats();
+  for (const auto& exported : *setup_.exports) exported->tell_repeats();
+  reloader_->let_go_of_rest();
 }
 
 void Server::wait_for_signal() {
@@ -350,8 +439,9 @@ void Server::wait_for_signal() {
 }
 
 void Server::heard(int signal) {
-  if (signal == SIGHUP) return log_.logger()->info("SIGHUP: ignored; to have the config read anew, restart the server");
-  told_to_stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  if (signal != SIGHUP) return told_to_stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  if (reloader_) reloader_->reload(false, {});
+  else reload_when_ready_ = true;
 }
 
 void Server::told_to_stop(const char* why) {
@@ -368,6 +458,7 @@ void Server::stop(const char* why) {
   stop_timer_.set(told_at_ + grace);
   activity_->stop();
   if (tls_files_) tls_files_->stop();
+  if (reloader_) reloader_->stop();
   if (connections_) connections_->stop([this] { may_destroy_.release(); });
   close_listeners();
   supervision_.stopping();
@@ -381,7 +472,7 @@ void Server::end_if_over() {
 
 // For people who look at a service manager.
 std::string Server::status() const {
-  return counted(config_.exports.size(), "export", "exports") + ", " +
+  return counted(setup_.config->exports.size(), "export", "exports") + ", " +
          counted(connections_ ? connections_->size() : 0, "client", "clients");
 }
 
@@ -406,10 +497,10 @@ void Server::break_off(const char* why) {
 
 void Server::close_listeners() {
   const std::lock_guard<std::mutex> lock(listening_);
-  for (const Listeners* all : {&listeners_, &for_control_, &for_metrics_})
-    for (const auto& listener : *all) listener->stop();
-  if (control_) control_->stop();
-  if (http_) http_->stop();
+  close_doors(first_doors_);
+  if (!is_created_) return;
+  for (const Doors* doors : {&setup_.listen, &setup_.control, &setup_.metrics}) close_doors(*doors);
+  if (http_) http_->end_clients();
 }
 
 // Something does not end. What it may still be using is left to it; the kernel cleans up.
@@ -437,10 +528,11 @@ void Server::name_what_is_left() {
 
 }  // namespace
 
-int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter) {
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter,
+          ConfigSource source) {
   const rlimit descriptors = raise_descriptor_limit();
   ::mallopt(M_ARENA_MAX, 4);  // thousands of short-lived threads must not leave an arena each
-  return Server(config, found, registry, log, starter, descriptors).run();
+  return Server(config, found, registry, log, starter, std::move(source), descriptors).run();
 }
 
 }  // namespace ashlar::host

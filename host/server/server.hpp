@@ -3,6 +3,7 @@
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "module/registry.hpp"
+#include "server/setup.hpp"
 #include "spawn/starter.hpp"
 
 namespace ashlar::host {
@@ -17,6 +18,10 @@ namespace ashlar::host {
 // what is under way to them, and are broken off then or at the second signal. What is inside a module after four and a
 // half seconds, or at the third signal, is named in the log, and the process ends with exit code 1, in the middle of
 // it. `registry` keeps no module loaded.
-int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter);
+//
+// On SIGHUP, and when asked at its control socket, it has `source` read the config anew, and serves that if there is no
+// mistake in it; clients that are there go on.
+int serve(const Config& config, const Mistakes& found, Registry& registry, Log& log, Starter& starter,
+          ConfigSource source);
 
 }  // namespace ashlar::host

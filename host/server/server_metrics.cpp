@@ -90,7 +90,8 @@ std::string metrics_text(const SessionContext& context, const Connections& conne
   Exposition out(format);
   MemoryOf memory_of;
   connections.for_each([&](const Peer& peer, std::uint64_t memory) { memory_of[peer.number] = memory; });
-  for (const auto& one : *context.exports) add_export(out, *one, memory_of);
+  const auto exports = context.exports.get();
+  for (const auto& one : *exports) add_export(out, *one, memory_of);
   out.add(Kind::gauge, "ashlar_build_info", "What runs: always 1", {{"version", ASHLAR_VERSION}}, 1);
   out.add(Kind::gauge, "ashlar_clients", "Connections of clients, those included that have opened nothing yet", {},
           static_cast<double>(connections.size()));

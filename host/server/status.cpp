@@ -58,28 +58,39 @@ json::object client(const Account& account, const ByNumber& connected) {
   return out;
 }
 
-json::object export_status(const Export& exported, const ByNumber& connected) {
-  json::array chain, clients;
-  for (const auto& layer : exported.layers()) chain.push_back(layer->type());
-  exported.accounts()->for_each([&](const Account& one) { clients.push_back(client(one, connected)); });
-  json::object out{{"name", json_text(exported.name())},
-                   {"description", json_text(exported.description())},
-                   {"read_only", exported.read_only()},
+json::object export_status(const RemovedExport& facts, json::array chain, const ByNumber& connected) {
+  json::array clients;
+  facts.accounts->for_each([&](const Account& one) { clients.push_back(client(one, connected)); });
+  json::object out{{"name", json_text(facts.name)},
+                   {"description", json_text(facts.description)},
+                   {"read_only", facts.read_only},
                    {"chain", std::move(chain)},
                    {"clients", std::move(clients)}};
-  add_sums(out, exported.accounts()->summary());
-  out["connections"] = exported.accounts()->connections_so_far();
+  add_sums(out, facts.accounts->summary());
+  out["connections"] = facts.accounts->connections_so_far();
   return out;
+}
+
+json::object export_status(const Export& exported, const ByNumber& connected) {
+  json::array chain;
+  for (const auto& layer : exported.layers()) chain.push_back(layer->type());
+  return export_status({exported.name(), exported.description(), exported.read_only(), exported.accounts()},
+                       std::move(chain), connected);
 }
 
 }  // namespace
 
-json::object status_of(const Exports& exports, const Connections& connections,
-                       std::chrono::steady_clock::time_point started) {
+json::object status_of(const Exports& exports, const std::vector<RemovedExport>& removed,
+                       const Connections& connections, std::chrono::steady_clock::time_point started) {
   ByNumber connected;
   connections.for_each([&](const Peer& peer, std::uint64_t memory) { connected[peer.number] = {&peer, memory}; });
   json::array all;
   for (const auto& one : exports) all.push_back(export_status(*one, connected));
+  for (const RemovedExport& one : removed) {
+    json::object told = export_status(one, {}, connected);
+    told["removed"] = true;
+    all.push_back(std::move(told));
+  }
   const auto uptime = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started);
   return {{"version", ASHLAR_VERSION},
           {"uptime", static_cast<double>(uptime.count()) / 1000},

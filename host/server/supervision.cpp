@@ -36,9 +36,8 @@ void Supervision::ready(const std::vector<std::string>& addresses) {
   if (starter_.ready != nullptr)
     if (const int error = starter_.ready->tell(addresses); error != 0)
       log_.logger()->warn("--ready-fd: cannot tell that the server is ready: {}", std::strerror(error));
-  untold_ = "READY=1\n";
   next_sign_of_life_ = Timer::Clock::now();
-  tick();
+  tell("READY=1\n");
 }
 
 void Supervision::command_ended() {
@@ -52,7 +51,21 @@ void Supervision::command_ended() {
 void Supervision::stopping() {
   is_stopping_ = true;
   if (command_runs()) command_->end(SIGTERM);
-  untold_ += "STOPPING=1\n";
+  tell("STOPPING=1\n");
+}
+
+// (sd_notify(3), RELOADING=1)
+void Supervision::reloading() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
+  tell("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds) + "\n");
+}
+
+void Supervision::reloaded() { tell("READY=1\n"); }
+
+void Supervision::tell(std::string text) {
+  if (starter_.service_manager == nullptr) return;
+  untold_.push_back(std::move(text));
   tick();
 }
 
@@ -82,12 +95,18 @@ void Supervision::tick() {
 
 // What a busy service manager has no room for is told at the next tick.
 void Supervision::tell_service_manager(bool alive) {
-  std::string text = untold_;
+  int error = 0;
+  const auto has_room = [&](const std::string& text) {
+    if (!text.empty()) error = starter_.service_manager->send(text);
+    return error != EAGAIN && error != ENOBUFS;
+  };
+  for (; untold_.size() > 1; untold_.pop_front())
+    if (!has_room(untold_.front())) return;
+  std::string text = untold_.empty() ? "" : untold_.front();
   const std::string status = (is_stopping_ ? "stopping: " : "") + hooks_.status();
   if (status != last_status_) text += "STATUS=" + status + "\n";
   if (alive) text += "WATCHDOG=1\n";
-  const int error = text.empty() ? 0 : starter_.service_manager->send(text);
-  if (error == EAGAIN || error == ENOBUFS) return;
+  if (!has_room(text)) return;
   untold_.clear();
   last_status_ = status;
   if (error == 0 || std::exchange(complained_, true)) return;

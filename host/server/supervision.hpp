@@ -3,6 +3,7 @@
 #pragma once
 #include <sys/resource.h>
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ class Supervision {
   void run_command(const std::vector<std::string>& addresses, bool by_tls);
   // Clients can come to `addresses`. Tells it.
   void ready(const std::vector<std::string>& addresses);
+  // The config is read anew, and then the server is as ready as before, whatever came of it.
+  void reloading();
+  void reloaded();
   // The server has begun to stop, and so shall the command.
   void stopping();
   // Ends the command, whatever it does.
@@ -47,6 +51,7 @@ class Supervision {
 
  private:
   void command_ended();
+  void tell(std::string text);
   void tick();
   void tell_service_manager(bool alive);
 
@@ -62,9 +67,9 @@ class Supervision {
 
   Timer timer_;
   Timer::Clock::time_point next_sign_of_life_;
-  std::string untold_;       // what the service manager has to hear, in any case
-  std::string last_status_;  // that it was told
-  bool complained_ = false;  // that it cannot be told
+  std::deque<std::string> untold_;  // what the service manager has to hear, in any case; one message each
+  std::string last_status_;         // that it was told
+  bool complained_ = false;         // that it cannot be told
   bool is_stopping_ = false;
 };
 

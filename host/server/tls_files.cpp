@@ -12,15 +12,19 @@ constexpr std::chrono::seconds between_looks{3};
 
 }  // namespace
 
-TlsFiles::TlsFiles(boost::asio::io_context& io, Tls& tls, Executor& executor, std::shared_ptr<spdlog::logger> logger)
-    : tls_(tls), executor_(executor), logger_(std::move(logger)), timer_(io, [this] { look(); }) {
-  timer_.set(Timer::Clock::now() + between_looks);
+TlsFiles::TlsFiles(boost::asio::io_context& io, Executor& executor, std::shared_ptr<spdlog::logger> logger)
+    : executor_(executor), logger_(std::move(logger)), timer_(io, [this] { look(); }) {}
+
+void TlsFiles::look_at(std::shared_ptr<Tls> tls) {
+  tls_ = std::move(tls);
+  if (tls_ != nullptr) timer_.set(Timer::Clock::now() + between_looks);
 }
 
 void TlsFiles::look() noexcept {
-  if (stopped_) return;
+  if (stopped_ || tls_ == nullptr) return;
   timer_.set(Timer::Clock::now() + between_looks);
   if (looking_.exchange(true, std::memory_order_acquire)) return;
+  looked_at_ = tls_;
   try {
     executor_.submit(*this);
   } catch (const std::exception&) {
@@ -30,7 +34,7 @@ void TlsFiles::look() noexcept {
 
 void TlsFiles::run() noexcept {
   try {
-    log_news(tls_.look_for_new_files(), *logger_);
+    log_news(looked_at_->look_for_new_files(), *logger_);
   } catch (const std::exception&) {
     // Without memory: the next look finds what is new.
   }

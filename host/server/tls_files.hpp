@@ -16,10 +16,12 @@ namespace ashlar::host {
 class TlsFiles final : private Task {
  public:
   // All outlive it; it outlives the threads of `executor`.
-  TlsFiles(boost::asio::io_context& io, Tls& tls, Executor& executor, std::shared_ptr<spdlog::logger> logger);
+  TlsFiles(boost::asio::io_context& io, Executor& executor, std::shared_ptr<spdlog::logger> logger);
   TlsFiles(const TlsFiles&) = delete;
   TlsFiles& operator=(const TlsFiles&) = delete;
 
+  // Looks at the files of `tls` from now on; null: at none. [the io_context's thread]
+  void look_at(std::shared_ptr<Tls> tls);
   // Looks no more: `executor` may go. A look that is under way goes on. [the io_context's thread]
   void stop() noexcept { stopped_ = true; }
 
@@ -27,7 +29,8 @@ class TlsFiles final : private Task {
   void look() noexcept;          // [the io_context's thread]
   void run() noexcept override;  // [a thread of the executor]
 
-  Tls& tls_;
+  std::shared_ptr<Tls> tls_;
+  std::shared_ptr<Tls> looked_at_;  // by the look that is under way
   Executor& executor_;
   const std::shared_ptr<spdlog::logger> logger_;
   bool stopped_ = false;

@@ -132,6 +132,11 @@ std::shared_ptr<Buffer> shared(const std::shared_ptr<State>& state, std::unique_
 
 BufferPool::BufferPool(Limits limits) : state_(std::make_shared<State>(limits)) {}
 
+void BufferPool::set_limits(Limits limits) {
+  state_->limit.set(limits.rest);
+  state_->shares.set(limits.shares);
+}
+
 std::size_t BufferPool::bytes_to_claim(std::size_t capacity) {
   if (capacity <= small_capacity) return small_capacity;
   return capacity <= usual_capacity ? usual_capacity : Buffer::whole_pages(capacity);

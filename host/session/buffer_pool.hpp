@@ -25,6 +25,9 @@ class BufferPool {
 
   explicit BufferPool(Limits limits);
 
+  // Buffers that are in use stay so, also beyond smaller limits. [any thread]
+  void set_limits(Limits limits);
+
   // A buffer of at least `capacity` bytes; null when the limit leaves no room for it, or others wait. It goes back to
   // the pool, or to the system, when its last owner lets go. Throws std::bad_alloc. [any thread]
   std::shared_ptr<Buffer> try_take(std::size_t capacity);

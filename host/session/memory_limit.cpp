@@ -15,6 +15,12 @@ void MemoryLimit::release(std::size_t bytes) {
   grant_those_that_fit();
 }
 
+void MemoryLimit::set(std::size_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  limit_ = bytes;
+  grant_those_that_fit();
+}
+
 // Nobody overtakes the oldest, or a large claim would never be granted beside many small ones.
 void MemoryLimit::grant_those_that_fit() {
   while (!queue_.empty() && fits(queue_.front()->bytes_)) {

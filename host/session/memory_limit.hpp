@@ -27,6 +27,8 @@ class MemoryLimit {
   bool try_claim(std::size_t bytes);
   // Gives back what was claimed. [any thread]
   void release(std::size_t bytes);
+  // What was claimed before stays claimed, also beyond a smaller limit. [any thread]
+  void set(std::size_t bytes);
   // How many claims wait. [any thread]
   unsigned waiting() const { return waiting_.load(std::memory_order_relaxed); }
 
@@ -55,8 +57,8 @@ class MemoryLimit {
   bool fits(std::size_t bytes) const { return used_ == 0 || (bytes <= limit_ && used_ <= limit_ - bytes); }
   void grant_those_that_fit();
 
-  const std::size_t limit_;
   std::mutex mutex_;
+  std::size_t limit_;
   std::size_t used_ = 0;
   std::list<Claim*> queue_;  // oldest first
   std::atomic<unsigned> waiting_{0};

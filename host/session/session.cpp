@@ -16,13 +16,16 @@ constexpr std::chrono::seconds most_wait_for_place{2};
 
 }  // namespace
 
+const char* const Session::ended_by_reload = "a reload of the config ended it";
+
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
     : connection_(std::move(socket)),
       socket_(connection_.get()),
       peer_(std::move(peer)),
       context_(context),
-      exports_(context.exports),
-      deadline_(std::chrono::steady_clock::now() + context.handshake_timeout),
+      settings_(context.settings),
+      exports_(context.exports.get()),
+      deadline_(std::chrono::steady_clock::now() + settings_->handshake_timeout),
       waiter_(*socket_),
       memory_(context.pool, waiter_, *connection_, stopping_),
       inbox_(memory_),
@@ -36,8 +39,8 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect("a layer ended the connection");
                   }} {
-  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{context.max_payload},
-                     context.tls_mode);
+  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{settings_->max_payload},
+                     settings_->tls_mode);
 }
 
 Session::Outcome Session::run() noexcept {
@@ -57,7 +60,7 @@ void Session::abort() {
 }
 
 void Session::disconnect(const char* reason) {
-  disconnected_.store(reason, std::memory_order_relaxed);
+  ended_by_.store(reason, std::memory_order_relaxed);
   connection_->abort();
 }
 
@@ -72,7 +75,7 @@ Session::Outcome Session::talk() {
 
 Session::Outcome Session::shake_hands() {
   using State = protocol::Handshake::State;
-  if (!visible_) visible_.emplace(*exports_, peer_);
+  if (!visible_) visible_.emplace(exports_, peer_);
   for (;;) {
     while (handshake_->state() == State::talking) {
       const std::size_t used = handshake_->feed(inbox_.unread());
@@ -109,7 +112,7 @@ bool Session::plaintext_follows() { return !inbox_.unread().empty() || connectio
 
 // Goes on with the handshake of TLS. None: it is done, and the client goes on with options.
 std::optional<Session::Outcome> Session::secure() {
-  if (!tls_) tls_ = context_.tls->accept(*connection_, peer_);
+  if (!tls_) tls_ = settings_->tls->accept(*connection_, peer_);
   switch (tls_->shake_hands()) {
     case TlsSocket::Step::failed: return refuse_tls();
     case TlsSocket::Step::done: be_secured(); return std::nullopt;
@@ -130,7 +133,7 @@ void Session::be_secured() {
   chain_.reset();
   peer_.tls = tls_->identity();
   client_facts_.set_tls(*peer_.tls);
-  visible_.emplace(*exports_, peer_);
+  visible_.emplace(exports_, peer_);
   socket_ = tls_.get();
   waiter_.wait_at(*tls_);
   handshake_->secured();
@@ -162,7 +165,9 @@ Session::Outcome Session::begin_transmission() {
   const protocol::Agreement agreement = handshake_->agreement();
   handshake_.reset();
   context_.log->info("{}: opened {}", describe(peer_), visible_->described(open_index_));
+  export_ = visible_->shared(open_index_);
   visible_.reset();
+  exports_.reset();  // those that are served no longer are not to stay because of this client
   transmission_.emplace(*chain_, agreement,
                         Transmission::Connection{.socket = *socket_,
                                                  .waiter = waiter_,
@@ -173,13 +178,15 @@ Session::Outcome Session::begin_transmission() {
                                                  .who = {.number = peer_.number,
                                                          .identity = peer_.tls ? identity_text(*peer_.tls) : "",
                                                          .read_only = chain_->geometry().read_only}},
-                        Transmission::Server{.max_payload = context_.max_payload,
-                                             .busy_poll = context_.busy_poll,
+                        Transmission::Server{.max_payload = settings_->max_payload,
+                                             .busy_poll = settings_->busy_poll,
                                              .executor = context_.executor,
                                              .workers = context_.workers,
                                              .clients = context_.clients,
                                              .no_io_uring = context_.no_io_uring,
                                              .repeats = context_.repeats});
+  // From now on it is among the export's clients; a reload that ended those before has not seen it.
+  if (export_->clients_are_to_leave()) stop(ended_by_reload);
   return transmit();
 }
 
@@ -195,7 +202,7 @@ bool Session::late() const { return std::chrono::steady_clock::now() >= deadline
 // session has other clients, too.
 Session::Outcome Session::end(std::string_view reason) {
   ending_.store(true, std::memory_order_relaxed);
-  if (const char* const why = disconnected_.load(std::memory_order_relaxed)) reason = why;
+  if (const char* const why = ended_by_.load(std::memory_order_relaxed)) reason = why;
   try {
     log_end(reason);
   } catch (const std::exception&) {
@@ -211,6 +218,7 @@ Session::Outcome Session::end(std::string_view reason) {
   place_.reset();
   visible_.reset();
   exports_.reset();
+  export_.reset();
   return Outcome::over;
 }
 
@@ -227,8 +235,11 @@ void Session::log_end(std::string_view reason) {
 }
 
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
-  if (chain_ && open_index_ == index && client_facts_.export_name() == name) return {&chain_->geometry(), {}};
+  const bool renewed = visible_->exported(index).retired();
+  if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
+    return {&chain_->geometry(), {}};
   chain_.reset();
+  if (renewed && !visible_->renew(index, context_.exports.get())) return {nullptr, "the export is served no longer"};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
   if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};

@@ -18,6 +18,7 @@
 #include "session/client_facts.hpp"
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"
+#include "session/served_exports.hpp"
 #include "session/stream_end.hpp"
 #include "session/transmission.hpp"
 #include "session/visible_exports.hpp"
@@ -32,22 +33,27 @@ struct TlsCounts {
   std::atomic<std::uint64_t> done{0}, failed{0};
 };
 
+// How a client is served. A session keeps to that of its beginning.
+struct SessionSettings {
+  protocol::PayloadLimits max_payload;
+  std::chrono::milliseconds handshake_timeout;
+  std::optional<std::chrono::microseconds> busy_poll;  // none: it adapts
+  protocol::TlsMode tls_mode = protocol::TlsMode::off;
+  std::shared_ptr<TlsServer> tls{};  // null only when the mode is off
+};
+
 // What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a
 // module.
 struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
-  Repeats repeats;  // what goes wrong again and again
-  // What a new client is served. [the io_context's thread]
-  std::shared_ptr<const Exports> exports;
-  protocol::PayloadLimits max_payload;
-  std::chrono::milliseconds handshake_timeout;
-  std::optional<std::chrono::microseconds> busy_poll;  // none: it adapts
+  Repeats repeats;        // what goes wrong again and again
+  ServedExports exports;  // what a new client is served
+  // How a new client is served. [the io_context's thread]
+  std::shared_ptr<const SessionSettings> settings;
   BufferPool pool;
   Workers workers;
   ActiveClients clients{};
   std::atomic<bool> no_io_uring{false};
-  protocol::TlsMode tls_mode = protocol::TlsMode::off;
-  TlsServer* tls = nullptr;  // unless the mode is off
   TlsCounts tls_handshakes{};
   Executor executor{};
 };
@@ -67,8 +73,17 @@ class Session : private protocol::Catalog, private Places::Holder {
   // Talks to the client until there is nothing to do. [one thread at a time]
   Outcome run() noexcept;
 
+  // Why clients are ended whose export is served no longer.
+  static const char* const ended_by_reload;
+
   // Finish what is under way and end: a run() under way returns soon; one that is not, when called next. [any thread]
   void stop() { stopping_.store(true, std::memory_order_relaxed); }
+  bool is_to_stop() const { return stopping_.load(std::memory_order_relaxed); }
+  // The same, for this reason, which is a constant.
+  void stop(const char* reason) {
+    ended_by_.store(reason, std::memory_order_relaxed);
+    stop();
+  }
   // Break the connection: even a send that waits for the client ends. [any thread]
   void abort();
   // Break the connection for this reason, which is a constant. [any thread]
@@ -125,7 +140,9 @@ class Session : private protocol::Catalog, private Places::Holder {
   Socket* socket_;                            // the upper one that can be talked through
   Peer peer_;
   SessionContext& context_;
-  std::shared_ptr<const Exports> exports_;                // until the end
+  const std::shared_ptr<const SessionSettings> settings_;
+  std::shared_ptr<const Exports> exports_;                // in the handshake: those of its beginning
+  std::shared_ptr<Export> export_;                        // in transmission: outlives the chain
   const std::chrono::steady_clock::time_point deadline_;  // of the handshake
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
@@ -135,8 +152,8 @@ class Session : private protocol::Catalog, private Places::Holder {
   MemoryUse memory_;
   Inbox inbox_;
   ClientFacts client_facts_;
-  std::atomic<bool> broken_off_{false};             // by the server
-  std::atomic<const char*> disconnected_{nullptr};  // why somebody else than its two ends has ended it
+  std::atomic<bool> broken_off_{false};         // by the server
+  std::atomic<const char*> ended_by_{nullptr};  // why somebody else than its two ends has ended it
   StreamEnd stream_end_;
   Cancellation of_reads_, of_writes_;
   const ForClient for_client_;

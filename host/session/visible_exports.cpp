@@ -1,5 +1,7 @@
 #include "session/visible_exports.hpp"
 
+#include <utility>
+
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -25,24 +27,42 @@ std::string who(const Peer& peer) {
   return text;
 }
 
-VisibleExports::VisibleExports(const Exports& all, const Peer& peer) : all_(all), client_(identity_of(peer)) {
-  for (const auto& exported : all) {
-    const Decision decision = decide(exported->allow(), client_);
-    const bool waits_for_tls = exported->requires_tls() && !peer.tls;
-    if (decision.access != Access::refused || waits_for_tls) visible_.push_back({exported.get(), decision});
+VisibleExports::VisibleExports(std::shared_ptr<const Exports> all, const Peer& peer)
+    : held_{std::move(all)}, client_(identity_of(peer)), by_tls_(peer.tls.has_value()) {
+  for (const auto& exported : *held_.front())
+    if (const auto visible = seen(exported)) visible_.push_back(*visible);
+}
+
+std::optional<VisibleExports::Visible> VisibleExports::seen(const std::shared_ptr<Export>& exported) const {
+  const Decision decision = decide(exported->allow(), client_);
+  const bool waits_for_tls = exported->requires_tls() && !by_tls_;
+  if (decision.access == Access::refused && !waits_for_tls) return std::nullopt;
+  return Visible{&exported, decision};
+}
+
+bool VisibleExports::renew(std::size_t index, std::shared_ptr<const Exports> all) {
+  for (const auto& exported : *all) {
+    if (exported->name() != this->exported(index).name()) continue;
+    const auto visible = seen(exported);
+    if (!visible || (exported->requires_tls() && !by_tls_)) return false;
+    held_.push_back(std::move(all));
+    visible_[index] = *visible;
+    return true;
   }
+  return false;
 }
 
 std::string VisibleExports::described(std::size_t index) const {
-  const auto& [exported, decision] = visible_[index];
-  std::string text = "export " + in_quotes(exported->name());
+  const Export& exported = this->exported(index);
+  const Decision& decision = visible_[index].decision;
+  std::string text = "export " + in_quotes(exported.name());
   if (decision.rule == nullptr) return text;
   if (decision.access == Access::read_only) text += " for reading";
-  return text + " by " + reason(exported->allow(), decision);
+  return text + " by " + reason(exported.allow(), decision);
 }
 
 Export* VisibleExports::refused(std::string_view name) const {
-  for (const auto& exported : all_) {
+  for (const auto& exported : *held_.front()) {
     // The empty name is asked for in vain only when no export may be opened at all.
     if (exported->name() != name && !name.empty()) continue;
     if (decide(exported->allow(), client_).access == Access::refused) return exported.get();

@@ -10,10 +10,16 @@ class Workers {
  public:
   explicit Workers(unsigned most) : most_(most), free_(static_cast<int>(most)) {}
 
-  unsigned most() const { return most_; }
+  unsigned most() const { return most_.load(std::memory_order_relaxed); }
+  // Places that are taken stay so, also those beyond a smaller number.
+  void set_most(unsigned most) {
+    const unsigned before = most_.exchange(most, std::memory_order_relaxed);
+    free_.fetch_add(static_cast<int>(most) - static_cast<int>(before), std::memory_order_release);
+  }
   // How many places are taken.
   unsigned busy() const {
-    return static_cast<unsigned>(static_cast<int>(most_) - free_.load(std::memory_order_relaxed));
+    const int busy = static_cast<int>(most()) - free_.load(std::memory_order_relaxed);
+    return busy > 0 ? static_cast<unsigned>(busy) : 0;
   }
   // Takes a place; false: all are taken.
   bool take() {
@@ -33,9 +39,9 @@ class Workers {
   void retake() { free_.fetch_sub(1, std::memory_order_acquire); }
 
  private:
-  const unsigned most_;
+  std::atomic<unsigned> most_;
   std::atomic<unsigned> waiting_{0};
-  std::atomic<int> free_;  // below 0 while some were retaken beyond the limit
+  std::atomic<int> free_;  // below 0 while some were retaken beyond the limit, or that has become smaller
 };
 
 }  // namespace ashlar::host

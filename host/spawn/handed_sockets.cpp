@@ -94,15 +94,12 @@ std::vector<HandedSocket> take_handed_sockets() {
   return handed;
 }
 
-std::vector<std::string> place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server) {
+void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server) {
   std::vector<ListenAddress> listen;
-  std::vector<const HandedSocket*> left;
-  for (const HandedSocket& socket : handed) left.push_back(&socket);
-  const bool all = server.listen_is_default && !handed.empty();
-  if (all) {
+  if (server.listen_is_default && !handed.empty()) {
     server.listen.clear();
     server.listen_is_default = false;
-    for (const HandedSocket* socket : std::exchange(left, {})) listen.push_back(address_of(*socket));
+    for (const HandedSocket& socket : handed) listen.push_back(address_of(socket));
   }
   for (const ListenAddress& address : server.listen) {
     if (address.kind != ListenAddress::Kind::handed) {
@@ -114,14 +111,19 @@ std::vector<std::string> place_handed_sockets(const std::vector<HandedSocket>& h
       if (socket.name == address.handed_name) listen.push_back(address_of(socket));
     if (listen.size() == before)
       refuse(in_quotes(address.text) + ": there is no socket of that name; " + names_of(handed));
-    std::erase_if(left, [&](const HandedSocket* socket) { return socket->name == address.handed_name; });
   }
   server.listen = std::move(listen);
+}
+
+std::vector<std::string> close_unused(std::vector<HandedSocket>& handed, const ServerConfig& server) {
   std::vector<std::string> unused;
-  for (const HandedSocket* socket : left) {
-    unused.push_back(socket->name);
-    ::close(socket->descriptor);
-  }
+  std::erase_if(handed, [&](const HandedSocket& socket) {
+    const auto is_it = [&](const ListenAddress& address) { return address.descriptor == socket.descriptor; };
+    if (std::any_of(server.listen.begin(), server.listen.end(), is_it)) return false;
+    unused.push_back(socket.name);
+    ::close(socket.descriptor);
+    return true;
+  });
   return unused;
 }
 

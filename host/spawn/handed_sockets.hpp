@@ -19,8 +19,11 @@ struct HandedSocket {
 std::vector<HandedSocket> take_handed_sockets();
 
 // Puts the sockets in the place of the addresses fd:NAME, all of that name for each, or of the default address: then
-// the server listens at all of them and nowhere else. Closes those that are left over, so that clients are refused
-// rather than left to wait, and returns their names. Throws std::invalid_argument when there is none of a name.
-std::vector<std::string> place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server);
+// the server listens at all of them and nowhere else. Throws std::invalid_argument when there is none of a name.
+void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server);
+
+// Closes those that `server` has no use for, so that clients are refused rather than left to wait, takes them out of
+// `handed`, and returns their names.
+std::vector<std::string> close_unused(std::vector<HandedSocket>& handed, const ServerConfig& server);
 
 }  // namespace ashlar::host

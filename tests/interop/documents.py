@@ -61,7 +61,7 @@ class Readme(Case):
     def test_the_commands_exist(self):
         named = set(re.findall(r"^\| `ashlar ([\w-]+)", README, re.MULTILINE))
         self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace",
-                                 "status", "top", "disconnect", "drain", "log-level", "control", "completion", "help"})
+                                 "status", "top", "disconnect", "reload", "drain", "log-level", "control", "completion", "help"})
         for command in named - {"help"}:
             self.assertEqual(run(PROGRAM, command, "--help"), run(PROGRAM, "help", command))
 

@@ -1,4 +1,5 @@
-"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe` and `status` print with --json: every key and type, no more."""
+"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe`, `status` and `reload` print with --json: every key and
+type, no more."""
 
 import copy
 import json
@@ -82,6 +83,12 @@ class Schema(Case):
         yield "probe", self.printed("probe", self.folder)
         for transport in ("unix", "tls", "tcp"):
             yield "status", self.status(config.file_export(self.folder / "disk.img"), transport)
+        file = self.folder / f"{len(self.servers) - 1}.toml"  # of the last of these servers, whose client stays
+        file.write_text(file.read_text().replace('name = "disk"', 'name = "other"'))
+        yield "reload", self.printed("reload", "--control", f"unix:{self.folder}/tcp.control")
+        yield "status", self.printed("status", "--control", f"unix:{self.folder}/tcp.control")
+        file.write_text("[[[")
+        yield "reload", self.printed("reload", "--control", f"unix:{self.folder}/tcp.control", code=2)
 
     def status(self, export, transport):
         """Of a server with a client that comes so."""
@@ -99,7 +106,7 @@ class Schema(Case):
         for command, value in self.outputs():
             commands.add(command)
             self.assertEqual(faults(value, SCHEMA["$defs"][command], command, seen), [])
-        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status"})
+        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status", "reload"})
         self.assertEqual({key for _, key in described(SCHEMA) - seen}, set())
 
     def test_what_is_not_as_described_is_found(self):

@@ -199,14 +199,6 @@ class Signals(Stopping):
                     self.assertNotIn("time for replies", server.log())
                     self.assertEqual(self.ends(server, 1, how), [("stuck", 'plugin "hanger"', "read", ", offset 0, length 4096")])
 
-    def test_hangup_is_ignored_with_a_line(self):
-        server = self.serve([config.memory_export(MIB)])
-        for number in (1, 2):
-            server.process.send_signal(signal.SIGHUP)
-            self.until("the log tells of it", lambda: server.log().count("SIGHUP") == number, server.log)
-            with wire.Client(server).go() as client:
-                self.assertEqual(client.ask(wire.CMD_READ, 0, 4), bytes(4))
-
 
 class Start(Stopping):
     """Told to stop before it is ready."""

@@ -21,7 +21,7 @@ TEST_CASE("help of the program and of each command") {
   CHECK(help.code == 0);
   CHECK(help.err.empty());
   for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
-                                    "disconnect", "drain", "log-level", "control", "completion"}) {
+                                    "disconnect", "reload", "drain", "log-level", "control", "completion"}) {
     CHECK_THAT(help.out, ContainsSubstring("\n  " + command + " "));
     const Outcome own = run_command({command, "--help"});
     CHECK(own.code == 0);
@@ -49,7 +49,7 @@ TEST_CASE("help as a word") {
   CHECK(run_command({"help"}).code == 0);
   CHECK(run_command({"help"}).out == run_command({"--help"}).out);
   for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
-                                    "disconnect", "drain", "log-level", "control", "completion"}) {
+                                    "disconnect", "reload", "drain", "log-level", "control", "completion"}) {
     CHECK(run_command({"help", command}).code == 0);
     CHECK(run_command({"help", command}).out == run_command({command, "--help"}).out);
   }
@@ -79,7 +79,7 @@ TEST_CASE("what could stand next, where nothing is known, is nothing") {
 TEST_CASE("no command") {
   check_refused({},
                 "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, completion, trace");
+                "status, top, disconnect, reload, drain, log-level, control, completion, trace");
 }
 
 TEST_CASE("unknown command") {
@@ -87,13 +87,13 @@ TEST_CASE("unknown command") {
   check_refused({"chekc", "a.toml"}, "ashlar: unknown command \"chekc\"; did you mean: ashlar check a.toml");
   check_refused({"a\nb"},
                 "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, completion, trace");
+                "status, top, disconnect, reload, drain, log-level, control, completion, trace");
   check_refused({""},
                 "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, completion, trace");
+                "status, top, disconnect, reload, drain, log-level, control, completion, trace");
   check_refused({"10809"},
                 "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, completion, trace");
+                "status, top, disconnect, reload, drain, log-level, control, completion, trace");
 }
 
 TEST_CASE("unknown option") {

@@ -69,7 +69,7 @@ class Accepted {
   int fd() const { return socket->watched_descriptor(); }
 
   asio::io_context io_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  Listeners listeners_;
   tcp::socket client_{io_};
 };
 

@@ -26,7 +26,7 @@ struct Listening {
   Listener& operator*() const { return *listeners.at(0); }
   Listener* operator->() const { return listeners.at(0).get(); }
   boost::asio::io_context io;
-  std::vector<std::unique_ptr<Listener>> listeners;
+  Listeners listeners;
 };
 
 ListenAddress at(const std::filesystem::path& path) { return parse_listen_address("unix:" + path.string(), "/"); }

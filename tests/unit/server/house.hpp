@@ -37,10 +37,11 @@ struct House {
     made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
     context.reset(new SessionContext{.log = made->log.logger(),
                                      .repeats = Repeats(made->log.logger()),
-                                     .exports = std::make_shared<Exports>(1, made->release()),
-                                     .max_payload = protocol::payload_limits(std::nullopt),
-                                     .handshake_timeout = handshake_timeout,
-                                     .busy_poll = {},
+                                     .exports = ServedExports(std::make_shared<Exports>(1, made->release())),
+                                     .settings = std::make_shared<SessionSettings>(
+                                         SessionSettings{.max_payload = protocol::payload_limits(std::nullopt),
+                                                         .handshake_timeout = handshake_timeout,
+                                                         .busy_poll = {}}),
                                      .pool = BufferPool(with_room(pool_size)),
                                      .workers = Workers(8)});
     connections = std::make_unique<Connections>(*io, *context, most);

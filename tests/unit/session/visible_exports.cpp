@@ -37,7 +37,7 @@ AccessRule rule_for(uid_t uid, bool read_only = false) {
 struct Served {
   FakeModule plugin{ModuleKind::plugin, "disk"};
   std::vector<std::unique_ptr<FakeExport>> made;
-  Exports exports;
+  std::shared_ptr<Exports> exports = std::make_shared<Exports>();
 
   void add(const std::string& name, std::optional<std::vector<AccessRule>> rules, bool requires_tls = false) {
     FakeExport::Settings settings;
@@ -45,7 +45,7 @@ struct Served {
     settings.name = name;
     if (rules) settings.allow = AccessRules{.rules = *rules, .of_server = false, .line = 2};
     made.push_back(std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin}, settings));
-    exports.push_back(made.back()->release());
+    exports->push_back(made.back()->release());
   }
 };
 

@@ -1,0 +1,30 @@
+// Differences: what a reload has changed, for who has asked for it and for the log.
+#pragma once
+#include <boost/json/object.hpp>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "server/setup.hpp"
+
+namespace ashlar::host {
+
+namespace json = boost::json;
+
+struct Differences {
+  std::vector<std::string> added, changed, removed;  // names of exports
+  std::size_t untouched = 0;                         // exports
+  std::vector<std::string> server;                   // keys of [server]
+  std::vector<std::string> after_restart;            // keys of [server] that only a restart changes
+  std::vector<std::string> opened, closed;           // addresses
+};
+
+Differences differences(const Setup& before, const Setup& now);
+
+// As the answer to the command reload has it. (host/control/README.md)
+json::object to_json(const Differences& what);
+
+// In lines, such as `changed: export "disk"`; one that nothing has changed, if that is so.
+std::vector<std::string> lines_of(const json::object& answer);
+
+}  // namespace ashlar::host

@@ -1,0 +1,101 @@
+#include "server/setup.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <utility>
+
+#include "chain/make_export.hpp"
+#include "config/same.hpp"
+
+namespace ashlar::host {
+namespace {
+
+std::vector<ListenAddress> listed(const std::optional<ListenAddress>& address) {
+  if (!address) return {};
+  return {*address};
+}
+
+// Calls `act`; what it throws is added as a mistake, whatever it is. Whether it threw nothing.
+template <class Act>
+bool gather_all(Mistakes& mistakes, Act act) {
+  try {
+    return mistakes.gather(act);
+  } catch (const Stopped&) {
+    throw;
+  } catch (const std::exception& e) {
+    mistakes.add(ConfigError({}, {}, e.what()));
+    return false;
+  }
+}
+
+}  // namespace
+
+Setup SetupMaker::make(const ConfigSource& source, const Setup& before) {
+  Mistakes mistakes;
+  auto config = std::make_shared<Config>();
+  Registry* registry = nullptr;
+  if (!gather_all(mistakes, [&] { *config = source.read(mistakes); }) ||
+      !gather_all(mistakes, [&] { registry = &registry_for(source.module_folders(config->server)); }))
+    mistakes.throw_if_any();
+  Setup made;
+  made.exports = make_exports(*config, *registry, *before.exports, mistakes);
+  made.tls = make_tls(*config, mistakes);
+  mistakes.throw_if_any();
+  made.listen = make_doors(config->server.listen, before.listen, *config, mistakes);
+  made.control = make_doors(listed(config->server.control), before.control, *config, mistakes);
+  made.metrics = make_doors(listed(config->server.metrics), before.metrics, *config, mistakes);
+  mistakes.throw_if_any();
+  // The last thing that can fail: from here on it is seen from outside that there is a new config.
+  for (const auto& exported : *made.exports) exported->begin_serving();
+  made.config = std::move(config);
+  return made;
+}
+
+std::shared_ptr<const Exports> SetupMaker::make_exports(const Config& config, Registry& registry, const Exports& before,
+                                                        Mistakes& mistakes) {
+  std::unordered_map<std::string, std::shared_ptr<Export>> known;
+  for (const auto& one : before) known.emplace(one->name(), one);
+  auto all = std::make_shared<Exports>();
+  for (const ExportConfig& own : config.exports) {
+    const auto found = known.find(own.name);
+    std::shared_ptr<Export> made = export_after(found != known.end() ? found->second : nullptr, config, own);
+    if (made == nullptr)
+      made = make_export(config, own, registry, logger_, activity_, mistakes,
+                         found != known.end() ? found->second.get() : nullptr);
+    if (made != nullptr) all->push_back(std::move(made));
+  }
+  return all;
+}
+
+std::unique_ptr<Tls> SetupMaker::make_tls(const Config& config, Mistakes& mistakes) {
+  std::unique_ptr<Tls> tls;
+  std::vector<std::string> warnings;
+  mistakes.gather([&] { tls = host::make_tls(config, warnings); });
+  for (const std::string& warning : warnings) logger_->warn("{}", warning);
+  return tls;
+}
+
+Doors SetupMaker::make_doors(const std::vector<ListenAddress>& wanted, const Doors& before, const Config& config,
+                             Mistakes& mistakes) {
+  Doors doors;
+  gather_all(mistakes, [&] {
+    doors = host::make_doors(io_, wanted, before, static_cast<unsigned>(config.server.keepalive.count()),
+                             [this](const Door&) { activity_->check(); });
+  });
+  return doors;
+}
+
+Registry& SetupMaker::registry_for(std::vector<std::filesystem::path> folders) {
+  const auto& first = registry_.folders();
+  if (std::equal(folders.begin(), folders.end(), first.begin(), first.end() - 1)) return registry_;
+  std::unique_ptr<Registry>& other = others_[folders];
+  if (other == nullptr) other = std::make_unique<Registry>(std::move(folders));
+  return *other;
+}
+
+void SetupMaker::let_go() {
+  registry_.let_go();
+  for (const auto& [folders, other] : others_) other->let_go();
+}
+
+}  // namespace ashlar::host
