@@ -28,7 +28,9 @@ struct ExportConfig {
   Place name_place;
   std::string description;
   bool read_only = false;
-  bool exclusive = false;      // one client at a time that may write
+  bool exclusive = false;  // one client at a time that may write
+  bool multi_conn = true;  // tell clients that they may use several connections, if the layers can
+  std::optional<std::uint32_t> max_connections;  // 1..1'000'000, that have it open at once; none: no limit of its own
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool tls_required = false;   // only for clients by TLS
   Place tls_place;             // of that
@@ -79,6 +81,16 @@ struct TlsConfig {
   Place place, certificates_place, psk_place, verify_client_place, ciphers_place;
 };
 
+// [server] sandbox: what the server may do once it serves, beside what the config needs anyway.
+struct SandboxConfig {
+  enum class Mode { off, automatic, require };
+
+  Mode mode = Mode::automatic;               // as far as the kernel can; require: or not at all
+  bool connect = false;                      // modules may connect to others
+  std::vector<std::filesystem::path> read;   // absolute: further files and folders that may be read
+  std::vector<std::filesystem::path> write;  // and written
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   bool listen_is_default = false;     // nobody has said where
@@ -93,12 +105,13 @@ struct ServerConfig {
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
   std::optional<std::uint32_t> max_payload;             // bytes, 64 KiB..64 MiB: largest read or write; none: not set
   std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
-  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
+  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
   TlsConfig tls;
+  SandboxConfig sandbox;
   std::optional<ListenAddress> control;  // a unix socket for commands; none: the server takes none
   std::optional<ListenAddress> metrics;  // where figures are told by HTTP; none: nowhere
 };

@@ -1,5 +1,6 @@
-// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, the rules about
-// clients in reader_access.cpp, the exports in reader_exports.cpp, the types in reader_types.cpp.
+// The config's root and [server]; its addresses are in reader_listen.cpp, its tls in reader_tls.cpp, its sandbox in
+// reader_sandbox.cpp, the rules about clients in reader_access.cpp, the exports in reader_exports.cpp, the types in
+// reader_types.cpp.
 #include "config/reader.hpp"
 
 #include <cmath>
@@ -98,6 +99,7 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
       {"busy_poll", &ConfigReader::read_busy_poll},
       {"keepalive", &ConfigReader::read_keepalive},
       {"tls", &ConfigReader::read_tls},
+      {"sandbox", &ConfigReader::read_sandbox},
       {"allow", &ConfigReader::read_server_allow},
       {"control", &ConfigReader::read_control},
       {"metrics", &ConfigReader::read_metrics},

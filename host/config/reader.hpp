@@ -43,6 +43,7 @@ class ConfigReader {
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
   static std::span<const Key<TlsConfig>> tls_keys();
+  static std::span<const Key<SandboxConfig>> sandbox_keys();
   static std::span<const Key<AccessRule>> access_rule_keys();
   static std::span<const Key<ExportConfig>> export_keys();
   using Names = std::set<std::string, std::less<>>;
@@ -134,6 +135,13 @@ class ConfigReader {
   void read_include(const TomlEntry& entry, Config& into) const;
   // What only the config itself may hold.
   void refuse_in_included(const TomlEntry& entry, Config& into) const;
+  void read_sandbox(const TomlEntry& entry, ServerConfig& into) const;
+  void read_sandbox_mode(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_connect(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_read(const TomlEntry& entry, SandboxConfig& into) const;
+  void read_sandbox_write(const TomlEntry& entry, SandboxConfig& into) const;
+  std::vector<std::filesystem::path> sandbox_paths(const TomlEntry& entry) const;
+
   void read_exports(const TomlEntry& entry, Config& into) const;
   ExportConfig read_export(const TomlNode& node) const;
   // What exports want of a server that does not have it.
@@ -144,6 +152,8 @@ class ConfigReader {
   void read_tls_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_read_only(const TomlEntry& entry, ExportConfig& into) const;
   void read_exclusive(const TomlEntry& entry, ExportConfig& into) const;
+  void read_multi_conn(const TomlEntry& entry, ExportConfig& into) const;
+  void read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;
   void read_plugin(const TomlEntry& entry, ExportConfig& into) const;

@@ -1,4 +1,6 @@
 // ConfigReader's exports and their layers.
+#include <algorithm>
+
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -12,11 +14,18 @@ constexpr std::size_t longest_text = 4096;  // bytes; proto.md, "String" values
 
 std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
   static constexpr Key<ExportConfig> keys[] = {
-      {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
-      {"read_only", &ConfigReader::read_read_only}, {"optional", &ConfigReader::read_optional},
-      {"filter", &ConfigReader::read_filters},      {"zero_emulation", &ConfigReader::read_zero_emulation},
-      {"plugin", &ConfigReader::read_plugin},       {"tls", &ConfigReader::read_tls_of_export},
-      {"allow", &ConfigReader::read_export_allow},  {"exclusive", &ConfigReader::read_exclusive},
+      {"name", &ConfigReader::read_name},
+      {"description", &ConfigReader::read_description},
+      {"read_only", &ConfigReader::read_read_only},
+      {"optional", &ConfigReader::read_optional},
+      {"filter", &ConfigReader::read_filters},
+      {"zero_emulation", &ConfigReader::read_zero_emulation},
+      {"plugin", &ConfigReader::read_plugin},
+      {"tls", &ConfigReader::read_tls_of_export},
+      {"allow", &ConfigReader::read_export_allow},
+      {"exclusive", &ConfigReader::read_exclusive},
+      {"multi_conn", &ConfigReader::read_multi_conn},
+      {"max_connections", &ConfigReader::read_connections_of_export},
   };
   return keys;
 }
@@ -73,6 +82,18 @@ void ConfigReader::read_read_only(const TomlEntry& entry, ExportConfig& into) co
 void ConfigReader::read_optional(const TomlEntry& entry, ExportConfig& into) const { into.optional = boolean(entry); }
 
 void ConfigReader::read_exclusive(const TomlEntry& entry, ExportConfig& into) const { into.exclusive = boolean(entry); }
+
+void ConfigReader::read_multi_conn(const TomlEntry& entry, ExportConfig& into) const {
+  const std::vector<std::string> words{"auto", "off"};
+  const std::string& text = string(entry.key, entry.node, "write \"auto\" or \"off\"");
+  if (std::find(words.begin(), words.end(), text) == words.end())
+    fail(entry.node.place, entry.key, "no way " + in_quotes(text) + "; " + did_you_mean(text, words));
+  into.multi_conn = text == "auto";
+}
+
+void ConfigReader::read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const {
+  into.max_connections = static_cast<std::uint32_t>(integer(entry, 1, 1'000'000));
+}
 
 void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {
   into.zero_emulation = boolean(entry);

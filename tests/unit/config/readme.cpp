@@ -74,7 +74,7 @@ std::string words(const ServerConfig& s) {
   out << static_cast<int>(s.log_level) << ' ' << s.module_path.size() << ' ' << s.max_connections << ' '
       << s.handshake_timeout.count() << ' ' << ashlar::protocol::payload_limits(s.max_payload).advertised << ' '
       << s.workers << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' '
-      << s.keepalive.count();
+      << s.keepalive.count() << ' ' << static_cast<int>(s.sandbox.mode) << s.sandbox.connect;
   return out.str();
 }
 
@@ -150,6 +150,8 @@ TEST_CASE("README: the defaults are what holds when a key is left out") {
   CHECK(told("description") == "`\"" + defaults.exports.at(0).description + "\"`");
   CHECK(told("read_only") == text(defaults.exports.at(0).read_only));
   CHECK(told("optional") == text(defaults.exports.at(0).optional));
+  CHECK(told("max_connections") == (defaults.exports.at(0).max_connections ? "" : "none"));
+  CHECK(told("multi_conn") == (defaults.exports.at(0).multi_conn ? "`\"auto\"`" : "`\"off\"`"));
   CHECK(told("exclusive") == text(defaults.exports.at(0).exclusive));
   CHECK(told("allow") == "as `[server]` has it");
   CHECK(told("zero_emulation") == text(defaults.exports.at(0).zero_emulation));

@@ -89,6 +89,23 @@ TEST_CASE("of a client that has gone away, writes are done and reads are not") {
   s.reason();
   CHECK(reads < 32);
   CHECK(writes == 1);
+  CHECK(s.counts.begun == 65);
+  CHECK(s.counts.in_flight() == 0);  // those that were not done are counted, too
+}
+
+TEST_CASE("what came with the handshake has arrived when transmission begins") {
+  FakeDisk disk;
+  const auto now = [] { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); };
+  std::atomic<std::uint64_t> arrived{0};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    arrived = io.arrived;
+    return disk.serve(io);
+  };
+  disk.open();
+  const auto before = static_cast<std::uint64_t>(now());
+  Served s(disk, true, 32u << 20, Served::request(cmd_read, 1, 0, 512));
+  CHECK(s.chunk().cookie == 1);
+  CHECK(arrived >= before);
 }
 
 TEST_CASE("a half-closed client gets the replies to all it has asked") {
@@ -178,8 +195,9 @@ TEST_CASE("wrong magic ends this session, after the replies to what came before"
   FakeDisk disk;
   disk.open();
   Served s(disk);
+  const std::uint16_t type = GENERATE(cmd_read, cmd_disc);
   Bytes stream = Served::request(cmd_read, 1, 0, 10);
-  append(stream, Served::request(cmd_read, 2, 0, 10, 0, 0x25609514));
+  append(stream, Served::request(type, 2, 0, 10, 0, 0x25609514));
   s.wire.send(stream);
   CHECK(s.chunk().cookie == 1);
   CHECK(s.wire.at_end());
