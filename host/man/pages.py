@@ -18,7 +18,7 @@ from roff import Page
 SOURCE, ASHLAR, VERSION, DATE, FOLDER = pathlib.Path(sys.argv[1]), *sys.argv[2:5], pathlib.Path(sys.argv[5])
 # Which of README.md's sections stand in which page.
 SECTIONS = {"ashlar(1)": ("Commands", "Started by anything", "While it runs"),
-            "ashlar.toml(5)": ("A config to start from", "TLS", "Modules")}
+            "ashlar.toml(5)": ("A config to start from", "Sandbox", "TLS", "Modules")}
 MANUALS = {"1": "User Commands", "5": "File Formats", "7": "ashlar modules"}
 # Paragraphs for who reads the sources.
 OF_SOURCES = ("Open first:", "Tests:", "Held by ")

@@ -60,6 +60,12 @@ class Manual(Case):
                 self.assertIn(words, section, name)
                 self.assertIn(" ".join(option["help"].split()).rstrip("."), section, name)
 
+    def test_every_section_of_readme_is_in_a_page(self):
+        of_sources = {"The path of a request", "Layout", "Tests"}
+        sections = set(re.findall("^## (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE))
+        titles = "".join((PAGES / name).read_text() for name in ("ashlar.1", "ashlar.toml.5"))
+        self.assertEqual({name for name in sections if f"\n.SH {name.upper()}\n" not in titles}, of_sources)
+
     def test_every_key_of_the_config_is_told(self):
         shown = self.shown("ashlar.toml.5")
         readme = (ROOT / "README.md").read_text()
