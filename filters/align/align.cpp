@@ -2,6 +2,7 @@
 #include <ashlar/durable.hpp>
 #include <ashlar/extents.hpp>
 #include <ashlar/filter.hpp>
+#include <ashlar/range_lock.hpp>
 #include <bit>
 #include <cstring>
 #include <optional>
@@ -10,7 +11,6 @@
 
 #include "block_extents.hpp"
 #include "bounce.hpp"
-#include "range_lock.hpp"
 
 using namespace ashlar;
 

@@ -1,7 +1,5 @@
 // offset: a window of the layer below.
-#include <algorithm>
-#include <ashlar/extents.hpp>
-#include <ashlar/filter.hpp>
+#include <ashlar/window.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -9,13 +7,13 @@ using namespace ashlar;
 
 namespace {
 
-struct Window {
+struct Place {
   std::uint64_t offset;
   std::uint64_t size;
 };
 
-// The window within the layer below. Throws BadParameter when it does not fit.
-Window window_within(const Params& params, const Geometry& below) {
+// Where the window lies within the layer below. Throws BadParameter when it does not fit.
+Place place_within(const Params& params, const Geometry& below) {
   const std::uint64_t offset = params.size("offset");
   const std::string has = "the layer below has " + std::to_string(below.size) + " bytes";
   if (offset > below.size)
@@ -37,7 +35,7 @@ Window window_within(const Params& params, const Geometry& below) {
 
 }  // namespace
 
-class Offset final : public Filter {
+class Offset final : public Window {
  public:
   struct Layer {
     explicit Layer(const Create& create) : params(create.params) {}
@@ -48,46 +46,10 @@ class Offset final : public Filter {
       Param::size("size", "bytes in the window; without it, up to the end of the layer below"),
   };
 
-  Offset(Layer& layer, const Open& open) : Filter(open), window_(window_within(layer.params, below())) {}
-
-  Geometry describe() override {
-    Geometry g = offer(Flag::shortcuts);  // the bytes are the same, only elsewhere
-    g.size = window_.size;
-    return g;
+  Offset(Layer& layer, const Open& open) : Window(open) {
+    const auto [offset, size] = place_within(layer.params, below());
+    place(offset, size);
   }
-
-  Status process(Io& io) noexcept override {
-    if (io.op() == Op::flush) return hand_on(io);
-    if (io.sink() != nullptr) return clipped(io);
-    return moved(io);
-  }
-
- private:
-  Status moved(Io& io) noexcept {
-    const std::uint64_t offset = io.offset();
-    io.set_offset(offset + window_.offset);
-    const Status s = next(io);
-    io.set_offset(offset);
-    return s;
-  }
-
-  // Extents may reach past the end of the request, but here not past the end of the window.
-  Status clipped(Io& io) noexcept {
-    const ashlar_extent_sink* asked = io.sink();
-    std::uint64_t left = window_.size - io.offset();
-    ExtentSink sink([&](std::uint64_t bytes, ExtentState state) {
-      const std::uint64_t inside = std::min(bytes, left);
-      left -= inside;
-      const bool more = inside != 0 && asked->add(asked->self, inside, static_cast<std::uint32_t>(state.bits())) == 0;
-      return more && left != 0;
-    });
-    io.set_sink(&sink);
-    const Status s = moved(io);
-    io.set_sink(asked);
-    return s;
-  }
-
-  const Window window_;
 };
 
 ASHLAR_MODULE(Offset, .name = "offset", .version = "1.0", .summary = "a window of the layer below",

@@ -91,7 +91,8 @@ void Writer::start_thread() {
   if (thread_.joinable()) return;
   sigset_t all, before;
   ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the server's threads
+  ::sigdelset(&all, SIGRTMAX);                    // by which the server has each thread enter its sandbox
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // the others are for the server's threads
   thread_ = std::thread([this] { run(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

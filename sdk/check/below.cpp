@@ -124,6 +124,7 @@ void must_stay_in_place(const Disk& disk, Op op, Range range, std::uint64_t by) 
                    ", at another place than a read would"};
     if (call.offset <= covered) covered = std::max(covered, call.end());
   }
+  if (!any && (op == Op::write || op == Op::zero)) throw NotMade{"it keeps what is written for later"};
   const bool advice = op == Op::trim || op == Op::cache || op == Op::extents;
   if (covered < end && !(advice && (!any || op == Op::extents)))
     throw Broken{asked.text() + " reached only a part of its place in the layer below"};
@@ -139,6 +140,7 @@ void check_place(const Subject& s) {
   Random random(s.options.seed);
   for (const Op op : all_ops) {
     if (op == Op::flush || !bench.may_send(op)) continue;
+    if (Ops::writing().has(op) && bench.never_writes_below()) continue;
     for (const Range& place : places(g.size, Model::around)) {
       std::uint64_t n = std::min<std::uint64_t>(place.length, usual);
       if ((op == Op::read || op == Op::write) && g.maximum != 0) n = std::min<std::uint64_t>(n, g.maximum);

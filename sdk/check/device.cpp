@@ -175,6 +175,7 @@ void Device::ask_for_replied() {
 
 void Device::describe() {
   ErrorRoom error(layer_.services().error_room());
+  const Within within(below_, Below::in_describe);
   layer_.watch().begin("describe");
   const std::int32_t status = device_->describe(device_->self, described_.get(), error.get());
   layer_.watch().end();

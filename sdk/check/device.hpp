@@ -30,7 +30,8 @@ class Below {
   virtual ~Below() = default;
   virtual const ashlar_device* device() const = 0;
   virtual const ashlar_geometry* geometry() const = 0;
-  // The layer above is in a call, from which it may use this one; `id`: of the request.
+  static constexpr std::uint64_t in_describe = UINT64_MAX;
+  // The layer above is in a call, from which it may use this one; `id`: of the request; in_describe: it may only read.
   virtual void enter(std::uint64_t id) = 0;
   virtual void leave(std::uint64_t id) = 0;
 };

@@ -121,6 +121,8 @@ std::string Disk::breach(const Connection& from, const ashlar_io& io) const {
     const std::lock_guard guard(from.mutex_);
     const auto& ids = from.under_way_;
     if (ids.empty()) return "no call is under way above";
+    const bool reads = io.op == ASHLAR_OP_READ || io.op == ASHLAR_OP_EXTENTS;
+    if (ids.back() == Below::in_describe && !reads) return "in describe the layer above may only read";
     if (io.id != 0 && std::find(ids.begin(), ids.end(), io.id) == ids.end()) return "its id is of no request";
   }
   if (forbidden_ != nullptr && Ops::writing().has(static_cast<Op>(io.op))) return forbidden_;

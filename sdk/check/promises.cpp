@@ -107,6 +107,7 @@ void check_fast(const Subject& s) {
               layers({nullptr, [](Geometry& g) { g.flags = g.flags.without(Flag::fast); },
                       [](Geometry& g) { g.ops = g.ops.without(Op::zero); }}),
               [&](Bench& bench) {
+                bench.need_writes_below();
                 bench.disk().judge([](const Disk::Call& call, std::size_t) {
                   const bool refused = call.op == Op::zero && call.flags.has(Flag::fast);
                   return refused ? Status::not_supported() : Status::success();
@@ -251,6 +252,7 @@ void check_power(const Subject& s) {
                       [](Geometry& g) { g.ops = plain_ops; }, [](Geometry& g) { g.minimum = 4096; }}),
               [&](Bench& bench) {
                 need_changes(bench, s);
+                bench.need_writes_below();
                 const Geometry g = bench.geometry();
                 if (!g.ops.has(Op::flush) && !g.flags.has(Flag::fua)) throw NotMade{"it knows neither flush nor fua"};
                 Random random(s.options.seed);

@@ -104,6 +104,12 @@ void Bench::need_writes() {
   if (!writes()) throw NotMade{"it does not write"};
 }
 
+bool Bench::never_writes_below() const { return layer_->never_writes_below(); }
+
+void Bench::need_writes_below() const {
+  if (never_writes_below()) throw NotMade{"it never writes below"};
+}
+
 void Bench::look() {
   first_->look();
   if (disk_ != nullptr) disk_->look();

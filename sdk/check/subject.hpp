@@ -94,6 +94,9 @@ class Bench {
   // Whether the device offers `op`, and it may be sent.
   bool may_send(Op op);
   void need_writes();
+  // Whether the filter has said so; throws NotMade if it has.
+  bool never_writes_below() const;
+  void need_writes_below() const;
   // Throws Broken for all that nobody looks at after each request.
   void look();
 

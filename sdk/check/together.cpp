@@ -41,6 +41,7 @@ void check_flush_for_all(const Subject& s) {
   if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
   Bench bench(s, {.geometry = [](Geometry& g) { g.multi_conn = false; }});
   bench.need_writes();
+  bench.need_writes_below();
   const Geometry g = bench.geometry();
   if (!g.multi_conn) throw NotMade{"it does not say multi_conn over such a layer"};
   if (!g.ops.has(Op::flush)) throw NotMade{"it does not flush"};

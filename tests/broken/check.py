@@ -28,14 +28,22 @@ HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")
 # The parameters that our own modules are checked with. What needs a file or a device is checked below.
 CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
+    "cow": [["scope=export"], ["scope=export", "block_size=4K"]],  # see test_own_cow
+    "fault": [[], ["volatile=true"], ["volatile=true", "volatile_size=64K"]],
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
+    "partition": [],  # the disk that filters are checked over has no table
+    "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
     "readonly": [[]],
+    "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],
     "trace": [],  # see test_own_trace
+    "truncate": [["size=100K"], ["round_down=64K"]],  # behind the end of the layer below it takes zeroes alone
     "zero-emulation": [[], ["chunk=4K"]],
     "memory": [["--write", "size=3000000"], ["--write", "size=512"], ["--write", "size=6G"], ["size=0"]],
     "null": [["size=1T"], ["size=1000"]],
     "file": [],
+    "pattern": [["size=1000003"], ["size=6G"]],
+    "split": [],  # see test_own_split
     "block": [],
 }
 # With a sanitizer what is out of bounds is found by it, and threads are slow.
@@ -134,6 +142,23 @@ class Own(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
             self.assert_all_kept([[MODULES / "filters/trace.so", f"path={folder}/{number}.trace", *words]
                                   for number, words in enumerate(ways)])
+
+    def test_own_cow(self):
+        # An overlay of a connection shows nothing to the next one, which some checks look for.
+        alone = "reads,places,extents,nowait*,holes,lent*,lend-only,loans,idle,traffic,beside,below-fails,held,race,threads,sequences"
+        self.assert_kept("--only", alone, MODULES / "filters/cow.so", "scope=connection")
+
+    def test_own_split(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            every = []
+            for name, sizes in (("few", (512, 1 << 20)), ("odd", (1000, 1, 70001, 0, 300000)), ("large", (3 << 30, 3 << 30))):
+                paths = []
+                for number, size in enumerate(sizes):
+                    paths.append(f"{folder}/{name}.{number}")
+                    with open(paths[-1], "wb") as file:
+                        file.truncate(size)
+                every.append(["--write", MODULES / "plugins/split.so", "paths=" + ",".join(paths)])
+            self.assert_all_kept(every)
 
     def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:

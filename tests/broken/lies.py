@@ -106,7 +106,7 @@ FILTER = {
     "another_size_each_time": (None, {"alike"}),
     "claims_ops": (None, {"traffic"}),
     "reads_in_open": (None, {"idle"}),
-    "reads_in_describe": (None, {"idle"}),
+    "flushes_in_describe": (None, {"idle"}),
     "describes_below": (None, {"idle"}),
     "closes_below": (None, {"idle"}),
     "crashes_in_close": (None, {"opens"}),

@@ -500,7 +500,7 @@ const Lie lies[] = {LIE(honest),
                     {"claims_ops", nullptr},
                     {"claims_multi_conn", nullptr},
                     {"reads_in_open", nullptr},
-                    {"reads_in_describe", nullptr},
+                    {"flushes_in_describe", nullptr},
                     {"describes_below", nullptr},
                     {"closes_below", nullptr},
                     {"crashes_in_close", nullptr},
@@ -562,7 +562,7 @@ Geometry Liar::describe() {
   if (lie == "smaller_blocks_than_below" || lie.starts_with("patches")) g.minimum = 1;
   if (lie == "no_maximum") g.maximum = 0;
   if (lie == "parks_and_sleeps") g.parks = true;
-  if (lie == "reads_in_describe") read_something();
+  if (lie == "flushes_in_describe") static_cast<void>(next(Io(Op::flush, 0, 0)));
   return g;
 }
 

@@ -27,7 +27,8 @@
  *    pointer to thread-local data: the call may return on another thread, and other calls may run on this one
  *    meanwhile. Who must keep others out until then lets them wait by ashlar.wait, too.
  *  - `next` is called only within process and close of the layer above it and within a verb that has one, by the thread
- *    that is in that call; or as a service of the host says that gives leave for more.
+ *    that is in that call; to read (ASHLAR_OP_READ, ASHLAR_OP_EXTENTS) also within describe, on trial too, as a filter
+ *    must whose size depends on what is below; or as a service of the host says that gives leave for more.
  *  - A thread that a layer starts is joined when destroy returns. Modules do not fork and write nothing to stdout.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
@@ -197,7 +198,7 @@ struct ashlar_client {
 };
 
 #define ASHLAR_OPEN_FOR_CLIENT 0u
-#define ASHLAR_OPEN_ON_TRIAL 1u /* to see whether it can be opened: no request comes */
+#define ASHLAR_OPEN_ON_TRIAL 1u /* to see whether it can be opened: no request comes but of a describe above */
 #define ASHLAR_OPEN_FOR_VERB 2u /* for a verb of a layer above (ASHLAR_CONTROL_ID) */
 
 /* What a device is opened with. Pointers stay valid until close returns. */

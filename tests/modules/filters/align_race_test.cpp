@@ -1,4 +1,5 @@
 // No write is lost: what runs together through align, and what does not.
+#include <ashlar/range_lock.hpp>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -6,7 +7,6 @@
 
 #include "bench.hpp"
 #include "catch.hpp"
-#include "range_lock.hpp"
 
 using namespace ashlar;
 using namespace ashlar::testing;

@@ -1,0 +1,77 @@
+#include "map.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+namespace {
+
+constexpr std::uint64_t every_block = 0x5555555555555555;  // times a state: a word of blocks that all have it
+
+}  // namespace
+
+Map::Map(std::uint64_t blocks)
+    : blocks_(blocks), bytes_((blocks / blocks_of_page + (blocks % blocks_of_page != 0)) * page_bytes) {
+  void* const memory = ::mmap(nullptr, std::max(bytes_, page_bytes), PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "no memory for the map of blocks");
+  words_ = static_cast<std::uint64_t*>(memory);
+}
+
+Map::~Map() { ::munmap(words_, std::max(bytes_, page_bytes)); }
+
+std::uint64_t Map::word(std::uint64_t index) const {
+  return std::atomic_ref(words_[index]).load(std::memory_order_acquire);
+}
+
+Where Map::at(std::uint64_t block) const {
+  return static_cast<Where>(word(block / blocks_of_word) >> (block % blocks_of_word * 2) & 3);
+}
+
+// Its neighbours may change meanwhile.
+void Map::set(std::uint64_t block, Where where) {
+  const std::atomic_ref one(words_[block / blocks_of_word]);
+  const auto shift = block % blocks_of_word * 2;
+  std::uint64_t before = one.load(std::memory_order_relaxed);
+  while (!one.compare_exchange_weak(
+      before, (before & ~(std::uint64_t{3} << shift)) | static_cast<std::uint64_t>(where) << shift,
+      std::memory_order_acq_rel)) {
+  }
+}
+
+std::uint64_t Map::run_end(std::uint64_t begin, std::uint64_t end) const {
+  const std::uint64_t all = every_block * static_cast<std::uint64_t>(at(begin));
+  for (std::uint64_t block = begin; block < end;) {
+    const std::uint64_t other = (word(block / blocks_of_word) ^ all) >> (block % blocks_of_word * 2);
+    if (other != 0) return std::min(block + static_cast<std::uint64_t>(std::countr_zero(other)) / 2, end);
+    block += blocks_of_word - block % blocks_of_word;
+  }
+  return end;
+}
+
+std::uint64_t Map::count_room() const {
+  std::uint64_t n = 0;  // overlay and reserved are those with the low bit
+  for (std::uint64_t i = 0; i != bytes_ / 8; ++i) n += static_cast<std::uint64_t>(std::popcount(word(i) & every_block));
+  return n;
+}
+
+void Map::save(std::uint64_t page, std::span<std::byte> into) const {
+  constexpr std::uint64_t words = page_bytes / 8;
+  for (std::uint64_t i = 0; i != words; ++i) {
+    const std::uint64_t one = word(page * words + i);
+    std::memcpy(into.data() + i * 8, &one, 8);
+  }
+}
+
+void Map::load(std::uint64_t page, std::span<const std::byte> from) {
+  std::memcpy(words_ + page * (page_bytes / 8), from.data(), page_bytes);
+}
+
+void Map::clear() {
+  if (bytes_ != 0) ::madvise(words_, bytes_, MADV_DONTNEED);
+}

@@ -1,0 +1,267 @@
+#include "overlay.hpp"
+
+#include <algorithm>
+#include <ashlar/extents.hpp>
+#include <ashlar/params.hpp>
+#include <cstring>
+#include <stdexcept>
+#include <system_error>
+
+using namespace ashlar;
+
+namespace {
+
+constexpr std::uint64_t largest_map = std::uint64_t{16} << 30;
+
+std::uint64_t blocks_in(std::uint64_t size, std::uint64_t block) {
+  const std::uint64_t blocks = size / block + (size % block != 0);
+  if (blocks / 4 > largest_map)
+    throw BadParameter("block_size", "a disk of " + std::to_string(size) + " bytes needs larger blocks");
+  return blocks;
+}
+
+// An overlay at `path` that was made over something else.
+void must_fit(const std::string& path, const Header& found, const Header& ours) {
+  const auto refuse = [&](const std::string& why) { throw BadParameter("path", path + why); };
+  if (found.size != ours.size)
+    refuse(" was made over a base of " + std::to_string(found.size) + " bytes; this one has " +
+           std::to_string(ours.size));
+  if (found.block != ours.block)
+    throw BadParameter("block_size", path + " was made with block_size = " + std::to_string(found.block));
+  // A commit that was broken off has changed the base.
+  if (found.state != Header::State::committing && found.fingerprint != ours.fingerprint)
+    refuse(" was made over a base with other contents");
+}
+
+}  // namespace
+
+Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, Host host)
+    : settings_(settings),
+      size_(size),
+      fingerprint_(fingerprint),
+      host_(host),
+      wait_(host),
+      map_(blocks_in(size, settings.block)),
+      gate_(wait_),
+      changing_(wait_) {
+  if (!settings.path.empty()) dirty_ = std::make_unique<std::atomic<bool>[]>(map_.pages());
+}
+
+void Overlay::check_kept() const {
+  const Header ours{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_};
+  Header found;
+  try {
+    if (Store::look(settings_.path, found)) must_fit(settings_.path, found, ours);
+  } catch (const BadParameter&) {
+    throw;
+  } catch (const std::exception& e) {
+    throw BadParameter("path", e.what());
+  }
+}
+
+void Overlay::begin() {
+  const std::lock_guard lock(begin_mutex_);
+  if (has_begun()) return;
+  const bool kept = !settings_.path.empty();
+  const Header ours{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_};
+  try {
+    store_ = kept ? Store::kept(settings_.path, ours, map_.bytes(), host_)
+                  : Store::temporary(settings_.folder, size_, host_);
+    if (kept) must_fit(settings_.path, store_->header(), ours);
+    if (kept) load();
+  } catch (const BadParameter&) {
+    store_.reset();
+    throw;
+  } catch (const std::system_error& e) {
+    store_.reset();
+    throw BadParameter(kept ? "path" : "store", e.what(), e.code().value());
+  } catch (const std::exception& e) {
+    store_.reset();
+    throw BadParameter(kept ? "path" : "store", e.what());
+  }
+  begun_.store(true, std::memory_order_release);
+}
+
+void Overlay::load() {
+  std::vector<std::byte> page(Map::page_bytes);
+  for (std::uint64_t i = 0; i != map_.pages(); ++i) {
+    if (const Status s = store_->read_page(i, page); s.failed())
+      throw std::system_error(s.code(), std::generic_category(), "cannot read the map of " + settings_.path);
+    // Memory is used for what is not zero.
+    if (std::ranges::any_of(page, [](std::byte b) { return b != std::byte{0}; })) map_.load(i, page);
+  }
+  used_ = map_.count_room();
+  if (store_->header().state == Header::State::discarding) {
+    forget_all();
+  } else if (store_->header().state == Header::State::committing) {
+    host_.log(Level::warn, "a commit of %s was broken off; the base holds a part of it: commit again",
+              settings_.path.c_str());
+  }
+}
+
+void Overlay::set(std::uint64_t block, Where where) {
+  map_.set(block, where);
+  if (dirty_) dirty_[block / Map::blocks_of_page] = true;
+}
+
+bool Overlay::reserve(std::uint64_t blocks) noexcept {
+  const std::uint64_t most = settings_.max_bytes / settings_.block;
+  if (used_.fetch_add(blocks) + blocks <= most) return true;
+  used_ -= blocks;
+  host_.log(Level::error, "the overlay has reached max_size = %llu: what needs more room fails (ENOSPC)",
+            static_cast<unsigned long long>(settings_.max_bytes));
+  return false;
+}
+
+Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
+  const bool nowait = io.has(Flag::nowait);
+  const Gate::Pass pass(gate_, !nowait);
+  if (!pass.entered()) return refused(io);
+  const bool keep = may_keep && settings_.on_read;
+  const std::uint64_t first_end = run_end(io.offset(), io.end());
+  const Where first = map_.at(block_of(io.offset()));
+  if (first_end == io.end() && first == Where::base && !keep && (base.nowait || !nowait))
+    return cut_extents(io, io.length(), [&](Io& one) { return base.next(one); });
+  if (first_end == io.end() && is_zero(first) && io.has(Flag::may_hole)) {
+    io.add_extent(io.length(), Extent::sparse);
+    return Status::success();
+  }
+  if (io.has(Flag::lend_only)) return Status::would_block();
+  for (std::uint64_t at = io.offset(); at != io.end();) {
+    const std::uint64_t end = run_end(at, io.end());
+    const auto into = io.buffer().subspan(at - io.offset(), end - at);
+    const Where where = map_.at(block_of(at));
+    Status s;
+    if (is_zero(where)) std::memset(into.data(), 0, into.size());
+    else if (where == Where::overlay) s = store_->read(io, at, into, io.flags() & Flag::nowait);
+    else if (nowait && (keep || !base.nowait)) s = Status::would_block();
+    else if (!keep) s = base.next(Io::read(io, at, into, io.flags() & Flag::nowait));
+    else s = read_kept(io, base, at, into);
+    if (s.failed()) return s;
+    at = end;
+  }
+  return Status::success();
+}
+
+Status Overlay::write(Io& io, const Base& base) noexcept {
+  const Flags nowait = io.flags() & Flag::nowait;
+  const Gate::Pass pass(gate_, !nowait.any());
+  if (!pass.entered()) return refused(io);
+  const bool durable = io.has(Flag::fua) && store_->is_kept();
+  if (nowait.any()) {
+    // More than one call: the second could block when the first is done.
+    const bool one_call =
+        map_.at(block_of(io.offset())) == Where::overlay && run_end(io.offset(), io.end()) == io.end();
+    return one_call && !durable ? store_->write(io, io.offset(), io.payload(), nowait) : Status::would_block();
+  }
+  for (std::uint64_t at = io.offset(); at != io.end();) {
+    const std::uint64_t end = run_end(at, io.end());
+    const bool there = map_.at(block_of(at)) == Where::overlay;
+    const Status s =
+        there ? store_->write(io, at, io.payload().subspan(at - io.offset(), end - at)) : write_new(io, base, at, end);
+    if (s.failed()) return s;
+    at = end;
+  }
+  return durable ? persist() : Status::success();
+}
+
+Status Overlay::zero(Io& io, const Base& base) noexcept {
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const Gate::Pass pass(gate_, true);
+  if (!pass.entered()) return refused(io);
+  const Blocks blocks = whole(io.offset(), io.end());
+  const std::uint64_t head_end = blocks.empty() ? io.end() : begin_of(blocks.first);
+  const std::uint64_t tail = blocks.empty() ? io.end() : end_of(blocks.last - 1);
+  // The edges are written.
+  if (io.has(Flag::fast) && (head_end != io.offset() || tail != io.end())) return Status::not_supported();
+  if (!blocks.empty()) {
+    const Status s = io.has(Flag::may_trim) ? make_holes(blocks) : provision(io, blocks);
+    if (s.failed()) return s;
+  }
+  if (const Status s = write_zeroes(io, base, io.offset(), head_end); s.failed()) return s;
+  if (const Status s = write_zeroes(io, base, tail, io.end()); s.failed()) return s;
+  return io.has(Flag::fua) && store_->is_kept() ? persist() : Status::success();
+}
+
+// Of the blocks at the edges nothing is trimmed.
+Status Overlay::trim(Io& io) noexcept {
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const Gate::Pass pass(gate_, true);
+  if (!pass.entered()) return refused(io);
+  const Blocks blocks = whole(io.offset(), io.end());
+  if (blocks.empty()) return Status::success();
+  if (const Status s = make_holes(blocks); s.failed()) return s;
+  return io.has(Flag::fua) && store_->is_kept() ? persist() : Status::success();
+}
+
+// A store without a name is gone with the server: there is nothing that could be made durable.
+Status Overlay::flush(Io& io) noexcept {
+  if (!store_->is_kept()) return Status::success();
+  return io.has(Flag::nowait) ? Status::would_block() : persist();
+}
+
+// First the data, then the map that says where they are. What changes meanwhile is for the next flush.
+Status Overlay::persist() noexcept {
+  const std::lock_guard lock(persist_mutex_);
+  std::vector<std::uint64_t> pages;
+  try {
+    const Status s = persist_pages(pages);
+    if (s.failed())
+      for (const std::uint64_t page : pages) dirty_[page] = true;
+    return s;
+  } catch (const std::bad_alloc&) {
+    for (const std::uint64_t page : pages) dirty_[page] = true;
+    return Status{ENOMEM};
+  }
+}
+
+Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
+  pages.reserve(64);
+  for (std::uint64_t i = 0; i != map_.pages(); ++i) {
+    if (!dirty_[i].load(std::memory_order_relaxed)) continue;
+    pages.push_back(i);
+    dirty_[i] = false;
+  }
+  std::vector<std::byte> contents(pages.size() * Map::page_bytes);
+  const auto page = [&](std::size_t n) { return std::span(contents).subspan(n * Map::page_bytes, Map::page_bytes); };
+  for (std::size_t n = 0; n != pages.size(); ++n) map_.save(pages[n], page(n));
+  if (const Status s = store_->flush(); s.failed() || pages.empty()) return s;
+  for (std::size_t n = 0; n != pages.size(); ++n)
+    if (const Status s = store_->write_page(pages[n], page(n)); s.failed()) return s;
+  return store_->flush();
+}
+
+Status Overlay::extents(Io& io, const Base& base, bool base_tells) noexcept {
+  const bool nowait = io.has(Flag::nowait);
+  const Gate::Pass pass(gate_, !nowait);
+  if (!pass.entered()) return refused(io);
+  for (std::uint64_t at = io.offset(); at != io.end();) {
+    const std::uint64_t end = run_end(at, io.end());
+    const Where where = map_.at(block_of(at));
+    std::uint64_t told = 0;
+    bool more = true;
+    const auto tell = [&](std::uint64_t bytes, ExtentState state) {
+      bytes = std::min(bytes, end - at - told);
+      told += bytes;
+      return more = bytes != 0 && io.add_extent(bytes, state);
+    };
+    if (where == Where::base && base_tells && nowait && !base.nowait) {
+      if (at == io.offset()) return Status::would_block();
+      break;
+    }
+    if (where == Where::base && base_tells) {
+      ExtentSink sink(tell);
+      Io below(io, Op::extents, at, end - at, io.flags());
+      below.set_sink(&sink);
+      // What was told stays true.
+      if (const Status s = base.next(below); s.failed()) return at == io.offset() && told == 0 ? s : Status::success();
+    } else {
+      tell(end - at, where == Where::hole       ? Extent::sparse
+                     : where == Where::reserved ? Extent::zero
+                                                : Extent::allocated);
+    }
+    if (!more || told != end - at || io.has(Flag::req_one)) break;
+    at = end;
+  }
+  return Status::success();
+}

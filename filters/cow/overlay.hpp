@@ -1,0 +1,112 @@
+// Overlay: what has been written over a base, for all that see it: the connections of an export, or one of them.
+//
+// Who writes to a block that is not in the store yet holds it in `changing_`, and the others who would change where it
+// is wait. A block in the store is written where it is, beside anybody. Reads never wait for writes. Who moves blocks
+// from the store to the base has to be alone, and closes `gate_`.
+#pragma once
+#include <algorithm>
+#include <ashlar/range_lock.hpp>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base.hpp"
+#include "gate.hpp"
+#include "map.hpp"
+#include "store.hpp"
+
+struct Settings {
+  std::uint64_t block = 65536;  // bytes, a power of two
+  std::uint64_t max_bytes = UINT64_MAX;
+  bool on_read = false;
+  std::string folder;  // of a store without a name
+  std::string path;    // of one that is kept; empty: there is none
+};
+
+class Overlay {
+ public:
+  // Over a base of `size` bytes. `settings` outlives it. Throws std::system_error, BadParameter.
+  Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, ashlar::Host host);
+
+  std::uint64_t size() const { return size_; }
+  // Throws BadParameter when `path` holds an overlay of another base; changes nothing.
+  void check_kept() const;
+  // Opens the store, or makes it, and reads its map; once, before the first request. Throws BadParameter. [any thread]
+  void begin();
+  bool has_begun() const { return begun_.load(std::memory_order_acquire); }
+
+  // The ops, as in Device. [data]
+  ashlar::Status read(ashlar::Io& io, const Base& base, bool may_keep) noexcept;
+  ashlar::Status write(ashlar::Io& io, const Base& base) noexcept;
+  ashlar::Status zero(ashlar::Io& io, const Base& base) noexcept;
+  ashlar::Status trim(ashlar::Io& io) noexcept;
+  ashlar::Status flush(ashlar::Io& io) noexcept;
+  ashlar::Status extents(ashlar::Io& io, const Base& base, bool base_tells) noexcept;
+
+  // The verbs. They throw what is told to who has asked; one of them runs at a time. [control]
+  std::string status() const;
+  std::string discard();
+  std::string commit(const Base& base);
+
+ private:
+  struct Blocks {
+    std::uint64_t first, last;  // the last is not among them
+    bool empty() const { return first >= last; }
+  };
+  std::uint64_t block_of(std::uint64_t offset) const { return offset / settings_.block; }
+  std::uint64_t begin_of(std::uint64_t block) const { return block * settings_.block; }
+  std::uint64_t end_of(std::uint64_t block) const { return std::min((block + 1) * settings_.block, size_); }
+  Blocks touched(std::uint64_t begin, std::uint64_t end) const { return {block_of(begin), block_of(end - 1) + 1}; }
+  // Those that lie within [begin, end) as a whole.
+  Blocks whole(std::uint64_t begin, std::uint64_t end) const {
+    return {block_of(begin + settings_.block - 1), end == size_ ? map_.blocks() : block_of(end)};
+  }
+  // What is left of a request from `at` on, up to where blocks are elsewhere.
+  std::uint64_t run_end(std::uint64_t at, std::uint64_t end) const {
+    const std::uint64_t last = map_.run_end(block_of(at), block_of(end - 1) + 1);
+    return std::min(end, last * settings_.block);
+  }
+
+  // overlay.cpp
+  ashlar::Status refused(const ashlar::Io& io) const {
+    return io.has(ashlar::Flag::nowait) ? ashlar::Status::would_block() : ashlar::Status{ECANCELED};
+  }
+  void set(std::uint64_t block, Where where);
+  bool reserve(std::uint64_t blocks) noexcept;
+  void release(std::uint64_t blocks) { used_ -= blocks; }
+  ashlar::Status persist() noexcept;
+  ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
+  void load();
+
+  // transfer.cpp: between base and store
+  ashlar::Status read_kept(const ashlar::Io& io, const Base& base, std::uint64_t at,
+                           std::span<std::byte> into) noexcept;
+  ashlar::Status write_new(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
+  ashlar::Status write_whole(const ashlar::Io& io, Blocks blocks) noexcept;
+  ashlar::Status compose(const ashlar::Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
+                         std::span<const std::byte> from) noexcept;
+  ashlar::Status write_zeroes(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
+  ashlar::Status provision(const ashlar::Io& io, Blocks blocks) noexcept;
+  ashlar::Status make_holes(Blocks blocks) noexcept;
+  std::uint64_t commit_some(const Base& base, std::uint64_t& block);
+  void commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer);
+  void forget_all();
+
+  const Settings& settings_;
+  const std::uint64_t size_, fingerprint_;
+  const ashlar::Host host_;
+  const ashlar::Wait wait_;
+  Map map_;
+  std::unique_ptr<Store> store_;
+  std::atomic<bool> begun_{false};
+  std::mutex begin_mutex_;
+
+  Gate gate_;
+  ashlar::RangeLock changing_;                  // blocks
+  std::atomic<std::uint64_t> used_{0};          // blocks that take room in the store
+  std::unique_ptr<std::atomic<bool>[]> dirty_;  // pages of the map that the file does not have as they are
+  std::mutex persist_mutex_;
+  std::atomic<bool> verb_runs_{false};
+};

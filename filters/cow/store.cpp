@@ -1,0 +1,184 @@
+#include "store.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <system_error>
+
+using namespace ashlar;
+using fileops::Fd;
+
+namespace {
+
+constexpr char magic[8] = {'a', 's', 'h', 'l', 'a', 'r', 'c', '1'};
+constexpr std::uint64_t header_bytes = 4096;
+
+[[noreturn]] void fail(const std::string& what, int error = errno) {
+  throw std::system_error(error, std::generic_category(), what);
+}
+
+// The header as it lies in the file, little-endian as all machines that ashlar runs on.
+struct OnDisk {
+  char magic[8];
+  std::uint32_t block, state;
+  std::uint64_t size, fingerprint, check;
+
+  std::uint64_t sum() const {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (std::size_t i = 0; i != offsetof(OnDisk, check); ++i)
+      hash = (hash ^ reinterpret_cast<const unsigned char*>(this)[i]) * 0x100000001b3;
+    return hash;
+  }
+};
+
+std::array<std::byte, header_bytes> bytes_of(const Header& header) {
+  OnDisk disk{{}, header.block, static_cast<std::uint32_t>(header.state), header.size, header.fingerprint, 0};
+  std::memcpy(disk.magic, magic, sizeof magic);
+  disk.check = disk.sum();
+  std::array<std::byte, header_bytes> bytes{};
+  std::memcpy(bytes.data(), &disk, sizeof disk);
+  return bytes;
+}
+
+Header read_header(int fd, const std::string& path) {
+  OnDisk disk{};
+  if (::pread(fd, &disk, sizeof disk, 0) < 0) fail("cannot read " + path);
+  if (std::memcmp(disk.magic, magic, sizeof magic) != 0)
+    throw std::runtime_error(path + " is no overlay of this filter");
+  if (disk.check != disk.sum() || disk.state > 2)
+    throw std::runtime_error("the header of " + path + " is broken (its checksum is wrong)");
+  return {disk.block, static_cast<Header::State>(disk.state), disk.size, disk.fingerprint};
+}
+
+std::string folder_of(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+void sync_folder_of(const std::string& path) {
+  const Fd folder{::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!folder.valid() || ::fsync(folder.get()) != 0) fail("cannot make " + path + " durable in its folder");
+}
+
+// By another name first, so that nobody ever finds a part of it.
+void make(const std::string& path, const Header& wanted, std::uint64_t end) {
+  std::string scratch = path + ".XXXXXX";
+  const Fd fd{::mkostemp(scratch.data(), O_CLOEXEC)};  // 0600
+  if (!fd.valid()) fail("cannot make " + path);
+  const auto failed = [&](const std::string& what) {
+    const int error = errno;
+    ::unlink(scratch.c_str());
+    fail(what, error);
+  };
+  const auto header = bytes_of(wanted);
+  if (::ftruncate(fd.get(), static_cast<off_t>(end)) != 0)
+    failed("cannot make " + path + " as long as " + std::to_string(end) + " bytes");
+  if (::pwrite(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
+      ::fsync(fd.get()) != 0 || ::link(scratch.c_str(), path.c_str()) != 0)
+    failed("cannot make " + path);
+  ::unlink(scratch.c_str());
+  sync_folder_of(path);
+}
+
+void lock(int fd, const std::string& path) {
+  struct flock all {};
+  all.l_type = F_WRLCK;
+  if (::fcntl(fd, F_OFD_SETLK, &all) != 0) {
+    if (errno == EAGAIN || errno == EACCES) fail(path + " is used by another server or export", EBUSY);
+    fail("cannot lock " + path);
+  }
+}
+
+}  // namespace
+
+Store::Store(Fd fd, std::uint64_t map_at, std::uint64_t data_at, std::uint64_t end, Host host)
+    : map_at_(map_at), data_at_(data_at), file_([&] {
+        fileops::Facts facts;
+        facts.size = end;
+        facts.holes = fileops::Holes::unknown;  // the map knows where there is something
+        return std::make_unique<fileops::Backend>(facts, std::move(fd), Fd{}, syscalls_, host);
+      }()) {}
+
+std::unique_ptr<Store> Store::temporary(const std::string& folder, std::uint64_t size, Host host) {
+  Fd fd{::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+  if (!fd.valid() && (errno == EOPNOTSUPP || errno == EISDIR)) {
+    std::string name = folder + "/ashlar-cow.XXXXXX";
+    fd = Fd{::mkostemp(name.data(), O_CLOEXEC)};
+    if (fd.valid()) ::unlink(name.c_str());
+  }
+  if (!fd.valid()) fail("cannot make a file in " + folder);
+  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
+    fail("cannot make a file of " + std::to_string(size) + " bytes in " + folder);
+  return std::unique_ptr<Store>(new Store(std::move(fd), 0, 0, size, host));
+}
+
+bool Store::look(const std::string& path, Header& found) {
+  const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (!fd.valid() && errno == ENOENT) return false;
+  if (!fd.valid()) fail("cannot open " + path);
+  found = read_header(fd.get(), path);
+  return true;
+}
+
+std::unique_ptr<Store> Store::kept(const std::string& path, const Header& wanted, std::uint64_t map_bytes, Host host) {
+  const std::uint64_t unit = std::max<std::uint64_t>(wanted.block, header_bytes);
+  const std::uint64_t data_at = (header_bytes + map_bytes + unit - 1) / unit * unit;
+  if (wanted.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - data_at) fail(path, EFBIG);
+  const std::uint64_t end = data_at + wanted.size;
+  Fd fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+  if (!fd.valid() && errno == ENOENT) {
+    make(path, wanted, end);
+    fd = Fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+  }
+  if (!fd.valid()) fail("cannot open " + path);
+  lock(fd.get(), path);
+  const Header header = read_header(fd.get(), path);
+  struct stat facts {};
+  if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
+  if (static_cast<std::uint64_t>(facts.st_size) < end)
+    throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
+                             std::to_string(end) + " bytes");
+  std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, data_at, end, host));
+  store->header_ = header;
+  return store;
+}
+
+void Store::set_header(const Header& header) {
+  const auto bytes = bytes_of(header);
+  Io io = Io::write(0, bytes);
+  Status s = file_->write(io);
+  if (s.ok()) s = flush();
+  if (s.failed()) fail("cannot write the header of the overlay", s.code());
+  header_ = header;
+}
+
+Status Store::read_page(std::uint64_t page, std::span<std::byte> into) noexcept {
+  Io io = Io::read(map_at_ + page * into.size(), into);
+  return file_->read(io);
+}
+Status Store::write_page(std::uint64_t page, std::span<const std::byte> from) noexcept {
+  Io io = Io::write(map_at_ + page * from.size(), from);
+  return file_->write(io);
+}
+
+Status Store::read(const Io& parent, std::uint64_t offset, std::span<std::byte> into, Flags flags) noexcept {
+  Io io = Io::read(parent, data_at_ + offset, into, flags);
+  return file_->read(io);
+}
+Status Store::write(const Io& parent, std::uint64_t offset, std::span<const std::byte> from, Flags flags) noexcept {
+  Io io = Io::write(parent, data_at_ + offset, from, flags);
+  return file_->write(io);
+}
+Status Store::zero(std::uint64_t offset, std::uint64_t bytes, Flags flags) noexcept {
+  Io io(Op::zero, data_at_ + offset, bytes, flags);
+  return file_->zero(io);
+}
+Status Store::flush() noexcept {
+  Io io(Op::flush, 0, 0);
+  return file_->flush(io);
+}

@@ -1,0 +1,55 @@
+// Store: the file that holds what differs from the base. Each block of the disk has its place in it, so it is sparse.
+//
+// A kept one begins with a header of 4 KiB and the map, see README.md.
+#pragma once
+#include <ashlar/host.hpp>
+#include <fileops/backend.hpp>
+#include <memory>
+#include <span>
+#include <string>
+
+struct Header {
+  enum class State : std::uint32_t { normal, committing, discarding };
+  std::uint32_t block = 0;
+  State state = State::normal;
+  std::uint64_t size = 0;         // of the base, in bytes
+  std::uint64_t fingerprint = 0;  // of the base; means nothing while a commit is under way
+};
+
+class Store {
+ public:
+  // A file without a name, in `folder`, gone with the store. Throws std::system_error.
+  static std::unique_ptr<Store> temporary(const std::string& folder, std::uint64_t size, ashlar::Host host);
+  // What `path` holds, or nothing if there is no such file. Changes nothing. Throws std::runtime_error when it is
+  // no overlay, std::system_error.
+  static bool look(const std::string& path, Header& found);
+  // Opens it, or makes it of `wanted`, complete or not at all; keeps others from using it. `map_bytes`: in whole pages.
+  // Throws likewise, and when another has it.
+  static std::unique_ptr<Store> kept(const std::string& path, const Header& wanted, std::uint64_t map_bytes,
+                                     ashlar::Host host);
+
+  bool is_kept() const { return map_at_ != 0; }
+  const Header& header() const { return header_; }
+  // Durable when it returns. Throws std::system_error.
+  void set_header(const Header& header);
+  // A page of the map; durable with the next flush.
+  ashlar::Status read_page(std::uint64_t page, std::span<std::byte> into) noexcept;
+  ashlar::Status write_page(std::uint64_t page, std::span<const std::byte> from) noexcept;
+
+  // The bytes of the disk, at its offsets. `parent`: the request that it is for. [data]
+  ashlar::Status read(const ashlar::Io& parent, std::uint64_t offset, std::span<std::byte> into,
+                      ashlar::Flags flags = {}) noexcept;
+  ashlar::Status write(const ashlar::Io& parent, std::uint64_t offset, std::span<const std::byte> from,
+                       ashlar::Flags flags = {}) noexcept;
+  ashlar::Status zero(std::uint64_t offset, std::uint64_t bytes, ashlar::Flags flags) noexcept;
+  ashlar::Status flush() noexcept;
+
+ private:
+  Store(ashlar::fileops::Fd fd, std::uint64_t map_at, std::uint64_t data_at, std::uint64_t end, ashlar::Host host);
+
+  const std::uint64_t map_at_;  // 0: there is none
+  const std::uint64_t data_at_;
+  Header header_;
+  ashlar::fileops::Syscalls syscalls_;
+  const std::unique_ptr<ashlar::fileops::Backend> file_;
+};

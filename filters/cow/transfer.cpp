@@ -1,0 +1,306 @@
+// Overlay's ways between base and store: blocks that are written for the first time, and those that go back.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+#include "overlay.hpp"
+
+using namespace ashlar;
+
+namespace {
+
+using Buffer = std::unique_ptr<std::byte[]>;
+
+Buffer buffer_of(std::uint64_t bytes) { return Buffer(new (std::nothrow) std::byte[bytes]); }
+
+// What one step of a commit writes before it lets requests through.
+constexpr std::uint64_t commit_step = 8 << 20;
+
+void must(Status s, const char* what) {
+  if (s.failed()) throw std::system_error(s.code(), std::generic_category(), what);
+}
+
+// Holds what marks a verb as running.
+class Alone {
+ public:
+  explicit Alone(std::atomic<bool>& runs) : runs_(runs) {
+    if (runs_.exchange(true)) throw std::runtime_error("a commit or discard is under way");
+  }
+  ~Alone() { runs_ = false; }
+  Alone(const Alone&) = delete;
+  Alone& operator=(const Alone&) = delete;
+
+ private:
+  std::atomic<bool>& runs_;
+};
+
+}  // namespace
+
+// Reads blocks of the base and keeps them. That they cannot be kept is no error of a read.
+Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
+  const Buffer buffer = buffer_of(settings_.block);
+  if (buffer == nullptr) return Status{ENOMEM};
+  while (!into.empty()) {
+    const std::uint64_t block = block_of(at), begin = begin_of(block), end = end_of(block);
+    const auto part = into.first(std::min<std::uint64_t>(end - at, into.size()));
+    const RangeLock::Hold hold(changing_, block, block + 1, RangeLock::Mode::exclusive);
+    if (!hold.held()) return Status{ENOMEM};
+    const Where where = map_.at(block);
+    const std::span whole(buffer.get(), end - begin);
+    Status s;
+    if (where == Where::base) s = base.read(io, begin, whole);
+    else if (where == Where::overlay) s = store_->read(io, begin, whole);
+    else std::memset(whole.data(), 0, whole.size());
+    if (s.failed()) return s;
+    if (where == Where::base && reserve(1)) {
+      if (store_->write(io, begin, whole).ok()) set(block, Where::overlay);
+      else release(1);
+    }
+    std::memcpy(part.data(), whole.data() + (at - begin), part.size());
+    at += part.size();
+    into = into.subspan(part.size());
+  }
+  return Status::success();
+}
+
+// Writes the payload of `io` to [at, end), whose blocks were not in the store a moment ago.
+Status Overlay::write_new(const Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept {
+  const Blocks all = touched(at, end);
+  const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive);
+  if (!hold.held()) return Status{ENOMEM};
+  while (at != end) {
+    const std::uint64_t block = block_of(at);
+    const Blocks full = at == begin_of(block) ? whole(at, end) : Blocks{0, 0};
+    std::uint64_t next;
+    Status s;
+    if (map_.at(block) == Where::overlay) {
+      next = run_end(at, end);
+      s = store_->write(io, at, io.payload().subspan(at - io.offset(), next - at));
+    } else if (!full.empty()) {
+      std::uint64_t last = block + 1;
+      while (last != full.last && map_.at(last) != Where::overlay) ++last;
+      next = end_of(last - 1);
+      s = write_whole(io, {block, last});
+    } else {
+      next = std::min(end, end_of(block));
+      s = compose(io, base, block, at, io.payload().subspan(at - io.offset(), next - at));
+    }
+    if (s.failed()) return s;
+    at = next;
+  }
+  return Status::success();
+}
+
+// Of `blocks`, which are not in the store, all bytes are written.
+Status Overlay::write_whole(const Io& io, Blocks blocks) noexcept {
+  std::uint64_t more = 0;
+  for (std::uint64_t b = blocks.first; b != blocks.last; ++b) more += !takes_room(map_.at(b));
+  if (!reserve(more)) return Status::no_space();
+  const std::uint64_t begin = begin_of(blocks.first), end = end_of(blocks.last - 1);
+  if (const Status s = store_->write(io, begin, io.payload().subspan(begin - io.offset(), end - begin)); s.failed()) {
+    release(more);
+    return s;
+  }
+  for (std::uint64_t b = blocks.first; b != blocks.last; ++b) set(b, Where::overlay);
+  return Status::success();
+}
+
+// A block of which a part is written goes into the store as a whole, whatever may lie there from before.
+Status Overlay::compose(const Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
+                        std::span<const std::byte> from) noexcept {
+  const std::uint64_t begin = begin_of(block);
+  const Buffer buffer = buffer_of(settings_.block);
+  if (buffer == nullptr) return Status{ENOMEM};
+  const std::span whole(buffer.get(), end_of(block) - begin);
+  const Where where = map_.at(block);
+  if (where != Where::base) std::memset(whole.data(), 0, whole.size());
+  else if (const Status s = base.read(io, begin, whole); s.failed()) return s;
+  std::memcpy(whole.data() + (at - begin), from.data(), from.size());
+  const std::uint64_t more = takes_room(where) ? 0 : 1;
+  if (!reserve(more)) return Status::no_space();
+  if (const Status s = store_->write(io, begin, whole); s.failed()) {
+    release(more);
+    return s;
+  }
+  set(block, Where::overlay);
+  return Status::success();
+}
+
+// By writing, to any range.
+Status Overlay::write_zeroes(const Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept {
+  static constexpr std::byte zeroes[65536] = {};
+  while (at != end) {
+    const std::uint64_t next = std::min({end, end_of(block_of(at)), at + sizeof zeroes});
+    const std::span part(zeroes, next - at);
+    const std::uint64_t block = block_of(at);
+    Status s;
+    if (map_.at(block) == Where::overlay) {
+      s = store_->write(io, at, part);
+    } else {
+      const RangeLock::Hold hold(changing_, block, block + 1, RangeLock::Mode::exclusive);
+      if (!hold.held()) return Status{ENOMEM};
+      const Where where = map_.at(block);
+      if (where == Where::overlay) s = store_->write(io, at, part);
+      else if (where == Where::base || !io.has(Flag::may_trim)) s = compose(io, base, block, at, part);
+    }
+    if (s.failed()) return s;
+    at = next;
+  }
+  return Status::success();
+}
+
+// Zeroes that have room in the store. FAST: only as the file system has it.
+Status Overlay::provision(const Io& io, Blocks blocks) noexcept {
+  const RangeLock::Hold hold(changing_, blocks.first, blocks.last, RangeLock::Mode::exclusive);
+  if (!hold.held()) return Status{ENOMEM};
+  std::uint64_t more = 0;
+  for (std::uint64_t b = blocks.first; b != blocks.last; ++b) more += !takes_room(map_.at(b));
+  if (!reserve(more)) return Status::no_space();
+  const std::uint64_t begin = begin_of(blocks.first), end = end_of(blocks.last - 1);
+  Status s = store_->zero(begin, end - begin, io.flags() & Flag::fast);
+  if (s.failed()) release(more);
+  if (s != Status::not_supported() || io.has(Flag::fast)) {
+    if (s.ok())
+      for (std::uint64_t b = blocks.first; b != blocks.last; ++b) set(b, Where::reserved);
+    return s;
+  }
+  for (std::uint64_t b = blocks.first; b != blocks.last; ++b) {
+    const Buffer zeroes(new (std::nothrow) std::byte[settings_.block]());
+    if (zeroes == nullptr) return Status{ENOMEM};
+    const std::uint64_t one = takes_room(map_.at(b)) ? 0 : 1;
+    if (!reserve(one)) return Status::no_space();
+    s = store_->write(io, begin_of(b), {zeroes.get(), end_of(b) - begin_of(b)});
+    if (s.failed()) {
+      release(one);
+      return s;
+    }
+    set(b, Where::overlay);
+  }
+  return Status::success();
+}
+
+// Room in the store is given back where the file system can.
+Status Overlay::make_holes(Blocks blocks) noexcept {
+  const RangeLock::Hold hold(changing_, blocks.first, blocks.last, RangeLock::Mode::exclusive);
+  if (!hold.held()) return Status{ENOMEM};
+  for (std::uint64_t b = blocks.first; b != blocks.last;) {
+    const std::uint64_t end = map_.run_end(b, blocks.last);
+    const Where where = map_.at(b);
+    if (where != Where::hole)
+      for (std::uint64_t i = b; i != end; ++i) set(i, Where::hole);
+    if (takes_room(where)) {
+      static_cast<void>(store_->zero(begin_of(b), end_of(end - 1) - begin_of(b), Flag::may_trim));
+      release(end - b);
+    }
+    b = end;
+  }
+  return Status::success();
+}
+
+std::string Overlay::status() const {
+  const std::uint64_t used = used_ * settings_.block;
+  std::string text = "size " + std::to_string(size_) + "\nblock_size " + std::to_string(settings_.block) +
+                     "\nallocated " + std::to_string(used) + "\n";
+  if (settings_.max_bytes != UINT64_MAX) text += "max_size " + std::to_string(settings_.max_bytes) + "\n";
+  if (!settings_.path.empty()) text += "path " + settings_.path + "\n";
+  if (store_ != nullptr && store_->is_kept() && store_->header().state == Header::State::committing)
+    text += "commit unfinished\n";
+  return text;
+}
+
+// All blocks are in the base again. The header says so first, so that a discard which is broken off is finished at the
+// next start.
+void Overlay::forget_all() {
+  if (store_->is_kept()) {
+    Header header = store_->header();
+    header.state = Header::State::discarding;
+    store_->set_header(header);
+    map_.clear();
+    for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_[i] = true;
+    must(persist(), "the overlay cannot be written");
+    header.state = Header::State::normal;
+    store_->set_header(header);
+  }
+  map_.clear();
+  used_ = 0;
+  if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
+}
+
+std::string Overlay::discard() {
+  const Alone alone(verb_runs_);
+  begin();
+  const Gate::Closed closed(gate_);
+  const std::uint64_t before = used_;
+  forget_all();
+  return std::to_string(before * settings_.block) + " bytes discarded\n";
+}
+
+// What clients write behind the place where it is stays in the overlay.
+std::string Overlay::commit(const Base& base) {
+  const Alone alone(verb_runs_);
+  if (settings_.path.empty())
+    throw std::runtime_error(
+        "only an overlay with path can be committed: without, a crash would leave the base half changed");
+  begin();
+  Header header = store_->header();
+  header.state = Header::State::committing;
+  store_->set_header(header);
+  std::uint64_t done = 0;
+  for (std::uint64_t block = 0; block < map_.blocks();) done += commit_some(base, block);
+  header.fingerprint = base.fingerprint();
+  header.state = Header::State::normal;
+  store_->set_header(header);
+  const std::uint64_t left = used_ * settings_.block;
+  return std::to_string(done) + " bytes committed" +
+         (left != 0 ? ", " + std::to_string(left) + " written since then" : "") + "\n";
+}
+
+// From `block` on, which it moves. Durable in the base first, then in the map, and then gone from the store. Returns
+// how many bytes were written.
+std::uint64_t Overlay::commit_some(const Base& base, std::uint64_t& block) {
+  block = map_.at(block) == Where::base ? map_.run_end(block, map_.blocks()) : block;
+  if (block == map_.blocks()) return 0;
+  const Buffer buffer = buffer_of(settings_.block);
+  if (buffer == nullptr) throw std::bad_alloc();
+  const Gate::Closed closed(gate_);
+  std::vector<std::uint64_t> moved;
+  std::uint64_t bytes = 0;
+  for (; block != map_.blocks() && bytes < commit_step; ++block) {
+    if (map_.at(block) == Where::base) continue;
+    commit_block(base, block, {buffer.get(), end_of(block) - begin_of(block)});
+    bytes += end_of(block) - begin_of(block);
+    moved.push_back(block);
+  }
+  if (const Status s = base.next(Io(Op::flush, 0, 0)); s != Status::not_supported())
+    must(s, "the base cannot be flushed");
+  std::uint64_t room = 0;
+  for (const std::uint64_t b : moved) {
+    room += takes_room(map_.at(b));
+    set(b, Where::base);
+  }
+  release(room);
+  must(persist(), "the overlay cannot be written");
+  for (const std::uint64_t b : moved)
+    static_cast<void>(store_->zero(begin_of(b), end_of(b) - begin_of(b), Flag::may_trim));
+  return bytes;
+}
+
+void Overlay::commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer) {
+  const std::uint64_t begin = begin_of(block);
+  const Io commit(Op::write, begin, buffer.size());
+  if (is_zero(map_.at(block))) {
+    const Status s = base.next(Io(Op::zero, begin, buffer.size(), Flag::may_trim));
+    if (s.ok()) return;
+    std::ranges::fill(buffer, std::byte{0});
+  } else {
+    must(store_->read(commit, begin, buffer), "the overlay cannot be read");
+  }
+  for (std::uint64_t at = 0; at != buffer.size();) {
+    const std::uint64_t n = base.at_most(buffer.size() - at);
+    must(base.next(Io::write(begin + at, buffer.subspan(at, n))), "the base cannot be written");
+    at += n;
+  }
+}

@@ -1,0 +1,360 @@
+// The guarantees of the filter cow (filters/cow/README.md), but for what a crash leaves: cow_crash_test.cpp.
+#include <filesystem>
+#include <thread>
+
+#include "../plugins/scratch.hpp"
+#include "../random_model.hpp"
+#include "bench.hpp"
+#include "catch.hpp"
+#include "map.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using ::testing::Scratch;
+
+namespace {
+
+constexpr std::uint64_t block = 4096;
+
+// A base that says what it is asked, and must not be asked to write.
+struct Over {
+  explicit Over(const Given& more = {}, std::uint64_t size = 300001) : disk(size) {
+    disk.fill();
+    before = disk.bytes();
+    given = {{"block_size", std::to_string(block)}, {"store", scratch.path("")}};
+    for (const auto& one : more)
+      if (one.first == "path") given[1] = one;
+      else given.push_back(one);
+    start();
+  }
+  void start() {
+    layer.reset();
+    layer = std::make_unique<TestLayer>(own_module(), host, given);
+  }
+  bool base_is_untouched() {
+    for (const Call& call : disk.calls())
+      if (Ops::changing().has(call.op)) return false;
+    return disk.bytes() == before && disk.breaches().empty();
+  }
+
+  Scratch scratch;
+  FakeHost host;
+  ModelDisk disk;
+  Bytes before;
+  Given given;
+  std::unique_ptr<TestLayer> layer;
+};
+
+Given per_export(Given more = {}) {
+  more.push_back({"scope", "export"});
+  return more;
+}
+Given kept(const Scratch& scratch, Given more = {}) {
+  more.push_back({"path", scratch.path("overlay.cow")});
+  return per_export(more);
+}
+// The text with which `f` is refused.
+template <class F>
+std::string refusal(F f) {
+  try {
+    f();
+  } catch (const Refused& r) {
+    return r.what();
+  }
+  return "";
+}
+std::vector<ListedExtent> extents(const TestDevice& device, std::uint64_t offset, std::uint64_t length) {
+  ExtentList list;
+  CHECK(device.extents(offset, length, list).ok());
+  return list.extents();
+}
+
+}  // namespace
+
+TEST_CASE("cow: where blocks are") {
+  Map map(100000);
+  CHECK(map.run_end(0, 100000) == 100000);
+  map.set(77, Where::overlay);
+  map.set(78, Where::hole);
+  map.set(79, Where::reserved);
+  CHECK(map.run_end(0, 100000) == 77);
+  CHECK(map.run_end(0, 50) == 50);
+  CHECK(map.run_end(77, 100000) == 78);
+  CHECK(map.run_end(80, 100000) == 100000);
+  CHECK(map.count_room() == 2);
+  std::vector<std::byte> page(Map::page_bytes);
+  map.save(0, page);
+  Map other(100000);
+  other.load(0, page);
+  CHECK(other.at(78) == Where::hole);
+  other.clear();
+  CHECK(other.at(78) == Where::base);
+}
+
+TEST_CASE("cow: scope is needed, and path is for an export") {
+  FakeHost host;
+  CHECK_THROWS_AS(TestLayer(own_module(), host, {}), std::invalid_argument);
+  CHECK(refusal([&] {
+          TestLayer(own_module(), host, {{"scope", "connection"}, {"path", "/x"}});
+        }).find("path needs scope = \"export\"") == 0);
+  CHECK(refusal([&] {
+          TestLayer(own_module(), host, {{"scope", "export"}, {"block_size", "5000"}});
+        }) == "block_size = 5000 is not a power of two");
+}
+
+TEST_CASE("cow: the base is never written, and what was written is read") {
+  for (const char* scope : {"connection", "export"}) {
+    Over over(Given{{"scope", scope}});
+    const auto device = over.layer->open_over(over.disk);
+    CHECK(device->geometry().multi_conn == (scope == std::string("export")));
+    Bytes expected = over.before;
+    put(expected, 5000, bytes_of(10, 7));
+    CHECK(device->write(5000, bytes_of(10, 7), Flag::fua).ok());
+    put(expected, 8192, bytes_of(8192, 8));
+    CHECK(device->write(8192, bytes_of(8192, 8)).ok());
+    put(expected, 300000, bytes_of(1, 9));
+    CHECK(device->write(300000, bytes_of(1, 9)).ok());
+    CHECK(device->flush().ok());
+    CHECK(read_all(*device, 0, 300001) == expected);
+    const auto other = over.layer->open_over(over.disk);
+    CHECK(read_all(*other, 0, 300001) == (scope == std::string("export") ? expected : over.before));
+    CHECK(over.base_is_untouched());
+  }
+}
+
+TEST_CASE("cow: a whole block is not read from the base before it is written") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  over.disk.forget_calls();
+  CHECK(device->write(8192, bytes_of(8192, 8)).ok());
+  CHECK(device->zero(16384, 8192).ok());
+  CHECK(device->trim(32768, 8192).ok());
+  CHECK(over.disk.calls().empty());
+  CHECK(device->write(4096, bytes_of(1, 8)).ok());
+  CHECK(over.disk.calls() == Calls{{Op::read, 4096, 4096, {}}});
+  CHECK(device->write(4097, bytes_of(1, 8)).ok());
+  CHECK(over.disk.calls().size() == 1);
+}
+
+TEST_CASE("cow: extents are those of the base where it shows") {
+  Over over(per_export());
+  over.disk.set_state(0, 20480, Extent::sparse);
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(4096, bytes_of(10, 7)).ok());
+  CHECK(device->zero(40960, 4096, Flag::may_trim).ok());
+  CHECK(extents(*device, 0, 65536) == std::vector<ListedExtent>{{4096, Extent::sparse},
+                                                                {4096, Extent::allocated},
+                                                                {12288, Extent::sparse},
+                                                                {20480, Extent::allocated},
+                                                                {4096, Extent::sparse},
+                                                                {20480, Extent::allocated}});
+  ExtentList one;
+  CHECK(device->extents(0, 65536, one, Flag::req_one).ok());
+  CHECK(one.extents().size() == 1);
+}
+
+TEST_CASE("cow: zeroes are recorded, and those to be kept room for are provisioned") {
+  Over over(per_export({{"max_size", "40960"}}));
+  const auto device = over.layer->open_over(over.disk);
+  Bytes expected = over.before;
+  std::fill(expected.begin() + 1000, expected.begin() + 290000, std::byte{0});
+  CHECK(device->zero(4096, 282624, Flag::may_trim).ok());  // takes no room
+  CHECK(device->zero(1000, 3096, Flag::may_trim).ok());
+  CHECK(device->zero(286720, 3280, Flag::may_trim).ok());
+  CHECK(read_all(*device, 0, 300001) == expected);
+  CHECK(device->zero(8192, 8192).ok());
+  CHECK(extents(*device, 8192, 8192) == std::vector<ListedExtent>{{8192, Extent::zero}});
+  CHECK(device->zero(8192, 45056) == Status::no_space());
+  CHECK(device->zero(8193, 4096, Flag::fast) == Status::not_supported());
+  CHECK(read_all(*device, 0, 300001) == expected);
+}
+
+TEST_CASE("cow: a block that was zeroed does not show what the store has") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  CHECK(device->zero(0, 4096, Flag::may_trim).ok());
+  CHECK(device->write(10, bytes_of(1, 9)).ok());
+  Bytes expected(4096);
+  expected[10] = std::byte{9};
+  CHECK(read_all(*device, 0, 4096) == expected);
+}
+
+TEST_CASE("cow: no more than max_size") {
+  Over over(per_export({{"max_size", "8192"}}));
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(8192, 7)).ok());
+  CHECK(device->write(8192, bytes_of(1, 7)) == Status::no_space());
+  CHECK(over.host.said("max_size = 8192"));
+  CHECK(device->write(10, bytes_of(100, 8)).ok());  // there already
+  CHECK(device->trim(0, 4096).ok());
+  CHECK(device->write(8192, bytes_of(1, 7)).ok());
+  CHECK(over.host.control().call("status").find("allocated 8192\n") != std::string::npos);
+}
+
+TEST_CASE("cow: on_read keeps what was read") {
+  Over over(per_export({{"on_read", "true"}}));
+  const auto device = over.layer->open_over(over.disk);
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 100, 10000) == part(over.before, 100, 10000));
+  CHECK(over.disk.count(Op::read) == 3);
+  CHECK(read_all(*device, 0, 12288) == part(over.before, 0, 12288));
+  CHECK(over.disk.count(Op::read) == 3);
+}
+
+TEST_CASE("cow: an error of the base is told, and changes nothing") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  over.disk.fail_call(0, Status{EREMOTEIO});
+  CHECK(device->write(10, bytes_of(1, 9)) == Status{EREMOTEIO});
+  CHECK(read_all(*device, 0, 4096) == part(over.before, 0, 4096));
+}
+
+TEST_CASE("cow: discard shows the base again") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(100, bytes_of(20000, 9)).ok());
+  CHECK(over.host.control().call("discard") == "20480 bytes discarded\n");
+  CHECK(read_all(*device, 0, 300001) == over.before);
+  CHECK(device->write(100, bytes_of(1, 9)).ok());
+  Bytes expected = over.before;
+  expected[100] = std::byte{9};
+  CHECK(read_all(*device, 0, 300001) == expected);
+}
+
+TEST_CASE("cow: a kept overlay is found again, private to its user") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  Bytes expected = over.before;
+  put(expected, 5000, bytes_of(20000, 7));
+  std::fill(expected.begin() + 40960, expected.begin() + 49152, std::byte{0});
+  {
+    const auto device = over.layer->open_over(over.disk);
+    CHECK_FALSE(std::filesystem::exists(scratch.path("overlay.cow")));  // on trial it is not made
+    CHECK(device->write(5000, bytes_of(20000, 7)).ok());
+    CHECK(device->zero(40960, 8192, Flag::may_trim).ok());
+    CHECK(device->flush().ok());
+  }
+  CHECK(std::filesystem::status(scratch.path("overlay.cow")).permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
+  over.start();
+  CHECK(read_all(*over.layer->open_over(over.disk), 0, 300001) == expected);
+  CHECK(over.base_is_untouched());
+}
+
+TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, or beside another server") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  {
+    const auto device = over.layer->open_over(over.disk);
+    CHECK(device->write(5000, bytes_of(1, 7)).ok());
+    TestLayer second(own_module(), over.host, over.given);
+    const auto beside = second.open_over(over.disk);
+    Bytes into(1);
+    CHECK(beside->read(0, into) == Status::io_error());
+    CHECK(over.host.said("is used by another server or export"));
+  }
+  const auto said = [&](ModelDisk& disk, const std::string& text) {
+    over.start();
+    const std::string why = refusal([&] { over.layer->open_over(disk); });
+    return why.find(text) != std::string::npos;
+  };
+  over.disk.bytes()[300000] ^= std::byte{1};
+  CHECK(said(over.disk, "was made over a base with other contents"));
+  over.disk.bytes()[300000] ^= std::byte{1};
+  ModelDisk other(300002);
+  CHECK(said(other, "was made over a base of 300001 bytes; this one has 300002"));
+  over.given[0].second = "8192";
+  CHECK(said(over.disk, "was made with block_size = 4096"));
+  over.given[0].second = "4096";
+  std::filesystem::resize_file(scratch.path("overlay.cow"), 10);
+  CHECK(said(over.disk, "is broken (its checksum is wrong)"));
+  CHECK(said(over.disk, "overlay.cow"));
+  std::filesystem::resize_file(scratch.path("overlay.cow"), 0);
+  CHECK(said(over.disk, "is no overlay of this filter"));
+}
+
+TEST_CASE("cow: commit writes the overlay into the base") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  Bytes expected = over.before;
+  put(expected, 5000, bytes_of(20000, 7));
+  std::fill(expected.begin() + 40960, expected.begin() + 49152, std::byte{0});
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(5000, bytes_of(20000, 7)).ok());
+  CHECK(device->zero(40960, 8192, Flag::may_trim).ok());
+  CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
+  CHECK(over.disk.durable() == expected);
+  CHECK(read_all(*device, 0, 300001) == expected);
+  CHECK(over.host.control().call("status").find("allocated 0\n") != std::string::npos);
+  CHECK(over.disk.breaches().empty());
+}
+
+TEST_CASE("cow: a commit that is broken off can be made again, after a start, too") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  Bytes expected = over.before;
+  {
+    const auto device = over.layer->open_over(over.disk);
+    for (std::uint64_t at = 0; at < 290000; at += 8192) {
+      put(expected, at, bytes_of(100, 7));
+      CHECK(device->write(at, bytes_of(100, 7)).ok());
+    }
+    CHECK(device->flush().ok());
+    over.disk.forget_calls();
+    over.disk.fail_call(5, Status{EIO});
+    CHECK_THROWS_AS(over.host.control().call_over(over.disk, "commit"), Refused);
+    CHECK(read_all(*device, 0, 300001) == expected);
+    CHECK(over.host.control().call("status").find("commit unfinished") != std::string::npos);
+  }
+  over.start();
+  auto device = over.layer->open_over(over.disk);
+  CHECK(read_all(*device, 0, 300001) == expected);
+  CHECK(over.host.said("was broken off"));
+  over.host.control().call_over(over.disk, "commit");
+  CHECK(over.disk.durable() == expected);
+  device.reset();
+  over.start();
+  CHECK(read_all(*over.layer->open_over(over.disk), 0, 300001) == expected);
+}
+
+TEST_CASE("cow: an overlay without a path is not committed, one of a connection has no verbs") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(refusal([&] { over.host.control().call_over(over.disk, "commit"); }).find("only an overlay with path") == 0);
+  Over other(Given{{"scope", "connection"}});
+  CHECK(refusal([&] { other.host.control().call("discard"); }).find("scope = \"connection\"") == 0);
+}
+
+TEST_CASE("cow: random requests") {
+  Scratch scratch;
+  for (const Given& given : {Given{{"scope", "connection"}}, per_export({{"on_read", "true"}}), kept(scratch)}) {
+    Over over(given);
+    auto device = over.layer->open_over(over.disk);
+    RandomModel model([&](Io& io) { return device->process(io); }, device->geometry(), over.before);
+    CHECK_NOTHROW(model.run(RandomModel::operations() / 3));
+    CHECK(over.base_is_untouched());
+    if (given.back().second != "export" || given.size() != 2 || given[0].first != "path") continue;
+    CHECK(device->flush().ok());
+    device.reset();
+    over.start();
+    device = over.layer->open_over(over.disk);
+    CHECK(read_all(*device, 0, 300001) == model.contents());
+  }
+}
+
+TEST_CASE("cow: writes of the same blocks by several threads all stay") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  std::vector<std::thread> threads;
+  for (unsigned t = 0; t != 4; ++t)
+    threads.emplace_back([&, t] {
+      for (std::uint64_t at = t * 100; at < 290000; at += 400)
+        if (device->write(at, bytes_of(100, t + 1)).failed()) std::abort();
+    });
+  for (std::thread& thread : threads) thread.join();
+  const Bytes found = read_all(*device, 0, 290000);
+  bool all = true;
+  for (std::uint64_t at = 0; at != 290000; ++at) all = all && found[at] == std::byte(at / 100 % 4 + 1);
+  CHECK(all);
+}

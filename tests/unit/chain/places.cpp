@@ -1,0 +1,90 @@
+// The places of those who may have an export open at once.
+#include "chain/places.hpp"
+
+#include <atomic>
+#include <thread>
+
+#include "catch.hpp"
+
+namespace ashlar::host {
+namespace {
+
+struct Client final : Places::Holder {
+  explicit Client(const char* name) : name_(name) {}
+  std::string who() const override { return name_; }
+  bool leaves() const override { return gone; }
+  std::atomic<bool> gone{false};
+
+ private:
+  const std::string name_;
+};
+
+const Places::Patience for_ever = [] { return true; };
+const Places::Patience never = [] { return false; };
+
+}  // namespace
+
+TEST_CASE("places: one has it, until he gives it back") {
+  Places place(1);
+  const Client first("first"), second("second");
+  CHECK(place.taken_by().empty());
+  CHECK(place.is_free(for_ever));
+  CHECK(place.take(first, for_ever));
+  CHECK(place.taken_by() == "first");
+  CHECK_FALSE(place.is_free(for_ever));
+  CHECK_FALSE(place.take(second, for_ever));
+  CHECK(place.taken_by() == "first");
+  place.give_back(first);
+  CHECK(place.taken_by().empty());
+  CHECK(place.take(second, for_ever));
+  CHECK(place.taken_by() == "second");
+}
+
+TEST_CASE("places: whoever leaves is waited for") {
+  Places place(1);
+  Client first("first");
+  const Client second("second");
+  REQUIRE(place.take(first, never));
+  first.gone = true;
+  std::atomic<bool> waits{false};
+  std::thread leaves([&] {
+    while (!waits) std::this_thread::yield();
+    place.give_back(first);
+  });
+  CHECK(place.take(second, [&] {
+    waits = true;
+    return true;
+  }));
+  leaves.join();
+  CHECK(waits);
+  CHECK(place.taken_by() == "second");
+}
+
+TEST_CASE("places: nobody waits longer than he wants to, nor for who comes back") {
+  Places place(1);
+  Client first("first");
+  const Client second("second");
+  REQUIRE(place.take(first, never));
+  first.gone = true;
+  CHECK_FALSE(place.take(second, never));
+  CHECK_FALSE(place.is_free(never));
+  CHECK(place.taken_by() == "first");
+  CHECK_FALSE(place.take(second, [&] {
+    first.gone = false;
+    return true;
+  }));
+}
+
+TEST_CASE("places: there are as many as were said") {
+  Places places(2);
+  const Client first("first"), second("second"), third("third");
+  CHECK(places.take(first, never));
+  CHECK(places.take(second, never));
+  CHECK_FALSE(places.take(third, for_ever));
+  places.give_back(first);
+  CHECK(places.taken_by() == "second");
+  CHECK(places.take(third, for_ever));
+  CHECK_FALSE(places.is_free(for_ever));
+}
+
+}  // namespace ashlar::host
