@@ -143,9 +143,10 @@ class Certs {
         throw UsageError("certs: the CA in " + folder_.string() + " " + fault + "; name another folder for a new one");
       return;
     }
-    make_folder(folder_);
+    // Before the folder: a build without TLS cannot do it, and leaves nothing.
     authority_ =
         make_authority("ashlar CA of " + hosts_.front().substr(0, 40), std::max(options_.days, days_of_authority));
+    make_folder(folder_);
     write(key, authority_.key, 0600);
     write(certificate, authority_.certificate, 0644);
     out_ << "Made a CA: " << certificate.string() << " (keep " << key.string() << " to yourself)\n";

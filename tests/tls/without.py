@@ -41,6 +41,7 @@ class Without(Case):
         self.assertEqual(done.returncode, 1, done.stdout)
         self.assertIn(WITHOUT, done.stdout)
         self.assertEqual([path.name for path in self.folder.rglob("*.pem*")], [])
+        self.assertFalse((self.folder / "pki").exists())
 
 
 if __name__ == "__main__":
