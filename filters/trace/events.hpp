@@ -8,7 +8,7 @@ namespace ashlar::trace {
 enum EventKind : std::uint32_t {
   event_tried = 1,  // Asked: a try without waiting would have blocked; the same request comes again
   event_done = 2,   // Asked, then its payload
-  event_sent = 3,   // Sent
+  event_sent = 3,   // Sent, of a reply that does not belong into Replies
 };
 
 struct Asked {
@@ -30,8 +30,7 @@ static_assert(sizeof(Asked) == 64);
 
 struct Sent {
   std::uint64_t id;
-  std::uint64_t time;
-  std::int64_t told_nothing;  // 1: the reply did not reach the client
+  std::uint64_t time;  // 0: the reply did not reach the client
 };
 
 // Nanoseconds.

@@ -3,9 +3,8 @@
 #include <algorithm>
 
 namespace ashlar::trace {
-namespace {
 
-RecordEntry record_of(const Asked& asked) {
+RecordEntry Pending::record_of(const Asked& asked) {
   RecordEntry record{};
   record.entry.more = asked.depth;
   record.id = asked.id;
@@ -22,9 +21,7 @@ RecordEntry record_of(const Asked& asked) {
   return record;
 }
 
-}  // namespace
-
-void Pending::done(const Asked& asked, std::span<const std::byte> payload) {
+void Pending::done(const Asked& asked, std::span<const std::byte> payload, std::optional<std::uint64_t> sent) {
   const auto state = asked.lent_cold != 0 ? One::State::lent_cold : One::State::done;
   One* one = first_try_of(asked);
   if (one == nullptr) {
@@ -35,9 +32,24 @@ void Pending::done(const Asked& asked, std::span<const std::byte> payload) {
     one->record.start = first.start;
     one->record.entry.more = first.entry.more;
     one->record.tries = static_cast<std::uint8_t>(std::min(first.tries + 1, 255));
+    one->record.sent = first.sent;
+    one->record.marks |= first.marks & mark_told_nothing;
     one->state = state;
   }
   one->payload.assign(payload.begin(), payload.end());
+  if (!sent) return;
+  one->left = true;
+  set_sent(one->record, *sent);
+}
+
+void Pending::look_at(const Replies& replies) {
+  if (used_ == 0) return;
+  for (One& one : ones_) {
+    if (one.state == One::State::free || one.state == One::State::tried || one.left) continue;
+    const auto time = replies.find(one.record.id);
+    one.left = time.has_value();
+    if (time) set_sent(one.record, *time);
+  }
 }
 
 // The same request as it was asked before, when it comes again.

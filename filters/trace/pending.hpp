@@ -4,13 +4,21 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "events.hpp"
 #include "format/layout.hpp"
+#include "replies.hpp"
 
 namespace ashlar::trace {
+
+// The reply to it left at `time`; 0: the client was told nothing.
+inline void set_sent(RecordEntry& record, std::uint64_t time) {
+  if (time == 0) record.marks |= mark_told_nothing;
+  else record.sent = std::max(time, record.done);
+}
 
 class Pending {
  public:
@@ -22,13 +30,24 @@ class Pending {
     friend class Pending;
     enum class State : std::uint8_t { free, tried, done, lent_cold };
     State state = State::free;
+    bool left = false;  // its reply has
     std::uint32_t next = none;
   };
 
   Pending() : heads_(64, none) {}
 
+  static RecordEntry record_of(const Asked& asked);
+
   void tried(const Asked& asked) { add(asked, One::State::tried); }
-  void done(const Asked& asked, std::span<const std::byte> payload);
+  // `sent`: if its reply has left, when; it is for take_left() then.
+  void done(const Asked& asked, std::span<const std::byte> payload, std::optional<std::uint64_t> sent = std::nullopt);
+  // Whether something is pending that `asked` repeats.
+  bool repeats(const Asked& asked) { return used_ != 0 && first_try_of(asked) != nullptr; }
+  // Remembers whose replies have left: they are for take_left().
+  void look_at(const Replies& replies);
+  // Calls `ready(One&)` for each record of those, and forgets them.
+  template <class Ready>
+  void take_left(Ready&& ready);
   // Calls `ready(One&)` for each record of the request, oldest first, and forgets them.
   template <class Ready>
   void sent(const Sent& sent, Ready&& ready);
@@ -50,6 +69,8 @@ class Pending {
   // Takes those of a list out that `wanted` says, and gives what is done to `ready`.
   template <class Wanted, class Ready>
   void take(std::uint32_t& head, Wanted&& wanted, Ready&& ready);
+  template <class Wanted, class Ready>
+  void take_all(Wanted&& wanted, Ready&& ready);
 
   std::vector<One> ones_;
   std::vector<std::uint32_t> heads_;  // by the lower bits of the id: lists through ones_, the oldest one first
@@ -69,6 +90,7 @@ void Pending::take(std::uint32_t& head, Wanted&& wanted, Ready&& ready) {
     *link = one.next;
     if (one.state != One::State::tried) ready(one);
     one.state = One::State::free;
+    one.left = false;
     if (one.payload.capacity() > kept_capacity) one.payload = {};
     one.payload.clear();
     one.next = free_;
@@ -82,18 +104,25 @@ void Pending::sent(const Sent& sent, Ready&& ready) {
   take(
       head(sent.id), [&](const One& one) { return one.record.id == sent.id; },
       [&](One& one) {
-        if (sent.told_nothing != 0) one.record.marks |= mark_told_nothing;
-        else one.record.sent = std::max(sent.time, one.record.done);
+        set_sent(one.record, sent.time);
         ready(one);
       });
 }
 
+template <class Wanted, class Ready>
+void Pending::take_all(Wanted&& wanted, Ready&& ready) {
+  if (used_ == 0) return;
+  for (std::uint32_t& list : heads_) take(list, wanted, ready);
+}
+
+template <class Ready>
+void Pending::take_left(Ready&& ready) {
+  take_all([](const One& one) { return one.left; }, ready);
+}
+
 template <class Ready>
 void Pending::give_up(std::uint64_t time, Ready&& ready) {
-  if (used_ == 0) return;
-  for (std::uint32_t& list : heads_)
-    take(
-        list, [time](const One& one) { return time == UINT64_MAX || one.record.done < time; }, ready);
+  take_all([time](const One& one) { return time == UINT64_MAX || one.record.done < time; }, ready);
 }
 
 }  // namespace ashlar::trace

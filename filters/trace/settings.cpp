@@ -1,25 +1,12 @@
 #include "settings.hpp"
 
+#include <ashlar/rules/duration.hpp>
 #include <ashlar/rules/size.hpp>
 #include <ashlar/rules/text.hpp>
-#include <charconv>
-#include <cmath>
 #include <string_view>
 
 namespace ashlar::trace {
 namespace {
-
-// "50ms" in nanoseconds.
-std::optional<std::uint64_t> duration_in(std::string_view text) {
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
-  if (error != std::errc() || !(number >= 0)) return std::nullopt;
-  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-  const double scale = unit == "ns" ? 1 : unit == "us" ? 1e3 : unit == "ms" ? 1e6 : unit == "s" ? 1e9 : 0;
-  if (scale == 0 || number * scale > 9e18) return std::nullopt;
-  return static_cast<std::uint64_t>(std::llround(number * scale));
-}
 
 void add_trigger(Settings& settings, std::string_view text) {
   constexpr std::string_view slower = "slower ";
@@ -27,8 +14,10 @@ void add_trigger(Settings& settings, std::string_view text) {
     settings.on_error = true;
   } else if (text == "signal") {
     settings.on_signal = true;
-  } else if (const auto time = text.starts_with(slower) ? duration_in(text.substr(slower.size())) : std::nullopt) {
-    settings.slower = std::min(*time, settings.slower.value_or(UINT64_MAX));
+  } else if (const auto time =
+                 text.starts_with(slower) ? rules::parse_duration(text.substr(slower.size())) : std::nullopt) {
+    const auto ns = static_cast<std::uint64_t>(time->count());
+    settings.slower = std::min(ns, settings.slower.value_or(UINT64_MAX));
   } else {
     throw BadParameter("trigger", "trigger: " + rules::in_quotes(text) +
                                       R"( is none; write "slower 50ms" (or us, s), "error" or "signal")");
@@ -49,6 +38,7 @@ Settings Settings::from(const Create& create) {
   Settings s;
   s.path = params.path("path");
   s.tag = params.has("tag") ? std::string(params.text("tag")) : std::to_string(create.place);
+  s.topmost = create.place == 1;
   s.append = params.boolean("append");
   const std::string_view payload = params.choice("payload");
   s.payload = payload == "data" ? PayloadKind::data : payload == "hash" ? PayloadKind::hash : PayloadKind::none;

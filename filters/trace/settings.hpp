@@ -13,6 +13,7 @@ namespace ashlar::trace {
 struct Settings {
   std::string path;
   std::string tag;
+  bool topmost = false;  // no layer stands above
   bool append = false;
   PayloadKind payload = PayloadKind::none;
   std::uint64_t max_size = 0;  // bytes; 0: no limit

@@ -7,6 +7,7 @@
 #include "events.hpp"
 #include "format/file_writer.hpp"
 #include "pending.hpp"
+#include "replies.hpp"
 #include "ring.hpp"
 
 namespace ashlar::trace {
@@ -16,9 +17,8 @@ struct Tap {
 
   // For the threads of the connection.
   Ring ring;
+  Replies replies;
   alignas(64) std::atomic<std::uint32_t> under_way{0};  // requests in the layers below that may wait
-  std::atomic<std::uint64_t> dropped{0};                // requests that found no room in the ring
-  std::atomic<std::uint64_t> unseen{0};                 // replies that found none
   // Replies leave in batches, which are told of one by one: they have left when the first of them is told of. So the
   // clock, which costs more than the rest of it, is read again when a request was finished since, or when the coarse
   // clock, which costs nearly nothing, has moved on.
@@ -26,8 +26,12 @@ struct Tap {
   std::atomic<std::uint64_t> batch_done{0};  // last_done when batch_time was read
   std::atomic<std::uint64_t> batch_tick{0};  // of the coarse clock, likewise
   std::atomic<std::uint64_t> batch_time{0};
-  std::atomic<bool> told{false};    // the layer hears of replies
-  std::atomic<bool> closed{false};  // no event comes any more
+  std::atomic<std::uint64_t> newest{0};   // the highest id that has come
+  std::atomic<bool> goes_on{false};       // what must not wait next begins when the last request was done
+  std::atomic<std::uint64_t> dropped{0};  // requests that found no room in the ring
+  std::atomic<std::uint64_t> unseen{0};   // replies that found none
+  std::atomic<bool> told{false};          // the layer hears of replies
+  std::atomic<bool> closed{false};        // no event comes any more
 
   // For the thread that writes.
   std::uint64_t connection = 0;  // 0: of no client
@@ -35,7 +39,8 @@ struct Tap {
   Described* place_texts = nullptr;  // the writer's
   Described client;
   Pending pending;
-  std::uint64_t known_dropped = 0, known_unseen = 0;
+  std::uint64_t known_dropped = 0, known_unseen = 0, known_newest = 0;
+  bool misses_replies = false;  // some of those that are pending may have left unseen
 };
 
 }  // namespace ashlar::trace

@@ -109,7 +109,7 @@ class Trace final : public Filter {
   };
   static constexpr auto& params = Settings::params;
 
-  Trace(Layer& layer, const Open& open) : Filter(open), layer_(layer) {
+  Trace(Layer& layer, const Open& open) : Filter(open), layer_(layer), topmost_(layer.settings.topmost) {
     // On trial there is nothing to trace, and nothing is to be changed.
     if (!open.client) return;
     tap_ = layer.writer.open(place_texts(layer.settings, open, below()), open.client->number(),
@@ -133,22 +133,25 @@ class Trace final : public Filter {
   Status process(Io& io) noexcept override {
     if (tap_ == nullptr) return hand_on(io);
     if (layer_.settings.wait && !has_room(io)) return Status::would_block();
+    Tap& tap = *tap_;
     Asked asked;
     asked.id = io.id();
     asked.flags = io.flags().bits();
     asked.offset = io.offset();
     asked.length = io.length();
     asked.op = static_cast<std::uint32_t>(io.op());
+    if (asked.id > tap.newest.load(std::memory_order_relaxed)) tap.newest.store(asked.id, std::memory_order_relaxed);
     // What does not wait is under way for no time worth counting, and is spared two writes to what threads share.
     const bool counts = !io.has(Flag::nowait);
-    asked.depth = tap_->under_way.load(std::memory_order_relaxed);
-    if (counts) tap_->under_way.fetch_add(1, std::memory_order_relaxed);
-    asked.start = monotonic_now();
+    asked.depth = tap.under_way.load(std::memory_order_relaxed);
+    if (counts) tap.under_way.fetch_add(1, std::memory_order_relaxed);
+    asked.start = !counts && tap.goes_on.load(std::memory_order_relaxed) ? tap.last_done.load(std::memory_order_relaxed)
+                                                                         : monotonic_now();
     const Status s = next(io);
     asked.done = monotonic_now();
-    if (counts) tap_->under_way.fetch_sub(1, std::memory_order_relaxed);
+    if (counts) tap.under_way.fetch_sub(1, std::memory_order_relaxed);
     asked.result = s.code();
-    tap_->last_done.store(asked.done, std::memory_order_relaxed);
+    tap.last_done.store(asked.done, std::memory_order_relaxed);
     record(io, asked);
     return s;
   }
@@ -174,6 +177,9 @@ class Trace final : public Filter {
     const Flags flags{asked.flags};
     const bool blocked = asked.result == EAGAIN && flags.has(Flag::nowait);
     asked.lent_cold = asked.op == ASHLAR_OP_READ && flags.has(Flag::may_lend_cold) && io.lent_cold != 0 ? 1 : 0;
+    if (topmost_ && flags.has(Flag::nowait))
+      tap_->goes_on.store(!blocked && asked.lent_cold == 0 && tap_->told.load(std::memory_order_relaxed),
+                          std::memory_order_relaxed);
     asked.marks = 0;
     asked.unused = 0;
     asked.payload = 0;
@@ -243,18 +249,25 @@ class Trace final : public Filter {
 
   static void replied(void* self, std::uint64_t id, std::int32_t status) noexcept {
     const Trace& here = *static_cast<const Trace*>(self);
-    Ring& ring = here.tap_->ring;
-    const Sent sent{.id = id, .time = time_of_batch(*here.tap_), .told_nothing = status == ECONNABORTED ? 1 : 0};
-    Ring::Event* const event = ring.claim(sizeof sent, 0);
+    Tap& tap = *here.tap_;
+    tap.goes_on.store(false, std::memory_order_relaxed);
+    const std::uint64_t time = status == ECONNABORTED ? 0 : time_of_batch(tap);
+    if (tap.newest.load(std::memory_order_relaxed) - id < Replies::newest) return tap.replies.put(id, time);
+    const Sent sent{.id = id, .time = time};
+    Ring::Event* const event = tap.ring.claim(sizeof sent, 0);
     if (event == nullptr) {
-      here.tap_->unseen.fetch_add(1, std::memory_order_relaxed);
+      tap.unseen.fetch_add(1, std::memory_order_relaxed);
       return;
     }
     std::memcpy(event->bytes(), &sent, sizeof sent);
-    if (ring.put(event, sizeof sent, event_sent)) here.layer_.writer.wake();
+    if (tap.ring.put(event, sizeof sent, event_sent)) here.layer_.writer.wake();
   }
 
   Layer& layer_;
+  // The host asks for one request after the other and sends their replies before it waits. So in the topmost layer,
+  // what must not wait and comes behind another such request, without a reply in between, has come when that one was
+  // done: to read the clock again would cost more than all the rest.
+  const bool topmost_;
   std::shared_ptr<Tap> tap_;  // null: on trial
   const ashlar_replied replied_{sizeof(ashlar_replied), 0, this, &Trace::replied};
 };

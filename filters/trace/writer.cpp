@@ -91,7 +91,8 @@ void Writer::start_thread() {
   if (thread_.joinable()) return;
   sigset_t all, before;
   ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // signals are for the server's threads
+  ::sigdelset(&all, SIGRTMAX);                    // by which the server has each thread enter its sandbox
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // the others are for the server's threads
   thread_ = std::thread([this] { run(); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
@@ -179,7 +180,8 @@ bool Writer::turn(bool last) {
 }
 
 void Writer::finish(Tap& tap) {
-  tap.pending.give_up(UINT64_MAX, [&](Pending::One& one) { write(tap, one); });
+  tap.pending.look_at(tap.replies);
+  tap.pending.give_up(UINT64_MAX, [&](Pending::One& one) { write(tap, one.record, one.payload); });
   if (file_ != nullptr && tap.connection != 0) file_->gone(tap.place, tap.connection);
 }
 
@@ -215,6 +217,10 @@ void Writer::open_file(std::uint64_t now) {
 
 // True: there is more.
 bool Writer::drain(Tap& tap) {
+  const std::uint64_t newest = tap.newest.load(std::memory_order_relaxed);
+  if (newest - std::exchange(tap.known_newest, newest) > Replies::newest) tap.misses_replies = true;
+  // Whose reply has left by now has put all that it has to tell into the ring.
+  tap.pending.look_at(tap.replies);
   int events = 0;
   while (Ring::Event* const event = events < most_events ? tap.ring.front() : nullptr) {
     ++events;
@@ -227,11 +233,12 @@ bool Writer::drain(Tap& tap) {
     } else {
       Sent sent;
       std::memcpy(&sent, event->bytes(), sizeof sent);
-      tap.pending.sent(sent, [&](Pending::One& one) { write(tap, one); });
+      tap.pending.sent(sent, [&](Pending::One& one) { write(tap, one.record, one.payload); });
     }
     tap.ring.pop();
   }
   tap.ring.release();
+  if (events != most_events) tap.pending.take_left([&](Pending::One& one) { write(tap, one.record, one.payload); });
   const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
   count_lost(dropped - std::exchange(tap.known_dropped, dropped));
   give_up_some(tap);
@@ -242,24 +249,30 @@ void Writer::take_done(Tap& tap, const Ring::Event& event) {
   Asked asked;
   std::memcpy(&asked, event.bytes(), sizeof asked);
   const auto kind = static_cast<PayloadKind>(asked.payload);
-  tap.pending.done(
-      asked, {event.bytes() + sizeof asked, static_cast<std::size_t>(payload_bytes(kind, asked.offset, asked.length))});
-  if (asked.id == 0) tap.pending.sent({}, [&](Pending::One& one) { write(tap, one); });  // nobody waits for a reply
+  const std::span<const std::byte> payload{event.bytes() + sizeof asked,
+                                           static_cast<std::size_t>(payload_bytes(kind, asked.offset, asked.length))};
+  // Of no client's request: nobody waits for a reply.
+  const auto sent = asked.id != 0 ? tap.replies.find(asked.id) : std::optional(asked.done);
+  // What was lent may come again.
+  if (!sent || asked.lent_cold != 0 || tap.pending.repeats(asked)) return tap.pending.done(asked, payload, sent);
+  RecordEntry record = Pending::record_of(asked);
+  set_sent(record, *sent);
+  write(tap, record, payload);
 }
 
 // Of those whose replies are not told of.
 void Writer::give_up_some(Tap& tap) {
-  const auto ready = [&](Pending::One& one) { write(tap, one); };
+  const auto ready = [&](Pending::One& one) { write(tap, one.record, one.payload); };
   const std::uint64_t unseen = tap.unseen.load(std::memory_order_relaxed);
+  if (unseen != std::exchange(tap.known_unseen, unseen)) tap.misses_replies = true;
   if (!tap.told.load(std::memory_order_relaxed) || tap.pending.size() > most_pending)
     return tap.pending.give_up(UINT64_MAX, ready);
   // Which replies they were is not known, but those under way will soon be told of.
-  if (unseen != tap.known_unseen && tap.pending.size() != 0) tap.pending.give_up(monotonic_now() - second / 2, ready);
-  if (tap.pending.size() == 0) tap.known_unseen = unseen;
+  if (tap.misses_replies) tap.pending.give_up(monotonic_now() - second / 2, ready);
+  if (tap.pending.size() == 0) tap.misses_replies = false;
 }
 
-void Writer::write(Tap& tap, Pending::One& one) {
-  RecordEntry record = one.record;
+void Writer::write(Tap& tap, RecordEntry record, std::span<const std::byte> payload) {
   if (settings_.ring != 0) {
     record.connection = tap.connection;
     triggers_.look_at(record);
@@ -267,7 +280,7 @@ void Writer::write(Tap& tap, Pending::One& one) {
   if (file_ == nullptr) return count_lost(1);
   record.connection = tap.connection;
   record.entry.place = tap.place;
-  file_->record(record, one.payload, *tap.place_texts, tap.client);
+  file_->record(record, payload, *tap.place_texts, tap.client);
   ++new_records_;
 }
 

@@ -54,7 +54,7 @@ class Writer {
   bool drain(Tap& tap);
   void take_done(Tap& tap, const Ring::Event& event);
   void give_up_some(Tap& tap);
-  void write(Tap& tap, Pending::One& one);
+  void write(Tap& tap, RecordEntry record, std::span<const std::byte> payload);
   void finish(Tap& tap);
   void forget(Taps finished);
   void count_lost(std::uint64_t requests);

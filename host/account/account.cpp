@@ -31,28 +31,29 @@ void Account::make_details(std::size_t op) {
 }
 
 template <class Add>
-void Account::count(const Ended& one, Clock::time_point now, Totals& totals, Details& details, Add add) {
-  add(totals.requests, 1);
-  if (one.carried_out && one.error == 0) add(totals.bytes, one.length);
-  if (one.counts_as_error) {
-    add(totals.errors, 1);
-    add(details.errors_by_number[error_place(one.error)], 1);
+void Account::count(const Ended& ones, Clock::time_point now, Totals& totals, Details& details, Add add) {
+  const std::uint64_t n = ones.requests;
+  add(totals.requests, n);
+  if (ones.carried_out && ones.error == 0) add(totals.bytes, n * ones.length);
+  if (ones.counts_as_error) {
+    add(totals.errors, n);
+    add(details.errors_by_number[error_place(ones.error)], n);
   }
-  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(now - one.arrived).count();
+  const auto took = std::chrono::duration_cast<std::chrono::nanoseconds>(now - ones.arrived).count();
   const auto nanoseconds = static_cast<std::uint64_t>(took > 0 ? took : 0);
-  add(details.durations[Buckets::of_duration(nanoseconds)], 1);
-  add(details.nanoseconds, nanoseconds);
-  if (one.op == static_cast<std::size_t>(Op::flush)) return;  // it has no length
-  add(details.sizes[Buckets::of_size(one.length)], 1);
-  add(details.size_sum, one.length);
+  add(details.durations[Buckets::of_duration(nanoseconds)], n);
+  add(details.nanoseconds, n * nanoseconds);
+  if (ones.op == static_cast<std::size_t>(Op::flush)) return;  // it has no length
+  add(details.sizes[Buckets::of_size(ones.length)], n);
+  add(details.size_sum, n * ones.length);
 }
 
-void Account::ended(const Ended& one, By by, Clock::time_point now) {
+void Account::ended(const Ended& ones, By by, Clock::time_point now) {
   if (by == By::session) {
-    count(one, now, session_[one.op], *details_[one.op].load(std::memory_order_relaxed),
+    count(ones, now, session_[ones.op], *details_[ones.op].load(std::memory_order_relaxed),
           [](std::atomic<std::uint64_t>& to, std::uint64_t n) { bump(to, n); });
   } else {
-    count(one, now, workers_[one.op], (*all_.by_workers_)[one.op],
+    count(ones, now, workers_[ones.op], (*all_.by_workers_)[ones.op],
           [](std::atomic<std::uint64_t>& to, std::uint64_t n) { to.fetch_add(n, std::memory_order_relaxed); });
   }
 }

@@ -13,7 +13,7 @@ namespace ashlar::host {
 
 class Accounts;
 
-// One request that has ended.
+// A request that has ended, or several of one kind that have ended together.
 struct Ended {
   std::size_t op = 0;  // < counted_ops
   std::uint32_t length = 0;
@@ -21,6 +21,13 @@ struct Ended {
   bool counts_as_error = false;
   int error = 0;  // errno number that the reply tells; 0: success
   std::chrono::steady_clock::time_point arrived;
+  std::uint32_t requests = 1;
+
+  // Whether a request of `other` differs in nothing from one of these.
+  bool like(const Ended& other) const {
+    return op == other.op && length == other.length && carried_out == other.carried_out &&
+           counts_as_error == other.counts_as_error && error == other.error && arrived == other.arrived;
+  }
 };
 
 // Whose requests an account counts.
@@ -47,8 +54,8 @@ class Account {
     bump(begun_, 1);
     if (!details_[op]) make_details(op);
   }
-  // Its reply has left, or it was dropped with its connection; at `now`. [the thread of `by`]
-  void ended(const Ended& one, By by, Clock::time_point now);
+  // Their replies have left, or they were dropped with their connection; at `now`. [the thread of `by`]
+  void ended(const Ended& ones, By by, Clock::time_point now);
 
   // [any thread; exact when nothing is under way]
   Summary summary() const;
@@ -69,7 +76,7 @@ class Account {
   }
   void make_details(std::size_t op);
   template <class Add>
-  static void count(const Ended& one, Clock::time_point now, Totals& totals, Details& details, Add add);
+  static void count(const Ended& ones, Clock::time_point now, Totals& totals, Details& details, Add add);
   static void add_to(OpSummary& sum, const Totals& totals);
   static void add_to(OpSummary& sum, const Details& details);
 

@@ -46,6 +46,7 @@ struct OpSummary {
   std::uint64_t size_sum = 0;
 
   void add(const OpSummary& other);
+  bool operator==(const OpSummary&) const = default;
 };
 
 struct Summary {
@@ -53,6 +54,7 @@ struct Summary {
   std::uint64_t begun = 0;  // requests
 
   void add(const Summary& other);
+  bool operator==(const Summary&) const = default;
   const OpSummary& of(Op op) const { return ops[static_cast<std::size_t>(op)]; }
   std::uint64_t ended() const;
   std::uint64_t bytes() const;

@@ -131,13 +131,15 @@ class Activity : public std::enable_shared_from_this<Activity> {
   // have been seen here: since this was called first while they were under way. [any thread]
   std::vector<UnderWay> under_way();
 
-  // From now on create and open are not called any more, see check(), and what stopping() may cancel is. [any thread]
+  // From now on create and open are not called any more, see check(), and what stopping() may cancel is cancelled. [any
+  // thread]
   void stop() { stopped_.store(true, std::memory_order_relaxed); }
+  bool stopped() const { return stopped_.load(std::memory_order_relaxed); }
   // Cancels calls that no client waits for.
   Cancellation& stopping() { return stopping_; }
   // Before a create or open. Throws Stopped. [any thread]
   void check() const {
-    if (stopped_.load(std::memory_order_relaxed)) throw Stopped();
+    if (stopped()) throw Stopped();
   }
 
  private:
@@ -150,7 +152,7 @@ class Activity : public std::enable_shared_from_this<Activity> {
   std::set<LayerName> names_;
   Note* first_ = nullptr;  // of all threads that have been in a module
   std::atomic<bool> stopped_{false};
-  Cancellation stopping_{[this] { return stopped_.load(std::memory_order_relaxed); }};
+  Cancellation stopping_{[this] { return stopped(); }};
 };
 
 // `call` as a line of the log: export "disk": filter "log": read, offset 0, length 4096: under way for 4.5 s

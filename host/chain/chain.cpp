@@ -47,8 +47,7 @@ void Chain::finish(bool read_only) {
   top_name_ = &top.layer().name();
   geometry_ = from_abi(top.geometry());
   if (read_only || geometry_.read_only || !geometry_.ops.has(Op::write)) make_read_only();
-  // Who is the only one that writes is not offered a second connection.
-  if (export_.exclusive()) geometry_.multi_conn = false;
+  if (!export_.multi_conn()) geometry_.multi_conn = false;
   for (const auto& opened : opened_) wants_replies_ = opened->tell_of_replies(true) || wants_replies_;
 }
 
@@ -58,7 +57,7 @@ void Chain::make_read_only() {
 }
 
 Chain::~Chain() {
-  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
+  std::unique_lock<Turn> alone(layers_.turn, std::defer_lock);
   if (serial_) alone.lock();
   while (!opened_.empty()) opened_.pop_back();
 }
@@ -115,9 +114,11 @@ std::int32_t Chain::reopen_below(std::size_t above, ashlar_error* error) noexcep
 }
 
 int Chain::process_serial(ashlar_io& io) {
-  std::unique_lock<std::mutex> alone(layers_.serial_mutex, std::defer_lock);
-  if ((io.flags & ASHLAR_NOWAIT) == 0) alone.lock();
-  else if (!alone.try_lock()) return EAGAIN;  // another connection's turn may take long
+  Turn& turn = layers_.turn;
+  const bool may_wait = (io.flags & ASHLAR_NOWAIT) == 0;
+  if (!may_wait && !turn.try_lock()) return EAGAIN;  // another connection's turn may take long
+  if (may_wait && !turn.lock_unless([this] { return activity_.stopped(); })) return ESHUTDOWN;
+  const std::unique_lock<Turn> alone(turn, std::adopt_lock);
   return call(io);
 }
 

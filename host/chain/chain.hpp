@@ -34,8 +34,8 @@ class Chain {
   bool parks() const;
   const Export& exported() const { return export_; }
 
-  // Runs one request through the layers; returns 0 or an errno number. [several threads at once, also if the export is
-  // serial]
+  // Runs one request through the layers; returns 0 or an errno number. ESHUTDOWN: it waited for its turn in a serial
+  // export until the server stopped, and was not begun. [several threads at once, also if the export is serial]
   int process(ashlar_io& io) { return serial_ ? process_serial(io) : call(io); }
   // While it lives, the calling thread counts as inside the plugin, since `since`: to stand around a wait for bytes
   // that reads have lent. [any thread]

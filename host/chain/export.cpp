@@ -10,11 +10,6 @@
 namespace ashlar::host {
 namespace {
 
-// A config of one export alone.
-Config config_of(const Config& all, const ExportConfig& own) {
-  return {.file = all.file, .folder = all.folder, .is_image = all.is_image, .server = all.server, .exports = {own}};
-}
-
 // How many of `layers`, from the top down, may be written to: up to the first that never writes below.
 std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
   const auto first = std::find_if(layers.begin(), layers.end(), [](const auto& l) { return l->never_writes_below(); });
@@ -31,6 +26,7 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
       registry_(registry),
       logger_(logger),
       accounts_(std::move(accounts)) {
+  if (own().max_connections) places_.emplace(*own().max_connections);
   try {
     layers_ = make();
     made_.store(layers_.get(), std::memory_order_release);
@@ -173,7 +169,7 @@ std::unique_ptr<Chain> Export::open(Layers& layers, bool read_only, const ForCli
                                     std::uint32_t purpose) {
   // Before the lock, which its destructor takes when a layer fails.
   auto chain = std::make_unique<Chain>(*this, layers, client != nullptr ? ASHLAR_OPEN_FOR_CLIENT : purpose, client);
-  std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
+  std::unique_lock<Turn> alone(layers.turn, std::defer_lock);
   if (layers.serial) alone.lock();
   const std::size_t last_written = from + layers_written(std::span(layers.all).subspan(from)) - 1;
   for (std::size_t i = layers.all.size(); i-- != from;)

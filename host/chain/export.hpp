@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -13,7 +14,7 @@
 #include "account/accounts.hpp"
 #include "chain/activity.hpp"
 #include "chain/layer.hpp"
-#include "chain/write_place.hpp"
+#include "chain/places.hpp"
 #include "config/config.hpp"
 #include "module/registry.hpp"
 
@@ -50,7 +51,12 @@ class Export {
   const AccessRules* allow() const;
   // Whether one client at a time may write; which one, write_place() knows.
   bool exclusive() const { return own().exclusive; }
-  WritePlace& write_place() { return write_place_; }
+  Places& write_place() { return write_place_; }
+  // The places of all clients; null: there are as many as come.
+  Places* places() { return places_ ? &*places_ : nullptr; }
+  // Whether clients are told that they may use several connections, if the layers can. Who is the only one that writes
+  // is not.
+  bool multi_conn() const { return own().multi_conn && !own().exclusive; }
   // What its clients' requests came to. Shared with an export of the same name that takes its place.
   const std::shared_ptr<Accounts>& accounts() const { return accounts_; }
   // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
@@ -101,7 +107,8 @@ class Export {
   std::unique_ptr<Layers> layers_;            // once there, they stay
   bool serving_ = false;                      // under make_mutex_
   std::atomic<const Layers*> made_{nullptr};  // them, for who must not wait for their making
-  WritePlace write_place_;
+  Places write_place_{1};
+  std::optional<Places> places_;
   const std::shared_ptr<Accounts> accounts_;
 };
 

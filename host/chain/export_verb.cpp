@@ -90,7 +90,7 @@ std::string Export::call_verb(std::size_t index, const std::string& verb, std::s
     call.below = &offer;
   }
   // Given back before the layers below are closed, which takes it, too.
-  std::unique_lock<std::mutex> alone(layers.serial_mutex, std::defer_lock);
+  std::unique_lock<Turn> alone(layers.turn, std::defer_lock);
   if (layers.serial) alone.lock();
   ErrorText refusal;
   const Inside inside(*activity_, layer.name(), Call::verb, &activity_->stopping());

@@ -22,8 +22,12 @@ std::int32_t Joint::process(void* self, ashlar_io* io) noexcept {
   const Joint& here = joint(self);
   if (here.gate_ != nullptr) return here.process_gated(*io);
   if ((io->flags & ASHLAR_NOWAIT) == 0) return here.process_noted(*io);
-  if (Note* note = detail::this_threads_note; note != nullptr) note->reach(here.layer_, *io);
-  return here.below_.process(here.below_.self, io);
+  return here.process_at_once(*io);
+}
+
+std::int32_t Joint::process_at_once(ashlar_io& io) const {
+  if (Note* note = detail::this_threads_note; note != nullptr) note->reach(layer_, io);
+  return below_.process(below_.self, &io);
 }
 
 [[gnu::noinline]] std::int32_t Joint::process_noted(ashlar_io& io) const {
@@ -34,7 +38,7 @@ std::int32_t Joint::process(void* self, ashlar_io* io) noexcept {
 [[gnu::noinline]] std::int32_t Joint::process_gated(ashlar_io& io) const {
   const bool may_wait = (io.flags & ASHLAR_NOWAIT) == 0;
   if (!gate_->enter(may_wait)) return EAGAIN;
-  const std::int32_t status = may_wait ? process_noted(io) : below_.process(below_.self, &io);
+  const std::int32_t status = may_wait ? process_noted(io) : process_at_once(io);
   gate_->leave();
   return status;
 }

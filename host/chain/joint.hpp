@@ -37,6 +37,7 @@ class Joint {
   static std::int32_t process(void* self, ashlar_io* io) noexcept;
   static void close(void* self) noexcept;
   static const void* extension(void* self, const char* id) noexcept;
+  std::int32_t process_at_once(ashlar_io& io) const;
   std::int32_t process_noted(ashlar_io& io) const;
   std::int32_t process_gated(ashlar_io& io) const;
 

@@ -11,6 +11,7 @@
 #include "chain/error_text.hpp"
 #include "chain/open_error.hpp"
 #include "chain/services.hpp"
+#include "chain/turn.hpp"
 #include "config/config.hpp"
 #include "config/without_secrets.hpp"
 #include "module/registry.hpp"
@@ -78,7 +79,7 @@ class Layer {
 struct Layers {
   std::vector<std::unique_ptr<Layer>> all;  // from the client's side down; the last is the plugin
   bool serial = false;                      // one call at a time into all of them, because one wants it so
-  std::mutex serial_mutex;
+  Turn turn;
 };
 
 }  // namespace ashlar::host

@@ -1,10 +1,12 @@
 #include "chain/make_export.hpp"
 #include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
+#include "cli/check_sandbox.hpp"
 #include "cli/commands.hpp"
 #include "cli/json.hpp"
 #include "config/text.hpp"
 #include "log/log.hpp"
+#include "sandbox/needed_grants.hpp"
 #include "tls/tls.hpp"
 
 namespace ashlar::host {
@@ -54,11 +56,14 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (client && !options.json) print_seen(streams.out, seen);
   std::vector<std::string> warnings;
   mistakes.gather([&] { make_tls(config, warnings); });
+  const Grants needed = needed_grants(config, registry, *activity);
+  if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
     print_json(streams.out, {{"config", json_text(options.operand)},
                              {"ok", mistakes.size() == 0},
                              {"exports", std::move(exports)},
+                             {"sandbox", sandbox_to_json(config.server.sandbox, needed)},
                              {"mistakes", to_json(mistakes.all())}});
   log.flush();  // what the modules had to say comes first
   mistakes.throw_if_any();

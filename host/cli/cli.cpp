@@ -12,6 +12,9 @@
 #include <utility>
 
 #include "cli/commands.hpp"
+#include "cli/complete.hpp"
+#include "cli/json.hpp"
+#include "cli/syntax.hpp"
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
@@ -157,7 +160,13 @@ void add_commands(CLI::App& app, CommandOptions& options) {
   add_new(app, options);
   add_certs(app, options);
   add_operators_commands(app, options);
+  CLI::App& completion = *app.add_subcommand("completion", "Print what a shell reads to complete command lines");
+  add_operand(completion, "SHELL", "bash, zsh or fish", options);
   app.add_subcommand(trace_word, "Answers from what the filter trace has written; ashlar trace --help");
+}
+
+int completion_of(const CommandOptions& options, Streams streams) {
+  return completion_command(options.operand, streams);
 }
 
 // Throws std::logic_error for a command of add_commands() that is missing here.
@@ -167,27 +176,10 @@ Command command_called(const std::string& name) {
       {"inspect", inspect_command}, {"probe", probe_command},         {"new", new_command},
       {"certs", certs_command},     {"status", status_command},       {"disconnect", disconnect_command},
       {"drain", drain_command},     {"log-level", log_level_command}, {"control", control_command},
-      {"top", top_command}};
+      {"top", top_command},         {"completion", completion_of}};
   for (const auto& [known, command] : commands)
     if (known == name) return command;
   throw std::logic_error("no function for the command " + name);
-}
-
-Syntax syntax_of(const CLI::App& command) {
-  Syntax syntax{.command = command.get_name(), .operands = {}, .options = {}};
-  for (const CLI::Option* option : command.get_options()) {
-    if (option->get_positional()) {
-      syntax.operands.push_back(option->get_name());
-      if (!option->get_required()) ++syntax.optional;
-      syntax.last_repeats = option->get_expected_max() > 1;
-      continue;
-    }
-    Syntax::Option& one = syntax.options.emplace_back();
-    for (const std::string& name : option->get_snames()) one.names.push_back("-" + name);
-    for (const std::string& name : option->get_lnames()) one.names.push_back("--" + name);
-    if (option->get_items_expected_max() > 0) one.value = option->get_type_name();
-  }
-  return syntax;
 }
 
 std::vector<std::string> command_names(const CLI::App& app) {
@@ -242,6 +234,24 @@ void refuse_unknown_words(const CLI::App& app, const std::vector<std::string>& a
     throw UsageError(args[0] + ": " + fault);
 }
 
+// Each command with what it takes, `trace report` and the like, too.
+std::vector<Syntax> all_syntaxes(const CLI::App& app) {
+  std::vector<Syntax> all;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_name() != trace_word) all.push_back(syntax_of(*command));
+    else
+      for (Syntax& one : trace_syntaxes()) all.push_back(std::move(one));
+  }
+  return all;
+}
+
+int print_all_syntaxes(const CLI::App& app, Streams streams) {
+  json::array all;
+  for (const Syntax& syntax : all_syntaxes(app)) all.push_back(to_json(syntax));
+  print_json(streams.out, all);
+  return exit_ok;
+}
+
 // The words `help` and `version` for the options of that name.
 std::vector<std::string> with_options_for_words(std::vector<std::string> args) {
   if (args.empty()) return args;
@@ -257,6 +267,9 @@ int parse_and_run(std::vector<std::string> args, Streams streams) {
   app.set_version_flag("-V,--version", version_text(), "Print the version and exit");
   app.require_subcommand(1);
   add_commands(app, options);
+  if (args == std::vector<std::string>{"help", "--json"}) return print_all_syntaxes(app, streams);
+  if (!args.empty() && args[0] == "complete")
+    return complete_command(all_syntaxes(app), {args.begin() + 1, args.end()}, streams);
   args = with_options_for_words(std::move(args));
   refuse_unknown_command(app, args);
   if (args[0] == trace_word) return trace_command({args.begin() + 1, args.end()}, streams.out, streams.err);
@@ -311,6 +324,7 @@ void prepare_process() noexcept {
   for (int fd = 0; fd <= 2; ++fd)
     if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
   for (const int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // ignored, as whoever started us may have left it, it would lose how a command ended
 }
 
 }  // namespace ashlar::host

@@ -4,20 +4,9 @@
 #include <string_view>
 #include <vector>
 
-namespace ashlar::host {
+#include "cli/syntax.hpp"
 
-// What a command takes.
-struct Syntax {
-  struct Option {
-    std::vector<std::string> names;  // "-v", "--verbose"
-    std::string value;               // its value in words, "ADDR"; empty: takes none
-  };
-  std::string command;
-  std::vector<std::string> operands;  // in words, "FILE"
-  std::size_t optional = 0;           // how many of the last operands may be left out
-  bool last_repeats = false;          // the last operand may be given again and again
-  std::vector<Option> options;
-};
+namespace ashlar::host {
 
 // What is wrong with `words`, which stand behind the command's name, in one line with what to do: the whole command
 // line as it should be, if that can be told. Empty: every word has its place, and the operands are there.

@@ -22,10 +22,15 @@ struct LayerConfig {
 };
 
 struct ExportConfig {
+  // As in Config, of the file that the export stands in: the config, or one that it includes.
+  std::filesystem::path file, folder;
   std::string name;
+  Place name_place;
   std::string description;
   bool read_only = false;
-  bool exclusive = false;      // one client at a time that may write
+  bool exclusive = false;  // one client at a time that may write
+  bool multi_conn = true;  // tell clients that they may use several connections, if the layers can
+  std::optional<std::uint32_t> max_connections;  // 1..1'000'000, that have it open at once; none: no limit of its own
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
   bool tls_required = false;   // only for clients by TLS
   Place tls_place;             // of that
@@ -76,6 +81,16 @@ struct TlsConfig {
   Place place, certificates_place, psk_place, verify_client_place, ciphers_place;
 };
 
+// [server] sandbox: what the server may do once it serves, beside what the config needs anyway.
+struct SandboxConfig {
+  enum class Mode { off, automatic, require };
+
+  Mode mode = Mode::automatic;               // as far as the kernel can; require: or not at all
+  bool connect = false;                      // modules may connect to others
+  std::vector<std::filesystem::path> read;   // absolute: further files and folders that may be read
+  std::vector<std::filesystem::path> write;  // and written
+};
+
 struct ServerConfig {
   std::vector<ListenAddress> listen;  // never empty after reading
   bool listen_is_default = false;     // nobody has said where
@@ -90,14 +105,21 @@ struct ServerConfig {
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0
   std::optional<std::uint32_t> max_payload;             // bytes, 64 KiB..64 MiB: largest read or write; none: not set
   std::uint32_t workers = 256;                          // 1..4096: threads for requests that block
-  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: large buffers of all clients together
+  std::uint64_t max_memory = 1u << 30;                  // bytes, 128 MiB..1 TiB: buffers of all clients together
   // How long to poll a client's socket before sleeping, 0..10'000 µs; none: as experience teaches.
   std::optional<std::chrono::microseconds> busy_poll;
   std::optional<AccessRules> allow;    // of the exports that have none of their own; none: everybody
   std::chrono::seconds keepalive{60};  // 0..32'767: after how long a silent tcp client is asked for; 0: never
   TlsConfig tls;
+  SandboxConfig sandbox;
   std::optional<ListenAddress> control;  // a unix socket for commands; none: the server takes none
   std::optional<ListenAddress> metrics;  // where figures are told by HTTP; none: nowhere
+};
+
+// What `include` says: which files' exports are served, too.
+struct Include {
+  std::string pattern;  // an absolute path, with *, ? and [ ] as a shell has them (glob(7))
+  Place place;
 };
 
 struct Config {
@@ -106,7 +128,10 @@ struct Config {
   std::filesystem::path folder;
   bool is_image = false;  // made for an image named on the command line: messages speak of options, not of keys
   ServerConfig server;
-  std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
+  std::vector<Include> include;
+  // Those of the config, then those of each file that it includes. Names are unique; the first also answers the empty
+  // name. Empty only with `include`.
+  std::vector<ExportConfig> exports;
 };
 
 // Reads and checks a config, from a file or a pipe. Throws ConfigError with all mistakes that can be found without
@@ -115,6 +140,9 @@ Config read_config(const std::filesystem::path& file);
 // The same, but adds these mistakes to `mistakes`, for those that only modules can find to be told beside them. Throws
 // ConfigError when the file cannot be read at all, or is no TOML.
 Config read_config(const std::filesystem::path& file, Mistakes& mistakes);
+
+// A config of one export of `all` alone, with the file and folder that it stands in.
+Config config_of(const Config& all, const ExportConfig& own);
 
 // What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.
 Config config_for_image(const std::filesystem::path& image);

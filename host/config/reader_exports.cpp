@@ -1,4 +1,6 @@
 // ConfigReader's exports and their layers.
+#include <algorithm>
+
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -12,11 +14,18 @@ constexpr std::size_t longest_text = 4096;  // bytes; proto.md, "String" values
 
 std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
   static constexpr Key<ExportConfig> keys[] = {
-      {"name", &ConfigReader::read_name},           {"description", &ConfigReader::read_description},
-      {"read_only", &ConfigReader::read_read_only}, {"optional", &ConfigReader::read_optional},
-      {"filter", &ConfigReader::read_filters},      {"zero_emulation", &ConfigReader::read_zero_emulation},
-      {"plugin", &ConfigReader::read_plugin},       {"tls", &ConfigReader::read_tls_of_export},
-      {"allow", &ConfigReader::read_export_allow},  {"exclusive", &ConfigReader::read_exclusive},
+      {"name", &ConfigReader::read_name},
+      {"description", &ConfigReader::read_description},
+      {"read_only", &ConfigReader::read_read_only},
+      {"optional", &ConfigReader::read_optional},
+      {"filter", &ConfigReader::read_filters},
+      {"zero_emulation", &ConfigReader::read_zero_emulation},
+      {"plugin", &ConfigReader::read_plugin},
+      {"tls", &ConfigReader::read_tls_of_export},
+      {"allow", &ConfigReader::read_export_allow},
+      {"exclusive", &ConfigReader::read_exclusive},
+      {"multi_conn", &ConfigReader::read_multi_conn},
+      {"max_connections", &ConfigReader::read_connections_of_export},
   };
   return keys;
 }
@@ -28,35 +37,35 @@ bool ConfigReader::is_export_key(std::string_view name) {
 }
 
 void ConfigReader::read_exports(const TomlEntry& entry, Config& into) const {
-  std::map<std::string, std::uint32_t> line_of_name;
   for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets"))
-    mistakes_.gather([&] { into.exports.push_back(read_export(node, line_of_name)); });
+    mistakes_.gather([&] { into.exports.push_back(read_export(node)); });
 }
 
-ExportConfig ConfigReader::read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const {
+ExportConfig ConfigReader::read_export(const TomlNode& node) const {
   const TomlTable& keys = table("export", node, "a table", "write [[export]]");
   const std::size_t before = mistakes_.size();
   ExportConfig out;
+  out.file = file_;
+  out.folder = folder_;
   out.place = node.place;
   const Names there = read_table(keys, export_keys(), "[[export]]", out);
   if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
   if (!there.contains("plugin"))
     tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
-  for (const TomlEntry& key : keys) {
-    const auto* name = std::get_if<std::string>(&key.node.value);
-    if (key.key != "name" || name == nullptr) continue;
-    const auto [used, is_new] = line_of_name.emplace(*name, out.place.line);
-    if (!is_new)
-      tell(key.node.place, "name",
-           in_quotes(*name) + " is the name of the export in line " + std::to_string(used->second) +
-               " too; name one of them differently");
-  }
   out.flawed = mistakes_.size() != before;
   return out;
 }
 
+void ConfigReader::check_exports(const std::vector<ExportConfig>& exports, const ServerConfig& server) const {
+  for (const ExportConfig& own : exports) {
+    check_tls_of(own, server.tls);
+    if (own.allow) check_rules_that_need_tls(*own.allow, server.tls);
+  }
+}
+
 void ConfigReader::read_name(const TomlEntry& entry, ExportConfig& into) const {
   into.name = string(entry.key, entry.node, "write name = \"disk\"");
+  into.name_place = entry.node.place;
   if (into.name.size() > longest_text)
     fail(entry.node.place, entry.key, "is " + std::to_string(into.name.size()) + " bytes long; NBD takes up to 4096");
 }
@@ -73,6 +82,18 @@ void ConfigReader::read_read_only(const TomlEntry& entry, ExportConfig& into) co
 void ConfigReader::read_optional(const TomlEntry& entry, ExportConfig& into) const { into.optional = boolean(entry); }
 
 void ConfigReader::read_exclusive(const TomlEntry& entry, ExportConfig& into) const { into.exclusive = boolean(entry); }
+
+void ConfigReader::read_multi_conn(const TomlEntry& entry, ExportConfig& into) const {
+  const std::vector<std::string> words{"auto", "off"};
+  const std::string& text = string(entry.key, entry.node, "write \"auto\" or \"off\"");
+  if (std::find(words.begin(), words.end(), text) == words.end())
+    fail(entry.node.place, entry.key, "no way " + in_quotes(text) + "; " + did_you_mean(text, words));
+  into.multi_conn = text == "auto";
+}
+
+void ConfigReader::read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const {
+  into.max_connections = static_cast<std::uint32_t>(integer(entry, 1, 1'000'000));
+}
 
 void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {
   into.zero_emulation = boolean(entry);

@@ -7,6 +7,7 @@
 
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
+#include "module/other_names.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -88,9 +89,11 @@ std::shared_ptr<const Library> Registry::find(ModuleKind kind, const std::string
   } catch (const ModuleError&) {
     // It was not asked for, so why it is broken would only confuse.
   }
-  not_found(name(kind), module,
-            namesake != nullptr ? "it is a " + std::string(name(other(kind))) + ": use it in " + section(other(kind))
-                                : did_you_mean(module, file_names(kind)));
+  if (namesake != nullptr)
+    not_found(name(kind), module, "it is a " + std::string(name(other(kind))) + ": use it in " + section(other(kind)));
+  const std::vector<std::string> names = file_names(kind);
+  const std::string meant = kind == ModuleKind::filter ? other_name(module, names) : "";
+  not_found(name(kind), module, meant.empty() ? did_you_mean(module, names) : meant);
 }
 
 std::vector<std::shared_ptr<const Library>> Registry::find_any(const std::string& module) {

@@ -39,6 +39,9 @@ class Registry {
   // All modules in the folders, sorted by kind and name; one that a folder before it hides is left out.
   std::vector<Found> list();
 
+  // Where it searches, in that order.
+  const std::vector<std::filesystem::path>& folders() const { return folders_; }
+
   // Keeps no module loaded any longer: who has a library last unloads it. [any thread]
   void let_go();
 

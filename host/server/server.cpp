@@ -22,6 +22,8 @@
 #include "chain/open_error.hpp"
 #include "listener/listener.hpp"
 #include "metrics/http_server.hpp"
+#include "sandbox/needed_grants.hpp"
+#include "sandbox/sandbox.hpp"
 #include "server/commands.hpp"
 #include "server/connections.hpp"
 #include "server/handler_memory.hpp"
@@ -82,6 +84,7 @@ class Server {
         mistakes_(found),
         registry_(registry),
         log_(log),
+        starter_(starter),
         supervision_(io_, starter, log, descriptors,
                      {.stop = [this](const char* why) { told_to_stop(why); },
                       .command_over = [this] { end_if_over(); },
@@ -98,6 +101,7 @@ class Server {
   void make_tls();
   void listen_at(const ListenAddress& address, Listeners& into);
   void change_user();
+  void make_sandbox();
   void destroy_all();
 
   // [the loop's thread]
@@ -123,6 +127,7 @@ class Server {
   Mistakes mistakes_;
   Registry& registry_;
   Log& log_;
+  const Starter& starter_;
 
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};  // from here on they wait to be heard
@@ -139,6 +144,7 @@ class Server {
   const std::shared_ptr<Activity> activity_ = Activity::make();
   std::shared_ptr<Exports> exports_ = std::make_shared<Exports>();
   std::unique_ptr<Tls> tls_;  // null: without
+  std::optional<Sandbox> sandbox_;
   std::exception_ptr failure_;
   std::mutex listening_;
   Listeners listeners_, for_control_, for_metrics_;  // under listening_ until all are created
@@ -200,6 +206,7 @@ void Server::create_all() {
   if (config_.server.control) listen_at(*config_.server.control, for_control_);
   if (config_.server.metrics) listen_at(*config_.server.metrics, for_metrics_);
   if (config_.server.user || config_.server.group) change_user();
+  make_sandbox();
   for (const auto& exported : *exports_) exported->begin_serving();
 }
 
@@ -215,6 +222,14 @@ void Server::change_user() {
       log_.logger()->warn("as {}: {}; it is optional, and will be tried again for each client", who, e.what());
     }
   }
+}
+
+void Server::make_sandbox() {
+  if (config_.server.sandbox.mode == SandboxConfig::Mode::off) return;
+  Grants needed = needed_grants(config_, registry_, *activity_);
+  if (starter_.private_folder != nullptr)
+    needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
+  sandbox_.emplace(config_.server.sandbox, std::move(needed), log_.logger());
 }
 
 void Server::make_tls() {
@@ -292,7 +307,9 @@ void Server::begin_serving() {
   for (const auto& listener : listeners_) addresses.push_back(listener->address());
   for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
-  supervision_.ready(addresses, own.tls.mode == TlsConfig::Mode::require);
+  supervision_.run_command(addresses, own.tls.mode == TlsConfig::Mode::require);
+  if (sandbox_) sandbox_->enter();  // the command is not in it, and no client has come in yet
+  supervision_.ready(addresses);
 }
 
 // Those of operators: the control socket, and where figures are told.

@@ -96,6 +96,14 @@ std::string metrics_text(const SessionContext& context, const Connections& conne
           static_cast<double>(connections.size()));
   out.add(Kind::gauge, "ashlar_workers_busy", "Threads that run requests that block", {},
           static_cast<double>(context.workers.busy()));
+  out.add(Kind::gauge, "ashlar_workers", "Threads that there may be for requests that block", {},
+          static_cast<double>(context.workers.most()));
+  out.add(Kind::gauge, "ashlar_requests_waiting", "Requests that wait for one of these threads", {},
+          static_cast<double>(context.workers.waiting()));
+  out.add(Kind::counter, "ashlar_tls_handshakes", "Clients that have come to speak TLS", {},
+          static_cast<double>(context.tls_handshakes.done.load(std::memory_order_relaxed)));
+  out.add(Kind::counter, "ashlar_tls_handshake_failures", "Clients that were to speak TLS and did not", {},
+          static_cast<double>(context.tls_handshakes.failed.load(std::memory_order_relaxed)));
   out.add(Kind::gauge, "ashlar_memory_waiting", "Sessions that wait for memory", {},
           static_cast<double>(context.pool.waiting()));
   return out.text();

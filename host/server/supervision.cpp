@@ -26,14 +26,16 @@ Supervision::Supervision(boost::asio::io_context& io, Starter& starter, Log& log
     });
 }
 
-void Supervision::ready(const std::vector<std::string>& addresses, bool by_tls) {
+void Supervision::run_command(const std::vector<std::string>& addresses, bool by_tls) {
+  if (starter_.run.empty()) return;
+  command_.emplace(starter_.run, command_variables(addresses, by_tls), descriptors_);
+  command_end_.emplace(io_, command_->descriptor(), "--run", [this] { command_ended(); });
+}
+
+void Supervision::ready(const std::vector<std::string>& addresses) {
   if (starter_.ready != nullptr)
     if (const int error = starter_.ready->tell(addresses); error != 0)
       log_.logger()->warn("--ready-fd: cannot tell that the server is ready: {}", std::strerror(error));
-  if (!starter_.run.empty()) {
-    command_.emplace(starter_.run, command_variables(addresses, by_tls), descriptors_);
-    command_end_.emplace(io_, command_->descriptor(), "--run", [this] { command_ended(); });
-  }
   untold_ = "READY=1\n";
   next_sign_of_life_ = Timer::Clock::now();
   tick();

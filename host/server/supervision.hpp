@@ -30,9 +30,11 @@ class Supervision {
   Supervision(const Supervision&) = delete;
   Supervision& operator=(const Supervision&) = delete;
 
-  // Clients can come to `addresses`, `by_tls`: only by TLS. Tells it, and runs the command. Throws std::system_error
-  // when it cannot be run.
-  void ready(const std::vector<std::string>& addresses, bool by_tls);
+  // Runs the command, if there is one; it finds the server at `addresses`, `by_tls`: only by TLS. Throws
+  // std::system_error when it cannot be run.
+  void run_command(const std::vector<std::string>& addresses, bool by_tls);
+  // Clients can come to `addresses`. Tells it.
+  void ready(const std::vector<std::string>& addresses);
   // The server has begun to stop, and so shall the command.
   void stopping();
   // Ends the command, whatever it does.

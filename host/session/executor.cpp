@@ -55,8 +55,8 @@ bool Executor::submit(Task& task, NoThread policy) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (idle_ <= queued_ && !add_thread()) {
-      if (threads_.empty()) throw std::system_error(EAGAIN, std::generic_category(), "no thread can be made");
       taken = policy == NoThread::waits;
+      if (taken && threads_.empty()) throw std::system_error(EAGAIN, std::generic_category(), "no thread can be made");
     }
     if (taken) {
       task.next_task = nullptr;

@@ -29,7 +29,8 @@ class Executor {
   // Runs `task` on a thread that waits for work, or on a new one. When no thread can be made, the task waits until one
   // of those that there are has time for it. Throws std::system_error when there is none at all. [any thread]
   void submit(Task& task);
-  // As submit(), but false when the task would have to wait: for who could wait for each other otherwise. [any thread]
+  // As submit(), but false when the task would have to wait or there is no thread at all: for who could wait for each
+  // other otherwise. [any thread]
   bool try_submit(Task& task);
 
  private:

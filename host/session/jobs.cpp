@@ -99,7 +99,8 @@ void Jobs::have_free_job() {
   free_.push_back(all_.back().get());
 }
 
-// There is room: only this thread adds jobs. False: all workers are taken and it may not run here.
+// There is room: only this thread adds jobs. False: all workers are taken, or no thread is to be had, and it may not
+// run here.
 bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here) {
   Job* job = nullptr;
   bool has_place = false;
@@ -116,14 +117,30 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
     if (!has_place && active_ != 0) {
       (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
       last_waiting_ = job;
+      needs_.workers.waits();
       return true;
     }
     ++active_;
   }
   if (has_place && needs_.executor.try_submit(*job)) return true;
   if (has_place) needs_.workers.give_back();  // there is no thread to be had: then here
+  if (here == Here::no) {
+    take_back(*job, payload);
+    return false;
+  }
   job->run_all(Outlet::Place::none);
   return true;
+}
+
+// A job that has not begun.
+void Jobs::take_back(Job& job, Pin& payload) {
+  payload = std::move(job.payload_);
+  job.answer_.reset();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  --active_;
+  --under_way_;
+  bytes_ -= job.held_;
+  free_.push_back(&job);
 }
 
 // The next job for a thread that has finished one; null: none, and the thread is no longer this connection's.
@@ -133,6 +150,7 @@ Jobs::Job* Jobs::next(Outlet::Place place) {
     Job* job = std::exchange(first_waiting_, first_waiting_->waiting_);
     if (first_waiting_ == nullptr) last_waiting_ = nullptr;
     job->waiting_ = nullptr;
+    needs_.workers.waited();
     return job;
   }
   if (place == Outlet::Place::has) needs_.workers.give_back();

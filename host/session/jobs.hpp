@@ -40,10 +40,10 @@ class Jobs {
   // Hands a request to a worker; `payload` keeps what asked.payload points to. The reply goes to the outlet when it is
   // ready. False: it would have to wait; nothing happened. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
-  // As try_start, but waits, or runs the request on the calling thread when all workers are taken, so that nobody's
-  // blocking requests can stop this client for good. False: there was no memory to be had, because the server stops or
-  // the client has gone. Only a read needs memory, so a large buffer that holds a payload may be in hand. [the
-  // session's thread]
+  // As try_start, but waits, or runs the request on the calling thread when all workers are taken or no thread is to be
+  // had, so that nobody's blocking requests can stop this client for good. False: there was no memory to be had,
+  // because the server stops or the client has gone. Only reads and extents need memory, so a large buffer that holds a
+  // payload may be in hand. [the session's thread]
   bool start(const Asked& asked, Pin& payload);
 
   // Whether nothing is under way. [the session's thread]
@@ -58,6 +58,7 @@ class Jobs {
   std::size_t bytes_of(const Asked& asked) const;
   bool has_room(std::size_t bytes);
   void have_free_job();
+  void take_back(Job& job, Pin& payload);
   bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here);
   Job* next(Outlet::Place place);
   void done(Job& job);

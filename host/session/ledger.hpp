@@ -33,10 +33,7 @@ class Ledger {
   // `asked`, which has begun, has been carried out or refused. Its reply tells `error` (of the wire; error_none:
   // success). laid_out is for the session alone. [`by`'s thread]
   void finished(const Asked& asked, std::uint32_t error, By by, ReplyIs reply) {
-    if (reply == ReplyIs::laid_out) {
-      laid_out_.push_back({asked.id, ended(asked, error)});
-      return;
-    }
+    if (reply == ReplyIs::laid_out) return laid_out(asked, ended(asked, error));
     const int status = reply == ReplyIs::sent ? protocol::errno_of(error) : ECONNABORTED;
     if (chain_.wants_replies()) chain_.replied(asked.id, status);
     account_.ended(ended(asked, error), by, Account::Clock::now());
@@ -45,9 +42,9 @@ class Ledger {
   // All that was laid out has been sent, or dropped. [the session's thread]
   void sent(bool well) {
     if (laid_out_.empty()) return;
-    if (chain_.wants_replies()) tell(well);
+    if (!to_tell_.empty()) tell(well);
     const auto now = Account::Clock::now();
-    for (const LaidOut& one : laid_out_) account_.ended(one.ended, By::session, now);
+    for (const Ended& ones : laid_out_) account_.ended(ones, By::session, now);
     laid_out_.clear();
   }
 
@@ -55,11 +52,6 @@ class Ledger {
   Summary totals() const { return account_.summary(); }
 
  private:
-  struct LaidOut {
-    std::uint64_t id;
-    Ended ended;
-  };
-
   static std::size_t op_of(const Asked& asked) {
     return protocol::is_command(asked.request.type) ? static_cast<std::size_t>(asked.verdict.op) : counted_ops - 1;
   }
@@ -73,16 +65,23 @@ class Ledger {
             .error = protocol::errno_of(error),
             .arrived = asked.arrived};
   }
+  // Most requests that are replied to together came together and are of one kind: those are counted as one.
+  void laid_out(const Asked& asked, const Ended& one) {
+    if (!laid_out_.empty() && laid_out_.back().like(one)) ++laid_out_.back().requests;
+    else laid_out_.push_back(one);
+    if (chain_.wants_replies()) to_tell_.push_back({asked.id, one.error});
+  }
   void tell(bool well) {
-    told_.clear();
-    for (const LaidOut& one : laid_out_) told_.push_back({one.id, well ? one.ended.error : ECONNABORTED});
-    chain_.replied(told_);
+    if (!well)
+      for (Replied& one : to_tell_) one.status = ECONNABORTED;
+    chain_.replied(to_tell_);
+    to_tell_.clear();
   }
 
   Chain& chain_;
   Account account_;
-  std::vector<LaidOut> laid_out_;  // whose replies are to be sent
-  std::vector<Replied> told_;      // only while layers are told; kept for its memory
+  std::vector<Ended> laid_out_;   // of requests whose replies are to be sent
+  std::vector<Replied> to_tell_;  // likewise, where layers want to be told
 };
 
 }  // namespace ashlar::host

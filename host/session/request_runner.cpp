@@ -66,6 +66,7 @@ int RequestRunner::call(const Asked& asked, Io& io) {
   if (error < 0 || error > 4095 || error == EAGAIN)
     error = EIO;                                                // a module's mistake must not reach the client as such
   if (error == ENOTSUP && flags.has(Flag::fast)) return error;  // no failure, but the answer that was asked for
+  if (error == ESHUTDOWN && chain_.exported().activity().stopped()) return error;  // it was not begun
   return failed(asked, error);
 }
 

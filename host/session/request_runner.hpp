@@ -19,13 +19,13 @@
 
 namespace ashlar::host {
 
-// An admitted request, with its payload if it has one.
+// A request and whether it is admitted, with its payload if it has one.
 struct Asked {
   protocol::Request request;
   protocol::Verdict verdict;
   std::uint64_t id = 0;  // of RequestIds
   const std::byte* payload = nullptr;
-  std::chrono::steady_clock::time_point arrived{};  // when the last byte of its header had been received
+  std::chrono::steady_clock::time_point arrived{};  // when the last of it had been received
 };
 
 // The request as one that is refused because the server stops.
@@ -36,7 +36,7 @@ inline Asked refused_by_stop(Asked asked) {
   return asked;
 }
 
-// How a request ended.
+// What became of one try to run a request.
 struct Reply {
   enum class Kind {
     ready,        // `bytes` of it were laid out

@@ -115,7 +115,10 @@ std::optional<Session::Outcome> Session::secure() {
     case TlsSocket::Step::done: be_secured(); return std::nullopt;
     case TlsSocket::Step::waits: break;
   }
-  if (late()) return end("handshake took too long");
+  if (late()) {
+    context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
+    return end("handshake took too long");
+  }
   if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
   inbox_.park();
   return Outcome::idle;
@@ -123,6 +126,7 @@ std::optional<Session::Outcome> Session::secure() {
 
 // A chain that was opened before was opened for somebody else.
 void Session::be_secured() {
+  context_.tls_handshakes.done.fetch_add(1, std::memory_order_relaxed);
   chain_.reset();
   peer_.tls = tls_->identity();
   client_facts_.set_tls(*peer_.tls);
@@ -133,6 +137,7 @@ void Session::be_secured() {
 }
 
 Session::Outcome Session::refuse_tls() {
+  context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
   if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
   context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });
@@ -202,6 +207,7 @@ Session::Outcome Session::end(std::string_view reason) {
   memory_.give_share_back();
   (tls_ ? *tls_ : *connection_).finish();
   chain_.reset();
+  write_place_.reset();
   place_.reset();
   visible_.reset();
   exports_.reset();
@@ -225,8 +231,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
   chain_.reset();
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
-  if (exported.exclusive() && !for_reading && !exported.write_place().is_free(patience()))
-    return {nullptr, refuse_second_writer(exported)};
+  if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};
   try {
     client_facts_.set_export_name(name);
     chain_ = exported.open(&for_client_, for_reading);
@@ -243,15 +248,34 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
   return {&chain_->geometry(), {}};
 }
 
-// Who has only asked for an exclusive export has not taken it.
+// Asked before the layers are opened, which may fail for the same reason and say less. Empty: it does not.
+std::string Session::lacks_place(Export& exported, bool for_reading) {
+  if (exported.places() != nullptr && !exported.places()->is_free(patience())) return refuse_further_client(exported);
+  if (exported.exclusive() && !for_reading && !exported.write_place().is_free(patience()))
+    return refuse_second_writer(exported);
+  return {};
+}
+
+// Who has only asked for an export has taken no place.
 std::string Session::enter() {
   Export& exported = visible_->exported(open_index_);
-  if (!exported.exclusive() || chain_->geometry().read_only) return {};
-  if (!exported.write_place().take(*this, patience())) {
-    chain_.reset();
-    return refuse_second_writer(exported);
+  Place place(nullptr, {this}), write_place(nullptr, {this});
+  if (Places* const places = exported.places()) {
+    if (!places->take(*this, patience())) {
+      chain_.reset();
+      return refuse_further_client(exported);
+    }
+    place.reset(places);
   }
-  place_.reset(&exported.write_place());
+  if (exported.exclusive() && !chain_->geometry().read_only) {
+    if (!exported.write_place().take(*this, patience())) {
+      chain_.reset();
+      return refuse_second_writer(exported);
+    }
+    write_place.reset(&exported.write_place());
+  }
+  place_.swap(place);
+  write_place_.swap(write_place);
   return {};
 }
 
@@ -264,7 +288,7 @@ void Session::unknown(std::string_view name) {
 
 bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }
 
-WritePlace::Patience Session::patience() const {
+Places::Patience Session::patience() const {
   const auto end = std::chrono::steady_clock::now() + most_wait_for_place;
   return [this, end] {
     return std::chrono::steady_clock::now() < end && !late() && !stopping_.load(std::memory_order_relaxed);
@@ -277,6 +301,14 @@ std::string Session::refuse_second_writer(Export& exported) {
   const std::string other = exported.write_place().taken_by();
   log_refusal("refused " + of + ": it is exclusive, and " + (other.empty() ? "another client" : other) + " has it");
   return of + " is exclusive, and another client has it";
+}
+
+std::string Session::refuse_further_client(Export& exported) {
+  const std::string of = "export " + in_quotes(exported.name());
+  const std::string most = std::to_string(exported.places()->most());
+  exported.accounts()->refused();
+  log_refusal("refused " + of + ": as many clients as may (max_connections = " + most + ") have it open");
+  return of + " is open to " + most + " clients at once, and so many have it open";
 }
 
 // Connections are free, and a client may ask again and again.

@@ -2,6 +2,7 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,11 @@
 
 namespace ashlar::host {
 
+// Handshakes of TLS, of all clients.
+struct TlsCounts {
+  std::atomic<std::uint64_t> done{0}, failed{0};
+};
+
 // What sessions share. Outlives them. The executor is destroyed first, and with it ends the last thread that was in a
 // module.
 struct SessionContext {
@@ -42,10 +48,11 @@ struct SessionContext {
   std::atomic<bool> no_io_uring{false};
   protocol::TlsMode tls_mode = protocol::TlsMode::off;
   TlsServer* tls = nullptr;  // unless the mode is off
+  TlsCounts tls_handshakes{};
   Executor executor{};
 };
 
-class Session : private protocol::Catalog, private WritePlace::Holder {
+class Session : private protocol::Catalog, private Places::Holder {
  public:
   Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context);
   // It has no chain and no export any more, so no module is called. [any thread]
@@ -95,7 +102,9 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   void log_end(std::string_view reason);
   void log_failure(const char* why);
   void log_refusal(const std::string& why);
+  std::string lacks_place(Export& exported, bool for_reading);
   std::string refuse_second_writer(Export& exported);
+  std::string refuse_further_client(Export& exported);
 
   // Catalog: the exports, as this client's handshake sees them.
   std::size_t size() const override { return visible_->size(); }
@@ -106,10 +115,10 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   std::string enter() override;
   void unknown(std::string_view name) override;
 
-  // WritePlace::Holder: of an exclusive export.
+  // Places::Holder: of an export that not everybody may have open at once.
   std::string who() const override { return describe(peer_); }
   bool leaves() const override;
-  WritePlace::Patience patience() const;
+  Places::Patience patience() const;
 
   const std::unique_ptr<Socket> connection_;  // to the client
   std::unique_ptr<TlsSocket> tls_;            // over it, once the client has asked for TLS
@@ -135,9 +144,12 @@ class Session : private protocol::Catalog, private WritePlace::Holder {
   // In the handshake. To be made anew when more is known of the client.
   std::optional<VisibleExports> visible_;
   struct GiveBack {
-    void operator()(WritePlace* place) const { place->give_back(); }
+    const Places::Holder* holder;
+    void operator()(Places* places) const { places->give_back(*holder); }
   };
-  std::unique_ptr<WritePlace, GiveBack> place_;  // null: it has none
+  using Place = std::unique_ptr<Places, GiveBack>;  // null: it has none
+  Place place_{nullptr, {this}};                    // of all clients
+  Place write_place_{nullptr, {this}};              // of those who write
   std::unique_ptr<Chain> chain_;
   std::size_t open_index_ = 0;  // of chain_, in visible_
   std::optional<protocol::Handshake> handshake_;

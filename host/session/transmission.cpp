@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "protocol/errors.hpp"
 
@@ -108,11 +109,16 @@ Transmission::Served Transmission::serve_received() {
 bool Transmission::serve_next(Served& served) {
   if (!drained() || inbox_.unread().size() < request_size) return false;
   Asked asked;
-  if (!decode_request(inbox_.unread().data(), asked.request)) served = Served::out_of_step;
+  if (!decode_request(inbox_.unread().data(), asked.request)) {
+    served = Served::out_of_step;
+    return false;
+  }
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
-  if (asked.verdict.kind == Verdict::Kind::disconnect) served = Served::disconnect;
-  if (served != Served::all) return false;
+  if (asked.verdict.kind == Verdict::Kind::disconnect) {
+    served = Served::disconnect;
+    return false;
+  }
   if (is_stopping()) asked = refused_by_stop(asked);
 
   std::size_t whole = request_size;
@@ -132,6 +138,8 @@ bool Transmission::serve_next(Served& served) {
   } else if (asked.verdict.payload != 0 || !outlet_.broken()) {
     // Of a client that has gone only what it wrote is carried out: there may be gigabytes of the rest.
     serve(asked);
+  } else {
+    drop(asked);
   }
   inbox_.consume(whole);
   if (inbox_.is_large() && memory_.wanted_by_others()) inbox_.give_large_back();
@@ -156,7 +164,13 @@ bool Transmission::drained() {
 void Transmission::refuse(const Asked& asked) {
   std::byte* const at = replies_.room(runner_.room(asked));
   if (at != nullptr) laid_out(asked, runner_.settle(asked, at));
-  else ledger_.finished(asked, asked.verdict.error, Ledger::By::session, Ledger::ReplyIs::dropped);
+  else drop(asked);
+}
+
+// Its client is not there to be answered.
+void Transmission::drop(const Asked& asked) {
+  const Asked in_vain = asked.verdict.kind == Verdict::Kind::run ? refused_by_stop(asked) : asked;
+  ledger_.finished(in_vain, in_vain.verdict.error, Ledger::By::session, Ledger::ReplyIs::dropped);
 }
 
 // Behind each wait for memory, which may have moved what was received.
@@ -371,6 +385,7 @@ Transmission::Outcome Transmission::end(std::string reason) {
   repeat_undone();
   jobs_.drain();
   if (is_stopping()) refuse_what_comes();
+  if (draining_) drop(*std::exchange(draining_, std::nullopt));
   return Outcome::over;
 }
 

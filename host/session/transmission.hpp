@@ -78,6 +78,7 @@ class Transmission {
   Flags shortcuts() const;
   void laid_out(const Asked& asked, const Reply& reply);
   void serve_cold(const Asked& asked, const Reply& reply);
+  void drop(const Asked& asked);
   void serve_lent(const Asked& asked, const Reply& reply);
   void hand_over(Asked asked);
   void repeat_undone();
@@ -119,9 +120,10 @@ class Transmission {
   std::uint64_t to_drain_ = 0;     // bytes of it still to come
 
   // Of the last wait.
-  ssize_t received_ = 0;                                 // as Inbox::receive() returned
-  bool fetched_ = false;                                 // reads from the disk were under way
-  std::chrono::steady_clock::time_point received_at_{};  // when something came last
+  ssize_t received_ = 0;  // as Inbox::receive() returned
+  bool fetched_ = false;  // reads from the disk were under way
+  // When something came last; what was received with the handshake came just now.
+  std::chrono::steady_clock::time_point received_at_ = std::chrono::steady_clock::now();
 
   Pace pace_;  // of a request that has arrived in part
   bool starves_others_ = false;

@@ -24,11 +24,17 @@ class Workers {
     return false;
   }
   void give_back() { free_.fetch_add(1, std::memory_order_release); }
+  // A request begins to wait for a thread, or waits no more.
+  void waits() { waiting_.fetch_add(1, std::memory_order_relaxed); }
+  void waited() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
+  // How many requests wait for a thread.
+  unsigned waiting() const { return waiting_.load(std::memory_order_relaxed); }
   // Takes a place again that was given back for a while, even if that makes one too many.
   void retake() { free_.fetch_sub(1, std::memory_order_acquire); }
 
  private:
   const unsigned most_;
+  std::atomic<unsigned> waiting_{0};
   std::atomic<int> free_;  // below 0 while some were retaken beyond the limit
 };
 

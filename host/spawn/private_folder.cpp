@@ -24,8 +24,12 @@ PrivateFolder::PrivateFolder(std::optional<uid_t> owner) {
 }
 
 void PrivateFolder::remove() noexcept {
+  if (path_.empty()) return;
+  const std::filesystem::path path = std::exchange(path_, {});
   std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(std::exchange(path_, {}), ignored);
+  for (std::filesystem::directory_iterator at(path, ignored), end; at != end; at.increment(ignored))
+    ::unlink(at->path().c_str());
+  ::rmdir(path.c_str());  // and nothing else: in its sandbox the server may remove folders there, and no files
 }
 
 }  // namespace ashlar::host

@@ -11,7 +11,7 @@ class PrivateFolder {
  public:
   // In $TMPDIR, or in /tmp. `owner`: to whom it shall belong; none: who makes it. Throws std::system_error.
   explicit PrivateFolder(std::optional<uid_t> owner);
-  // Removes the folder and what is in it.
+  // Removes the folder and the files in it.
   ~PrivateFolder() { remove(); }
   PrivateFolder(const PrivateFolder&) = delete;
   PrivateFolder& operator=(const PrivateFolder&) = delete;

@@ -11,7 +11,8 @@
 
 namespace ashlar::host::traces {
 
-Output::Output(const std::string& path, std::ostream& out) : path_(path), out_(out) {
+Output::Output(const std::string& path, std::ostream& out)
+    : path_(path), to_stdout_(&out == &std::cout ? &stdout_ : out.rdbuf()) {
   if (path.empty()) return;
   file_.open(path, std::ios::binary | std::ios::trunc);
   if (!file_) throw std::runtime_error("cannot write to " + in_quotes(path) + ": " + std::strerror(errno));
@@ -24,35 +25,26 @@ Output::~Output() {
 }
 
 void Output::close() {
-  if (!stream().flush()) throw std::runtime_error("cannot write to " + (path_.empty() ? "stdout" : in_quotes(path_)));
-  closed_ = true;
+  if (stream().flush()) {
+    closed_ = true;
+    return;
+  }
+  Interrupt::check();
+  throw std::runtime_error("cannot write to " + (path_.empty() ? "stdout" : in_quotes(path_)));
 }
 
 void add_output(CLI::App& app, std::string& path) {
   app.add_option("-o,--output", path, "Write to this file instead of stdout")->type_name("FILE");
 }
 
-Told::Told(std::ostream& err) : err_(err), terminal_(&err == &std::cerr && ::isatty(STDERR_FILENO) != 0) {}
-
 void Told::prints_to(const std::string& path) {
-  if (path.empty() && ::isatty(STDOUT_FILENO) != 0) terminal_ = false;
-}
-
-void Told::clear() {
-  if (shown_) err_ << "\r\033[K" << std::flush;
-  shown_ = false;
+  if (path.empty() && ::isatty(STDOUT_FILENO) != 0) progress_.keep_quiet();
 }
 
 void Told::read(std::uint64_t bytes) {
-  using namespace std::chrono_literals;
   Interrupt::check();
   read_ += bytes;
-  if (!terminal_) return;
-  const auto now = Clock::now();
-  if (now - begun_ < 1s || now - shown_at_ < 200ms) return;
-  shown_at_ = now;
-  shown_ = true;
-  err_ << "\r\033[K" << (read_ >> 20) << " MiB read in " << (now - begun_) / 1s << " s" << std::flush;
+  progress_.tell(read_ >> 20, 0);
 }
 
 void Told::problem(const std::string& text) {

@@ -1,12 +1,15 @@
 // Where a command's answer goes, and what it tells beside it.
 #pragma once
-#include <chrono>
+#include <unistd.h>
+
 #include <fstream>
 #include <ostream>
 #include <string>
 
 #include "format/record.hpp"
 #include "trace/interrupt.hpp"
+#include "trace/interruptible_buffer.hpp"
+#include "trace/progress.hpp"
 #include "trace/subcommands.hpp"
 
 namespace ashlar::host::traces {
@@ -17,13 +20,15 @@ class Output {
   // `path`: empty: stdout. Throws std::runtime_error when the file cannot be made.
   Output(const std::string& path, std::ostream& out);
   ~Output();
-  std::ostream& stream() { return path_.empty() ? out_ : file_; }
-  // Throws std::runtime_error when not all could be written. At the end.
+  std::ostream& stream() { return path_.empty() ? to_stdout_ : file_; }
+  // Throws std::runtime_error when not all could be written, Interrupted when nobody took it until an Interrupt came.
+  // At the end.
   void close();
 
  private:
   const std::string path_;
-  std::ostream& out_;
+  InterruptibleBuffer stdout_{STDOUT_FILENO};
+  std::ostream to_stdout_;
   std::ofstream file_;
   bool closed_ = false;
 };
@@ -35,8 +40,7 @@ void add_output(CLI::App& app, std::string& path);
 // ends with Interrupted when somebody wants an end.
 class Told : public trace::Listener {
  public:
-  explicit Told(std::ostream& err);
-  ~Told() override { clear(); }
+  explicit Told(std::ostream& err) : err_(err), progress_(err, "reading", "MiB") {}
   void problem(const std::string& text) override;
   void read(std::uint64_t bytes) override;
   bool any() const { return problems_ != 0; }
@@ -44,16 +48,12 @@ class Told : public trace::Listener {
   // Output().
   void prints_to(const std::string& path);
   // Takes away what it says of its progress. Before anything else is told there.
-  void clear();
+  void clear() { progress_.clear(); }
 
  private:
-  using Clock = std::chrono::steady_clock;
   std::ostream& err_;
   const Interrupt interrupt_;
-  bool terminal_;
-  const Clock::time_point begun_ = Clock::now();
-  Clock::time_point shown_at_ = begun_;
-  bool shown_ = false;
+  Progress progress_;
   std::uint64_t read_ = 0;  // bytes
   std::size_t problems_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <iostream>
 #include <utility>
 
 namespace ashlar::host::traces {
@@ -10,7 +11,7 @@ Progress::Progress(std::ostream& err, std::string what, std::string units)
     : err_(err),
       what_(std::move(what)),
       units_(std::move(units)),
-      terminal_(::isatty(STDERR_FILENO) != 0),
+      terminal_(&err == &std::cerr && ::isatty(STDERR_FILENO) != 0),
       next_(Clock::now() + std::chrono::seconds(1)) {}
 
 void Progress::tell(std::uint64_t done, std::uint64_t all) {

@@ -17,6 +17,8 @@ class Progress {
 
   // May be called often. `all`: 0: not known.
   void tell(std::uint64_t done, std::uint64_t all);
+  // From now on nothing is told.
+  void keep_quiet() { terminal_ = false; }
   // Takes the line away, before something else is printed.
   void clear();
 
@@ -25,7 +27,7 @@ class Progress {
 
   std::ostream& err_;
   const std::string what_, units_;
-  const bool terminal_;
+  bool terminal_;
   Clock::time_point next_;
   bool shown_ = false;
 };

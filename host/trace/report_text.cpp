@@ -12,9 +12,6 @@ namespace {
 
 using Row = std::vector<std::string>;
 
-// Of the slowest requests so many are shown with what came before and after them.
-constexpr std::size_t with_neighbours = 3;
-
 std::string bytes_text(double bytes) {
   constexpr const char* units[] = {"", " KiB", " MiB", " GiB", " TiB", " PiB"};
   std::size_t unit = 0;
@@ -144,18 +141,26 @@ void print_time(std::ostream& out, const PlaceStats& stats) {
   print_depth(out, timeline);
 }
 
+// "write 8192+4096 1.2 ms, flush 3 ms EIO"
+std::string neighbours_text(const std::vector<trace::Record>& records) {
+  std::string text;
+  for (const trace::Record& r : records) {
+    text += (text.empty() ? "" : ", ") + std::string(name(r.op));
+    if (r.length != 0) text += " " + std::to_string(r.offset) + "+" + std::to_string(r.length);
+    text += " " + time_text(r.done > r.start ? r.done - r.start : 0);
+    if (r.result != 0) text += " " + result_text(r.result);
+  }
+  return text;
+}
+
+// Each with what came before and after it.
 void print_slowest(std::ostream& out, const PlaceStats& stats, Lines& lines) {
   if (stats.slowest().empty()) return;
   out << "  the slowest\n";
-  std::size_t number = 0;
   for (const Slow& slow : stats.slowest()) {
-    if (++number > with_neighbours) {
-      out << "    > " << lines.text(slow.record) << "\n";
-      continue;
-    }
-    for (const trace::Record& r : slow.before) out << "      " << lines.text(r) << "\n";
     out << "    > " << lines.text(slow.record) << "\n";
-    for (const trace::Record& r : slow.after) out << "      " << lines.text(r) << "\n";
+    if (!slow.before.empty()) out << "      after " << neighbours_text(slow.before) << "\n";
+    if (!slow.after.empty()) out << "      before " << neighbours_text(slow.after) << "\n";
   }
 }
 

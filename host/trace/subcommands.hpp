@@ -37,7 +37,8 @@ inline constexpr Subcommand subcommands[] = {
     {"top", "What happens now, of a trace that is being written", &top_command},
 };
 
-// False: only help was asked for, and has been printed. Throws UsageError.
+// False: only help was asked for, and has been printed. Throws UsageError; and the command's Syntax when that is what
+// trace_syntaxes() asks for.
 bool parse(CLI::App& app, const Words& words, Streams streams);
 
 }  // namespace ashlar::host::traces

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <sstream>
 
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
@@ -13,6 +14,10 @@ namespace ashlar::host {
 namespace {
 
 using namespace traces;
+
+// Stands for all words of a command whose syntax is asked for; parse() throws it then. It is no word that a shell can
+// hand over.
+const Words only_syntax{std::string(1, '\0')};
 
 void print_help(std::ostream& out) {
   out << "Answers from what the filter trace has written\n\nUsage: ashlar trace COMMAND TRACE… "
@@ -50,6 +55,7 @@ int dispatch(const Words& words, Streams streams) {
 }  // namespace
 
 bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
+  if (words == only_syntax) throw syntax_of(app);
   Words reversed(words.rbegin(), words.rend());  // as CLI11 wants them
   try {
     app.parse(reversed);
@@ -60,6 +66,22 @@ bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(std::string(e.what()) + "; see " + app.get_name() + " --help");
   }
+}
+
+std::vector<Syntax> trace_syntaxes() {
+  std::vector<Syntax> all;
+  std::ostringstream none;
+  for (const Subcommand& one : subcommands) {
+    try {
+      one.run(only_syntax, {none, none});
+    } catch (Syntax& syntax) {
+      syntax.command = std::string("trace ") + one.name;
+      all.push_back(std::move(syntax));
+    } catch (const UsageError&) {
+      continue;  // this build leaves it out
+    }
+  }
+  return all;
 }
 
 int trace_command(const std::vector<std::string>& words, std::ostream& out, std::ostream& err) {

@@ -13,6 +13,7 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       buffered_(std::move(buffered)),
       sys_(syscalls),
       host_(host),
+      zero_metrics_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
       merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
       sync_errors_(Witness(syscalls, fd_.get(), facts.witness)),

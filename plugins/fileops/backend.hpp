@@ -21,6 +21,7 @@
 #include "range.hpp"
 #include "sync_errors.hpp"
 #include "syscalls.hpp"
+#include "zero_metrics.hpp"
 #include "zero_plan.hpp"
 
 namespace ashlar::fileops {
@@ -127,7 +128,7 @@ class Backend {
   Status zero_by_plan(const Question& question, Range range) noexcept;
   Status fill_with_zeroes(Range range) noexcept;
   Status do_trim(Range range) noexcept;
-  int attempt(const char* op, Method method, Range range) noexcept;
+  int attempt(Op op, Method method, Range range) noexcept;
 
   // extents.cpp
   bool tells_holes() const noexcept;
@@ -139,7 +140,7 @@ class Backend {
   Content content_of(Range range) noexcept;
 
   // report.cpp
-  void log_attempt(const char* op, Range range, Method method, int error) const noexcept;
+  void log_attempt(Op op, Range range, Method method, int error) const noexcept;
   void log_discovery(const char* what, int error) const noexcept;
   void log_lost(int error) const noexcept;
   void log_resized(std::uint64_t before, std::uint64_t now) const noexcept;
@@ -151,6 +152,7 @@ class Backend {
   const Host host_;
 
   Abilities abilities_;
+  ZeroMetrics zero_metrics_;
   Calm calm_;
   Calm zero_calm_;  // of zero and trim; where these only are slow, calm_ knows nothing of it
   Merger merger_;   // of a file

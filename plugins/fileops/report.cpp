@@ -27,9 +27,9 @@ class Bytes {
 
 }  // namespace
 
-void Backend::log_attempt(const char* op, Range range, Method method, int error) const noexcept {
-  host_.log(Level::debug, "%s %s@%s: %s %s", op, Bytes(range.length).text(), Bytes(range.offset).text(), name(method),
-            errno_text(error));
+void Backend::log_attempt(Op op, Range range, Method method, int error) const noexcept {
+  host_.log(Level::debug, "%s %s@%s: %s %s", ashlar::name(op), Bytes(range.length).text(), Bytes(range.offset).text(),
+            name(method), errno_text(error));
 }
 
 void Backend::log_discovery(const char* what, int error) const noexcept {

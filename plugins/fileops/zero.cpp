@@ -16,6 +16,16 @@ constexpr unsigned inline_however_slow = 64;
 // or write and wait: the first try tells.
 bool may_run_inline(const Io& io) { return io.length() <= inline_max && !io.has(Flag::fua); }
 
+ZeroMetrics::Outcome outcome_of(int error) {
+  switch (verdict(error)) {
+    case Verdict::done: return ZeroMetrics::Outcome::ok;
+    case Verdict::failed: return ZeroMetrics::Outcome::failed;
+    case Verdict::unsupported:
+    case Verdict::not_here: break;
+  }
+  return ZeroMetrics::Outcome::refused;
+}
+
 }  // namespace
 
 Status Backend::zero(Io& io) noexcept {
@@ -25,7 +35,10 @@ Status Backend::zero(Io& io) noexcept {
   if (io.has(Flag::nowait)) return may_run_inline(io) ? run_inline(zeroing) : Status::would_block();
   const Status s = run(zeroing, may_run_inline(io));
   // Not counted under NOWAIT: writing the zeroes has to wait, and the whole request is repeated then.
-  if (s == Status::not_supported() && !zeroing.fast) left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
+  if (s == Status::not_supported() && !zeroing.fast) {
+    left_to_writing_.fetch_add(io.length(), std::memory_order_relaxed);
+    zero_metrics_.left_to_writing(io.length());
+  }
   return s.ok() && io.has(Flag::fua) ? datasync() : s;
 }
 
@@ -84,7 +97,7 @@ Status Backend::do_zero(const Zeroing& zeroing) noexcept {
 
 Status Backend::zero_by_plan(const Question& question, Range range) noexcept {
   for (const Method method : plan_zero(question)) {
-    const int error = attempt("zero", method, range);
+    const int error = attempt(Op::zero, method, range);
     switch (verdict(error)) {
       case Verdict::done:
         if (method != Method::write_zeroes) dense_.store(false, std::memory_order_relaxed);
@@ -111,7 +124,7 @@ Status Backend::fill_with_zeroes(Range range) noexcept {
 Status Backend::do_trim(Range range) noexcept {
   // Clipped to units of the discard granularity, it is whole sectors.
   for (const Method method : plan_trim({facts_.kind, true, false, true, abilities_.unsupported()})) {
-    const int error = attempt("trim", method, range);
+    const int error = attempt(Op::trim, method, range);
     if (error == EBUSY) return Status::success();  // somebody else uses the device's cached pages: another time
     if (verdict(error) == Verdict::failed) return answer(error);
     if (error == 0) {
@@ -123,10 +136,11 @@ Status Backend::do_trim(Range range) noexcept {
 }
 
 // Returns 0 or an errno; counts, remembers and logs it.
-int Backend::attempt(const char* op, Method method, Range range) noexcept {
+int Backend::attempt(Op op, Method method, Range range) noexcept {
   const std::int64_t start = sys_.now();
   const int error = -call(sys_, fd_.get(), method, range);
   abilities_.count(method, range.length, error, static_cast<std::uint64_t>(sys_.now() - start));
+  zero_metrics_.count(op, method, outcome_of(error));
   if (host_.logs(Level::debug)) log_attempt(op, range, method, error);
   if (verdict(error) == Verdict::unsupported && abilities_.found_unsupported(method))
     log_discovery(name(method), error);

@@ -26,6 +26,7 @@ function(ashlar_add_module kind name)
   if(ASHLAR_MODULE_OUTPUT)
     target_link_libraries(${target} PRIVATE ashlar_build)
     set_target_properties(${target} PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${ASHLAR_MODULE_OUTPUT}/${kind}s)
+    set_property(GLOBAL APPEND PROPERTY ASHLAR_MODULES ${kind}/${name})  # for the manual
     install(TARGETS ${target} LIBRARY DESTINATION ${ASHLAR_MODULE_INSTALL}/${kind}s)
   else()
     # Without a build type CMake would not optimise; what Release does is done for the module alone.

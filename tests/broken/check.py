@@ -29,9 +29,11 @@ HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")
 CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
     "cow": [["scope=export"], ["scope=export", "block_size=4K"]],  # see test_own_cow
+    "fault": [[], ["volatile=true"], ["volatile=true", "volatile_size=64K"]],
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
+    "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
     "readonly": [[]],
     "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],
     "trace": [],  # see test_own_trace

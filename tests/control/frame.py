@@ -20,11 +20,15 @@ PATIENCE = 60  # seconds; only a failure takes so long
 
 
 class Running(Case):
+    settings = {}  # further ones of [server]
+    within = ()
+
     def setUp(self):
         super().setUp()
         self.control, self.metrics = self.folder / "control.sock", self.folder / "metrics.sock"
         self.sparse_file("disk.img", 16 * MIB)
-        self.server = self.serve(self.exports(), control=f"unix:{self.control}", metrics=f"unix:{self.metrics}")
+        self.server = self.serve(self.exports(), control=f"unix:{self.control}", metrics=f"unix:{self.metrics}",
+                                 within=self.within, **self.settings)
 
     def exports(self):
         return [config.file_export(self.folder / "disk.img"), config.memory_export("1M", "memory", [{"type": "log"}])]

@@ -1,11 +1,14 @@
 """What /metrics tells: the figures are right, in both formats, and hostile requests hurt nobody."""
 
+import os
 import pathlib
 import re
 import socket
+import struct
 import subprocess
 
-from frame import MIB, Running, main, wire
+from frame import MIB, Running, libnbd, main, wire  # first: it finds lib
+from lib import tls
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -23,7 +26,9 @@ class Figures(Running):
         self.assertEqual(client.simple_reply(0, 1)[0], 22)
         client.request(77, 0, 512, cookie=2)
         self.assertEqual(client.simple_reply(0, 2)[0], 22)
-        self.wait_until("all are counted", lambda: self.value("ashlar_requests_total", export="disk", op="read") == 6)
+        self.wait_until("all are counted", lambda: self.value("ashlar_requests_total", export="disk", op="read") == 6 and
+                        self.value("ashlar_requests_total", export="disk", op="other") == 1 and
+                        self.value("ashlar_requests_in_flight", export="disk") == 0)
         figures = self.figures()
         self.assertEqual(figures['ashlar_request_bytes_total{export="disk",op="read"}'], 5 * 4096)
         self.assertEqual(figures['ashlar_request_errors_total{export="disk",op="read",error="EINVAL"}'], 1)
@@ -58,10 +63,85 @@ class Figures(Running):
     def test_the_readme_names_all_there_are(self):
         self.client()
         readme = (ROOT / "host" / "metrics" / "README.md").read_text()
-        described = set(re.findall(r"^\| `(ashlar_\w+)`", readme, re.MULTILINE))
+        described = {name for name in re.findall(r"^\| `(ashlar_\w+)`", readme, re.MULTILINE) if not name.startswith("ashlar_module_")}
         told = {re.sub(r"_(bucket|sum|count)$", "", key.split("{")[0]) for key in self.figures()}
         self.assertEqual(told - described, {"ashlar_request_errors_total"} - described)
         self.assertEqual(described - told, {"ashlar_request_errors_total"})
+
+
+class Waiting(Running):
+    def exports(self):
+        self.gate = self.folder / "gate"  # a read does not return while it is there
+        hanger = {"type": os.environ["ASHLAR_HANGER_PLUGIN"], "in": "read", "gate": str(self.gate)}
+        return [{"name": "slow", "plugin": hanger}]
+
+    def test_workers_and_who_waits_for_them(self):
+        client = self.client("slow")
+        self.gate.touch()
+        self.addCleanup(self.gate.unlink, missing_ok=True)
+        figures = self.figures()
+        self.assertEqual([figures[f"ashlar_{name}"] for name in ("workers", "workers_busy", "requests_waiting")], [1, 0, 0])
+        for cookie in range(3):
+            client.request(wire.CMD_READ, 0, 512, cookie=cookie)
+        self.wait_until("one runs and two wait", lambda: [self.figures()[f"ashlar_{name}"] for name in ("workers_busy", "requests_waiting")] == [1, 2])
+        self.gate.unlink()
+        client.receive(3 * (16 + 512))
+        self.wait_until("none waits", lambda: [self.figures()[f"ashlar_{name}"] for name in ("workers_busy", "requests_waiting")] == [0, 0])
+
+    settings = {"workers": 1}
+
+
+class Zeroing(Running):
+    def zero(self, export, times, flags=0):
+        client = libnbd.connect(self.server.uri(export))
+        self.addCleanup(client.shutdown)
+        for i in range(times):
+            client.zero(4096, i * 65536, flags)
+
+    def calls(self, export):
+        """{"zero_punch_hole_ok": 3, ...} of all layers of the export."""
+        pattern = re.compile(rf'ashlar_module_((?:zero|trim)_\w+)_total{{export="{export}",.*}}')
+        return {found[1]: value for key, value in self.figures().items() if (found := pattern.fullmatch(key)) and value}
+
+    def test_methods_and_outcomes_are_counted(self):
+        self.assertEqual(self.calls("memory"), {})
+        self.zero("memory", 3)
+        self.assertEqual(self.calls("memory"), {"zero_punch_hole_ok": 3})
+        self.zero("memory", 2, libnbd.nbd.CMD_FLAG_NO_HOLE)  # memory has neither WRITE_ZEROES nor ZERO_RANGE
+        self.assertEqual(self.calls("memory"), {"zero_punch_hole_ok": 3, "zero_write_zeroes_refused": 1, "zero_zero_range_refused": 1,
+                                                "zero_punch_and_allocate_ok": 2})
+        self.assertEqual(self.calls("disk"), {})
+
+
+class LeftToWriting(Zeroing):
+    within = [os.environ["ASHLAR_REFUSE"], "fallocate", "--"]
+
+    def test_methods_and_outcomes_are_counted(self):
+        self.zero("memory", 3)
+        found = self.calls("memory")
+        self.assertEqual(found.pop("zero_left_to_writing_bytes"), 3 * 4096)
+        self.assertEqual(set(found.values()), {1})
+        self.assertTrue(all(name.endswith("_refused") for name in found), found)
+
+
+class Tls(Running):
+    def test_handshakes_and_failures_are_counted(self):
+        libnbd.connect(self.server.uri("disk", "tls")).shutdown()
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(60)
+            peer.connect(str(self.server.socket))
+            peer.recv(18, socket.MSG_WAITALL)
+            peer.sendall(struct.pack(">I", 3) + b"IHAVEOPT" + struct.pack(">II", 5, 0))  # STARTTLS
+            peer.recv(20, socket.MSG_WAITALL)
+            peer.sendall(b"no TLS at all")
+            while peer.recv(4096):
+                pass
+        self.wait_until("the failure is counted", lambda: self.figures()["ashlar_tls_handshake_failures_total"] == 1)
+        self.assertEqual(self.figures()["ashlar_tls_handshakes_total"], 1)
+
+    @property
+    def settings(self):
+        return {"tls": tls.settings()}
 
 
 class Formats(Running):

@@ -1,6 +1,6 @@
 /* refuse LIST -- COMMAND…: runs COMMAND with some ways of zeroing refused with EOPNOTSUPP, as an older kernel or
  * another file system would. LIST: comma-separated, of fallocate, punch_hole, zero_range, write_zeroes, blkzeroout,
- * blkdiscard. */
+ * blkdiscard; and with landlock and seccomp refused with ENOSYS, as by a kernel without them. */
 #include <errno.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
@@ -27,6 +27,9 @@ static int refuse(scmp_filter_ctx filter, const char* what) {
   if (strcmp(what, "zero_range") == 0) return refuse_mode(filter, FALLOC_FL_ZERO_RANGE);
   if (strcmp(what, "write_zeroes") == 0) return refuse_mode(filter, 0x80);
   if (strcmp(what, "blkzeroout") == 0) return refuse_ioctl(filter, BLKZEROOUT);
+  if (strcmp(what, "landlock") == 0)
+    return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(landlock_create_ruleset), 0);
+  if (strcmp(what, "seccomp") == 0) return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(seccomp), 0);
   if (strcmp(what, "blkdiscard") == 0) return refuse_ioctl(filter, BLKDISCARD);
   return -EINVAL;
 }

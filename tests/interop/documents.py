@@ -44,6 +44,14 @@ class Readme(Case):
         self.assertGreater(len(links), 10)
         self.assertEqual([link for link in links if not link.startswith("http") and not (ROOT / link).exists()], [])
 
+    def test_the_contents_are_the_sections(self):
+        contents = README.split("\n## ")[0]
+        headings = re.findall("^##+ (.*)$", README, re.MULTILINE)
+        self.assertGreater(len(headings), 8)
+        self.assertEqual([link.lower() for link in re.findall(r"\[([^]]*)\]\(#", contents)], [heading.lower() for heading in headings])
+        anchors = {heading.lower().replace(" ", "-") for heading in headings}
+        self.assertEqual(set(re.findall(r"\]\(#([^)]*)\)", README)) - anchors, set())
+
     def test_the_two_commands_can_be_run(self):
         commands = [line.split()[0] for line in blocks("sh")[0].splitlines()]
         self.assertEqual(commands, ["examples/quickstart.sh", "tests/run.sh"])
@@ -53,9 +61,9 @@ class Readme(Case):
     def test_the_commands_exist(self):
         named = set(re.findall(r"^\| `ashlar ([\w-]+)", README, re.MULTILINE))
         self.assertEqual(named, {"serve", "check", "list", "inspect", "probe", "new", "certs", "trace",
-                                 "status", "top", "disconnect", "drain", "log-level", "control"})
-        for command in named:
-            run(PROGRAM, command, "--help")
+                                 "status", "top", "disconnect", "drain", "log-level", "control", "completion", "help"})
+        for command in named - {"help"}:
+            self.assertEqual(run(PROGRAM, command, "--help"), run(PROGRAM, "help", command))
 
     def test_the_modules_are_those_there_are(self):
         there = {tuple(line.split()[:2]) for line in run(PROGRAM, "list").splitlines()}

@@ -1,4 +1,5 @@
-"""Exclusive exports: one client at a time that may write."""
+"""Exports that not everybody may have open at once: exclusive ones, with one client at a time that may write, and those with
+max_connections."""
 
 import os
 import socket
@@ -135,6 +136,26 @@ class Exclusive(Case):
         first.shutdown()
         run("qemu-io", "-f", "raw", "-c", "write 0 512", server.uri("disk"))
         run("nbdcopy", server.uri("disk"), self.folder / "copy.img")
+
+
+class MaxConnections(Case):
+    def test_further_clients_are_refused_until_one_has_gone(self):
+        server = self.serve([config.memory_export("1M", "disk", max_connections=2, multi_conn="off"), config.memory_export("1M", "other")])
+        clients = [wire.Client(server) for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.close)
+        for client in clients[:2]:
+            self.assertFalse(client.go("disk").transmission_flags & FLAG_CAN_MULTI_CONN)
+        third = clients[2]
+        third.greet()
+        refusal = (wire.REP_ERR_POLICY, b'export "disk" is open to 2 clients at once, and so many have it open')
+        for option in (wire.OPT_GO, wire.OPT_INFO):
+            self.assertEqual(third.option(option, wire.go_data("disk"))[-1], refusal)
+        clients[0].close()
+        self.assertEqual(third.option(wire.OPT_GO, wire.go_data("disk"))[-1][0], wire.REP_ACK)
+        self.assertEqual(third.ask(wire.CMD_READ, 0, 16), bytes(16))
+        server.stop()
+        self.assertIn('refused export "disk": as many clients as may (max_connections = 2) have it open', server.log())
 
 
 if __name__ == "__main__":

@@ -238,6 +238,7 @@ class Listening(Case):
                                           within=[*hidden, "sh", "-c", f'shift; exec "{program}" "$@"', "sh"])
                 self.assertEqual(libnbd.connect(server.uri()).get_size(), MIB)
                 server.stop()
+                self.assertIn("a thread is not bounded to its files: all others: they cannot be listed without /proc", server.log())
 
     def test_in_a_folder_that_has_been_deleted(self):
         gone = self.folder / "gone"

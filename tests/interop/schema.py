@@ -1,4 +1,4 @@
-"""host/cli/schema.json tells all that `list`, `inspect`, `check`, `probe` and `status` print with --json: every key and type, no more."""
+"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe` and `status` print with --json: every key and type, no more."""
 
 import copy
 import json
@@ -72,6 +72,7 @@ class Schema(Case):
                 config.file_export(self.folder / "absent.img", "absent", filters=[{"type": "log"}], optional=True)]
         bad = self.write("bad.toml", "[server]\nlog_level = 1\n" + config.toml(good).replace("[server]\n", ""))
         names = [line.split()[1] for line in run(PROGRAM, "list").splitlines()]
+        yield "help", self.printed("help")
         yield "list", self.printed("list", "--module-path", modules, code=1)
         for name in names:
             yield "inspect", self.printed("inspect", name)
@@ -98,7 +99,7 @@ class Schema(Case):
         for command, value in self.outputs():
             commands.add(command)
             self.assertEqual(faults(value, SCHEMA["$defs"][command], command, seen), [])
-        self.assertEqual(commands, {"list", "inspect", "check", "probe", "status"})
+        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status"})
         self.assertEqual({key for _, key in described(SCHEMA) - seen}, set())
 
     def test_what_is_not_as_described_is_found(self):

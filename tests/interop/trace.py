@@ -16,6 +16,7 @@ from lib.server import PROGRAM
 
 try:
     from lib.trace_file import TraceFile, hashes
+    from lib.trace_writer import TraceWriter
 except ImportError:
     skip("needs xxhash for Python (python3-xxhash)")
 
@@ -209,6 +210,18 @@ class Trace(Case):
             server.stop()
         records = self.agree(self.file())
         self.assertEqual(len({r["run"] for r in records}), 2)
+
+    def test_each_of_the_slowest_is_shown_with_what_was_around_it(self):
+        trace = TraceWriter(self.file()).begin()
+        for number in range(30):
+            start, milliseconds = number * 10**9, 10 + number
+            trace.request("write", number * 4096, 512, start, start + milliseconds * 10**6, result=5 if number == 20 else 0)
+        told = self.trace("report", trace.end()).stdout.split("the slowest\n")[1].splitlines()[:59]
+        self.assertEqual(len([line for line in told if line.startswith("    > ")]), 20)
+        self.assertRegex(told[0], "offset=118784 length=512 .* us=39000 ")
+        self.assertEqual(told[1], "      after write 110592+512 37.00 ms, write 114688+512 38.00 ms")
+        self.assertRegex(told[2], "offset=114688 ")  # nothing came after the last one
+        self.assertIn("      before write 81920+512 30.00 ms EIO, write 86016+512 31.00 ms", told)
 
     def test_selections(self):
         server = self.traced([{"type": "trace", "path": "disk.trace"}])

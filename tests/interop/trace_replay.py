@@ -1,6 +1,7 @@
 """`ashlar trace replay` against ashlar, nbdkit and qemu-nbd."""
 
 import json
+import os
 import random
 import re
 import shutil
@@ -14,6 +15,13 @@ from lib.case import Case, main, skip
 from lib.images import MIB
 from lib.server import PROGRAM
 
+try:
+    from lib.trace_file import TraceFile
+    from lib.trace_writer import TraceWriter
+except ImportError:
+    skip("needs xxhash for Python (python3-xxhash)")
+
+SLOW_WRITES = os.environ["ASHLAR_SLOW_WRITES"]
 FUA = libnbd.nbd.CMD_FLAG_FUA
 
 if "left" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True, timeout=600, check=False).stderr:
@@ -84,6 +92,26 @@ class Replay(Case):
         self.assertEqual((self.folder / "fresh.img").read_bytes(), (self.folder / "disk.img").read_bytes())
         self.assertRegex(done.stdout, r"^300 requests by 1 connection in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
         self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
+
+    def test_a_flush_waits_for_what_it_followed_and_changes_wait_for_the_flush(self):
+        trace = TraceWriter(self.trace).begin()
+        for number in range(4):
+            trace.request("write", number * 4096, 4096, number, 100 + number)
+        trace.request("read", 65536, 4096, 5, 110)
+        trace.request("flush", 0, 0, 200, 300)
+        for number in range(4):
+            trace.request("write", 32768 + number * 4096, 4096, 400 + number, 500 + number)
+        trace.end()
+        layers = [{"type": "trace", "path": "fresh.trace"}, {"type": SLOW_WRITES, "milliseconds": 30}]
+        server = self.serve([config.file_export(self.sparse_file("fresh.img", MIB), filters=layers)])
+        self.replay(server.uri("disk"), "--keep-order", "--speed", "max")
+        server.stop()
+        records = TraceFile(self.folder / "fresh.trace").records
+        (flush,) = (r for r in records if r["op"] == "flush")
+        before, after = ([r for r in records if r["op"] == "write" and (r["offset"] < 32768) == first] for first in (True, False))
+        self.assertEqual((len(before), len(after)), (4, 4))
+        self.assertGreaterEqual(flush["start"], max(r["done"] for r in before))
+        self.assertGreaterEqual(min(r["start"] for r in after), flush["done"])
 
     def test_what_is_read_is_verified(self):
         for payload in ("data", "hash"):

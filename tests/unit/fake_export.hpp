@@ -168,6 +168,7 @@ class FakeExport {
     bool zero_emulation = false;
     bool optional = false;
     bool exclusive = false;
+    bool multi_conn = true;
     bool requires_tls = false;
     std::string name = "disk";
     std::optional<AccessRules> allow = {};
@@ -183,8 +184,10 @@ class FakeExport {
     for (FakeModule* module : spare) registry_.add(*module);
     config_.file = "test.toml";
     ExportConfig own;
+    own.file = config_.file;
     own.name = settings.name;
     own.exclusive = settings.exclusive;
+    own.multi_conn = settings.multi_conn;
     own.tls_required = settings.requires_tls;
     own.allow = settings.allow;
     own.read_only = settings.read_only;

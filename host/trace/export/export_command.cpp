@@ -18,10 +18,13 @@ class ClientsTold : public Told {
   Clients clients;
 };
 
-std::string names_text() {
+std::string names_text(const char* between = ", ", const char* before_the_last = " and ") {
   std::string text;
   for (const ExportFormat& one : export_formats)
-    text += (text.empty() ? "" : &one + 1 == std::end(export_formats) ? " and " : ", ") + std::string(one.name);
+    text += (text.empty()                           ? ""
+             : &one + 1 == std::end(export_formats) ? before_the_last
+                                                    : between) +
+            std::string(one.name);
   return text;
 }
 
@@ -80,7 +83,7 @@ int export_command(const Words& words, Streams streams) {
   app.add_option("TRACE", paths, "Traces, of one server or of several; they are read together")
       ->type_name("")
       ->required();
-  app.add_option("--to", to, "The format: " + names_text())->type_name("FORMAT")->required();
+  app.add_option("--to", to, "The format")->type_name(names_text("|", "|"))->required();
   selection.add_to(app);
   add_output(app, output_path);
   if (!parse(app, words, streams)) return exit_ok;

@@ -29,9 +29,10 @@ inline constexpr ashlar_client somebody{.struct_size = sizeof(ashlar_client),
 // A layer that clients open.
 class Traced {
  public:
-  Traced(const FakeHost& host, const Given& given) : Traced(host.services(), given) {}
-  Traced(const ashlar_host* host, const Given& given)
-      : values_(own_module(), given), create_{sizeof(ashlar_create), 3, "disk one", host, values_.data()} {
+  // `place`: in the chain; 1: no layer stands above.
+  Traced(const FakeHost& host, const Given& given, std::uint32_t place = 3) : Traced(host.services(), given, place) {}
+  Traced(const ashlar_host* host, const Given& given, std::uint32_t place = 3)
+      : values_(own_module(), given), create_{sizeof(ashlar_create), place, "disk one", host, values_.data()} {
     char text[256];
     ashlar_error error{sizeof error, -1, text, sizeof text};
     if (const auto status = own_module().create(&create_, &layer_, &error)) throw Refused(status, text);

@@ -44,6 +44,42 @@ TEST_CASE("errors are counted by number, those that no reply tells as EIO") {
   CHECK(std::string(told_error_name(error_place(ENOSPC))) == "ENOSPC");
 }
 
+TEST_CASE("requests of one kind that ended together count as they would one by one") {
+  const auto now = Account::Clock::now();
+  for (const Account::By by : {Account::By::session, Account::By::worker}) {
+    for (const int error : {0, ENOSPC}) {
+      Accounts together, apart;
+      Account once(together, {}), thrice(apart, {});
+      Ended ones = ended(write_op, 4096, now, error);
+      for (int i = 0; i < 3; ++i) {
+        once.begun(write_op);
+        thrice.begun(write_op);
+        thrice.ended(ones, by, now + 20us);
+      }
+      ones.requests = 3;
+      once.ended(ones, by, now + 20us);
+      CHECK(together.summary() == apart.summary());
+      CHECK(together.summary().ended() == 3);
+    }
+  }
+}
+
+TEST_CASE("requests that differ in anything are not of one kind") {
+  const auto now = Account::Clock::now();
+  const Ended one = ended(read_op, 4096, now);
+  CHECK(one.like(ended(read_op, 4096, now)));
+  CHECK_FALSE(one.like(ended(write_op, 4096, now)));
+  CHECK_FALSE(one.like(ended(read_op, 512, now)));
+  CHECK_FALSE(one.like(ended(read_op, 4096, now + 1ns)));
+  CHECK_FALSE(one.like(ended(read_op, 4096, now, EIO)));
+  Ended refused = one;
+  refused.carried_out = false;
+  CHECK_FALSE(one.like(refused));
+  Ended as_asked = ended(read_op, 4096, now, ENOTSUP);
+  as_asked.counts_as_error = false;
+  CHECK_FALSE(as_asked.like(ended(read_op, 4096, now, ENOTSUP)));
+}
+
 TEST_CASE("what a connection did stays counted when it is gone, and is under way no more") {
   Accounts all;
   const auto now = Account::Clock::now();

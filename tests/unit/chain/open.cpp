@@ -59,12 +59,15 @@ TEST_CASE("opened for reading, a chain is read-only at the top, and its layers k
   CHECK(std::count(read_only.begin(), read_only.end(), 0u) == static_cast<std::ptrdiff_t>(read_only.size()));
 }
 
-TEST_CASE("an exclusive export offers one connection, whatever its layers can") {
+TEST_CASE("an exclusive export, or one with multi_conn off, offers one connection, whatever its layers can") {
   FakeModule plugin(ModuleKind::plugin, "disk");
   plugin.geometry.traits = ASHLAR_MULTI_CONN;
   FakeExport::Settings settings;
   CHECK(FakeExport({&plugin}, settings)->open()->geometry().multi_conn);
   settings.exclusive = true;
+  CHECK_FALSE(FakeExport({&plugin}, settings)->open()->geometry().multi_conn);
+  settings.exclusive = false;
+  settings.multi_conn = false;
   CHECK_FALSE(FakeExport({&plugin}, settings)->open()->geometry().multi_conn);
 }
 

@@ -56,6 +56,35 @@ TEST_CASE("a serial layer: at most one call of any kind in the whole export") {
   CHECK(crowd.most == 1);
 }
 
+TEST_CASE("a serial layer: who waits for its turn when the server stops is not begun, and does not wait on") {
+  FakeModule plugin(ModuleKind::plugin, "disk", ASHLAR_SERIAL);
+  std::promise<void> inside, release;
+  std::atomic<int> calls{0};
+  plugin.process = [&](ashlar_io&, const ashlar_open&) {
+    if (++calls == 1) {
+      inside.set_value();
+      release.get_future().get();
+    }
+    return 0;
+  };
+  const auto activity = Activity::make();
+  FakeExport e({&plugin}, {.activity = activity});
+  const auto chain = e->open();
+  const auto call = [&] {
+    ashlar_io io{};
+    return chain->process(io);
+  };
+  auto holds = std::async(std::launch::async, call);
+  inside.get_future().get();
+  auto waits = std::async(std::launch::async, call);
+  activity->stop();
+  CHECK(waits.get() == ESHUTDOWN);
+  CHECK(calls == 1);
+  release.set_value();
+  CHECK(holds.get() == 0);
+  CHECK(call() == 0);  // what has its turn at once is begun, as it always was
+}
+
 TEST_CASE("without a serial layer two requests of one connection are in the module together") {
   std::latch both(2);
   FakeModule filter(ModuleKind::filter, "top"), plugin(ModuleKind::plugin, "disk");

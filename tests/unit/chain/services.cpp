@@ -317,6 +317,20 @@ TEST_CASE("layers that are larger when they are opened anew take the place if th
   CHECK(layers.reopen() == status);
 }
 
+TEST_CASE(
+    "a request that must not block is told of with the layer that it has reached, also where layers are exchanged") {
+  Reopening layers;
+  std::vector<std::string> said;
+  layers.plugin.process = [&](ashlar_io&, const ashlar_open&) {
+    for (const Activity::UnderWay& call : (*layers.made)->activity().under_way()) said.push_back(call.layer);
+    return 0;
+  };
+  const auto chain = layers.open();
+  ashlar_io io = request(ASHLAR_OP_READ, GENERATE(std::uint64_t{0}, ASHLAR_NOWAIT));
+  CHECK(chain->process(io) == 0);
+  CHECK(said == std::vector<std::string>{"plugin \"disk\""});
+}
+
 TEST_CASE("layers are opened anew when no request is under way in them, and others wait") {
   Reopening layers;
   const auto chain = layers.open();

@@ -31,7 +31,9 @@ std::string with_plugin(const std::string& plugin) { return "[[export]]\nname = 
 
 TEST_CASE("check prints each export's chain with its parameters, and OK") {
   const TempFolder folder;
-  const auto file = folder.write("a.toml", R"([[export]]
+  const auto file = folder.write("a.toml", R"([server]
+sandbox = "off"
+[[export]]
 name = "disk"
 description = "a pond"
   [[export.filter]]
@@ -80,6 +82,8 @@ plugin = { type = "pond", size = 1000, depth = "deep", fish = 3 }
             "  blocks       minimum 1, preferred 4K, maximum none of its own\n"
             "  depth        200\n"
             "  traits       not rotational, one connection, parks\n"
+            "\n"
+            "sandbox off\n"
             "\n"
             "OK: " +
             file.string() + ": 2 exports\n");
@@ -130,7 +134,9 @@ plugin = { type = "pond", size = 1, wet = true }
 
 TEST_CASE("check says of an optional export whether it can be opened now, and is content either way") {
   const TempFolder folder;
-  const auto file = folder.write("a.toml", R"([[export]]
+  const auto file = folder.write("a.toml", R"([server]
+sandbox = "off"
+[[export]]
 name = "wet"
 optional = true
 plugin = { type = "pond", size = 1, wet = true }
@@ -155,6 +161,8 @@ plugin = { type = "pond", size = 1, dry = true }
                       "  chain, from the client to the plugin:\n"
                       "    reed\n"
                       "    pond\n"
+                      "\n"
+                      "sandbox off\n"
                       "\n"
                       "OK: " +
                       file.string() + ": 2 exports\n"));

@@ -21,13 +21,14 @@ TEST_CASE("help of the program and of each command") {
   CHECK(help.code == 0);
   CHECK(help.err.empty());
   for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
-                                    "disconnect", "drain", "log-level", "control"}) {
+                                    "disconnect", "drain", "log-level", "control", "completion"}) {
     CHECK_THAT(help.out, ContainsSubstring("\n  " + command + " "));
     const Outcome own = run_command({command, "--help"});
     CHECK(own.code == 0);
     CHECK(own.err.empty());
     CHECK_THAT(own.out, ContainsSubstring("Usage: ashlar " + command));
-    const bool runs_modules = own.out.find("--control") == std::string::npos && command != "new" && command != "certs";
+    const bool runs_modules = own.out.find("--control") == std::string::npos && command != "new" &&
+                              command != "certs" && command != "completion";
     if (runs_modules) CHECK_THAT(own.out, ContainsSubstring("--module-path"));
   }
   CHECK(run_command({"-h"}).out == help.out);
@@ -48,17 +49,37 @@ TEST_CASE("help as a word") {
   CHECK(run_command({"help"}).code == 0);
   CHECK(run_command({"help"}).out == run_command({"--help"}).out);
   for (const std::string command : {"serve", "check", "list", "inspect", "probe", "new", "certs", "status", "top",
-                                    "disconnect", "drain", "log-level", "control"}) {
+                                    "disconnect", "drain", "log-level", "control", "completion"}) {
     CHECK(run_command({"help", command}).code == 0);
     CHECK(run_command({"help", command}).out == run_command({command, "--help"}).out);
   }
   check_refused({"help", "srve"}, "ashlar: unknown command \"srve\"; did you mean: ashlar serve --help");
 }
 
+TEST_CASE("completion of a shell that is not known") {
+  check_refused({"completion", "tcsh"}, "ashlar: unknown shell \"tcsh\"; known: bash, zsh, fish");
+}
+
+TEST_CASE("what could stand next, where nothing is known, is nothing") {
+  for (const std::vector<std::string>& args :
+       std::initializer_list<std::vector<std::string>>{{"complete"},
+                                                       {"complete", "trace"},
+                                                       {"complete", "nonsense", ""},
+                                                       {"complete", "trace", "nonsense", ""},
+                                                       {"complete", "list", ""},
+                                                       {"complete", "serve", "--nonsense=", ""},
+                                                       {"complete", "serve", "--verbose="}}) {
+    const Outcome outcome = run_command(args);
+    CHECK(outcome.code == 0);
+    CHECK(outcome.err.empty());
+  }
+  CHECK(run_command({"complete", "list", ""}).out.empty());
+}
+
 TEST_CASE("no command") {
   check_refused({},
                 "ashlar: no command; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, trace");
+                "status, top, disconnect, drain, log-level, control, completion, trace");
 }
 
 TEST_CASE("unknown command") {
@@ -66,13 +87,13 @@ TEST_CASE("unknown command") {
   check_refused({"chekc", "a.toml"}, "ashlar: unknown command \"chekc\"; did you mean: ashlar check a.toml");
   check_refused({"a\nb"},
                 "ashlar: unknown command \"a\\nb\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, trace");
+                "status, top, disconnect, drain, log-level, control, completion, trace");
   check_refused({""},
                 "ashlar: unknown command \"\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, trace");
+                "status, top, disconnect, drain, log-level, control, completion, trace");
   check_refused({"10809"},
                 "ashlar: unknown command \"10809\"; known: serve, check, list, inspect, probe, new, certs, "
-                "status, top, disconnect, drain, log-level, control, trace");
+                "status, top, disconnect, drain, log-level, control, completion, trace");
 }
 
 TEST_CASE("unknown option") {

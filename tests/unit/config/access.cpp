@@ -93,6 +93,17 @@ TEST_CASE("allow: an empty list is one, and no list is none") {
   CHECK(config.exports[1].allow->rules.empty());
 }
 
+TEST_CASE("multi_conn and max_connections of an export are read") {
+  CHECK(read(with("")).exports.at(0).multi_conn);
+  CHECK(read(with("multi_conn = \"auto\"")).exports.at(0).multi_conn);
+  CHECK_FALSE(read(with("multi_conn = \"off\"")).exports.at(0).multi_conn);
+  CHECK_THAT(mistake(with("multi_conn = \"of\"")), ContainsSubstring("no way \"of\"; did you mean \"off\"?"));
+  CHECK_THAT(mistake(with("multi_conn = false")), ContainsSubstring("found a boolean, wanted a string"));
+  CHECK_FALSE(read(with("")).exports.at(0).max_connections);
+  CHECK(read(with("max_connections = 3")).exports.at(0).max_connections == 3);
+  CHECK_THAT(mistake(with("max_connections = 0")), ContainsSubstring("0 is out of range; give 1 to 1000000"));
+}
+
 TEST_CASE("exclusive is read") {
   CHECK(read(with("exclusive = true")).exports.at(0).exclusive);
   CHECK_FALSE(read(with("exclusive = false")).exports.at(0).exclusive);

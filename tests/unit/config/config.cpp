@@ -38,6 +38,8 @@ TEST_CASE("the least config has the documented defaults") {
   CHECK(config.server.max_memory == 1u << 30);
   CHECK_FALSE(config.server.busy_poll);
   CHECK(config.server.keepalive == 60s);
+  CHECK(config.server.sandbox.mode == SandboxConfig::Mode::automatic);
+  CHECK_FALSE(config.server.sandbox.connect);
   CHECK_FALSE(config.server.allow);
   REQUIRE(config.exports.size() == 1);
   CHECK(config.exports[0].name == "disk");
@@ -89,6 +91,13 @@ TEST_CASE("limits are read at both of their ends") {
   CHECK(server("max_payload = 65536").max_payload == 65536);
   CHECK(server("max_payload = \"64M\"").max_payload == 64u << 20);
   CHECK(server("workers = 4096").workers == 4096);
+  CHECK(server("sandbox = \"off\"").sandbox.mode == SandboxConfig::Mode::off);
+  const SandboxConfig sandbox =
+      server("sandbox = { mode = \"require\", connect = true, read = [\"/etc\"], write = [\"/\"] }").sandbox;
+  CHECK(sandbox.mode == SandboxConfig::Mode::require);
+  CHECK(sandbox.connect);
+  CHECK(sandbox.read == std::vector<std::filesystem::path>{"/etc"});
+  CHECK(sandbox.write == std::vector<std::filesystem::path>{"/"});
   CHECK(server("keepalive = 0").keepalive == 0s);
   CHECK(server("keepalive = 32767").keepalive == 32767s);
   CHECK(server("handshake_timeout = 30").handshake_timeout == 30s);

@@ -45,7 +45,8 @@ TEST_CASE("unknown key") {
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "
         "module_path, max_connections, "
-        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, allow, control, metrics");
+        "handshake_timeout, max_payload, workers, max_memory, busy_poll, keepalive, tls, sandbox, allow, control, "
+        "metrics");
   CHECK(mistake("[sever]\n") == ":1:2: key \"sever\": unknown in the config; did you mean \"server\"?");
   CHECK(mistake("[[export]]\nnaem = \"a\"\nplugin = { type = \"file\" }\n") ==
         ":2:1: key \"naem\": unknown in [[export]]; did you mean \"name\"?");
@@ -55,8 +56,8 @@ TEST_CASE("unknown key") {
 
 TEST_CASE("all mistakes are told, in the order of the file") {
   CHECK(mistake("[zz]\n[aa]\n") ==
-        ":1:2: key \"zz\": unknown in the config; known: server, export\n"
-        ":2:2: key \"aa\": unknown in the config; known: server, export");
+        ":1:2: key \"zz\": unknown in the config; known: server, include, export\n"
+        ":2:2: key \"aa\": unknown in the config; known: server, include, export");
   CHECK(mistake(R"([server]
 max_payload = "1.5M"
 workers = 0
@@ -170,6 +171,17 @@ TEST_CASE("out of range") {
   CHECK_THAT(server_mistake("max_memory = \"127M\""), ContainsSubstring("133169152 is out of range; give 128M to 1T"));
   CHECK(server_mistake("busy_poll = 10001") == ":2:13: key \"busy_poll\": 10001 is out of range; give 0 to 10000");
   CHECK(server_mistake("busy_poll = \"yes\"") == ":2:13: key \"busy_poll\": \"yes\"; write \"auto\" or microseconds");
+  CHECK(server_mistake("sandbox = \"on\"") == ":2:11: key \"sandbox\": no mode \"on\"; known: off, auto, require");
+  CHECK(server_mistake("sandbox = true") ==
+        ":2:11: key \"sandbox\": found a boolean, wanted a string; write sandbox = \"auto\"");
+  CHECK(server_mistake("sandbox = { mode = \"requir\" }") ==
+        ":2:20: key \"mode\": no mode \"requir\"; did you mean \"require\"?");
+  CHECK(server_mistake("sandbox = { conect = true }") ==
+        ":2:13: key \"conect\": unknown in sandbox; did you mean \"connect\"?");
+  CHECK(server_mistake("sandbox = { read = [\"/nowhere/x\"] }") ==
+        ":2:21: key \"read\": /nowhere/x: No such file or directory; name an existing file or folder");
+  CHECK(server_mistake("sandbox = { write = \"/tmp\" }") ==
+        ":2:21: key \"write\": found a string, wanted an array of paths; write write = [\"/folder\"]");
   CHECK(server_mistake("keepalive = -1") == ":2:13: key \"keepalive\": -1 is out of range; give 0 to 32767");
   CHECK_THAT(server_mistake("keepalive = 32768"), ContainsSubstring("give 0 to 32767"));
   CHECK(server_mistake("max_payload = 65535") == ":2:15: key \"max_payload\": 65535 is out of range; give 64K to 64M");
@@ -258,6 +270,13 @@ TEST_CASE("a module path that is no folder") {
   CHECK_THAT(server_mistake("module_path = [\"a.toml\"]"),
              ContainsSubstring("/a.toml: Not a directory; name an existing folder"));
   CHECK_THAT(server_mistake("module_path = [\"\"]"), ContainsSubstring("is an empty path; name a folder"));
+}
+
+TEST_CASE("control sockets that others than their owner could use") {
+  CHECK(server_mistake("control = \"unix:@ashlar\"") ==
+        ":2:11: key \"control\": an abstract socket is open to everybody; write \"unix:/run/ashlar/control.sock\"");
+  CHECK_THAT(server_mistake("control = \"tcp:127.0.0.1:1\""),
+             StartsWith(":2:11: key \"control\": is for unix sockets"));
 }
 
 TEST_CASE("missing export name") {

@@ -1,6 +1,7 @@
 // What README.md tells of [server] and [[export]] is so: the keys, their defaults and their ranges.
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <vector>
 
@@ -73,7 +74,7 @@ std::string words(const ServerConfig& s) {
   out << static_cast<int>(s.log_level) << ' ' << s.module_path.size() << ' ' << s.max_connections << ' '
       << s.handshake_timeout.count() << ' ' << ashlar::protocol::payload_limits(s.max_payload).advertised << ' '
       << s.workers << ' ' << s.max_memory << ' ' << (s.busy_poll ? s.busy_poll->count() : -1) << ' '
-      << s.keepalive.count();
+      << s.keepalive.count() << ' ' << static_cast<int>(s.sandbox.mode) << s.sandbox.connect;
   return out.str();
 }
 
@@ -90,7 +91,8 @@ Cells known_keys(const std::string& text) {
 
 Cells keys_of(const std::vector<Cells>& rows) {
   Cells keys;
-  for (const Cells& row : rows) keys.push_back(quoted(row.at(0)).at(0));
+  for (const Cells& row : rows)
+    for (const std::string& key : quoted(row.at(0))) keys.push_back(key);
   std::sort(keys.begin(), keys.end());
   return keys;
 }
@@ -111,6 +113,20 @@ TEST_CASE("README: the keys are those that are read") {
   of_export.insert(of_export.end(), {"filter", "plugin"});
   std::sort(of_export.begin(), of_export.end());
   CHECK(of_export == known_keys("[[export]]\nqqqqqqqqqqqqqqqq = 1\n"));
+}
+
+TEST_CASE("README: the keys of the tables within are those that are read") {
+  const auto known = [](const std::string& line) { return known_keys("[server]\n" + line + "\n" + least); };
+  CHECK(keys_of(rows_of("key of `tls`")) == known("tls = { mode = \"off\", qqqqqqqqqqqqqqqq = 1 }"));
+  CHECK(keys_of(rows_of("key |")) == known("allow = [ { qqqqqqqqqqqqqqqq = 1 } ]"));
+  // Of an address, the text has them in two examples.
+  std::ifstream in(ASHLAR_README);
+  const std::string text{std::istreambuf_iterator<char>(in), {}};
+  for (const std::string& key : known("listen = [ { qqqqqqqqqqqqqqqq = 1 } ]")) {
+    INFO(key);
+    const bool first = text.find("`{ " + key + " = ") != std::string::npos;
+    CHECK((first || text.find(", " + key + " = ") != std::string::npos));
+  }
 }
 
 TEST_CASE("README: the defaults are what holds when a key is left out") {
@@ -134,6 +150,8 @@ TEST_CASE("README: the defaults are what holds when a key is left out") {
   CHECK(told("description") == "`\"" + defaults.exports.at(0).description + "\"`");
   CHECK(told("read_only") == text(defaults.exports.at(0).read_only));
   CHECK(told("optional") == text(defaults.exports.at(0).optional));
+  CHECK(told("max_connections") == (defaults.exports.at(0).max_connections ? "" : "none"));
+  CHECK(told("multi_conn") == (defaults.exports.at(0).multi_conn ? "`\"auto\"`" : "`\"off\"`"));
   CHECK(told("exclusive") == text(defaults.exports.at(0).exclusive));
   CHECK(told("allow") == "as `[server]` has it");
   CHECK(told("zero_emulation") == text(defaults.exports.at(0).zero_emulation));

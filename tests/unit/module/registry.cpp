@@ -86,6 +86,8 @@ TEST_CASE("module not found: where was looked and which was meant") {
         "no plugin \"brikc\" in " + looked + "; did you mean \"brick\"?");
   const std::string unknown = refusal(folders.registry(), ModuleKind::plugin, "steel");
   CHECK_THAT(unknown, StartsWith("no plugin \"steel\" in " + looked + "; known: "));
+  CHECK_THAT(refusal(folders.registry(), ModuleKind::filter, "limit"),
+             EndsWith("; did you mean max_connections = 1, a key of [[export]]?"));
   CHECK_THAT(unknown, ContainsSubstring("brick"));  // beside those of the built-in folder, if it has been filled
   Registry registry({folders.path() / "first"});
   CHECK_THROWS_AS(registry.find(ModuleKind::plugin, "brikc"), ModuleNotFound);

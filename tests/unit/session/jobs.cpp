@@ -1,5 +1,6 @@
 #include "session/jobs.hpp"
 
+#include <pthread.h>
 #include <atomic>
 #include <condition_variable>
 #include <set>
@@ -189,6 +190,31 @@ TEST_CASE("when all workers are taken: refused by try_start, run by the caller i
   CHECK(f.receive() == 1);
   CHECK(f.jobs->idle());
   f.workers.give_back();
+}
+
+TEST_CASE("when no thread is to be had: refused by try_start, which keeps the payload, run by the caller in start") {
+  Fixture f(1, 16, false);
+  pthread_attr_t before, vast;  // stacks that no address space has room for
+  REQUIRE(::pthread_getattr_default_np(&before) == 0);
+  ::pthread_attr_init(&vast);
+  REQUIRE(::pthread_attr_setstacksize(&vast, std::size_t{1} << 47) == 0);
+  REQUIRE(::pthread_setattr_default_np(&vast) == 0);
+  std::thread::id ran_on;
+  f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return ran_on = std::this_thread::get_id(), 0; };
+  Pin payload(std::shared_ptr<Buffer>(f.pool.try_take(BufferPool::usual_capacity)));
+  const Bytes bytes(100);
+  const bool started = f.jobs->try_start(f.ask(cmd_write, 100, bytes.data()), payload);
+  CHECK_FALSE(started);
+  CHECK(ran_on == std::thread::id());
+  CHECK(f.jobs->idle());
+  CHECK(f.jobs->start(f.ask(cmd_write, 100, bytes.data()), payload));
+  CHECK(ran_on == std::this_thread::get_id());
+  CHECK(f.receive() == 1);
+  CHECK(f.workers.take());  // the place was given back
+  f.workers.give_back();
+  ::pthread_setattr_default_np(&before);
+  ::pthread_attr_destroy(&before);
+  ::pthread_attr_destroy(&vast);
 }
 
 TEST_CASE("one worker for two clients: neither waits for the other for good") {

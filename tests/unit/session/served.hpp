@@ -13,12 +13,16 @@ namespace ashlar::host {
 // Served by a thread of its own.
 class Served {
  public:
-  explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20)
+  // `received`: has come with the handshake.
+  explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20,
+                  const Bytes& received = {})
       : chain_(disk.chain()),
         repeats_(disk.exported().log.logger()),
         agreement_(disk.agreement(structured)),
         max_payload_(max_payload) {
     wire.limit_waiting(SO_RCVTIMEO, 5);  // it idles soon
+    wire.send(received);
+    while (parts_.inbox.unread().size() < received.size()) parts_.inbox.receive(*parts_.socket, Socket::Wait::yes);
     thread_ = std::thread([this] { serve(); });
   }
   ~Served() {

@@ -89,6 +89,23 @@ TEST_CASE("of a client that has gone away, writes are done and reads are not") {
   s.reason();
   CHECK(reads < 32);
   CHECK(writes == 1);
+  CHECK(s.counts.begun == 65);
+  CHECK(s.counts.in_flight() == 0);  // those that were not done are counted, too
+}
+
+TEST_CASE("what came with the handshake has arrived when transmission begins") {
+  FakeDisk disk;
+  const auto now = [] { return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1); };
+  std::atomic<std::uint64_t> arrived{0};
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    arrived = io.arrived;
+    return disk.serve(io);
+  };
+  disk.open();
+  const auto before = static_cast<std::uint64_t>(now());
+  Served s(disk, true, 32u << 20, Served::request(cmd_read, 1, 0, 512));
+  CHECK(s.chunk().cookie == 1);
+  CHECK(arrived >= before);
 }
 
 TEST_CASE("a half-closed client gets the replies to all it has asked") {
@@ -178,8 +195,9 @@ TEST_CASE("wrong magic ends this session, after the replies to what came before"
   FakeDisk disk;
   disk.open();
   Served s(disk);
+  const std::uint16_t type = GENERATE(cmd_read, cmd_disc);
   Bytes stream = Served::request(cmd_read, 1, 0, 10);
-  append(stream, Served::request(cmd_read, 2, 0, 10, 0, 0x25609514));
+  append(stream, Served::request(type, 2, 0, 10, 0, 0x25609514));
   s.wire.send(stream);
   CHECK(s.chunk().cookie == 1);
   CHECK(s.wire.at_end());
@@ -379,8 +397,8 @@ TEST_CASE("the reply to a large write does not wait for a next one that stops mi
   CHECK(disk.contents(1 << 20, 700'000) == pattern(700'000, 2));
 }
 
-#ifndef ASHLAR_FRAMED  // what lies in the socket is not to be known there
-TEST_CASE("the reply to a large write waits for the next one's, which is arriving") {
+// What lies in the socket is not to be known there.
+TEST_CASE("the reply to a large write waits for the next one's, which is arriving", "[unframed]") {
   static_cast<void>(GENERATE(range(0, 10)));  // now and then all has been received with the first, and proves nothing
   FakeDisk disk;
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
@@ -407,7 +425,6 @@ TEST_CASE("the reply to a large write waits for the next one's, which is arrivin
   for (int i = 0; i < 2; ++i) CHECK(s.chunk().error == 0);
   CHECK_FALSE(answered);
 }
-#endif
 
 TEST_CASE("the reply to a large write goes out before a worker has the next one") {
   FakeDisk disk(8 << 20);
@@ -435,8 +452,8 @@ TEST_CASE("the reply to a large write goes out before a worker has the next one"
   client.join();
 }
 
-#ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
-TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting") {
+// A framed socket cannot send from a file.
+TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting", "[unframed]") {
   ColdDisk cold(100'000);
   cold.lent_cold = false;
   cold.disk.open();
@@ -464,7 +481,6 @@ TEST_CASE("lent data reach the client, and a file that ends midway does not leav
   s.wire.hang_up();
   s.reason();
 }
-#endif
 
 TEST_CASE("random requests of all kinds, many in flight, against a model") {
   const std::uint32_t flags = GENERATE(0u, static_cast<std::uint32_t>(ASHLAR_NOWAIT));

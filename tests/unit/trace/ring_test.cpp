@@ -39,8 +39,7 @@ Asked asked(std::uint64_t id, std::uint64_t start, std::uint64_t done, std::int3
 
 std::vector<RecordEntry> sent(Pending& pending, std::uint64_t id, std::uint64_t time, bool told = true) {
   std::vector<RecordEntry> records;
-  pending.sent({.id = id, .time = time, .told_nothing = told ? 0 : 1},
-               [&](const Pending::One& one) { records.push_back(one.record); });
+  pending.sent({.id = id, .time = told ? time : 0}, [&](const Pending::One& one) { records.push_back(one.record); });
   return records;
 }
 
@@ -176,6 +175,51 @@ TEST_CASE("A request is given when its reply has left") {
   CHECK(first[0].marks == mark_told_nothing);
   CHECK(pending.size() == 0);
   CHECK(sent(pending, 1, 70).empty());
+}
+
+TEST_CASE("When a reply has left is known for as long as half as many others come") {
+  Replies replies;
+  CHECK_FALSE(replies.find(1));
+  replies.put(1, 50);
+  for (std::uint64_t id = 2; id <= Replies::newest; ++id) replies.put(id, id);
+  CHECK(replies.find(1) == std::optional<std::uint64_t>(50));
+  CHECK_FALSE(replies.find(1 + Replies::slots));
+  replies.put(1 + Replies::slots, 60);
+  CHECK_FALSE(replies.find(1));
+}
+
+TEST_CASE("Of requests that are pending, those whose replies have left are given, with what came after") {
+  Pending pending;
+  Replies replies;
+  Asked lent = asked(1, 10, 11);
+  lent.lent_cold = 1;
+  pending.done(lent, {});
+  pending.tried(asked(2, 12, 13, EAGAIN));
+  pending.done(asked(3, 14, 15), {});
+  pending.done(asked(4, 16, 17), {});
+  replies.put(1, 50);
+  replies.put(2, 51);
+  replies.put(4, 0);
+  pending.look_at(replies);
+  CHECK(pending.repeats(asked(1, 20, 30)));
+  CHECK_FALSE(pending.repeats(asked(3, 20, 30)));
+  pending.done(asked(1, 20, 30, EIO), {});  // was put in before the reply left
+  std::vector<RecordEntry> left;
+  pending.take_left([&](const Pending::One& one) { left.push_back(one.record); });
+  REQUIRE(left.size() == 2);
+  CHECK(left[0].id == 1);
+  CHECK(left[0].result == EIO);
+  CHECK(left[0].tries == 2);
+  CHECK(left[0].sent == 50);
+  CHECK(left[1].id == 4);
+  CHECK(left[1].marks == mark_told_nothing);
+  CHECK(pending.size() == 2);
+  pending.done(asked(2, 20, 90), {}, 100);  // the repetition of a try, whose reply has left by now
+  left.clear();
+  pending.take_left([&](const Pending::One& one) { left.push_back(one.record); });
+  REQUIRE(left.size() == 1);
+  CHECK(left[0].start == 12);
+  CHECK(left[0].sent == 100);
 }
 
 TEST_CASE("A try without waiting and its repetition are one request, which began with the try") {

@@ -1,5 +1,5 @@
-// The place of the one client at a time that may write.
-#include "chain/write_place.hpp"
+// The places of those who may have an export open at once.
+#include "chain/places.hpp"
 
 #include <atomic>
 #include <thread>
@@ -9,7 +9,7 @@
 namespace ashlar::host {
 namespace {
 
-struct Client final : WritePlace::Holder {
+struct Client final : Places::Holder {
   explicit Client(const char* name) : name_(name) {}
   std::string who() const override { return name_; }
   bool leaves() const override { return gone; }
@@ -19,13 +19,13 @@ struct Client final : WritePlace::Holder {
   const std::string name_;
 };
 
-const WritePlace::Patience for_ever = [] { return true; };
-const WritePlace::Patience never = [] { return false; };
+const Places::Patience for_ever = [] { return true; };
+const Places::Patience never = [] { return false; };
 
 }  // namespace
 
-TEST_CASE("write place: one has it, until he gives it back") {
-  WritePlace place;
+TEST_CASE("places: one has it, until he gives it back") {
+  Places place(1);
   const Client first("first"), second("second");
   CHECK(place.taken_by().empty());
   CHECK(place.is_free(for_ever));
@@ -34,14 +34,14 @@ TEST_CASE("write place: one has it, until he gives it back") {
   CHECK_FALSE(place.is_free(for_ever));
   CHECK_FALSE(place.take(second, for_ever));
   CHECK(place.taken_by() == "first");
-  place.give_back();
+  place.give_back(first);
   CHECK(place.taken_by().empty());
   CHECK(place.take(second, for_ever));
   CHECK(place.taken_by() == "second");
 }
 
-TEST_CASE("write place: whoever leaves is waited for") {
-  WritePlace place;
+TEST_CASE("places: whoever leaves is waited for") {
+  Places place(1);
   Client first("first");
   const Client second("second");
   REQUIRE(place.take(first, never));
@@ -49,7 +49,7 @@ TEST_CASE("write place: whoever leaves is waited for") {
   std::atomic<bool> waits{false};
   std::thread leaves([&] {
     while (!waits) std::this_thread::yield();
-    place.give_back();
+    place.give_back(first);
   });
   CHECK(place.take(second, [&] {
     waits = true;
@@ -60,8 +60,8 @@ TEST_CASE("write place: whoever leaves is waited for") {
   CHECK(place.taken_by() == "second");
 }
 
-TEST_CASE("write place: nobody waits longer than he wants to, nor for who comes back") {
-  WritePlace place;
+TEST_CASE("places: nobody waits longer than he wants to, nor for who comes back") {
+  Places place(1);
   Client first("first");
   const Client second("second");
   REQUIRE(place.take(first, never));
@@ -73,6 +73,18 @@ TEST_CASE("write place: nobody waits longer than he wants to, nor for who comes 
     first.gone = false;
     return true;
   }));
+}
+
+TEST_CASE("places: there are as many as were said") {
+  Places places(2);
+  const Client first("first"), second("second"), third("third");
+  CHECK(places.take(first, never));
+  CHECK(places.take(second, never));
+  CHECK_FALSE(places.take(third, for_ever));
+  places.give_back(first);
+  CHECK(places.taken_by() == "second");
+  CHECK(places.take(third, for_ever));
+  CHECK_FALSE(places.is_free(for_ever));
 }
 
 }  // namespace ashlar::host

@@ -1,0 +1,48 @@
+#include "chain/places.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+namespace ashlar::host {
+namespace {
+
+// How often a waiting client looks whether it is still worth it.
+constexpr std::chrono::milliseconds between_looks{20};
+
+}  // namespace
+
+bool Places::is_free(const Patience& patient) {
+  std::unique_lock lock(mutex_);
+  return wait(lock, patient);
+}
+
+bool Places::take(const Holder& holder, const Patience& patient) {
+  std::unique_lock lock(mutex_);
+  if (!wait(lock, patient)) return false;
+  holders_.push_back(&holder);
+  return true;
+}
+
+void Places::give_back(const Holder& holder) {
+  const std::lock_guard lock(mutex_);
+  std::erase(holders_, &holder);
+  given_back_.notify_all();
+}
+
+std::string Places::taken_by() const {
+  const std::lock_guard lock(mutex_);
+  return holders_.empty() ? std::string() : holders_.front()->who();
+}
+
+// Holders live as long as they are in holders_, which only changes within the lock.
+bool Places::wait(std::unique_lock<std::mutex>& lock, const Patience& patient) {
+  while (holders_.size() >= most_) {
+    const bool one_leaves =
+        std::any_of(holders_.begin(), holders_.end(), [](const Holder* holder) { return holder->leaves(); });
+    if (!one_leaves || !patient()) return false;
+    given_back_.wait_for(lock, between_looks);
+  }
+  return true;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,115 @@
+#include "sandbox/needed_grants.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+#include "chain/find_module.hpp"
+#include "chain/open_error.hpp"
+#include "config/text.hpp"
+#include "module/parameter.hpp"
+
+namespace ashlar::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+void add_system(Grants& to) {
+  for (const char* const folder : {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"})
+    to.add(folder, FileAccess::read, "libraries of modules");
+  for (const char* const folder : {"/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom"})
+    to.add(folder, FileAccess::read, "libraries");
+  to.add("/dev/null", FileAccess::write, "libraries");
+  to.add("/proc", FileAccess::read, "the kernel's facts about processes");
+  to.add("/sys/devices", FileAccess::read, "the kernel's facts about disks");
+}
+
+// Who connects looks names up, and certificates. The files that tell of names are replaced when a network comes.
+void add_network(Grants& to) {
+  for (const char* const folder : {"/etc", "/run/systemd/resolve", "/usr/share/ca-certificates"})
+    to.add(folder, FileAccess::read, "sandbox: connect");
+}
+
+void add_address(Grants& to, const ListenAddress& address, const std::string& key) {
+  if (!address.path.empty()) to.add(address.path.parent_path(), FileAccess::sockets, key);
+}
+
+void add_server(Grants& to, const Config& config) {
+  const ServerConfig& own = config.server;
+  for (const ListenAddress& address : own.listen) add_address(to, address, "listen");
+  if (own.control) add_address(to, *own.control, "control");
+  if (own.metrics) add_address(to, *own.metrics, "metrics");
+  if (!own.tls.certificates.empty()) to.add(own.tls.certificates, FileAccess::read, "tls: certificates");
+  if (!own.tls.psk.empty()) to.add_file(own.tls.psk, FileAccess::read, "tls: psk");
+  for (const fs::path& path : own.sandbox.read) to.add(path, FileAccess::read, "sandbox: read");
+  for (const fs::path& path : own.sandbox.write) to.add(path, FileAccess::write, "sandbox: write");
+  if (own.sandbox.connect) add_network(to);
+  std::error_code error;
+  if (!config.is_image && fs::is_regular_file(config.file, error))
+    to.add_file(fs::absolute(config.file, error), FileAccess::read, "the config");
+  if (const char* const folder = std::getenv("CREDENTIALS_DIRECTORY"); folder != nullptr)
+    to.add(folder, FileAccess::read, "credentials");
+}
+
+// What `value`, of a parameter as `row` describes it, names.
+void add_value(Grants& to, const ashlar_param& row, const TomlValue& value, const fs::path& folder, FileAccess access,
+               const std::string& why) {
+  if (row.type == ASHLAR_PARAM_LIST) {
+    if (const auto* items = std::get_if<TomlArray>(&value))
+      for (const TomlNode& item : *items) add_value(to, item_row(row), item.value, folder, access, why);
+  } else if (row.type == ASHLAR_PARAM_PATH) {
+    if (const auto* text = std::get_if<std::string>(&value)) to.add_file(folder / *text, access, why);
+  } else if (const auto* source = std::get_if<TomlTable>(&value);
+             source != nullptr && row.type == ASHLAR_PARAM_SECRET) {
+    for (const TomlEntry& entry : *source)
+      if (const auto* text = std::get_if<std::string>(&entry.node.value); text != nullptr && entry.key == "file")
+        to.add_file(folder / *text, FileAccess::read, why);
+  }
+}
+
+void add_parameters(Grants& to, const Config& config, const LayerConfig& layer, const ashlar_module& module,
+                    FileAccess access, const std::string& export_words) {
+  for (std::uint32_t i = 0; i < module.n_params; ++i) {
+    const ashlar_param& row = *module.params[i];
+    const std::string why = export_words + ": " + module.name + ": " + row.name;
+    const auto given = std::find_if(layer.parameters.begin(), layer.parameters.end(),
+                                    [&](const TomlEntry& entry) { return entry.key == row.name; });
+    if (given != layer.parameters.end()) add_value(to, row, given->node.value, config.folder, access, why);
+    else if (row.type == ASHLAR_PARAM_PATH && row.default_text != nullptr)
+      to.add_file(default_value(row, config.folder).text, access, why);
+  }
+}
+
+void add_layer(Grants& to, const Config& config, const ExportConfig& own, ModuleKind kind, const LayerConfig& layer,
+               Registry& registry, Activity& activity) {
+  if (layer.type.empty()) return;
+  const std::string why = "export " + in_quotes(own.name);
+  if (layer.type.find('/') != std::string::npos) to.add_file(layer.type, FileAccess::read, why + ": type");
+  // A filter such as trace writes files of its own, whatever may be done with the export.
+  const FileAccess access = kind == ModuleKind::plugin && own.read_only ? FileAccess::read : FileAccess::write;
+  try {
+    const auto library = find_module(config, own, kind, layer, registry, activity);
+    add_parameters(to, config, layer, library->module(), access, why);
+  } catch (const ConfigError&) {
+    // It is told where the export is made.
+  } catch (const OpenError&) {
+    // A module that may come later: which of its parameters are paths is not known yet.
+  }
+}
+
+}  // namespace
+
+Grants needed_grants(const Config& config, Registry& registry, Activity& activity) {
+  Grants needed;
+  add_system(needed);
+  for (const fs::path& folder : registry.folders()) needed.add(folder, FileAccess::read, "modules");
+  add_server(needed, config);
+  for (const ExportConfig& own : config.exports) {
+    for (const LayerConfig& filter : own.filters)
+      add_layer(needed, config, own, ModuleKind::filter, filter, registry, activity);
+    add_layer(needed, config, own, ModuleKind::plugin, own.plugin, registry, activity);
+  }
+  return needed;
+}
+
+}  // namespace ashlar::host

@@ -1,0 +1,93 @@
+#include "sandbox/grants.hpp"
+
+#include "unit/matchers.hpp"
+#include "unit/temp_folder.hpp"
+
+using namespace ashlar::host;
+
+namespace {
+
+std::vector<std::string> words(const std::vector<Grant>& grants) {
+  std::vector<std::string> all;
+  for (const Grant& one : grants)
+    all.push_back(std::string(name(one.access)) + " " + one.path.string() + " " + one.why);
+  return all;
+}
+
+using Words = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("what lies in a folder that is granted is allowed, and nothing beside it") {
+  const TempFolder folder;
+  folder.write("a/x", "");
+  folder.write("ab/x", "");
+  Grants grants;
+  grants.add(folder.path() / "a", FileAccess::read, "test");
+  CHECK(grants.allow(folder.path() / "a", FileAccess::read));
+  CHECK(grants.allow(folder.path() / "a/x", FileAccess::read));
+  CHECK(grants.allow(folder.path() / "a/not/there", FileAccess::read));
+  CHECK_FALSE(grants.allow(folder.path() / "a/x", FileAccess::write));
+  CHECK_FALSE(grants.allow(folder.path() / "a/x", FileAccess::sockets));
+  CHECK_FALSE(grants.allow(folder.path() / "ab/x", FileAccess::read));
+  CHECK_FALSE(grants.allow(folder.path(), FileAccess::read));
+  CHECK_FALSE(grants.allow(folder.path() / "a/../ab/x", FileAccess::read));
+}
+
+TEST_CASE("who may write may do all else") {
+  const TempFolder folder;
+  Grants grants;
+  grants.add(folder.path(), FileAccess::read, "one");
+  grants.add(folder.path(), FileAccess::sockets, "two");
+  CHECK(words(grants.all()) ==
+        Words{"sockets " + folder.path().string() + " two", "read " + folder.path().string() + " one"});
+  grants.add(folder.path(), FileAccess::write, "three");
+  grants.add(folder.path(), FileAccess::read, "four");
+  CHECK(words(grants.all()) == Words{"write " + folder.path().string() + " three"});
+  for (const FileAccess access : {FileAccess::read, FileAccess::sockets, FileAccess::remove_folders})
+    CHECK(grants.allow(folder.path(), access));
+}
+
+TEST_CASE("a file stands for its folder, and a link for that of its target, too") {
+  const TempFolder folder;
+  folder.write("a/disk", "");
+  std::filesystem::create_directory(folder.path() / "b");
+  std::filesystem::create_symlink("../a/disk", folder.path() / "b/link");
+  Grants grants;
+  grants.add_file(folder.path() / "b/link", FileAccess::read, "test");
+  CHECK(words(grants.all()) ==
+        Words{"read " + (folder.path() / "a").string() + " test", "read " + (folder.path() / "b").string() + " test"});
+}
+
+TEST_CASE("a folder and a device stand for themselves") {
+  const TempFolder folder;
+  Grants grants;
+  grants.add_file(folder.path(), FileAccess::read, "test");
+  grants.add_file("/dev/null", FileAccess::read, "test");
+  CHECK(words(grants.all()) == Words{"read /dev/null test", "read " + folder.path().string() + " test"});
+}
+
+TEST_CASE("what is not there stands for the nearest folder that is, unless it is the root") {
+  const TempFolder folder;
+  Grants grants;
+  grants.add_file(folder.path() / "not/there/disk", FileAccess::read, "test");
+  grants.add_file("/not-there/disk", FileAccess::read, "test");
+  CHECK(words(grants.all()) == Words{"read " + folder.path().string() + " test"});
+  Grants of_device;
+  of_device.add_file("/dev/not-there/disk", FileAccess::read, "test");
+  CHECK(words(of_device.all()) == Words{"read /dev test"});
+}
+
+TEST_CASE("what others need and these do not allow is missing") {
+  const TempFolder folder;
+  folder.write("a/x", "");
+  folder.write("b/x", "");
+  Grants had, wanted;
+  had.add(folder.path() / "a", FileAccess::read, "had");
+  wanted.add(folder.path() / "a/x", FileAccess::read, "same");
+  CHECK(had.missing(wanted).empty());
+  wanted.add(folder.path() / "a/x", FileAccess::write, "more");
+  wanted.add(folder.path() / "b", FileAccess::read, "other");
+  CHECK(words(had.missing(wanted)) == Words{"write " + (folder.path() / "a/x").string() + " more",
+                                            "read " + (folder.path() / "b").string() + " other"});
+}
