@@ -11,6 +11,7 @@ using namespace ashlar;
 
 namespace {
 
+constexpr const char* usual_folder = "/var/tmp";
 constexpr const char* scopes[] = {"connection", "export", nullptr};
 
 // Throws BadParameter.
@@ -21,12 +22,12 @@ Settings settings_of(const Params& params) {
     throw BadParameter("block_size", "block_size = " + std::to_string(settings.block) + " is not a power of two");
   if (params.has("max_size")) settings.max_bytes = params.size("max_size");
   settings.on_read = params.boolean("on_read");
-  settings.folder = params.has("store") ? std::string(params.path("store")) : "/var/tmp";
+  settings.folder = params.path("store");
   settings.path = std::string(params.path("path"));
   if (settings.path.empty()) return settings;
   if (params.choice("scope") != "export")
     throw BadParameter("path", "path needs scope = \"export\": the overlay of a connection goes with it");
-  if (params.has("store")) throw BadParameter("store", "store and path exclude each other");
+  if (settings.folder != usual_folder) throw BadParameter("store", "store and path exclude each other");
   return settings;
 }
 
@@ -40,7 +41,7 @@ class Cow final : public Filter {
       Param::choice("scope", scopes,
                     "whose writes are seen: connection: only its own, which go with it; export: those of all clients")
           .needed(),
-      Param::path("store", "folder of the overlay, a file without a name; without it, /var/tmp"),
+      Param::path("store", "folder of the overlay, a file without a name").or_else(usual_folder),
       Param::path("path", "file of an overlay that is kept; with scope = \"export\""),
       Param::size("block_size", "bytes, a power of two, that are copied when a part of them is written")
           .range(4096, 1 << 20)

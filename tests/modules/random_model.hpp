@@ -45,9 +45,10 @@ class RandomModel {
   void step() {
     const Op op = static_cast<Op>(random_() % 7);
     if (!geometry_.ops.has(Ops{op}) || geometry_.size == 0) return;
+    if (op == Op::flush && random_() % 64 != 0) return;  // a disk may be slow in it
     if (op == Op::flush) return ask(Io(Op::flush, 0, 0));
     const auto [offset, length] = range();
-    const Flags fua = geometry_.flags.has(Flag::fua) && random_() % 8 == 0 ? Flag::fua : Flag::none;
+    const Flags fua = geometry_.flags.has(Flag::fua) && random_() % 64 == 0 ? Flag::fua : Flag::none;
     switch (op) {
       case Op::read: return compare(offset, length);
       case Op::write: return write(offset, length, fua);

@@ -1,4 +1,5 @@
 // The guarantees of the filter cow (filters/cow/README.md), but for what a crash leaves: cow_crash_test.cpp.
+#include <chrono>
 #include <filesystem>
 #include <thread>
 
@@ -357,4 +358,21 @@ TEST_CASE("cow: writes of the same blocks by several threads all stay") {
   bool all = true;
   for (std::uint64_t at = 0; at != 290000; ++at) all = all && found[at] == std::byte(at / 100 % 4 + 1);
   CHECK(all);
+}
+
+TEST_CASE("cow: who writes to a block that is being copied waits") {
+  Over over(per_export());
+  const auto device = over.layer->open_over(over.disk);
+  over.disk.forget_calls();
+  over.disk.on_call([](const Call&) { std::this_thread::sleep_for(std::chrono::milliseconds(50)); });
+  std::thread other([&] {
+    if (device->write(0, bytes_of(100, 7)).failed()) std::abort();
+  });
+  CHECK(device->write(2000, bytes_of(100, 8)).ok());
+  other.join();
+  CHECK(over.disk.count(Op::read) == 1);
+  Bytes expected = part(over.before, 0, block);
+  put(expected, 0, bytes_of(100, 7));
+  put(expected, 2000, bytes_of(100, 8));
+  CHECK(read_all(*device, 0, block) == expected);
 }
