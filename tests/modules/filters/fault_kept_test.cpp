@@ -62,11 +62,13 @@ TEST_CASE("fault lets everything through without rules, as the layer below offer
 TEST_CASE("fault keeps what is written apart, shows it, and writes it below with the flush") {
   Bench b;
   const Bytes before = b.disk.bytes();
-  CHECK(b.device->write(1000, bytes_of(3000, 7)).ok());
+  Bytes written(3000);
+  for (std::size_t i = 0; i != written.size(); ++i) written[i] = static_cast<std::byte>(i % 253);
+  CHECK(b.device->write(1000, written).ok());
   CHECK(b.device->write(2000, bytes_of(500, 8)).ok());
   CHECK(b.device->zero(3000, 100, Flag::may_trim).ok());
   Bytes wanted = before;
-  put(wanted, 1000, bytes_of(3000, 7));
+  put(wanted, 1000, written);
   put(wanted, 2000, bytes_of(500, 8));
   put(wanted, 3000, bytes_of(100, 0));
   CHECK(read_all(*b.device, 0, disk_size) == wanted);
