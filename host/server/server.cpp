@@ -87,7 +87,10 @@ class Server {
         registry_(registry),
         log_(log),
         starter_(starter),
-        maker_(io_, registry, log.logger(), activity_),
+        maker_(io_, registry, log.logger(), activity_,
+               [this](const Config& config, Registry& modules, Mistakes& mistakes) {
+                 refuse_outside_sandbox(config, modules, mistakes);
+               }),
         supervision_(io_, starter, log, descriptors,
                      {.stop = [this](const char* why) { told_to_stop(why); },
                       .command_over = [this] { end_if_over(); },
@@ -106,6 +109,7 @@ class Server {
   Doors listen_at(const std::vector<ListenAddress>& addresses);
   void change_user();
   void make_sandbox();
+  void refuse_outside_sandbox(const Config& config, Registry& modules, Mistakes& mistakes) const;
   void destroy_all();
 
   // [the loop's thread]
@@ -242,6 +246,16 @@ void Server::make_sandbox() {
   if (starter_.private_folder != nullptr)
     needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
   sandbox_.emplace(config.server.sandbox, std::move(needed), log_.logger());
+}
+
+// A file that cannot be opened would be told as such, but not why, and not that a restart helps.
+void Server::refuse_outside_sandbox(const Config& config, Registry& modules, Mistakes& mistakes) const {
+  if (!sandbox_) return;
+  for (const Grant& grant : sandbox_->missing(needed_grants(config, modules, *activity_)))
+    mistakes.add(ConfigError(config.file, {},
+                             grant.path.string() + " (" + grant.why +
+                                 ") is outside of the sandbox that the server is " +
+                                 "in since it was started; restart the server, or name the path in sandbox"));
 }
 
 // May take long, too: a name has to be looked up. Who stops closes the doors that are there by then.

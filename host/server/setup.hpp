@@ -35,10 +35,17 @@ struct Setup {
 // What setups are made with; outlives them.
 class SetupMaker {
  public:
+  // Adds as mistakes what a running server cannot take up of a config, whose modules are found in `registry`.
+  using CannotTakeUp = std::function<void(const Config& config, Registry& registry, Mistakes& mistakes)>;
+
   // All outlive it. `registry`: for the folders that it has.
   SetupMaker(boost::asio::io_context& io, Registry& registry, std::shared_ptr<spdlog::logger> logger,
-             std::shared_ptr<Activity> activity)
-      : io_(io), registry_(registry), logger_(std::move(logger)), activity_(std::move(activity)) {}
+             std::shared_ptr<Activity> activity, CannotTakeUp cannot_take_up)
+      : io_(io),
+        registry_(registry),
+        logger_(std::move(logger)),
+        activity_(std::move(activity)),
+        cannot_take_up_(std::move(cannot_take_up)) {}
 
   // Reads the config and makes all that of it which is not in `before` already. Nothing of `before` changes, and no
   // client comes to what is new. Throws ConfigError with all mistakes, among them an address that cannot be listened
@@ -63,6 +70,7 @@ class SetupMaker {
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Activity> activity_;
+  const CannotTakeUp cannot_take_up_;
   // Of configs with other folders: exports have them as long as they live, and may come back to them.
   std::map<std::vector<std::filesystem::path>, std::unique_ptr<Registry>> others_;
 };
