@@ -3,9 +3,10 @@
 #
 #   tests/run.sh [--preset release|debug|asan|tsan] [-R REGEX]
 #
-# -R runs only the tests whose name matches (as ctest's). JOBS sets how many compilers and tests run at once (default: one per
-# processor). Tests that mount file systems or make loop devices need root; without it they are reported as skipped. With CI=true
-# warnings are errors, and so are skipped tests, but for those that tests/skipped.sh lists.
+# -R runs only the tests whose name matches (as ctest's). JOBS sets how many compilers and how many tests run at once; by default
+# one compiler per processor, and half as many tests more, as many of them wait for time to pass. Tests that mount file systems or
+# make loop devices need root; without it they are reported as skipped. With CI=true warnings are errors, and so are skipped tests,
+# but for those that tests/skipped.sh lists.
 set -eu
 
 usage() {
@@ -32,18 +33,20 @@ case "$preset" in
 esac
 
 cd "$(dirname "$0")/.."
-jobs=${JOBS:-$(nproc)}
+processors=$(nproc)
+compilers=${JOBS:-$processors}
+at_once=${JOBS:-$((processors + processors / 2))}
 tests/setup.sh
 
 werror=OFF
 [ "${CI:-}" != true ] || werror=ON
 # Tests are switched on by name: examples/quickstart.sh may have configured the same folder without them.
 cmake --preset "$preset" -DASHLAR_TESTS=ON -DASHLAR_WERROR=$werror
-cmake --build "$build" -j "$jobs"
+cmake --build "$build" -j "$compilers"
 
 # ctest prints its own summary last. A filter that matches no test is a mistake, not a success.
 results=$PWD/$build/ctest-results.xml
-set -- --preset "$preset" -j "$jobs" --no-tests=error --output-junit "$results"
+set -- --preset "$preset" -j "$at_once" --no-tests=error --output-junit "$results"
 [ -z "$regex" ] || set -- "$@" -R "$regex"
 code=0
 ctest "$@" || code=$?

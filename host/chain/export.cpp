@@ -10,11 +10,6 @@
 namespace ashlar::host {
 namespace {
 
-// A config of one export alone.
-Config config_of(const Config& all, const ExportConfig& own) {
-  return {.file = all.file, .folder = all.folder, .is_image = all.is_image, .server = all.server, .exports = {own}};
-}
-
 // How many of `layers`, from the top down, may be written to: up to the first that never writes below.
 std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
   const auto first = std::find_if(layers.begin(), layers.end(), [](const auto& l) { return l->never_writes_below(); });

@@ -28,9 +28,10 @@ std::unique_ptr<Export> make_export(const Config& config, const ExportConfig& ow
     mistakes.gather([&] { made = std::make_unique<Export>(config, own, registry, logger, activity); });
     return made;
   }
+  const Config alone = config_of(config, own);
   for (const LayerConfig& filter : own.filters)
-    mistakes.gather([&] { check_layer(config, own, ModuleKind::filter, filter, registry, *activity); });
-  mistakes.gather([&] { check_layer(config, own, ModuleKind::plugin, own.plugin, registry, *activity); });
+    mistakes.gather([&] { check_layer(alone, own, ModuleKind::filter, filter, registry, *activity); });
+  mistakes.gather([&] { check_layer(alone, own, ModuleKind::plugin, own.plugin, registry, *activity); });
   return nullptr;
 }
 

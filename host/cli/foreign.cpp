@@ -58,7 +58,10 @@ const Foreign table[] = {
      Value::none,
      Becomes::elsewhere,
      "ashlar list shows the plugins and filters, nbdinfo --list the exports of a server"},
-    {{"--tls", "--tls-creds", "--tls-certificates", "--tls-psk"}, Value::any, Becomes::elsewhere, "there is no TLS"},
+    {{"--tls", "--tls-creds", "--tls-certificates", "--tls-psk"},
+     Value::any,
+     Becomes::elsewhere,
+     R"(a config has it, as [server] tls = { mode = "require", certificates = "DIR", psk = "FILE" })"},
     {{"--log", "--log-file"}, Value::any, Becomes::elsewhere, "the log goes to stderr; 2>FILE puts it elsewhere"},
     {{"-V"}, Value::none, Becomes::elsewhere, "ashlar --version prints the version"},
 };

@@ -63,7 +63,7 @@ ControlClient server_of(const CommandOptions& options) {
   try {
     return ControlClient(control_address(options.control));
   } catch (const std::invalid_argument& e) {
-    throw UsageError(std::string("--control: ") + e.what());
+    throw UsageError((options.control.empty() ? "$ASHLAR_CONTROL: " : "--control: ") + std::string(e.what()));
   }
 }
 
@@ -81,7 +81,6 @@ int status_command(const CommandOptions& options, Streams streams) {
     const json::object& status = answer.at("status").as_object();
     if (options.json) {
       print_json(streams.out, status);
-      streams.out << "\n";
       return;
     }
     const auto seconds = static_cast<std::uint64_t>(status.at("uptime").to_number<double>());

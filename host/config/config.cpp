@@ -1,5 +1,7 @@
 #include "config/config.hpp"
 
+#include "config/include.hpp"
+#include "config/names.hpp"
 #include "config/reader.hpp"
 #include "config/source.hpp"
 #include "config/toml_source.hpp"
@@ -17,8 +19,19 @@ Config read_config(const std::filesystem::path& file) {
 Config read_config(const std::filesystem::path& file, Mistakes& mistakes) {
   const TomlTable root = parse_toml(file, read_config_text(file));
   Config config = ConfigReader(file, folder_of_config(file), mistakes).read(root);
+  read_included(config, mistakes);
+  refuse_doubled_names(config, mistakes);
   refuse_shared_traces(config, mistakes);
   return config;
+}
+
+Config config_of(const Config& all, const ExportConfig& own) {
+  return {.file = own.file,
+          .folder = own.folder,
+          .is_image = all.is_image,
+          .server = all.server,
+          .include = {},
+          .exports = {own}};
 }
 
 Config config_for_image(const std::filesystem::path& image) {
@@ -29,6 +42,8 @@ Config config_for_image(const std::filesystem::path& image) {
   config.server.listen = {default_listen_address()};
   config.server.listen_is_default = true;
   ExportConfig& disk = config.exports.emplace_back();
+  disk.file = config.file;
+  disk.folder = config.folder;
   disk.plugin.type = "file";
   disk.plugin.parameters.push_back({"path", {}, {{}, (config.folder / image).string()}});
   return config;

@@ -22,7 +22,10 @@ struct LayerConfig {
 };
 
 struct ExportConfig {
+  // As in Config, of the file that the export stands in: the config, or one that it includes.
+  std::filesystem::path file, folder;
   std::string name;
+  Place name_place;
   std::string description;
   bool read_only = false;
   bool exclusive = false;      // one client at a time that may write
@@ -111,13 +114,22 @@ struct ServerConfig {
   std::optional<ListenAddress> metrics;  // where figures are told by HTTP; none: nowhere
 };
 
+// What `include` says: which files' exports are served, too.
+struct Include {
+  std::string pattern;  // an absolute path, with *, ? and [ ] as a shell has them (glob(7))
+  Place place;
+};
+
 struct Config {
   std::filesystem::path file;  // as the user named it, for messages
   // What relative paths in it count from. Absolute; empty when that is the current folder and it has been deleted.
   std::filesystem::path folder;
   bool is_image = false;  // made for an image named on the command line: messages speak of options, not of keys
   ServerConfig server;
-  std::vector<ExportConfig> exports;  // never empty; names are unique; the first also answers the empty name
+  std::vector<Include> include;
+  // Those of the config, then those of each file that it includes. Names are unique; the first also answers the empty
+  // name. Empty only with `include`.
+  std::vector<ExportConfig> exports;
 };
 
 // Reads and checks a config, from a file or a pipe. Throws ConfigError with all mistakes that can be found without
@@ -126,6 +138,9 @@ Config read_config(const std::filesystem::path& file);
 // The same, but adds these mistakes to `mistakes`, for those that only modules can find to be told beside them. Throws
 // ConfigError when the file cannot be read at all, or is no TOML.
 Config read_config(const std::filesystem::path& file, Mistakes& mistakes);
+
+// A config of one export of `all` alone, with the file and folder that it stands in.
+Config config_of(const Config& all, const ExportConfig& own);
 
 // What `ashlar serve disk.img` serves: one export named "" (the default) over the file plugin.
 Config config_for_image(const std::filesystem::path& image);

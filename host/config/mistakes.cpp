@@ -1,6 +1,7 @@
 #include "config/mistakes.hpp"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "config/text.hpp"
@@ -10,9 +11,14 @@ namespace {
 
 constexpr std::size_t most_lines = 20;  // more would hide the first of them from who reads a terminal
 
+// Of several files, those of the one that comes first.
 std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes) {
-  std::stable_sort(mistakes.begin(), mistakes.end(), [](const Mistake& a, const Mistake& b) {
-    return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
+  std::vector<std::filesystem::path> files;
+  const auto number = [&](const Mistake& mistake) { return std::find(files.begin(), files.end(), mistake.file); };
+  for (const Mistake& mistake : mistakes)
+    if (number(mistake) == files.end()) files.push_back(mistake.file);
+  std::stable_sort(mistakes.begin(), mistakes.end(), [&](const Mistake& a, const Mistake& b) {
+    return std::tuple(number(a), a.place.line, a.place.column) < std::tuple(number(b), b.place.line, b.place.column);
   });
   return mistakes;
 }

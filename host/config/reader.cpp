@@ -4,6 +4,7 @@
 #include "config/reader.hpp"
 
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
 #include <system_error>
 
@@ -38,21 +39,48 @@ Config ConfigReader::read(const TomlTable& root) const {
   const bool all_known =
       std::all_of(root.begin(), root.end(), [&](const TomlEntry& entry) { return there.contains(entry.key); });
   const bool export_is_wrong = there.contains("export") && mistakes_.size() != before;
-  if (config.exports.empty() && all_known && !export_is_wrong)
+  if (config.exports.empty() && all_known && !export_is_wrong && !there.contains("include"))
     tell({1, 1}, "export", "missing, there is nothing to serve; add an [[export]] with a name and an [export.plugin]");
-  check_tls_of_exports(config);
   if (config.server.allow) check_rules_that_need_tls(*config.server.allow, config.server.tls);
-  for (const ExportConfig& one : config.exports)
-    if (one.allow) check_rules_that_need_tls(*one.allow, config.server.tls);
+  check_exports(config.exports, config.server);
   config.server.listen_is_default = config.server.listen.empty();
   if (config.server.listen_is_default) config.server.listen = {default_listen_address()};
   return config;
 }
 
+void ConfigReader::read_included(const TomlTable& root, Config& config) const {
+  Config part;
+  read_table(root, included_keys(), "an included file", part);
+  check_exports(part.exports, config.server);
+  std::move(part.exports.begin(), part.exports.end(), std::back_inserter(config.exports));
+}
+
 std::span<const ConfigReader::Key<Config>> ConfigReader::root_keys() {
   static constexpr Key<Config> keys[] = {{"server", &ConfigReader::read_server},
+                                         {"include", &ConfigReader::read_include},
                                          {"export", &ConfigReader::read_exports}};
   return keys;
+}
+
+std::span<const ConfigReader::Key<Config>> ConfigReader::included_keys() {
+  static constexpr Key<Config> keys[] = {{"server", &ConfigReader::refuse_in_included},
+                                         {"include", &ConfigReader::refuse_in_included},
+                                         {"export", &ConfigReader::read_exports}};
+  return keys;
+}
+
+void ConfigReader::refuse_in_included(const TomlEntry& entry, Config&) const {
+  fail(entry.place, entry.key, "stands only in the config that includes this file; move it there");
+}
+
+void ConfigReader::read_include(const TomlEntry& entry, Config& into) const {
+  constexpr const char* hint = R"(write include = ["conf.d/*.toml"], above the first table)";
+  const auto read_pattern = [&](const TomlNode& node) {
+    const std::string& text = string(entry.key, node, hint);
+    if (text.empty()) fail(node.place, entry.key, std::string("is an empty path; ") + hint);
+    into.include.push_back({(folder_ / text).string(), node.place});
+  };
+  for (const TomlNode& node : array(entry, "an array of strings", hint)) mistakes_.gather([&] { read_pattern(node); });
 }
 
 std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {

@@ -1,7 +1,6 @@
 // ConfigReader: from the tree of a TOML file to a Config. What a key may be called and hold stands in reader.cpp, and
 // of the addresses and the exports in reader_listen.cpp and reader_exports.cpp.
 #pragma once
-#include <map>
 #include <set>
 #include <span>
 #include <stdexcept>
@@ -20,6 +19,8 @@ class ConfigReader {
 
   // What can be understood of the config. Not to be served when a mistake was found.
   Config read(const TomlTable& root) const;
+  // Adds the exports of a file that `config` includes, as far as they can be understood.
+  void read_included(const TomlTable& root, Config& config) const;
 
   // Whether an [[export]] may have such a key.
   static bool is_export_key(std::string_view name);
@@ -38,6 +39,7 @@ class ConfigReader {
     const TomlEntry* file_key = nullptr;     // the last one that is for the file of a unix socket
   };
   static std::span<const Key<Config>> root_keys();
+  static std::span<const Key<Config>> included_keys();
   static std::span<const Key<ServerConfig>> server_keys();
   static std::span<const Key<ListenTable>> listen_keys();
   static std::span<const Key<TlsConfig>> tls_keys();
@@ -128,7 +130,7 @@ class ConfigReader {
   void read_tls_ciphers(const TomlEntry& entry, TlsConfig& into) const;
   std::filesystem::path tls_path(const TomlEntry& entry, const char* hint) const;
   void check_tls(const TlsConfig& tls, const Names& there) const;
-  void check_tls_of_exports(const Config& config) const;
+  void check_tls_of(const ExportConfig& own, const TlsConfig& tls) const;
 
   void read_sandbox(const TomlEntry& entry, ServerConfig& into) const;
   void read_sandbox_mode(const TomlEntry& entry, SandboxConfig& into) const;
@@ -137,9 +139,13 @@ class ConfigReader {
   void read_sandbox_write(const TomlEntry& entry, SandboxConfig& into) const;
   std::vector<std::filesystem::path> sandbox_paths(const TomlEntry& entry) const;
 
+  void read_include(const TomlEntry& entry, Config& into) const;
+  // What only the config itself may hold.
+  void refuse_in_included(const TomlEntry& entry, Config& into) const;
   void read_exports(const TomlEntry& entry, Config& into) const;
-  // `line_of_name`: of the exports before this one.
-  ExportConfig read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const;
+  ExportConfig read_export(const TomlNode& node) const;
+  // What exports want of a server that does not have it.
+  void check_exports(const std::vector<ExportConfig>& exports, const ServerConfig& server) const;
   void read_name(const TomlEntry& entry, ExportConfig& into) const;
   void read_description(const TomlEntry& entry, ExportConfig& into) const;
   void read_optional(const TomlEntry& entry, ExportConfig& into) const;

@@ -28,35 +28,35 @@ bool ConfigReader::is_export_key(std::string_view name) {
 }
 
 void ConfigReader::read_exports(const TomlEntry& entry, Config& into) const {
-  std::map<std::string, std::uint32_t> line_of_name;
   for (const TomlNode& node : array(entry, "an array of tables", "write [[export]], with two brackets"))
-    mistakes_.gather([&] { into.exports.push_back(read_export(node, line_of_name)); });
+    mistakes_.gather([&] { into.exports.push_back(read_export(node)); });
 }
 
-ExportConfig ConfigReader::read_export(const TomlNode& node, std::map<std::string, std::uint32_t>& line_of_name) const {
+ExportConfig ConfigReader::read_export(const TomlNode& node) const {
   const TomlTable& keys = table("export", node, "a table", "write [[export]]");
   const std::size_t before = mistakes_.size();
   ExportConfig out;
+  out.file = file_;
+  out.folder = folder_;
   out.place = node.place;
   const Names there = read_table(keys, export_keys(), "[[export]]", out);
   if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
   if (!there.contains("plugin"))
     tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
-  for (const TomlEntry& key : keys) {
-    const auto* name = std::get_if<std::string>(&key.node.value);
-    if (key.key != "name" || name == nullptr) continue;
-    const auto [used, is_new] = line_of_name.emplace(*name, out.place.line);
-    if (!is_new)
-      tell(key.node.place, "name",
-           in_quotes(*name) + " is the name of the export in line " + std::to_string(used->second) +
-               " too; name one of them differently");
-  }
   out.flawed = mistakes_.size() != before;
   return out;
 }
 
+void ConfigReader::check_exports(const std::vector<ExportConfig>& exports, const ServerConfig& server) const {
+  for (const ExportConfig& own : exports) {
+    check_tls_of(own, server.tls);
+    if (own.allow) check_rules_that_need_tls(*own.allow, server.tls);
+  }
+}
+
 void ConfigReader::read_name(const TomlEntry& entry, ExportConfig& into) const {
   into.name = string(entry.key, entry.node, "write name = \"disk\"");
+  into.name_place = entry.node.place;
   if (into.name.size() > longest_text)
     fail(entry.node.place, entry.key, "is " + std::to_string(into.name.size()) + " bytes long; NBD takes up to 4096");
 }

@@ -67,7 +67,10 @@ void ConfigReader::read_control(const TomlEntry& entry, ServerConfig& into) cons
   if (!into.control) return;
   if (into.control->kind != ListenAddress::Kind::unix_socket)
     fail(entry.node.place, entry.key, R"(is for unix sockets; write "unix:/run/ashlar/control.sock")");
-  if (!into.control->path.empty() && !into.control->mode) into.control->mode = owner_alone;
+  if (into.control->path.empty())
+    fail(entry.node.place, entry.key,
+         R"(an abstract socket is open to everybody; write "unix:/run/ashlar/control.sock")");
+  if (!into.control->mode) into.control->mode = owner_alone;
 }
 
 void ConfigReader::read_metrics(const TomlEntry& entry, ServerConfig& into) const {

@@ -101,12 +101,10 @@ void ConfigReader::read_tls_of_export(const TomlEntry& entry, ExportConfig& into
   into.tls_place = entry.node.place;
 }
 
-void ConfigReader::check_tls_of_exports(const Config& config) const {
-  if (config.server.tls.mode != TlsConfig::Mode::off || config.server.tls.flawed) return;
-  for (const ExportConfig& own : config.exports)
-    if (own.tls_required)
-      tell(own.tls_place, "tls",
-           std::string("the server has no TLS, so nobody could open the export; below [server] ") + example);
+void ConfigReader::check_tls_of(const ExportConfig& own, const TlsConfig& tls) const {
+  if (own.tls_required && tls.mode == TlsConfig::Mode::off && !tls.flawed)
+    tell(own.tls_place, "tls",
+         std::string("the server has no TLS, so nobody could open the export; below [server] ") + example);
 }
 
 }  // namespace ashlar::host

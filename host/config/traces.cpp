@@ -18,17 +18,24 @@ const TomlEntry* path_of(const LayerConfig& layer) {
 }  // namespace
 
 void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
-  std::map<std::filesystem::path, Place> first;
+  struct First {
+    const ExportConfig& own;
+    Place place;
+  };
+  std::map<std::filesystem::path, First> first;
   for (const ExportConfig& own : config.exports)
     for (const LayerConfig& filter : own.filters) {
       const TomlEntry* const entry = path_of(filter);
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
-      const auto [known, added] = first.emplace((config.folder / text).lexically_normal(), entry->node.place);
+      const auto [known, added] = first.emplace((own.folder / text).lexically_normal(), First{own, entry->node.place});
       if (added) continue;
-      mistakes.add(ConfigError(config.file, entry->node.place,
+      const First& other = known->second;
+      mistakes.add(ConfigError(own.file, entry->node.place,
                                "key \"path\": " + in_quotes(text) + " is the trace of the layer at line " +
-                                   std::to_string(known->second.line) + ", too; give each a file of its own"));
+                                   std::to_string(other.place.line) +
+                                   (other.own.file == own.file ? "" : " of " + other.own.file.string()) +
+                                   ", too; give each a file of its own"));
     }
 }
 

@@ -1,5 +1,6 @@
 #include "control/client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -49,26 +50,50 @@ ControlClient::ControlClient(const std::string& address) : address_(address) {
 ControlClient::~ControlClient() { ::close(fd_); }
 
 json::object ControlClient::ask(const json::object& command) {
+  send(command);
+  for (;;) {
+    if (auto there = answer()) return *std::move(there);
+    receive();
+  }
+}
+
+std::optional<json::object> ControlClient::ask(const json::object& command,
+                                               const volatile std::sig_atomic_t& given_up) {
+  constexpr int between_looks = 100;  // ms
+  send(command);
+  while (given_up == 0) {
+    if (auto there = answer()) return there;
+    pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
+    if (::poll(&readable, 1, between_looks) > 0) receive();
+  }
+  return std::nullopt;
+}
+
+void ControlClient::send(const json::object& command) {
   const std::string line = json::serialize(command) + "\n";
-  const auto lost = [&](const char* why) -> NoServer { return NoServer("the server at " + address_ + " " + why); };
   for (std::string_view rest = line; !rest.empty();) {
     const ssize_t n = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw lost("has gone");
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
-  std::size_t end = 0;
-  while ((end = received_.find('\n')) == std::string::npos) {
-    std::array<char, 65536> part;
-    const ssize_t n = ::recv(fd_, part.data(), part.size(), 0);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) throw lost("has gone before it answered");
-    received_.append(part.data(), static_cast<std::size_t>(n));
-  }
-  const std::string answer = received_.substr(0, end);
+}
+
+void ControlClient::receive() {
+  std::array<char, 65536> part;
+  const ssize_t n = ::recv(fd_, part.data(), part.size(), 0);
+  if (n < 0 && errno == EINTR) return;
+  if (n <= 0) throw lost("has gone before it answered");
+  received_.append(part.data(), static_cast<std::size_t>(n));
+}
+
+std::optional<json::object> ControlClient::answer() {
+  const std::size_t end = received_.find('\n');
+  if (end == std::string::npos) return std::nullopt;
+  const std::string line = received_.substr(0, end);
   received_.erase(0, end + 1);
   boost::system::error_code error;
-  const json::value value = json::parse(answer, error);
+  const json::value value = json::parse(line, error);
   if (error || !value.is_object()) throw lost("has answered what is no JSON object");
   return value.get_object();
 }

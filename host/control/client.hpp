@@ -1,6 +1,8 @@
 // ControlClient: asks a running server by its control socket.
 #pragma once
 #include <boost/json/object.hpp>
+#include <csignal>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -25,8 +27,17 @@ class ControlClient {
 
   // Sends a command and waits for its answer, as long as that takes. Throws NoServer.
   json::object ask(const json::object& command);
+  // The same, but none when `given_up` becomes other than 0 meanwhile; the client is of no more use then.
+  std::optional<json::object> ask(const json::object& command, const volatile std::sig_atomic_t& given_up);
 
  private:
+  void send(const json::object& command);
+  // The next part of an answer.
+  void receive();
+  // The answer, once it is there.
+  std::optional<json::object> answer();
+  NoServer lost(const char* why) const { return NoServer("the server at " + address_ + " " + why); }
+
   const std::string address_;
   int fd_ = -1;
   std::string received_;

@@ -29,7 +29,7 @@ void ControlServer::Connection::read() {
                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t length) {
                            if (!error) return self->serve(length);
                            if (error != asio::error::not_found) return self->close();
-                           self->received_.clear();
+                           self->ends_ = true;  // where the next command begins is not known
                            self->answer(refusal("the line is longer than 1 MiB"));
                          });
 }
@@ -50,7 +50,7 @@ void ControlServer::Connection::answer(json::object answer) {
   to_send_ = json::serialize(answer) + "\n";
   asio::async_write(stream_, asio::buffer(to_send_),
                     [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
-                      if (error) self->close();
+                      if (error || self->ends_) self->close();
                       else self->read();
                     });
 }

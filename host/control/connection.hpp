@@ -31,6 +31,7 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
   ControlServer* server_;  // null: it has left
   boost::asio::posix::stream_descriptor stream_;
   std::string received_, to_send_;
+  bool ends_ = false;  // with the answer that is sent
 };
 
 }  // namespace ashlar::host

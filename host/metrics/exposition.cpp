@@ -1,5 +1,6 @@
 #include "metrics/exposition.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -15,10 +16,11 @@ std::string number(double value) {
   return {text.data(), end};
 }
 
-std::string escaped(std::string_view text) {
+// Of a label's value, and in OpenMetrics of a help, quotes too; Prometheus's parser takes that for a mistake in a help.
+std::string escaped(std::string_view text, bool quotes = true) {
   std::string out;
   for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\\' || (quotes && c == '"')) out += '\\';
     if (c == '\n') out += "\\n";
     else out += c;
   }
@@ -35,6 +37,15 @@ std::string line(const std::string& name, const Exposition::Labels& labels, doub
   return name + braces(labels) + " " + number(value) + "\n";
 }
 
+std::vector<std::string> names_of_lines(Exposition::Kind kind, const std::string& name) {
+  switch (kind) {
+    case Exposition::Kind::counter: return {name + "_total"};
+    case Exposition::Kind::gauge: return {name};
+    case Exposition::Kind::histogram: return {name + "_bucket", name + "_sum", name + "_count"};
+  }
+  return {};
+}
+
 const char* kind_name(Exposition::Kind kind) {
   switch (kind) {
     case Exposition::Kind::counter: return "counter";
@@ -47,8 +58,12 @@ const char* kind_name(Exposition::Kind kind) {
 }  // namespace
 
 Exposition::Family* Exposition::family(Kind kind, const std::string& name, const std::string& help) {
-  Family& found = families_.try_emplace(name, Family{kind, help, {}}).first->second;
-  return found.kind == kind ? &found : nullptr;
+  const auto known = families_.find(name);
+  if (known != families_.end()) return known->second.kind == kind ? &known->second : nullptr;
+  const std::vector<std::string> lines = names_of_lines(kind, name);
+  if (std::any_of(lines.begin(), lines.end(), [&](const auto& line) { return lines_.contains(line); })) return nullptr;
+  lines_.insert(lines.begin(), lines.end());
+  return &families_.emplace(name, Family{kind, help, {}}).first->second;
 }
 
 void Exposition::add(Kind kind, const std::string& name, const std::string& help, const Labels& labels, double value) {
@@ -66,6 +81,7 @@ void Exposition::add_histogram(const std::string& name, const std::string& help,
   std::uint64_t so_far = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     so_far += counts[i];
+    if (i < bounds.size() && std::isinf(bounds[i])) continue;  // the last line says so anyway
     of_bucket.back().second = i < bounds.size() ? number(bounds[i]) : "+Inf";
     lines += line(name + "_bucket", of_bucket, static_cast<double>(so_far));
   }
@@ -79,7 +95,7 @@ std::string Exposition::text() const {
   for (const auto& [name, family] : families_) {
     const bool total = family.kind == Kind::counter && format_ == Format::prometheus;
     const std::string title = total ? name + "_total" : name;
-    out += "# HELP " + title + " " + escaped(family.help) + "\n";
+    out += "# HELP " + title + " " + escaped(family.help, format_ == Format::open_metrics) + "\n";
     out += "# TYPE " + title + " " + kind_name(family.kind) + "\n";
     out += family.lines;
   }

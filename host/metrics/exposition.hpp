@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,8 +19,9 @@ class Exposition {
 
   explicit Exposition(Format format) : format_(format) {}
 
-  // A value of the metric `name`; of a counter, without "_total". All values of one name have the same kind and help;
-  // what differs from the first in its kind is left out, as readers would refuse all for it.
+  // A value of the metric `name`; of a counter, without "_total". All values of one name have the same kind and help.
+  // What differs from the first in its kind is left out, and so is what would have lines of another metric's name:
+  // readers would refuse all for it.
   void add(Kind kind, const std::string& name, const std::string& help, const Labels& labels, double value);
   // A histogram's: `counts` are of each bucket alone, and one more than `bounds`: of what lies above them.
   void add_histogram(const std::string& name, const std::string& help, const Labels& labels,
@@ -36,11 +38,12 @@ class Exposition {
     std::string help;
     std::string lines;
   };
-  // Null: there is one of another kind.
+  // Null: there is one of another kind, or of such lines.
   Family* family(Kind kind, const std::string& name, const std::string& help);
 
   const Format format_;
   std::map<std::string, Family> families_;
+  std::set<std::string> lines_;  // the names of all their lines
 };
 
 }  // namespace ashlar::host

@@ -21,6 +21,18 @@ std::string tag_of(const Layer& layer) {
   return {};
 }
 
+// The layer that alone has this tag.
+std::optional<std::size_t> tagged(const Export& exported, std::string_view tag) {
+  std::optional<std::size_t> found;
+  const auto layers = exported.layers();
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (tag_of(*layers[i]) != tag) continue;
+    if (found) return std::nullopt;
+    found = i;
+  }
+  return found;
+}
+
 }  // namespace
 
 LayerAddress parse_layer_address(const std::string& text) {
@@ -40,7 +52,7 @@ std::vector<std::string> layer_names(const Export& exported) {
     names.push_back(number == 1 ? type : type + "#" + std::to_string(number));
   }
   for (const auto& layer : exported.layers())
-    if (const std::string tag = tag_of(*layer); !tag.empty()) names.push_back(tag);
+    if (const std::string tag = tag_of(*layer); !tag.empty() && tagged(exported, tag)) names.push_back(tag);
   return names;
 }
 
@@ -53,9 +65,7 @@ std::optional<std::size_t> find_layer(const Export& exported, const LayerAddress
   const auto typed = std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(layers.size()), wanted);
   const auto index = static_cast<std::size_t>(typed - names.begin());
   if (index < layers.size()) return index;
-  for (std::size_t i = 0; i < layers.size(); ++i)
-    if (tag_of(*layers[i]) == address.layer) return i;
-  return std::nullopt;
+  return tagged(exported, address.layer);
 }
 
 }  // namespace ashlar::host

@@ -11,7 +11,7 @@ namespace ashlar::host {
 struct LayerAddress {
   bool all_exports = false;  // EXPORT is *
   std::string exported;      // otherwise: its name
-  std::string layer;         // a type, type#N for the Nth of that type from the client's side, or a tag
+  std::string layer;  // a type, type#N for the Nth of that type from the client's side, or a tag that it alone has
 };
 
 // Splits at the last '/'. Throws std::invalid_argument.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,7 +24,10 @@ constexpr int patience = 1000;  // ms, for a pipe that is full to be read
 int write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     pollfd writable{.fd = fd, .events = POLLOUT, .revents = 0};
-    if (::poll(&writable, 1, patience) == 0) return EAGAIN;
+    const int ready = ::poll(&writable, 1, patience);
+    if (ready == 0) return EAGAIN;
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready < 0) return errno;
     // A pipe that can be written to has room for so much.
     const ssize_t n = ::write(fd, text.data(), std::min<std::size_t>(text.size(), PIPE_BUF));
     if (n < 0 && errno != EINTR && errno != EAGAIN) return errno;
@@ -48,6 +52,10 @@ ReadyFd::ReadyFd(const std::string& text) {
                                 text + ">FILE");
   if ((flags & O_ACCMODE) == O_RDONLY)
     throw std::invalid_argument("descriptor " + text + " is open for reading alone; open it for writing");
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0)
+    throw std::invalid_argument("descriptor " + text + " is a socket that clients connect to; open another one");
   if (fd > STDERR_FILENO) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   fd_ = fd;
 }

@@ -26,7 +26,9 @@ class Figures(Running):
         self.assertEqual(client.simple_reply(0, 1)[0], 22)
         client.request(77, 0, 512, cookie=2)
         self.assertEqual(client.simple_reply(0, 2)[0], 22)
-        self.wait_until("all are counted", lambda: self.value("ashlar_requests_total", export="disk", op="read") == 6)
+        self.wait_until("all are counted", lambda: self.value("ashlar_requests_total", export="disk", op="read") == 6 and
+                        self.value("ashlar_requests_total", export="disk", op="other") == 1 and
+                        self.value("ashlar_requests_in_flight", export="disk") == 0)
         figures = self.figures()
         self.assertEqual(figures['ashlar_request_bytes_total{export="disk",op="read"}'], 5 * 4096)
         self.assertEqual(figures['ashlar_request_errors_total{export="disk",op="read",error="EINVAL"}'], 1)

@@ -64,6 +64,13 @@ class ConfigMistakes(Case):
         self.assertIn("OK", processes.run(PROGRAM, "check", file))
         self.serve_words([file])
 
+    def test_in_an_included_file(self):
+        (self.folder / "conf.d").mkdir()
+        main = self.write("main.toml", f'include = ["conf.d/*.toml"]\n{GOOD}')
+        file = self.write("conf.d/a.toml", '[[export]]\nname = "a"\nplugin = { type = "memory", size = "1M", color = 3 }\n')
+        for command in ("serve", "check"):
+            self.assertTrue(self.says(command, main).startswith(f"{file}:3:42: "), command)
+
     # ---- The file ----
 
     def test_not_there(self):

@@ -35,6 +35,15 @@ class Exports(Case):
             self.assertEqual(client.option(wire.OPT_GO, wire.go_data("first"))[-1][0], wire.REP_ACK)
             self.assertEqual(client.ask(wire.CMD_READ, 0, 16), pattern(MIB, 1)[:16])
 
+    def test_included_exports_are_served_from_their_own_folder(self):
+        (self.folder / "conf.d").mkdir()
+        self.disk("conf.d/second.img", 2)
+        self.write("conf.d/second.toml", '[[export]]\nname = "second"\nplugin = { type = "file", path = "second.img" }\n')
+        main = config.toml([config.file_export(self.disk("first.img", 1), "first")], listen=[f"unix:{self.folder}/in.sock"])
+        server = self.serve_words([self.write("main.toml", 'include = ["conf.d/*.toml"]\n' + main)])
+        self.assert_same(libnbd.connect(server.uri("second")).pread(MIB, 0), pattern(MIB, 2))
+        self.assert_same(libnbd.connect(server.uri()).pread(MIB, 0), pattern(MIB, 1))
+
     def test_listed_with_names_and_descriptions(self):
         server = self.serve(self.two())
         shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -64,6 +65,11 @@ class Case(_Case):
         text, found = self.output(self.start(*words, **how))
         self.assertEqual(found, code, text)
         return text
+
+    def listens(self):
+        """Whether clients can connect to the socket: its file is there somewhat earlier."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            return peer.connect_ex(str(self.socket)) == 0
 
     def wait_until(self, true, what):
         end = time.monotonic() + ENOUGH

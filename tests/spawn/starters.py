@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -55,7 +56,7 @@ class Ready(Case):
         os.close(reader)
         process = self.start(self.disk, "--listen", f"unix:{self.socket}", "--ready-fd", writer, pass_fds=[writer])
         os.close(writer)
-        self.wait_until(self.socket.exists, "the server listens")
+        self.wait_until(self.listens, "the server listens")
         self.assertEqual(libnbd.connect(f"nbd+unix:///?socket={self.socket}").get_size(), MIB)
         process.send_signal(signal.SIGTERM)
         text, code = self.output(process)
@@ -73,6 +74,11 @@ class Ready(Case):
         with open(os.devnull, "rb") as file:
             text = self.refused(self.disk, "--ready-fd", file.fileno(), pass_fds=[file.fileno()])
             self.assertIn("is open for reading alone; open it for writing", text)
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(self.folder / "other.sock"))
+            listening.listen()
+            text = self.refused(self.disk, "--ready-fd", listening.fileno(), pass_fds=[listening.fileno()])
+            self.assertIn("is a socket that clients connect to; open another one", text)
         self.assertFalse(self.socket.exists())
 
 
@@ -196,6 +202,11 @@ class Run(Case):
             self.assertEqual(code, status, text)
             self.assertIn("the command has ended: stopping", text)
         self.assert_nothing_left()
+
+    def test_its_status_is_that_of_the_server_also_where_the_starter_ignores_the_end_of_children(self):
+        process = self.run_command("exit 3", before=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+        text, code = self.output(process)
+        self.assertEqual(code, 3, text)
 
     def test_sigterm_ends_the_command_and_what_it_has_started(self):
         for end, status in (("", 143), ("trap 'exit 7' TERM; ", 7)):

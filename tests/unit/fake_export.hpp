@@ -183,6 +183,7 @@ class FakeExport {
     for (FakeModule* module : spare) registry_.add(*module);
     config_.file = "test.toml";
     ExportConfig own;
+    own.file = config_.file;
     own.name = settings.name;
     own.exclusive = settings.exclusive;
     own.tls_required = settings.requires_tls;

@@ -56,8 +56,8 @@ TEST_CASE("unknown key") {
 
 TEST_CASE("all mistakes are told, in the order of the file") {
   CHECK(mistake("[zz]\n[aa]\n") ==
-        ":1:2: key \"zz\": unknown in the config; known: server, export\n"
-        ":2:2: key \"aa\": unknown in the config; known: server, export");
+        ":1:2: key \"zz\": unknown in the config; known: server, include, export\n"
+        ":2:2: key \"aa\": unknown in the config; known: server, include, export");
   CHECK(mistake(R"([server]
 max_payload = "1.5M"
 workers = 0
@@ -270,6 +270,13 @@ TEST_CASE("a module path that is no folder") {
   CHECK_THAT(server_mistake("module_path = [\"a.toml\"]"),
              ContainsSubstring("/a.toml: Not a directory; name an existing folder"));
   CHECK_THAT(server_mistake("module_path = [\"\"]"), ContainsSubstring("is an empty path; name a folder"));
+}
+
+TEST_CASE("control sockets that others than their owner could use") {
+  CHECK(server_mistake("control = \"unix:@ashlar\"") ==
+        ":2:11: key \"control\": an abstract socket is open to everybody; write \"unix:/run/ashlar/control.sock\"");
+  CHECK_THAT(server_mistake("control = \"tcp:127.0.0.1:1\""),
+             StartsWith(":2:11: key \"control\": is for unix sockets"));
 }
 
 TEST_CASE("missing export name") {

@@ -186,8 +186,8 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
   CHECK(receive_at_last(parts) == 0);
 }
 
-#ifndef ASHLAR_FRAMED  // a framed socket gives a frame at a time
-TEST_CASE("with the rest of a large message comes what follows it, wherever the message began") {
+// A framed socket gives a frame at a time.
+TEST_CASE("with the rest of a large message comes what follows it, wherever the message began", "[unframed]") {
   BufferPool pool(with_room(limit));
   Parts parts(pool);
   WirePair& wire = parts.wire;
@@ -207,6 +207,5 @@ TEST_CASE("with the rest of a large message comes what follows it, wherever the 
     inbox.consume(next.size());
   }
 }
-#endif
 
 }  // namespace ashlar::host

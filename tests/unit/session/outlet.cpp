@@ -117,7 +117,7 @@ TEST_CASE("replies of many threads and lent data never mix, and each is told onc
     });
   std::thread session([&] {
     for (std::uint32_t i = 0; i < own; ++i) {
-      if (i % 3 != 0 || WirePair::is_framed) {
+      if (i % 3 != 0 || !f.wire.sends_files()) {
         f.outlet.send(frame(i, i));
       } else {
         Bytes head(frame_head);
@@ -155,9 +155,8 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   CHECK_FALSE(f.outlet.send_lent(pattern(10, 1), file.fd(), 0, 10, true).left);
 }
 
-#ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
-
-TEST_CASE("lent data come from the file's offset, behind their header") {
+// A framed socket cannot send from a file.
+TEST_CASE("lent data come from the file's offset, behind their header", "[unframed]") {
   Fixture f;
   const Bytes contents = pattern(3 * mib, 5);
   const TempFile file(contents);
@@ -175,7 +174,7 @@ TEST_CASE("lent data come from the file's offset, behind their header") {
   CHECK(error == 0);
 }
 
-TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else it ends") {
+TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else it ends", "[unframed]") {
   Fixture f;
   const Bytes contents = pattern(10'000, 5);
   const TempFile file(contents);
@@ -199,12 +198,11 @@ TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else
   CHECK(f.outlet.broken() == !pad);
 }
 
-TEST_CASE("a lent descriptor that cannot be read gives its errno") {
+TEST_CASE("a lent descriptor that cannot be read gives its errno", "[unframed]") {
   Fixture f;
   CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true).error == EBADF);
   CHECK(f.wire.receive(5001).size() == 5001);
 }
-#endif
 
 TEST_CASE("a worker that waits for the client gives its place to others meanwhile, and has it back behind that") {
   Fixture f;

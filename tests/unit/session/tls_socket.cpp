@@ -1,7 +1,9 @@
 // What is particular to a socket of TLS; what it has in common with others is tested with the session over it.
 #include <fcntl.h>
 #include <catch.hpp>
+#include <thread>
 
+#include "unit/temp_folder.hpp"
 #include "wire_pair.hpp"
 
 using namespace ashlar::host;

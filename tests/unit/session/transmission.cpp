@@ -379,8 +379,8 @@ TEST_CASE("the reply to a large write does not wait for a next one that stops mi
   CHECK(disk.contents(1 << 20, 700'000) == pattern(700'000, 2));
 }
 
-#ifndef ASHLAR_FRAMED  // what lies in the socket is not to be known there
-TEST_CASE("the reply to a large write waits for the next one's, which is arriving") {
+// What lies in the socket is not to be known there.
+TEST_CASE("the reply to a large write waits for the next one's, which is arriving", "[unframed]") {
   static_cast<void>(GENERATE(range(0, 10)));  // now and then all has been received with the first, and proves nothing
   FakeDisk disk;
   disk.plugin.geometry.flags = ASHLAR_NOWAIT;
@@ -407,7 +407,6 @@ TEST_CASE("the reply to a large write waits for the next one's, which is arrivin
   for (int i = 0; i < 2; ++i) CHECK(s.chunk().error == 0);
   CHECK_FALSE(answered);
 }
-#endif
 
 TEST_CASE("the reply to a large write goes out before a worker has the next one") {
   FakeDisk disk(8 << 20);
@@ -435,8 +434,8 @@ TEST_CASE("the reply to a large write goes out before a worker has the next one"
   client.join();
 }
 
-#ifndef ASHLAR_FRAMED  // a framed socket cannot send from a file
-TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting") {
+// A framed socket cannot send from a file.
+TEST_CASE("lent data reach the client, and a file that ends midway does not leave it waiting", "[unframed]") {
   ColdDisk cold(100'000);
   cold.lent_cold = false;
   cold.disk.open();
@@ -464,7 +463,6 @@ TEST_CASE("lent data reach the client, and a file that ends midway does not leav
   s.wire.hang_up();
   s.reason();
 }
-#endif
 
 TEST_CASE("random requests of all kinds, many in flight, against a model") {
   const std::uint32_t flags = GENERATE(0u, static_cast<std::uint32_t>(ASHLAR_NOWAIT));

@@ -1,6 +1,4 @@
-// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies. The tests
-// of the session are built several times: with ASHLAR_FRAMED what goes over the wire is framed, see FramedSocket, and
-// with ASHLAR_OVER_TLS it goes by TLS, see TlsClient and SecuredSocket.
+// WirePair: a connected pair of sockets, the server's end and the client's. And the client's view of replies.
 #pragma once
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -12,19 +10,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <stdexcept>
 #include <system_error>
-#include <utility>
 #include <vector>
 
-#include "framed_socket.hpp"
 #include "protocol/codec.hpp"
-#include "socket/kernel_socket.hpp"
-#ifdef ASHLAR_OVER_TLS
-#include "tls_wire.hpp"
-#endif
+#include "wire.hpp"
 
 namespace ashlar::host {
 
@@ -42,20 +34,13 @@ inline void append(Bytes& to, std::span<const std::byte> bytes) { to.insert(to.e
 
 class WirePair {
  public:
-#ifdef ASHLAR_FRAMED
-  static constexpr bool is_framed = true;
-  using ServerSocket = FramedSocket;
-#else
-  static constexpr bool is_framed = false;
-  using ServerSocket = KernelSocket;
-#endif
-
   WirePair() {
     std::signal(SIGPIPE, SIG_IGN);  // as the server does
     int fds[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) throw std::system_error(errno, std::generic_category());
     server_ = fds[0];
     client_ = fds[1];
+    wire_ = make_wire(client_);
   }
   ~WirePair() {
     hang_up();
@@ -75,12 +60,10 @@ class WirePair {
   // The server's end as a session has it. Once; what is limited before is limited anew by it.
   std::unique_ptr<Socket> make_socket() {
     socket_made_ = true;
-#ifdef ASHLAR_OVER_TLS
-    return std::make_unique<SecuredSocket>(server_, tls_.emplace(client_));
-#else
-    return std::make_unique<ServerSocket>(server_);
-#endif
+    return wire_->make_socket(server_);
   }
+  // See Wire.
+  bool sends_files() const { return wire_->sends_files(); }
   // The client goes away.
   void hang_up() {
     if (client_ >= 0) ::close(client_);
@@ -91,77 +74,27 @@ class WirePair {
   // So that a test whose reply does not come fails.
   void limit_client_waiting(int milliseconds) {
     limit_waiting(client_, SO_RCVTIMEO, milliseconds);
-#ifdef ASHLAR_OVER_TLS
-    if (tls_) tls_->limit_waiting(milliseconds);
-#endif
+    wire_->limit_waiting(milliseconds);
   }
 
   // By the client. False: the server took it no more.
-  bool send(std::span<const std::byte> bytes) {
-    if (!is_framed) return send_raw(bytes);
-    Bytes wire;
-    while (!bytes.empty()) bytes = bytes.subspan(put_frame(wire, bytes));
-    return send_raw(wire);
-  }
+  bool send(std::span<const std::byte> bytes) { return wire_->send(bytes); }
   // Exactly `count` bytes, by the client; fewer when the stream ends. At most `portion` at a time.
   Bytes receive(std::size_t count, std::size_t portion = SIZE_MAX) {
-    if (!is_framed) return receive_raw(count, portion);
-    while (plain_.size() < count) {
-      const Bytes some = receive_some(std::min<std::size_t>(portion, 64 * 1024));
-      if (some.empty()) break;
-      append(wire_, some);
-      take_frames(wire_, plain_);
+    Bytes bytes(count);
+    std::size_t have = 0;
+    while (have < count) {
+      const std::size_t n = wire_->receive(std::span(bytes).subspan(have, std::min(count - have, portion)));
+      if (n == 0) break;
+      have += n;
     }
-    const std::size_t n = std::min(count, plain_.size());
-    const Bytes taken(plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n));
-    plain_.erase(plain_.begin(), plain_.begin() + static_cast<std::ptrdiff_t>(n));
-    return taken;
+    bytes.resize(have);
+    return bytes;
   }
   // Whether the server has ended the stream and everything was read.
   bool at_end() { return receive(1).empty(); }
 
  private:
-  bool send_raw(std::span<const std::byte> bytes) {
-#ifdef ASHLAR_OVER_TLS
-    if (tls_) return tls_->send(bytes);
-#endif
-    while (!bytes.empty()) {
-      const ssize_t n = ::send(client_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return false;
-      bytes = bytes.subspan(static_cast<std::size_t>(n));
-    }
-    return true;
-  }
-  // Empty: the stream has ended.
-  Bytes receive_some(std::size_t most) {
-    Bytes bytes(most);
-    ssize_t n;
-    do n = ::recv(client_, bytes.data(), bytes.size(), 0);
-    while (n < 0 && errno == EINTR);
-    bytes.resize(n > 0 ? static_cast<std::size_t>(n) : 0);
-    return bytes;
-  }
-  Bytes receive_raw(std::size_t count, std::size_t portion) {
-    Bytes bytes(count);
-    std::size_t have = 0;
-#ifdef ASHLAR_OVER_TLS
-    while (tls_ && have < count) {
-      const std::size_t n = tls_->receive(std::span(bytes).subspan(have, std::min(count - have, portion)));
-      if (n == 0) break;
-      have += n;
-    }
-    if (tls_) count = have;
-#endif
-    while (have < count) {
-      const ssize_t n = ::recv(client_, bytes.data() + have, std::min(count - have, portion), 0);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) break;
-      have += static_cast<std::size_t>(n);
-    }
-    bytes.resize(have);
-    return bytes;
-  }
   static void limit_waiting(int fd, int option, int milliseconds) {
     const timeval time{.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
     ::setsockopt(fd, SOL_SOCKET, option, &time, sizeof time);
@@ -169,10 +102,7 @@ class WirePair {
 
   int server_ = -1, client_ = -1;
   bool socket_made_ = false;
-#ifdef ASHLAR_OVER_TLS
-  std::optional<TlsClient> tls_;  // once the server's end is made
-#endif
-  Bytes wire_, plain_;  // framed: received by the client, not yet a whole frame; not yet asked for
+  std::unique_ptr<Wire> wire_;
 };
 
 // One chunk of a reply; a simple reply is one without payload.

@@ -1,19 +1,23 @@
-// The ends of a connection by TLS: the server's, as a session has it, and a client's for WirePair.
-#pragma once
+// By TLS.
 #include <fcntl.h>
 #include <openssl/err.h>
 #include <poll.h>
 
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 
+#include "raw_client.hpp"
 #include "socket/kernel_socket.hpp"
 #include "tls/issue.hpp"
 #include "tls/openssl_socket.hpp"
 #include "unit/temp_folder.hpp"
+#include "wire.hpp"
 
 namespace ashlar::host {
+
+namespace {
 
 // The same for all connections of a program.
 struct TlsForTests {
@@ -117,5 +121,31 @@ class SecuredSocket final : public Socket {
   KernelSocket connection_;
   OpensslSocket tls_{connection_, false, TlsForTests::get().credentials, TlsForTests::get().methods.get()};
 };
+
+// Bytes go as they are until the server's end is made.
+class TlsWire final : public Wire {
+ public:
+  explicit TlsWire(int client) : client_(client) {}
+
+  std::unique_ptr<Socket> make_socket(int server) override {
+    return std::make_unique<SecuredSocket>(server, tls_.emplace(client_));
+  }
+  bool sends_files() const override { return true; }
+  bool send(std::span<const std::byte> bytes) override { return tls_ ? tls_->send(bytes) : send_raw(client_, bytes); }
+  std::size_t receive(std::span<std::byte> into) override {
+    return tls_ ? tls_->receive(into) : receive_raw(client_, into);
+  }
+  void limit_waiting(int milliseconds) override {
+    if (tls_) tls_->limit_waiting(milliseconds);
+  }
+
+ private:
+  const int client_;
+  std::optional<TlsClient> tls_;
+};
+
+}  // namespace
+
+std::unique_ptr<Wire> make_wire(int client) { return std::make_unique<TlsWire>(client); }
 
 }  // namespace ashlar::host
