@@ -132,9 +132,6 @@ class ConfigReader {
   void check_tls(const TlsConfig& tls, const Names& there) const;
   void check_tls_of(const ExportConfig& own, const TlsConfig& tls) const;
 
-  void read_include(const TomlEntry& entry, Config& into) const;
-  // What only the config itself may hold.
-  void refuse_in_included(const TomlEntry& entry, Config& into) const;
   void read_sandbox(const TomlEntry& entry, ServerConfig& into) const;
   void read_sandbox_mode(const TomlEntry& entry, SandboxConfig& into) const;
   void read_sandbox_connect(const TomlEntry& entry, SandboxConfig& into) const;
@@ -142,6 +139,9 @@ class ConfigReader {
   void read_sandbox_write(const TomlEntry& entry, SandboxConfig& into) const;
   std::vector<std::filesystem::path> sandbox_paths(const TomlEntry& entry) const;
 
+  void read_include(const TomlEntry& entry, Config& into) const;
+  // What only the config itself may hold.
+  void refuse_in_included(const TomlEntry& entry, Config& into) const;
   void read_exports(const TomlEntry& entry, Config& into) const;
   ExportConfig read_export(const TomlNode& node) const;
   // What exports want of a server that does not have it.

@@ -47,6 +47,7 @@ void add_server(Grants& to, const Config& config) {
   std::error_code error;
   if (!config.is_image && fs::is_regular_file(config.file, error))
     to.add_file(fs::absolute(config.file, error), FileAccess::read, "the config");
+  for (const Include& include : config.include) to.add_file(include.pattern, FileAccess::read, "include");
   if (const char* const folder = std::getenv("CREDENTIALS_DIRECTORY"); folder != nullptr)
     to.add(folder, FileAccess::read, "credentials");
 }
@@ -105,9 +106,10 @@ Grants needed_grants(const Config& config, Registry& registry, Activity& activit
   for (const fs::path& folder : registry.folders()) needed.add(folder, FileAccess::read, "modules");
   add_server(needed, config);
   for (const ExportConfig& own : config.exports) {
+    const Config alone = config_of(config, own);
     for (const LayerConfig& filter : own.filters)
-      add_layer(needed, config, own, ModuleKind::filter, filter, registry, activity);
-    add_layer(needed, config, own, ModuleKind::plugin, own.plugin, registry, activity);
+      add_layer(needed, alone, own, ModuleKind::filter, filter, registry, activity);
+    add_layer(needed, alone, own, ModuleKind::plugin, own.plugin, registry, activity);
   }
   return needed;
 }

@@ -183,6 +183,16 @@ class Kernels(Sandboxed):
 
 
 class Told(Sandboxed):
+    def test_paths_of_included_files_count_from_these(self):
+        (self.outside / "own").mkdir()
+        (self.outside / "own" / "disk.img").write_bytes(bytes(MIB))
+        (self.outside / "one.toml").write_text('[[export]]\nname = "own"\nplugin = { type = "file", path = "own/disk.img" }\n')
+        file = self.config("auto")
+        file.write_text(f'include = ["{self.outside}/*.toml"]\n' + file.read_text())
+        allowed = {one["path"]: one["access"] for one in self.check(file)["sandbox"]["allowed"]}
+        self.assertEqual(allowed[str(self.outside.resolve())], "read")
+        self.assertEqual(allowed[str((self.outside / "own").resolve())], "write")
+
     def test_check_tells_what_would_be_allowed(self):
         told = self.check(self.config("auto"))["sandbox"]
         allowed = {one["path"]: one["access"] for one in told["allowed"]}
