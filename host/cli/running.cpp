@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <boost/json/serialize.hpp>
 #include <charconv>
+#include <utility>
 
 #include "cli/ask_server.hpp"
 #include "cli/json.hpp"
@@ -48,6 +49,21 @@ void print_export(std::ostream& out, const json::object& one) {
                     text(client.at("in_flight")) + " in flight", text(client.at("memory")) + " bytes of memory"});
   }
   print_table(out, "  client ", rows);
+}
+
+// What the layers have said; of those that have refused the first is left to code_of().
+void print_answers(const json::array& answers, Streams streams) {
+  bool refused = false;
+  for (const json::value& one : answers) {
+    const json::object& of = one.as_object();
+    if (const json::value* const said = of.if_contains("answer")) {
+      if (answers.size() > 1) streams.out << text(of.at("export")) << ":\n";
+      const std::string lines = text(*said);
+      streams.out << lines << (lines.empty() || lines.ends_with('\n') ? "" : "\n");
+    } else if (std::exchange(refused, true)) {
+      print_mistake(streams.err, text(of.at("error")));
+    }
+  }
 }
 
 // Asks the server; of an answer that is no refusal `print` says more.
@@ -137,14 +153,9 @@ int control_command(const CommandOptions& options, Streams streams) {
   json::array arguments(options.arguments.begin(), options.arguments.end());
   const json::object command{
       {"command", "control"}, {"layer", options.operand}, {"verb", options.verb}, {"arguments", std::move(arguments)}};
-  return ask(options, streams, command, [&](const json::object& answer) {
-    const json::array& answers = answer.at("answers").as_array();
-    for (const json::value& one : answers) {
-      if (answers.size() > 1) streams.out << text(one.at("export")) << ":\n";
-      const std::string said = text(one.at("answer"));
-      streams.out << said << (said.empty() || said.ends_with('\n') ? "" : "\n");
-    }
-  });
+  const json::object answer = server_of(options).ask(command);
+  if (const json::value* const answers = answer.if_contains("answers")) print_answers(answers->as_array(), streams);
+  return code_of(answer, streams);
 }
 
 }  // namespace ashlar::host

@@ -16,8 +16,10 @@ json::object refusal(const std::string& why) { return {{"ok", false}, {"code", 2
 
 }  // namespace
 
-ControlServer::Connection::Connection(ControlServer& server, asio::io_context& io, int fd)
-    : server_(&server), stream_(io, fd) {}
+ControlServer::Connection::Connection(ControlServer& server, asio::io_context& io, Descriptor fd)
+    : server_(&server), stream_(io, fd.get()) {
+  fd.release();
+}
 
 void ControlServer::Connection::close() {
   boost::system::error_code ignored;
@@ -40,16 +42,19 @@ void ControlServer::Connection::serve(std::size_t length) {
   boost::system::error_code error;
   const json::value command = json::parse(line, error);
   if (error || !command.is_object()) return answer(refusal("the line is no JSON object"));
-  if (server_ == nullptr) return close();
+  if (server_ == nullptr || ends_) return close();
   server_->connections_.splice(server_->connections_.end(), server_->connections_, place);
+  waits_ = true;
   server_->handler_(command.get_object(),
                     [self = shared_from_this()](json::object answer) { self->answer(std::move(answer)); });
 }
 
 void ControlServer::Connection::answer(json::object answer) {
+  waits_ = true;
   to_send_ = json::serialize(answer) + "\n";
   asio::async_write(stream_, asio::buffer(to_send_),
                     [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                      self->waits_ = false;
                       if (error || self->ends_) self->close();
                       else self->read();
                     });

@@ -5,19 +5,24 @@
 #include <string>
 
 #include "control/server.hpp"
+#include "listener/duplicate.hpp"
 
 namespace ashlar::host {
 
 class ControlServer::Connection : public std::enable_shared_from_this<Connection> {
  public:
-  // Takes the descriptor `fd`.
-  Connection(ControlServer& server, boost::asio::io_context& io, int fd);
+  Connection(ControlServer& server, boost::asio::io_context& io, Descriptor fd);
 
   void begin() { read(); }
   // The server knows it no longer, even if a command of it has been received already.
   void leave() {
     server_ = nullptr;
     close();
+  }
+  // Closes it, once what has been asked is answered.
+  void finish() {
+    ends_ = true;
+    if (!waits_) close();
   }
   void close();
 
@@ -31,7 +36,8 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
   ControlServer* server_;  // null: it has left
   boost::asio::posix::stream_descriptor stream_;
   std::string received_, to_send_;
-  bool ends_ = false;  // with the answer that is sent
+  bool waits_ = false;  // for an answer, or for that to be sent
+  bool ends_ = false;   // with the answer that is sent
 };
 
 }  // namespace ashlar::host

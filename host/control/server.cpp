@@ -1,12 +1,10 @@
 #include "control/server.hpp"
 
-#include <fcntl.h>
-
-#include <cerrno>
-#include <system_error>
+#include <exception>
 #include <utility>
 
 #include "control/connection.hpp"
+#include "listener/duplicate.hpp"
 
 namespace ashlar::host {
 
@@ -23,14 +21,23 @@ void ControlServer::serve(Listener& listener) {
   listener.start([this](std::unique_ptr<Socket> socket, const Peer&) { accepted(std::move(socket)); }, complain_);
 }
 
+void ControlServer::stop() {
+  stopped_ = true;
+  for (const auto& one : connections_)
+    if (const auto connection = one.lock()) connection->finish();
+}
+
 // Of the socket only its descriptor is wanted: what a disk's client needs, a control client does not.
 void ControlServer::accepted(std::unique_ptr<Socket> socket) {
-  const int fd = ::fcntl(socket->watched_descriptor(), F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return;  // the client sees its connection close
-  make_room();
-  const auto connection = std::make_shared<Connection>(*this, io_, fd);
-  connection->place = connections_.insert(connections_.end(), connection);
-  connection->begin();
+  if (stopped_) return;
+  try {
+    make_room();
+    const auto connection = std::make_shared<Connection>(*this, io_, duplicate_of(*socket));
+    connection->place = connections_.insert(connections_.end(), connection);
+    connection->begin();
+  } catch (const std::exception& e) {  // without descriptors or memory: the client sees its connection close
+    complain_(std::string("a client of the control socket is turned away: ") + e.what());
+  }
 }
 
 void ControlServer::make_room() {

@@ -33,6 +33,8 @@ class ControlServer {
 
   // Serves the clients of `listener` from now on, beside those of others.
   void serve(Listener& listener);
+  // Carries out no more commands: closes the connections, those that wait for an answer behind it.
+  void stop();
 
  private:
   class Connection;
@@ -42,7 +44,8 @@ class ControlServer {
   boost::asio::io_context& io_;
   const Handler handler_;
   const std::function<void(const std::string&)> complain_;  // hears of clients that could not be accepted
-  std::list<std::weak_ptr<Connection>> connections_;        // the one that has spoken last is at the end
+  bool stopped_ = false;
+  std::list<std::weak_ptr<Connection>> connections_;  // the one that has spoken last is at the end
 };
 
 }  // namespace ashlar::host

@@ -1,14 +1,15 @@
 #include "metrics/http_server.hpp"
 
-#include <fcntl.h>
-
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <chrono>
+#include <exception>
 #include <optional>
 #include <utility>
+
+#include "listener/duplicate.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -32,8 +33,10 @@ Exposition::Format format_for(boost::beast::string_view accept) {
 // One client, which may ask again and again.
 class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(asio::io_context& io, int fd, std::shared_ptr<const Source> source)
-      : stream_(io, fd), timer_(io), source_(std::move(source)) {}
+  Connection(asio::io_context& io, Descriptor fd, std::shared_ptr<const Source> source)
+      : stream_(io, fd.get()), timer_(io), source_(std::move(source)) {
+    fd.release();
+  }
 
   void read() {
     parser_.emplace();
@@ -42,6 +45,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     be_patient();
     http::async_read(stream_, buffer_, *parser_,
                      [self = shared_from_this()](const boost::system::error_code& error, std::size_t) {
+                       if (!self->stream_.is_open()) return;  // closed when the request was there already
                        if (error) self->refuse(error);
                        else self->answer(self->parser_->get());
                      });
@@ -93,6 +97,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     response_.keep_alive(!last);
     response_.content_length(body.size());
     if (!head) response_.body() = std::move(body);
+    be_patient();
     http::async_write(stream_, response_,
                       [self = shared_from_this(), last](const boost::system::error_code& error, std::size_t) {
                         if (error || last) self->close();
@@ -118,6 +123,7 @@ void HttpServer::serve(Listener& listener) {
 }
 
 void HttpServer::end_clients() {
+  stopped_ = true;
   for (const auto& one : connections_)
     if (const auto connection = one.lock()) connection->close();
   connections_.clear();
@@ -125,16 +131,19 @@ void HttpServer::end_clients() {
 
 // Of the socket only its descriptor is wanted: what a disk's client needs, this one does not.
 void HttpServer::accepted(std::unique_ptr<Socket> socket) {
-  const int fd = ::fcntl(socket->watched_descriptor(), F_DUPFD_CLOEXEC, 0);
-  if (fd < 0) return;  // the client sees its connection close
+  if (stopped_) return;
   connections_.remove_if([](const auto& one) { return one.expired(); });
   while (connections_.size() >= most_connections) {
     if (const auto oldest = connections_.front().lock()) oldest->close();
     connections_.pop_front();
   }
-  const auto connection = std::make_shared<Connection>(io_, fd, source_);
-  connections_.push_back(connection);
-  connection->read();
+  try {
+    const auto connection = std::make_shared<Connection>(io_, duplicate_of(*socket), source_);
+    connections_.push_back(connection);
+    connection->read();
+  } catch (const std::exception& e) {  // without descriptors or memory: the client sees its connection close
+    complain_(std::string("a client of the metrics is turned away: ") + e.what());
+  }
 }
 
 }  // namespace ashlar::host

@@ -29,7 +29,7 @@ class HttpServer {
 
   // Serves the clients of `listener` from now on, beside those of others.
   void serve(Listener& listener);
-  // Ends the clients that there are.
+  // Ends the clients that there are, and takes no more.
   void end_clients();
 
  private:
@@ -39,7 +39,8 @@ class HttpServer {
   boost::asio::io_context& io_;
   const std::shared_ptr<const Source> source_;
   const std::function<void(const std::string&)> complain_;  // hears of clients that could not be accepted
-  std::list<std::weak_ptr<Connection>> connections_;        // oldest first
+  bool stopped_ = false;
+  std::list<std::weak_ptr<Connection>> connections_;  // oldest first
 };
 
 }  // namespace ashlar::host

@@ -24,9 +24,6 @@ class Registry {
   explicit Registry(std::vector<std::filesystem::path> folders);
   virtual ~Registry() = default;
 
-  // Those that it was made with, and the built-in one.
-  const std::vector<std::filesystem::path>& folders() const { return folders_; }
-
   // The module `name`, or, when it has a '/', the file of that path. Throws ModuleNotFound, or ModuleError when the
   // first file of that name cannot be used. [any thread]
   virtual std::shared_ptr<const Library> find(ModuleKind kind, const std::string& name);

@@ -62,10 +62,11 @@ struct Called {
   std::size_t index;
 };
 
-// What the layers have answered, one after another.
+// What the layers have answered, one after another; those behind one that refuses are asked, too.
 json::object call(const std::vector<Called>& layers, const std::string& verb,
                   const std::vector<std::string>& arguments) {
   json::array answers;
+  json::object answer{{"ok", true}};
   for (const Called& one : layers) {
     try {
       const std::string text = one.of->call_verb(one.index, verb, arguments);
@@ -73,12 +74,12 @@ json::object call(const std::vector<Called>& layers, const std::string& verb,
     } catch (const std::exception& e) {
       const auto* const failed = dynamic_cast<const VerbError*>(&e);
       const bool asked_wrong = failed != nullptr && (failed->status() == ENOENT || failed->status() == EINVAL);
-      json::object answer = refusal(e.what(), asked_wrong ? code_usage : code_failed);
-      answer["answers"] = std::move(answers);
-      return answer;
+      if (answer.at("ok").as_bool()) answer = refusal(e.what(), asked_wrong ? code_usage : code_failed);
+      answers.push_back({{"export", json_text(one.of->name())}, {"error", json_text(e.what())}});
     }
   }
-  return {{"ok", true}, {"answers", std::move(answers)}};
+  answer["answers"] = std::move(answers);
+  return answer;
 }
 
 }  // namespace

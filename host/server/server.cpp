@@ -88,8 +88,8 @@ class Server {
         log_(log),
         starter_(starter),
         maker_(io_, registry, log.logger(), activity_,
-               [this](const Config& config, Registry& modules, Mistakes& mistakes) {
-                 refuse_outside_sandbox(config, modules, mistakes);
+               [this](const Config& wanted, Registry& modules, Mistakes& mistakes) {
+                 refuse_outside_sandbox(wanted, modules, mistakes);
                }),
         supervision_(io_, starter, log, descriptors,
                      {.stop = [this](const char* why) { told_to_stop(why); },
@@ -514,6 +514,7 @@ void Server::close_listeners() {
   close_doors(first_doors_);
   if (!is_created_) return;
   for (const Doors* doors : {&setup_.listen, &setup_.control, &setup_.metrics}) close_doors(*doors);
+  if (control_) control_->stop();
   if (http_) http_->end_clients();
 }
 

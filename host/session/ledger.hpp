@@ -59,7 +59,7 @@ class Ledger {
   static Ended ended(const Asked& asked, std::uint32_t error) {
     const bool as_asked = error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
     return {.op = op_of(asked),
-            .length = asked.request.length,
+            .length = asked.verdict.op == Op::flush ? 0 : asked.request.length,  // a flush moves no bytes
             .carried_out = asked.verdict.kind == protocol::Verdict::Kind::run,
             .counts_as_error = error != protocol::error_none && !as_asked,
             .error = protocol::errno_of(error),

@@ -3,6 +3,8 @@
 import contextlib
 import json
 import os
+import shutil
+import signal
 import stat
 import subprocess
 
@@ -67,6 +69,18 @@ class UnderWay(Running):
         self.wait_until("it is no more", lambda: self.export("slow")["in_flight"] == 0)
 
 
+    def test_a_server_that_stops_takes_no_more_commands(self):
+        peer, client = self.raw(), self.client("slow")
+        self.gate.touch()
+        self.addCleanup(self.gate.unlink, missing_ok=True)
+        client.request(READ, 0, 512, cookie=1)
+        self.wait_until("it is under way", lambda: self.export("slow")["in_flight"] == 1)
+        self.server.signal(signal.SIGTERM)
+        self.assertEqual(peer.recv(1), b"")
+        self.gate.unlink()
+        self.assertEqual(client.simple_reply(512, 1)[0], 0)
+
+
 class Orders(Running):
     def test_a_client_is_disconnected_by_its_id(self):
         one, other = self.client(), self.client()
@@ -116,7 +130,9 @@ class Layers(Running):
         below = {**trace, "path": str(self.folder / "below.trace"), "tag": "below"}
         disk, memory = super().exports()
         disk["filters"] = [trace, below]
-        return [disk, memory]
+        (self.folder / "memory").mkdir()
+        memory["filters"] = [{**trace, "path": str(self.folder / "memory/memory.trace")}]
+        return [memory, disk]
 
     def test_a_layer_answers_a_verb(self):
         self.client().ask(READ, 0, 512)
@@ -131,7 +147,13 @@ class Layers(Running):
 
     def test_a_star_is_every_export_that_has_such_a_layer(self):
         self.ashlar("control", "*/trace", "dump")
-        self.wait_until("there is a trace", lambda: (self.folder / "disk.trace").exists())
+        for file in ("disk.trace", "memory/memory.trace"):
+            self.wait_until("there is a trace", (self.folder / file).exists)
+
+    def test_a_star_asks_all_though_the_first_refuses(self):
+        shutil.rmtree(self.folder / "memory")
+        self.assertIn("memory.trace", self.ashlar("control", "*/trace", "dump", code=1))
+        self.wait_until("there is a trace", (self.folder / "disk.trace").exists)
 
     def test_what_is_not_there_is_told(self):
         for words, told in ((("disk/trac", "dump"), 'did you mean "trace"'), (("disc/trace", "dump"), 'did you mean "disk"'),
