@@ -75,7 +75,7 @@ class UnderWay(Running):
         self.addCleanup(self.gate.unlink, missing_ok=True)
         client.request(READ, 0, 512, cookie=1)
         self.wait_until("it is under way", lambda: self.export("slow")["in_flight"] == 1)
-        self.server.signal(signal.SIGTERM)
+        os.kill(self.server.pid, signal.SIGTERM)
         self.assertEqual(peer.recv(1), b"")
         self.gate.unlink()
         self.assertEqual(client.simple_reply(512, 1)[0], 0)
