@@ -154,12 +154,13 @@ std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
 
 void Export::begin_serving() {
   const std::lock_guard lock(backend_->make_mutex);
-  if (std::exchange(backend_->serving, true) || backend_->layers == nullptr) return;
+  if (backend_->serving) return;
   try {
-    begin_serving(*backend_->layers);
+    if (backend_->layers != nullptr) begin_serving(*backend_->layers);
   } catch (const OpenError& e) {
     throw mistake_of(e);
   }
+  backend_->serving = true;
 }
 
 void Export::begin_serving(const Layers& layers) const {
