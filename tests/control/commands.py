@@ -3,12 +3,11 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import stat
 import subprocess
 
-from frame import PROGRAM, Case, Running, main, wire
+from frame import PROGRAM, Case, Running, config, main, wire
 
 READ, WRITE, FLUSH = wire.CMD_READ, wire.CMD_WRITE, wire.CMD_FLUSH
 
@@ -150,17 +149,22 @@ class Layers(Running):
         for file in ("disk.trace", "memory/memory.trace"):
             self.wait_until("there is a trace", (self.folder / file).exists)
 
-    def test_a_star_asks_all_though_the_first_refuses(self):
-        shutil.rmtree(self.folder / "memory")
-        self.assertIn("memory.trace", self.ashlar("control", "*/trace", "dump", code=1))
-        self.wait_until("there is a trace", (self.folder / "disk.trace").exists)
-
     def test_what_is_not_there_is_told(self):
         for words, told in ((("disk/trac", "dump"), 'did you mean "trace"'), (("disc/trace", "dump"), 'did you mean "disk"'),
                             (("disk/trace", "dmp"), 'did you mean "dump"'), (("disk", "dump"), "names no layer"),
                             (("*/cow", "status"), "no export has a layer")):
             with self.subTest(words=words):
                 self.assertIn(told, self.ashlar("control", *words, code=2))
+
+
+class Several(Running):
+    def exports(self):
+        fault = [{"type": "fault"}]
+        return [config.memory_export("1M", "fixed", fault, read_only=True), config.memory_export("1M", "other", fault)]
+
+    def test_a_star_asks_all_though_the_first_refuses(self):
+        self.assertIn("fixed", self.ashlar("control", "*/fault", "pause", code=1))  # which has nothing to flush
+        self.assertEqual(self.ashlar("control", "other/fault", "pause"), "paused already\n")
 
 
 class Socket(Running):

@@ -19,8 +19,13 @@ class Reloading(Running):
     def addresses(self):
         return {"listen": [f"unix:{self.folder}/0.sock"], "control": f"unix:{self.control}", "metrics": f"unix:{self.metrics}"}
 
+    @property
+    def settings(self):
+        # The files of exports that are yet to come.
+        return {"sandbox": {"mode": "auto", "write": [str(self.folder)]}}
+
     def rewrite(self, exports, **server):
-        self.file.write_text(config.toml(exports, **{**self.addresses(), **server}))
+        self.file.write_text(config.toml(exports, **{**self.addresses(), **self.settings, **server}))
 
     def reload(self, exports, *words, **server):
         """Has the server serve that instead; returns what has changed."""
