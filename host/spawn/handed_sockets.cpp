@@ -17,6 +17,8 @@
 namespace ashlar::host {
 namespace {
 
+constexpr const char* no_name = "unknown";  // (sd_listen_fds(3))
+
 constexpr int first_descriptor = 3;  // SD_LISTEN_FDS_START
 constexpr std::uint64_t most_sockets = 1024;
 
@@ -88,7 +90,7 @@ std::vector<HandedSocket> take_handed_sockets() {
            std::to_string(*count) + " sockets of LISTEN_FDS");
   std::vector<HandedSocket> handed;
   for (std::size_t i = 0; i < *count; ++i) {
-    handed.push_back({first_descriptor + static_cast<int>(i), names.empty() ? "unknown" : names[i]});
+    handed.push_back({first_descriptor + static_cast<int>(i), names.empty() ? no_name : names[i]});
     check(handed.back());
   }
   return handed;
@@ -96,7 +98,13 @@ std::vector<HandedSocket> take_handed_sockets() {
 
 void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server) {
   std::vector<ListenAddress> listen;
-  if (server.listen_is_default && !handed.empty()) {
+  // libnbd, for one, hands over a socket without a name to a config that may have addresses of its own.
+  const bool nameless =
+      std::all_of(handed.begin(), handed.end(), [](const HandedSocket& socket) { return socket.name == no_name; });
+  const bool asks_for_names = std::any_of(server.listen.begin(), server.listen.end(), [](const ListenAddress& address) {
+    return address.kind == ListenAddress::Kind::handed;
+  });
+  if (!handed.empty() && (server.listen_is_default || (nameless && !asks_for_names))) {
     server.listen.clear();
     server.listen_is_default = false;
     for (const HandedSocket& socket : handed) listen.push_back(address_of(socket));

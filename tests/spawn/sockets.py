@@ -90,6 +90,15 @@ class Sockets(Case):
                 # They are still the caller's: their files are there, and the next server goes on with them.
                 self.assertTrue((self.folder / "a.sock").exists())
 
+    def test_without_names_they_go_before_addresses_of_the_config(self):
+        own = self.folder / "own.sock"
+        file = self.write("a.toml", f'[server]\nlisten = ["unix:{own}"]\n[[export]]\nname = "x"\n'
+                                    'plugin = { type = "memory", size = "1M" }\n')
+        process, listening = self.served([self.unix("a")], file, names=None)
+        self.assertEqual(listening, [f"unix:{self.folder}/a.sock"])
+        self.assertFalse(own.exists())
+        self.assertNotIn("is closed", self.stop(process))
+
     def test_an_abstract_one_has_its_name(self):
         one = socket.socket(socket.AF_UNIX)
         self.addCleanup(one.close)
