@@ -1,0 +1,27 @@
+"""A server in its sandbox does not take up a config that needs files outside of it, and says so."""
+
+import pathlib
+import tempfile
+
+from reloading import MIB, Reloading, config, main
+
+KEEP = config.memory_export("1M", "keep")
+
+
+class Sandbox(Reloading):
+    def exports(self):
+        return [KEEP]
+
+    def test_a_file_outside_is_told_as_such(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-") as other:
+            disk = pathlib.Path(other) / "disk.img"
+            disk.write_bytes(bytes(MIB))
+            told = self.refused([KEEP, config.file_export(disk, "new")])
+            if "no Landlock" in self.server.log():
+                self.skipTest("needs Landlock")
+            self.assertIn(f'{other} (export "new": file: path) is outside of the sandbox', told)
+            self.assertEqual(self.names(), ["keep"])
+
+
+if __name__ == "__main__":
+    main()
