@@ -188,7 +188,7 @@ class Trace(Case):
         self.assertFalse(self.file("disk.trace.1").exists())
 
     def test_a_limit_keeps_the_newest(self):
-        server = self.traced([{"type": "trace", "path": "disk.trace", "max_size": "256K"}])
+        server = self.traced([{"type": "trace", "path": "disk.trace", "max_size": "256K", "when_full": "wait"}])
         handle = libnbd.connect(server.uri("disk"))
         for _ in range(6000):
             handle.flush()
@@ -196,7 +196,8 @@ class Trace(Case):
         server.stop()
         self.assertLessEqual(self.file().stat().st_size, 256 * 1024)
         ids = [r["id"] for r in self.agree(self.file())]
-        self.assertEqual(ids, list(range(ids[0], 6001)))
+        # The oldest may have gaps: a record waits for its reply to leave, and may be written behind younger ones.
+        self.assertEqual(ids[-1500:], list(range(4501, 6001)))
         self.assertGreater(len(ids), 6 * 32 * 1024 // 88)
         report = json.loads(self.trace("report", "--json", self.file()).stdout)
         self.assertTrue(report["beginning_lost"])
