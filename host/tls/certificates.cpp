@@ -11,25 +11,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "socket/descriptor.hpp"
+
 namespace ashlar::host {
 namespace {
 
 constexpr std::size_t largest_file = 1u << 20;  // bytes
-
-// A descriptor that is closed at the end.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 // Whether the PEM text has ended where a next object was looked for, rather than being broken there.
 bool at_end_of_pem() {
