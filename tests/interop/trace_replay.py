@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from lib import config, libnbd, processes
+from lib import config, full_pipe, libnbd, processes
 from lib.case import Case, main, skip
 from lib.images import MIB
 from lib.server import PROGRAM
