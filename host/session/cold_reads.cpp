@@ -84,7 +84,7 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
     free_.push_back(all_.back().get());
   }
   Read* const read = free_.back();
-  const std::size_t size = runner_.paged_room(asked);
+  const std::size_t size = runner_.paged_reply_bytes(asked);
   if (!read->answer || read->answer->capacity() < size) read->answer = memory_.try_take(size);
   if (!read->answer) return false;
   free_.pop_back();

@@ -33,10 +33,6 @@ class ReplyBatch {
   void give_back() {
     if (size_ == 0) buffer_.reset();
   }
-  // As give_back(), but only a large buffer.
-  void give_large_back() {
-    if (buffer_ && buffer_->capacity() > BufferPool::usual_capacity) give_back();
-  }
 
  private:
   bool have_room(std::size_t bytes);

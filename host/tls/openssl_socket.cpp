@@ -17,6 +17,8 @@ constexpr std::size_t record = 16 * 1024;       // the most that one record of T
 constexpr std::size_t batch = 64 * 1024;        // bytes encrypted before they are sent: they stay in the cache
 constexpr std::size_t record_overhead = 128;    // more than any cipher adds
 constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
+// Encrypted bytes that wait to be sent.
+constexpr std::size_t most_unsent = batch + batch / record * record_overhead;
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -126,7 +128,10 @@ TlsSocket::Step OpensslSocket::shake_hands() {
     if (result == 1) return secured();
     if (Clock::now() >= end) return Step::waits;
     const ssize_t came = error == SSL_ERROR_WANT_READ ? fetch(Wait::yes) : 1;
-    if (came == -EAGAIN) return Step::waits;
+    if (came == -EAGAIN) {
+      if (fetched_begin_ == fetched_end_) fetched_.reset();  // many may dawdle at once
+      return Step::waits;
+    }
     if (came <= 0) {
       const std::lock_guard lock(mutex_);
       note_failure();
@@ -165,6 +170,11 @@ TlsSocket::Step OpensslSocket::secured() {
   holds_ = true;  // the client may have sent more behind its last message
   rest();
   return Step::done;
+}
+
+// OpenSSL itself keeps a record for each direction.
+std::size_t OpensslSocket::buffer_bytes() const {
+  return fetch_size + most_unsent + batch + 2 * (record + record_overhead);
 }
 
 // ---- Receiving ----
@@ -272,7 +282,7 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
   const std::lock_guard lock(mutex_);
   if (is_broken_) return -EPIPE;
   ::ERR_clear_error();
-  unsent_.reserve(batch + batch / record * record_overhead);
+  unsent_.reserve(most_unsent);
   unsent_.insert(unsent_.end(), made_.begin(), made_.end());
   made_.clear();
   output_ = &unsent_;

@@ -24,6 +24,7 @@ class OpensslSocket final : public TlsSocket {
   Step shake_hands() override;
   std::string failure() const override { return failure_; }
   TlsIdentity identity() const override { return identity_; }
+  std::size_t buffer_bytes() const override;
 
   ssize_t receive(std::span<std::byte> into, Wait wait) override;
   bool has_input() override;
