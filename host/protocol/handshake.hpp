@@ -43,8 +43,9 @@ class Handshake {
   Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls = TlsMode::off);
 
   // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again,
-  // with more behind it. Never consumes past the end of the handshake. Payloads of refused options are consumed
-  // piecemeal, so that a claimed length needs no memory. At most max_message() bytes need be offered at once.
+  // with more behind it, or when output() has been sent: nothing is taken while a list is on its way. Never consumes
+  // past the end of the handshake. Payloads of refused options are consumed piecemeal, so that a claimed length needs
+  // no memory. At most max_message() bytes need be offered at once.
   std::size_t feed(std::span<const std::byte> bytes);
 
   // Bytes to send, in order. Holds the greeting right after construction.

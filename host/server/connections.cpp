@@ -76,12 +76,13 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
 
 // Clients that nobody serves may come again and again.
 void Connections::complain(const Peer& peer, const char* why) noexcept {
-  context_.repeats.log(spdlog::level::err, why, [&] { return describe(peer) + ": " + why; });
+  const char* const lost = "a client was lost: ";
+  context_.repeats.log(spdlog::level::err, std::string(lost) + why, [&] { return describe(peer) + ": " + lost + why; });
 }
 
 bool Connections::has_place(const Peer& peer) noexcept {
   if (size() < most_) return true;
-  context_.repeats.log(spdlog::level::warn, "turned away: so many connections are open", [&] {
+  context_.repeats.log(spdlog::level::warn, "turned away: as many connections are open as may be", [&] {
     return describe(peer) + ": turned away: " + std::to_string(most_) + " connections are open";
   });
   return false;

@@ -64,8 +64,7 @@ bool Inbox::have_buffer() {
   std::copy(parked_.begin(), parked_.end(), buffer->data());
   begin_ = 0;
   end_ = parked_.size();
-  parked_ = {};
-  memory_.give_part_back();
+  give_part_back();
   buffer_ = std::move(buffer);
   return true;
 }
@@ -110,8 +109,7 @@ void Inbox::give_large_back() {
 
 void Inbox::clear() {
   buffer_.reset();
-  parked_ = {};
-  memory_.give_part_back();
+  give_part_back();
   begin_ = end_ = expected_ = 0;
 }
 
@@ -123,6 +121,11 @@ void Inbox::park() {
   give_large_back();
   give_back();
   if (buffer_ && memory_.try_keep_part(unread().size())) keep_without_buffer();
+}
+
+void Inbox::give_part_back() {
+  std::vector<std::byte>().swap(parked_);
+  memory_.give_part_back();
 }
 
 void Inbox::keep_without_buffer() {

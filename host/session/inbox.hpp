@@ -56,6 +56,7 @@ class Inbox {
   enum class Patience : bool { none, waits };
   bool make_room(std::size_t bytes);
   void keep_without_buffer();
+  void give_part_back();
   bool have_buffer();
   void move_to(std::shared_ptr<Buffer> buffer);
   std::shared_ptr<Buffer> take(std::size_t bytes, Patience patience);

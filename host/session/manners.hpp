@@ -1,8 +1,10 @@
-// Manners: what a session gives back of its memory, before each of its waits and when others want it.
+// Manners: what a session that serves requests gives back of its memory, before each of its waits and when others want
+// it. The rule behind it is MemoryUse's.
 #pragma once
 #include "session/cold_reads.hpp"
 #include "session/inbox.hpp"
 #include "session/memory_use.hpp"
+#include "session/outlet.hpp"
 #include "session/reply_batch.hpp"
 
 namespace ashlar::host {
@@ -10,23 +12,17 @@ namespace ashlar::host {
 // What it is given by reference outlives it. [the session's thread]
 class Manners {
  public:
-  Manners(MemoryUse& memory, Inbox& inbox, ReplyBatch& replies) : memory_(memory), inbox_(inbox), replies_(replies) {
+  Manners(MemoryUse& memory, Inbox& inbox, ReplyBatch& replies, Outlet& outlet)
+      : memory_(memory), inbox_(inbox), replies_(replies), outlet_(outlet) {
     memory_.before_waiting([this] { before_memory(); });
   }
   ~Manners() { memory_.before_waiting(nullptr); }
   Manners(const Manners&) = delete;
   Manners& operator=(const Manners&) = delete;
 
-  // Whose buffers are among what is given back from now on; null: nobody's.
-  void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
+  // From now on the buffers that `reads` keep are given back, too; null: there are no such reads any more.
+  void include(ColdReads* reads) { reads_ = reads; }
 
-  // Before the session waits for memory: two that each hold a large buffer and want another would wait for each other
-  // for ever. Sends what is laid out.
-  void before_memory() {
-    before_work();
-    if (reads_ != nullptr) reads_->give_kept_back();
-    inbox_.give_large_back();
-  }
   // Before it waits for what is under way, which may take long. Sends what is laid out.
   void before_work() {
     replies_.send();
@@ -40,7 +36,7 @@ class Manners {
     if (reads_ != nullptr) reads_->give_kept_back();
     inbox_.give_back();
     // Who holds a large buffer must not wait for its share: those who have one may be waiting for what it holds.
-    if (!inbox_.has_buffer()) memory_.give_share_back();
+    if (!inbox_.has_buffer() && outlet_.try_rest()) memory_.give_share_back();
     return inbox_.has_buffer() && !inbox_.unread().empty();
   }
   // Before it rests, since nothing has come for a while and nothing is under way. Returns whether it may: else its
@@ -61,9 +57,18 @@ class Manners {
   }
 
  private:
+  // Before it waits for memory: two that each hold a large buffer and want another would wait for each other for ever.
+  // Sends what is laid out.
+  void before_memory() {
+    before_work();
+    if (reads_ != nullptr) reads_->give_kept_back();
+    inbox_.give_large_back();
+  }
+
   MemoryUse& memory_;
   Inbox& inbox_;
   ReplyBatch& replies_;
+  Outlet& outlet_;
   ColdReads* reads_ = nullptr;
 };
 

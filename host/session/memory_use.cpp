@@ -39,6 +39,7 @@ MemoryUse::~MemoryUse() {
 
 bool MemoryUse::claim_share() {
   if (has_share_) return true;
+  share_bytes_ = next_share_bytes_;
   has_share_ = pool_.shares().try_claim(share_bytes_);
   if (!has_share_) has_share_ = wait_for(pool_.shares(), share_bytes_, [] { return false; });
   if (has_share_) bytes_->fetch_add(share_bytes_, std::memory_order_relaxed);

@@ -32,8 +32,8 @@ class MemoryUse final : private MemoryLimit::Waiting {
   bool has_share() const { return has_share_; }
   // Gives the share back, unless one of its buffers is in use.
   void give_share_back();
-  // From the next claim on the share is so many bytes larger. [while it has none]
-  void enlarge_share(std::size_t bytes) { share_bytes_ += bytes; }
+  // The share is so many bytes larger, from the next time on that it is claimed.
+  void enlarge_share(std::size_t bytes) { next_share_bytes_ += bytes; }
 
   // Claims `bytes`, to keep what has been received of a request while the client says nothing. False: there is no room,
   // or it is too much. [once until give_part_back()]
@@ -52,12 +52,14 @@ class MemoryUse final : private MemoryLimit::Waiting {
 
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
-  // Whether another session waits for memory. [any thread]
+  // Whether anybody waits for memory, this session too. [any thread]
+  bool is_wanted() const { return pool_.wanted(); }
+  // Whether another session does. [any thread]
   bool wanted_by_others() const { return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u); }
 
  private:
-  // A part that is larger is worth the buffer that it is in.
-  static constexpr std::size_t most_of_part = 64 * 1024;
+  // A part that is larger is worth the buffer that it is in. An option of 64 KiB is none, nor is a write of as much.
+  static constexpr std::size_t most_of_part = 68 * 1024;
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
@@ -71,7 +73,8 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::function<void()> give_back_;
   std::atomic<bool> waits_{false};
   bool has_share_ = false;
-  std::size_t share_bytes_ = 2 * BufferPool::usual_capacity;
+  std::size_t next_share_bytes_ = 2 * BufferPool::usual_capacity;
+  std::size_t share_bytes_ = 0;  // of the one that it has
   std::size_t part_bytes_ = 0;
   std::atomic<bool> in_use_[2] = {};
   const std::shared_ptr<std::atomic<std::uint64_t>> bytes_ = std::make_shared<std::atomic<std::uint64_t>>(0);

@@ -65,14 +65,14 @@ class RequestRunner {
   std::size_t paged_offset() const { return page - data_offset(); }
   std::size_t paged_reply_bytes(const Asked& asked) const { return paged_offset() + reply_bytes(asked); }
 
-  // Runs the request; lays the reply out at `at`, of reply_bytes(asked). `shortcuts`: those of Flag::shortcuts
-  // that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once, for different
-  // requests]
+  // Runs the request; lays the reply out at `at`, which has room for reply_bytes(asked). `shortcuts`: those of
+  // Flag::shortcuts that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once,
+  // for different requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
 
-  // Of a read: whether its data can be sent without memory for them. `at` has lend_bytes. lent and cold as from
-  // run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks. [as
-  // run()]
+  // Of a read: whether its data can be sent without memory for them. `at` has room for lend_bytes. lent and cold as
+  // from run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks.
+  // [as run()]
   Reply try_lend(const Asked& asked, std::byte* at);
   static constexpr std::size_t lend_bytes = protocol::max_error_size;
 

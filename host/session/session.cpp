@@ -87,6 +87,7 @@ Session::Outcome Session::shake_hands() {
     }
     if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows())
       return end("something was sent in plain behind STARTTLS");
+    const bool answered = !handshake_->output().empty();
     if (!send_output()) return end("replies could not be sent");
     if (handshake_->state() == State::upgrade) {
       if (const auto outcome = secure()) return *outcome;
@@ -97,6 +98,7 @@ Session::Outcome Session::shake_hands() {
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end("handshake took too long");
     if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+    if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
 
     ssize_t n = -ECANCELED;
     if (inbox_.expect(protocol::Handshake::max_message())) n = inbox_.receive(*socket_, Socket::Wait::yes);
@@ -150,7 +152,9 @@ Session::Outcome Session::refuse_tls() {
   context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
   if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
-  context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });
+  // Of one kind whatever name the client gives itself.
+  const std::string kind = "refused by TLS: " + why.substr(0, why.find('"'));
+  context_.repeats.log(spdlog::level::warn, kind, [&] { return describe(peer_) + ": refused by TLS: " + why; });
   return end("refused by TLS");
 }
 
@@ -158,9 +162,10 @@ bool Session::send_output() {
   while (!handshake_->output().empty()) {
     std::span<const std::byte> rest = handshake_->output();
     while (!rest.empty()) {
+      if (late() || stopping_.load(std::memory_order_relaxed)) return false;
       const iovec part{const_cast<std::byte*>(rest.data()), rest.size()};
       const ssize_t n = socket_->send({&part, 1}, Socket::Wait::yes, false);
-      if (n < 0 && (n != -EAGAIN || late() || stopping_.load(std::memory_order_relaxed))) return false;
+      if (n < 0 && n != -EAGAIN) return false;
       if (n > 0) rest = rest.subspan(static_cast<std::size_t>(n));
     }
     handshake_->sent();

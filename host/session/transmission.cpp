@@ -38,8 +38,8 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       ledger_(chain, connection.who),
       runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
-      replies_(outlet_, memory_, ledger_),
-      manners_(memory_, inbox_, replies_),
+      replies_(outlet_, memory_, ledger_, held_),
+      manners_(memory_, inbox_, replies_, outlet_),
       jobs_({.runner = runner_,
              .outlet = outlet_,
              .memory = memory_,
@@ -60,10 +60,10 @@ class Transmission::Running {
     of.poller_.emplace(server.clients, server.busy_poll);
     of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
     of.waiter_.serve_meanwhile(&*of.cold_);
-    of.manners_.serve_meanwhile(&*of.cold_);
+    of.manners_.include(&*of.cold_);
   }
   ~Running() {
-    of_.manners_.serve_meanwhile(nullptr);
+    of_.manners_.include(nullptr);
     of_.waiter_.serve_meanwhile(nullptr);
     of_.cold_.reset();
     of_.poller_.reset();
@@ -233,7 +233,6 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
   const auto [error, left] =
       replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
-  held_.sent();
   // There is room: all has just been sent.
   const std::size_t tail = runner_.lent_tail(asked, replies_.room(max_error_size), error);
   replies_.add(tail);
@@ -275,7 +274,6 @@ void Transmission::repeat_undone() {
 
 void Transmission::send_replies() {
   laid_out_ = 0;
-  held_.sent();
   replies_.send();
 }
 
@@ -289,9 +287,8 @@ void Transmission::reply_early(const Asked& asked) {
 
 // Whether the reply laid out last waits for more requests, which have been received then. See HeldReply.
 bool Transmission::try_hold_reply() {
-  const bool may_wait = held_.may_wait() && replies_.size() != 0 && replies_.size() <= simple_reply_size &&
-                        !inbox_.unread().empty() && !memory_.wanted_by_others() && !is_stopping() && !cold_->any() &&
-                        cold_->undone().empty();
+  const bool may_wait = held_.may_wait() && replies_.size() <= simple_reply_size && !inbox_.unread().empty() &&
+                        !memory_.wanted_by_others() && !is_stopping() && !cold_->any() && cold_->undone().empty();
   if (may_wait && inbox_.receive(socket_, Wait::no) > 0) {
     received_at_ = Clock::now();
     held_.hold();

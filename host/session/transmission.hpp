@@ -105,13 +105,13 @@ class Transmission {
   Ledger ledger_;
   RequestRunner runner_;
   Outlet outlet_;
+  HeldReply held_;
   ReplyBatch replies_;
   Manners manners_;
   Jobs jobs_;
   const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
-  HeldReply held_;
   RequestIds ids_;
   unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes

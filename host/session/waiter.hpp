@@ -1,4 +1,4 @@
-// Waiter: where the thread of a session that serves requests waits: for its client, for reads from the disk, for other
+// Waiter: where a session's thread waits once it serves requests: for its client, for reads from the disk, for other
 // threads, for time. Elsewhere it waits only to send, see Outlet.
 #pragma once
 #include <atomic>

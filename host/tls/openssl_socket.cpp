@@ -17,8 +17,8 @@ constexpr std::size_t record = 16 * 1024;       // the most that one record of T
 constexpr std::size_t batch = 64 * 1024;        // bytes encrypted before they are sent: they stay in the cache
 constexpr std::size_t record_overhead = 128;    // more than any cipher adds
 constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
-// Encrypted bytes that wait to be sent.
-constexpr std::size_t most_unsent = batch + batch / record * record_overhead;
+// Encrypted bytes that wait to be sent: a batch is added where a batch is not yet full.
+constexpr std::size_t most_unsent = 2 * (batch + batch / record * record_overhead);
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -126,18 +126,21 @@ TlsSocket::Step OpensslSocket::shake_hands() {
     }
     if (failed || has_unsent()) return Step::failed;
     if (result == 1) return secured();
-    if (Clock::now() >= end) return Step::waits;
+    if (Clock::now() >= end) return waits();
     const ssize_t came = error == SSL_ERROR_WANT_READ ? fetch(Wait::yes) : 1;
-    if (came == -EAGAIN) {
-      if (fetched_begin_ == fetched_end_) fetched_.reset();  // many may dawdle at once
-      return Step::waits;
-    }
+    if (came == -EAGAIN) return waits();
     if (came <= 0) {
       const std::lock_guard lock(mutex_);
       note_failure();
       return Step::failed;
     }
   }
+}
+
+// Many clients may dawdle at once.
+TlsSocket::Step OpensslSocket::waits() {
+  if (fetched_begin_ == fetched_end_) fetched_.reset();
+  return Step::waits;
 }
 
 // The handshake has failed. A client that finds its key unwanted may go without a word. [under the lock]
@@ -254,14 +257,7 @@ bool OpensslSocket::has_input() {
   return came > 0 ? peek() : came != -EAGAIN;
 }
 
-bool OpensslSocket::wait_for_input() {
-  const auto end = Clock::now() + patience;
-  do {
-    if (has_input()) return true;
-    if (!connection_.wait_for_input()) return false;
-  } while (Clock::now() < end);
-  return has_input();
-}
+bool OpensslSocket::wait_for_input() { return peek() || connection_.wait_for_input(); }
 
 // ---- Sending ----
 

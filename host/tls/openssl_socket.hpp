@@ -48,6 +48,7 @@ class OpensslSocket final : public TlsSocket {
   static long control_bio(BIO* bio, int command, long, void*);
 
   Step secured();
+  Step waits();
   void note_failure();
   ssize_t fetch(Wait wait);
   ssize_t take(std::byte* into, std::size_t room);
