@@ -28,6 +28,7 @@ HONEST = [(FILTER, "honest"), (FILTER, "first_extent_alone"), (PLUGIN, "honest")
 # The parameters that our own modules are checked with. What needs a file or a device is checked below.
 CONFIGURED = {
     "align": [[], ["block_size=512"], ["block_size=64k"], ["policy=error", "block_size=512"]],
+    "curl": [],  # see test_own_curl
     "cow": [["scope=export"], ["scope=export", "block_size=4K"]],  # see test_own_cow
     "fault": [[], ["volatile=true"], ["volatile=true", "volatile_size=64K"]],
     "log": [[], ["level=trace"]],
@@ -164,6 +165,16 @@ class Own(unittest.TestCase):
                     with open(paths[-1], "wb") as file:
                         file.truncate(size)
                 every.append(["--write", MODULES / "plugins/split.so", "paths=" + ",".join(paths)])
+            self.assert_all_kept(every)
+
+    def test_own_curl(self):
+        # Over web servers: tests/modules/plugins/curl.py.
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            every = []
+            for size in (1, 1000700):
+                image = pathlib.Path(folder) / f"{size}.img"
+                image.write_bytes(os.urandom(size))
+                every.append([MODULES / "plugins/curl.so", f"url=file://{image}"])
             self.assert_all_kept(every)
 
     def test_own_file(self):
