@@ -21,7 +21,7 @@ class Layer {
   static constexpr Param params[] = {
       Param::size("cache", "bytes of unpacked frames that are kept")
           .range(1 << 20, std::int64_t{1} << 40)
-          .or_else("256M"),
+          .or_else("128M"),
       Param::size("max_frame", "the most bytes of a frame that is served, unpacked; half of cache at most")
           .range(4096, 1 << 30)
           .or_else("64M"),

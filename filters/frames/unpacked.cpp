@@ -1,6 +1,7 @@
 #include "unpacked.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <system_error>
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t most_fetched = 65;         // frames by one request, its own among them
 constexpr std::uint64_t most_ahead = 8 << 20;    // bytes, unpacked
+constexpr std::uint64_t bulk = 1 << 20;          // bytes of a request from which on it is taken for a copy of all
 constexpr std::uint64_t most_at_once = 8 << 20;  // bytes, packed, of one read below
 
 }  // namespace
@@ -55,6 +57,12 @@ Status Unpacked::read(Io& io, const Below& below) noexcept {
   try {
     const bool nowait = io.has(Flag::nowait);
     for (std::uint64_t at = io.offset(), number = index_.find(at); at != io.end(); ++number) {
+      if (const std::uint64_t last = end_of_bulk(io, number); last != number) {
+        if (const Status s = read_bulk(io, below, number, last); s.failed()) return s;
+        number = last - 1;
+        at = index_[number].end();
+        continue;
+      }
       const Frame& frame = index_[number];
       Use use(*this);
       if (const Status s = get(io, below, number, nowait, use); s.failed()) return s;
@@ -88,13 +96,60 @@ Status Unpacked::cache(Io& io, const Below& below) noexcept {
   }
 }
 
+// With the mutex held.
+void Unpacked::start() {
+  if (pool_ == nullptr) pool_ = std::make_unique<Pool>();
+}
+
+// The end of the frames from `number` on that a large request wants as a whole, and that are not here: who copies a
+// disk will not ask for them again, and they need not go through the cache. `number`: there are none.
+std::uint64_t Unpacked::end_of_bulk(const Io& io, std::uint64_t number) {
+  if (io.length() < bulk || io.has(Flag::nowait) || index_[number].offset < io.offset()) return number;
+  const std::lock_guard lock(mutex_);
+  start();
+  std::uint64_t last = number, packed = 0;
+  for (; last != index_.count() && index_[last].end() <= io.end() && !pieces_.contains(last); ++last) {
+    packed += index_[last].packed;
+    if (last != number && packed > most_at_once) break;
+    if (index_[last].offset >= known_to_) break;
+  }
+  return last;
+}
+
+// They are unpacked where their bytes are wanted.
+Status Unpacked::read_bulk(const Io& io, const Below& below, std::uint64_t first, std::uint64_t last) {
+  const std::uint64_t from = index_[first].from, length = index_[last - 1].packed_end() - from;
+  const Buffers::Buffer packed = buffers_.take(length);
+  if (packed == nullptr) return Status{ENOMEM};
+  if (const Status s = below.read(io, from, {packed.get(), length}); s.failed()) return s;
+  Wait::Ticket ticket(wait_);
+  std::atomic<std::uint64_t> left{last - first};
+  std::atomic<int> failed{0};
+  for (std::uint64_t number = first; number != last; ++number) {
+    const auto job = [&, number] {
+      const Frame& frame = index_[number];
+      const auto into = io.buffer().subspan(frame.offset - io.offset(), frame.length);
+      const Status s = unpack_into(frame, {packed.get() + (frame.from - from), frame.packed}, into);
+      if (s.failed()) failed = s.code();
+      if (--left == 0) ticket.done();
+    };
+    try {
+      pool_->run(job, true);
+    } catch (const std::bad_alloc&) {
+      job();
+    }
+  }
+  static_cast<void>(ticket.wait());
+  return Status{failed};
+}
+
 // The frame, unpacked.
 Status Unpacked::get(const Io& io, const Below& below, std::uint64_t number, bool nowait, Use& use) {
   for (bool counted = false;; counted = true) {
     std::vector<Found> to_fetch;
     to_fetch.reserve(most_fetched);
     std::unique_lock lock(mutex_);
-    if (pool_ == nullptr) pool_ = std::make_unique<Pool>();
+    start();
     if (index_[number].offset >= known_to_) return Status::io_error();
     const auto it = pieces_.find(number);
     Found found = it != pieces_.end() ? it->second : nullptr;
@@ -219,7 +274,11 @@ void Unpacked::fetch(const Io& io, const Below& below, const std::vector<Found>&
     std::shared_ptr<std::byte[]> packed;
     const auto read = [&]() -> Status {
       const std::uint64_t length = frame_of(last - 1).packed_end() - from;
-      packed.reset(new (std::nothrow) std::byte[length]);
+      try {
+        packed = buffers_.take(length);
+      } catch (const std::bad_alloc&) {
+        return Status{ENOMEM};
+      }
       return packed != nullptr ? below.read(io, from, {packed.get(), length}) : Status{ENOMEM};
     };
     Status s = read();
@@ -251,20 +310,24 @@ void Unpacked::hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed,
 
 void Unpacked::unpack(const Found& piece, std::span<const std::byte> packed) noexcept {
   const Frame& frame = index_[piece->number];
-  piece->bytes.reset(new (std::nothrow) std::byte[frame.length]);
+  piece->bytes = buffers_.take(frame.length);
   if (piece->bytes == nullptr) return finish(piece, Status{ENOMEM}, false);
-  const auto [wrong, other_length] = format_.unpack(frame, packed, {piece->bytes.get(), frame.length});
-  if (wrong != nullptr) {
-    figures_.broken.add();
-    host_.log(Level::error, "the frame at byte %llu (bytes %llu to %llu of the disk) is broken: %s",
-              static_cast<unsigned long long>(frame.from), static_cast<unsigned long long>(frame.offset),
-              static_cast<unsigned long long>(frame.end()), wrong);
-  }
+  finish(piece, unpack_into(frame, packed, {piece->bytes.get(), frame.length}), false);
+}
+
+Status Unpacked::unpack_into(const Frame& frame, std::span<const std::byte> packed,
+                             std::span<std::byte> into) noexcept {
+  const auto [wrong, other_length] = format_.unpack(frame, packed, into);
+  if (wrong == nullptr) return Status::success();
+  figures_.broken.add();
+  host_.log(Level::error, "the frame at byte %llu (bytes %llu to %llu of the disk) is broken: %s",
+            static_cast<unsigned long long>(frame.from), static_cast<unsigned long long>(frame.offset),
+            static_cast<unsigned long long>(frame.end()), wrong);
   if (other_length) {
     const std::lock_guard lock(mutex_);
     known_to_ = std::min(known_to_, frame.offset);
   }
-  finish(piece, wrong != nullptr ? Status::io_error() : Status::success(), false);
+  return Status::io_error();
 }
 
 // One that has failed is not kept.

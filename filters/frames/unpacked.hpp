@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "buffers.hpp"
 #include "format.hpp"
 #include "pool.hpp"
 
@@ -37,7 +38,7 @@ class Unpacked {
   struct Piece {
     explicit Piece(std::uint64_t n) : number(n) {}
     const std::uint64_t number;
-    std::unique_ptr<std::byte[]> bytes;
+    Buffers::Buffer bytes;
     bool ready = false;   // or failed
     bool again = false;   // it could not be read ahead: who wants it tries by himself
     bool wanted = false;  // by a request, and not only ahead
@@ -61,6 +62,10 @@ class Unpacked {
   void fetch(const Io& io, const Below& below, const std::vector<Found>& pieces, bool soon) noexcept;
   void hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed, std::uint64_t from, bool ahead) noexcept;
   void unpack(const Found& piece, std::span<const std::byte> packed) noexcept;
+  Status unpack_into(const Frame& frame, std::span<const std::byte> packed, std::span<std::byte> into) noexcept;
+  void start();
+  std::uint64_t end_of_bulk(const Io& io, std::uint64_t number);
+  Status read_bulk(const Io& io, const Below& below, std::uint64_t first, std::uint64_t last);
   void finish(const Found& piece, Status s, bool again) noexcept;
 
   const Index index_;
@@ -70,6 +75,7 @@ class Unpacked {
   const Host host_;
   const Wait wait_;
 
+  Buffers buffers_;
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Found> pieces_;
   std::list<std::uint64_t> ages_;  // the numbers of those that are ready, from the one not used for the longest time on

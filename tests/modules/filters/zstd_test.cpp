@@ -167,6 +167,30 @@ TEST_CASE("zstd: what cannot be read ahead is nobody's error") {
   CHECK(opened->read(0, into) == Status{EREMOTEIO});
 }
 
+TEST_CASE("zstd: who copies much gets whole frames straight to their place, and the others as ever") {
+  const Bytes disk = some_disk(6'000'000);
+  Bytes file = joined(frames_of(disk));
+  OverPacked over(file);
+  const auto device = over.open();
+  read_all(*device, 10 * 65536, 10);
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 1000, 5'000'000) == part(disk, 1000, 5'000'000));
+  CHECK(over.disk.calls().size() == 4);  // the parts of frames at both ends, and what is around the one that was there
+  Bytes into(10);
+  CHECK(device->read(10 * 65536, into, Flag::nowait).ok());
+  CHECK(device->read(12 * 65536, into, Flag::nowait) == Status::would_block());
+  CHECK(reads_right(over, disk, 20));
+  OverPacked failing(file);
+  const auto other = failing.open();
+  failing.disk.fail(Op::read, Status{EREMOTEIO});
+  Bytes much(3'000'000);
+  CHECK(other->read(0, much) == Status{EREMOTEIO});
+  file[file.size() / 2] ^= std::byte{1};
+  OverPacked damaged(file);
+  Bytes all(disk.size());
+  CHECK(damaged.open()->read(0, all) == Status::io_error());
+}
+
 TEST_CASE("zstd: the request CACHE unpacks") {
   const Bytes disk = some_disk(300'000);
   OverPacked over(joined(frames_of(disk)));
