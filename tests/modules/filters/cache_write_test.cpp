@@ -28,10 +28,10 @@ TEST_CASE("cache: through: a write is below when it is done, and is not read fro
   Bytes expected = over.before;
   put(expected, 4096, bytes_of(8192, 7));
   put(expected, 5000, bytes_of(10, 8));
-  CHECK(over.disk.bytes() == expected);
+  CHECK((over.disk.bytes() == expected));
   CHECK(over.disk.durable()[5005] == std::byte{8});
   CHECK(over.disk.count(Op::write) == 2);
-  CHECK(read_all(*device, 4096, 8192) == part(expected, 4096, 8192));
+  CHECK((read_all(*device, 4096, 8192) == part(expected, 4096, 8192)));
   CHECK(over.disk.count(Op::read) == 0);
   CHECK(device->flush().ok());
   CHECK(over.disk.count(Op::flush) == 1);
@@ -58,12 +58,12 @@ TEST_CASE("cache: zero and trim go below, and what was kept of the range is forg
     Bytes expected = over.before;
     put(expected, 100, bytes_of(12000, 7));
     std::fill(expected.begin() + 200, expected.begin() + 10200, std::byte{0});
-    CHECK(read_all(*device, 0, 16384) == part(expected, 0, 16384));
+    CHECK((read_all(*device, 0, 16384) == part(expected, 0, 16384)));
     CHECK(part(over.disk.durable(), 200, 10000) == bytes_of(10000, 0));
     CHECK(device->trim(0, 1'000'001).ok());
-    CHECK(read_all(*device, 0, 4096) == bytes_of(4096, 0xdb));
+    CHECK((read_all(*device, 0, 4096) == bytes_of(4096, 0xdb)));
     CHECK(device->zero(0, 1'000'001, Flag::fast).ok());
-    CHECK(read_all(*device, 12000, 4096) == bytes_of(4096, 0));
+    CHECK((read_all(*device, 12000, 4096) == bytes_of(4096, 0)));
     CHECK(over.disk.breaches().empty());
   }
 }
@@ -80,9 +80,9 @@ TEST_CASE("cache: back: writes are kept until a flush, which makes them durable"
     Bytes expected = over.before;
     put(expected, 4096, bytes_of(8192, 7));
     put(expected, 999'999, bytes_of(2, 9));
-    CHECK(read_all(*device, 0, 1'000'001) == expected);
+    CHECK((read_all(*device, 0, 1'000'001) == expected));
     CHECK(device->flush().ok());
-    CHECK(over.disk.durable() == expected);
+    CHECK((over.disk.durable() == expected));
     CHECK(over.disk.count(Op::write) == 2);
     CHECK(device->flush().ok());
     CHECK(over.disk.count(Op::write) == 2);
@@ -120,8 +120,8 @@ TEST_CASE("cache: back: what is written back while its block is loaded is not un
   });
   Bytes expected = part(over.before, 0, 4096);
   put(expected, 512, bytes_of(512, 7));
-  CHECK(read_all(*device, 0, 4096) == expected);
-  CHECK(read_all(*device, 0, 4096) == expected);
+  CHECK((read_all(*device, 0, 4096) == expected));
+  CHECK((read_all(*device, 0, 4096) == expected));
 }
 
 TEST_CASE("cache: back: a try without waiting that needs nothing below is kept at once") {
@@ -137,7 +137,7 @@ TEST_CASE("cache: back: a try without waiting that needs nothing below is kept a
   Bytes expected = part(over.before, 0, 4096);
   put(expected, 512, bytes_of(1024, 7));
   put(expected, 600, bytes_of(10, 8));
-  CHECK(read_all(*device, 0, 4096) == expected);
+  CHECK((read_all(*device, 0, 4096) == expected));
 }
 
 TEST_CASE("cache: back: no more than max_dirty is kept from the layer below, the oldest goes first") {
@@ -159,9 +159,9 @@ TEST_CASE("cache: back: what is larger than all that can be kept is written all 
   CHECK(device->write(1, bytes_of(900'000, 7)).ok());
   Bytes expected = over.before;
   put(expected, 1, bytes_of(900'000, 7));
-  CHECK(read_all(*device, 0, 1'000'001) == expected);
+  CHECK((read_all(*device, 0, 1'000'001) == expected));
   CHECK(device->flush().ok());
-  CHECK(over.disk.durable() == expected);
+  CHECK((over.disk.durable() == expected));
 }
 
 TEST_CASE("cache: back: a write-back that fails is told by the next flush, and loses nothing") {
@@ -173,17 +173,17 @@ TEST_CASE("cache: back: a write-back that fails is told by the next flush, and l
   CHECK(device->write(8192, bytes_of(4096, 8)) == Status::io_error());
   CHECK(over.host.said("it is kept, and the next flush tells"));
   CHECK(device->flush() == Status::io_error());
-  CHECK(read_all(*device, 0, 4096) == bytes_of(4096, 7));
+  CHECK((read_all(*device, 0, 4096) == bytes_of(4096, 7)));
   over.flaky.fail_one_of(0);
   CHECK(device->flush().ok());
-  CHECK(part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7));
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
   // One that no flush has seen fail.
   CHECK(device->write(0, bytes_of(4096, 9)).ok());
   over.flaky.fail_one_of(1);
   CHECK(device->write(8192, bytes_of(4096, 8)).failed());
   over.flaky.fail_one_of(0);
   CHECK(device->flush() == Status::io_error());
-  CHECK(part(over.disk.durable(), 0, 4096) == bytes_of(4096, 9));
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 9)));
   CHECK(device->flush().ok());
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("cache: back: what is dirty is written below when the last connection 
   one.reset();
   CHECK(over.disk.count(Op::write) == 0);
   other.reset();
-  CHECK(part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7));
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
 }
 
 TEST_CASE("cache: back: what cannot be written at the close is kept for who comes next, and told") {
@@ -220,9 +220,9 @@ TEST_CASE("cache: back: what cannot be written at the close is kept for who come
   over.flaky.fail_one_of(0);
   {
     const auto device = over.layer->open_over(over.flaky);
-    CHECK(read_all(*device, 0, 4096) == bytes_of(4096, 7));
+    CHECK((read_all(*device, 0, 4096) == bytes_of(4096, 7)));
     CHECK(device->flush() == Status::io_error());
-    CHECK(part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7));
+    CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
     over.flaky.fail_one_of(1);
     CHECK(device->write(0, bytes_of(4096, 8)).ok());
   }
@@ -258,7 +258,7 @@ TEST_CASE("cache: a layer below that has become longer is seen when nobody uses 
           std::string::npos);
   }
   const auto device = over.layer->open_over(longer);
-  CHECK(read_all(*device, 990'000, 100'000) == part(longer.bytes(), 990'000, 100'000));
+  CHECK((read_all(*device, 990'000, 100'000) == part(longer.bytes(), 990'000, 100'000)));
 }
 
 TEST_CASE("cache: connections that have a disk each below have a cache each") {
@@ -293,7 +293,7 @@ TEST_CASE("cache: random requests") {
       expected = model.contents();
       over.flaky.fail_one_of(0);
     }
-    CHECK(over.disk.bytes() == expected);
+    CHECK((over.disk.bytes() == expected));
     CHECK(over.disk.breaches().empty());
   }
 }
@@ -334,6 +334,6 @@ TEST_CASE("cache: random requests of several connections at once, with writes th
   }
   for (std::uint64_t t = 0; t != threads; ++t) {
     CHECK(wrong[t] == "");
-    CHECK(part(over.disk.bytes(), t * share, share) == expected[t]);
+    CHECK((part(over.disk.bytes(), t * share, share) == expected[t]));
   }
 }
