@@ -19,6 +19,7 @@ constexpr const char* writes[] = {"through", "back", nullptr};
 
 class Cache final : public Filter {
  public:
+  static constexpr const char* group = "slow or failing backends";
   class Layer;
   static constexpr Param params[] = {
       Param::size("size", "bytes of what is kept").range(64 << 10, std::int64_t{1} << 50).or_else("256M"),

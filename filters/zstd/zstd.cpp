@@ -7,6 +7,7 @@ using namespace ashlar;
 
 class Zstd final : public frames::Device {
  public:
+  static constexpr const char* group = "packed disks";
   struct Layer : frames::Layer {
     explicit Layer(const Create& create) : frames::Layer(create, std::make_unique<zstd::ZstdFormat>()) {}
   };

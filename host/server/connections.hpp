@@ -56,6 +56,7 @@ class Connections {
   using Clock = Timer::Clock;
 
   bool has_place(const Peer& peer) noexcept;
+  void complain(const Peer& peer, const char* why) noexcept;
   static void move(Client& client, Clients& to) noexcept;
   bool dispatch(Client& client) noexcept;
   void come_back(Client& client) noexcept;
@@ -80,7 +81,6 @@ class Connections {
   std::list<Client*> in_handshake_;         // or were so when last looked at; oldest first
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
-  std::uint64_t turned_away_ = 0;
   std::size_t rests_ = 0;  // of clients that were parked or ended, since memory was last given back to the system
   Clock::time_point trim_at_ = Clock::time_point::max();
   bool stopping_ = false, draining_ = false;

@@ -72,7 +72,7 @@ class Schema(Case):
         good = [config.file_export(self.folder / "disk.img", filters=[{"type": "log"}], description="x", allow=[{"uid": 0}]),
                 config.file_export(self.folder / "absent.img", "absent", filters=[{"type": "log"}], optional=True)]
         bad = self.write("bad.toml", "[server]\nlog_level = 1\n" + config.toml(good).replace("[server]\n", ""))
-        names = [line.split()[1] for line in run(PROGRAM, "list").splitlines()]
+        names = [module["name"] for module in self.printed("list")]
         yield "help", self.printed("help")
         yield "list", self.printed("list", "--module-path", modules, code=1)
         for name in names:
