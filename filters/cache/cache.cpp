@@ -50,7 +50,7 @@ class Cache final : public Filter {
   Status write(Io& io) noexcept override { return contents_->write(io, here()); }
   Status zero(Io& io) noexcept override { return contents_->clear(io, here()); }
   Status trim(Io& io) noexcept override { return contents_->clear(io, here()); }
-  Status flush(Io& io) noexcept override { return contents_->flush(io, here()); }
+  Status flush(Io& io) noexcept override;
   Status cache(Io& io) noexcept override { return contents_->cache(io, here()); }
   Status extents(Io& io) noexcept override { return contents_->extents(io, here()); }
 
@@ -77,14 +77,16 @@ class Cache::Layer {
   const Host& host() const { return host_; }
   // What a device over `below` uses, from then until leave(). Devices over a layer that does not say that its
   // connections see the same disk have contents of their own. Throws BadParameter, std::runtime_error.
-  std::shared_ptr<Contents> take_part(const Geometry& below);
-  // Whether it was the last one.
-  bool leave(const Contents& contents);
+  std::shared_ptr<Contents> take_part(const Geometry& below, bool writes);
+  // Whether it was the last one of those that write.
+  bool leave(const Contents& contents, bool writes);
   // Finds out whether a file can be made where one will be needed.
   void begin_serving();
 
  private:
-  Contents& of_export();
+  // Throws what is told to who has asked a verb.
+  std::shared_ptr<Contents> of_export();
+  std::shared_ptr<Contents> of_export_over(const caching::Below& below);
   void offer_verbs();
 
   const Settings settings_;
@@ -93,6 +95,7 @@ class Cache::Layer {
   std::mutex mutex_;  // not held over a call below
   std::shared_ptr<Contents> shared_;
   unsigned sharing_ = 0;  // devices that use it
+  unsigned writing_ = 0;  // those of them that write back
   Verbs verbs_;           // last: it is gone before what its verbs use
 };
 
@@ -108,16 +111,22 @@ void Cache::Layer::offer_verbs() {
     return caching::Below{&call, next, call.below()};
   };
   verbs_.offer("status", "how much is kept, and how much of it the layer below does not have yet",
-               [this](VerbCall& call) { call.answer(of_export().status()); });
+               [this](VerbCall& call) { call.answer(of_export()->status()); });
   verbs_.offer("drop", "forget what the layer below has, too",
-               [this](VerbCall& call) { call.answer(of_export().drop()); });
+               [this](VerbCall& call) { call.answer(of_export()->drop()); });
   verbs_.offer("warm", "load what the list of the parameter warm has", ashlar::Below::read,
-               [this, below_of](VerbCall& call) { call.answer(of_export().warm(below_of(call))); });
+               [this, below_of](VerbCall& call) {
+                 const caching::Below below = below_of(call);
+                 call.answer(of_export_over(below)->warm(below));
+               });
   verbs_.offer("write-back", "write below what it does not have yet, and flush", ashlar::Below::write,
-               [this, below_of](VerbCall& call) { call.answer(of_export().write_back_now(below_of(call))); });
+               [this, below_of](VerbCall& call) {
+                 const caching::Below below = below_of(call);
+                 call.answer(of_export_over(below)->write_back_now(below));
+               });
 }
 
-std::shared_ptr<Contents> Cache::Layer::take_part(const Geometry& below) {
+std::shared_ptr<Contents> Cache::Layer::take_part(const Geometry& below, bool writes) {
   const auto made = [&] { return std::make_shared<Contents>(settings_, figures_, below.size, below.minimum, host_); };
   if (!below.multi_conn) return made();
   const std::lock_guard lock(mutex_);
@@ -129,12 +138,16 @@ std::shared_ptr<Contents> Cache::Layer::take_part(const Geometry& below) {
     shared_ = made();
   }
   ++sharing_;
+  writing_ += writes;
   return shared_;
 }
 
-bool Cache::Layer::leave(const Contents& contents) {
+bool Cache::Layer::leave(const Contents& contents, bool writes) {
   const std::lock_guard lock(mutex_);
-  return &contents != shared_.get() || --sharing_ == 0;
+  if (&contents != shared_.get()) return writes;
+  --sharing_;
+  writing_ -= writes;
+  return writes && writing_ == 0;
 }
 
 void Cache::Layer::begin_serving() {
@@ -150,21 +163,31 @@ void Cache::Layer::begin_serving() {
   }
 }
 
-Contents& Cache::Layer::of_export() {
+std::shared_ptr<Contents> Cache::Layer::of_export() {
   const std::lock_guard lock(mutex_);
   if (shared_ == nullptr)
     throw std::runtime_error(
         "nothing is kept for all connections: none has come, or the layer below has a disk for each");
-  return *shared_;
+  return shared_;
+}
+
+std::shared_ptr<Contents> Cache::Layer::of_export_over(const caching::Below& below) {
+  std::shared_ptr<Contents> contents = of_export();
+  if (below.geometry.size < contents->size() || contents->unit() % below.geometry.minimum != 0)
+    throw std::runtime_error("the layers below do not fit what is kept, of " + std::to_string(contents->size()) +
+                             " bytes in units of " + std::to_string(contents->unit()) + ": they have " +
+                             std::to_string(below.geometry.size) + " bytes in blocks of " +
+                             std::to_string(below.geometry.minimum));
+  return contents;
 }
 
 bool Cache::writes_back() const { return layer_.settings().back && !read_only_; }
 
-std::shared_ptr<Contents> Cache::take_part() const { return layer_.take_part(below()); }
+std::shared_ptr<Contents> Cache::take_part() const { return layer_.take_part(below(), writes_back()); }
 
-// What was written is kept for nobody else: who comes next may come after the server's end.
+// What was written is kept for no other writer: who comes next may come after the server's end.
 void Cache::leave() noexcept {
-  if (!layer_.leave(*contents_) || !writes_back() || !contents_->has_begun()) return;
+  if (!layer_.leave(*contents_, writes_back()) || !contents_->has_begun()) return;
   contents_->write_back_all(here());
 }
 
@@ -180,6 +203,13 @@ Geometry Cache::describe() {
     g.multi_conn = false;
   }
   return g;
+}
+
+// What others have written is theirs to write below, and to hear of.
+Status Cache::flush(Io& io) noexcept {
+  if (writes_back()) return contents_->flush(io, here());
+  if (io.has(Flag::nowait) && !below().flags.has(Flag::nowait)) return Status::would_block();
+  return next(io);
 }
 
 // On trial no memory was taken.

@@ -21,20 +21,21 @@ Status Contents::change_below(const Io& io, const Below& below, Range range, Cha
       if (!alone.held()) return Status{ENOMEM};
       if (!is_dirty(range)) return change();
     }
-    if (const Status s = write_back(io, below, range, io.flags() & Flag::fua); s.failed()) return s;
+    if (const Status s = write_back(io, below, range); s.failed()) return s;
   }
 }
 
 Status Contents::write(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) return settings_.back ? keep_at_once(io) : Status::would_block();
   const Range all{io.offset(), io.end()};
-  if (!settings_.back) return through(io, below, all);
+  // Kept first, it might be written back by another connection before it is here, and not be durable.
+  if (!settings_.back || io.has(Flag::fua)) return through(io, below, all);
   for (std::uint64_t at = all.begin; at != all.end;) {
     const Range part{at, std::min((at / step + 1) * step, all.end)};
     if (const Status s = write_within(io, below, part); s.failed()) return s;
     at = part.end;
   }
-  return io.has(Flag::fua) ? write_back(io, below, units_around(all), Flag::fua) : Status::success();
+  return Status::success();
 }
 
 Status Contents::write_within(const Io& io, const Below& below, Range part) noexcept {
@@ -113,7 +114,7 @@ Status Contents::keep_at_once(const Io& io) noexcept {
 Status Contents::through(const Io& io, const Below& below, Range part) noexcept {
   const Range units = units_around(part);
   return change_below(io, below, units, [&] {
-    const Status s = below.write(io, part.begin, payload(io, part), io.flags() & Flag::fua);
+    const Status s = below.write(io, part.begin, payload(io, part), (io.flags() & Flag::fua) | durability(below));
     if (s.ok()) update(io, part);
     else forget(units);  // who knows how much of it was written
     return s;
@@ -172,6 +173,7 @@ Status Contents::clear(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) return Status::would_block();
   const Range units = units_around({io.offset(), io.end()});
   return change_below(io, below, units, [&] {
+    io.set_flags(io.flags() | durability(below));
     const Status s = below.next(io);
     if (s != Status::not_supported()) forget(units);
     return s;

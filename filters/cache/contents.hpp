@@ -115,10 +115,16 @@ class Contents {
     return io.payload().subspan(part.begin - io.offset(), part.length());
   }
 
+  // What makes a write below durable that a flush covers later, where there is no flush below.
+  Flags durability(const Below& below) const {
+    const Geometry& g = below.geometry;
+    return settings_.back && !g.ops.has(Op::flush) ? g.flags & Flag::fua : Flags{};
+  }
+
   // write_back.cpp
   Status make_room(const Io& io, const Below& below, std::uint64_t bytes) noexcept;
-  Status write_back(const Io& io, const Below& below, Range range, Flags flags) noexcept;
-  Status write_back_run(const Io& io, const Below& below, Range range, Flags flags) noexcept;
+  Status write_back(const Io& io, const Below& below, Range range) noexcept;
+  Status write_back_run(const Io& io, const Below& below, Range range) noexcept;
   bool is_dirty(Range range) noexcept;
   std::vector<std::uint64_t> dirty_blocks(Range range);
   Range dirty_run(Range range) noexcept;

@@ -63,10 +63,11 @@ Range Contents::dirty_run(Range range) noexcept {
   return run;
 }
 
-Status Contents::write_back(const Io& io, const Below& below, Range range, Flags flags) noexcept {
+Status Contents::write_back(const Io& io, const Below& below, Range range) noexcept {
   if (dirty_bytes_ == 0) return Status::success();
-  if (range.length() <= longest_run) return write_back_run(io, below, range, flags);
+  if (range.length() <= longest_run) return write_back_run(io, below, range);
   try {
+    Status first;
     const auto numbers = dirty_blocks(range);
     for (std::size_t i = 0; i != numbers.size();) {
       // Neighbours go together.
@@ -74,34 +75,41 @@ Status Contents::write_back(const Io& io, const Below& below, Range range, Flags
       const std::uint64_t most = std::max<std::uint64_t>(longest_run / settings_.block, 1);
       while (last + 1 != numbers.size() && numbers[last + 1] == numbers[last] + 1 && last + 1 - i < most) ++last;
       const Range blocks{numbers[i] * settings_.block, block_end(numbers[last] * settings_.block)};
-      if (const Status s = write_back_run(io, below, intersection(blocks, range), flags); s.failed()) return s;
+      if (const Status s = write_back_run(io, below, intersection(blocks, range)); s.failed() && first.ok()) first = s;
       i = last + 1;
     }
-    return Status::success();
+    return first;
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
   }
 }
 
 // All that is dirty in `range`, which is of units. Who else writes it back at the same time writes the same bytes, as
-// nobody can change them meanwhile.
-Status Contents::write_back_run(const Io& io, const Below& below, Range range, Flags flags) noexcept {
+// nobody can change them meanwhile. What fails stays dirty and keeps the rest from nothing; the first error is told.
+Status Contents::write_back_run(const Io& io, const Below& below, Range range) noexcept {
+  Status first;
   while (!range.empty()) {
     const Range run = dirty_run(range);
-    if (run.empty()) return Status::success();
+    if (run.empty()) break;
     const RangeLock::Hold keep(changing_, run.begin, run.end, RangeLock::Mode::shared);
     const Buffers::Lease lease(buffers_, run.length());
     if (!keep.held() || lease.failed()) return Status{ENOMEM};
     Status s;
     const Range copied = copy_dirty(io, run, lease.bytes(), s);
-    if (s.ok() && !copied.empty()) s = below.write(io, copied.begin, lease.bytes().first(copied.length()), flags);
-    if (s.failed()) return s;
+    if (s.ok() && !copied.empty())
+      s = below.write(io, copied.begin, lease.bytes().first(copied.length()), durability(below));
+    if (s == Status{ECANCELED}) return first.ok() ? s : first;
+    if (s.failed()) {
+      if (first.ok()) first = s;
+      range.begin = run.end;
+      continue;
+    }
     // Else somebody else has written it back meanwhile, or a part of it.
     if (copied.empty()) continue;
     now_clean(copied);
     range.begin = copied.end;
   }
-  return Status::success();
+  return first;
 }
 
 // Of `run` what is dirty still, from its first such unit on.
@@ -145,7 +153,7 @@ Status Contents::make_room(const Io& io, const Below& below, std::uint64_t bytes
       begin = (*blocks_)[slot].number * settings_.block;
     }
     const Range range{begin, std::min(begin + std::max(longest_run, settings_.block), size_)};
-    if (const Status s = write_back_run(io, below, dirty_run(range), io.flags() & Flag::fua); s.failed()) {
+    if (const Status s = write_back_run(io, below, dirty_run(range)); s.failed()) {
       note_failure(s);
       return s;
     }
@@ -165,7 +173,7 @@ Status Contents::flush(Io& io, const Below& below) noexcept {
   const bool nowait = io.has(Flag::nowait);
   if (nowait && (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)))
     return Status::would_block();
-  const Status back = write_back(io, below, {0, size_}, {});
+  const Status back = write_back(io, below, {0, size_});
   if (back.failed()) figures_.failed.add();
   Status s;
   if (below.geometry.ops.has(Op::flush)) s = below.next(io);
@@ -177,7 +185,7 @@ Status Contents::flush(Io& io, const Below& below) noexcept {
 void Contents::write_back_all(const Below& below) noexcept {
   if (is_clean()) return;
   Io io(Op::flush, 0, 0);
-  Status s = write_back(io, below, {0, size_}, {});
+  Status s = write_back(io, below, {0, size_});
   if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
   if (s.failed()) note_failure(s);
 }

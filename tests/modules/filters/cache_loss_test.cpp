@@ -1,0 +1,108 @@
+// What the filter cache does so that nothing that was written is lost, also when others come, go and fail meanwhile.
+#include <fstream>
+
+#include "cache_over.hpp"
+#include "catch.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using ::testing::Scratch;
+
+TEST_CASE("cache: back: FUA is durable also when another connection writes a part of it back meanwhile") {
+  CacheOver over(back({{"size", "8M"}}), 3 << 20);
+  const auto device = over.layer->open_over(over.flaky), other = over.layer->open_over(over.flaky);
+  over.disk.fail(Op::flush, Status::io_error());
+  // A write that is kept step by step reads its last unit below in between.
+  bool once = true;
+  over.flaky.on_read([&] {
+    if (std::exchange(once, false)) CHECK(other->flush() == Status::io_error());
+  });
+  const Bytes written = bytes_of((1 << 20) + 100, 7);
+  CHECK(device->write(0, written, Flag::fua).ok());
+  CHECK((part(over.disk.durable(), 0, written.size()) == written));
+}
+
+TEST_CASE("cache: back: what is dirty is written below when the last writer closes, whoever reads still") {
+  CacheOver over(back());
+  auto one = over.open(), other = over.open();
+  const auto reader = over.layer->open_over(over.disk, true);
+  CHECK(one->write(0, bytes_of(4096, 7)).ok());
+  one.reset();
+  CHECK(over.disk.count(Op::write) == 0);
+  other.reset();
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
+}
+
+TEST_CASE("cache: back: the flush of a reader is the layer below's") {
+  CacheOver over(back({{"max_dirty", "4096"}}));
+  const auto device = over.layer->open_over(over.flaky), reader = over.layer->open_over(over.flaky, true);
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  over.flaky.fail_one_of(1);
+  CHECK(device->write(8192, bytes_of(4096, 8)).failed());
+  over.flaky.fail_one_of(0);
+  CHECK(reader->flush().ok());
+  CHECK(over.disk.count(Op::write) == 0);
+  CHECK(over.disk.count(Op::flush) == 1);
+  CHECK(device->flush() == Status::io_error());  // it is told to who can write
+}
+
+TEST_CASE("cache: back: what cannot be written back keeps nothing else from it") {
+  CacheOver over(back());
+  const auto device = over.open();
+  for (std::uint64_t at = 0; at != 5 * 65536; at += 65536) CHECK(device->write(at, bytes_of(4096, 7)).ok());
+  over.disk.forget_calls();
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  over.disk.fail_call(3, Status::io_error());
+  CHECK(device->flush() == Status{EREMOTEIO});
+  CHECK(over.disk.count(Op::write) == 5);
+  CHECK(over.host.metrics().value("cache_dirty_bytes") == 8192);
+  CHECK((part(over.disk.durable(), 4 * 65536, 4096) == bytes_of(4096, 7)));
+}
+
+TEST_CASE("cache: back: over a layer without flush, what was written is durable after one by FUA") {
+  CacheOver over(back());
+  over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
+  const auto device = over.open();
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  CHECK(device->write(65536, bytes_of(300'000, 8)).ok());  // more than is kept
+  CHECK(device->zero(500'000, 4096).ok());
+  CHECK(device->trim(600'000, 4096).ok());
+  CHECK(device->flush().ok());
+  CHECK((over.disk.durable() == over.disk.bytes()));
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
+}
+
+TEST_CASE("cache: a verb whose layers do not fit what is kept is refused") {
+  const Scratch scratch;
+  std::ofstream(scratch.path("boot.list")) << "900000 90000\n";
+  CacheOver over(back({{"warm", scratch.path("boot.list")}}));
+  const auto device = over.open();
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  ModelDisk shorter(500'000), coarser(1'000'448), longer(1'100'000);
+  coarser.geometry().minimum = 1024;
+  coarser.geometry().preferred = 4096;
+  for (const char* verb : {"warm", "write-back"})
+    for (ModelDisk* disk : {&shorter, &coarser}) {
+      const std::string why = refusal([&] { over.host.control().call_over(*disk, verb); });
+      CHECK(why.find("do not fit what is kept") != std::string::npos);
+      CHECK(disk->calls().empty());
+    }
+  CHECK(over.host.control().call_over(longer, "write-back") == "4096 bytes written below\n");
+  CHECK((part(longer.durable(), 0, 4096) == bytes_of(4096, 7)));
+}
+
+TEST_CASE("cache: a verb under way keeps what it uses when a client with another size comes") {
+  const Scratch scratch;
+  std::ofstream(scratch.path("boot.list")) << "0 4096\n500000 4096\n";
+  CacheOver over(Given{{"warm", scratch.path("boot.list")}});
+  static_cast<void>(over.open());  // has gone when the verb comes
+  ModelDisk longer(1'100'000);
+  longer.fill();
+  std::unique_ptr<TestDevice> device;
+  over.disk.on_call([&](const ModelDisk::Call&) {
+    if (device == nullptr) device = over.layer->open_over(longer);
+    CHECK((read_all(*device, 0, 1'100'000) == longer.bytes()));
+  });
+  CHECK(over.host.control().call_over(over.disk, "warm") == "12288 bytes loaded\n");
+  CHECK(over.verb("status").find("used 262144\n") != std::string::npos);  // of the new client
+}
