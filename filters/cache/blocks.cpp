@@ -146,12 +146,14 @@ void Blocks::link_dirty(Slot slot) {
   block.dirty_before = dirty_last_;
   (dirty_last_ != none ? blocks_[dirty_last_].dirty_behind : dirty_first_) = slot;
   dirty_last_ = slot;
+  ++dirty_blocks_;
 }
 
 void Blocks::unlink_dirty(Slot slot) {
   const Block& block = blocks_[slot];
   (block.dirty_before != none ? blocks_[block.dirty_before].dirty_behind : dirty_first_) = block.dirty_behind;
   (block.dirty_behind != none ? blocks_[block.dirty_behind].dirty_before : dirty_last_) = block.dirty_before;
+  --dirty_blocks_;
 }
 
 // ---- Ghosts ----

@@ -53,6 +53,7 @@ class Blocks {
   void set_dirty(Slot slot, std::uint64_t units);
   void clear_dirty(Slot slot, std::uint64_t units);
   std::uint64_t dirty_units() const { return dirty_units_; }
+  Slot dirty_blocks() const { return dirty_blocks_; }
   // The block that became dirty first of all; none: there is none. It is the last one from then on.
   Slot oldest_dirty();
   // Each that is dirty. `f`: takes a Slot.
@@ -100,6 +101,7 @@ class Blocks {
   Ghosts ghosts_;
   Slot dirty_first_ = none, dirty_last_ = none;
   std::uint64_t dirty_units_ = 0;
+  Slot dirty_blocks_ = 0;
 };
 
 }  // namespace ashlar::caching

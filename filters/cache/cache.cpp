@@ -134,7 +134,8 @@ std::shared_ptr<Contents> Cache::Layer::take_part(const Geometry& below, bool wr
   if (!fits) {
     if (shared_ != nullptr && (sharing_ != 0 || !shared_->is_clean()))
       throw std::runtime_error("the layer below has " + std::to_string(below.size) + " bytes, and had " +
-                               std::to_string(shared_->size()) + " for what is kept of it still");
+                               std::to_string(shared_->size()) + " for what is kept of it still" +
+                               (sharing_ != 0 ? "" : ": the verb write-back writes below what is not there yet"));
     shared_ = made();
   }
   ++sharing_;

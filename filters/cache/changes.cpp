@@ -5,12 +5,6 @@
 
 namespace ashlar::caching {
 
-namespace {
-
-constexpr std::uint64_t step = 1 << 20;  // of a write that is kept, before others may come
-
-}  // namespace
-
 // Sends `change` below while nobody else changes or loads `range`, which is of units, and nothing of it is dirty: so
 // what is written back later can never undo it.
 template <class Change>
@@ -31,7 +25,7 @@ Status Contents::write(Io& io, const Below& below) noexcept {
   // Kept first, it might be written back by another connection before it is here, and not be durable.
   if (!settings_.back || io.has(Flag::fua)) return through(io, below, all);
   for (std::uint64_t at = all.begin; at != all.end;) {
-    const Range part{at, std::min((at / step + 1) * step, all.end)};
+    const Range part{at, std::min((at / step() + 1) * step(), all.end)};
     if (const Status s = write_within(io, below, part); s.failed()) return s;
     at = part.end;
   }
@@ -39,7 +33,8 @@ Status Contents::write(Io& io, const Below& below) noexcept {
 }
 
 Status Contents::write_within(const Io& io, const Below& below, Range part) noexcept {
-  if (make_room(io, below, part.length()).ok()) {
+  Room room(*this);
+  if (make_room(io, below, part, room).ok()) {
     const Range units = units_around(part);
     const RangeLock::Hold alone(changing_, units.begin, units.end, RangeLock::Mode::exclusive);
     if (!alone.held()) return Status{ENOMEM};
@@ -100,8 +95,8 @@ Status Contents::fill_edges(const Io& io, const Below& below, const Pin& pin, Ra
 // What can be kept without waiting for anything.
 Status Contents::keep_at_once(const Io& io) noexcept {
   const Range part{io.offset(), io.end()};
-  if (io.has(Flag::fua) || !settings_.folder.empty() || part.end > block_end(part.begin) ||
-      dirty_bytes_ + part.length() > settings_.most_dirty)
+  Room room(*this);
+  if (io.has(Flag::fua) || !settings_.folder.empty() || part.end > block_end(part.begin) || !claim(part, room))
     return Status::would_block();
   const Range units = units_around(part);
   const RangeLock::Hold alone(changing_, units.begin, units.end, RangeLock::Mode::exclusive, std::try_to_lock);
@@ -145,7 +140,8 @@ void Contents::update(const Io& io, Range part) noexcept {
     const bool ok = store_->write(io, pin.slot(), kept.begin - begin, payload(io, kept)).ok();
     const std::lock_guard lock(mutex_);
     auto& valid = (*blocks_)[pin.slot()].valid;
-    valid = ok ? valid | units : valid & ~units;
+    // A unit that was written in a part only may have been dropped meanwhile.
+    valid = ok ? valid | (units & whole_units_of(one)) : valid & ~units;
   }
 }
 

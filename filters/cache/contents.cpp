@@ -44,9 +44,10 @@ Contents::Contents(const Settings& settings, const Figures& figures, std::uint64
       changing_(wait_) {}
 
 Contents::~Contents() {
-  if (!is_clean())
-    host_.log(Level::error, "%llu bytes that were written are lost: the layer below has not taken them",
-              static_cast<unsigned long long>(dirty_bytes_.load()));
+  if (is_clean()) return;
+  host_.log(Level::error, "%llu bytes that were written are lost: the layer below has not taken them",
+            static_cast<unsigned long long>(dirty_bytes_.load()));
+  figures_.dirty.add(-static_cast<double>(dirty_bytes_.load()));
 }
 
 void Contents::begin() {
@@ -101,6 +102,7 @@ Status Contents::read(Io& io, const Below& below) noexcept {
     const Range need = missing({at, std::min(io.end(), at + most_loaded)});
     if (const Status loaded = load(io, below, need, rest.first(need.length())); loaded.failed()) return loaded;
     at = need.end;
+    if (at != io.end() && wait_.cancelled()) return Status{ECANCELED};
   }
   (missed ? figures_.misses : figures_.hits).add();
   return Status::success();
@@ -164,9 +166,9 @@ Range Contents::narrowed(Range window, Range need) noexcept {
   return found;
 }
 
-// Loads `need`, whose bytes go to `into`, too, if that is not empty.
+// Loads `need`. Its bytes go to `into`, too; if that is empty, nothing more than its blocks is loaded.
 Status Contents::load(const Io& io, const Below& below, Range need, std::span<std::byte> into) noexcept {
-  const Range window = plan(need);
+  const Range window = into.empty() ? blocks_around(need) : plan(need);
   const RangeLock::Hold loading(loading_, window.begin, window.end, RangeLock::Mode::exclusive);
   if (!loading.held()) return Status{ENOMEM};
   // Somebody else may have loaded it meanwhile.
@@ -198,28 +200,42 @@ Status Contents::fetch(const Io& io, const Below& below, Range need, Range windo
   std::optional<Buffers::Lease> lease;
   if (!direct && lease.emplace(buffers_, window.length()).failed()) return Status{ENOMEM};
   std::span<std::byte> bytes = direct ? into : lease->bytes();
-  Status s = below.read(io, window.begin, bytes);
-  if (const Range least = blocks_around(need); s.failed() && window != least) {
-    window = least;
-    bytes = bytes.first(window.length());
-    s = below.read(io, window.begin, bytes);
-  }
-  if (const Range least = units_around(need); s.failed() && window != least) {
-    window = least;
-    bytes = bytes.first(window.length());
-    s = below.read(io, window.begin, bytes);
-  }
-  if (s.failed()) return s;
+  const std::uint64_t drops_before = drops();
+  if (const Status s = read_window(io, below, need, window, bytes); s.failed()) return s;
   for (std::uint64_t at = window.begin; at != window.end;) {
     const Range part{at, std::min(block_end(at), window.end)};
-    if (const Status kept = settle(io, part, bytes.subspan(at - window.begin, part.length()), need); kept.failed())
-      return kept;
+    const auto of_part = bytes.subspan(at - window.begin, part.length());
+    Status s = settle(io, part, of_part, need, drops_before);
+    while (s == Status::would_block()) {
+      const std::uint64_t drops_now = drops();
+      if (const Status again = below.read(io, part.begin, of_part); again.failed()) return again;
+      s = settle(io, part, of_part, need, drops_now);
+    }
+    if (s.failed()) return s;
     at = part.end;
   }
   if (!direct && !into.empty()) std::memcpy(into.data(), bytes.data() + (need.begin - window.begin), need.length());
   if (window.length() > blocks_around(need).length())
     figures_.ahead.add(static_cast<double>(window.length() - blocks_around(need).length()));
   return Status::success();
+}
+
+// Of a window that cannot be read only the blocks around `need` are, and of these only the units.
+Status Contents::read_window(const Io& io, const Below& below, Range need, Range& window,
+                             std::span<std::byte> bytes) noexcept {
+  Status s = below.read(io, window.begin, bytes);
+  for (const Range least : {blocks_around(need), units_around(need)}) {
+    if (s.ok() || s == Status{ECANCELED} || wait_.cancelled()) break;
+    if (window == least) continue;
+    window = least;
+    s = below.read(io, window.begin, bytes.first(window.length()));
+  }
+  return s;
+}
+
+std::uint64_t Contents::drops() noexcept {
+  const std::lock_guard lock(mutex_);
+  return drops_;
 }
 
 std::vector<Contents::Pin> Contents::pin_dirty(Range window) {
@@ -235,28 +251,33 @@ std::vector<Contents::Pin> Contents::pin_dirty(Range window) {
 }
 
 // `bytes` are what the layer below has of `part`, which lies within a block: those that are not here are kept, and the
-// others become those that are. That there is no room for them is no error.
-Status Contents::settle(const Io& io, Range part, std::span<std::byte> bytes, Range need) noexcept {
+// others become those that are. That there is no room for them is no error. "Would block": they have to be read below
+// again, as since `drops` something was dropped, or the store cannot give back what the layer below has by now.
+Status Contents::settle(const Io& io, Range part, std::span<std::byte> bytes, Range need,
+                        std::uint64_t drops) noexcept {
   const std::uint64_t begin = part.begin / settings_.block * settings_.block;
   const Mask all = units_of(part);
   Pin pin;
-  Mask here = 0;
+  Mask here = 0, dirty = 0;
   {
     const std::lock_guard lock(mutex_);
+    if (drops != drops_) return Status::would_block();
     Slot slot = blocks_->find(begin / settings_.block);
     if (slot == Blocks::none) slot = blocks_->insert(begin / settings_.block);
     if (slot == Blocks::none) return Status::success();
     if (const Range read = intersection(need, part); !read.empty())
       blocks_->brought_for(slot, static_cast<std::uint32_t>(read.end - begin));
     here = (*blocks_)[slot].valid & all;
+    dirty = (*blocks_)[slot].dirty & here;
     pin = Pin(*this, slot);
   }
   const auto of = [&](Range run) { return bytes.subspan(run.begin - part.begin, run.length()); };
-  for (Mask left = here; left != 0;) {
-    const Range run = first_run(left, begin);
-    if (const Status s = store_->read(io, pin.slot(), run.begin - begin, of(run), {}); s.failed()) return s;
-    left &= ~units_of(run);
-  }
+  for (const Mask some : {dirty, here & ~dirty})
+    for (Mask left = some; left != 0;) {
+      const Range run = first_run(left, begin);
+      if (const Status s = take_kept(io, pin, run, of(run), need); s.failed()) return s;
+      left &= ~units_of(run);
+    }
   Mask kept = 0;
   for (Mask left = all & ~here; left != 0;) {
     const Range run = first_run(left, begin);
@@ -264,36 +285,46 @@ Status Contents::settle(const Io& io, Range part, std::span<std::byte> bytes, Ra
     left &= ~units_of(run);
   }
   const std::lock_guard lock(mutex_);
-  (*blocks_)[pin.slot()].valid |= kept;
+  if (drops == drops_) (*blocks_)[pin.slot()].valid |= kept;
   return Status::success();
 }
 
-// More than half of what can be kept is not loaded: what comes last would throw out what came first.
-std::uint64_t Contents::load_all(const Io& io, const Below& below, Range range) {
-  std::uint64_t loaded = 0;
-  for (std::uint64_t at = range.begin; at < range.end && loaded < settings_.bytes / 2;) {
+// What is here of `run`, as for settle(). What the store cannot give back is gone only if it is dirty, and an error
+// only of who needs it.
+Status Contents::take_kept(const Io& io, const Pin& pin, Range run, std::span<std::byte> into, Range need) noexcept {
+  const Status s = store_->read(io, pin.slot(), run.begin % settings_.block, into, {});
+  if (s.ok()) return s;
+  const std::lock_guard lock(mutex_);
+  auto& block = (*blocks_)[pin.slot()];
+  if ((block.dirty & units_of(run)) != 0)
+    return intersection(run, need).empty() ? Status::success() : Status::io_error();
+  block.valid &= ~units_of(run);
+  return Status::would_block();
+}
+
+// Loads of `range` what is not here, up to `most` bytes, and adds them to `loaded`.
+Status Contents::load_all(const Io& io, const Below& below, Range range, std::uint64_t most,
+                          std::uint64_t& loaded) noexcept {
+  for (std::uint64_t at = range.begin; at < range.end && most != 0;) {
     const std::uint64_t end = std::min(block_end(at), range.end);
     if (is_here({at, end})) {
       at = end;
       continue;
     }
-    const Range need = missing({at, std::min({range.end, at + most_loaded, at + settings_.bytes / 2 - loaded})});
-    if (const Status s = load(io, below, need, {}); s.failed())
-      throw std::system_error(s.code(), std::generic_category());
+    if (wait_.cancelled()) return Status{ECANCELED};
+    const Range need = missing({at, std::min({range.end, at + most_loaded, at + most})});
+    if (const Status s = load(io, below, need, {}); s.failed()) return s;
     loaded += need.length();
+    most -= need.length();
     at = need.end;
   }
-  return loaded;
+  return Status::success();
 }
 
 Status Contents::cache(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) return Status::would_block();
-  try {
-    load_all(io, below, {io.offset(), io.end()});
-    return Status::success();
-  } catch (const std::system_error& e) {
-    return Status{e.code().value()};
-  }
+  std::uint64_t loaded = 0;
+  return load_all(io, below, {io.offset(), io.end()}, most_at_once(), loaded);
 }
 
 // ---- Verbs ----
@@ -308,9 +339,12 @@ std::string Contents::status() const {
 std::string Contents::drop() {
   std::uint64_t dropped = 0;
   const std::lock_guard lock(mutex_);
+  ++drops_;
   for (Slot slot = 0; has_begun() && slot != blocks_->slots(); ++slot) {
-    const auto& block = (*blocks_)[slot];
-    if (blocks_->find(block.number) != slot || block.dirty != 0 || block.pins != 0) continue;
+    auto& block = (*blocks_)[slot];
+    if (blocks_->find(block.number) != slot) continue;
+    block.valid &= block.dirty;
+    if (block.dirty != 0 || block.pins != 0) continue;
     blocks_->erase(slot);
     dropped += settings_.block;
   }
@@ -323,8 +357,9 @@ std::string Contents::warm(const Below& below) {
   std::uint64_t loaded = 0;
   for (const Range& range : settings_.warm.ranges()) {
     const Range inside = intersection(range, {0, size_});
-    if (!inside.empty()) loaded += load_all(Io(Op::read, 0, 0), below, blocks_around(inside));
-    if (loaded >= settings_.bytes / 2) break;
+    if (inside.empty()) continue;
+    const Status s = load_all(Io(Op::read, 0, 0), below, blocks_around(inside), most_at_once() - loaded, loaded);
+    if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be read below");
   }
   return std::to_string(loaded) + " bytes loaded\n";
 }

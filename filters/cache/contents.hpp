@@ -72,6 +72,8 @@ class Contents {
   using Mask = std::uint64_t;
   // A slot that keeps its block until this is gone.
   class Pin;
+  // Room for what a write makes dirty, until this is gone.
+  class Room;
 
   std::uint64_t block_end(std::uint64_t at) const {
     return std::min((at / settings_.block + 1) * settings_.block, size_);
@@ -89,6 +91,9 @@ class Contents {
   // The bytes of the run of units that begins with the lowest bit of `mask`, in the block that begins at `begin`.
   Range first_run(Mask mask, std::uint64_t begin) const;
 
+  // Of what is loaded for nobody's read: of more, what comes last would throw out what came first.
+  std::uint64_t most_at_once() const { return settings_.bytes / 2; }
+
   // contents.cpp
   Status read_here(const Io& io, std::uint64_t at, std::span<std::byte> into, Flags flags) noexcept;
   bool is_here(Range within_a_block) noexcept;
@@ -98,8 +103,11 @@ class Contents {
   Status load(const Io& io, const Below& below, Range need, std::span<std::byte> into) noexcept;
   Status fetch(const Io& io, const Below& below, Range need, Range window, std::span<std::byte> into) noexcept;
   std::vector<Pin> pin_dirty(Range window);
-  Status settle(const Io& io, Range part, std::span<std::byte> bytes, Range need) noexcept;
-  std::uint64_t load_all(const Io& io, const Below& below, Range range);
+  std::uint64_t drops() noexcept;
+  Status read_window(const Io& io, const Below& below, Range need, Range& window, std::span<std::byte> bytes) noexcept;
+  Status settle(const Io& io, Range part, std::span<std::byte> bytes, Range need, std::uint64_t drops) noexcept;
+  Status take_kept(const Io& io, const Pin& pin, Range run, std::span<std::byte> into, Range need) noexcept;
+  Status load_all(const Io& io, const Below& below, Range range, std::uint64_t most, std::uint64_t& loaded) noexcept;
 
   // changes.cpp
   Status write_within(const Io& io, const Below& below, Range part) noexcept;
@@ -122,7 +130,11 @@ class Contents {
   }
 
   // write_back.cpp
-  Status make_room(const Io& io, const Below& below, std::uint64_t bytes) noexcept;
+  // Half: so there is always a slot for what is read.
+  std::uint64_t most_dirty_blocks() const { return settings_.bytes / settings_.block / 2; }
+  std::uint64_t step() const;
+  bool claim(Range part, Room& room) noexcept;
+  Status make_room(const Io& io, const Below& below, Range part, Room& room) noexcept;
   Status write_back(const Io& io, const Below& below, Range range) noexcept;
   Status write_back_run(const Io& io, const Below& below, Range range) noexcept;
   bool is_dirty(Range range) noexcept;
@@ -131,7 +143,7 @@ class Contents {
   Range copy_dirty(const Io& io, Range run, std::span<std::byte> into, Status& status) noexcept;
   void now_clean(Range run) noexcept;
   void count_dirty() noexcept;
-  void note_failure(Status s) noexcept;
+  void note_failure(Status s, const char* what) noexcept;
   Status tell_extents(Io& io, const Below& below, Range range, bool dirty, bool& more) noexcept;
 
   const Settings& settings_;
@@ -145,6 +157,8 @@ class Contents {
 
   mutable std::mutex mutex_;  // over blocks_; never held over a call below or while bytes are copied
   std::unique_ptr<Blocks> blocks_;
+  std::uint64_t drops_ = 0;                               // how often drop() was called
+  std::uint64_t claimed_bytes_ = 0, claimed_blocks_ = 0;  // of writes under way that make something dirty
   Streams streams_;
   Buffers buffers_;
   RangeLock loading_, changing_;
@@ -174,6 +188,24 @@ class Contents::Pin {
  private:
   Contents* of_ = nullptr;
   Slot slot_ = Blocks::none;
+};
+
+class Contents::Room {
+ public:
+  explicit Room(Contents& of) : of_(of) {}
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+  ~Room() {
+    if (blocks_ == 0) return;
+    const std::lock_guard lock(of_.mutex_);
+    of_.claimed_bytes_ -= bytes_;
+    of_.claimed_blocks_ -= blocks_;
+  }
+
+ private:
+  friend class Contents;
+  Contents& of_;
+  std::uint64_t bytes_ = 0, blocks_ = 0;
 };
 
 }  // namespace ashlar::caching

@@ -16,9 +16,10 @@ constexpr std::uint64_t longest_run = 1 << 20;  // bytes that are written below 
 
 }  // namespace
 
+// With the mutex held. Others add to the same metric.
 void Contents::count_dirty() noexcept {
-  dirty_bytes_ = blocks_->dirty_units() * unit_;
-  figures_.dirty.set(static_cast<double>(dirty_bytes_.load()));
+  const std::uint64_t now = blocks_->dirty_units() * unit_, before = dirty_bytes_.exchange(now);
+  figures_.dirty.add(static_cast<double>(now) - static_cast<double>(before));
 }
 
 bool Contents::is_dirty(Range range) noexcept {
@@ -142,42 +143,67 @@ void Contents::now_clean(Range run) noexcept {
   figures_.written_back.add(static_cast<double>(run.length()));
 }
 
-// So that `bytes` more may be dirty: what has been so for the longest time goes below, with its neighbours.
-Status Contents::make_room(const Io& io, const Below& below, std::uint64_t bytes) noexcept {
-  while (dirty_bytes_ != 0 && dirty_bytes_ + bytes > settings_.most_dirty) {
+// Of a write that is kept, before others may come: a power of two.
+std::uint64_t Contents::step() const {
+  const std::uint64_t most =
+      std::min({std::uint64_t{1} << 20, settings_.most_dirty, most_dirty_blocks() * settings_.block});
+  return std::max(std::bit_floor(most), unit_);
+}
+
+// Whether all of `part` may become dirty: there is room for it, then, until `room` is gone.
+bool Contents::claim(Range part, Room& room) noexcept {
+  const std::uint64_t bytes = units_around(part).length();
+  const std::uint64_t blocks = (part.end - 1) / settings_.block - part.begin / settings_.block + 1;
+  const std::lock_guard lock(mutex_);
+  if (dirty_bytes_ + claimed_bytes_ + bytes > settings_.most_dirty ||
+      blocks_->dirty_blocks() + claimed_blocks_ + blocks > most_dirty_blocks())
+    return false;
+  claimed_bytes_ += room.bytes_ = bytes;
+  claimed_blocks_ += room.blocks_ = blocks;
+  return true;
+}
+
+// So that `part` may be dirty: what has been so for the longest time goes below, with its neighbours. "Would block":
+// others have claimed the room.
+Status Contents::make_room(const Io& io, const Below& below, Range part, Room& room) noexcept {
+  while (!claim(part, room)) {
     std::uint64_t begin = 0;
     {
       const std::lock_guard lock(mutex_);
       const Slot slot = blocks_->oldest_dirty();
-      if (slot == Blocks::none) break;
+      if (slot == Blocks::none) return Status::would_block();
       begin = (*blocks_)[slot].number * settings_.block;
     }
     const Range range{begin, std::min(begin + std::max(longest_run, settings_.block), size_)};
     if (const Status s = write_back_run(io, below, dirty_run(range)); s.failed()) {
-      note_failure(s);
+      note_failure(s, "what was written cannot be written below (errno %d): it is kept, and the next flush tells");
       return s;
     }
   }
   return Status::success();
 }
 
-void Contents::note_failure(Status s) noexcept {
+// `what`: has %d for the errno.
+void Contents::note_failure(Status s, const char* what) noexcept {
   figures_.failed.add();
   int none = 0;
   failed_.compare_exchange_strong(none, s.code());
-  host_.log(Level::error, "what was written cannot be written below (errno %d): it is kept, and the next flush tells",
-            s.code());
+  host_.log(Level::error, what, s.code());
 }
 
+// Without waiting there is no time to write back: what becomes dirty meanwhile was not there before the flush.
 Status Contents::flush(Io& io, const Below& below) noexcept {
-  const bool nowait = io.has(Flag::nowait);
-  if (nowait && (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)))
-    return Status::would_block();
+  if (io.has(Flag::nowait)) {
+    if (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
+    return below.geometry.ops.has(Op::flush) ? below.next(io) : Status::success();
+  }
   const Status back = write_back(io, below, {0, size_});
-  if (back.failed()) figures_.failed.add();
+  if (back.failed()) {
+    figures_.failed.add();
+    host_.log(Level::error, "what was written cannot be written below (errno %d): it is kept", back.code());
+  }
   Status s;
   if (below.geometry.ops.has(Op::flush)) s = below.next(io);
-  if (nowait) return s;
   const Status before{failed_.exchange(0)};
   return back.failed() ? back : s.failed() ? s : before;
 }
@@ -185,15 +211,19 @@ Status Contents::flush(Io& io, const Below& below) noexcept {
 void Contents::write_back_all(const Below& below) noexcept {
   if (is_clean()) return;
   Io io(Op::flush, 0, 0);
-  Status s = write_back(io, below, {0, size_});
-  if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
-  if (s.failed()) note_failure(s);
+  const Status back = write_back(io, below, {0, size_});
+  if (back.failed())
+    note_failure(back, "what was written cannot be written below (errno %d), and its clients have gone");
+  if (!below.geometry.ops.has(Op::flush)) return;
+  if (const Status s = below.next(io); s.failed())
+    note_failure(s, "the flush of what was written failed below (errno %d), and its clients have gone");
 }
 
 std::string Contents::write_back_now(const Below& below) {
   const std::uint64_t before = dirty_bytes_;
   Io io(Op::flush, 0, 0);
-  const Status s = has_begun() ? flush(io, below) : Status::success();
+  Status s = has_begun() ? write_back(io, below, {0, size_}) : Status::success();
+  if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
   if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be written below");
   return std::to_string(before) + " bytes written below\n";
 }
