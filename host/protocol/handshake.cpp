@@ -152,14 +152,7 @@ void Handshake::end_early() {
 
 // Whether more output waits to be sent than a client leaves that waits for replies: one who has asked for the list has
 // all of it to take.
-bool Handshake::much_unsent() const {
-  if (output_.size() <= max_unsent) return false;
-  std::size_t list = 0;
-  for (std::size_t i = 0; i < catalog_.size(); ++i)
-    list += option_reply_header_size + 4 + catalog_.name(i).size() +
-            std::min<std::size_t>(catalog_.description(i).size(), max_string);
-  return output_.size() - max_unsent > list;
-}
+bool Handshake::much_unsent() const { return output_.size() > max_unsent + list_size_; }
 
 // An option whose data judge_header() wants looked at.
 void Handshake::run_option(std::span<const std::byte> data) {
@@ -195,11 +188,11 @@ void Handshake::export_name(std::span<const std::byte> data) {
   std::string_view name;
   if (const char* error = parse_name(data, name)) return close(error);
   const auto index = find(name);
-  if (!index) {
+  const Catalog::Opened opened = index ? catalog_.open(*index, name) : Catalog::Opened{.is_there = false};
+  if (!opened.is_there) {
     catalog_.unknown(name);
     return close("unknown export");
   }
-  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) return close("export cannot be opened: " + opened.error);
   if (const std::string error = catalog_.enter(); !error.empty()) return close("export cannot be opened: " + error);
   enter_transmission({*index, opened.geometry});
@@ -209,15 +202,28 @@ void Handshake::export_name(std::span<const std::byte> data) {
 }
 
 void Handshake::list() {
+  const std::size_t before = output_.size();
+  std::size_t of_templates = 0;
   for (std::size_t i = 0; i < catalog_.size(); ++i) {
     if (hides(i)) continue;
-    const std::string_view name = catalog_.name(i);
-    const std::string_view description = cut_text(catalog_.description(i), max_string);
-    std::byte* out = reply(rep_server, 4 + name.size() + description.size());
-    out += put32(out, static_cast<std::uint32_t>(name.size()));
-    put_text(put_text(out, name), description);
+    if (!catalog_.is_template(i)) {
+      list_one(catalog_.name(i), catalog_.description(i));
+      continue;
+    }
+    const auto listed = catalog_.listed(i, max_listed - of_templates);
+    for (const Catalog::Listed& one : listed) list_one(one.name, one.description);
+    of_templates += listed.size();
   }
   reply(rep_ack, 0);
+  list_size_ = output_.size() - before;
+  most_listed_ = std::max(most_listed_, of_templates);
+}
+
+void Handshake::list_one(std::string_view name, std::string_view description) {
+  description = cut_text(description, max_string);
+  std::byte* out = reply(rep_server, 4 + name.size() + description.size());
+  out += put32(out, static_cast<std::uint32_t>(name.size()));
+  put_text(put_text(out, name), description);
 }
 
 void Handshake::info_or_go(std::span<const std::byte> data) {
@@ -273,7 +279,7 @@ void Handshake::meta_context(std::span<const std::byte> data) {
 }
 
 // The export a client asks for; one that is only for TLS is not there for who does not speak it.
-std::optional<std::size_t> Handshake::find(std::string_view name) const {
+std::optional<std::size_t> Handshake::find(std::string_view name) {
   const auto index = find_export(catalog_, name);
   return index && hides(*index) ? std::nullopt : index;
 }
@@ -290,19 +296,20 @@ bool Handshake::hides_any() const {
 // names; TLS_REQD is for INFO and GO alone (proto.md, "SELECTIVETLS mode").
 Handshake::Chosen Handshake::choose(std::string_view name) {
   const auto index = find(name);
-  if (!index) {
-    const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
-    if (may_tell && hides_any()) {
-      reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
-    } else {
-      catalog_.unknown(name);
-      reply_error(rep_err_unknown, "unknown export");
-    }
+  const Catalog::Opened opened = index ? catalog_.open(*index, name) : Catalog::Opened{.is_there = false};
+  if (!opened.is_there) {
+    not_there(name);
     return {};
   }
-  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) reply_error(rep_err_policy, opened.error);
   return {*index, opened.geometry};
+}
+
+void Handshake::not_there(std::string_view name) {
+  const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
+  if (may_tell && hides_any()) return reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
+  catalog_.unknown(name);
+  reply_error(rep_err_unknown, "unknown export");
 }
 
 void Handshake::enter_transmission(const Chosen& chosen) {

@@ -85,12 +85,13 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
 }
 
 bool Connections::has_place(const Peer& peer) noexcept {
-  if (size() < most_) {
-    turned_away_ = 0;
+  if (!is_full()) {
+    is_full_told_ = false;
     return true;
   }
+  ++turned_away_;
   // Once for each time the house gets full, not for each client at the door.
-  if (turned_away_++ == 0)
+  if (!std::exchange(is_full_told_, true))
     say([&] { context_.log->warn("{}: turned away: {} connections are open", describe(peer), most_); });
   return false;
 }
