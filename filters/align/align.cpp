@@ -33,6 +33,7 @@ void check_block(std::uint64_t block, const Geometry& below) {
 
 class Align final : public Filter {
  public:
+  static constexpr const char* group = "the shape of the disk";
   struct Layer {
     explicit Layer(const Create& create)
         : block(static_cast<std::uint32_t>(create.params.size("block_size"))),

@@ -35,6 +35,7 @@ Settings settings_of(const Params& params) {
 
 class Cow final : public Filter {
  public:
+  static constexpr const char* group = "writes";
   class Layer;
   static constexpr bool never_writes_below = true;
   static constexpr Param params[] = {

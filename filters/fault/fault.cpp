@@ -17,6 +17,7 @@ constexpr std::uint64_t sector = 512;  // what a disk writes whole or not at all
 
 class Fault final : public Filter {
  public:
+  static constexpr const char* group = "watching and testing";
   using Layer = fault::Layer;
   static constexpr auto& params = Layer::params;
 

@@ -86,6 +86,7 @@ Ops ops_in(const Params& params, const char* name) {
 
 class Log final : public Filter {
  public:
+  static constexpr const char* group = "watching and testing";
   struct Layer {
     explicit Layer(const Create& create)
         : host(create.host),

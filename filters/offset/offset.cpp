@@ -37,6 +37,7 @@ Place place_within(const Params& params, const Geometry& below) {
 
 class Offset final : public Window {
  public:
+  static constexpr const char* group = "the shape of the disk";
   struct Layer {
     explicit Layer(const Create& create) : params(create.params) {}
     Params params;

@@ -33,6 +33,7 @@ std::string guid(std::string_view given) {
 
 class Partition final : public Window {
  public:
+  static constexpr const char* group = "the shape of the disk";
   struct Layer {
     explicit Layer(const Create& create);
     Wanted wanted;

@@ -57,6 +57,7 @@ struct Buckets {
 
 class Rate final : public Filter {
  public:
+  static constexpr const char* group = "limits";
   struct Layer {
     explicit Layer(const Create& create)
         : wait(create.host),

@@ -5,6 +5,7 @@ using namespace ashlar;
 
 class ReadOnly final : public Filter {
  public:
+  static constexpr const char* group = "limits";
   using Filter::Filter;
 
   Geometry describe() override {

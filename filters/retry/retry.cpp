@@ -14,6 +14,7 @@ using std::chrono::steady_clock;
 
 class Retry final : public Filter {
  public:
+  static constexpr const char* group = "slow or failing backends";
   struct Layer {
     explicit Layer(const Create& create)
         : settings(create.params),

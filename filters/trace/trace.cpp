@@ -83,6 +83,7 @@ TextList client_texts(const Client& client) {
 
 class Trace final : public Filter {
  public:
+  static constexpr const char* group = "watching and testing";
   struct Layer {
     explicit Layer(const Create& create)
         : host(create.host),

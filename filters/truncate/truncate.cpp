@@ -44,6 +44,7 @@ bool is_zero(std::span<const std::byte> bytes) {
 
 class Truncate final : public Filter {
  public:
+  static constexpr const char* group = "the shape of the disk";
   struct Layer {
     explicit Layer(const Create& create) : params(create.params) {
       if (!params.has("size") && !params.has("round_up") && !params.has("round_down"))

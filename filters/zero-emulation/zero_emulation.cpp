@@ -38,6 +38,7 @@ std::uint64_t chunk_for(std::uint64_t wanted, const Geometry& below) {
 
 class ZeroEmulation final : public Filter {
  public:
+  static constexpr const char* group = "writes";
   struct Layer {
     // At least the largest possible block, so that one block always fits.
     explicit Layer(const Create& create)

@@ -33,22 +33,24 @@ void print_sandbox(std::ostream& out, const SandboxConfig& config, const Grants&
   if (config.mode != SandboxConfig::Mode::off) {
     for (const Grant& grant : needed.all())
       out << "  " << words(grant.access) << one_line(grant.path.string()) << " (" << one_line(grant.why) << ")\n";
-    out << "  connects  " << (config.connect ? "yes" : "no") << "\n";
+    const bool connects = !needed.connect().empty();
+    out << "  connects  " << (connects ? "yes (" + one_line(needed.connect()) + ")" : "no") << "\n";
   }
   out << "\n";
 }
 
 json::object sandbox_to_json(const SandboxConfig& config, const Grants& needed) {
+  const bool connects = !needed.connect().empty();
   json::array allowed, refused;
   if (config.mode != SandboxConfig::Mode::off) {
     for (const Grant& grant : needed.all())
       allowed.push_back({{"path", json_text(grant.path.string())},
                          {"access", host::name(grant.access)},
                          {"why", json_text(grant.why)}});
-    for (const char* const call : RefusedCalls::names(config.connect)) refused.push_back(call);
+    for (const char* const call : RefusedCalls::names(connects)) refused.push_back(call);
   }
   return {{"mode", name(config.mode)},
-          {"connect", config.connect},
+          {"connect", connects},
           {"allowed", std::move(allowed)},
           {"refused_calls", std::move(refused)}};
 }

@@ -2,6 +2,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/json.hpp"
+#include "cli/skeleton.hpp"
 #include "cli/table.hpp"
 #include "config/source.hpp"
 #include "module/parameter.hpp"
@@ -33,7 +34,8 @@ void print_parameters(std::ostream& out, const ashlar_module& module) {
   print_table(out, "  ", std::move(rows));
 }
 
-void print_module(std::ostream& out, const Library& library) {
+// `type`: as a config would name it.
+void print_module(std::ostream& out, const Library& library, const std::string& type) {
   const ashlar_module& module = library.module();
   print_table(out, "",
               {{"name", module.name},
@@ -44,6 +46,7 @@ void print_module(std::ostream& out, const Library& library) {
                {"threads", library.serial() ? "serial" : "parallel"},
                {"path", library.path().string()}});
   print_parameters(out, module);
+  out << "config\n" << skeleton(module, type, "  ");
 }
 
 json::object to_json(const ashlar_param& row) {
@@ -97,7 +100,7 @@ int inspect_command(const CommandOptions& options, Streams streams) {
   bool first = true;
   for (const auto& library : found) {
     if (!std::exchange(first, false)) streams.out << "\n";
-    print_module(streams.out, *library);
+    print_module(streams.out, *library, module);
   }
   return exit_ok;
 }

@@ -53,7 +53,7 @@ ExportConfig ConfigReader::read_export(const TomlNode& node) const {
   if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
   if (!there.contains("plugin"))
     tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
-  if (out.follow_links_place.line != 0 && there.contains("name") && !out.is_template())
+  if (out.follow_links && there.contains("name") && !out.is_template())
     tell(out.follow_links_place, "follow_links", "is for a template, an export with a * in its name; take it out");
   out.flawed = mistakes_.size() != before;
   return out;

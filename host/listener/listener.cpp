@@ -119,12 +119,17 @@ class TcpListener final : public AsioListener<tcp> {
     const auto check = [&] {
       if (error) fail(error.value(), as_written);
     };
-    acceptor_.open(endpoint.protocol(), error), check();
-    acceptor_.set_option(tcp::acceptor::reuse_address(true), error), check();
-    if (endpoint.address().is_v6()) acceptor_.set_option(asio::ip::v6_only(!dual), error), check();
-    acceptor_.bind(endpoint, error), check();
+    acceptor_.open(endpoint.protocol(), error);
+    check();
+    acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    check();
+    if (endpoint.address().is_v6()) acceptor_.set_option(asio::ip::v6_only(!dual), error);
+    check();
+    acceptor_.bind(endpoint, error);
+    check();
     choose_congestion_control();
-    acceptor_.listen(backlog, error), check();
+    acceptor_.listen(backlog, error);
+    check();
     address_ = describe(acceptor_.local_endpoint());
   }
 

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::uint32_t allocation_id = 1;   // of base:allocation; any number would do
 constexpr std::size_t max_reply_text = 512;  // bytes of an error's text: a line
+// Bytes of a list that are laid out before they are sent; the last name may go beyond.
+constexpr std::size_t list_part = 64u << 10;
+// Bytes of a sent output that are kept for the next one.
+constexpr std::size_t most_kept = 4096;
 
 std::byte* put_text(std::byte* out, std::string_view text) {
   if (!text.empty()) std::memcpy(out, text.data(), text.size());
@@ -34,7 +38,7 @@ std::size_t Handshake::max_message() { return option_header_size + max_option_da
 
 std::size_t Handshake::feed(std::span<const std::byte> bytes) {
   std::size_t consumed = 0;
-  while (state_ == State::talking) {
+  while (state_ == State::talking && !list_) {
     const auto rest = bytes.subspan(consumed);
     std::size_t taken = 0;
     switch (stage_) {
@@ -46,6 +50,12 @@ std::size_t Handshake::feed(std::span<const std::byte> bytes) {
     consumed += taken;
   }
   return consumed;
+}
+
+void Handshake::sent() {
+  output_.clear();
+  if (list_) list_some();
+  else if (output_.capacity() > most_kept) output_.shrink_to_fit();
 }
 
 // Without C_FIXED_NEWSTYLE other options than EXPORT_NAME are honoured all the same, as the text allows.
@@ -74,7 +84,7 @@ std::size_t Handshake::take_option(std::span<const std::byte> bytes) {
   if (option == opt_set_meta_context) selected_.reset();  // also by one that fails
   if (++options_ > max_options()) {
     close("too many options");
-  } else if (much_unsent()) {
+  } else if (output_.size() > max_unsent) {
     close("options sent without waiting for replies");
   } else if (early) {
     early_ = *early;
@@ -150,15 +160,11 @@ void Handshake::end_early() {
   }
 }
 
-// Whether more output waits to be sent than a client leaves that waits for replies: one who has asked for the list has
-// all of it to take.
-bool Handshake::much_unsent() const { return output_.size() > max_unsent + list_size_; }
-
 // An option whose data judge_header() wants looked at.
 void Handshake::run_option(std::span<const std::byte> data) {
   switch (option_) {
     case opt_export_name: return export_name(data);
-    case opt_list: return list();
+    case opt_list: list_.emplace(); return list_some();
     case opt_starttls:
       reply(rep_ack, 0);
       state_ = State::upgrade;
@@ -201,22 +207,29 @@ void Handshake::export_name(std::span<const std::byte> data) {
   put16(out + 8, agreement_.transmission_flags);
 }
 
-void Handshake::list() {
-  const std::size_t before = output_.size();
-  std::size_t of_templates = 0;
-  for (std::size_t i = 0; i < catalog_.size(); ++i) {
-    if (hides(i)) continue;
-    if (!catalog_.is_template(i)) {
-      list_one(catalog_.name(i), catalog_.description(i));
+void Handshake::list_some() {
+  for (List& list = *list_; list.next < catalog_.size(); ++list.next) {
+    if (hides(list.next)) continue;
+    if (!catalog_.is_template(list.next)) {
+      if (output_.size() >= list_part) return;
+      list_one(catalog_.name(list.next), catalog_.description(list.next));
       continue;
     }
-    const auto listed = catalog_.listed(i, max_listed - of_templates);
-    for (const Catalog::Listed& one : listed) list_one(one.name, one.description);
-    of_templates += listed.size();
+    if (!list.names) {
+      list.names = catalog_.listed(list.next, max_listed - list.of_templates);
+      list.of_templates += list.names->size();
+    }
+    for (; list.next_name < list.names->size(); ++list.next_name) {
+      if (output_.size() >= list_part) return;
+      const Catalog::Listed& one = (*list.names)[list.next_name];
+      list_one(one.name, one.description);
+    }
+    list.names.reset();
+    list.next_name = 0;
   }
+  most_listed_ = std::max(most_listed_, list_->of_templates);
+  list_.reset();
   reply(rep_ack, 0);
-  list_size_ = output_.size() - before;
-  most_listed_ = std::max(most_listed_, of_templates);
 }
 
 void Handshake::list_one(std::string_view name, std::string_view description) {

@@ -43,12 +43,16 @@ class Handshake {
   Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls = TlsMode::off);
 
   // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again,
-  // with more behind it. Never consumes past the end of the handshake. Payloads of refused options are consumed
-  // piecemeal, so that a claimed length needs no memory. At most max_message() bytes need be offered at once.
+  // with more behind it, or when output() has been sent: nothing is taken while a list is on its way. Never consumes
+  // past the end of the handshake. Payloads of refused options are consumed piecemeal, so that a claimed length needs
+  // no memory. At most max_message() bytes need be offered at once.
   std::size_t feed(std::span<const std::byte> bytes);
 
-  // Bytes to send, in order; the caller clears it when they are sent. Holds the greeting right after construction.
-  std::vector<std::byte>& output() { return output_; }
+  // Bytes to send, in order. Holds the greeting right after construction.
+  std::span<const std::byte> output() const { return output_; }
+  // All of output() has been sent. A list of many exports comes in parts: then there is more to send already, and the
+  // next option is not looked at before.
+  void sent();
 
   // What follows comes by TLS. All that was agreed on before is forgotten. Once, in State::upgrade.
   void secured();
@@ -64,7 +68,7 @@ class Handshake {
   static constexpr std::uint32_t max_option_data = 64u << 10;  // bytes
   // Grows with the exports: clients that list them ask up to three things about each.
   std::size_t max_options() const { return 1024 + 8 * (catalog_.size() + most_listed_); }
-  // Bytes of output() when an option begins, besides the reply to one LIST.
+  // Bytes of output() when an option begins.
   static constexpr std::size_t max_unsent = 1u << 20;
   // Exports that templates stand for, in the reply to LIST; further ones are not told of.
   static constexpr std::size_t max_listed = 100'000;
@@ -93,12 +97,19 @@ class Handshake {
   std::optional<EarlyEnd> judge_header(std::uint32_t option, std::uint32_t length) const;
   std::optional<EarlyEnd> judge_tls(std::uint32_t option, std::uint32_t length) const;
   void end_early();
-  bool much_unsent() const;
   void run_option(std::span<const std::byte> data);
   void export_name(std::span<const std::byte> data);
-  void list();
+  void list_some();
   void info_or_go(std::span<const std::byte> data);
   void meta_context(std::span<const std::byte> data);
+
+  // How far the answer to a LIST has come.
+  struct List {
+    std::size_t next = 0;                                 // export
+    std::optional<std::vector<Catalog::Listed>> names{};  // of that, if it is a template; none: not asked for yet
+    std::size_t next_name = 0;                            // of these
+    std::size_t of_templates = 0;                         // names, of all templates so far
+  };
 
   struct Chosen {
     std::size_t index = 0;
@@ -128,11 +139,11 @@ class Handshake {
   bool no_zeroes_ = false;
   bool structured_ = false;
   std::size_t options_ = 0;              // so far
-  std::size_t list_size_ = 0;            // bytes of the reply to the last LIST
   std::size_t most_listed_ = 0;          // exports of templates that a LIST has told of
   std::uint32_t option_ = 0;             // the one under way
   std::uint32_t drain_left_ = 0;         // bytes
   EarlyEnd early_;                       // of that option, when they are drained
+  std::optional<List> list_;             // while a LIST is answered
   std::optional<std::size_t> selected_;  // export for which base:allocation was selected last
   std::vector<std::byte> output_;
   Agreement agreement_;

@@ -58,6 +58,10 @@ void Grants::add_file(const fs::path& path, FileAccess access, const std::string
   add(fs::canonical(path, error).parent_path(), access, why);
 }
 
+void Grants::add_connect(const std::string& why) {
+  if (connect_.empty()) connect_ = why;
+}
+
 bool Grants::allow(const fs::path& path, FileAccess access) const {
   std::error_code error;
   const fs::path there = fs::weakly_canonical(path, error);

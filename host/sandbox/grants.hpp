@@ -1,4 +1,4 @@
-// Grants: which files the server may open once it is in its sandbox.
+// Grants: which files the server may open once it is in its sandbox, and whether it may connect to others.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -35,6 +35,11 @@ class Grants {
   // is not there, the nearest folder that is, unless that is the root; of what is not there below /dev, all of /dev.
   void add_file(const std::filesystem::path& path, FileAccess access, const std::string& why);
 
+  // Lets modules connect to others. Of several reasons the first is kept.
+  void add_connect(const std::string& why);
+  // What needs that, in words; empty: nothing, and they may not.
+  const std::string& connect() const { return connect_; }
+
   // Whether `path`, which need not exist, lies in what is granted with that access.
   bool allow(const std::filesystem::path& path, FileAccess access) const;
 
@@ -47,6 +52,7 @@ class Grants {
  private:
   using Key = std::pair<std::filesystem::path, FileAccess>;
   std::map<Key, std::string> all_;  // and why
+  std::string connect_;
 };
 
 }  // namespace ashlar::host

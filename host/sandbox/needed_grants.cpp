@@ -1,6 +1,7 @@
 #include "sandbox/needed_grants.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/extension.hpp>
 #include <cstdlib>
 #include <system_error>
 
@@ -25,9 +26,10 @@ void add_system(Grants& to) {
 }
 
 // Who connects looks names up, and certificates. The files that tell of names are replaced when a network comes.
-void add_network(Grants& to) {
+void add_files_of_network(Grants& to) {
+  if (to.connect().empty()) return;
   for (const char* const folder : {"/etc", "/run/systemd/resolve", "/usr/share/ca-certificates"})
-    to.add(folder, FileAccess::read, "sandbox: connect");
+    to.add(folder, FileAccess::read, to.connect());
 }
 
 void add_address(Grants& to, const ListenAddress& address, const std::string& key) {
@@ -43,7 +45,7 @@ void add_server(Grants& to, const Config& config) {
   if (!own.tls.psk.empty()) to.add_file(own.tls.psk, FileAccess::read, "tls: psk");
   for (const fs::path& path : own.sandbox.read) to.add(path, FileAccess::read, "sandbox: read");
   for (const fs::path& path : own.sandbox.write) to.add(path, FileAccess::write, "sandbox: write");
-  if (own.sandbox.connect) add_network(to);
+  if (own.sandbox.connect) to.add_connect("sandbox: connect");
   std::error_code error;
   if (!config.is_image && fs::is_regular_file(config.file, error))
     to.add_file(fs::absolute(config.file, error), FileAccess::read, "the config");
@@ -99,6 +101,7 @@ void add_layer(Grants& to, const Config& config, const ExportConfig& own, Module
   const FileAccess access = kind == ModuleKind::plugin && own.read_only ? FileAccess::read : FileAccess::write;
   try {
     const auto library = find_module(config, own, kind, layer, registry, activity);
+    if (rules::connects(library->module())) to.add_connect(why + ": " + library->module().name);
     add_parameters(to, own, layer, library->module(), access, why);
   } catch (const ConfigError&) {
     // It is told where the export is made.
@@ -120,6 +123,7 @@ Grants needed_grants(const Config& config, Registry& registry, Activity& activit
       add_layer(needed, alone, own, ModuleKind::filter, filter, registry, activity);
     add_layer(needed, alone, own, ModuleKind::plugin, own.plugin, registry, activity);
   }
+  add_files_of_network(needed);
   return needed;
 }
 

@@ -1,4 +1,4 @@
-// Which files a server needs to open while it serves a config.
+// Which files a server needs to open while it serves a config, and whether it connects to others.
 #pragma once
 #include "chain/activity.hpp"
 #include "config/config.hpp"

@@ -36,12 +36,13 @@ Sandbox::Sandbox(const SandboxConfig& config, Grants grants, std::shared_ptr<spd
     if (required_) lacks("this build has a sanitizer, which does what a sandbox would refuse");
     return;
   }
+  const bool connects = !grants_.connect().empty();
   if (const int version = Landlock::version(); version > 0)
-    landlock_ = std::make_shared<const Landlock>(version, grants_, config.connect);
+    landlock_ = std::make_shared<const Landlock>(version, grants_, connects);
   else
     lacks(std::string("the kernel has no Landlock (") + std::strerror(-version) +
           "), so modules may open any file that the server may");
-  if (const int error = seccomp_error(); error == 0) calls_ = std::make_unique<RefusedCalls>(config.connect);
+  if (const int error = seccomp_error(); error == 0) calls_ = std::make_unique<RefusedCalls>(connects);
   else lacks(std::string("the kernel has no seccomp (") + std::strerror(error) + "), so modules may make any call");
 }
 
@@ -59,6 +60,10 @@ void Sandbox::enter() {
     if (const int error = calls_->refuse(); error != 0)
       lacks(std::string("system calls cannot be refused: ") + std::strerror(error));
   if (landlock_ != nullptr || calls_ != nullptr) logger_->debug("the server is in its sandbox");
+}
+
+bool Sandbox::misses_connect(const Grants& wanted) const {
+  return calls_ != nullptr && grants_.connect().empty() && !wanted.connect().empty();
 }
 
 std::vector<Grant> Sandbox::missing(const Grants& wanted) const {

@@ -25,6 +25,8 @@ class Sandbox {
   // Those of `wanted` that the sandbox does not allow, and that a server which is in it cannot take up without being
   // started anew; none where files are not bounded. [any thread]
   std::vector<Grant> missing(const Grants& wanted) const;
+  // Likewise, whether modules would have to connect to others and may not.
+  bool misses_connect(const Grants& wanted) const;
 
  private:
   void lacks(const std::string& what) const;

@@ -41,7 +41,13 @@ void Confinement::enter_sandbox() {
 // A file that cannot be opened would be told as such, but not why, and not that a restart helps.
 void Confinement::refuse_outside(const Config& config, Registry& modules, Mistakes& mistakes) const {
   if (!sandbox_) return;
-  for (const Grant& grant : sandbox_->missing(needed_grants(config, modules, *activity_)))
+  const Grants needed = needed_grants(config, modules, *activity_);
+  if (sandbox_->misses_connect(needed))
+    mistakes.add(ConfigError(config.file, {},
+                             "connecting to others (" + needed.connect() +
+                                 ") is outside of the sandbox that the server is in since it was started; restart the "
+                                 "server"));
+  for (const Grant& grant : sandbox_->missing(needed))
     mistakes.add(ConfigError(config.file, {},
                              grant.path.string() + " (" + grant.why +
                                  ") is outside of the sandbox that the server is " +

@@ -22,16 +22,6 @@ constexpr std::size_t crowd = 64;
 // executor that has nothing to do lives.
 constexpr std::chrono::seconds trim_pause{6};
 
-// A line of the log; lost when memory is short.
-template <class Write>
-void say(Write write) noexcept {
-  try {
-    write();
-  } catch (const std::exception&) {
-    return;
-  }
-}
-
 }  // namespace
 
 class Connections::Client final : public Task {
@@ -80,19 +70,22 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
     look_at(client.deadline);
     dispatch(client);
   } catch (const std::exception& e) {
-    say([&] { context_.log->error("{}: {}", describe(peer), e.what()); });
+    complain(peer, e.what());
   }
 }
 
+// Clients that nobody serves may come again and again.
+void Connections::complain(const Peer& peer, const char* why) noexcept {
+  const char* const lost = "a client was lost: ";
+  context_.repeats.log(spdlog::level::err, std::string(lost) + why, [&] { return describe(peer) + ": " + lost + why; });
+}
+
 bool Connections::has_place(const Peer& peer) noexcept {
-  if (!is_full()) {
-    is_full_told_ = false;
-    return true;
-  }
+  if (!is_full()) return true;
   ++turned_away_;
-  // Once for each time the house gets full, not for each client at the door.
-  if (!std::exchange(is_full_told_, true))
-    say([&] { context_.log->warn("{}: turned away: {} connections are open", describe(peer), most_); });
+  context_.repeats.log(spdlog::level::warn, "turned away: as many connections are open as may be", [&] {
+    return describe(peer) + ": turned away: " + std::to_string(most_) + " connections are open";
+  });
   return false;
 }
 
@@ -153,8 +146,7 @@ void Connections::park(Client& client) noexcept {
     return;
   }
   if (!parking_.enter(socket.watched_descriptor(), &client)) {
-    const int error = errno;
-    say([&] { context_.log->error("{}: {}", describe(client.session.peer()), std::strerror(error)); });
+    complain(client.session.peer(), std::strerror(errno));
     client.session.abort();
     dispatch(client);  // it finds out and ends
     return;

@@ -60,6 +60,7 @@ class Connections {
   using Clock = Timer::Clock;
 
   bool has_place(const Peer& peer) noexcept;
+  void complain(const Peer& peer, const char* why) noexcept;
   static void move(Client& client, Clients& to) noexcept;
   bool dispatch(Client& client) noexcept;
   void come_back(Client& client) noexcept;
@@ -85,8 +86,7 @@ class Connections {
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;
-  bool is_full_told_ = false;  // in the log, since there was a place last
-  std::size_t rests_ = 0;      // of clients that were parked or ended, since memory was last given back to the system
+  std::size_t rests_ = 0;  // of clients that were parked or ended, since memory was last given back to the system
   Clock::time_point trim_at_ = Clock::time_point::max();
   bool stopping_ = false, draining_ = false;
   std::function<void()> ended_;

@@ -23,13 +23,14 @@ struct BufferPool::State {
     std::vector<std::unique_ptr<Buffer>> buffers;
   };
 
-  explicit State(Limits limits) : limit(limits.rest), shares(limits.shares) {
+  explicit State(Limits limits) : limit(limits.rest), shares(limits.shares), parts(limits.parts) {
     for (Shelf& shelf : shelves) shelf.buffers.reserve(shelf.most);  // put_back must not fail
     spare.reserve(most_spare);
   }
 
   MemoryLimit limit;
   MemoryLimit shares;
+  MemoryLimit parts;
   std::mutex mutex;
   std::size_t large_in_use = 0;                // buffers
   std::vector<std::unique_ptr<Buffer>> spare;  // large ones, while any is in use
@@ -135,6 +136,7 @@ BufferPool::BufferPool(Limits limits) : state_(std::make_shared<State>(limits)) 
 void BufferPool::set_limits(Limits limits) {
   state_->limit.set(limits.rest);
   state_->shares.set(limits.shares);
+  state_->parts.set(limits.parts);
 }
 
 std::size_t BufferPool::bytes_to_claim(std::size_t capacity) {
@@ -175,6 +177,8 @@ std::shared_ptr<Buffer> BufferPool::take_usual_uncounted(std::atomic<bool>& in_u
 MemoryLimit& BufferPool::limit() { return state_->limit; }
 
 MemoryLimit& BufferPool::shares() { return state_->shares; }
+
+MemoryLimit& BufferPool::parts() { return state_->parts; }
 
 void BufferPool::drop_kept() { state_->drop_spare(); }
 

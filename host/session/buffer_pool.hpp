@@ -16,12 +16,16 @@ class BufferPool {
   static constexpr std::size_t usual_capacity = 256 * 1024;
 
   // Bytes of buffers at most. The sessions' shares (see MemoryUse) have a limit of their own, so that small requests
-  // get on while large ones wait for memory.
+  // get on while large ones wait for memory; so has what clients that say nothing have sent of a request.
   struct Limits {
     std::size_t shares;
     std::size_t rest;
+    std::size_t parts = 0;
   };
-  static constexpr Limits limits_for(std::size_t max_memory) { return {max_memory / 4, max_memory - max_memory / 4}; }
+  static constexpr Limits limits_for(std::size_t max_memory) {
+    const std::size_t shares = max_memory / 4, parts = max_memory / 16;
+    return {.shares = shares, .rest = max_memory - shares - parts, .parts = parts};
+  }
 
   explicit BufferPool(Limits limits);
 
@@ -41,6 +45,7 @@ class BufferPool {
 
   MemoryLimit& limit();   // of all buffers that are taken one by one
   MemoryLimit& shares();  // of the sessions' shares
+  MemoryLimit& parts();   // of parts of requests that are kept without a buffer; nobody waits for it
   // Gives what is kept for later to the system: for who is about to wait for memory. [any thread]
   void drop_kept();
   // How many wait for memory of either kind: who has some that he does not need should give it back. [any thread]

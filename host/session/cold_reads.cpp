@@ -84,7 +84,7 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
     free_.push_back(all_.back().get());
   }
   Read* const read = free_.back();
-  const std::size_t size = runner_.paged_room(asked);
+  const std::size_t size = runner_.paged_reply_bytes(asked);
   if (!read->answer || read->answer->capacity() < size) read->answer = memory_.try_take(size);
   if (!read->answer) return false;
   free_.pop_back();
@@ -97,9 +97,11 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   return true;
 }
 
-// The read is used again, the last to end first, and keeps its buffer if that is a small one.
+// The read is used again, the last to end first, and keeps its buffer if that is a small one. Not while anybody waits
+// for memory: this may be within such a wait.
 void ColdReads::end(Read* read) {
-  if (read->answer->capacity() > BufferPool::small_capacity || free_.size() >= most_kept) read->answer.reset();
+  const bool keeps = read->answer->capacity() <= BufferPool::small_capacity && free_.size() < most_kept;
+  if (!keeps || memory_.is_wanted()) read->answer.reset();
   free_.push_back(read);
 }
 

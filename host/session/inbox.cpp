@@ -15,8 +15,8 @@ constexpr std::size_t usual = BufferPool::usual_capacity;
 // has room. More would have to be moved to the buffer's beginning too often.
 constexpr std::size_t long_message = 64 * 1024;
 constexpr std::size_t what_follows = 128 * 1024;
-// Unread bytes of an idle client that are not worth a buffer: a header, an option, a small piece of a payload.
-constexpr std::size_t most_parked = 512;
+// Unread bytes that are too few to be counted when there is no buffer: a header, an option, a small piece of a payload.
+constexpr std::size_t most_uncounted = 512;
 
 }  // namespace
 
@@ -64,7 +64,7 @@ bool Inbox::have_buffer() {
   std::copy(parked_.begin(), parked_.end(), buffer->data());
   begin_ = 0;
   end_ = parked_.size();
-  parked_.clear();
+  give_part_back();
   buffer_ = std::move(buffer);
   return true;
 }
@@ -109,13 +109,27 @@ void Inbox::give_large_back() {
 
 void Inbox::clear() {
   buffer_.reset();
-  parked_.clear();
+  give_part_back();
   begin_ = end_ = expected_ = 0;
 }
 
 void Inbox::give_back() {
+  if (buffer_ && unread().size() <= most_uncounted) keep_without_buffer();
+}
+
+void Inbox::park() {
+  give_large_back();
+  give_back();
+  if (buffer_ && memory_.try_keep_part(unread().size())) keep_without_buffer();
+}
+
+void Inbox::give_part_back() {
+  std::vector<std::byte>().swap(parked_);
+  memory_.give_part_back();
+}
+
+void Inbox::keep_without_buffer() {
   const std::span<const std::byte> rest = unread();
-  if (!buffer_ || rest.size() > most_parked) return;
   parked_.assign(rest.begin(), rest.end());
   parked_.shrink_to_fit();
   buffer_.reset();

@@ -47,10 +47,7 @@ class Inbox {
   void give_back();
   // For a client that sends nothing at present: keeps what is unread in as little memory as it needs. Afterwards
   // has_buffer() tells whether that is a buffer still.
-  void park() {
-    give_large_back();
-    give_back();
-  }
+  void park();
   bool has_buffer() const { return buffer_ != nullptr; }
   // Throws away what is unread.
   void clear();
@@ -58,6 +55,8 @@ class Inbox {
  private:
   enum class Patience : bool { none, waits };
   bool make_room(std::size_t bytes);
+  void keep_without_buffer();
+  void give_part_back();
   bool have_buffer();
   void move_to(std::shared_ptr<Buffer> buffer);
   std::shared_ptr<Buffer> take(std::size_t bytes, Patience patience);

@@ -69,7 +69,7 @@ Jobs::~Jobs() { drain(); }
 bool Jobs::brings_data(const Asked& asked) { return asked.verdict.op == Op::read || asked.verdict.op == Op::extents; }
 
 std::size_t Jobs::bytes_of(const Asked& asked) const {
-  return brings_data(asked) ? needs_.runner.paged_room(asked) : asked.verdict.payload;
+  return brings_data(asked) ? needs_.runner.paged_reply_bytes(asked) : asked.verdict.payload;
 }
 
 bool Jobs::has_room(std::size_t bytes) {

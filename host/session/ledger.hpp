@@ -1,6 +1,6 @@
-// Ledger: what the requests of one connection came to. Every request that is not dropped with its connection ends in
-// finished(), and only there. From here they get into the export's account, and layers that want it are told when a
-// reply has left.
+// Ledger: what the requests of one connection came to. A request ends in finished(), and only there; without memory a
+// connection may end before some of its requests have. From here they get into the export's account, and layers that
+// want it are told when a reply has left.
 #pragma once
 #include <cerrno>
 #include <chrono>

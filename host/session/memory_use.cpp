@@ -32,19 +32,38 @@ bool MemoryUse::wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise) 
   return granted;
 }
 
+MemoryUse::~MemoryUse() {
+  give_share_back();
+  give_part_back();
+}
+
 bool MemoryUse::claim_share() {
   if (has_share_) return true;
-  has_share_ = pool_.shares().try_claim(share_bytes);
-  if (!has_share_) has_share_ = wait_for(pool_.shares(), share_bytes, [] { return false; });
-  if (has_share_) bytes_->fetch_add(share_bytes, std::memory_order_relaxed);
+  share_bytes_ = next_share_bytes_;
+  has_share_ = pool_.shares().try_claim(share_bytes_);
+  if (!has_share_) has_share_ = wait_for(pool_.shares(), share_bytes_, [] { return false; });
+  if (has_share_) bytes_->fetch_add(share_bytes_, std::memory_order_relaxed);
   return has_share_;
 }
 
 void MemoryUse::give_share_back() {
   if (!has_share_ || in_use_[0].load(std::memory_order_acquire) || in_use_[1].load(std::memory_order_acquire)) return;
   has_share_ = false;
-  bytes_->fetch_sub(share_bytes, std::memory_order_relaxed);
-  pool_.shares().release(share_bytes);
+  bytes_->fetch_sub(share_bytes_, std::memory_order_relaxed);
+  pool_.shares().release(share_bytes_);
+}
+
+bool MemoryUse::try_keep_part(std::size_t bytes) {
+  if (bytes > most_of_part || !pool_.parts().try_claim(bytes)) return false;
+  part_bytes_ = bytes;
+  bytes_->fetch_add(bytes, std::memory_order_relaxed);
+  return true;
+}
+
+void MemoryUse::give_part_back() {
+  if (part_bytes_ == 0) return;
+  bytes_->fetch_sub(part_bytes_, std::memory_order_relaxed);
+  pool_.parts().release(std::exchange(part_bytes_, 0));
 }
 
 bool MemoryUse::share_is_free() const {

@@ -2,9 +2,10 @@
 // good.
 //
 // A session that talks has a share: two buffers of the usual capacity, one for what it receives and one for its
-// replies. It claims both before it receives, holding nothing. Everything beyond (a large request or reply, what reads
-// from the disk or jobs fill) is claimed one by one. Who waits for that holds its share and what ends by itself, that
-// is the memory of jobs and of reads from the disk, but no other large buffer; so somebody can always go on.
+// replies, and what its socket keeps to encrypt and decrypt. It claims them before it receives, holding nothing.
+// Everything beyond (a large request or reply, what reads from the disk or jobs fill) is claimed one by one. Who waits
+// for that holds its share and what ends by itself, that is the memory of jobs and of reads from the disk, but no other
+// large buffer; so somebody can always go on. See Manners.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -22,7 +23,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   // `stopping`: ends every wait.
   MemoryUse(BufferPool& pool, Waiter& waiter, Socket& socket, const std::atomic<bool>& stopping)
       : pool_(pool), waiter_(waiter), socket_(socket), stopping_(stopping) {}
-  ~MemoryUse() { give_share_back(); }
+  ~MemoryUse();
   MemoryUse(const MemoryUse&) = delete;
   MemoryUse& operator=(const MemoryUse&) = delete;
 
@@ -31,6 +32,13 @@ class MemoryUse final : private MemoryLimit::Waiting {
   bool has_share() const { return has_share_; }
   // Gives the share back, unless one of its buffers is in use.
   void give_share_back();
+  // The share is so many bytes larger, from the next time on that it is claimed.
+  void enlarge_share(std::size_t bytes) { next_share_bytes_ += bytes; }
+
+  // Claims `bytes`, to keep what has been received of a request while the client says nothing. False: there is no room,
+  // or it is too much. [once until give_part_back()]
+  bool try_keep_part(std::size_t bytes);
+  void give_part_back();
 
   // A buffer of the share. Null: both are in use.
   std::shared_ptr<Buffer> usual();
@@ -44,11 +52,14 @@ class MemoryUse final : private MemoryLimit::Waiting {
 
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
-  // Whether another session waits for memory. [any thread]
+  // Whether anybody waits for memory, this session too. [any thread]
+  bool is_wanted() const { return pool_.wanted(); }
+  // Whether another session does. [any thread]
   bool wanted_by_others() const { return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u); }
 
  private:
-  static constexpr std::size_t share_bytes = 2 * BufferPool::usual_capacity;
+  // A part that is larger is worth the buffer that it is in. An option of 64 KiB is none, nor is a write of as much.
+  static constexpr std::size_t most_of_part = 68 * 1024;
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
@@ -62,6 +73,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::function<void()> give_back_;
   std::atomic<bool> waits_{false};
   bool has_share_ = false;
+  std::size_t next_share_bytes_ = 2 * BufferPool::usual_capacity;
+  std::size_t share_bytes_ = 0;  // of the one that it has
+  std::size_t part_bytes_ = 0;
   std::atomic<bool> in_use_[2] = {};
   const std::shared_ptr<std::atomic<std::uint64_t>> bytes_ = std::make_shared<std::atomic<std::uint64_t>>(0);
 };

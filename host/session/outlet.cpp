@@ -121,6 +121,13 @@ void Outlet::post(Posted& reply, Place place) {
   free_.notify_one();
 }
 
+bool Outlet::try_rest() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (busy_) return false;
+  socket_.rest();
+  return true;
+}
+
 // Sends what is posted until nothing is. The lock is held on entry and on return.
 void Outlet::send_posted(std::unique_lock<std::mutex>& lock, Place place) {
   while (first_posted_ != nullptr) {

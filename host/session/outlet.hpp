@@ -54,6 +54,9 @@ class Outlet {
   // that does not read must not keep workers from the others. [any thread]
   void post(Posted& reply, Place place);
 
+  // Has the socket rest, unless somebody is sending; returns whether it does. [the session's thread]
+  bool try_rest();
+
   // The client cannot be reached any more, or got a part of a reply and would wait for the rest for ever: what is sent
   // is dropped, and the connection is broken. [any thread]
   bool broken() const { return broken_.load(std::memory_order_relaxed); }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "session/held_reply.hpp"
 #include "session/ledger.hpp"
 #include "session/memory_use.hpp"
 #include "session/outlet.hpp"
@@ -14,8 +15,9 @@ namespace ashlar::host {
 // [the session's thread]
 class ReplyBatch {
  public:
-  // `ledger` is told when what was laid out has left.
-  ReplyBatch(Outlet& outlet, MemoryUse& memory, Ledger& ledger) : outlet_(outlet), memory_(memory), ledger_(ledger) {}
+  // `ledger` and `held` are told when what was laid out has left.
+  ReplyBatch(Outlet& outlet, MemoryUse& memory, Ledger& ledger, HeldReply& held)
+      : outlet_(outlet), memory_(memory), ledger_(ledger), held_(held) {}
 
   // Memory for a reply of up to `bytes`, behind those laid out before, which are sent first if it would not fit. Null:
   // there was none to be had, because the server stops or the client has gone.
@@ -33,10 +35,6 @@ class ReplyBatch {
   void give_back() {
     if (size_ == 0) buffer_.reset();
   }
-  // As give_back(), but only a large buffer.
-  void give_large_back() {
-    if (buffer_ && buffer_->capacity() > BufferPool::usual_capacity) give_back();
-  }
 
  private:
   bool have_room(std::size_t bytes);
@@ -44,6 +42,7 @@ class ReplyBatch {
   Outlet& outlet_;
   MemoryUse& memory_;
   Ledger& ledger_;
+  HeldReply& held_;
   std::shared_ptr<Buffer> buffer_;
   std::size_t size_ = 0;
 };

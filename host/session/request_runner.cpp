@@ -23,7 +23,7 @@ RequestRunner::RequestRunner(Chain& chain, const Agreement& agreement, PayloadLi
       admission_(admission_for(chain.geometry(), agreement, max_payload)),
       repeats_(repeats) {}
 
-std::size_t RequestRunner::room(const Asked& asked) const {
+std::size_t RequestRunner::reply_bytes(const Asked& asked) const {
   if (asked.verdict.kind != Verdict::Kind::run) return max_error_size;
   switch (asked.verdict.op) {
     case Op::read: return std::max(max_error_size, data_offset() + asked.request.length);

@@ -57,24 +57,24 @@ class RequestRunner {
                 Repeats& repeats);
 
   // Bytes to have at hand for the reply.
-  std::size_t room(const Asked& asked) const;
+  std::size_t reply_bytes(const Asked& asked) const;
   // Bytes before the data of a read's reply: so that the data can be aligned in memory.
   std::size_t data_offset() const { return style_.data_header_size(); }
   // In memory that starts on a page: where to lay a reply out, so that a read's data start on a page, too, which spares
   // a backend with O_DIRECT a copy; and how much memory that takes.
   std::size_t paged_offset() const { return page - data_offset(); }
-  std::size_t paged_room(const Asked& asked) const { return paged_offset() + room(asked); }
+  std::size_t paged_reply_bytes(const Asked& asked) const { return paged_offset() + reply_bytes(asked); }
 
-  // Runs the request; lays the reply out at `at`, which has room(asked) bytes. `shortcuts`: those of Flag::shortcuts
-  // that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once, for different
-  // requests]
+  // Runs the request; lays the reply out at `at`, which has room for reply_bytes(asked). `shortcuts`: those of
+  // Flag::shortcuts that the caller can make use of; may_hole and lend_only are seen to here. [several threads at once,
+  // for different requests]
   Reply run(const Asked& asked, std::byte* at, Flags shortcuts);
 
-  // Of a read: whether its data can be sent without memory for them. `at` has lend_room bytes. lent and cold as from
-  // run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks. [as
-  // run()]
+  // Of a read: whether its data can be sent without memory for them. `at` has room for lend_bytes. lent and cold as
+  // from run(); ready: nothing but zeroes, or an error; would_block: not this way, nothing has happened. Never blocks.
+  // [as run()]
   Reply try_lend(const Asked& asked, std::byte* at);
-  static constexpr std::size_t lend_room = protocol::max_error_size;
+  static constexpr std::size_t lend_bytes = protocol::max_error_size;
 
   // What precedes the data of a read that lay at at + data_offset(), read in full. Returns its size.
   std::size_t lay_out_header(const Asked& asked, std::byte* at) const;

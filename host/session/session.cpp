@@ -65,12 +65,15 @@ void Session::disconnect(const char* reason) {
 }
 
 Session::Outcome Session::talk() {
-  if (!memory_.claim_share())
-    return end(stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory");
+  if (!memory_.claim_share()) return end(why_without_memory());
   const Outcome outcome = transmission_ ? transmit() : shake_hands();
   if (outcome == Outcome::idle) socket_->rest();
   if (outcome == Outcome::idle && !inbox_.has_buffer()) memory_.give_share_back();
   return outcome;
+}
+
+const char* Session::why_without_memory() const {
+  return stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory";
 }
 
 Session::Outcome Session::shake_hands() {
@@ -84,15 +87,18 @@ Session::Outcome Session::shake_hands() {
     }
     if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows())
       return end("something was sent in plain behind STARTTLS");
+    const bool answered = !handshake_->output().empty();
     if (!send_output()) return end("replies could not be sent");
     if (handshake_->state() == State::upgrade) {
       if (const auto outcome = secure()) return *outcome;
+      if (!memory_.claim_share()) return end(why_without_memory());
       continue;
     }
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end("handshake took too long");
     if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+    if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
 
     ssize_t n = -ECANCELED;
     if (inbox_.expect(protocol::Handshake::max_message())) n = inbox_.receive(*socket_, Socket::Wait::yes);
@@ -136,6 +142,9 @@ void Session::be_secured() {
   visible_.emplace(exports_, peer_);
   socket_ = tls_.get();
   waiter_.wait_at(*tls_);
+  inbox_.clear();  // nothing was sent in plain behind STARTTLS
+  memory_.give_share_back();
+  memory_.enlarge_share(tls_->buffer_bytes());
   handshake_->secured();
 }
 
@@ -143,20 +152,24 @@ Session::Outcome Session::refuse_tls() {
   context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
   if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
-  context_.repeats.log(spdlog::level::warn, why, [&] { return describe(peer_) + ": refused by TLS: " + why; });
+  // Of one kind whatever name the client gives itself.
+  const std::string kind = "refused by TLS: " + why.substr(0, why.find('"'));
+  context_.repeats.log(spdlog::level::warn, kind, [&] { return describe(peer_) + ": refused by TLS: " + why; });
   return end("refused by TLS");
 }
 
 bool Session::send_output() {
-  std::vector<std::byte>& out = handshake_->output();
-  std::size_t sent = 0;
-  while (sent < out.size()) {
-    const iovec rest{out.data() + sent, out.size() - sent};
-    const ssize_t n = socket_->send({&rest, 1}, Socket::Wait::yes, false);
-    if (n < 0 && (n != -EAGAIN || late() || stopping_.load(std::memory_order_relaxed))) return false;
-    if (n > 0) sent += static_cast<std::size_t>(n);
+  while (!handshake_->output().empty()) {
+    std::span<const std::byte> rest = handshake_->output();
+    while (!rest.empty()) {
+      if (late() || stopping_.load(std::memory_order_relaxed)) return false;
+      const iovec part{const_cast<std::byte*>(rest.data()), rest.size()};
+      const ssize_t n = socket_->send({&part, 1}, Socket::Wait::yes, false);
+      if (n < 0 && n != -EAGAIN) return false;
+      if (n > 0) rest = rest.subspan(static_cast<std::size_t>(n));
+    }
+    handshake_->sent();
   }
-  out.clear();
   return true;
 }
 

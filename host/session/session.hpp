@@ -104,6 +104,7 @@ class Session : private protocol::Catalog, private Places::Holder {
 
  private:
   Outcome talk();
+  const char* why_without_memory() const;
   Outcome shake_hands();
   bool send_output();
   bool plaintext_follows();

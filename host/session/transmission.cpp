@@ -38,7 +38,8 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
       ledger_(chain, connection.who),
       runner_(chain, agreement, server.max_payload, server.repeats),
       outlet_(socket_, server.workers, memory_, connection.waits_to_send),
-      replies_(outlet_, memory_, ledger_),
+      replies_(outlet_, memory_, ledger_, held_),
+      manners_(memory_, inbox_, replies_, outlet_),
       jobs_({.runner = runner_,
              .outlet = outlet_,
              .memory = memory_,
@@ -48,11 +49,7 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
              .workers = server.workers,
              .stopping = stopping_},
             width_for(chain, server.workers)),
-      sends_files_(socket_.can_send_files()) {
-  memory_.before_waiting([this] { give_back_before_waiting(); });
-}
-
-Transmission::~Transmission() { memory_.before_waiting(nullptr); }
+      sends_files_(socket_.can_send_files()) {}
 
 // What there is only while run() runs: a ring belongs to the thread that uses it, and a client that idles is not
 // active.
@@ -63,8 +60,10 @@ class Transmission::Running {
     of.poller_.emplace(server.clients, server.busy_poll);
     of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
     of.waiter_.serve_meanwhile(&*of.cold_);
+    of.manners_.include(&*of.cold_);
   }
   ~Running() {
+    of_.manners_.include(nullptr);
     of_.waiter_.serve_meanwhile(nullptr);
     of_.cold_.reset();
     of_.poller_.reset();
@@ -82,13 +81,13 @@ Transmission::Outcome Transmission::run() {
   const Running running(*this);
   for (;;) {
     const Served served = serve_received();
-    if (served == Served::all && hold_reply()) continue;
+    if (served == Served::all && try_hold_reply()) continue;
     send_replies();
     if (served == Served::disconnect) return end("disconnected");
     if (served == Served::out_of_step) return end("wrong request magic");
     if (is_stopping()) return end("the server stops");
     if (!wait_and_receive()) return end(why_closed());
-    if (is_idle()) return Outcome::idle;
+    if (nothing_to_do() && manners_.before_rest()) return Outcome::idle;
   }
 }
 
@@ -107,7 +106,7 @@ Transmission::Served Transmission::serve_received() {
 
 // Serves the next request; false: it has not been received whole, or must not be served; see `served`.
 bool Transmission::serve_next(Served& served) {
-  if (!drained() || inbox_.unread().size() < request_size) return false;
+  if (!finish_draining() || inbox_.unread().size() < request_size) return false;
   Asked asked;
   if (!decode_request(inbox_.unread().data(), asked.request)) {
     served = Served::out_of_step;
@@ -134,7 +133,7 @@ bool Transmission::serve_next(Served& served) {
     draining_ = asked;
     to_drain_ = asked.verdict.payload;
   } else if (!runs) {
-    refuse(asked);
+    settle(asked);
   } else if (asked.verdict.payload != 0 || !outlet_.broken()) {
     // Of a client that has gone only what it wrote is carried out: there may be gigabytes of the rest.
     serve(asked);
@@ -142,14 +141,14 @@ bool Transmission::serve_next(Served& served) {
     drop(asked);
   }
   inbox_.consume(whole);
-  if (inbox_.is_large() && memory_.wanted_by_others()) inbox_.give_large_back();
+  manners_.between_requests();
   reply_early(asked);
   return true;
 }
 
 // Throws away the payload of a write that is refused; false: more of it is to come. The reply follows it, as clients do
 // not look for the reply to a request that they are still sending.
-bool Transmission::drained() {
+bool Transmission::finish_draining() {
   if (!draining_) return true;
   const std::size_t n = std::min<std::uint64_t>(to_drain_, inbox_.unread().size());
   inbox_.consume(n);
@@ -157,12 +156,12 @@ bool Transmission::drained() {
   if (to_drain_ != 0) return false;
   const Asked asked = *draining_;
   draining_.reset();
-  refuse(asked);
+  settle(asked);
   return true;
 }
 
-void Transmission::refuse(const Asked& asked) {
-  std::byte* const at = replies_.room(runner_.room(asked));
+void Transmission::settle(const Asked& asked) {
+  std::byte* const at = replies_.room(runner_.reply_bytes(asked));
   if (at != nullptr) laid_out(asked, runner_.settle(asked, at));
   else drop(asked);
 }
@@ -181,17 +180,17 @@ void Transmission::find_payload(Asked& asked) const {
 void Transmission::serve(Asked& asked) {
   if (!runner_.can_nowait()) return hand_over(asked);
   if (serve_without_memory(asked)) return;
-  std::byte* const at = replies_.room(runner_.room(asked));
-  if (at == nullptr) return refuse(refused_by_stop(asked));
+  std::byte* const at = replies_.room(runner_.reply_bytes(asked));
+  if (at == nullptr) return settle(refused_by_stop(asked));
   find_payload(asked);
   follow_up(asked, runner_.run(asked, at, shortcuts()));
 }
 
 // A large read whose data need not pass through here claims no memory for them. False: it has to run as others do.
 bool Transmission::serve_without_memory(const Asked& asked) {
-  const bool large = asked.verdict.op == Op::read && runner_.room(asked) > BufferPool::usual_capacity;
+  const bool large = asked.verdict.op == Op::read && runner_.reply_bytes(asked) > BufferPool::usual_capacity;
   if (!large || !shortcuts().has(Flag::may_lend)) return false;
-  std::byte* const at = replies_.room(RequestRunner::lend_room);
+  std::byte* const at = replies_.room(RequestRunner::lend_bytes);
   if (at == nullptr) return false;
   const Reply reply = runner_.try_lend(asked, at);
   if (reply.kind == Reply::Kind::would_block) return false;
@@ -223,8 +222,7 @@ void Transmission::laid_out(const Asked& asked, const Reply& reply) {
 // The data are on the disk: fetched from there while other requests run.
 void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
   if (cold_->full()) {
-    send_replies();
-    replies_.give_back();
+    manners_.before_work();
     waiter_.until([this] { return !cold_->full(); });
   }
   if (!cold_->start(asked, reply.fd, reply.fd_offset)) hand_over(asked);
@@ -235,7 +233,6 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
   const auto [error, left] =
       replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
-  held_.sent();
   // There is room: all has just been sent.
   const std::size_t tail = runner_.lent_tail(asked, replies_.room(max_error_size), error);
   replies_.add(tail);
@@ -252,9 +249,8 @@ void Transmission::hand_over(Asked asked) {
   Pin payload;
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
-  send_replies();
-  replies_.give_back();
-  if (!jobs_.start(asked, payload)) refuse(refused_by_stop(asked));
+  manners_.before_work();
+  if (!jobs_.start(asked, payload)) settle(refused_by_stop(asked));
 }
 
 // Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's
@@ -278,7 +274,6 @@ void Transmission::repeat_undone() {
 
 void Transmission::send_replies() {
   laid_out_ = 0;
-  held_.sent();
   replies_.send();
 }
 
@@ -291,7 +286,7 @@ void Transmission::reply_early(const Asked& asked) {
 }
 
 // Whether the reply laid out last waits for more requests, which have been received then. See HeldReply.
-bool Transmission::hold_reply() {
+bool Transmission::try_hold_reply() {
   const bool may_wait = held_.may_wait() && replies_.size() <= simple_reply_size && !inbox_.unread().empty() &&
                         !memory_.wanted_by_others() && !is_stopping() && !cold_->any() && cold_->undone().empty();
   if (may_wait && inbox_.receive(socket_, Wait::no) > 0) {
@@ -309,15 +304,13 @@ bool Transmission::hold_reply() {
 // closed.
 bool Transmission::wait_and_receive() {
   fetched_ = cold_->any();
-  const bool wanted = memory_.wanted_by_others();
-  if (wanted) give_back_for_others();
-  const bool holds = wanted && holds_memory();  // then the client has to be quick
-  const Clock::time_point began = holds ? Clock::now() : Clock::time_point();
+  const bool must_be_quick = manners_.before_client();
+  const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
   received_ = receive();
   if (received_ > 0) received_at_ = Clock::now();
   if (is_stopping()) return true;
   if (received_ == 0 || (received_ < 0 && received_ != -EAGAIN)) return false;
-  if (!holds) {
+  if (!must_be_quick) {
     pace_.reset();
     return true;
   }
@@ -331,36 +324,10 @@ ssize_t Transmission::receive() {
   return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
 }
 
-// Whether nothing has come for a while and nothing is under way. All memory is given back then but for what has been
-// received of a request. While reads from the disk were fetched the client may just have got its last reply, and will
-// ask for more.
-bool Transmission::is_idle() {
-  if (received_ != -EAGAIN || fetched_ || !cold_->undone().empty() || !jobs_.idle()) return false;
-  inbox_.park();
-  replies_.give_back();
-  return !inbox_.has_buffer() ||
-         !memory_.wanted_by_others();  // else this thread sees to it that the client is not too slow
-}
-
-// Whether memory is kept for a request that has arrived in part.
-bool Transmission::holds_memory() const { return inbox_.has_buffer() && !inbox_.unread().empty(); }
-
-// ---- What is given back when others want memory, and before this session waits for some ----
-
-void Transmission::give_back_for_others() {
-  replies_.give_back();
-  cold_->give_kept_back();
-  inbox_.give_back();
-  // Who holds a large buffer must not wait for its share: those who have one may be waiting for what it holds.
-  if (!inbox_.has_buffer()) memory_.give_share_back();
-}
-
-// Two sessions that each hold a large buffer and want another would wait for each other for ever.
-void Transmission::give_back_before_waiting() {
-  send_replies();
-  replies_.give_back();
-  if (cold_) cold_->give_kept_back();
-  inbox_.give_large_back();
+// Whether nothing has come for a while and nothing is under way. While reads from the disk were fetched the client may
+// just have got its last reply, and will ask for more.
+bool Transmission::nothing_to_do() {
+  return received_ == -EAGAIN && !fetched_ && cold_->undone().empty() && jobs_.idle();
 }
 
 // ---- The end ----
@@ -379,8 +346,7 @@ Transmission::Outcome Transmission::end(std::string reason) {
   send_replies();
   if (is_stopping()) refuse_what_comes();
   else inbox_.clear();
-  replies_.give_back();
-  inbox_.give_large_back();
+  manners_.at_the_end();
   waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
   jobs_.drain();

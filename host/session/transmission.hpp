@@ -11,6 +11,7 @@
 #include "session/inbox.hpp"
 #include "session/jobs.hpp"
 #include "session/ledger.hpp"
+#include "session/manners.hpp"
 #include "session/outlet.hpp"
 #include "session/pace.hpp"
 #include "session/poller.hpp"
@@ -51,7 +52,6 @@ class Transmission {
 
   // `chain` and what it is given by reference outlive it.
   Transmission(Chain& chain, const protocol::Agreement& agreement, const Connection& connection, const Server& server);
-  ~Transmission();
 
   // Serves requests until the client leaves, idles or breaks the protocol, or the server stops. All that was under way
   // is done, and its replies sent, when it returns Outcome::over. The session has its share of the memory when it is
@@ -69,8 +69,8 @@ class Transmission {
 
   Served serve_received();
   bool serve_next(Served& served);
-  bool drained();
-  void refuse(const Asked& asked);
+  bool finish_draining();
+  void settle(const Asked& asked);
   void find_payload(Asked& asked) const;
   void serve(Asked& asked);
   bool serve_without_memory(const Asked& asked);
@@ -85,14 +85,11 @@ class Transmission {
 
   void send_replies();
   void reply_early(const Asked& asked);
-  bool hold_reply();
+  bool try_hold_reply();
 
   bool wait_and_receive();
   ssize_t receive();
-  bool is_idle();
-  bool holds_memory() const;
-  void give_back_for_others();
-  void give_back_before_waiting();
+  bool nothing_to_do();
 
   bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
   std::string why_closed() const;
@@ -108,12 +105,13 @@ class Transmission {
   Ledger ledger_;
   RequestRunner runner_;
   Outlet outlet_;
+  HeldReply held_;
   ReplyBatch replies_;
+  Manners manners_;
   Jobs jobs_;
   const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
-  HeldReply held_;
   RequestIds ids_;
   unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes

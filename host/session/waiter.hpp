@@ -1,5 +1,5 @@
-// Waiter: the one place where a session's thread waits: for its client, for reads from the disk, for other threads, for
-// time.
+// Waiter: where a session's thread waits once it serves requests: for its client, for reads from the disk, for other
+// threads, for time. Elsewhere it waits only to send, see Outlet.
 #pragma once
 #include <atomic>
 #include <condition_variable>

@@ -32,12 +32,13 @@ class Socket {
   virtual ssize_t receive(std::span<std::byte> into, Wait wait) = 0;
   // Whether receive() would return something else than -EAGAIN now. [the receiving thread]
   virtual bool has_input() = 0;
-  // Waits until has_input() or until `patience` is over; returns has_input(). [the receiving thread]
+  // Waits until there may be something to receive, or until `patience` is over; returns whether there may be. Takes no
+  // memory to find out. [the receiving thread]
   virtual bool wait_for_input() = 0;
   // Whether bytes can be received that the kernel's socket does not show, because they lie inside: then nobody must
   // wait for watched_descriptor(). [the receiving thread]
   virtual bool holds_input() const = 0;
-  // The client says nothing at present: gives back memory that is not needed until it does. [the thread that does all]
+  // Gives back memory that is not needed until something is received or sent. [who receives and sends]
   virtual void rest() {}
   // Whether the client has closed both directions, or is out of reach: nothing that is sent will be taken. [any thread]
   virtual bool is_gone() = 0;

@@ -24,6 +24,8 @@ class TlsSocket : public Socket {
   virtual std::string failure() const = 0;
   // Who the client is, once the connection is secured.
   virtual TlsIdentity identity() const = 0;
+  // Bytes of buffers that it has at most, until rest().
+  virtual std::size_t buffer_bytes() const = 0;
 };
 
 class TlsServer {

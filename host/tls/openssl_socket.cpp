@@ -17,6 +17,8 @@ constexpr std::size_t record = 16 * 1024;       // the most that one record of T
 constexpr std::size_t batch = 64 * 1024;        // bytes encrypted before they are sent: they stay in the cache
 constexpr std::size_t record_overhead = 128;    // more than any cipher adds
 constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
+// Encrypted bytes that wait to be sent: a batch is added where a batch is not yet full.
+constexpr std::size_t most_unsent = 2 * (batch + batch / record * record_overhead);
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -124,15 +126,21 @@ TlsSocket::Step OpensslSocket::shake_hands() {
     }
     if (failed || has_unsent()) return Step::failed;
     if (result == 1) return secured();
-    if (Clock::now() >= end) return Step::waits;
+    if (Clock::now() >= end) return waits();
     const ssize_t came = error == SSL_ERROR_WANT_READ ? fetch(Wait::yes) : 1;
-    if (came == -EAGAIN) return Step::waits;
+    if (came == -EAGAIN) return waits();
     if (came <= 0) {
       const std::lock_guard lock(mutex_);
       note_failure();
       return Step::failed;
     }
   }
+}
+
+// Many clients may dawdle at once.
+TlsSocket::Step OpensslSocket::waits() {
+  if (fetched_begin_ == fetched_end_) fetched_.reset();
+  return Step::waits;
 }
 
 // The handshake has failed. A client that finds its key unwanted may go without a word. [under the lock]
@@ -165,6 +173,11 @@ TlsSocket::Step OpensslSocket::secured() {
   holds_ = true;  // the client may have sent more behind its last message
   rest();
   return Step::done;
+}
+
+// OpenSSL itself keeps a record for each direction.
+std::size_t OpensslSocket::buffer_bytes() const {
+  return fetch_size + most_unsent + batch + 2 * (record + record_overhead);
 }
 
 // ---- Receiving ----
@@ -244,14 +257,7 @@ bool OpensslSocket::has_input() {
   return came > 0 ? peek() : came != -EAGAIN;
 }
 
-bool OpensslSocket::wait_for_input() {
-  const auto end = Clock::now() + patience;
-  do {
-    if (has_input()) return true;
-    if (!connection_.wait_for_input()) return false;
-  } while (Clock::now() < end);
-  return has_input();
-}
+bool OpensslSocket::wait_for_input() { return peek() || connection_.wait_for_input(); }
 
 // ---- Sending ----
 
@@ -272,7 +278,7 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
   const std::lock_guard lock(mutex_);
   if (is_broken_) return -EPIPE;
   ::ERR_clear_error();
-  unsent_.reserve(batch + batch / record * record_overhead);
+  unsent_.reserve(most_unsent);
   unsent_.insert(unsent_.end(), made_.begin(), made_.end());
   made_.clear();
   output_ = &unsent_;

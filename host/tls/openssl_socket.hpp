@@ -24,6 +24,7 @@ class OpensslSocket final : public TlsSocket {
   Step shake_hands() override;
   std::string failure() const override { return failure_; }
   TlsIdentity identity() const override { return identity_; }
+  std::size_t buffer_bytes() const override;
 
   ssize_t receive(std::span<std::byte> into, Wait wait) override;
   bool has_input() override;
@@ -47,6 +48,7 @@ class OpensslSocket final : public TlsSocket {
   static long control_bio(BIO* bio, int command, long, void*);
 
   Step secured();
+  Step waits();
   void note_failure();
   ssize_t fetch(Wait wait);
   ssize_t take(std::byte* into, std::size_t room);

@@ -35,9 +35,9 @@ class Abilities {
 
   void count(Method method, std::uint64_t bytes, int error, std::uint64_t nanoseconds) {
     Counters& c = counters_[static_cast<std::size_t>(method)];
-    c.calls.fetch_add(1, std::memory_order_relaxed);
     c.nanoseconds.fetch_add(nanoseconds, std::memory_order_relaxed);
     if (error != 0) {
+      c.not_done.fetch_add(1, std::memory_order_relaxed);
       c.last_error.store(error, std::memory_order_relaxed);
     } else {
       c.done.fetch_add(1, std::memory_order_relaxed);
@@ -47,16 +47,16 @@ class Abilities {
 
   Totals totals(Method method) const {
     const Counters& c = counters_[static_cast<std::size_t>(method)];
-    return {c.calls.load(std::memory_order_relaxed), c.done.load(std::memory_order_relaxed),
-            c.bytes.load(std::memory_order_relaxed), c.nanoseconds.load(std::memory_order_relaxed),
-            c.last_error.load(std::memory_order_relaxed)};
+    const std::uint64_t done = c.done.load(std::memory_order_relaxed);
+    return {done + c.not_done.load(std::memory_order_relaxed), done, c.bytes.load(std::memory_order_relaxed),
+            c.nanoseconds.load(std::memory_order_relaxed), c.last_error.load(std::memory_order_relaxed)};
   }
 
  private:
   static constexpr std::uint32_t bit(Feature feature) { return 1u << static_cast<std::uint32_t>(feature); }
 
   struct Counters {
-    std::atomic<std::uint64_t> calls{0}, done{0}, bytes{0}, nanoseconds{0};
+    std::atomic<std::uint64_t> done{0}, not_done{0}, bytes{0}, nanoseconds{0};
     std::atomic<int> last_error{0};
   };
   std::atomic<std::uint32_t> unsupported_{0};  // a set of methods

@@ -4,6 +4,7 @@
 #include <ashlar/plugin.hpp>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <new>
@@ -40,18 +41,24 @@ class ZeroMetrics {
 
  private:
   struct Lazy {
-    std::once_flag made;
+    std::once_flag once;
+    std::atomic<bool> is_made{false};  // call_once alone would cost more than the count
     Counter counter;
   };
 
   template <class Make>
   void add(Lazy& lazy, double amount, Make make) noexcept {
+    if (lazy.is_made.load(std::memory_order_acquire) || have_made(lazy, make)) lazy.counter.add(amount);
+  }
+  template <class Make>
+  [[gnu::noinline]] static bool have_made(Lazy& lazy, const Make& make) noexcept {
     try {
-      std::call_once(lazy.made, [&] { lazy.counter = make(); });
+      std::call_once(lazy.once, [&] { lazy.counter = make(); });
     } catch (const std::bad_alloc&) {
-      return;  // another time
+      return false;  // another time
     }
-    lazy.counter.add(amount);
+    lazy.is_made.store(true, std::memory_order_release);
+    return true;
   }
 
   const Metrics metrics_;

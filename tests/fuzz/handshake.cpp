@@ -29,6 +29,9 @@ class ThreeExports : public Catalog {
   const Geometry small_{.size = 1000, .ops = Ops{Op::read}, .minimum = 512, .read_only = true};
 };
 
+// Bytes of the longest reply to an option, which takes 16 bytes at least.
+constexpr std::size_t most_output = 640;
+
 void require(bool promise) {
   if (!promise) std::abort();
 }
@@ -41,20 +44,29 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto tls = static_cast<TlsMode>(data[1] % 3);
   Handshake handshake(catalog, {}, tls);
   bool secured = false;
+  const bool sends = (data[1] & 4) != 0;
+  std::size_t output = 0;  // sent so far
   const auto bytes = std::as_bytes(std::span(data, size)).subspan(2);
   const std::size_t piece = data[0] + std::size_t{1};
   std::size_t taken = 0;
   for (std::size_t offered = 0; offered < bytes.size();) {
     offered = std::min(offered + piece, bytes.size());
-    const std::size_t n = handshake.feed(bytes.subspan(taken, offered - taken));
-    require(n <= offered - taken);
-    taken += n;
-    if (handshake.state() == Handshake::State::upgrade) {
-      require(tls != TlsMode::off && !secured);
-      secured = true;
-      handshake.secured();
+    for (bool answered = true; answered;) {
+      const std::size_t n = handshake.feed(bytes.subspan(taken, offered - taken));
+      require(n <= offered - taken);
+      taken += n;
+      if (handshake.state() == Handshake::State::upgrade) {
+        require(tls != TlsMode::off && !secured);
+        secured = true;
+        handshake.secured();
+      }
+      require(output + handshake.output().size() <= 18 + most_output * (offered / 16 + 1));
+      answered = sends && !handshake.output().empty();
+      while (sends && !handshake.output().empty()) {
+        output += handshake.output().size();
+        handshake.sent();
+      }
     }
-    require(handshake.output().size() <= 18 + 640 * (offered / 16 + 1));
   }
   require((handshake.state() == Handshake::State::closed) == !handshake.reason().empty());
   const Agreement& agreed = handshake.agreement();

@@ -1,5 +1,6 @@
 """Completion on the command line: what `ashlar complete` tells, and what bash, zsh and fish make of it when TAB is pressed."""
 
+import json
 import os
 import pathlib
 import pty
@@ -54,7 +55,7 @@ class Told(Case):
         self.assertEqual(complete("check", "--as", "u"), ["uid=", "user="])
 
     def test_modules_are_those_there_are(self):
-        listed = [line.split()[:2] for line in run(PROGRAM, "list").splitlines()]
+        listed = [(module["kind"], module["name"]) for module in json.loads(run(PROGRAM, "list", "--json"))]
         self.assertEqual(complete("inspect", ""), [name for _, name in listed])
         self.assertEqual(complete("probe", "--plugin", ""), [name for kind, name in listed if kind == "plugin"])
 

@@ -1,9 +1,12 @@
 """What README.md and examples/ say is so: their configs are good, their links lead somewhere, their commands exist and run."""
 
+import json
 import os
 import pathlib
 import re
+import struct
 import subprocess
+import tomllib
 
 from lib import libnbd
 from lib.case import Case, main
@@ -66,12 +69,25 @@ class Readme(Case):
             self.assertEqual(run(PROGRAM, command, "--help"), run(PROGRAM, "help", command))
 
     def test_the_modules_are_those_there_are(self):
-        there = {tuple(line.split()[:2]) for line in run(PROGRAM, "list").splitlines()}
+        there = {(module["kind"], module["name"]) for module in json.loads(run(PROGRAM, "list", "--json"))}
         for kind in ("plugin", "filter"):
             named = set(re.findall(rf"^\| \[([\w-]+)\]\({kind}s/", README, re.MULTILINE))
             self.assertEqual(named, {name for of, name in there if of == kind})
             for name in named:
                 self.assertIn(name, run(PROGRAM, "inspect", name))
+
+    def test_a_layer_can_be_copied_from_inspect(self):
+        for module in json.loads(run(PROGRAM, "list", "--json")):
+            with self.subTest(module=module["name"]):
+                text = run(PROGRAM, "inspect", module["path"])
+                text = text[text.index("\nconfig\n") + len("\nconfig\n"):]
+                layer = tomllib.loads(re.sub(r"^( *)# ", r"\1", text, flags=re.MULTILINE))["export"][module["kind"]]
+                layer = layer if module["kind"] == "plugin" else layer[0]
+                parameters = json.loads(run(PROGRAM, "inspect", "--json", module["path"]))[0]["parameters"]
+                self.assertEqual(set(layer), {"type"} | {row["name"] for row in parameters})
+                self.assertEqual(layer["type"], module["path"])
+                needed = [line.split()[0] for line in text.splitlines()[2:] if not line.lstrip().startswith("#")]
+                self.assertEqual(needed, [row["name"] for row in parameters if row["required"]])
 
     def test_the_layers_that_the_host_adds_are_marked(self):
         file = self.write("implicit.toml", '[[export]]\nname = "x"\n[export.plugin]\ntype = "file"\npath = "disk.img"\n')
@@ -83,10 +99,38 @@ class Examples(Case):
     def test_the_configs_are_good(self):
         configs = sorted((ROOT / "examples").glob("*.toml"))
         self.assertGreaterEqual(len(configs), 2)
-        self.sparse_file("disk.img", 4 * MIB)
+        self.disk_with_a_partition()
         for config in configs:
             # As their comments say: the image is looked for beside the config.
             self.assertIn("OK", run(PROGRAM, "check", self.write(config.name, config.read_text())))
+
+    def disk_with_a_partition(self):
+        """The last three of its four MiB."""
+        with open(self.sparse_file("disk.img", 4 * MIB), "r+b") as file:
+            file.seek(446)
+            file.write(struct.pack("<B3sB3sII", 0, b"", 0x83, b"", MIB // 512, 3 * MIB // 512) + bytes(48) + b"\x55\xaa")
+            file.seek(MIB)
+            file.write(b"golden")
+
+    def test_the_golden_image_serves_many_machines(self):
+        self.disk_with_a_partition()
+        before = (self.folder / "disk.img").read_bytes()
+        file = self.write("golden-image.toml", (ROOT / "examples" / "golden-image.toml").read_text())
+        server = self.serve_words([file])
+        machines = [libnbd.connect(server.uri("machine")) for _ in range(3)]
+        for number, machine in enumerate(machines):
+            self.assertEqual(machine.get_size(), 3 * MIB)
+            machine.pwrite(b"%d" % number, 6)
+        for number, machine in enumerate(machines):
+            self.assertEqual(bytes(machine.pread(8, 0)), b"golden%d\0" % number)
+            machine.shutdown()
+        self.assertEqual(bytes(libnbd.connect(server.uri("machine")).pread(8, 0)), b"golden\0\0")
+        own = libnbd.connect(server.uri("next"))
+        own.pwrite(b"silver", 0)
+        self.assertEqual((self.folder / "disk.img").read_bytes(), before)
+        run(PROGRAM, "control", "--control", f"unix:{self.folder}/golden-control.sock", "next/cow", "commit")
+        self.assertEqual((self.folder / "disk.img").read_bytes()[MIB:MIB + 6], b"silver")
+        own.shutdown()
 
     def test_the_exports_example_serves(self):
         self.sparse_file("disk.img", 4 * MIB)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import struct
 
 from lib import config, libnbd, wire
 from lib.case import Case, main
@@ -60,6 +61,18 @@ class Exports(Case):
         self.assertEqual([line.split("'")[1] for line in listed.splitlines() if "export: '" in line], names)
         shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))
         self.assertEqual([export["export-name"] for export in shown["exports"]], names)
+
+    def test_what_is_asked_behind_a_list_is_answered_however_long_that_is(self):
+        long = "d" * 4000
+        server = self.serve([config.memory_export("1M", f"disk {number}", description=long) for number in range(20)])
+        with wire.Client(server) as client:
+            client.greet()
+            client.send(struct.pack(">QII", wire.IHAVEOPT, wire.OPT_LIST, 0) * 200 + struct.pack(">QII", wire.IHAVEOPT, wire.OPT_ABORT, 0))
+            for _ in range(200):
+                names = [client.option_reply(wire.OPT_LIST) for _ in range(21)]
+                self.assertEqual([kind for kind, _ in names], [wire.REP_SERVER] * 20 + [wire.REP_ACK])
+            self.assertEqual(client.option_reply(wire.OPT_ABORT), (wire.REP_ACK, b""))
+            self.assertTrue(client.is_closed())
 
     def test_the_name_and_description_of_the_default_export_are_told(self):
         server = self.serve(self.two())

@@ -2,6 +2,7 @@
 """A client that asks for one extent (NBD_CMD_FLAG_REQ_ONE) gets one, whatever stands in the chain: each plugin and each filter of the
 tree, and a plugin that has not offered the flag. Any client may send it: it belongs to no transmission flag."""
 import contextlib
+import json
 import os
 import pathlib
 import sys
@@ -59,7 +60,7 @@ class ReqOne(Case):
                 handle.shutdown()
 
     def test_these_are_all_modules_of_the_tree(self):
-        there = {tuple(line.split()[:2]) for line in run(PROGRAM, "list").splitlines()}
+        there = {(module["kind"], module["name"]) for module in json.loads(run(PROGRAM, "list", "--json"))}
         self.assertEqual({name for kind, name in there if kind == "filter"}, set(FILTERS) | NEEDS_A_TABLE)
         self.assertEqual({name for kind, name in there if kind == "plugin"}, PLUGINS)
 

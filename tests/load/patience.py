@@ -1,5 +1,5 @@
-"""Who has to give memory back when others want it, and who has not. max_memory is four times the largest payload here, so three replies
-of that size fit."""
+"""Who has to give memory back when others want it, and who has not. max_memory is four times the largest payload here, so two replies
+of that size fit beside the shares."""
 
 import threading
 import time

@@ -10,20 +10,10 @@ CROWD = 200 if SANITIZED else 1000
 FEW = 10
 
 
-class Stalled(Household):
-    """Clients that have sent part of a request need no more threads than those that have sent nothing."""
-
-    # With memory for all that they have begun to send: who keeps it from others for long is ended.
-    settings = {"max_connections": 2 * CROWD, "max_memory": "8G"}
-
+class Stalling(Household):
     def assert_few_threads(self, what):
         self.wait_until(what, lambda: processes.threads(self.server.pid) <= self.threads + FEW,
                         lambda: f"{processes.threads(self.server.pid)} threads, {self.threads} without clients")
-
-    def test_idle_clients(self):
-        for _ in range(CROWD):
-            self.talking()
-        self.assert_few_threads(f"{CROWD} idle clients need few threads")
 
     def check_stalled(self, request, sent):
         """Clients that have sent the beginning of `request`; its rest is served all the same."""
@@ -35,6 +25,18 @@ class Stalled(Household):
             client.send(request[sent:])
             self.assertEqual(client.simple_reply(), (0, b""))
             self.assert_still_in_step(client)
+
+
+class Stalled(Stalling):
+    """Clients that have sent part of a request need no more threads than those that have sent nothing."""
+
+    # With memory for all that they have begun to send: who keeps it from others for long is ended.
+    settings = {"max_connections": 2 * CROWD, "max_memory": "8G"}
+
+    def test_idle_clients(self):
+        for _ in range(CROWD):
+            self.talking()
+        self.assert_few_threads(f"{CROWD} idle clients need few threads")
 
     def test_one_byte_of_a_request(self):
         self.check_stalled(wire.request(wire.CMD_FLUSH), 1)
@@ -54,6 +56,15 @@ class Stalled(Household):
             client.greet()
             client.option_head(wire.OPT_GO, 10)
         self.assert_few_threads(f"{CROWD} clients within the handshake need few threads")
+
+
+class StalledInLittleMemory(Stalling):
+    """The same with the memory that a server has by default: what they have sent is kept in as much as it needs."""
+
+    settings = {"max_connections": 2 * CROWD}
+
+    def test_the_beginning_of_a_payload(self):
+        self.check_stalled(wire.request(wire.CMD_WRITE, MIB, 65536) + bytes(65536), 28 + 5000)
 
 
 class Short(Household):

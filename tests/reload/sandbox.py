@@ -23,5 +23,13 @@ class Sandbox(Reloading):
             self.assertEqual(self.names(), ["keep"])
 
 
+    def test_connecting_to_others_is_told_as_such(self):
+        told = self.refused([KEEP, {"name": "new", "plugin": {"type": "curl", "url": "http://127.0.0.1:9/disk.img"}}])
+        if "no seccomp" in self.server.log():
+            self.skipTest("needs seccomp")
+        self.assertIn('connecting to others (export "new": curl) is outside of the sandbox', told)
+        self.assertEqual(self.names(), ["keep"])
+
+
 if __name__ == "__main__":
     main()

@@ -206,6 +206,16 @@ class Told(Sandboxed):
         self.assertIn("\nsandbox auto\n", text)
         self.assertEqual(self.check(self.config("off"))["sandbox"], {"mode": "off", "connect": False, "allowed": [], "refused_calls": []})
 
+    def test_a_module_that_connects_is_let(self):
+        disk = {"name": "disk", "optional": True, "plugin": {"type": "curl", "url": "http://127.0.0.1:9/disk.img", "times": 0}}
+        file = self.config("auto", [disk])
+        told = self.check(file)["sandbox"]
+        self.assertTrue(told["connect"])
+        self.assertNotIn("connect", told["refused_calls"])
+        self.assertIn({"path": "/etc", "access": "read", "why": 'export "disk": curl'}, told["allowed"])
+        text = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+        self.assertIn('\n  connects  yes (export "disk": curl)\n', text)
+
     def test_a_device_is_allowed_by_itself(self):
         (self.images / "disk.img").unlink()
         (self.images / "disk.img").symlink_to("/dev/null")

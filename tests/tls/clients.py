@@ -1,10 +1,12 @@
 """Real clients by certificates and by keys, over tcp and unix: those that get in, and those that do not."""
 
 import itertools
+import json
 import random
 import subprocess
+import time
 
-from frame import MIB, SIZE, TlsCase, libnbd, main, pattern, processes, run, tls, wire
+from frame import MIB, PATIENCE, PROGRAM, SIZE, TlsCase, libnbd, main, pattern, processes, run, tls, wire
 from relay import Relay, list_option
 
 KINDS = ("tcp", "unix")
@@ -203,6 +205,24 @@ class Load(TlsCase):
         handle.shutdown()
         server.stop()
         self.assert_same(self.disk.read_bytes(), model)
+
+    def test_what_it_needs_to_encrypt_counts_as_the_clients_memory(self):
+        control = f"unix:{self.folder}/control.sock"
+        server = self.secured("require", control=control)
+
+        def memory():
+            told = json.loads(run(PROGRAM, "status", "--json", "--control", control))
+            return [client["memory"] for export in told["exports"] for client in export["clients"]]
+
+        client = self.greeted(server)
+        client.secure(tls.context(tls.client_folder()))
+        self.assert_reads(client)
+        client.send(wire.request(wire.CMD_WRITE, 0, 200_000) + bytes(100_000))
+        end = time.monotonic() + PATIENCE
+        while not any(bytes_held > 768 * 1024 for bytes_held in memory()):  # two buffers of 256 KiB, and those of TLS
+            self.assertLess(time.monotonic(), end, memory())
+            time.sleep(0.05)
+        client.close()
 
 
 if __name__ == "__main__":

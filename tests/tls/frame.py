@@ -11,6 +11,7 @@ from lib import config, images, libnbd, processes, tls, wire  # noqa: E402,F401
 from lib.case import Case, main  # noqa: E402,F401
 from lib.images import MIB, pattern  # noqa: E402,F401
 from lib.processes import run  # noqa: E402,F401
+from lib.server import PROGRAM  # noqa: E402,F401
 
 SIZE = 8 * MIB
 PATIENCE = 60  # seconds; only a failure takes so long

@@ -57,7 +57,7 @@ void handshake(benchmark::State& state) {
       const std::size_t taken = talk.feed(left);
       if (taken == 0) break;
       left = left.subspan(taken);
-      talk.output().clear();
+      talk.sent();
     }
     if (talk.state() != Handshake::State::transmission)
       return state.SkipWithError("the handshake does not end in transmission");

@@ -174,12 +174,12 @@ TEST_CASE("a config with a mistake") {
   check_refused({"serve", file}, text);
 }
 
-TEST_CASE("list shows the modules of the given folders") {
+TEST_CASE("list shows the modules of the given folders, by kind and group") {
   const Outcome outcome = run_command({"list", "--module-path", TEST_MODULES});
-  CHECK_THAT(outcome.out, ContainsSubstring("pond"));
-  CHECK(outcome.out.find("  2.1") != std::string::npos);
-  CHECK(outcome.out.find("  still water\n") != std::string::npos);
-  CHECK(outcome.out.find("  bends\n") != std::string::npos);
+  CHECK_THAT(outcome.out, StartsWith("plugins\n"));
+  CHECK_THAT(outcome.out, ContainsSubstring("\n  pond            2.1  still water\n"));
+  CHECK_THAT(outcome.out, ContainsSubstring("\n\nfilters for music\n  reed            0.3  bends\n\nfilters"));
+  CHECK_THAT(outcome.out, ContainsSubstring("\nfilters\n  lock            1.1  keeps shut\n"));
 }
 
 TEST_CASE("list says on stderr which modules are broken, and fails") {
@@ -207,12 +207,23 @@ TEST_CASE("inspect describes a module and its parameters") {
       "  dry    boolean  false    -             no        refuse to open\n"
       "  wet    boolean  false    -             no        take writes\n"
       "  fish   integer  -        0..9          no        how many\n"
-      "  shore  path     -        -             no        a file\n";
+      "  shore  path     -        -             no        a file\n"
+      "config\n"
+      "  [export.plugin]\n"
+      "  type = ";
+  const std::string skeleton =
+      "\n"
+      "  size = 1  # bytes\n"
+      "  # depth = \"shallow\"  # how far down\n"
+      "  # dry = false  # refuse to open\n"
+      "  # wet = false  # take writes\n"
+      "  # fish = 0  # how many\n"
+      "  # shore = \"/path\"  # a file\n";
   const Outcome by_name = run_command({"inspect", "pond", "--module-path", TEST_MODULES});
   CHECK(by_name.code == 0);
   CHECK(by_name.err.empty());
-  CHECK(by_name.out == text);
-  CHECK(run_command({"inspect", TEST_MODULES "/pond.so"}).out == text);
+  CHECK(by_name.out == text + "\"pond\"" + skeleton);
+  CHECK(run_command({"inspect", TEST_MODULES "/pond.so"}).out == text + "\"" TEST_MODULES "/pond.so\"" + skeleton);
   CHECK_THAT(run_command({"inspect", "reed", "--module-path", TEST_MODULES}).out,
              ContainsSubstring("threads  serial\n"));
 }

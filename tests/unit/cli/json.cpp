@@ -146,18 +146,20 @@ TEST_CASE("list --json has each module, and those that are broken") {
   CHECK(outcome.code == 1);
   CHECK_THAT(outcome.err, ContainsSubstring("is no ELF file"));
   const json::value all = printed(outcome);
-  bool pond = false, broken = false;
+  bool pond = false, reed = false, broken = false;
   for (const json::value& module : all.as_array()) {
     pond = pond || module == json::value{{"kind", "plugin"},
                                          {"name", "pond"},
                                          {"path", path_of_module("pond")},
                                          {"version", "2.1"},
                                          {"summary", "still water"}};
+    reed = reed || (module.at("name") == "reed" && module.at("group") == "music");
     if (module.at("name") != "broken") continue;
     broken = true;
     CHECK_THAT(std::string(module.at("error").as_string()), ContainsSubstring("is no ELF file"));
   }
   CHECK(pond);
+  CHECK(reed);
   CHECK(broken);
 }
 

@@ -141,10 +141,12 @@ class Talk {
 
   void offer(std::string_view part) {
     pending_.append(part);
-    const std::size_t n = handshake_.feed(std::as_bytes(std::span(pending_)));
-    outcome_.overran |= n > pending_.size();
-    outcome_.consumed += n;
-    pending_.erase(0, n);
+    while (const std::size_t n = handshake_.feed(std::as_bytes(std::span(pending_)))) {
+      outcome_.overran |= n > pending_.size();
+      outcome_.consumed += n;
+      pending_.erase(0, n);
+      collect();
+    }
     collect();
   }
   Outcome outcome() const {
@@ -161,9 +163,10 @@ class Talk {
 
  private:
   void collect() {
-    auto& output = handshake_.output();
-    outcome_.output.append(reinterpret_cast<const char*>(output.data()), output.size());
-    output.clear();
+    for (auto output = handshake_.output(); !output.empty(); output = handshake_.output()) {
+      outcome_.output.append(reinterpret_cast<const char*>(output.data()), output.size());
+      handshake_.sent();
+    }
   }
   Handshake handshake_;
   std::string pending_;

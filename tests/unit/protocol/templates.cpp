@@ -40,6 +40,28 @@ TEST_CASE("templates: LIST tells of what they stand for, in their place, and not
   CHECK(catalog.most_wanted == Handshake::max_listed);
 }
 
+TEST_CASE("templates: many names are listed in parts, which are asked for once") {
+  Templates catalog;
+  catalog.of_templates.clear();
+  std::string all;
+  for (int i = 0; i < 10'000; ++i) {
+    catalog.of_templates.push_back({"images/" + std::to_string(i), ""});
+    all += listed(catalog.of_templates.back().name, "");
+  }
+  Handshake handshake(catalog, {});
+  const std::string asked = client_flags() + option(opt_list);
+  handshake.sent();
+  REQUIRE(handshake.feed(std::as_bytes(std::span(asked))) == asked.size());
+  std::string told;
+  while (!handshake.output().empty()) {
+    CHECK(handshake.output().size() < 70'000);
+    told.append(reinterpret_cast<const char*>(handshake.output().data()), handshake.output().size());
+    catalog.of_templates.clear();
+    handshake.sent();
+  }
+  CHECK(told == all + listed("disk", "a disk") + reply(opt_list, rep_ack));
+}
+
 TEST_CASE("templates: all together list so many names") {
   Templates catalog;
   catalog.exports.push_back(catalog.exports[0]);

@@ -91,3 +91,11 @@ TEST_CASE("what others need and these do not allow is missing") {
   CHECK(words(had.missing(wanted)) == Words{"write " + (folder.path() / "a/x").string() + " more",
                                             "read " + (folder.path() / "b").string() + " other"});
 }
+
+TEST_CASE("the first reason to connect is kept") {
+  Grants grants;
+  CHECK(grants.connect().empty());
+  grants.add_connect("one");
+  grants.add_connect("two");
+  CHECK(grants.connect() == "one");
+}

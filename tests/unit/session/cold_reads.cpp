@@ -60,6 +60,31 @@ TEST_CASE("cold reads that hold most of the memory do not keep their client's la
   CHECK(cold.repeated == 0);
 }
 
+TEST_CASE("cold reads that end while their client waits for memory keep none of it from that wait", "[io_uring]") {
+  constexpr std::uint64_t reads = 32;
+  constexpr std::uint32_t length = 4096, payload = 32u << 20;
+  ColdDisk cold(length, payload);
+  cold.disk.open();
+  Served s(cold.disk, false);
+  s.wire.limit_client_waiting(20'000);
+  // What is left has room for the write, or for what that many reads keep, but not for both.
+  const std::shared_ptr<Buffer> others = take(s.pool, Served::memory - payload - (512u << 10));
+  std::thread client([&] {
+    Bytes all;
+    for (std::uint64_t i = 0; i < reads; ++i) append(all, Served::request(cmd_read, i, 0, length));
+    append(all, Served::request(cmd_write, reads, 0, payload));
+    s.wire.send(all);
+    s.wire.send(Bytes(payload));
+  });
+  for (std::uint64_t i = 0; i <= reads; ++i) {
+    const Chunk c = s.chunk();
+    CHECK(c.error == 0);
+    if (c.cookie < reads) CHECK(s.wire.receive(length).size() == length);
+  }
+  client.join();
+  if (!has_io_uring()) SKIP_CASE(workers_alone);
+}
+
 TEST_CASE("a client is not idle at once when the last of its cold reads is answered", "[io_uring]") {
   ColdDisk cold(4096);
   cold.disk.open();

@@ -79,14 +79,14 @@ class Replies {
 
   // Lays the reply out in `bytes`; throws when it runs over the room that was promised to do.
   Reply run(const Asked& asked, Flags shortcuts = Flag::none) {
-    return laid_out(runner.room(asked), [&](std::byte* at) {
+    return laid_out(runner.reply_bytes(asked), [&](std::byte* at) {
       return asked.verdict.kind == protocol::Verdict::Kind::run ? runner.run(asked, at, shortcuts)
                                                                 : runner.settle(asked, at);
     });
   }
   // Likewise.
   Reply try_lend(const Asked& asked) {
-    return laid_out(RequestRunner::lend_room, [&](std::byte* at) { return runner.try_lend(asked, at); });
+    return laid_out(RequestRunner::lend_bytes, [&](std::byte* at) { return runner.try_lend(asked, at); });
   }
 
   // The chunks of what `bytes` holds.

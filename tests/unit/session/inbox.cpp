@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <list>
 #include <thread>
 
 #include "matchers.hpp"
@@ -169,9 +170,9 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
   inbox.give_back();
   CHECK_FALSE(inbox.has_buffer());
   CHECK(std::ranges::equal(inbox.unread(), pattern(2, 1)));
-  wire.send(pattern(1000, 2));
+  wire.send(pattern(70'000, 2));
   Bytes both = pattern(2, 1);
-  append(both, pattern(1000, 2));
+  append(both, pattern(70'000, 2));
   while (inbox.unread().size() < both.size()) REQUIRE(receive_at_last(parts) > 0);
   inbox.park();
   CHECK(inbox.has_buffer());
@@ -184,6 +185,42 @@ TEST_CASE("an inbox gives its buffer back and keeps the few bytes that are unrea
   CHECK(inbox.receive(*parts.socket, Wait::no) == -EAGAIN);
   wire.hang_up();
   CHECK(receive_at_last(parts) == 0);
+}
+
+TEST_CASE("a part of a message is kept without a buffer while its client is silent, if there is memory for it") {
+  constexpr std::size_t part = 5000;
+  BufferPool pool(BufferPool::Limits{.shares = 32 * usual, .rest = limit, .parts = 2 * part});
+  std::list<Parts> clients;
+  const Bytes whole = message(100'000, 1);
+  for (int i = 0; i < 4; ++i) {
+    Parts& parts = clients.emplace_back(pool);
+    parts.wire.send(std::span(whole).first(part));
+    while (parts.inbox.unread().size() < part) REQUIRE(receive_at_last(parts) > 0);
+    parts.inbox.expect(whole.size());
+    parts.inbox.park();
+    CHECK(parts.inbox.has_buffer() == (i >= 2));
+    parts.memory.give_share_back();
+    CHECK(parts.memory.bytes() == (i < 2 ? part : 2 * usual));
+  }
+  for (Parts& parts : clients) {
+    REQUIRE(parts.memory.claim_share());
+    parts.inbox.expect(whole.size());
+    CHECK(parts.memory.bytes() == 2 * usual);
+    parts.wire.send(std::span(whole).subspan(part));
+    while (parts.inbox.unread().size() < whole.size()) REQUIRE(receive_at_last(parts) > 0);
+    CHECK(std::ranges::equal(parts.inbox.unread(), whole));
+  }
+  CHECK(pool.parts().try_claim(2 * part));
+}
+
+TEST_CASE("a part of a message that is large stays in its buffer") {
+  BufferPool pool(BufferPool::Limits{.shares = 4 * usual, .rest = limit, .parts = limit});
+  Parts parts(pool);
+  const Bytes whole = message(200'000, 1);
+  parts.wire.send(std::span(whole).first(100'000));
+  while (parts.inbox.unread().size() < 100'000) REQUIRE(receive_at_last(parts) > 0);
+  parts.inbox.park();
+  CHECK(parts.inbox.has_buffer());
 }
 
 // A framed socket gives a frame at a time.

@@ -76,6 +76,19 @@ TEST_CASE("a session's share counts while it has it, its two buffers count nothi
   CHECK(pool.shares().try_claim(share));
 }
 
+TEST_CASE("a share that was enlarged counts whole, from the next claim on") {
+  BufferPool pool(BufferPool::Limits{.shares = 3 * share, .rest = mib});
+  Parts parts(pool);
+  parts.memory.give_share_back();
+  parts.memory.enlarge_share(share);
+  REQUIRE(parts.memory.claim_share());
+  CHECK(parts.memory.bytes() == 2 * share);
+  CHECK_FALSE(pool.shares().try_claim(share + 1));
+  parts.memory.give_share_back();
+  CHECK(parts.memory.bytes() == 0);
+  CHECK(pool.shares().try_claim(3 * share));
+}
+
 TEST_CASE("a session gets its share though all other memory is taken, and waits for it when the shares are") {
   BufferPool pool(BufferPool::Limits{.shares = share, .rest = mib});
   const auto held = pool.try_take(mib);

@@ -117,7 +117,7 @@ TEST_CASE("a read's data stand where they can be aligned") {
   const bool structured = GENERATE(true, false);
   Replies r(disk, structured);
   const Asked asked = r.ask(cmd_read, 0, 512);
-  Bytes room(r.runner.room(asked));
+  Bytes room(r.runner.reply_bytes(asked));
   r.runner.run(asked, room.data(), Flag::none);
   CHECK(data == room.data() + r.runner.data_offset());
 }

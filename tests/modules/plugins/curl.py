@@ -1,0 +1,293 @@
+#!/usr/bin/env python3
+"""The plugin curl in a server: over nginx, over a web server that lies in each way there is, and over ftp."""
+import os
+import pathlib
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import web
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
+
+from lib import config, libnbd, processes, tls  # noqa: E402
+from lib.case import Case, main  # noqa: E402
+from lib.libnbd import nbd  # noqa: E402
+from lib.processes import run  # noqa: E402
+from lib.server import PROGRAM  # noqa: E402
+
+CHECK, MODULE = os.environ["ASHLAR_CHECK"], os.environ["ASHLAR_CURL"]
+PATIENCE = 60  # seconds; only a failure takes so long
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  server {{
+    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{tls_port} ssl http2;
+    ssl_certificate {certificates}/server-cert.pem;
+    ssl_certificate_key {certificates}/server-key.pem;
+    root {folder}/root;
+    location /slow/ {{ alias {folder}/root/; limit_rate 2m; }}
+    location /whole/ {{ alias {folder}/root/; max_ranges 0; }}
+  }}
+}}
+"""
+
+
+def export(url, name="disk", **more):
+    return {"name": name, "plugin": {"type": "curl", "url": url, "delay": "1ms", "times": 2, **more}}
+
+
+class Curl(Case):
+    def serving(self, handler):
+        server = web.Quiet(handler)
+        self.addCleanup(server.end)
+        return server
+
+    def liar(self):
+        self.web = self.serving(web.Liar)
+        return lambda way: f"http://127.0.0.1:{self.web.port}/{way}"
+
+    def read(self, client, length, offset):
+        return bytes(client.pread(length, offset))
+
+    def assert_reads(self, name="disk", server=None, content=web.CONTENT):
+        client = libnbd.connect((server or self.server).uri(name))
+        self.assertEqual(client.get_size(), len(content))
+        self.assertTrue(client.is_read_only())
+        for offset, length in ((0, len(content)), (1, 4095), (len(content) - 1, 1), (70_000, 65_536)):
+            self.assert_same(self.read(client, length, offset), content[offset:offset + length], f"{length}@{offset}")
+        client.shutdown()
+
+    def refused(self, one, **settings):
+        """What `ashlar check` says of an export that cannot be opened."""
+        file = self.write("refused.toml", config.toml([one], **settings))
+        done = run(PROGRAM, "check", file, ok=False, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        return done.stdout
+
+    def wait_until(self, what, holds):
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.01)
+
+    def metric(self, name, of):
+        """Of an export."""
+        with socket.socket(socket.AF_UNIX) as peer:
+            peer.settimeout(PATIENCE)
+            peer.connect(f"{self.folder}/metrics.sock")
+            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            text = b"".join(iter(lambda: peer.recv(65536), b"")).decode()
+        found = re.findall(rf'^ashlar_module_{name}_total{{[^}}]*export="{of}"[^}}]*}} (\d+)$', text, re.MULTILINE)
+        self.assertEqual(len(found), 1, text)
+        return int(found[0])
+
+
+class Lies(Curl):
+    LIES = {"ignores": "ignores ranges", "shifts": "has answered with bytes 4608-8703", "shortens": "has answered with bytes 4096-8190",
+            "sends-less": "has sent 4095 of 4096", "sends-nothing": "has sent 0 of 4096", "overfills": "more than the 4096 bytes",
+            "overfills-chunked": "more than the 4096 bytes", "says-no-range": "without saying which",
+            "says-two-ranges": "cannot be understood", "sends-parts": "without saying which", "changes": 'ETag was "one" and is "two"',
+            "grows": "and has 1048577", "forgets": "is gone", "gone": "no such file", "cuts": "", "busy": "status 503"}
+
+    def test_each_lie_is_an_error(self):
+        """Also behind the lie all goes on, on the same connections."""
+        url = self.liar()
+        ways = {name.removeprefix("way_").replace("_", "-") for name in dir(web.Liar) if name.startswith("way_")}
+        self.assertLessEqual(set(self.LIES), ways)
+        self.server = self.serve([export(url("good")), *(export(url(way), way) for way in self.LIES)])
+        for way, said in self.LIES.items():
+            with self.subTest(way=way):
+                client = libnbd.connect(self.server.uri(way))
+                for _ in range(2):
+                    with self.assertRaises(nbd.Error):
+                        client.pread(4096, 4096)
+                self.wait_until(f"the log tells of {way}", lambda: re.search(
+                    rf"error.*/{way}: read 4096@4096 failed: .*{re.escape(said)}", self.server.log()))
+                client.shutdown()
+        self.assert_reads()
+
+    def test_what_a_server_does_not_do_is_told_at_once(self):
+        url = self.liar()
+        self.assertIn("ignores ranges", self.refused(export(url("always-ignores"))))
+        self.assertIn(f"{url('nothing')} cannot be opened: there is no such file", self.refused(export(url("nothing?key=secret"))))
+        self.assertIn("status 403", self.refused(export(url("always-secret"))))
+
+    def test_what_may_pass_is_tried_again(self):
+        url = self.liar()
+        self.server = self.serve([export(url("flaky"))])
+        client = libnbd.connect(self.server.uri("disk"))
+        self.assertEqual(self.read(client, 4096, 4096), web.CONTENT[4096:8192])
+        self.assertEqual(self.web.times("/flaky", "bytes=4096-8191"), 3)
+        client.shutdown()
+
+    def test_sizes(self):
+        url = self.liar()
+        self.server = self.serve([export(url("always-untold"), "untold"), export(url("always-empty"), "empty")])
+        self.assert_reads("untold")
+        self.assertEqual(libnbd.connect(self.server.uri("empty")).get_size(), 0)
+
+    def test_access_and_redirects_and_a_proxy(self):
+        url = self.liar()
+        secret = self.write("header", "X-Two: 2")
+        self.server = self.serve([
+            export(url("always-secret"), "secret", token="open sesame", cookies="a=b; c=d", headers=["X-One: 1", {"file": str(secret)}]),
+            export(url("always-login"), "login", user="me", password="pw"), export(url("always-redirects"), "redirects"),
+            export("http://nowhere.invalid/always-proxied", "proxied", proxy=url("")[:-1], proxy_user="me", proxy_password="pw")])
+        for name in ("secret", "login", "redirects", "proxied"):
+            with self.subTest(name=name):
+                self.assert_reads(name)
+        self.assertNotIn("sesame", self.server.log())
+
+
+class Ends(Curl):
+    def hanging(self, *names, **more):
+        url = self.liar()
+        self.server = self.serve([export(url("good")), *(export(url(name), name, **more) for name in names)])
+
+    def test_a_server_that_stops_waits_for_no_web_server(self):
+        self.hanging("hangs", "stalls")
+        clients = [libnbd.connect(self.server.uri(way)) for way in ("hangs", "stalls")]
+        buffers = [nbd.Buffer(4096) for _ in range(8)]
+        for client in clients:
+            for number, buffer in enumerate(buffers):
+                client.aio_pread(buffer, 4096 * (number + 1))
+            for _ in buffers:
+                self.assertTrue(self.web.hung.acquire(timeout=PATIENCE))
+        self.server.stop()
+
+    def test_who_goes_away_leaves_no_connection_behind(self):
+        self.hanging("hangs")
+        client = libnbd.connect(self.server.uri("hangs"))
+        buffer = nbd.Buffer(4096)
+        client.aio_pread(buffer, 4096)
+        self.assertTrue(self.web.hung.acquire(timeout=PATIENCE))
+        del client
+        self.wait_until("the export is closed", lambda: 'closed export "hangs"' in self.server.log())
+        self.assert_reads()
+
+    def test_silence_ends(self):
+        self.hanging("stalls", timeout="1s", times=0)
+        client = libnbd.connect(self.server.uri("stalls"))
+        with self.assertRaises(nbd.Error):
+            client.pread(4096, 4096)
+        client.shutdown()
+
+
+class Ftp(Curl):
+    def test_ftp(self):
+        self.web = self.serving(web.Ftp)
+        url = f"ftp://127.0.0.1:{self.web.port}/disk.img"
+        self.server = self.serve([export(url, user="me", password="pw")])
+        self.assert_reads()
+        # It says no farewell, for which libcurl would wait.
+        self.server.stop()
+        self.assertIn("cannot be opened", self.refused(export(url, user="me", password="wrong", times=0)))
+
+
+class Nginx(Curl):
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o755)
+        (self.folder / "root").mkdir()
+        self.content = random.Random(15).randbytes(3_000_001)
+        (self.folder / "root" / "disk.img").write_bytes(self.content)
+        for _ in range(20):  # ports that are free now, and may be taken before nginx has them
+            if self.start():
+                return
+        self.fail((self.folder / "error.log").read_text())
+
+    def start(self):
+        free = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self.port, self.tls_port = (one.getsockname()[1] for one in free)
+        for one in free:
+            one.close()
+        file = self.write("nginx.conf", NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port,
+                                                     certificates=tls.folder() / "server"))
+        nginx = processes.start([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", file, "-e", self.folder / "error.log"],
+                                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(nginx.wait)
+        self.addCleanup(nginx.terminate)
+        end = time.monotonic() + PATIENCE
+        while nginx.poll() is None and time.monotonic() < end:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return True
+            except OSError:
+                time.sleep(0.01)
+        return False
+
+    def url(self, secure=True, folder=""):
+        return f"https://localhost:{self.tls_port}/{folder}disk.img" if secure else f"http://127.0.0.1:{self.port}/{folder}disk.img"
+
+    def secure(self, name="disk", **more):
+        return export(self.url(), name, ca=str(tls.folder() / "ca-cert.pem"), **more)
+
+    def test_clients(self):
+        self.server = self.serve([self.secure(), export(self.url(False), "plain"), export(self.url(False, "slow/"), "slow")])
+        self.assert_reads(content=self.content)
+        self.assert_reads("plain", content=self.content)
+        copy = self.folder / "copy.img"
+        run("nbdcopy", self.server.uri("disk"), copy)
+        self.assert_same(copy.read_bytes(), self.content, "what nbdcopy has copied")
+        for name in ("plain", "slow") if shutil.which("qemu-img") else ():
+            run("qemu-img", "compare", "-f", "raw", "-F", "raw", self.server.uri(name), copy)
+        run("fio", "--name=read", "--ioengine=nbd", f"--uri={self.server.uri('disk')}", "--rw=randread", "--bs=4k", "--iodepth=32",
+            "--size=2m", "--randrepeat=0")
+
+    def test_many_requests_share_few_connections(self):
+        self.server = self.serve([self.secure(), export(self.url(False), "plain", connections=3)],
+                                 metrics=f"unix:{self.folder}/metrics.sock")
+        for name, most in (("disk", 1), ("plain", 3)):
+            client = libnbd.connect(self.server.uri(name))
+            buffers = [nbd.Buffer(4096) for _ in range(64)]
+            cookies = [client.aio_pread(buffer, 4096 * number) for number, buffer in enumerate(buffers)]
+            while client.aio_in_flight():
+                client.poll(-1)
+            for number, (cookie, buffer) in enumerate(zip(cookies, buffers)):
+                self.assertTrue(client.aio_command_completed(cookie))
+                self.assert_same(bytes(buffer.to_bytearray()), self.content[4096 * number:4096 * (number + 1)])
+            client.shutdown()
+            self.assertLessEqual(self.metric("connects", name), most)
+
+    def test_a_file_that_changes_is_an_error_until_the_client_comes_anew(self):
+        self.server = self.serve([self.secure()])
+        client = libnbd.connect(self.server.uri("disk"))
+        self.read(client, 4096, 0)
+        other = bytes(reversed(self.content))
+        (self.folder / "root" / "new").write_bytes(other)
+        os.utime(self.folder / "root" / "new", (1, 1))  # nginx makes its ETag of the date
+        (self.folder / "root" / "new").rename(self.folder / "root" / "disk.img")
+        with self.assertRaises(nbd.Error):
+            client.pread(4096, 0)
+        client.shutdown()
+        self.assert_reads(content=other)
+
+    def test_who_is_not_trusted_is_refused(self):
+        own = tls.folder() / "other"
+        if not own.exists():
+            tls.make(own, "--server", "localhost")
+        self.assertIn("certificate", self.refused(export(self.url(), ca=str(own / "ca-cert.pem"), times=0)))
+        self.assertIn("certificate", self.refused(export(self.url(), times=0)))
+        self.assertIn("ignores ranges", self.refused(export(self.url(False, "whole/"))))
+
+    def test_the_promises_of_a_module(self):
+        done = subprocess.run([CHECK, MODULE, f"url={self.url()}", f"ca={tls.folder()}/ca-cert.pem"],
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+
+if __name__ == "__main__":
+    main(needs=["nginx", "nbdcopy", "fio"], at_once=True)
