@@ -81,7 +81,8 @@ void Connections::complain(const Peer& peer, const char* why) noexcept {
 }
 
 bool Connections::has_place(const Peer& peer) noexcept {
-  if (size() < most_) return true;
+  if (!is_full()) return true;
+  ++turned_away_;
   context_.repeats.log(spdlog::level::warn, "turned away: as many connections are open as may be", [&] {
     return describe(peer) + ": turned away: " + std::to_string(most_) + " connections are open";
   });
