@@ -83,7 +83,7 @@ void check_idle(const Subject& s) {
   const auto connection = disk.connect();
   {
     Layer layer(s.module, services, s.options.given, s.watch);
-    const Device device(layer, {.read_only = false, .client = true, .below = connection.get()});
+    const Device device(layer, {.below = connection.get()});
     if (const std::uint64_t n = short_length(device.geometry())) read_all(device, 0, n);
     device.look();
   }

@@ -6,6 +6,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -100,10 +101,12 @@ class Lies(unittest.TestCase):
 
     def assert_all_are_listed(self, file, table):
         """Each lie that the source has is looked for here."""
-        source = (pathlib.Path(__file__).parent / file.with_suffix(".cpp").name).read_text()
-        listed = source[source.index("const Lie lies[] = {"):]
-        listed = listed[:listed.index("nullptr}};")]
-        names = {word.split(")")[0] for word in listed.split("LIE(")[1:]} | set(listed.split('"')[1::2])
+        folder = pathlib.Path(__file__).parent
+        names = set()
+        for source in folder.glob(f"{file.stem}/*.cpp"):
+            for listed in re.findall(r"Lie lies\[\] = \{(.*?)\};\n", source.read_text(), re.DOTALL):
+                names |= set(re.findall(r'LIE\((\w+)\)|\{"(\w+)"', listed))
+        names = {lie or other for lie, other in names}
         self.assertEqual(names - {"honest", "first_extent_alone"}, set(table))
 
     def test_plugins(self):
