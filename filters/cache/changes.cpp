@@ -5,6 +5,12 @@
 
 namespace ashlar::caching {
 
+namespace {
+
+constexpr std::uint64_t step = 1 << 20;  // of a write that is kept, before others may come
+
+}  // namespace
+
 // Sends `change` below while nobody else changes or loads `range`, which is of units, and nothing of it is dirty: so
 // what is written back later can never undo it.
 template <class Change>
@@ -23,9 +29,9 @@ Status Contents::write(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) return settings_.back ? keep_at_once(io) : Status::would_block();
   const Range all{io.offset(), io.end()};
   // Kept first, it might be written back by another connection before it is here, and not be durable.
-  if (!settings_.back || io.has(Flag::fua)) return through(io, below, all);
+  if (!settings_.back || io.has(Flag::fua) || !may_be_dirty(all)) return through(io, below, all);
   for (std::uint64_t at = all.begin; at != all.end;) {
-    const Range part{at, std::min((at / step() + 1) * step(), all.end)};
+    const Range part{at, std::min((at / step + 1) * step, all.end)};
     if (const Status s = write_within(io, below, part); s.failed()) return s;
     at = part.end;
   }

@@ -132,7 +132,10 @@ class Contents {
   // write_back.cpp
   // Half: so there is always a slot for what is read.
   std::uint64_t most_dirty_blocks() const { return settings_.bytes / settings_.block / 2; }
-  std::uint64_t step() const;
+  std::uint64_t blocks_of(Range r) const { return (r.end - 1) / settings_.block - r.begin / settings_.block + 1; }
+  bool may_be_dirty(Range r) const {
+    return units_around(r).length() <= settings_.most_dirty && blocks_of(r) <= most_dirty_blocks();
+  }
   bool claim(Range part, Room& room) noexcept;
   Status make_room(const Io& io, const Below& below, Range part, Room& room) noexcept;
   Status write_back(const Io& io, const Below& below, Range range) noexcept;

@@ -143,17 +143,9 @@ void Contents::now_clean(Range run) noexcept {
   figures_.written_back.add(static_cast<double>(run.length()));
 }
 
-// Of a write that is kept, before others may come: a power of two.
-std::uint64_t Contents::step() const {
-  const std::uint64_t most =
-      std::min({std::uint64_t{1} << 20, settings_.most_dirty, most_dirty_blocks() * settings_.block});
-  return std::max(std::bit_floor(most), unit_);
-}
-
 // Whether all of `part` may become dirty: there is room for it, then, until `room` is gone.
 bool Contents::claim(Range part, Room& room) noexcept {
-  const std::uint64_t bytes = units_around(part).length();
-  const std::uint64_t blocks = (part.end - 1) / settings_.block - part.begin / settings_.block + 1;
+  const std::uint64_t bytes = units_around(part).length(), blocks = blocks_of(part);
   const std::lock_guard lock(mutex_);
   if (dirty_bytes_ + claimed_bytes_ + bytes > settings_.most_dirty ||
       blocks_->dirty_blocks() + claimed_blocks_ + blocks > most_dirty_blocks())

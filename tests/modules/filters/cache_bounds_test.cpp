@@ -88,6 +88,14 @@ TEST_CASE("cache: back: max_dirty is the most, also for large writes and for sev
   CHECK((read_all(*device, 8192, 8192) == bytes_of(8192, 8)));
 }
 
+TEST_CASE("cache: back: a write that is larger than max_dirty hears of its own failure") {
+  CacheOver over(back({{"max_dirty", "1M"}, {"size", "8M"}}), 3 << 20);
+  const auto device = over.open();
+  over.disk.fail_call(0, Status::io_error());
+  CHECK(device->write(0, bytes_of(2 << 20, 7)) == Status::io_error());
+  CHECK(over.disk.calls().size() == 1);
+}
+
 TEST_CASE("cache: back: writes that are scattered leave half of the blocks to others") {
   CacheOver over(back());
   const auto device = over.open();
