@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fileops/temporary.hpp>
 #include <limits>
 #include <system_error>
 
@@ -105,16 +106,7 @@ Store::Store(Fd fd, std::uint64_t map_at, std::uint64_t data_at, std::uint64_t e
       }()) {}
 
 std::unique_ptr<Store> Store::temporary(const std::string& folder, std::uint64_t size, Host host) {
-  Fd fd{::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
-  if (!fd.valid() && (errno == EOPNOTSUPP || errno == EISDIR)) {
-    std::string name = folder + "/ashlar-cow.XXXXXX";
-    fd = Fd{::mkostemp(name.data(), O_CLOEXEC)};
-    if (fd.valid()) ::unlink(name.c_str());
-  }
-  if (!fd.valid()) fail("cannot make a file in " + folder);
-  if (::ftruncate(fd.get(), static_cast<off_t>(size)) != 0)
-    fail("cannot make a file of " + std::to_string(size) + " bytes in " + folder);
-  return std::unique_ptr<Store>(new Store(std::move(fd), 0, 0, size, host));
+  return std::unique_ptr<Store>(new Store(fileops::temporary_file(folder, size), 0, 0, size, host));
 }
 
 bool Store::look(const std::string& path, Header& found) {

@@ -1,4 +1,5 @@
 // Advice: what a report's figures say that could be done better.
+#include <algorithm>
 #include <cstdio>
 
 #include "trace/report.hpp"
@@ -15,13 +16,14 @@ std::string percent(double part, double whole) {
 
 const OpStats& of(const PlaceStats& stats, Op op) { return stats.by_op()[static_cast<std::size_t>(op)]; }
 
-void on_writes(const PlaceStats& stats, std::vector<Advice>& advice) {
+// `aligned`: a layer below makes whole blocks of them.
+void on_writes(const PlaceStats& stats, bool aligned, std::vector<Advice>& advice) {
   const OpStats& writes = of(stats, Op::write);
   const auto add = [&](const std::string& text) { advice.push_back({stats.place().tag, text}); };
   const auto count = static_cast<double>(writes.count);
   if (writes.count >= 20 && static_cast<double>(stats.misaligned_writes()) > 0.1 * count)
     add(percent(static_cast<double>(stats.misaligned_writes()), count) + " of " + std::to_string(writes.count) +
-        " writes are not on 4 KiB: put align above, or set the client's block size");
+        " writes are not on 4 KiB: " + (aligned ? "" : "put align above, or ") + "set the client's block size");
   if (stats.zeroes() > 1 << 20 && static_cast<double>(stats.zeroes()) > 0.1 * static_cast<double>(writes.bytes))
     add(percent(static_cast<double>(stats.zeroes()), static_cast<double>(writes.bytes)) + " of " +
         std::to_string(writes.bytes) + " bytes written are zeroes: have the client detect zeroes and use zero or trim");
@@ -59,13 +61,27 @@ void on_errors(const PlaceStats& stats, std::vector<Advice>& advice) {
                                                  result_text(number) + ": ashlar trace show --failed lists them"});
 }
 
+// Of requests that are no whole blocks, those in one block wait for each other. The layer where they do is not slow.
+std::string on_waiting(const Between::Pair& pair, double share) {
+  const std::uint64_t grown = pair.reads.grown_requests + pair.writes.grown_requests + pair.others.grown_requests;
+  return percent(share, 1) + " of the time below \"" + pair.upper.tag + "\" is spent above \"" + pair.lower.tag +
+         "\", most of it in " + std::to_string(grown) +
+         " requests that are no whole blocks below: each has blocks read and written for it, and waits for the others "
+         "in its block: set the client's block size, a file system's to 4096";
+}
+
 void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& advice) {
   for (const Between::Pair& pair : pairs) {
     const auto all = [&pair](std::uint64_t Between::Sums::*what) {
       return static_cast<double>(pair.reads.*what + pair.writes.*what + pair.others.*what);
     };
     const double upper = all(&Between::Sums::upper_time), lower = all(&Between::Sums::lower_time);
-    if (upper > 1e6 && upper - lower > 0.5 * upper)
+    const bool much = upper > 1e6 && upper - lower > 0.5 * upper;
+    if (much && all(&Between::Sums::grown_time) > 0.5 * (upper - lower)) {
+      advice.push_back({pair.upper.tag, on_waiting(pair, (upper - lower) / upper)});
+      continue;
+    }
+    if (much)
       advice.push_back({pair.upper.tag, percent(upper - lower, upper) + " of the time below \"" + pair.upper.tag +
                                             "\" is spent above \"" + pair.lower.tag +
                                             "\": the slow layer is between the two"});
@@ -76,6 +92,12 @@ void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& adv
   }
 }
 
+bool is_aligned_below(const std::vector<Between::Pair>& pairs, const PlaceName& place) {
+  return std::any_of(pairs.begin(), pairs.end(), [&](const Between::Pair& pair) {
+    return pair.upper == place && pair.writes.grown_requests * 2 > pair.writes.upper_requests;
+  });
+}
+
 }  // namespace
 
 std::vector<Advice> Report::advice() const {
@@ -83,7 +105,7 @@ std::vector<Advice> Report::advice() const {
   on_layers(between_, advice);
   for (const auto& place : places_) {
     on_errors(*place, advice);
-    on_writes(*place, advice);
+    on_writes(*place, is_aligned_below(between_, name_of(place->place())), advice);
     on_sizes(*place, advice);
   }
   return advice;

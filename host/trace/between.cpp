@@ -35,6 +35,9 @@ void Between::add(const std::vector<trace::Record>& group) {
       sums.lower_requests += down.requests;
       sums.lower_bytes += down.bytes;
       sums.lower_time += down.time;
+      if (down.bytes <= up.bytes) continue;
+      ++sums.grown_requests;
+      sums.grown_time += up.time > down.time ? up.time - down.time : 0;
     }
 }
 

@@ -25,6 +25,8 @@ class Between {
     std::uint64_t lower_requests = 0, lower_bytes = 0;
     std::uint64_t spared = 0;                      // requests of the upper place of which nothing came below
     std::uint64_t upper_time = 0, lower_time = 0;  // nanoseconds, in and below each place
+    // Requests of which more bytes came below than by the upper place, and the time that they took in between.
+    std::uint64_t grown_requests = 0, grown_time = 0;
   };
   struct Pair {
     PlaceName upper, lower;

@@ -1,11 +1,11 @@
 // ashlar trace top: what happens now, of a trace that is being written.
-#include <signal.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
+#include <thread>
 
 #include "cli/table.hpp"
 #include "config/text.hpp"
@@ -62,10 +62,27 @@ void print(std::ostream& out, const All& all, double seconds) {
   out << "\n" << std::flush;
 }
 
-// Waits so long, or until somebody wants an end. True: somebody does.
-bool ended_within(const sigset_t& signals, std::uint64_t nanoseconds) {
-  const timespec time{static_cast<time_t>(nanoseconds / 1'000'000'000), static_cast<long>(nanoseconds % 1'000'000'000)};
-  return ::sigtimedwait(&signals, nullptr, &time) > 0;
+// Waits so long, or until somebody wants an end: then it throws Interrupted.
+void wait_for(std::chrono::nanoseconds time) {
+  constexpr std::chrono::milliseconds look_every{100};
+  const auto end = std::chrono::steady_clock::now() + time;
+  for (auto left = time; left.count() > 0; left = end - std::chrono::steady_clock::now()) {
+    Interrupt::check();
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, look_every));
+  }
+  Interrupt::check();
+}
+
+// Prints until somebody wants an end, or so many times; 0: for ever.
+void print_again_and_again(trace::FileReader& reader, std::ostream& out, std::chrono::nanoseconds interval,
+                           std::uint64_t times) {
+  const bool terminal = ::isatty(STDOUT_FILENO) != 0;
+  for (std::uint64_t n = 1;; ++n) {
+    wait_for(interval);
+    if (terminal) out << "\033[H\033[2J";
+    print(out, take(reader), std::chrono::duration<double>(interval).count());
+    if (n == times || !out) return;
+  }
 }
 
 }  // namespace
@@ -85,18 +102,12 @@ int top_command(const Words& words, Streams streams) {
   Told told(streams.err);
   trace::FileReader reader(path, told);
   take(reader);  // what was before
-  sigset_t signals, before;
-  ::sigemptyset(&signals);
-  ::sigaddset(&signals, SIGINT);
-  ::sigaddset(&signals, SIGTERM);
-  ::pthread_sigmask(SIG_BLOCK, &signals, &before);
-  const bool terminal = ::isatty(STDOUT_FILENO) != 0;
-  for (std::uint64_t n = 1; !ended_within(signals, *interval); ++n) {
-    if (terminal) streams.out << "\033[H\033[2J";
-    print(streams.out, take(reader), static_cast<double>(*interval) / 1e9);
-    if (n == times || !streams.out) break;
+  Output output("", streams.out);
+  try {
+    print_again_and_again(reader, output.stream(), std::chrono::nanoseconds(*interval), times);
+    output.close();
+  } catch (const Interrupted&) {  // which is how it ends
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return exit_ok;
 }
 

@@ -83,7 +83,7 @@ void check_idle(const Subject& s) {
   const auto connection = disk.connect();
   {
     Layer layer(s.module, services, s.options.given, s.watch);
-    const Device device(layer, {.read_only = false, .client = true, .below = connection.get()});
+    const Device device(layer, {.below = connection.get()});
     if (const std::uint64_t n = short_length(device.geometry())) read_all(device, 0, n);
     device.look();
   }
@@ -125,6 +125,7 @@ void must_stay_in_place(const Disk& disk, Op op, Range range, std::uint64_t by) 
     if (call.offset <= covered) covered = std::max(covered, call.end());
   }
   if (!any && (op == Op::write || op == Op::zero)) throw NotMade{"it keeps what is written for later"};
+  if (!any && op == Op::read) throw NotMade{"it keeps what was read"};
   const bool advice = op == Op::trim || op == Op::cache || op == Op::extents;
   if (covered < end && !(advice && (!any || op == Op::extents)))
     throw Broken{asked.text() + " reached only a part of its place in the layer below"};

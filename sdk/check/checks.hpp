@@ -24,6 +24,7 @@ std::span<const Check> below_checks();     // below.cpp: filters: what the layer
 std::span<const Check> promise_checks();   // promises.cpp: filters: FUA, FAST, NOWAIT, MAY_TRIM, power cuts
 std::span<const Check> error_checks();     // errors.cpp: filters: errors below
 std::span<const Check> ability_checks();   // abilities.cpp: probe, exports
+std::span<const Check> verb_checks();      // verbs.cpp: verbs, and devices that are opened for those of others
 std::span<const Check> end_checks();       // life.cpp: what is left behind
 std::span<const Check> lock_checks();      // locks.cpp: filters: what is held over a call of the layer below
 

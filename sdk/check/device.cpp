@@ -7,49 +7,10 @@
 #include <cerrno>
 #include <cstring>
 
+#include "error_room.hpp"
+
 namespace ashlar::check {
 namespace {
-
-constexpr std::int32_t largest_errno = 4095;
-
-// Room for the text of an error, with a pattern behind.
-class ErrorRoom {
- public:
-  explicit ErrorRoom(std::size_t capacity) : capacity_(capacity), error_({0, -1, text_, capacity}) {
-    std::memset(text_, pattern, sizeof text_);
-    text_[0] = '\0';
-  }
-  ashlar_error* get() { return error_.get(); }
-
-  // What `call` answered with `status`; throws Broken if it is no answer.
-  Refused refused(const ashlar_module& module, const char* call, std::int32_t status) const {
-    look(call);
-    if (status < 0 || status > largest_errno)
-      throw Broken{std::string(call) + " answered " + std::to_string(status) + ", which is no errno number"};
-    if (std::memchr(text_, '\0', capacity_) == nullptr)
-      throw Broken{std::string(call) + " left the text of its error without an end"};
-    if (std::strchr(text_, '\n') != nullptr)
-      throw Broken{std::string(call) + " gave its error a text of several lines"};
-    if (error_->parameter < -1 || error_->parameter >= static_cast<std::int64_t>(module.n_params))
-      throw Broken{std::string(call) + " blames parameter " + std::to_string(error_->parameter) +
-                   ", which is none of its table"};
-    return {call, status, text_};
-  }
-  void look(const char* call) const {
-    error_.look(call);
-    for (std::size_t i = capacity_; i < sizeof text_; ++i)
-      if (text_[i] != pattern) throw Broken{std::string(call) + " wrote behind the room for the text of its error"};
-    if (error_->text != text_ || error_->capacity != capacity_)
-      throw Broken{std::string(call) + " moved the text of its error"};
-  }
-
- private:
-  static constexpr char pattern = 0x6b;
-
-  const std::size_t capacity_;
-  char text_[512];
-  Padded<ashlar_error> error_;
-};
 
 std::uint64_t now() {
   timespec t{};
@@ -77,8 +38,15 @@ const void* connection_extension(void* self, const char* id) noexcept {
   return static_cast<Services*>(self)->of_connection(id);
 }
 
-ashlar_client a_client(const char* export_name) {
-  return {0, ASHLAR_TRANSPORT_UNIX, 1, nullptr, 0, 0, 1, nullptr, nullptr, export_name};
+// By turns one of each transport, of which all is known that can be, or nothing.
+ashlar_client a_client(std::uint64_t number, const char* export_name) {
+  const auto n = number;
+  switch (n % 4) {
+    case 0: return {0, ASHLAR_TRANSPORT_UNIX, n, nullptr, -1, -1, -1, nullptr, nullptr, export_name};
+    case 1: return {0, ASHLAR_TRANSPORT_UNIX, n, nullptr, 0, 0, 1, nullptr, nullptr, export_name};
+    case 2: return {0, ASHLAR_TRANSPORT_TCP, n, "[2001:db8::1]:49152", -1, -1, -1, nullptr, nullptr, export_name};
+    default: return {0, ASHLAR_TRANSPORT_TCP, n, "192.0.2.1:49152", -1, -1, -1, "CN=client", "alice", export_name};
+  }
 }
 
 }  // namespace
@@ -88,15 +56,18 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
       services_(services),
       watch_(watch),
       values_(module, given),
-      create_({0, 1, "check", services.host(), values_.data()}),
+      host_(services.add_layer()),
+      create_({0, 1, "check", host_.host(), values_.data()}),
       layer_({0, 0, nullptr, 0}) {
   ErrorRoom error(services.error_room());
   watch_.begin("create");
-  services_.begin_create();
   const std::int32_t status = module_.create(create_.get(), layer_.get(), error.get());
-  services_.end_create();
   watch_.end();
-  if (status != 0) throw error.refused(module_, "create", status);
+  host_.end_create();
+  if (status != 0) {
+    host_.end();
+    throw error.refused(module_, "create", status);
+  }
   const auto look = [&] {
     error.look("create");
     layer_.look("create");
@@ -108,6 +79,7 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
     begin_serving();
   } catch (...) {
     module_.destroy(layer_->self);
+    host_.end();
     throw;
   }
 }
@@ -128,21 +100,24 @@ void Layer::begin_serving() {
 Layer::~Layer() {
   watch_.begin("destroy");
   module_.destroy(layer_->self);
+  host_.end();
   watch_.end();
 }
 
 void Layer::look() const {
   create_.look("the module, which create_ was lent to,");
+  values_.look();
+  host_.look();
   services_.look();
 }
 
 Device::Device(Layer& layer, const Opening& how)
     : layer_(layer),
       below_(how.below),
-      client_(a_client(export_name_.c_str())),
-      open_({0, how.client ? ASHLAR_OPEN_FOR_CLIENT : ASHLAR_OPEN_ON_TRIAL, how.read_only ? 1u : 0u, 0,
-             export_name_.c_str(), below_ != nullptr ? below_->device() : nullptr,
-             below_ != nullptr ? below_->geometry() : nullptr, how.client ? client_.get() : nullptr, &layer.services(),
+      client_(a_client(layer.new_client(), export_name_.c_str())),
+      open_({0, how.purpose, how.read_only ? 1u : 0u, 0, export_name_.c_str(),
+             below_ != nullptr ? below_->device() : nullptr, below_ != nullptr ? below_->geometry() : nullptr,
+             how.purpose == ASHLAR_OPEN_FOR_CLIENT ? client_.get() : nullptr, &layer.services(),
              &connection_extension}),
       device_({0, 0, nullptr, nullptr, nullptr, nullptr, nullptr}),
       described_({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) {
@@ -196,6 +171,7 @@ Device::~Device() {
 void Device::look() const {
   open_.look("the device, which open was lent to,");
   client_.look("the device, which its client was lent to,");
+  require(export_name_ == name_of_the_export, "the device, which the name of its export was lent to, changed it");
   layer_.look();
 }
 
@@ -227,7 +203,11 @@ Status Device::send(Request& request) const {
   request.lent_fd = sent->lent_fd;
   request.cold = sent->lent_cold != 0;
   request.lent_offset = sent->lent_offset;
-  if (replied_ != nullptr && status != EAGAIN) replied_->replied(replied_->self, request.id, status);
+  if (replied_ != nullptr && status != EAGAIN) {
+    layer_.watch().begin("replied");
+    replied_->replied(replied_->self, request.id, status);
+    layer_.watch().end();
+  }
   return Status{status};
 }
 

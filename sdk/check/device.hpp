@@ -2,7 +2,6 @@
 #pragma once
 #include <ashlar/geometry.hpp>
 #include <ashlar/io.hpp>
-#include <ashlar/testing/values.hpp>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -10,19 +9,13 @@
 
 #include "memory.hpp"
 #include "padded.hpp"
+#include "refused.hpp"
 #include "services.hpp"
 #include "sink.hpp"
+#include "values.hpp"
 #include "watch.hpp"
 
 namespace ashlar::check {
-
-// What a module answered on the control path: an errno number and its text.
-struct Refused {
-  const char* call;
-  std::int32_t code;
-  std::string text;
-  std::string what() const { return std::string(call) + " answered " + std::to_string(code) + ": " + text; }
-};
 
 // The layer below a filter, as one connection has it.
 class Below {
@@ -30,8 +23,10 @@ class Below {
   virtual ~Below() = default;
   virtual const ashlar_device* device() const = 0;
   virtual const ashlar_geometry* geometry() const = 0;
-  static constexpr std::uint64_t in_describe = UINT64_MAX;
-  // The layer above is in a call, from which it may use this one; `id`: of the request; in_describe: it may only read.
+  // In place of a request's id: of a call from which the layer above may only read.
+  static constexpr std::uint64_t in_describe = UINT64_MAX, in_reading_verb = UINT64_MAX - 1;
+  static constexpr std::uint64_t in_writing_verb = UINT64_MAX - 2;
+  // A thread of the layer above is in a call, from which it may use this one; `id`: of the request, 0: of none.
   virtual void enter(std::uint64_t id) = 0;
   virtual void leave(std::uint64_t id) = 0;
 };
@@ -67,9 +62,11 @@ class Layer {
   void* self() const { return layer_->self; }
   bool never_writes_below() const { return (layer_->traits & ASHLAR_NEVER_WRITES_BELOW) != 0; }
   Services& services() const { return services_; }
+  const LayerHost& host() const { return host_; }
   Watch& watch() const { return watch_; }
   std::uint64_t new_id() { return ++ids_; }
   std::uint64_t new_turn() { return ++turns_; }
+  std::uint64_t new_client() { return ++clients_; }
   // Throws Broken if the module has changed what it was only to read.
   void look() const;
 
@@ -79,15 +76,16 @@ class Layer {
   const ashlar_module& module_;
   Services& services_;
   Watch& watch_;
-  testing::Values values_;
+  LentValues values_;
+  LayerHost& host_;
   Padded<ashlar_create> create_;
   Padded<ashlar_layer> layer_;
-  std::atomic<std::uint64_t> ids_{1000}, turns_{0};
+  std::atomic<std::uint64_t> ids_{1000}, turns_{0}, clients_{0};
 };
 
 struct Opening {
   bool read_only = false;
-  bool client = true;      // false: on trial
+  std::uint32_t purpose = ASHLAR_OPEN_FOR_CLIENT;
   Below* below = nullptr;  // outlives the device
 };
 
@@ -119,7 +117,8 @@ class Device {
 
   Layer& layer_;
   Below* const below_;
-  const std::string export_name_ = "export";
+  static constexpr const char* name_of_the_export = "export";
+  const std::string export_name_ = name_of_the_export;
   Padded<ashlar_client> client_;
   Padded<ashlar_open> open_;
   Padded<ashlar_device> device_;

@@ -117,16 +117,19 @@ Status Disk::request(Connection& from, ashlar_io& io) {
 
 std::string Disk::breach(const Connection& from, const ashlar_io& io) const {
   if (const char* fault = rules::request_fault(geometry_, io)) return fault;
-  {
-    const std::lock_guard guard(from.mutex_);
-    const auto& ids = from.under_way_;
-    if (ids.empty()) return "no call is under way above";
-    const bool reads = io.op == ASHLAR_OP_READ || io.op == ASHLAR_OP_EXTENTS;
-    if (ids.back() == Below::in_describe && !reads) return "in describe the layer above may only read";
-    if (io.id != 0 && std::find(ids.begin(), ids.end(), io.id) == ids.end()) return "its id is of no request";
-  }
-  if (forbidden_ != nullptr && Ops::writing().has(static_cast<Op>(io.op))) return forbidden_;
-  return {};
+  const bool changes = Ops::writing().has(static_cast<Op>(io.op));
+  const std::lock_guard guard(from.mutex_);
+  const auto& above = from.under_way_;
+  if (above.empty()) return "no call is under way above";
+  const auto is_its = [](const Connection::Above& one) { return one.thread == std::this_thread::get_id(); };
+  const auto call = std::find_if(above.rbegin(), above.rend(), is_its);
+  if (call == above.rend()) return "its thread is in no call above";
+  const bool reads = io.op == ASHLAR_OP_READ || io.op == ASHLAR_OP_EXTENTS;
+  if (call->id == Below::in_describe && !reads) return "in describe the layer above may only read";
+  if (call->id == Below::in_reading_verb && changes) return "the verb has asked to read alone";
+  const auto has_its_id = [&io](const Connection::Above& one) { return one.id == io.id; };
+  if (io.id != 0 && std::none_of(above.begin(), above.end(), has_its_id)) return "its id is of no request";
+  return forbidden_ != nullptr && changes && call->id != Below::in_writing_verb ? forbidden_ : std::string();
 }
 
 Status Disk::carry_out(const Connection& from, Io& io, Extents& to_tell) {
@@ -209,12 +212,15 @@ Disk::Connection::Connection(Disk& disk, unsigned number)
 
 void Disk::Connection::enter(std::uint64_t id) {
   const std::lock_guard guard(mutex_);
-  under_way_.push_back(id);
+  under_way_.push_back({id, std::this_thread::get_id()});
 }
 
 void Disk::Connection::leave(std::uint64_t id) {
   const std::lock_guard guard(mutex_);
-  under_way_.erase(std::find(under_way_.begin(), under_way_.end(), id));
+  const auto it = std::find_if(under_way_.begin(), under_way_.end(), [id](const Above& one) {
+    return one.id == id && one.thread == std::this_thread::get_id();
+  });
+  under_way_.erase(it);
 }
 
 void Disk::Connection::look() const {

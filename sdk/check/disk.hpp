@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "device.hpp"
@@ -129,7 +130,11 @@ class Disk::Connection final : public Below {
   Disk& disk_;
   const unsigned number_;
   mutable std::mutex mutex_;
-  std::vector<std::uint64_t> under_way_;  // ids of the calls of the layer above
+  struct Above {
+    std::uint64_t id;
+    std::thread::id thread;
+  };
+  std::vector<Above> under_way_;  // calls of the layer above
   Padded<ashlar_device> device_;
   Padded<ashlar_geometry> geometry_;
 };

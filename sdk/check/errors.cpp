@@ -1,4 +1,6 @@
 // Filters: an error of the layer below is not lost, and does not spread.
+#include <cerrno>
+
 #include "change.hpp"
 #include "checks.hpp"
 
@@ -20,20 +22,27 @@ class Failing {
     send(op, range, flags, {});
     const auto calls = bench_.disk().calls();
     for (std::size_t i = 0; i < std::min<std::size_t>(calls.size(), 8); ++i)
-      send(op, range, flags,
-           [i](const Disk::Call&, std::size_t number) { return number == i ? Status::io_error() : Status::success(); });
+      send(op, range, flags, [i, failure = some_failure()](const Disk::Call&, std::size_t number) {
+        return number == i ? failure : Status::success();
+      });
     Ops failed;
     for (const Disk::Call& call : calls) {
       if (failed.has(call.op)) continue;
       failed |= call.op;
-      send(op, range, flags, [failing = call.op](const Disk::Call& c, std::size_t) {
-        return c.op == failing ? Status::no_space() : Status::success();
+      send(op, range, flags, [failing = call.op, failure = some_failure()](const Disk::Call& c, std::size_t) {
+        return c.op == failing ? failure : Status::success();
       });
     }
   }
 
  private:
+  // One after the other, of those that a layer might take for something else.
+  Status some_failure() {
+    static constexpr std::int32_t errnos[] = {EIO, ENOSPC, ESHUTDOWN, EINVAL, EROFS, ENODEV, ENXIO, ETIMEDOUT};
+    return Status{errnos[failures_++ % std::size(errnos)]};
+  }
   void send(Op op, Range range, Flags flags, std::function<Status(const Disk::Call&, std::size_t)> judge) {
+    const bool fails = judge != nullptr;
     bench_.disk().forget_calls();
     bench_.disk().judge(std::move(judge));
     const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
@@ -44,7 +53,16 @@ class Failing {
     else got.status = ask(bench_.device(), op, range, flags, written);
     bench_.disk().judge({});
     if (got.status.ok()) must_have_recovered(request, got.bytes);
+    else if (!fails) must_not_go_on(request, got.status);
     follow(request, got.status, written);
+  }
+
+  // Nothing fails below: but what has been lost is told to a flush, or a request with FUA, that should have covered it.
+  static void must_not_go_on(const Request& request, Status status) {
+    if (status == Status::would_block() || status == Status::not_supported()) return;
+    if (request.op == Op::flush || request.flags.has(Flag::fua)) return;
+    throw Broken{request.text() + " answered " + std::to_string(status.code()) +
+                 ", although nothing fails below any more"};
   }
 
   // Success although a call below failed: only if another call has done the same, or the bytes are right all the same.
@@ -81,6 +99,7 @@ class Failing {
   Bench& bench_;
   Model& model_;
   Random& random_;
+  std::size_t failures_ = 0;
 };
 
 void fail_below(const Subject& s, Bench& bench) {

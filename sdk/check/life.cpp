@@ -10,11 +10,29 @@
 #include "checks.hpp"
 #include "left.hpp"
 #include "model.hpp"
+#include "verb_call.hpp"
 
 namespace ashlar::check {
 namespace {
 
 constexpr const char* unknown = "ashlar.no-such-thing/1";
+
+// A few requests of each kind, the same each time.
+void use(Bench& bench, Device& device) {
+  const Geometry& g = device.geometry();
+  if (g.size == 0) return;
+  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 4096), g.size);
+  const Bytes bytes = std::move(read(device, 0, n).bytes);
+  for (const Flags flags : {Flag::nowait, Flag::nowait | Flag::may_lend, Flag::may_hole})
+    if (g.flags.has(flags)) static_cast<void>(read(device, 0, n, flags));
+  if (g.ops.has(Op::extents)) static_cast<void>(extents(device, 0, n));
+  if (g.ops.has(Op::cache)) static_cast<void>(act(device, Op::cache, 0, n));
+  if (g.ops.has(Op::flush)) static_cast<void>(act(device, Op::flush, 0, 0));
+  if (!bench.writes()) return;
+  static_cast<void>(write(device, 0, bytes.empty() ? Bytes(n) : bytes, g.flags & Flag::fua));
+  for (const Op op : {Op::zero, Op::trim})
+    if (g.ops.has(op)) static_cast<void>(act(device, op, 0, n, g.flags & Flag::fua));
+}
 
 void check_layers(const Subject& s) {
   Services services(s.options.verbose);
@@ -24,6 +42,16 @@ void check_layers(const Subject& s) {
     one.look();
     two.look();
   }
+}
+
+// The host that a layer was given is gone with it: another layer has one of its own.
+void check_hosts(const Subject& s) {
+  Bench bench(s);
+  { const Layer other(s.module, bench.services(), s.options.given, s.watch); }
+  use(bench, bench.device());
+  bench.reopen();
+  use(bench, bench.device());
+  bench.look();
 }
 
 void check_geometry(const Subject& s) {
@@ -47,8 +75,13 @@ void check_alike(const Subject& s) {
   for (Tries tries(s, 50); tries.more();) same(bench.open(read_only)->device);
   std::vector<std::unique_ptr<Bench::Opened>> at_once;
   for (int i = 0; i < 8; ++i) same(at_once.emplace_back(bench.open(read_only))->device);
+  const std::uint64_t n = short_length(bench.geometry());
+  const Bytes bytes = n != 0 ? read_all(bench.device(), 0, n) : Bytes();
   at_once.clear();
-  same(bench.open(read_only, false)->device);  // on trial
+  if (n != 0)
+    require(read_all(bench.device(), 0, n) == bytes, "a device reads otherwise when others of its layer were closed");
+  for (const std::uint32_t purpose : {ASHLAR_OPEN_ON_TRIAL, ASHLAR_OPEN_FOR_VERB})
+    same(bench.open(read_only, purpose)->device);
   bench.look();
 }
 
@@ -76,23 +109,6 @@ void check_extension(const Subject& s) {
   s.watch.begin("extension");
   if (d.extension != nullptr) require(d.extension(d.self, unknown) == nullptr, "a device claims to have one");
   require(rules::extension_of(s.module, unknown) == nullptr, "the module claims to have one");
-}
-
-// A few requests of each kind, the same each time.
-void use(Bench& bench, Device& device) {
-  const Geometry& g = device.geometry();
-  if (g.size == 0) return;
-  const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 4096), g.size);
-  const Bytes bytes = read_all(device, 0, n);
-  for (const Flags flags : {Flag::nowait, Flag::nowait | Flag::may_lend, Flag::may_hole})
-    if (g.flags.has(flags)) static_cast<void>(read(device, 0, n, flags));
-  if (g.ops.has(Op::extents)) static_cast<void>(extents(device, 0, n));
-  if (g.ops.has(Op::cache)) static_cast<void>(act(device, Op::cache, 0, n));
-  if (g.ops.has(Op::flush)) static_cast<void>(act(device, Op::flush, 0, 0));
-  if (!bench.writes()) return;
-  static_cast<void>(write(device, 0, bytes, g.flags & Flag::fua));
-  for (const Op op : {Op::zero, Op::trim})
-    if (g.ops.has(op)) static_cast<void>(act(device, op, 0, n, g.flags & Flag::fua));
 }
 
 // Runs the cycle again and again: what grows each time by what every round would leave behind is left behind. It may
@@ -130,6 +146,7 @@ void check_left(const Subject& s) {
     use(bench, bench.device());
   }
   require(Left::threads_settled(before.threads) <= before.threads, "a thread is left when the layer is destroyed");
+  require(Left::now().descriptors >= before.descriptors, "it closed a descriptor that was not its own");
   Bench bench(s);
   const auto use_it = [&](Device& device) {
     use(bench, device);
@@ -140,6 +157,19 @@ void check_left(const Subject& s) {
     use_it(bench.device());
   });
   must_leave_nothing("device", [&] { use_it(bench.open(!s.is_filter() && !s.options.write)->device); });
+  if (s.is_filter() || s.options.write || bench.geometry().read_only)
+    for (const LayerHost::Verb& verb : bench.layer().host().verbs())
+      must_leave_nothing("call of a verb", [&] {
+        Answers answers;
+        call_verb(s, bench, verb, {}, answers);
+        bench.forget_verbs();
+      });
+  if (!s.is_filter()) return;
+  must_leave_nothing("request that fails", [&] {
+    bench.disk().judge([](const Disk::Call&, std::size_t) { return Status::io_error(); });
+    use_it(bench.device());
+    bench.disk().judge({});
+  });
 }
 
 // Refusals have a text that fits into its room. What most modules refuse is a path to nowhere, or a layer below that is
@@ -164,8 +194,7 @@ void check_errors(const Subject& s) {
     const auto connection = disk.connect();
     try {
       Layer layer(s.module, services, given, s.watch);
-      const Device device(layer,
-                          {.read_only = false, .client = true, .below = s.is_filter() ? connection.get() : nullptr});
+      const Device device(layer, {.below = s.is_filter() ? connection.get() : nullptr});
     } catch (const Refused&) {
       ++refusals;
     }
@@ -176,6 +205,7 @@ void check_errors(const Subject& s) {
 constexpr Check checks[] = {
     {"layers", "layers can be created and destroyed, several at once", &check_layers, true},
     {"geometry", "a device describes itself within bounds", &check_geometry, true},
+    {"hosts", "a layer uses the host that it was given, while it lives", &check_hosts},
     {"alike", "a layer can be opened often and alike", &check_alike},
     {"extension", "has no extension that it does not know", &check_extension},
 };

@@ -42,6 +42,12 @@ Pair apart(const Geometry& g) {
   return {{block, block}, {(g.size - 1) / block * block - 2 * block, block}};
 }
 
+// Whether the call is at the place of a request, which may wait for it then: what a filter has kept is written below at
+// the time of another request.
+bool touches(const Disk::Call& call, Range range) {
+  return call.op != Op::flush && call.offset < range.end() && range.offset < call.end();
+}
+
 // Calls `f(op, other)` for all ops that the device offers.
 template <class F>
 void each_pair(Bench& bench, F f) {
@@ -78,7 +84,7 @@ void check_same_thread(const Subject& s) {
     each_pair(bench, [&](Op one, Op other) {
       bool inside = false;
       bench.disk().judge([&](const Disk::Call& call, std::size_t) {
-        if (inside) return Status::success();
+        if (inside || touches(call, there)) return Status::success();
         inside = true;
         s.watch.scene(scene(call.op));
         send(model, *device, other, there, random);
@@ -117,6 +123,10 @@ class Other {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [this] { return done_; });
   }
+  bool is_done() {
+    const std::lock_guard guard(mutex_);
+    return done_;
+  }
   // As long as another thread needs to come to a lock.
   void wait_a_little() {
     std::unique_lock lock(mutex_);
@@ -146,7 +156,7 @@ void check_other_thread(const Subject& s) {
     std::optional<Other> running;
     std::atomic<bool> inside{false};
     bench.disk().judge([&](const Disk::Call& call, std::size_t) {
-      if (inside.exchange(true)) return Status::success();
+      if (touches(call, there) || inside.exchange(true)) return Status::success();
       s.watch.scene(scene(call.op));
       running.emplace([&] { send(others, bench.device(), other, there, others_random); });
       running->wait();
@@ -158,6 +168,40 @@ void check_other_thread(const Subject& s) {
     if (running) running->finish();
   });
   bench.look();
+}
+
+// Of two requests for the same bytes, by two threads: the second comes while the first is under way in the layer below.
+// It may go on, or wait, which it does by ashlar.wait: whoever waits otherwise keeps a thread.
+void overlap(Bench& bench, Op one, Op other) {
+  constexpr std::chrono::seconds patience{5};
+  const std::uint64_t block = std::max<std::uint64_t>(bench.geometry().minimum, 512);
+  const Range range{block, block};
+  const Bytes bytes(block);
+  std::optional<Other> running;
+  std::atomic<bool> inside{false}, stuck{false};
+  bench.disk().judge([&](const Disk::Call&, std::size_t) {
+    if (inside.exchange(true)) return Status::success();
+    const std::uint64_t waits = bench.services().waits();
+    running.emplace([&] { static_cast<void>(ask(bench.device(), other, range, Flag::none, bytes)); });
+    const auto end = Services::Clock::now() + patience;
+    while (!running->is_done() && bench.services().waits() == waits && !stuck) {
+      running->wait_a_little();
+      stuck = Services::Clock::now() > end;
+    }
+    return Status::success();
+  });
+  static_cast<void>(ask(bench.device(), one, range, Flag::none, bytes));
+  if (running) running->finish();
+  bench.disk().judge({});
+  if (stuck)
+    throw Broken{std::string(name(other)) + " waits for a " + name(one) + " of the same bytes, and not by ashlar.wait"};
+}
+
+void check_turns(const Subject& s) {
+  over_layers(s, {{}, {.geometry = [](Geometry& g) { g.minimum = g.preferred = 4096; }}}, [&](Bench& bench) {
+    need(s, bench, 256 << 10);
+    each_pair(bench, [&](Op one, Op other) { overlap(bench, one, other); });
+  });
 }
 
 // Two writes within one block of the layer below, by one connection or by two: the second comes while the first has
@@ -211,6 +255,7 @@ constexpr Check checks[] = {
     {"held", "takes no lock along into a call below", &check_held},
     {"same-thread", "holds nothing of its thread over a call below", &check_same_thread},
     {"other-thread", "another thread can call meanwhile", &check_other_thread},
+    {"turns", "a request that waits for another does so by ashlar.wait", &check_turns},
     {"race", "requests within one block below do not undo each other", &check_race},
 };
 

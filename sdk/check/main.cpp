@@ -39,7 +39,7 @@ class Run {
     }
     for (const auto checks :
          {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
-          &promise_checks, &error_checks, &ability_checks, &end_checks, &lock_checks})
+          &promise_checks, &error_checks, &ability_checks, &verb_checks, &end_checks, &lock_checks})
       all_of(checks());
     if (!stopped_) sequences();
     if (report_.size() == 0) throw std::invalid_argument("no check fits --only " + options_.only);

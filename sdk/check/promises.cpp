@@ -157,6 +157,11 @@ void check_nowait(const Subject& s) {
         const Model model(bench.device());
         Random random(s.options.seed);
         for (Tries tries(s, 200, 100); tries.more();) {
+          // By turns all of it would block below, a part, and nothing.
+          bench.disk().judge([turn = tries.number() % 3](const Disk::Call& call, std::size_t number) {
+            const bool blocks = call.flags.has(Flag::nowait) && (turn == 1 || (turn == 2 && number % 2 == 1));
+            return blocks ? Status::would_block() : Status::success();
+          });
           const Op op = all_ops[random() % std::size(all_ops)];
           if (!bench.may_send(op)) continue;
           std::vector<Flags> sets = flag_sets(g, op, true);
@@ -272,11 +277,69 @@ void check_power(const Subject& s) {
               });
 }
 
+// Of many flushes, each counts: the power goes right behind the first, the second, and so on.
+void check_each_flush(const Subject& s) {
+  Bench bench(s);
+  need_changes(bench, s);
+  bench.need_writes_below();
+  const Geometry g = bench.geometry();
+  if (!g.ops.has(Op::flush)) throw NotMade{"it does not flush"};
+  const std::uint64_t n = short_length(g);
+  if (n == 0) throw NotMade{"the device is empty"};
+  Random random(s.options.seed);
+  for (Tries tries(s, 40, 40); tries.more();) {
+    Bytes bytes;
+    for (int flushes = 0; flushes <= tries.number(); ++flushes) {
+      bytes = some_bytes(random, n);
+      must(write(bench.device(), 0, bytes), {.op = Op::write, .offset = 0, .length = n});
+      must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});
+    }
+    bench.lose_power();
+    require(read_all(bench.device(), 0, n) == bytes,
+            "what was written before flush " + std::to_string(tries.number() + 1) + " was gone after a power cut");
+  }
+  bench.look();
+}
+
+// Who does not say that zeroing may fail cannot hand on that the layer below has refused it.
+void check_zero_may_fail(const Subject& s) {
+  over_layers(s,
+              layers({[](Geometry& g) { g.zero_may_fail = true; },
+                      [](Geometry& g) {
+                        g.zero_may_fail = true;
+                        g.minimum = 512;
+                      }}),
+              [&](Bench& bench) {
+                need_changes(bench, s);
+                const Geometry& g = bench.geometry();
+                if (!g.ops.has(Op::zero)) throw NotMade{"it does not zero"};
+                bench.disk().judge([](const Disk::Call& call, std::size_t) {
+                  return call.op == Op::zero ? Status::not_supported() : Status::success();
+                });
+                Model model(bench.device());
+                Random random(s.options.seed);
+                for (Tries tries(s, 40, 20); tries.more();) {
+                  const Range range = model.pick(random, usual);
+                  const std::string text =
+                      Request{.op = Op::zero, .offset = range.offset, .length = range.length}.text();
+                  const Status status = act(bench.device(), Op::zero, range.offset, range.length);
+                  if (status.ok()) model.put_zeroes(range);
+                  else if (!g.zero_may_fail || status != Status::not_supported())
+                    throw Broken{text + " answered " + std::to_string(status.code()) +
+                                 ", as the layer below did, and it does not say that zeroing may fail"};
+                  else model.reload(range, false);
+                  model.compare_around(range, text + " was refused below");
+                }
+              });
+}
+
 constexpr Check checks[] = {
     {"fua", "fua reaches the layer below, or a flush does", &check_fua},
     {"fast", "fast reaches the layer below, or is refused", &check_fast},
     {"may-trim", "what may not be trimmed stays provisioned", &check_may_trim},
     {"nowait-below", "nowait reaches the layer below", &check_nowait},
+    {"zero-may-fail", "zeroing fails only where it is said to", &check_zero_may_fail},
+    {"each-flush", "no flush is left out", &check_each_flush},
     {"power", "what was flushed or had fua is there after a power cut", &check_power},
 };
 

@@ -5,6 +5,8 @@
 namespace ashlar::check {
 namespace {
 
+constexpr std::uint64_t longest_of_clients = 64 << 20;  // bytes
+
 // Ranges of all kinds that the device takes: short and long, at the ends, on blocks or not.
 std::vector<Range> ranges(const Geometry& g, std::uint64_t most) {
   std::vector<Range> all;
@@ -97,12 +99,28 @@ void check_offers(const Subject& s) {
   bench.look();
 }
 
+// Zeroes as much as clients may write at once, or all that there is; `n`: bytes of a read.
+void zero_much(Bench& bench, std::uint64_t n) {
+  const Geometry& g = bench.geometry();
+  if (!g.ops.has(Op::zero)) return;
+  const std::uint64_t length = std::min<std::uint64_t>(longest_of_clients, g.size) / g.minimum * g.minimum;
+  const Request request{.op = Op::zero, .offset = 0, .length = length};
+  const Status status = act(bench.device(), Op::zero, 0, length);
+  if (status == Status::not_supported() && g.zero_may_fail) return;
+  must(status, request);
+  for (std::uint64_t at = 0; at < length; at += n) {
+    const Bytes bytes = read_all(bench.device(), at, std::min(n, length - at));
+    const auto not_zero = std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; });
+    require(not_zero == bytes.end(), request.text() + " did not zero all of it");
+  }
+}
+
 // Reads and writes as long as the device takes them; without a limit of its own, as long as clients may send.
 void check_longest(const Subject& s) {
   Bench bench(s, {.far = s.is_filter()});
   const Geometry& g = bench.geometry();
-  constexpr std::uint64_t clients = 64 << 20;
-  const std::uint64_t n = std::min({g.maximum != 0 ? g.maximum : clients, clients, g.size}) / g.minimum * g.minimum;
+  constexpr std::uint64_t most = longest_of_clients;
+  const std::uint64_t n = std::min({g.maximum != 0 ? g.maximum : most, most, g.size}) / g.minimum * g.minimum;
   if (n == 0) throw NotMade{"the device is smaller than a block"};
   const Request request{.op = Op::read, .offset = 0, .length = n};
   Bytes bytes = read_all(bench.device(), 0, n);
@@ -113,6 +131,7 @@ void check_longest(const Subject& s) {
   }
   require(read_all(bench.device(), 0, n) == bytes,
           request.text() + " gave other bytes than before or than were written");
+  if (bench.writes()) zero_much(bench, n);
   bench.look();
 }
 

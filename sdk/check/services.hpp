@@ -1,14 +1,14 @@
-// Services: the host, as far as a module under check sees it.
+// Services: the host, as far as the layers under check and their connections see it.
 #pragma once
 #include <ashlar/abi.h>
 
 #include <atomic>
-#include <memory>
+#include <chrono>
+#include <deque>
 #include <mutex>
-#include <set>
 #include <string>
-#include <vector>
 
+#include "layer_host.hpp"
 #include "padded.hpp"
 
 namespace ashlar::check {
@@ -16,51 +16,51 @@ namespace ashlar::check {
 // Safe for all threads. Keeps its address; outlives the layers it is given to.
 class Services {
  public:
+  using Clock = std::chrono::steady_clock;
+
   // `verbose`: what a module logs goes to stderr.
   explicit Services(bool verbose);
-  ~Services();
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;
 
-  const ashlar_host* host() const { return host_.get(); }
+  // For a layer that is about to be created.
+  LayerHost& add_layer();
   // Of a connection (ASHLAR_DISCONNECT_ID, ASHLAR_REOPEN_ID), or nullptr.
   const void* of_connection(const char* id);
 
-  // Stand around a call of create: verbs are offered within it, and each layer has its own.
-  void begin_create();
-  void end_create();
-
+  bool verbose() const { return verbose_; }
   // How many bytes the text of an error may have.
   std::size_t error_room() const { return error_room_; }
   void set_error_room(std::size_t bytes) { error_room_ = bytes; }
+  // From `when` on nobody wants the answers of the calls under way; Clock::time_point::max(): never.
+  void cancel_at(Clock::time_point when) { cancel_at_ = when; }
+  Clock::time_point cancelled_at() const { return cancel_at_; }
   // Tickets that were begun and not waited for.
   std::size_t tickets() const;
   // How often a thread has slept in a wait.
   std::uint64_t waits() const { return waits_; }
-  // The first thing that the module did wrong with what it was given; empty: nothing.
+  void count_wait() { ++waits_; }
+  // A module did something wrong with what it was given.
+  void wrong(const std::string& what);
+  // The first of these; empty: none.
   std::string fault() const;
+  // Throws Broken with it.
   void look() const;
 
  private:
-  struct Waits;
-  struct Metrics;
-  struct Control;
-
-  static std::int32_t enabled(void*, std::uint32_t) noexcept { return 1; }
-  static void log(void* self, std::uint32_t level, const char* text, std::size_t length) noexcept;
-  static const void* extension(void* self, const char* id) noexcept;
-  void wrong(const std::string& what);
-  void wrong_alone(const std::string& what);
+  static std::int32_t reopen(void* self, std::uint64_t, ashlar_error*) noexcept;
 
   const bool verbose_;
   std::size_t error_room_ = 256;
-  std::unique_ptr<Waits> wait_;
-  std::unique_ptr<Metrics> metrics_;
-  std::unique_ptr<Control> control_;
   std::atomic<std::uint64_t> waits_{0};
-  mutable std::mutex mutex_;
+  std::atomic<Clock::time_point> cancel_at_{Clock::time_point::max()};
+  // Layers that are over are remembered so long.
+  static constexpr std::size_t most_layers = 16;
+
+  mutable std::mutex fault_mutex_;  // innermost
   std::string fault_;
-  Padded<ashlar_host> host_;
+  mutable std::mutex mutex_;
+  std::deque<LayerHost> layers_;
   Padded<ashlar_disconnect> disconnect_;
   Padded<ashlar_reopen> reopen_;
 };

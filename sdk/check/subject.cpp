@@ -6,7 +6,8 @@ const std::vector<std::uint64_t> disk_sizes = {(1 << 20) + 512, 1 << 20, (64 << 
                                                (std::uint64_t{16} << 30) + 512, (std::uint64_t{1} << 45) + 512};
 namespace {
 
-constexpr std::uint64_t far_size = (std::uint64_t{12} << 30) + 512;
+// Farther than sectors count with 32 bits.
+constexpr std::uint64_t far_size = (std::uint64_t{4} << 40) + (std::uint64_t{12} << 30) + 512;
 constexpr std::uint64_t around = 96 << 10;  // bytes that a place of a large disk is filled with, on either side
 
 void fill(Disk& disk) {
@@ -70,8 +71,13 @@ void Bench::start() {
   first_ = open(!subject_.is_filter() && !subject_.options.write);
 }
 
-std::unique_ptr<Bench::Opened> Bench::open(bool read_only, bool client) {
-  return std::make_unique<Opened>(*layer_, disk_ != nullptr ? disk_->connect() : nullptr, read_only, client);
+std::unique_ptr<Bench::Opened> Bench::open(bool read_only, std::uint32_t purpose) {
+  return std::make_unique<Opened>(*layer_, disk_ != nullptr ? disk_->connect() : nullptr, read_only, purpose);
+}
+
+Disk::Connection& Bench::connect_for_verb() {
+  const std::lock_guard guard(mutex_);
+  return *for_verbs_.emplace_back(disk_->connect());
 }
 
 void Bench::reopen() {

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <vector>
@@ -63,7 +64,7 @@ inline constexpr Ops plain_ops = Ops{Op::read} | Ops{Op::write} | Ops{Op::flush}
 struct Under {
   std::function<void(Geometry&)> geometry = {};
   Disk::Lends lends = Disk::Lends::by_turns;
-  bool far = false;         // larger than 8 GiB
+  bool far = false;         // larger than 4 TiB
   bool unheard_of = false;  // it offers what no revision of the ABI has
 };
 
@@ -78,7 +79,11 @@ class Bench {
 
   // A device more, over a connection of its own.
   class Opened;
-  std::unique_ptr<Opened> open(bool read_only = false, bool client = true);
+  std::unique_ptr<Opened> open(bool read_only = false, std::uint32_t purpose = ASHLAR_OPEN_FOR_CLIENT);
+  // The layer below a filter, for a call of a verb. It stays until the bench goes, so that what comes too late is seen.
+  // Safe for all threads.
+  Disk::Connection& connect_for_verb();
+  void forget_verbs() { for_verbs_.clear(); }
   // Closes the layer and makes it anew, over the disk as it is.
   void reopen();
   // The same without a chance for the layer to put right what the power cut has left.
@@ -108,6 +113,8 @@ class Bench {
   const Subject& subject_;
   Services services_;
   std::unique_ptr<Disk> disk_;
+  std::mutex mutex_;  // of what comes next alone
+  std::vector<std::unique_ptr<Disk::Connection>> for_verbs_;
   std::unique_ptr<Layer> layer_;
   std::unique_ptr<Opened> first_;
 };
@@ -119,9 +126,9 @@ void over_layers(const Subject& subject, const std::vector<Under>& layers, const
 class Bench::Opened {
  public:
   // `connection`: nullptr for a plugin. Throws Refused and Broken.
-  Opened(Layer& layer, std::unique_ptr<Disk::Connection> connection, bool read_only, bool client)
+  Opened(Layer& layer, std::unique_ptr<Disk::Connection> connection, bool read_only, std::uint32_t purpose)
       : connection_(std::move(connection)),
-        device(layer, {.read_only = read_only, .client = client, .below = connection_.get()}) {}
+        device(layer, {.read_only = read_only, .purpose = purpose, .below = connection_.get()}) {}
   // What its filter has as `next`.
   const Disk::Connection& connection() const { return *connection_; }
   void look() const {

@@ -73,6 +73,7 @@ void check_closed(const Subject& s) {
     if (bench.geometry().ops.has(Op::flush)) must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
   }
   model.compare_all(bench.open()->device, "the connection that wrote it was closed");
+  if (bench.geometry().multi_conn) model.compare_all(bench.device(), "other connections were closed");
   bench.look();
 }
 
@@ -157,6 +158,34 @@ void check_threads(const Subject& s) {
   }
 }
 
+// Two layers run at the same time whatever the module says of threads, and what the one does the other does not see.
+void check_layers_at_once(const Subject& s) {
+  if (!s.is_filter()) throw NotMade{"only a filter's can be told apart"};
+  Bench one(s), two(s);
+  std::array<std::string, 2> how;
+  const auto work = [&s](Bench& bench, std::uint64_t seed, std::string& told) {
+    try {
+      Model model(bench.device());
+      Random random(seed);
+      for (Tries tries(s, 300, 60); tries.more();) {
+        if (bench.writes()) change_something(model, random, 4 * usual);
+        model.compare(model.pick(random, model.longest(Op::read, usual)));
+      }
+    } catch (const Broken& b) {
+      told = b.how + ", while another layer was at work";
+    } catch (const std::exception& e) {
+      told = e.what();
+    }
+  };
+  if (one.geometry().size == 0) throw NotMade{"the device is empty"};
+  std::thread other([&] { work(two, s.options.seed + 1, how[1]); });
+  work(one, s.options.seed, how[0]);
+  other.join();
+  for (const std::string& text : how) require(text.empty(), text);
+  one.look();
+  two.look();
+}
+
 // Layers of two exports do not share what is theirs: requests to one do not reach the other's disk.
 void check_apart(const Subject& s) {
   if (!s.is_filter()) throw NotMade{"it is no filter"};
@@ -175,10 +204,14 @@ void check_apart(const Subject& s) {
   const auto first = one.open();
   auto second = one.open();
   const auto through = [&](const Bench::Opened& opened, const char* how) {
-    one.disk().forget_calls();
-    read_all(opened.device, 0, short_length(one.geometry()));
-    for (const Disk::Call& call : one.disk().calls())
-      if (call.connection != opened.connection().number()) throw Broken{how};
+    const Range range{0, short_length(one.geometry())};
+    for (const Op op : all_ops) {
+      if (!one.may_send(op)) continue;
+      one.disk().forget_calls();
+      static_cast<void>(ask(opened.device, op, range, Flag::none, Bytes(range.length)));
+      for (const Disk::Call& call : one.disk().calls())
+        if (call.connection != opened.connection().number()) throw Broken{std::string(name(op)) + ": " + how};
+    }
   };
   through(*first, "a request to one device went below by the connection of another");
   through(*second, "a request to one device went below by the connection of another");
@@ -193,6 +226,7 @@ constexpr Check checks[] = {
     {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
     {"closed", "what was written stays when its connection is closed", &check_closed},
     {"threads", "calls on several threads do not disturb each other", &check_threads},
+    {"layers-at-once", "layers of two exports do not disturb each other", &check_layers_at_once},
     {"apart", "layers and devices use nothing of each other", &check_apart},
 };
 

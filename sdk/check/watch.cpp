@@ -4,6 +4,7 @@
 
 #include <ashlar/ops.hpp>
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <system_error>
 
@@ -20,6 +21,7 @@ std::string Watch::doing() const {
   const char* scene = scene_.load();
   std::string text;
   if (call == request) text = "in " + request_text(op_.load(), offset_.load(), length_.load(), flags_.load());
+  else if (call == verb) text = "in the verb " + std::string(verb_, ::strnlen(verb_, sizeof verb_));
   else if (call != nullptr) text = std::string("in ") + call;
   if (scene != nullptr) text += (text.empty() ? "" : " ") + std::string(scene);
   return text;

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 
 namespace ashlar::check {
@@ -27,6 +28,11 @@ class Watch {
     flags_.store(io.flags, std::memory_order_relaxed);
     begin(request);
   }
+  // A call of the verb `name`.
+  void begin_verb(const char* name) noexcept {
+    std::snprintf(verb_, sizeof verb_, "%s", name);
+    begin(verb);
+  }
   void end() noexcept {
     call_.store(nullptr, std::memory_order_relaxed);
     ++steps_;
@@ -45,13 +51,14 @@ class Watch {
   std::string doing() const;
 
  private:
-  static constexpr const char request[] = "request";
+  static constexpr const char request[] = "request", verb[] = "verb";
 
   std::atomic<std::uint64_t> steps_{0};
   std::atomic<const char*> call_{nullptr};
   std::atomic<const char*> scene_{nullptr};
   std::atomic<std::uint32_t> op_{0};
   std::atomic<std::uint64_t> offset_{0}, length_{0}, flags_{0};
+  char verb_[64] = "";
 };
 
 // "write 512@1024 fua,nowait": a request as messages have it.

@@ -20,6 +20,10 @@ enum lie {
   MOVES_THE_END_OF_THE_ERROR,
   WRITES_TO_CREATE,
   WRITES_TO_CLIENT,
+  WRITES_TO_ITS_PARAMETERS,
+  WRITES_TO_THE_EXPORTS_NAME,
+  ONE_HOST_FOR_ALL_LAYERS,
+  ONE_METRIC_FOR_ALL_LAYERS,
   NEEDS_A_CLIENT,
   LOGS_TWO_LINES,
   LOGS_AT_AN_UNKNOWN_LEVEL,
@@ -54,6 +58,8 @@ enum lie {
 #define IS_REPLIED (LIE == RESERVED_IN_REPLIED || LIE == REPLIED_WITHOUT_A_FUNCTION)
 
 static const struct ashlar_host* host;
+static const struct ashlar_metrics* metrics_of_host;
+static struct ashlar_metric* hits;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 static const void* service(const char* id) { return host->extension(host->self, id); }
@@ -110,6 +116,8 @@ static int32_t process(void* self, struct ashlar_io* io) {
   if (io->op != ASHLAR_OP_READ) return ENOTSUP;
   if (LIE >= LEAVES_A_TICKET && LIE <= LOCKS_OVER_A_SLEEP) wait_wrongly();
   if (LIE == VERB_TOO_LATE) offer("late");
+  if (LIE == ONE_HOST_FOR_ALL_LAYERS) host->log(host->self, ASHLAR_LOG_TRACE, "read", 4);
+  if (LIE == ONE_METRIC_FOR_ALL_LAYERS) metrics_of_host->add(hits, 1);
   memset(io->data, 0, io->length);
   return 0;
 }
@@ -141,6 +149,12 @@ static void count_wrongly(void) {
   if (LIE == GAUGE_THAT_OBSERVES) metrics->observe(metrics->make(metrics->self, ASHLAR_GAUGE, "hits", "", NULL, 0), 1);
 }
 
+static void make_metric_once(void) {
+  if (hits != NULL) return;
+  metrics_of_host = service(ASHLAR_METRICS_ID);
+  hits = metrics_of_host->make(metrics_of_host->self, ASHLAR_COUNTER, "hits", "how many", NULL, 0);
+}
+
 static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out, struct ashlar_error* error) {
   static int layer;
   host = how->host;
@@ -149,6 +163,8 @@ static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out,
     return EINVAL;
   }
   if (LIE == WRITES_TO_CREATE) ((struct ashlar_create*)(uintptr_t)how)->struct_size = 0;
+  if (LIE == WRITES_TO_ITS_PARAMETERS) ((struct ashlar_value*)(uintptr_t)how->values[0])->number = 1;
+  if (LIE == ONE_METRIC_FOR_ALL_LAYERS) make_metric_once();
   if (LIE == LOGS_TWO_LINES) host->log(host->self, ASHLAR_LOG_INFO, "one\ntwo", 7);
   if (LIE == LOGS_AT_AN_UNKNOWN_LEVEL) host->log(host->self, 9, "loud", 4);
   if (LIE == VERB_BADLY_NAMED) offer("Drop it");
@@ -165,6 +181,7 @@ static int32_t open_device(void* layer, const struct ashlar_open* how, struct as
   if (LIE == STATUS_OF_OPEN_NEGATIVE) return -EIO;
   if (LIE == NEEDS_A_CLIENT && how->client->number == 0) return EINVAL;
   if (LIE == WRITES_TO_CLIENT && how->client != NULL) ((struct ashlar_client*)(uintptr_t)how->client)->struct_size = 0;
+  if (LIE == WRITES_TO_THE_EXPORTS_NAME) *(char*)(uintptr_t)how->export_name = 'E';
   out->self = layer;
   out->describe = describe;
   out->process = process;

@@ -1,5 +1,5 @@
-"""The lies of lying_plugin.cpp and lying_filter.cpp, and of liar.c and liar_extensions.c those that ashlar-check alone finds: which check has to
-name each. Where a lie may show in several ways, one of them is enough."""
+"""The lies of lying_plugin and lying_filter, and of liar.c, liar_extensions.c and liar_verbs.c those that ashlar-check alone
+finds: which check has to name each. Where a lie may show in several ways, one of them is enough."""
 
 ALL = ["read", "write", "flush", "trim", "zero", "cache", "extents"]
 CHANGING = ["write", "trim", "zero"]
@@ -9,6 +9,8 @@ WITH_A_SANITIZER = {
     "holds_mutex": (["read", "write"], {"same-thread"}),
     "holds_recursive_mutex": (["read", "write"], {"other-thread"}),
     "leaks_a_mapping_per_open": None,
+    "reopens_under_a_lock": None,
+    "verb_holds_a_lock": None,
 }
 
 # lie: (the ops in which it is told, or none: in all that have it; the checks of which one must be broken)
@@ -19,12 +21,19 @@ FILTER = {
     "wrong_end": (["read", "write", "trim", "zero", "cache", "extents"], {"reads", "writes", "extents", "place"}),
     "too_long": (["write", "trim", "zero", "cache", "extents"], {"writes", "extents", "place"}),
     "cut_to_32_bits": (["read", "write", "trim", "zero", "cache", "extents"], {"places", "extents", "place"}),
+    "sectors_of_32_bits": (["read", "write", "trim", "zero", "cache", "extents"], {"places", "extents", "place"}),
     "length_cut_to_32_bits": (["zero"], {"long"}),
+    "a_mebibyte_at_most": (["read", "write", "zero"], {"longest"}),
+    "spoils_what_it_only_looks_at": (["read", "flush", "cache", "extents"], {"reads", "writes", "cache", "extents"}),
     "not_the_last_byte": (["read", "write", "trim", "zero", "cache", "extents"], {"fields", "reads", "writes", "extents", "place"}),
     "nothing": (["read", "write", "zero"], {"writes"}),
     "touches_below": (CHANGING, {"beside"}),
     # errors
     "swallows_errors": (ALL, {"below-fails"}),
+    "swallows_a_shutdown": (ALL, {"below-fails"}),
+    "swallows_not_supported": (["zero"], {"zero-may-fail"}),
+    "hides_that_zero_may_fail": (None, {"zero-may-fail"}),
+    "fails_ever_after": (["read", "write", "trim", "zero", "cache", "extents"], {"below-fails"}),
     "always_refuses": (ALL, {"offers", "reads"}),
     "refuses_fua": (CHANGING, {"offers"}),
     "refuses_fast": (None, {"offers"}),
@@ -36,7 +45,11 @@ FILTER = {
     "drops_fua": (CHANGING, {"fua"}),
     "drops_fast": (None, {"fast"}),
     "drops_nowait": (ALL, {"nowait-below"}),
+    "waits_when_it_would_block": (ALL, {"nowait-below"}),
     "drops_flush": (None, {"power"}),
+    "drops_each_16th_flush": (None, {"each-flush"}),
+    "drops_fua_of_long_requests": (CHANGING, {"fua"}),
+    "flushes_by_another_connection": (None, {"apart"}),
     "writes_when_fast": (None, {"fast"}),
     "deallocates": (None, {"may-trim"}),
     "flushes_before": (None, {"fua"}),
@@ -58,10 +71,12 @@ FILTER = {
     "writes_behind_data": (["read"], {"fields"}),
     "writes_before_data": (["read"], {"fields"}),
     "changes_payload": (["write"], {"fields"}),
+    "changes_payload_for_the_call": (["write"], {"fields"}),
     # extents
     "all_zero": (None, {"extents"}),
     "all_holes": (None, {"extents"}),
     "other_extents": (None, {"extents"}),
+    "small_data_are_holes": (None, {"extents"}),
     "extents_without_end": (None, {"fields", "extents"}),
     "no_extents": (None, {"fields", "extents"}),
     # shortcuts
@@ -76,15 +91,20 @@ FILTER = {
     "lends_a_copy": (None, {"loans"}),
     # waiting and threads
     "sleeps": (ALL, {"sleep"}),
+    "sleeps_when_long": (["read", "write", "zero"], {"sleep"}),
     "parks_and_sleeps": (None, {"parks"}),
     "hangs": (["read", "write"], {"fields"}),
     "crashes": (["read", "write", "extents"], {"fields"}),
     "holds_mutex": (ALL, {"held"}),
     "holds_recursive_mutex": (ALL, {"held"}),
+    "spins_for_its_turn": (None, {"turns"}),
+    "reopens_under_a_lock": (None, {"below-fails"}),
+    "asks_below_on_another_thread": (ALL, {"traffic"}),
     "keeps_thread_local": (None, {"same-thread"}),
     "patches_without_a_lock": (None, {"race"}),
     "patches_with_a_lock_of_its_own": (None, {"race"}),
     # connections
+    "one_buffer_for_all_layers": (None, {"layers-at-once"}),
     "keeps_writes_to_itself": (None, {"connections"}),
     "uses_the_first_connection": (None, {"apart"}),
     "uses_the_last_connection": (None, {"apart"}),
@@ -92,10 +112,12 @@ FILTER = {
     # what stays
     "leaks_a_descriptor": (["read", "extents"], {"left"}),
     "leaks_memory": (["read", "cache"], {"left"}),
+    "leaks_memory_when_it_fails": (["read", "write"], {"left"}),
     "leaks_a_descriptor_per_open": (None, {"left"}),
     "leaks_memory_per_open": (None, {"left"}),
     "leaks_a_thread_per_open": (None, {"left"}),
     "leaks_a_mapping_per_open": (None, {"left"}),
+    "makes_a_metric_for_each": (None, {"reads", "fields", "writes"}),
     "writes_to_stdout": (None, {"reads"}),
     "forks": (None, {"reads"}),
     # what it says and does besides
@@ -108,6 +130,15 @@ FILTER = {
     "reads_in_open": (None, {"idle"}),
     "flushes_in_describe": (None, {"idle"}),
     "describes_below": (None, {"idle"}),
+    "closing_one_breaks_the_others": (None, {"alike"}),
+    "crashes_for_a_verb": (None, {"alike", "for-a-verb"}),
+    "crashes_for_a_client_by_tcp": (None, {"alike"}),
+    "closes_what_is_not_its_own": (None, {"left"}),
+    "verb_writes_where_it_may_read": (None, {"verbs"}),
+    "verb_asks_by_the_way_of_a_client": (None, {"verbs"}),
+    "verb_holds_a_lock": (None, {"verbs"}),
+    "verb_crashes_when_it_fails_below": (None, {"verbs-fail"}),
+    "verb_is_not_safe_for_threads": (None, {"verbs-together"}),
     "closes_below": (None, {"idle"}),
     "crashes_in_close": (None, {"opens"}),
     "hangs_in_open": (None, {"opens"}),
@@ -126,6 +157,8 @@ PLUGIN = {
     "cut_to_32_bits": (["read", "write", "trim", "zero", "extents"], {"places", "extents"}),
     "cut_to_31_bits": (["read", "write", "trim", "zero"], {"places"}),
     "length_cut_to_32_bits": (["zero"], {"long"}),
+    "a_mebibyte_at_most": (["read", "write", "zero"], {"longest"}),
+    "spoils_what_it_only_looks_at": (["read", "flush", "cache"], {"reads", "writes", "cache"}),
     "not_the_last_byte": (["read", "write", "zero"], {"reads", "places"}),
     "nothing": (["write", "zero"], {"writes"}),
     "nothing_beyond_4_gib": (["write", "zero"], {"places"}),
@@ -137,6 +170,7 @@ PLUGIN = {
     "refuses_fast": (None, {"offers"}),
     "refuses_may_trim": (None, {"offers"}),
     "refuses_req_one": (None, {"offers"}),
+    "refuses_what_is_long": (["read", "write", "zero"], {"longest"}),
     "eagain_unasked": (["read", "write", "trim", "zero", "cache", "extents"], {"fields"}),
     "eagain_when_half_done": (CHANGING, {"nowait"}),
     "fails_when_fast_but_zeroes_a_part": (None, {"writes"}),
@@ -161,6 +195,7 @@ PLUGIN = {
     # waiting, threads, connections
     "sleeps": (ALL, {"sleep"}),
     "parks_and_sleeps": (None, {"parks"}),
+    "sleeps_when_long": (["read", "write", "zero"], {"sleep"}),
     "hangs": (["write"], {"fields"}),
     "crashes": (["read", "zero"], {"fields"}),
     "has_a_disk_of_its_own": (None, {"connections"}),
@@ -176,6 +211,8 @@ PLUGIN = {
     "larger_than_it_is": (None, {"reads"}),
     "hangs_in_open": (None, {"opens"}),
     "crashes_in_close": (None, {"opens"}),
+    "crashes_for_a_verb": (None, {"alike", "for-a-verb"}),
+    "closing_one_breaks_the_others": (None, {"alike"}),
 }
 
 # Of a lie in the struct or the table, the check is told here; of the others any will do.
@@ -207,7 +244,7 @@ TABLE = {
     "extents_false_zero": {"extents"},
 }
 
-# Those of liar_extensions.c, and of filters that lie in their table.
+# Those of liar_extensions.c and liar_verbs.c, and of filters that lie in their table.
 EXTENSIONS = {
     **dict.fromkeys(["exports_more"], {"symbols"}),
     **dict.fromkeys(["module_extension_for_anything"], {"extension", "opens"}),
@@ -217,6 +254,16 @@ EXTENSIONS = {
                      "metric_badly_named", "metric_of_two_kinds", "counter_that_falls", "gauge_that_observes",
                      "verb_badly_named", "reserved_in_replied", "replied_without_a_function"], {"opens"}),
     **dict.fromkeys(["needs_a_client"], {"alike"}),
+    **dict.fromkeys(["writes_to_its_parameters", "writes_to_the_exports_name"], {"opens"}),
+    **dict.fromkeys(["one_host_for_all_layers", "one_metric_for_all_layers"], {"hosts"}),
+    **dict.fromkeys(["verb_help_of_two_lines"], {"opens"}),
+    **dict.fromkeys(["verb_crashes", "verb_crashes_with_an_argument", "verb_hangs", "verb_status_negative",
+                     "verb_status_huge", "verb_error_of_two_lines", "verb_error_without_end", "verb_answers_too_late",
+                     "verb_answers_too_late_by_a_thread", "verb_answers_without_end", "verb_answers_null",
+                     "verb_changes_its_arguments", "verb_writes_to_its_call", "verb_writes_behind_its_call",
+                     "verb_changes_after_the_offer", "verb_leaves_a_ticket", "verb_locks_over_a_wait",
+                     "verb_writes_to_stdout"], {"verbs"}),
+    **dict.fromkeys(["verb_leaks_memory", "verb_leaks_a_descriptor", "verb_leaks_a_thread"], {"left"}),
     **dict.fromkeys(["leaves_a_ticket", "done_twice", "on_cancel_twice", "locks_over_a_wait", "locks_over_a_sleep",
                      "verb_too_late"], {"fields"}),
     **dict.fromkeys(["reserved_in_probe", "probe_leaves_a_file", "probe_changes_the_file",
@@ -226,4 +273,4 @@ EXTENSIONS = {
 }
 TABLE |= EXTENSIONS
 # With a sanitizer, locks are not counted.
-COUNTED = {"locks_over_a_wait", "locks_over_a_sleep"}
+COUNTED = {"locks_over_a_wait", "locks_over_a_sleep", "verb_locks_over_a_wait"}

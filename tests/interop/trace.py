@@ -315,6 +315,37 @@ class Trace(Case):
         self.assertLessEqual(self.file().stat().st_size, 20 * 1024)
         self.assertGreaterEqual(len(records), 50)
 
+    def advice(self, *paths):
+        told = json.loads(self.trace("report", "--json", *paths).stdout)["advice"]
+        return {place: " ".join(one["text"] for one in told if one["place"] == place) for place in ("above", "below")}
+
+    def test_advice_on_blocks_that_are_too_small_does_not_blame_the_layer_that_mends_them(self):
+        above = TraceWriter(self.file("above.trace")).begin(run=7)
+        below = TraceWriter(self.file("below.trace")).begin(run=7, tag="below")
+        ms = 1_000_000
+        for number in range(50):  # four to a block, so that each waits for those before it
+            at = number * 20 * ms
+            same = above.request("write", 1024 * number, 1024, at, at + 10 * ms)
+            for op, start in (("read", 8 * ms), ("write", 9 * ms)):
+                below.request(op, 4096 * (number // 4), 4096, at + start, at + start + ms, ident=same)
+        advice = self.advice(above.end(), below.end())
+        self.assertRegex(advice["above"], r"80 % of the time below .* most of it in 50 requests .* set the client's block size")
+        for wrong in ("slow layer", "put align above"):
+            self.assertNotIn(wrong, advice["above"])
+        # The other way round: whole blocks, and time that is lost in between all the same.
+        above = TraceWriter(self.file("above.trace")).begin(run=7)
+        below = TraceWriter(self.file("below.trace")).begin(run=7, tag="below")
+        for number in range(50):
+            at = number * 20 * ms
+            same = above.request("write", 4096 * number, 4096, at, at + 10 * ms)
+            below.request("write", 4096 * number, 4096, at + 8 * ms, at + 10 * ms, ident=same)
+        self.assertIn("the slow layer is between the two", self.advice(above.end(), below.end())["above"])
+        # And small ones with nothing below that mends them.
+        alone = TraceWriter(self.file("above.trace")).begin(run=7)
+        for number in range(50):
+            alone.request("write", 1024 * number, 1024, number * ms, number * ms + 1000)
+        self.assertIn("put align above", self.advice(alone.end())["above"])
+
     def test_diff_prefetch_and_top(self):
         server = self.traced([{"type": "trace", "path": "disk.trace"}])
         handle = libnbd.connect(server.uri("disk"))

@@ -10,7 +10,7 @@ import time
 import unittest
 import zlib
 
-from lib import config, libnbd, processes
+from lib import config, full_pipe, libnbd, processes
 from lib.case import Case, main
 from lib.images import MIB
 from lib.server import PROGRAM
@@ -203,6 +203,41 @@ class Crash(Case):
             self.journal(self.serve([config.file_export(self.image, filters=[layer])]), rounds=1)
         self.assertIn('more than one place: "above" of export "disk", "below" of export "disk"', self.crash(code=2).stderr)
         self.crash("--place", "above")
+
+    def test_ctrl_c_ends_it_although_nobody_takes_what_it_prints(self):
+        self.journal(self.traced())
+        scratch = self.folder / "scratch"
+        scratch.mkdir()
+        reads, writes = full_pipe.make()
+        asking = processes.start([PROGRAM, "trace", "crash", self.trace, "--image", self.base, "--check", "yes bad | head -n 3000; exit 1",
+                                  "--scratch", scratch], stdout=writes, stderr=subprocess.PIPE)
+        try:
+            full_pipe.wait_until_it_waits(asking)
+            asking.send_signal(signal.SIGINT)
+            self.assertEqual(asking.wait(60), -signal.SIGINT)
+            self.assertEqual(asking.stderr.read(), b"ashlar: trace: interrupted\n")
+        finally:
+            asking.kill()
+            asking.wait()
+            asking.stderr.close()
+            os.close(reads)
+            os.close(writes)
+        self.assertEqual(list(scratch.iterdir()), [])
+
+    def test_ctrl_c_ends_a_check_that_does_not_want_to(self):
+        self.journal(self.traced(), rounds=1)
+        ready = self.folder / "ready"
+        asking = processes.start([PROGRAM, "trace", "crash", self.trace, "--image", self.base, "--check",
+                                  f"trap '' TERM; echo $$ > {ready}; while :; do sleep 1; done"], stderr=subprocess.DEVNULL)
+        try:
+            while not (ready.exists() and ready.read_text()):
+                time.sleep(0.01)
+            asking.send_signal(signal.SIGINT)
+            self.assertEqual(asking.wait(60), -signal.SIGINT)
+        finally:
+            asking.kill()
+            asking.wait()
+        self.assertFalse(os.path.exists(f"/proc/{ready.read_text().strip()}"))
 
     def test_ctrl_c_ends_it_and_its_check_and_leaves_nothing(self):
         self.journal(self.traced())

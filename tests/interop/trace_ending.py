@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from lib import processes
+from lib import full_pipe, processes
 from lib.case import Case, main, skip
 from lib.server import PROGRAM
 
@@ -70,6 +70,23 @@ class Ending(Case):
         self.assertRegex(told, rb"\r\x1b\[Kreading: \d+ MiB")
         self.assertTrue(told.endswith(b"\r\x1b[K"), told)  # and nothing of it stays
         self.assertEqual(printed.count(b"\n"), REQUESTS)
+
+    def test_ctrl_c_ends_top_although_nobody_takes_what_it_prints(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number.name):
+                reads, writes = full_pipe.make()
+                top = processes.start([PROGRAM, "trace", "top", self.trace, "--interval", "1ms"], stdout=writes, stderr=subprocess.PIPE)
+                try:
+                    full_pipe.wait_until_it_waits(top)
+                    top.send_signal(number)
+                    self.assertEqual(top.wait(60), 0)
+                    self.assertEqual(top.stderr.read(), b"")
+                finally:
+                    top.kill()
+                    top.wait()
+                    top.stderr.close()
+                    os.close(reads)
+                    os.close(writes)
 
     def test_no_half_of_a_file_is_left(self):
         two = TraceWriter(self.folder / "two.trace").begin()

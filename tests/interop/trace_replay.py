@@ -10,7 +10,7 @@ import subprocess
 import time
 import unittest
 
-from lib import config, libnbd, processes
+from lib import config, full_pipe, libnbd, processes
 from lib.case import Case, main, skip
 from lib.images import MIB
 from lib.server import PROGRAM
@@ -24,7 +24,7 @@ except ImportError:
 SLOW_WRITES = os.environ["ASHLAR_SLOW_WRITES"]
 FUA = libnbd.nbd.CMD_FLAG_FUA
 
-if "left" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True, timeout=600, check=False).stderr:
+if "leaves it out" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True, timeout=600, check=False).stderr:
     skip("needs a build with libnbd (libnbd-dev)")
 
 
@@ -241,6 +241,26 @@ class Replay(Case):
                 done = self.replay(*words, code=code)
                 self.assertIn(part, done.stderr)
                 self.assertEqual(done.stdout, "")
+
+    def test_ctrl_c_ends_it_although_nobody_takes_what_it_prints(self):
+        self.work(self.traced(), 20)
+        server = self.fresh("again")
+        reads, writes = full_pipe.make()
+        asking = processes.start([PROGRAM, "trace", "replay", self.trace, server.uri("disk"), "--speed", "max"], stdout=writes,
+                                 stderr=subprocess.PIPE)
+        try:
+            while "opened export" not in server.log():
+                time.sleep(0.01)
+            full_pipe.wait_until_it_waits(asking)
+            asking.send_signal(signal.SIGINT)
+            self.assertEqual(asking.wait(60), -signal.SIGINT)
+            self.assertIn(b"ashlar: trace: interrupted\n", asking.stderr.read())
+        finally:
+            asking.kill()
+            asking.wait()
+            asking.stderr.close()
+            os.close(reads)
+            os.close(writes)
 
     def test_a_server_that_dies_and_ctrl_c_end_it(self):
         handle = libnbd.connect(self.traced().uri("disk"))

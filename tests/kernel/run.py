@@ -28,7 +28,7 @@ SKIPPED = 77  # ctest's SKIP_RETURN_CODE
 LAST = "power_cut_keeps_flushed_writes"  # the machine does not outlive it
 NEEDS_TLS = {"tls_is_the_kernels"}  # not for a server that was built without it: $ASHLAR_TLS is OFF
 NOT_YET = {"new_size_is_seen_beside_an_old_client"}  # does not hold yet: run only when it is named
-TOOLS = ("qemu-system-x86_64", "busybox", "nbd-client", "fio", "blkdiscard", "fstrim", "ss", "mkfs.ext4", "debugfs", "nbdcopy",
+TOOLS = ("qemu-system-x86_64", "busybox", "nbd-client", "fio", "blkdiscard", "fstrim", "ss", "mkfs.ext4", "e2fsck", "debugfs", "nbdcopy",
          "mkfs.xfs", "xfs_repair", "cpio", "depmod", "modprobe", "apt-get", "dpkg-deb", "nbdkit")
 # What an event means that the guest has reported last.
 WRONG = {"begin": "the guest ended in the middle of it", "hung": "hangs", "failed": "inside the guest: "}

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "config/text.hpp"
+#include "socket/descriptor.hpp"
 #include "trace/interrupt.hpp"
 #include "trace/subcommands.hpp"
 
@@ -25,19 +26,10 @@ constexpr off_t most_output = 4096;
 
 [[noreturn]] void fail(int error, const char* what) { throw std::system_error(error, std::generic_category(), what); }
 
-class Fd {
- public:
-  explicit Fd(int fd, const char* what) : fd_(fd) {
-    if (fd < 0) fail(errno, what);
-  }
-  ~Fd() { ::close(fd_); }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
+Descriptor opened(int fd, const char* what) {
+  if (fd < 0) fail(errno, what);
+  return Descriptor(fd);
+}
 
 // In a group of its own, so that a Ctrl-C is for this process, which ends the group. No blocked or ignored signals.
 pid_t start(const std::string& command, const std::string& image, int output) {
@@ -70,16 +62,18 @@ pid_t start(const std::string& command, const std::string& image, int output) {
   return pid;
 }
 
-// Returns what waitpid() does. Ends the command when somebody wants an end.
+// Returns what waitpid() does. Ends the command when somebody wants an end, after two seconds whether it wants or not.
 int wait_for(pid_t pid) {
-  const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "cannot wait for the check");
-  bool told = false;
+  constexpr int polls_of_patience = 20;  // of 100 ms
+  const Descriptor handle = opened(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)), "cannot wait for the check");
+  int polls = 0;
   for (;;) {
     pollfd end{handle.get(), POLLIN, 0};
     ::poll(&end, 1, 100);
     if (end.revents != 0) break;
-    if (Interrupt::has_come() && !told) ::kill(-pid, SIGTERM);
-    told |= Interrupt::has_come();
+    if (!Interrupt::has_come()) continue;
+    if (polls == 0) ::kill(-pid, SIGTERM);
+    if (++polls == polls_of_patience) ::kill(-pid, SIGKILL);
   }
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0)
@@ -99,7 +93,7 @@ std::string end_of(int fd) {
 
 Checked check_image(const std::string& command, const std::string& image) {
   Interrupt::check();
-  const Fd output(::memfd_create("check", MFD_CLOEXEC), "cannot keep what the check prints");
+  const Descriptor output = opened(::memfd_create("check", MFD_CLOEXEC), "cannot keep what the check prints");
   const int status = wait_for(start(command, image, output.get()));
   Interrupt::check();
   Checked checked;

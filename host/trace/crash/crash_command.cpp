@@ -74,7 +74,7 @@ void print_bad(std::ostream& out, const BadState& bad, const Options& options, s
   }
 }
 
-int check_states(const Options& options, Streams streams, OnePlace& requests) {
+int check_states(const Options& options, std::ostream& out, std::ostream& err, OnePlace& requests) {
   const Contents& contents = requests.contents();
   States all(options.chosen);
   {
@@ -86,16 +86,16 @@ int check_states(const Options& options, Streams streams, OnePlace& requests) {
   if (scratch.size() != contents.size)
     throw UsageError("--image: " + in_quotes(options.image) + " has " + std::to_string(scratch.size()) +
                      " bytes, but the disk of the trace has " + std::to_string(contents.size));
-  Progress progress(streams.err, "crash", "states checked");
+  Progress progress(err, "crash", "states checked");
   PowerCuts cuts(requests, scratch, options.check, options.chosen, all.count(), progress);
   const auto bad = cuts.run();
   progress.clear();
   if (!bad) {
-    streams.out << cuts.checked() << " states of the disk at " << all.moments()
-                << " flushes and requests with FUA: the check passed for each\n";
+    out << cuts.checked() << " states of the disk at " << all.moments()
+        << " flushes and requests with FUA: the check passed for each\n";
     return exit_ok;
   }
-  print_bad(streams.out, *bad, options, all.count());
+  print_bad(out, *bad, options, all.count());
   if (!options.keep.empty()) copy_disk(scratch.image(), options.keep);
   return exit_failure;
 }
@@ -134,7 +134,10 @@ int crash_command(const Words& words, Streams streams) {
   OnePlace requests(options.path, options.place, told);
   check_whole(requests.contents());
   const Interrupt interrupt;
-  return check_states(options, streams, requests);
+  Output output("", streams.out);
+  const int code = check_states(options, output.stream(), streams.err, requests);
+  output.close();
+  return code;
 }
 
 }  // namespace ashlar::host::traces

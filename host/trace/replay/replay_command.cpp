@@ -107,10 +107,10 @@ void print_around(std::ostream& out, const Options& options, const trace::Record
   }
 }
 
-int tell(const Options& options, const Player& player, const Judge& judge, std::size_t connections, Streams streams) {
-  std::ostream& out = streams.out;
+int tell(const Options& options, const Player& player, const Judge& judge, std::size_t connections, std::ostream& out,
+         std::ostream& err) {
   for (const auto& [what, times] : player.left_out())
-    streams.err << "ashlar: trace: replay: " << times << " requests, " << what << "\n";
+    err << "ashlar: trace: replay: " << times << " requests, " << what << "\n";
   out << player.asked() << " requests by " << connections << (connections == 1 ? " connection" : " connections")
       << " in " << duration_text(static_cast<double>(player.took())) << ", then in "
       << duration_text(static_cast<double>(player.took_then())) << "\n";
@@ -166,7 +166,10 @@ int replay_command(const Words& words, Streams streams) {
   Player player(requests, connections, pace, options.verify ? &judge : nullptr, progress);
   player.run();
   progress.clear();
-  return tell(options, player, judge, connections.size(), streams);
+  Output output("", streams.out);
+  const int code = tell(options, player, judge, connections.size(), output.stream(), streams.err);
+  output.close();
+  return code;
 }
 
 }  // namespace ashlar::host::traces

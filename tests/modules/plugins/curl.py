@@ -250,9 +250,17 @@ class Ftp(Curl):
         url = f"ftp://127.0.0.1:{self.web.port}/disk.img"
         self.server = self.serve([export(url, user="me", password="pw")])
         self.assert_reads()
-        # It says no farewell, for which libcurl would wait.
-        self.server.stop()
         self.assertIn("cannot be opened", self.refused(export(url, user="me", password="wrong", times=0)))
+
+    def test_a_server_that_stops_waits_for_no_ftp_server(self):
+        """Within libcurl, which waits for such an answer on the thread of all transfers."""
+        self.web = self.serving(web.Ftp)
+        self.server = self.serve([export(f"ftp://127.0.0.1:{self.web.port}/silent.img", user="me", password="pw")])
+        client = libnbd.connect(self.server.uri("disk"))
+        buffer = nbd.Buffer(4096)
+        client.aio_pread(buffer, 4096)
+        self.assertTrue(self.web.hung.acquire(timeout=PATIENCE))
+        self.server.stop()
 
     def test_ftps_does_not_send_the_file_in_clear_text(self):
         self.web = self.serving(web.Ftps.of(tls.folder() / "server"))

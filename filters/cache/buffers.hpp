@@ -1,0 +1,72 @@
+// Buffers: memory for what is on its way between the layers below and the store; no more of it than so many bytes.
+#pragma once
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <span>
+
+namespace ashlar::caching {
+
+// Keeps one large buffer for who comes next, as fresh memory costs as much as reading it. [any thread]
+class Buffers {
+ public:
+  // A buffer of so many bytes; see failed().
+  class Lease {
+   public:
+    Lease(Buffers& from, std::uint64_t bytes) : from_(from), bytes_(bytes), memory_(from.take(bytes)) {}
+    ~Lease() {
+      if (memory_ != nullptr) from_.give_back(std::move(memory_), bytes_);
+    }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    bool failed() const { return memory_ == nullptr; }  // out of memory
+    std::span<std::byte> bytes() const { return {memory_.get(), bytes_}; }
+
+   private:
+    Buffers& from_;
+    const std::uint64_t bytes_;
+    std::unique_ptr<std::byte[]> memory_;
+  };
+
+  // In use now, in bytes.
+  std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  using Memory = std::unique_ptr<std::byte[]>;
+  Memory take(std::uint64_t bytes) noexcept {
+    Memory memory;
+    {
+      const std::lock_guard lock(mutex_);
+      if (spare_bytes_ >= bytes && spare_bytes_ / 4 <= bytes) {
+        memory = std::move(spare_);
+        spare_bytes_ = 0;
+      }
+    }
+    // A power of two: so that one that was used fits for the next.
+    if (memory == nullptr) memory.reset(new (std::nothrow) std::byte[capacity(bytes)]);
+    if (memory != nullptr) used_ += bytes;
+    return memory;
+  }
+  void give_back(Memory memory, std::uint64_t bytes) noexcept {
+    used_ -= bytes;
+    const std::lock_guard lock(mutex_);
+    if (capacity(bytes) < spare_bytes_) return;
+    spare_ = std::move(memory);
+    spare_bytes_ = capacity(bytes);
+  }
+  static std::uint64_t capacity(std::uint64_t bytes) {
+    std::uint64_t n = 4096;
+    while (n < bytes) n *= 2;
+    return n;
+  }
+
+  std::mutex mutex_;
+  Memory spare_;
+  std::uint64_t spare_bytes_ = 0;
+  std::atomic<std::uint64_t> used_{0};
+};
+
+}  // namespace ashlar::caching

@@ -1,0 +1,87 @@
+#include "store.hpp"
+
+#include <sys/mman.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fileops/backend.hpp>
+#include <fileops/temporary.hpp>
+#include <shared_mutex>
+#include <system_error>
+
+namespace ashlar::caching {
+
+namespace {
+
+class Memory final : public Store {
+ public:
+  Memory(std::uint32_t slots, std::uint64_t block) : block_(block), bytes_(slots * block) {
+    void* const memory =
+        ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+      throw std::system_error(errno, std::generic_category(), "no memory for " + std::to_string(bytes_) + " bytes");
+    memory_ = static_cast<std::byte*>(memory);
+    static_cast<void>(::madvise(memory_, bytes_, MADV_HUGEPAGE));  // to take it costs a third then
+  }
+  ~Memory() override { ::munmap(memory_, bytes_); }
+
+  Status read(const Io&, std::uint32_t slot, std::uint64_t offset, std::span<std::byte> into, Flags) noexcept override {
+    const std::shared_lock lock(mutexes_[slot % mutexes_.size()]);
+    std::memcpy(into.data(), memory_ + slot * block_ + offset, into.size());
+    return Status::success();
+  }
+  Status write(const Io&, std::uint32_t slot, std::uint64_t offset, std::span<const std::byte> from) noexcept override {
+    const std::lock_guard lock(mutexes_[slot % mutexes_.size()]);
+    std::memcpy(memory_ + slot * block_ + offset, from.data(), from.size());
+    return Status::success();
+  }
+
+ private:
+  const std::uint64_t block_, bytes_;
+  std::byte* memory_;
+  std::array<std::shared_mutex, 64> mutexes_;  // held while bytes are copied
+};
+
+class File final : public Store {
+ public:
+  File(fileops::Fd fd, std::uint64_t bytes, std::uint64_t block, Host host)
+      : block_(block),
+        file_(
+            [&] {
+              fileops::Facts facts;
+              facts.size = bytes;
+              facts.holes = fileops::Holes::unknown;
+              return facts;
+            }(),
+            std::move(fd), fileops::Fd{}, syscalls_, host) {}
+
+  Status read(const Io& parent, std::uint32_t slot, std::uint64_t offset, std::span<std::byte> into,
+              Flags flags) noexcept override {
+    Io io = Io::read(parent, slot * block_ + offset, into, flags);
+    return file_.read(io);
+  }
+  Status write(const Io& parent, std::uint32_t slot, std::uint64_t offset,
+               std::span<const std::byte> from) noexcept override {
+    Io io = Io::write(parent, slot * block_ + offset, from);
+    return file_.write(io);
+  }
+
+ private:
+  const std::uint64_t block_;
+  fileops::Syscalls syscalls_;
+  fileops::Backend file_;
+};
+
+}  // namespace
+
+std::unique_ptr<Store> Store::in_memory(std::uint32_t slots, std::uint64_t block) {
+  return std::make_unique<Memory>(slots, block);
+}
+
+std::unique_ptr<Store> Store::in_file(const std::string& folder, std::uint32_t slots, std::uint64_t block, Host host) {
+  const std::uint64_t bytes = slots * block;
+  return std::make_unique<File>(fileops::temporary_file(folder, bytes), bytes, block, host);
+}
+
+}  // namespace ashlar::caching

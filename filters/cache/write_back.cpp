@@ -1,0 +1,254 @@
+// Contents: what the layer below does not have yet, and how it gets there.
+#include <algorithm>
+#include <ashlar/extents.hpp>
+#include <bit>
+#include <new>
+#include <stdexcept>
+#include <system_error>
+
+#include "contents.hpp"
+
+namespace ashlar::caching {
+
+namespace {
+
+constexpr std::uint64_t longest_run = 1 << 20;  // bytes that are written below at once
+
+}  // namespace
+
+void Contents::count_dirty() noexcept {
+  dirty_bytes_ = blocks_->dirty_units() * unit_;
+  figures_.dirty.set(static_cast<double>(dirty_bytes_.load()));
+}
+
+bool Contents::is_dirty(Range range) noexcept {
+  if (dirty_bytes_ == 0) return false;
+  if (range.length() <= longest_run) return !dirty_run(range).empty();
+  const std::lock_guard lock(mutex_);
+  bool found = false;
+  blocks_->each_dirty([&](Slot slot) {
+    const std::uint64_t begin = (*blocks_)[slot].number * settings_.block;
+    const Range part = intersection(range, {begin, begin + settings_.block});
+    found = found || (!part.empty() && ((*blocks_)[slot].dirty & units_of(part)) != 0);
+  });
+  return found;
+}
+
+// The numbers of those that are dirty and touch `range`, in the order of the disk.
+std::vector<std::uint64_t> Contents::dirty_blocks(Range range) {
+  std::vector<std::uint64_t> numbers;
+  const std::lock_guard lock(mutex_);
+  blocks_->each_dirty([&](Slot slot) {
+    const std::uint64_t number = (*blocks_)[slot].number;
+    if (number >= range.begin / settings_.block && number * settings_.block < range.end) numbers.push_back(number);
+  });
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
+// The first units in `range` that are dirty, and those that are so behind them without a gap; empty: there are none.
+Range Contents::dirty_run(Range range) noexcept {
+  const std::lock_guard lock(mutex_);
+  Range run{range.end, range.end};
+  for (std::uint64_t at = range.begin; at < range.end; at = block_end(at)) {
+    const Range part{at, std::min(block_end(at), range.end)};
+    const Slot slot = blocks_->find(at / settings_.block);
+    const Mask dirty = slot != Blocks::none ? (*blocks_)[slot].dirty & units_of(part) : 0;
+    const Range first = dirty != 0 ? first_run(dirty, at / settings_.block * settings_.block) : Range{};
+    if (run.empty() && !first.empty()) run = first;
+    else if (!run.empty() && !first.empty() && first.begin == run.end) run.end = first.end;
+    else if (!run.empty()) break;
+    if (!run.empty() && run.end != part.end) break;
+  }
+  return run;
+}
+
+Status Contents::write_back(const Io& io, const Below& below, Range range, Flags flags) noexcept {
+  if (dirty_bytes_ == 0) return Status::success();
+  if (range.length() <= longest_run) return write_back_run(io, below, range, flags);
+  try {
+    const auto numbers = dirty_blocks(range);
+    for (std::size_t i = 0; i != numbers.size();) {
+      // Neighbours go together.
+      std::size_t last = i;
+      const std::uint64_t most = std::max<std::uint64_t>(longest_run / settings_.block, 1);
+      while (last + 1 != numbers.size() && numbers[last + 1] == numbers[last] + 1 && last + 1 - i < most) ++last;
+      const Range blocks{numbers[i] * settings_.block, block_end(numbers[last] * settings_.block)};
+      if (const Status s = write_back_run(io, below, intersection(blocks, range), flags); s.failed()) return s;
+      i = last + 1;
+    }
+    return Status::success();
+  } catch (const std::bad_alloc&) {
+    return Status{ENOMEM};
+  }
+}
+
+// All that is dirty in `range`, which is of units. Who else writes it back at the same time writes the same bytes, as
+// nobody can change them meanwhile.
+Status Contents::write_back_run(const Io& io, const Below& below, Range range, Flags flags) noexcept {
+  while (!range.empty()) {
+    const Range run = dirty_run(range);
+    if (run.empty()) return Status::success();
+    const RangeLock::Hold keep(changing_, run.begin, run.end, RangeLock::Mode::shared);
+    const Buffers::Lease lease(buffers_, run.length());
+    if (!keep.held() || lease.failed()) return Status{ENOMEM};
+    Status s;
+    const Range copied = copy_dirty(io, run, lease.bytes(), s);
+    if (s.ok() && !copied.empty()) s = below.write(io, copied.begin, lease.bytes().first(copied.length()), flags);
+    if (s.failed()) return s;
+    // Else somebody else has written it back meanwhile, or a part of it.
+    if (copied.empty()) continue;
+    now_clean(copied);
+    range.begin = copied.end;
+  }
+  return Status::success();
+}
+
+// Of `run` what is dirty still, from its first such unit on.
+Range Contents::copy_dirty(const Io& io, Range run, std::span<std::byte> into, Status& status) noexcept {
+  const Range found = dirty_run(run);
+  for (std::uint64_t at = found.begin; at < found.end;) {
+    const Range part{at, std::min(block_end(at), found.end)};
+    Pin pin;
+    {
+      const std::lock_guard lock(mutex_);
+      const Slot slot = blocks_->find(at / settings_.block);
+      // Another flush has written it back, and it had to go.
+      if (slot == Blocks::none || ((*blocks_)[slot].valid & units_of(part)) != units_of(part)) return {found.begin, at};
+      pin = Pin(*this, slot);
+    }
+    status = store_->read(io, pin.slot(), at % settings_.block, into.subspan(at - found.begin, part.length()), {});
+    if (status.failed()) break;
+    at = part.end;
+  }
+  return found;
+}
+
+void Contents::now_clean(Range run) noexcept {
+  const std::lock_guard lock(mutex_);
+  for (std::uint64_t at = run.begin; at < run.end; at = block_end(at)) {
+    const Slot slot = blocks_->find(at / settings_.block);
+    if (slot != Blocks::none) blocks_->clear_dirty(slot, units_of({at, std::min(block_end(at), run.end)}));
+  }
+  count_dirty();
+  figures_.written_back.add(static_cast<double>(run.length()));
+}
+
+// So that `bytes` more may be dirty: what has been so for the longest time goes below, with its neighbours.
+Status Contents::make_room(const Io& io, const Below& below, std::uint64_t bytes) noexcept {
+  while (dirty_bytes_ != 0 && dirty_bytes_ + bytes > settings_.most_dirty) {
+    std::uint64_t begin = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      const Slot slot = blocks_->oldest_dirty();
+      if (slot == Blocks::none) break;
+      begin = (*blocks_)[slot].number * settings_.block;
+    }
+    const Range range{begin, std::min(begin + std::max(longest_run, settings_.block), size_)};
+    if (const Status s = write_back_run(io, below, dirty_run(range), io.flags() & Flag::fua); s.failed()) {
+      note_failure(s);
+      return s;
+    }
+  }
+  return Status::success();
+}
+
+void Contents::note_failure(Status s) noexcept {
+  figures_.failed.add();
+  int none = 0;
+  failed_.compare_exchange_strong(none, s.code());
+  host_.log(Level::error, "what was written cannot be written below (errno %d): it is kept, and the next flush tells",
+            s.code());
+}
+
+Status Contents::flush(Io& io, const Below& below) noexcept {
+  const bool nowait = io.has(Flag::nowait);
+  if (nowait && (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)))
+    return Status::would_block();
+  const Status back = write_back(io, below, {0, size_}, {});
+  if (back.failed()) figures_.failed.add();
+  Status s;
+  if (below.geometry.ops.has(Op::flush)) s = below.next(io);
+  if (nowait) return s;
+  const Status before{failed_.exchange(0)};
+  return back.failed() ? back : s.failed() ? s : before;
+}
+
+void Contents::write_back_all(const Below& below) noexcept {
+  if (is_clean()) return;
+  Io io(Op::flush, 0, 0);
+  Status s = write_back(io, below, {0, size_}, {});
+  if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
+  if (s.failed()) note_failure(s);
+}
+
+std::string Contents::write_back_now(const Below& below) {
+  const std::uint64_t before = dirty_bytes_;
+  Io io(Op::flush, 0, 0);
+  const Status s = has_begun() ? flush(io, below) : Status::success();
+  if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be written below");
+  return std::to_string(before) + " bytes written below\n";
+}
+
+// ---- Extents ----
+
+// What is dirty is allocated, whatever lies there below.
+Status Contents::extents(Io& io, const Below& below) noexcept {
+  const Range all{io.offset(), io.end()}, units = units_around(all);
+  if (is_clean()) {
+    if (io.has(Flag::nowait) && !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
+    return below.next(io);
+  }
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const RangeLock::Hold keep(changing_, units.begin, units.end, RangeLock::Mode::shared);
+  if (!keep.held()) return Status{ENOMEM};
+  try {
+    bool more = true;
+    std::uint64_t at = all.begin;
+    for (const std::uint64_t number : dirty_blocks(all)) {
+      const std::uint64_t begin = number * settings_.block;
+      for (Range left = intersection(all, {begin, begin + settings_.block}); !left.empty();) {
+        const Range run = intersection(dirty_run({left.begin / unit_ * unit_, units_around(left).end}), left);
+        if (run.empty()) break;
+        for (const bool dirty : {false, true}) {
+          const Range part = dirty ? run : Range{at, run.begin};
+          if (part.empty()) continue;
+          const Status s = tell_extents(io, below, part, dirty, more);
+          // What was told stays true.
+          if (s.failed()) return at == all.begin ? s : Status::success();
+          at = part.end;
+          if (!more || io.has(Flag::req_one)) return Status::success();
+        }
+        left.begin = run.end;
+      }
+    }
+    if (at == all.end) return Status::success();
+    const Status s = tell_extents(io, below, {at, all.end}, false, more);
+    return s.failed() && at != all.begin ? Status::success() : s;
+  } catch (const std::bad_alloc&) {
+    return Status{ENOMEM};
+  }
+}
+
+// `more`: whether all of it was told, and more is wanted.
+Status Contents::tell_extents(Io& io, const Below& below, Range range, bool dirty, bool& more) noexcept {
+  if (dirty) {
+    more = io.add_extent(range.length(), Extent::allocated);
+    return Status::success();
+  }
+  std::uint64_t told = 0;
+  bool wanted = true;
+  ExtentSink sink([&](std::uint64_t bytes, ExtentState state) {
+    bytes = std::min(bytes, range.length() - told);
+    told += bytes;
+    wanted = bytes != 0 && io.add_extent(bytes, state);
+    return wanted && told != range.length();
+  });
+  Io one(io, Op::extents, range.begin, range.length(), io.flags());
+  one.set_sink(&sink);
+  const Status s = below.next(one);
+  more = wanted && told == range.length();
+  return s;
+}
+
+}  // namespace ashlar::caching

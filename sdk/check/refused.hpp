@@ -1,0 +1,16 @@
+// Refused: what a module answered on the control path.
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace ashlar::check {
+
+// An errno number and its text.
+struct Refused {
+  const char* call;
+  std::int32_t code;
+  std::string text;
+  std::string what() const { return std::string(call) + " answered " + std::to_string(code) + ": " + text; }
+};
+
+}  // namespace ashlar::check
