@@ -140,7 +140,8 @@ class Own(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_own_modules_are_all_listed(self):
-        self.assertEqual({file.stem for file in MODULES.glob("*/*.so")}, set(CONFIGURED))
+        may_lack = {"curl"}  # a build without its library
+        self.assertEqual({file.stem for file in MODULES.glob("*/*.so")} | may_lack, set(CONFIGURED))
 
     def test_own_modules(self):
         every = []
@@ -176,6 +177,8 @@ class Own(unittest.TestCase):
 
     def test_own_curl(self):
         # Over web servers: tests/modules/plugins/curl.py.
+        if not (MODULES / "plugins/curl.so").exists():
+            self.skipTest("built without libcurl")
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
             every = []
             for size in (1, 1000700):
