@@ -63,6 +63,7 @@ Status Unpacked::read(Io& io, const Below& below) noexcept {
         at = index_[number].end();
         continue;
       }
+      if (!nowait && wait_.cancelled()) return Status{ECANCELED};
       const Frame& frame = index_[number];
       Use use(*this);
       if (const Status s = get(io, below, number, nowait, use); s.failed()) return s;
@@ -73,8 +74,8 @@ Status Unpacked::read(Io& io, const Below& below) noexcept {
     return Status::success();
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
-  } catch (const std::system_error& e) {
-    return Status{e.code().value()};
+  } catch (const std::system_error&) {
+    return Status{ENOMEM};  // there can be no thread: EAGAIN, which it is told by, is an answer to nowait alone
   }
 }
 
@@ -84,6 +85,7 @@ Status Unpacked::cache(Io& io, const Below& below) noexcept {
     std::uint64_t loaded = 0;
     for (std::uint64_t number = index_.find(io.offset());
          number != index_.count() && index_[number].offset < io.end() && loaded < most_ / 2; ++number) {
+      if (wait_.cancelled()) return Status{ECANCELED};
       Use use(*this);
       if (const Status s = get(io, below, number, false, use); s.failed()) return s;
       loaded += index_[number].length;
@@ -91,8 +93,8 @@ Status Unpacked::cache(Io& io, const Below& below) noexcept {
     return Status::success();
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
-  } catch (const std::system_error& e) {
-    return Status{e.code().value()};
+  } catch (const std::system_error&) {
+    return Status{ENOMEM};  // there can be no thread: EAGAIN, which it is told by, is an answer to nowait alone
   }
 }
 
@@ -107,10 +109,10 @@ std::uint64_t Unpacked::end_of_bulk(const Io& io, std::uint64_t number) {
   if (io.length() < bulk || io.has(Flag::nowait) || index_[number].offset < io.offset()) return number;
   const std::lock_guard lock(mutex_);
   start();
-  std::uint64_t last = number, packed = 0;
+  std::uint64_t last = number;
   for (; last != index_.count() && index_[last].end() <= io.end() && !pieces_.contains(last); ++last) {
-    packed += index_[last].packed;
-    if (last != number && packed > most_at_once) break;
+    // Bytes of no frame may lie between them.
+    if (last != number && index_[last].packed_end() - index_[number].from > most_at_once) break;
     if (index_[last].offset >= known_to_) break;
   }
   return last;
@@ -162,18 +164,19 @@ Status Unpacked::get(const Io& io, const Below& below, std::uint64_t number, boo
       }
       to_fetch.push_back(found = add(number));
     }
-    if (!found->wanted) add_next_ones(number, to_fetch);
+    const Range next = found->wanted ? Range{} : next_ones(number);
     // A worker may do it.
-    if (nowait && !to_fetch.empty()) {
-      take_back(to_fetch);
-      return Status::would_block();
-    }
-    found->wanted = true;
+    if (nowait && next.first != next.last) return Status::would_block();
+    // Before room is made for the next ones: it may be what was not used for the longest time.
     use.begin(found);
+    add_next_ones(next, to_fetch);
+    found->wanted = true;
     if (found->ready) ages_.splice(ages_.end(), ages_, found->age);
     if (!counted) (found->ready ? figures_.hits : figures_.misses).add();
     lock.unlock();
-    if (!to_fetch.empty()) fetch(io, below, to_fetch, absent);
+    if (!to_fetch.empty()) {
+      if (const Status s = fetch(io, below, to_fetch, absent); s.failed()) return s;
+    }
     lock.lock();
     if (!found->ready) wait_for(found->waiting, lock);
     else lock.unlock();
@@ -187,12 +190,12 @@ void Unpacked::let_go(const Found& piece) noexcept {
   if (--piece->users == 0) wake(want_room_);
 }
 
-// Those behind `number` that are not here, if the one before is: then they will be asked for soon. Made only when half
-// of them are missing, so that one read below gets many. With the mutex held.
-void Unpacked::add_next_ones(std::uint64_t number, std::vector<Found>& to) {
-  if (number == 0 || !pieces_.contains(number - 1)) return;
+// Those behind `number` that are not here, if the one before is: then they will be asked for soon. None unless half of
+// them are missing, so that one read below gets many. With the mutex held.
+Unpacked::Range Unpacked::next_ones(std::uint64_t number) const {
+  if (number == 0 || !pieces_.contains(number - 1)) return {};
   const std::uint64_t bytes = std::min(most_ahead, most_ / 4);
-  std::uint64_t first = 0, last = number + 1, ahead = 0, missing = 0, packed = 0;
+  std::uint64_t first = 0, last = number + 1, ahead = 0, missing = 0;
   for (; last < index_.count() && (ahead < bytes || last - number <= pool_->threads()); ++last) {
     const Frame& frame = index_[last];
     if (ahead + frame.length > most_ / 2) break;
@@ -201,23 +204,21 @@ void Unpacked::add_next_ones(std::uint64_t number, std::vector<Found>& to) {
     if (first == 0) first = last;
     missing += frame.length;
   }
-  if (first == 0 || missing * 2 < std::min(ahead, bytes)) return;
-  for (std::uint64_t one = first; one != last && !pieces_.contains(one) && to.size() != to.capacity(); ++one) {
+  if (first == 0 || missing * 2 < std::min(ahead, bytes)) return {};
+  return {first, last};
+}
+
+// As many of them as there is room for. With the mutex held.
+void Unpacked::add_next_ones(Range range, std::vector<Found>& to) {
+  std::uint64_t packed = 0;
+  for (std::uint64_t one = range.first; one != range.last && to.size() != to.capacity(); ++one) {
     packed += index_[one].packed;
-    if (packed > most_at_once || !make_room(index_[one].length)) return;
+    if (pieces_.contains(one) || packed > most_at_once || !make_room(index_[one].length)) return;
     try {
       to.push_back(add(one));
     } catch (const std::bad_alloc&) {
       return;
     }
-  }
-}
-
-// They were added, and nobody has begun to fetch them. With the mutex held.
-void Unpacked::take_back(const std::vector<Found>& pieces) {
-  for (const Found& one : pieces) {
-    held_ -= index_[one->number].length;
-    pieces_.erase(one->number);
   }
 }
 
@@ -263,37 +264,42 @@ void Unpacked::wake(std::vector<Wait::Ticket*>& list) noexcept {
   list.clear();
 }
 
-// Reads the packed bytes of `pieces`, and has them unpacked; `soon`: the first of them before all others.
-void Unpacked::fetch(const Io& io, const Below& below, const std::vector<Found>& pieces, bool soon) noexcept {
-  const auto frame_of = [&](std::size_t i) -> const Frame& { return index_[pieces[i]->number]; };
-  std::size_t end = pieces.size();
-  for (std::size_t first = 0, last = 0; first != end; first = last) {
-    const std::uint64_t from = frame_of(first).from;
+// Reads the packed bytes of `pieces`, and has them unpacked; `own`: the first of them is what the request wants, and
+// comes before all others. Fails when that cannot be read, which is no error of others who wait for it: the layer below
+// may have given up the read because this request is cancelled.
+Status Unpacked::fetch(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept {
+  for (std::size_t first = 0, last = 0; first != pieces.size(); first = last) {
+    const std::uint64_t from = index_[pieces[first]->number].from;
     last = first + 1;
-    while (last != end && frame_of(last).packed_end() - from <= most_at_once) ++last;
-    std::shared_ptr<std::byte[]> packed;
-    const auto read = [&]() -> Status {
-      const std::uint64_t length = frame_of(last - 1).packed_end() - from;
-      try {
-        packed = buffers_.take(length);
-      } catch (const std::bad_alloc&) {
-        return Status{ENOMEM};
-      }
-      return packed != nullptr ? below.read(io, from, {packed.get(), length}) : Status{ENOMEM};
-    };
-    Status s = read();
-    if (s.failed() && last != first + 1) {
-      // What cannot be read ahead is nobody's error.
-      for (std::size_t i = first + 1; i != end; ++i) finish(pieces[i], s, true);
-      end = last = first + 1;
-      s = read();
+    while (last != pieces.size() && index_[pieces[last]->number].packed_end() - from <= most_at_once) ++last;
+    Status s = fetch_together(io, below, pieces.subspan(first, last - first), own && first == 0);
+    if (s.ok()) continue;
+    // What cannot be read ahead is nobody's error.
+    const bool alone = own && first == 0 && last != 1 && !wait_.cancelled();
+    for (std::size_t i = alone ? 1 : first; i != pieces.size(); ++i) finish(pieces[i], s, true);
+    if (alone) {
+      s = fetch_together(io, below, pieces.first(1), true);
+      if (s.failed()) finish(pieces[0], s, true);
     }
-    for (std::size_t i = first; i != last; ++i) {
-      const bool ahead = i != 0 || !soon;
-      if (s.ok()) hand_out(pieces[i], packed, from, ahead);
-      else finish(pieces[i], s, ahead);
-    }
+    return own && first == 0 ? s : Status::success();
   }
+  return Status::success();
+}
+
+// The same by one read below. Has finished none of them if it fails.
+Status Unpacked::fetch_together(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept {
+  const std::uint64_t from = index_[pieces.front()->number].from;
+  const std::uint64_t length = index_[pieces.back()->number].packed_end() - from;
+  std::shared_ptr<std::byte[]> packed;
+  try {
+    packed = buffers_.take(length);
+  } catch (const std::bad_alloc&) {
+    return Status{ENOMEM};
+  }
+  if (packed == nullptr) return Status{ENOMEM};
+  if (const Status s = below.read(io, from, {packed.get(), length}); s.failed()) return s;
+  for (std::size_t i = 0; i != pieces.size(); ++i) hand_out(pieces[i], packed, from, i != 0 || !own);
+  return Status::success();
 }
 
 void Unpacked::hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed, std::uint64_t from,
