@@ -13,6 +13,7 @@ constexpr std::size_t most_fetched = 65;         // frames by one request, its o
 constexpr std::uint64_t most_ahead = 8 << 20;    // bytes, unpacked
 constexpr std::uint64_t bulk = 1 << 20;          // bytes of a request from which on it is taken for a copy of all
 constexpr std::uint64_t most_at_once = 8 << 20;  // bytes, packed, of one read below
+constexpr std::uint64_t beside_bytes = 320;      // of a piece, beside those of the frame: Piece and what leads to it
 
 }  // namespace
 
@@ -20,6 +21,7 @@ Figures::Figures(const Metrics& metrics)
     : hits(metrics.counter("frame_hits", "how often a frame was there, unpacked")),
       misses(metrics.counter("frame_misses", "how often a request had to wait for a frame")),
       ahead(metrics.counter("frames_ahead", "frames that were unpacked before they were asked for")),
+      whole(metrics.counter("frames_whole", "frames that were unpacked straight into a large request")),
       broken(metrics.counter("frames_broken", "how often a frame could not be unpacked")) {}
 
 Unpacked::Unpacked(Index index, std::uint64_t bytes, Format& format, const Figures& figures, Host host)
@@ -104,7 +106,8 @@ void Unpacked::start() {
 }
 
 // The end of the frames from `number` on that a large request wants as a whole, and that are not here: who copies a
-// disk will not ask for them again, and they need not go through the cache. `number`: there are none.
+// disk will not ask for them again, and they need not go through the cache. `number`: there are none, or one alone,
+// which would keep one thread busy: it is better to unpack ahead then.
 std::uint64_t Unpacked::end_of_bulk(const Io& io, std::uint64_t number) {
   if (io.length() < bulk || io.has(Flag::nowait) || index_[number].offset < io.offset()) return number;
   const std::lock_guard lock(mutex_);
@@ -115,7 +118,7 @@ std::uint64_t Unpacked::end_of_bulk(const Io& io, std::uint64_t number) {
     if (last != number && index_[last].packed_end() - index_[number].from > most_at_once) break;
     if (index_[last].offset >= known_to_) break;
   }
-  return last;
+  return last - number < 2 ? number : last;
 }
 
 // They are unpacked where their bytes are wanted.
@@ -124,6 +127,7 @@ Status Unpacked::read_bulk(const Io& io, const Below& below, std::uint64_t first
   const Buffers::Buffer packed = buffers_.take(length);
   if (packed == nullptr) return Status{ENOMEM};
   if (const Status s = below.read(io, from, {packed.get(), length}); s.failed()) return s;
+  figures_.whole.add(static_cast<double>(last - first));
   Wait::Ticket ticket(wait_);
   std::atomic<std::uint64_t> left{last - first};
   std::atomic<int> failed{0};
@@ -158,7 +162,7 @@ Status Unpacked::get(const Io& io, const Below& below, std::uint64_t number, boo
     if (nowait && (found == nullptr || !found->ready)) return Status::would_block();
     const bool absent = found == nullptr;
     if (absent) {
-      if (!make_room(index_[number].length)) {
+      if (!make_room(room_for(number))) {
         wait_for(want_room_, lock);
         continue;
       }
@@ -170,6 +174,7 @@ Status Unpacked::get(const Io& io, const Below& below, std::uint64_t number, boo
     // Before room is made for the next ones: it may be what was not used for the longest time.
     use.begin(found);
     add_next_ones(next, to_fetch);
+    if (!found->wanted) hasten(found);
     found->wanted = true;
     if (found->ready) ages_.splice(ages_.end(), ages_, found->age);
     if (!counted) (found->ready ? figures_.hits : figures_.misses).add();
@@ -213,7 +218,7 @@ void Unpacked::add_next_ones(Range range, std::vector<Found>& to) {
   std::uint64_t packed = 0;
   for (std::uint64_t one = range.first; one != range.last && to.size() != to.capacity(); ++one) {
     packed += index_[one].packed;
-    if (pieces_.contains(one) || packed > most_at_once || !make_room(index_[one].length)) return;
+    if (pieces_.contains(one) || packed > most_at_once || !make_room(room_for(one))) return;
     try {
       to.push_back(add(one));
     } catch (const std::bad_alloc&) {
@@ -222,11 +227,16 @@ void Unpacked::add_next_ones(Range range, std::vector<Found>& to) {
   }
 }
 
+// The memory of a piece.
+std::uint64_t Unpacked::room_for(std::uint64_t number) const {
+  return Buffers::size_for(index_[number].length) + beside_bytes;
+}
+
 // With the mutex held.
 Unpacked::Found Unpacked::add(std::uint64_t number) {
   auto piece = std::make_shared<Piece>(number);
   pieces_.emplace(number, piece);
-  held_ += index_[number].length;
+  held_ += room_for(number);
   return piece;
 }
 
@@ -238,7 +248,7 @@ bool Unpacked::make_room(std::uint64_t bytes) {
       ++it;
       continue;
     }
-    held_ -= index_[*it].length;
+    held_ -= room_for(*it);
     pieces_.erase(piece);
     it = ages_.erase(it);
   }
@@ -302,23 +312,42 @@ Status Unpacked::fetch_together(const Io& io, const Below& below, std::span<cons
   return Status::success();
 }
 
-void Unpacked::hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed, std::uint64_t from,
+void Unpacked::hand_out(const Found& piece, const std::shared_ptr<std::byte[]>& packed, std::uint64_t from,
                         bool ahead) noexcept {
-  const Frame& frame = index_[piece->number];
-  const std::span bytes(packed.get() + (frame.from - from), frame.packed);
   if (ahead) figures_.ahead.add();
+  {
+    const std::lock_guard lock(mutex_);
+    piece->packed = {packed, packed.get() + (index_[piece->number].from - from)};
+    if (piece->users != 0) ahead = false;
+  }
   try {
-    pool_->run([this, piece, packed, bytes] { unpack(piece, bytes); }, !ahead);
+    pool_->run([this, piece] { unpack(piece); }, !ahead);
   } catch (const std::bad_alloc&) {
-    finish(piece, Status{ENOMEM}, ahead);
+    unpack(piece);
   }
 }
 
-void Unpacked::unpack(const Found& piece, std::span<const std::byte> packed) noexcept {
+// It waits for its turn behind all that is wanted, and is wanted now. With the mutex held.
+void Unpacked::hasten(const Found& piece) noexcept {
+  if (piece->packed == nullptr) return;
+  try {
+    pool_->run([this, piece] { unpack(piece); }, true);
+  } catch (const std::bad_alloc&) {  // then it waits
+  }
+}
+
+// Unless it is done already, or by another thread.
+void Unpacked::unpack(const Found& piece) noexcept {
+  std::shared_ptr<const std::byte> packed;
+  {
+    const std::lock_guard lock(mutex_);
+    packed.swap(piece->packed);
+  }
+  if (packed == nullptr) return;
   const Frame& frame = index_[piece->number];
   piece->bytes = buffers_.take(frame.length);
   if (piece->bytes == nullptr) return finish(piece, Status{ENOMEM}, false);
-  finish(piece, unpack_into(frame, packed, {piece->bytes.get(), frame.length}), false);
+  finish(piece, unpack_into(frame, {packed.get(), frame.packed}, {piece->bytes.get(), frame.length}), false);
 }
 
 Status Unpacked::unpack_into(const Frame& frame, std::span<const std::byte> packed,
@@ -350,7 +379,7 @@ void Unpacked::finish(const Found& piece, Status s, bool again) noexcept {
     }
   }
   if (s.failed()) {
-    held_ -= index_[piece->number].length;
+    held_ -= room_for(piece->number);
     pieces_.erase(piece->number);
   }
   wake(piece->waiting);

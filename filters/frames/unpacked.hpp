@@ -19,7 +19,7 @@ namespace ashlar::frames {
 
 struct Figures {
   explicit Figures(const Metrics& metrics);
-  const Counter hits, misses, ahead, broken;
+  const Counter hits, misses, ahead, whole, broken;
 };
 
 class Unpacked {
@@ -38,6 +38,7 @@ class Unpacked {
   struct Piece {
     explicit Piece(std::uint64_t n) : number(n) {}
     const std::uint64_t number;
+    std::shared_ptr<const std::byte> packed;  // while a thread is to unpack it
     Buffers::Buffer bytes;
     bool ready = false;   // or failed
     bool again = false;   // it could not be read by another request: who wants it tries by himself
@@ -62,11 +63,14 @@ class Unpacked {
   bool make_room(std::uint64_t bytes);
   void wait_for(std::vector<Wait::Ticket*>& list, std::unique_lock<std::mutex>& lock);
   static void wake(std::vector<Wait::Ticket*>& list) noexcept;
+  std::uint64_t room_for(std::uint64_t number) const;
   Found add(std::uint64_t number);
   Status fetch(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept;
   Status fetch_together(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept;
-  void hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed, std::uint64_t from, bool ahead) noexcept;
-  void unpack(const Found& piece, std::span<const std::byte> packed) noexcept;
+  void hand_out(const Found& piece, const std::shared_ptr<std::byte[]>& packed, std::uint64_t from,
+                bool ahead) noexcept;
+  void hasten(const Found& piece) noexcept;
+  void unpack(const Found& piece) noexcept;
   Status unpack_into(const Frame& frame, std::span<const std::byte> packed, std::span<std::byte> into) noexcept;
   void start();
   std::uint64_t end_of_bulk(const Io& io, std::uint64_t number);
@@ -84,7 +88,7 @@ class Unpacked {
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Found> pieces_;
   std::list<std::uint64_t> ages_;  // the numbers of those that are ready, from the one not used for the longest time on
-  std::uint64_t held_ = 0;         // bytes of all pieces
+  std::uint64_t held_ = 0;         // room_for() all pieces
   std::uint64_t known_to_;         // behind this byte of the disk nothing lies where the index says
   std::vector<Wait::Ticket*> want_room_;
   std::unique_ptr<Pool> pool_;  // last; made by the first request
