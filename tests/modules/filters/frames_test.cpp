@@ -69,11 +69,11 @@ TEST_CASE("frames: what belongs to a frame beside its bytes counts, too") {
 }
 
 TEST_CASE("frames: one that is waited for comes before what is asked for later") {
-  constexpr std::uint64_t length = 65536, last_ahead = 65, count = 106;
+  constexpr std::uint64_t length = 65536, waited_for = 20, last_ahead = 65, count = 106;
   Over over(count, length, 64 << 20);
   std::atomic<bool> open{false}, begun{false}, in_turn{true};
   over.format.on_unpack = [&](std::uint64_t number) {
-    if (number == last_ahead) begun = true;
+    if (number == waited_for) begun = true;
     if (number > 1) holds_in_time([&] { return open.load(); });
     if (number > last_ahead && in_turn) in_turn = holds_in_time([&] { return begun.load(); });
   };
@@ -83,7 +83,7 @@ TEST_CASE("frames: one that is waited for comes before what is asked for later")
   std::atomic<bool> right{true};
   std::thread waits([&] {
     Bytes one(1);
-    if (over.read(last_ahead * length, one).failed() || one[0] != std::byte{last_ahead}) right = false;
+    if (over.read(waited_for * length, one).failed() || one[0] != std::byte{waited_for}) right = false;
   });
   CHECK(holds_in_time([&] { return over.host.wait().waiting() == 1; }));
   std::thread copies([&] {
