@@ -30,7 +30,7 @@ class Window {
 
  private:
   const frames::Below& below_;
-  std::vector<std::byte> buffer_ = std::vector<std::byte>(16384);
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(4096);
   std::uint64_t begin_ = 0, length_ = 0;
 };
 

@@ -35,6 +35,7 @@ struct Connected {
   std::uint64_t number = 0;  // Peer::number
   std::string identity;      // by TLS, in words; empty: none
   bool read_only = false;
+  std::uint64_t size = 0;  // bytes of the export, as it was told
 };
 
 class Account {
@@ -62,6 +63,7 @@ class Account {
   std::uint64_t connection() const { return connection_.number; }
   const std::string& identity() const { return connection_.identity; }
   bool read_only() const { return connection_.read_only; }
+  std::uint64_t size() const { return connection_.size; }
   std::chrono::system_clock::time_point since() const { return since_; }
 
  private:

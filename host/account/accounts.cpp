@@ -36,6 +36,15 @@ void Accounts::for_each(const std::function<void(const Account&)>& one) const {
   for (const Account* account : there_) one(*account);
 }
 
+void Accounts::add(const Accounts& other) {
+  const Summary sum = other.summary();
+  so_far_.fetch_add(other.connections_so_far(), std::memory_order_relaxed);
+  refused_.fetch_add(other.refused_so_far(), std::memory_order_relaxed);
+  evicted_.fetch_add(other.evicted_so_far(), std::memory_order_relaxed);
+  const std::lock_guard lock(mutex_);
+  gone_.add(sum);
+}
+
 std::size_t Accounts::connections() const {
   const std::lock_guard lock(mutex_);
   return there_.size();

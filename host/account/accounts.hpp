@@ -26,6 +26,9 @@ class Accounts {
   // Calls `one` for each connection that there is; it calls nothing of this.
   void for_each(const std::function<void(const Account&)>& one) const;
 
+  // What `other` came to, which has no connection any more, is counted here, too.
+  void add(const Accounts& other);
+
   std::size_t connections() const;
   std::uint64_t connections_so_far() const { return so_far_.load(std::memory_order_relaxed); }
   // A client was not let in, or was ended for what it did to others.

@@ -68,9 +68,12 @@ void Activity::strike(Note& note) {
   if (note.next_ != nullptr) note.next_->previous_ = note.previous_;
 }
 
-const LayerName& Activity::keep(const LayerName& layer) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return *names_.insert(layer).first;
+// Who looks at names has the mutex, so that one goes only when nobody does: see under_way().
+std::shared_ptr<const LayerName> Activity::keep(LayerName layer) {
+  return {new LayerName(std::move(layer)), [self = shared_from_this()](const LayerName* name) {
+            const std::lock_guard<std::mutex> lock(self->mutex_);
+            delete name;
+          }};
 }
 
 std::vector<Activity::UnderWay> Activity::under_way() {

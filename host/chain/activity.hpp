@@ -121,9 +121,8 @@ class Activity : public std::enable_shared_from_this<Activity> {
   Activity(const Activity&) = delete;
   Activity& operator=(const Activity&) = delete;
 
-  // A copy of `layer` that stays as long as the activity, the same one for the same name: notes point to it. [any
-  // thread]
-  const LayerName& keep(const LayerName& layer);
+  // `layer`, for notes to point to while a thread is inside it. [any thread]
+  std::shared_ptr<const LayerName> keep(LayerName layer);
   // The calling thread's note. [any thread]
   Note& note();
 
@@ -149,7 +148,6 @@ class Activity : public std::enable_shared_from_this<Activity> {
   void strike(Note& note);
 
   std::mutex mutex_;
-  std::set<LayerName> names_;
   Note* first_ = nullptr;  // of all threads that have been in a module
   std::atomic<bool> stopped_{false};
   Cancellation stopping_{[this] { return stopped(); }};

@@ -6,6 +6,7 @@
 
 #include "chain/chain.hpp"
 #include "chain/find_module.hpp"
+#include "chain/template.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -19,7 +20,7 @@ std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
 
 }  // namespace
 
-Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
+Export::Export(Unopened, const Config& config, const ExportConfig& own_config, Registry& registry,
                const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before)
     : activity_(std::move(activity)),
       config_(config_of(config, own_config)),
@@ -29,6 +30,18 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
       write_place_(before != nullptr ? before->write_place_ : std::make_shared<Places>(1)),
       places_(places_after(before, own())),
       accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()) {
+  backend_->serving = true;
+}
+
+Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before)
+    : Export(Unopened{}, config, own_config, registry, logger, std::move(activity), before) {
+  backend_->serving = false;
+  if (own().is_template()) {
+    const Template* const known = before != nullptr ? before->as_template() : nullptr;
+    template_ = std::make_unique<Template>(config_, registry_, logger_, activity_, accounts_, known);
+    return;
+  }
   try {
     backend_->layers = make();
     backend_->made.store(backend_->layers.get(), std::memory_order_release);
@@ -46,7 +59,32 @@ Export::Export(const Config& config, const ExportConfig& own_config, const Expor
       backend_(before.backend_),
       write_place_(before.write_place_),
       places_(places_after(&before, own())),
-      accounts_(before.accounts_) {}
+      accounts_(before.accounts_) {
+  if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, *before.template_);
+}
+
+Export::~Export() = default;
+
+void Export::each(const std::function<void(Export&)>& one) {
+  if (template_ != nullptr) template_->each(one);
+  else one(*this);
+}
+
+void Export::retire(bool clients_leave) {
+  clients_leave_.store(clients_leave);
+  retired_.store(true);
+  if (template_ != nullptr) template_->retire(clients_leave);
+}
+
+void Export::tell_repeats() noexcept {
+  try {
+    each([](Export& one) {
+      for (const auto& layer : one.layers()) layer->tell_repeats();
+    });
+  } catch (const std::exception&) {
+    // Without memory they are told the next time.
+  }
+}
 
 std::shared_ptr<Places> Export::places_after(const Export* before, const ExportConfig& own) {
   if (!own.max_connections) return nullptr;
@@ -85,7 +123,7 @@ std::unique_ptr<Layers> Export::make() {
   create(*layers);
   try {
     if (own().zero_emulation) add_zero_emulation(*layers);
-    open(*layers, read_only());
+    note_size(open(*layers, read_only())->geometry().size);
   } catch (const OpenError& e) {
     throw OpenError(e.facts(), advice(e, *layers));
   }
@@ -148,8 +186,23 @@ const AccessRules* Export::allow() const {
 
 std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
   auto chain = open(made(), read_only(), client);
+  note_size(chain->geometry().size);
   if (for_reading) chain->make_read_only();
   return chain;
+}
+
+// A backend may grow or shrink while it is served. The protocol lets no server tell a client of it.
+void Export::note_size(std::uint64_t size) {
+  const std::uint64_t before = backend_->size.exchange(size, std::memory_order_relaxed);
+  if (before != size && before != no_size)
+    logger_->info("export {} has {} bytes now, and had {}; who has it open keeps the size that it was told",
+                  in_quotes(name()), size, before);
+}
+
+std::optional<std::uint64_t> Export::size() const {
+  const std::uint64_t size = backend_->size.load(std::memory_order_relaxed);
+  if (size == no_size) return std::nullopt;
+  return size;
 }
 
 void Export::begin_serving() {

@@ -3,6 +3,7 @@
 #include <spdlog/logger.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -21,6 +22,7 @@
 namespace ashlar::host {
 
 class Chain;
+class Template;
 struct ForClient;
 
 // Why a verb has not been answered, for who has called it: one line.
@@ -43,12 +45,25 @@ class Export {
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make(),
          const Export* before = nullptr);
+  // The same, but nothing of it is made before open() is called first; it serves already. `own` is optional.
+  struct Unopened {};
+  Export(Unopened, const Config& config, const ExportConfig& own, Registry& registry,
+         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before);
   // Takes the place of `before`, whose layers are as `own` wants them (see same_layers()), and shares those, too: no
   // module is called.
   Export(const Config& config, const ExportConfig& own, const Export& before);
+  ~Export();
+
+  // What makes the exports that it stands for, if its name has a '*'; then it has no layers, and is opened by nobody.
+  // Null: it is one itself.
+  Template* as_template() const { return template_.get(); }
+  // Calls `one` for it, or for each that it stands for and that there is now. No module is called.
+  void each(const std::function<void(Export&)>& one);
 
   const std::string& name() const { return own().name; }
   const std::string& description() const { return own().description; }
+  // The name of the template that stands for it; empty: none does.
+  const std::string& of_template() const { return own().of_template; }
   bool read_only() const { return own().read_only; }
   bool requires_tls() const { return own().tls_required; }
   // Who may open it; null: everybody. Lives as long as the export.
@@ -65,24 +80,21 @@ class Export {
   // it, unless they are to leave, too. [any thread]
   bool retired() const { return retired_.load(); }
   bool clients_are_to_leave() const { return clients_leave_.load(); }
-  void retire(bool clients_leave) {
-    clients_leave_.store(clients_leave);
-    retired_.store(true);
-  }
+  void retire(bool clients_leave);
   // What it was made from: a config of this export alone.
   const Config& config() const { return config_; }
   // What its clients' requests came to. Shared with an export of the same name that takes its place.
   const std::shared_ptr<Accounts>& accounts() const { return accounts_; }
-  // From the client's side down; the last is the plugin. None: they could not be created yet. [any thread]
+  // From the client's side down; the last is the plugin. None: they have not been created yet. [any thread]
   std::span<const std::unique_ptr<Layer>> layers() const;
   // One call at a time into the whole export, because a layer wants it so. [any thread]
   bool serial() const;
   Activity& activity() const { return *activity_; }
+  // Bytes, as it had them when it was opened last. None: it has not been opened yet. [any thread]
+  std::optional<std::uint64_t> size() const;
 
   // Logs how often the layers' warnings have come again; to be called every few seconds. [any thread]
-  void tell_repeats() noexcept {
-    for (const auto& layer : layers()) layer->tell_repeats();
-  }
+  void tell_repeats() noexcept;
 
   // Tells the layers that they begin to serve, unless they do so already; called when nothing else can keep the server
   // from it. Of an optional export that is not there yet, they are told when they are made. Throws ConfigError,
@@ -95,16 +107,19 @@ class Export {
   std::unique_ptr<Chain> open(const ForClient* client = nullptr, bool for_reading = false);
 
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
-  // opened for this call. Returns the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any
-  // thread]
-  std::string call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments);
+  // opened for this call. `cancellation`: when nobody wants the answer any more; null: when the server stops. Returns
+  // the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any thread]
+  std::string call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments,
+                        Cancellation* cancellation = nullptr);
 
  private:
+  static constexpr std::uint64_t no_size = UINT64_MAX;
   // The layers, which exports share that take each other's place.
   struct Backend {
     std::mutex make_mutex;
     std::unique_ptr<Layers> layers;            // once there, they stay
     bool serving = false;                      // under make_mutex
+    std::atomic<std::uint64_t> size{no_size};  // when opened last
     std::atomic<const Layers*> made{nullptr};  // them, for who must not wait for their making
   };
 
@@ -115,6 +130,7 @@ class Export {
   ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
   void begin_serving(const Layers& layers) const;
+  void note_size(std::uint64_t size);
   // Opens the layers from the one at `from` down. `client`: null: `purpose` is none of a client's.
   std::unique_ptr<Chain> open(Layers& layers, bool read_only, const ForClient* client = nullptr, std::size_t from = 0,
                               std::uint32_t purpose = ASHLAR_OPEN_ON_TRIAL);
@@ -133,6 +149,7 @@ class Export {
   const std::shared_ptr<Places> write_place_;
   const std::shared_ptr<Places> places_;
   const std::shared_ptr<Accounts> accounts_;
+  std::unique_ptr<Template> template_;
   std::atomic<bool> retired_{false}, clients_leave_{false};
 };
 

@@ -62,7 +62,8 @@ std::unique_ptr<Chain> Export::open_for_verb(Layers& layers, std::size_t index, 
   return chain;
 }
 
-std::string Export::call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments) {
+std::string Export::call_verb(std::size_t index, const std::string& verb, std::span<const std::string> arguments,
+                              Cancellation* cancellation) {
   Layers& layers = made();
   if (index >= layers.all.size()) throw VerbError(EINVAL, "export " + in_quotes(name()) + " has no such layer");
   const Layer& layer = *layers.all[index];
@@ -93,7 +94,8 @@ std::string Export::call_verb(std::size_t index, const std::string& verb, std::s
   std::unique_lock<Turn> alone(layers.turn, std::defer_lock);
   if (layers.serial) alone.lock();
   ErrorText refusal;
-  const Inside inside(*activity_, layer.name(), Call::verb, &activity_->stopping());
+  const Inside inside(*activity_, layer.name(), Call::verb,
+                      cancellation != nullptr ? cancellation : &activity_->stopping());
   if (const std::int32_t status = offered.verb->call(offered.argument, &call, refusal.receiver()))
     throw VerbError(status > 0 ? status : EIO,
                     who(layer.name()) + ": " + verb + ": " + layer.without_secrets(refusal.cause(status)));

@@ -55,17 +55,17 @@ Layer::Layer(std::shared_ptr<const Library> library, const Config& config, const
 
 Layer::~Layer() {
   if (created_) {
-    const Inside inside(activity_, name_, Call::destroy);
+    const Inside inside(activity_, *name_, Call::destroy);
     library_->module().destroy(layer_.self);
   }
-  const Inside inside(activity_, name_, Call::unload);  // nobody else may have it in use
+  const Inside inside(activity_, *name_, Call::unload);  // nobody else may have it in use
   library_.reset();
 }
 
 void Layer::create() {
   activity_.check();
   ErrorText refusal;
-  const Inside inside(activity_, name_, Call::create, &activity_.stopping());
+  const Inside inside(activity_, *name_, Call::create, &activity_.stopping());
   const std::int32_t status = library_->module().create(&create_, &layer_, refusal.receiver());
   services_.verbs().close();
   if (status != 0) throw refused(status, refusal);
@@ -79,7 +79,7 @@ void Layer::begin_serving() {
   if (!rules::is_usable(*serving)) throw at_fault(std::string("its ") + ASHLAR_SERVING_ID + " is not whole");
   activity_.check();
   ErrorText refusal;
-  const Inside inside(activity_, name_, Call::begin, &activity_.stopping());
+  const Inside inside(activity_, *name_, Call::begin, &activity_.stopping());
   if (const std::int32_t status = serving->begin(layer_.self, refusal.receiver())) throw refused(status, refusal);
 }
 
@@ -95,8 +95,13 @@ OpenError Layer::refused(std::int32_t status, const ErrorText& why) const {
 }
 
 OpenError Layer::at_fault(const std::string& cause) const {
-  OpenError::Facts facts{
-      .who = who(name_), .cause = cause, .status = EIO, .paths = {}, .key = "type", .place = config_.place};
+  OpenError::Facts facts{.who = who(*name_),
+                         .cause = cause,
+                         .status = EIO,
+                         .paths = {},
+                         .is_of_plugin = library_->kind() == ModuleKind::plugin,
+                         .key = "type",
+                         .place = config_.place};
   for (std::size_t i = 0; i < values_.size(); ++i) add_paths(*values_.data()[i], facts.paths);
   return OpenError(std::move(facts));
 }

@@ -46,7 +46,7 @@ class Layer {
   void* instance() const { return layer_.self; }
   // Says that it never writes to the layers below.
   bool never_writes_below() const { return (layer_.traits & ASHLAR_NEVER_WRITES_BELOW) != 0; }
-  const LayerName& name() const { return name_; }
+  const LayerName& name() const { return *name_; }
   // Its parameters, as the module has received them.
   const Values& values() const { return values_; }
   // What the host keeps of it.
@@ -63,7 +63,7 @@ class Layer {
  private:
   std::shared_ptr<const Library> library_;
   Activity& activity_;
-  const LayerName& name_;
+  const std::shared_ptr<const LayerName> name_;
   const LayerConfig config_;
   bool implicit_;
   Values values_;

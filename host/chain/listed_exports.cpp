@@ -7,6 +7,7 @@
 
 #include "chain/error_text.hpp"
 #include "chain/layer.hpp"
+#include "chain/star.hpp"
 #include "protocol/text.hpp"
 
 namespace ashlar::host {
@@ -20,14 +21,10 @@ struct Names {
   std::map<std::string, std::string> descriptions;
   bool enough = false, no_memory = false;
 
-  static bool is_name(std::string_view text) {
-    return !text.empty() && text[0] != '.' && text.find('/') == std::string_view::npos && text.size() <= longest_text &&
-           protocol::is_text(text);
-  }
   static std::int32_t add(void* self, const char* name, const char* description) noexcept {
     auto& names = *static_cast<Names*>(self);
     if (names.no_memory || names.enough) return 1;
-    if (name == nullptr || !is_name(name)) return 0;
+    if (name == nullptr || !can_stand_for_star(name)) return 0;
     if (names.descriptions.size() == names.most) {
       names.enough = true;
       return 1;

@@ -22,9 +22,8 @@ struct ListedExports {
 // Whether `layer`, a plugin that has been created, can list what it could serve.
 bool lists_exports(const Layer& layer);
 
-// What it lists, at most `most` names; of what could be no part of an export's name (not UTF-8, empty, with a '/' or a
-// NUL, beginning with a dot, longer than 4096 bytes) nothing. Throws OpenError with the module's text. [any thread; of
-// a serial layer, while no other call runs in it]
+// What it lists, at most `most` names, each of which can_stand_for_star(). Throws OpenError with the module's text.
+// [any thread; of a serial layer, while no other call runs in it]
 ListedExports listed_exports(const Layer& layer, Activity& activity, std::size_t most);
 
 }  // namespace ashlar::host

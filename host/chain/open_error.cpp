@@ -1,6 +1,7 @@
 #include "chain/open_error.hpp"
 
 #include <algorithm>
+#include <cerrno>
 
 namespace ashlar::host {
 namespace {
@@ -101,6 +102,18 @@ std::string without_credentials(std::string_view text) {
 
 OpenError::OpenError(Facts facts, const std::string& advice)
     : std::runtime_error(facts.who + ": " + facts.cause + advice), facts_(std::move(facts)), advice_(advice) {}
+
+bool OpenError::is_absence() const {
+  if (!facts_.is_of_plugin) return false;
+  switch (facts_.status) {
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG: return true;
+    default: return false;
+  }
+}
 
 std::string OpenError::complaint() const { return facts_.cause + advice_; }
 

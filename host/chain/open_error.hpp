@@ -27,6 +27,7 @@ class OpenError : public std::runtime_error {
     std::string cause{};               // the module's text, one line
     std::int32_t status = 0;           // an errno number
     std::vector<std::string> paths{};  // absolute ones that the layer was given
+    bool is_of_plugin = false;         // it is a plugin that says so
     // What in the config is to blame: the parameter whose value the cause names, else the layer's type.
     std::string key{};
     Place place{};
@@ -36,6 +37,8 @@ class OpenError : public std::runtime_error {
 
   // what() is for the log: who, the cause, and the advice.
   const Facts& facts() const { return facts_; }
+  // Whether what a plugin was to open is not there, or is of a kind that is never served.
+  bool is_absence() const;
   // The cause and the advice.
   std::string complaint() const;
   // The cause as a client is told it, with no advice: `whole_paths` or only their last components. Never a password.

@@ -95,7 +95,7 @@ Identity parse_identity(const std::vector<std::string>& texts) {
 Seen seen_by(const Identity& client, Export& exported) {
   const Decision decision = decide(exported.allow(), client);
   Seen seen{exported.name(), decision.access, reason(exported.allow(), decision)};
-  if (decision.access != Access::read_write) return seen;
+  if (decision.access != Access::read_write || exported.as_template() != nullptr) return seen;
   try {
     if (!exported.open()->geometry().read_only) return seen;
     seen.access = Access::read_only;

@@ -1,4 +1,5 @@
 // What `ashlar check --json` prints of an export.
+#include "chain/template.hpp"
 #include "cli/check_export.hpp"
 
 namespace ashlar::host {
@@ -62,6 +63,16 @@ json::array names_to_json(Set set) {
   return out;
 }
 
+// A template is not opened: its size and ops are of what it stands for.
+void add_template(json::object& out, const ExportConfig& own, Template& of) {
+  json::array layers;
+  for (const auto& layer : of.layers()) layers.push_back(layer_to_json(*layer));
+  out["opened"] = false;
+  out["template"] = true;
+  out["follow_links"] = own.follow_links;
+  out["layers"] = std::move(layers);
+}
+
 void add_opened(json::object& out, Export& exported) {
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
@@ -110,7 +121,8 @@ json::object export_to_json(const ExportConfig& own, Export& exported, const See
                    {"allow", allow_to_json(exported.allow())}};
   if (seen != nullptr) out["as"] = {{"access", access_name(seen->access)}, {"why", json_text(seen->why)}};
   try {
-    add_opened(out, exported);
+    if (Template* const of = exported.as_template()) add_template(out, own, *of);
+    else add_opened(out, exported);
   } catch (const OpenError& e) {
     if (!own.optional) throw;
     add_unopened(out, own, e);

@@ -1,4 +1,5 @@
 // What `ashlar check` prints of an export for people.
+#include "chain/template.hpp"
 #include "cli/check_export.hpp"
 #include "config/size.hpp"
 #include "config/text.hpp"
@@ -51,9 +52,9 @@ void print_verbs(std::ostream& out, const Layer& layer) {
   }
 }
 
-void print_chain(std::ostream& out, const Export& exported) {
+void print_chain(std::ostream& out, std::span<const std::unique_ptr<Layer>> layers) {
   out << "  chain, from the client to the plugin:\n";
-  for (const auto& layer : exported.layers()) {
+  for (const auto& layer : layers) {
     print_layer(out, *layer);
     print_metrics(out, *layer);
     print_verbs(out, *layer);
@@ -102,6 +103,27 @@ void print_access(std::ostream& out, const ExportConfig& own, const Export& expo
   }
 }
 
+// A template has no size and no ops: these are of what it stands for.
+void print_template(std::ostream& out, const ExportConfig& own, const Export& exported) {
+  Template& of = *exported.as_template();
+  constexpr std::size_t most = 100'000;
+  std::string names = "not known: the plugin cannot list them";
+  try {
+    const ListedExports listed = of.list(most);
+    const std::size_t n = listed.exports.size();
+    if (of.can_list()) names = std::to_string(n) + (listed.is_cut ? " and more" : "");
+    if (n != 0) names += ", such as " + in_quotes(listed.exports.front().name);
+  } catch (const OpenError& e) {
+    names = "not known: " + one_line(e.complaint());
+  }
+  print_head(out, own);
+  print_access(out, own, exported);
+  out << "  names        " << names << "\n"
+      << "  links        " << (own.follow_links ? "followed" : "not followed out of their folder") << "\n"
+      << "  read-only    " << (own.read_only ? "yes" : "as each is") << "\n";
+  print_chain(out, of.layers());
+}
+
 void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) {
   const auto chain = exported.open();
   const Geometry& top = chain->geometry();
@@ -111,7 +133,7 @@ void print_opened(std::ostream& out, const ExportConfig& own, Export& exported) 
   out << "  size         " << bytes_text(top.size) << "\n"
       << "  read-only    " << (exported.read_only() || top.read_only ? "yes" : "no") << "\n"
       << "  threads      " << (exported.serial() ? "serial" : "parallel") << "\n";
-  print_chain(out, exported);
+  print_chain(out, exported.layers());
   print_offer(out, *chain);
 }
 
@@ -130,7 +152,8 @@ void print_unopened(std::ostream& out, const ExportConfig& own, const Export& ex
 
 void print_export(std::ostream& out, const ExportConfig& own, Export& exported) {
   try {
-    print_opened(out, own, exported);
+    if (exported.as_template() != nullptr) print_template(out, own, exported);
+    else print_opened(out, own, exported);
   } catch (const OpenError& e) {
     if (!own.optional) throw;
     print_unopened(out, own, exported, e);

@@ -34,11 +34,19 @@ std::string ops_text(const json::object& ops) {
   return out.empty() ? "no requests" : out;
 }
 
+// Of a client that was told another size than those who come now.
+std::string of_other_size(const json::object& client, const json::object& of) {
+  if (!of.contains("size") || client.at("size") == of.at("size")) return "";
+  return ", was told " + text(client.at("size")) + " bytes";
+}
+
 void print_export(std::ostream& out, const json::object& one) {
   std::string chain;
   for (const json::value& layer : one.at("chain").as_array()) chain += (chain.empty() ? "" : " > ") + text(layer);
   if (one.contains("removed")) chain = "removed";
+  if (one.contains("is_template")) chain = "template of " + chain;
   out << "\nexport " << in_quotes(text(one.at("name"))) << ": " << (chain.empty() ? "not there yet" : chain)
+      << (one.contains("size") ? ", " + text(one.at("size")) + " bytes large" : "")
       << (one.at("read_only").as_bool() ? ", read-only" : "") << "\n  " << ops_text(one.at("ops").as_object()) << ", "
       << text(one.at("bytes")) << " bytes, " << text(one.at("errors")) << " errors\n";
   std::vector<std::vector<std::string>> rows;
@@ -46,7 +54,8 @@ void print_export(std::ostream& out, const json::object& one) {
     const json::object& client = value.as_object();
     rows.push_back({text(client.at("id")), who(client), "since " + text(client.at("since")),
                     ops_text(client.at("ops").as_object()), text(client.at("bytes")) + " bytes",
-                    text(client.at("in_flight")) + " in flight", text(client.at("memory")) + " bytes of memory"});
+                    text(client.at("in_flight")) + " in flight",
+                    text(client.at("memory")) + " bytes of memory" + of_other_size(client, one)});
   }
   print_table(out, "  client ", rows);
 }
@@ -104,7 +113,10 @@ int status_command(const CommandOptions& options, Streams streams) {
     const auto seconds = static_cast<std::uint64_t>(status.at("uptime").to_number<double>());
     streams.out << "ashlar " << text(status.at("version")) << ", for " << seconds << " s, "
                 << text(status.at("connections")) << " connections"
-                << (status.at("draining").as_bool() ? ", takes no new clients" : "") << "\n";
+                << (status.at("draining").as_bool() ? ", takes no new clients" : "");
+    if (const json::value* const number = status.if_contains("turned_away"); number != nullptr && *number != 0)
+      streams.out << ", " << text(*number) << " clients turned away";
+    streams.out << "\n";
     for (const json::value& one : status.at("exports").as_array()) print_export(streams.out, one.as_object());
   });
 }

@@ -24,14 +24,18 @@ struct LayerConfig {
 struct ExportConfig {
   // As in Config, of the file that the export stands in: the config, or one that it includes.
   std::filesystem::path file, folder;
-  std::string name;
+  std::string name;  // with a '*': it is a template, which stands for all exports whose names fit (chain/star.hpp)
   Place name_place;
+  bool is_template() const { return name.find('*') != std::string::npos; }
   std::string description;
   bool read_only = false;
   bool exclusive = false;  // one client at a time that may write
   bool multi_conn = true;  // tell clients that they may use several connections, if the layers can
   std::optional<std::uint32_t> max_connections;  // 1..1'000'000, that have it open at once; none: no limit of its own
   bool optional = false;       // served when its backend can be opened, and no reason not to start when it cannot
+  std::string of_template;     // the name of the template that stands for it; empty: it stands in the file itself
+  bool follow_links = false;   // a template: also serve what links in its folder lead to out of it
+  Place follow_links_place;    // of that; line 0: it is not given
   bool tls_required = false;   // only for clients by TLS
   Place tls_place;             // of that
   bool zero_emulation = true;  // add the filter right above a plugin that may answer "not supported"
@@ -48,6 +52,7 @@ struct ExportConfig {
 struct ListenAddress {
   enum class Kind { tcp, unix_socket, handed } kind = Kind::tcp;
   std::string text;  // as the user wrote it; of a table, its short form
+  Place place;       // line 0: it stands in no file
   std::string host;  // tcp: a name or an address, without brackets; empty: all addresses
   std::uint16_t port = 0;
   std::filesystem::path path;  // unix: the socket's file, absolute; empty: it has none

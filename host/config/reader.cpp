@@ -45,6 +45,7 @@ Config ConfigReader::read(const TomlTable& root) const {
   check_exports(config.exports, config.server);
   config.server.listen_is_default = config.server.listen.empty();
   if (config.server.listen_is_default) config.server.listen = {default_listen_address()};
+  check_addresses(config.server);
   return config;
 }
 

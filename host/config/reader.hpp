@@ -81,6 +81,7 @@ class ConfigReader {
 
   void read_server(const TomlEntry& entry, Config& into) const;
   void read_listen(const TomlEntry& entry, ServerConfig& into) const;
+  void check_addresses(const ServerConfig& server) const;
   // In its short form, or as a table. None: it has mistakes, which have been told.
   std::optional<ListenAddress> listen_address(const std::string& key, const TomlNode& node) const;
   ListenAddress listen_text(const std::string& key, const TomlNode& node) const;
@@ -154,6 +155,7 @@ class ConfigReader {
   void read_exclusive(const TomlEntry& entry, ExportConfig& into) const;
   void read_multi_conn(const TomlEntry& entry, ExportConfig& into) const;
   void read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const;
+  void read_follow_links(const TomlEntry& entry, ExportConfig& into) const;
   void read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const;
   void read_filters(const TomlEntry& entry, ExportConfig& into) const;
   void read_plugin(const TomlEntry& entry, ExportConfig& into) const;

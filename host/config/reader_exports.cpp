@@ -26,6 +26,7 @@ std::span<const ConfigReader::Key<ExportConfig>> ConfigReader::export_keys() {
       {"exclusive", &ConfigReader::read_exclusive},
       {"multi_conn", &ConfigReader::read_multi_conn},
       {"max_connections", &ConfigReader::read_connections_of_export},
+      {"follow_links", &ConfigReader::read_follow_links},
   };
   return keys;
 }
@@ -52,6 +53,8 @@ ExportConfig ConfigReader::read_export(const TomlNode& node) const {
   if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
   if (!there.contains("plugin"))
     tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");
+  if (out.follow_links && there.contains("name") && !out.is_template())
+    tell(out.follow_links_place, "follow_links", "is for a template, an export with a * in its name; take it out");
   out.flawed = mistakes_.size() != before;
   return out;
 }
@@ -68,6 +71,8 @@ void ConfigReader::read_name(const TomlEntry& entry, ExportConfig& into) const {
   into.name_place = entry.node.place;
   if (into.name.size() > longest_text)
     fail(entry.node.place, entry.key, "is " + std::to_string(into.name.size()) + " bytes long; NBD takes up to 4096");
+  if (std::count(into.name.begin(), into.name.end(), '*') > 1)
+    fail(entry.node.place, entry.key, in_quotes(into.name) + " has more than one *; one can stand for a name");
 }
 
 void ConfigReader::read_description(const TomlEntry& entry, ExportConfig& into) const {
@@ -93,6 +98,11 @@ void ConfigReader::read_multi_conn(const TomlEntry& entry, ExportConfig& into) c
 
 void ConfigReader::read_connections_of_export(const TomlEntry& entry, ExportConfig& into) const {
   into.max_connections = static_cast<std::uint32_t>(integer(entry, 1, 1'000'000));
+}
+
+void ConfigReader::read_follow_links(const TomlEntry& entry, ExportConfig& into) const {
+  into.follow_links = boolean(entry);
+  into.follow_links_place = entry.place;
 }
 
 void ConfigReader::read_zero_emulation(const TomlEntry& entry, ExportConfig& into) const {

@@ -56,8 +56,25 @@ void ConfigReader::read_listen(const TomlEntry& entry, ServerConfig& into) const
 }
 
 std::optional<ListenAddress> ConfigReader::listen_address(const std::string& key, const TomlNode& node) const {
-  if (const auto* table = std::get_if<TomlTable>(&node.value)) return listen_table(key, *table, node.place);
-  return listen_text(key, node);
+  const auto* const table = std::get_if<TomlTable>(&node.value);
+  std::optional<ListenAddress> address =
+      table != nullptr ? listen_table(key, *table, node.place) : std::optional(listen_text(key, node));
+  if (address) address->place = node.place;
+  return address;
+}
+
+// What is told at them is not the same, so that no two of them can be at one address.
+void ConfigReader::check_addresses(const ServerConfig& server) const {
+  const auto check = [&](const char* key, const ListenAddress& address, const char* other_key,
+                         const ListenAddress& other) {
+    if (same_address(address, other))
+      tell(address.place, key, in_quotes(address.text) + " is an address of " + other_key + ", too; take another one");
+  };
+  for (const ListenAddress& address : server.listen) {
+    if (server.control) check("control", *server.control, "listen", address);
+    if (server.metrics) check("metrics", *server.metrics, "listen", address);
+  }
+  if (server.control && server.metrics) check("metrics", *server.metrics, "control", *server.control);
 }
 
 // Who may write to it may do to the server what its owner may, so it is for that owner unless the config says more.

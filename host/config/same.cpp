@@ -64,7 +64,7 @@ bool same_layers(const Config& a, const Config& b) {
   const ExportConfig& other = b.exports.front();
   return a.folder == b.folder && one.name == other.name && one.read_only == other.read_only &&
          one.optional == other.optional && one.zero_emulation == other.zero_emulation &&
-         same(one.filters, other.filters) && same(one.plugin, other.plugin);
+         one.follow_links == other.follow_links && same(one.filters, other.filters) && same(one.plugin, other.plugin);
 }
 
 bool same_export(const Config& a, const Config& b) {

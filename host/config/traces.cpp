@@ -28,6 +28,12 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
       const TomlEntry* const entry = path_of(filter);
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
+      if (own.is_template() && text.find('*') == std::string::npos) {
+        mistakes.add(ConfigError(own.file, entry->node.place,
+                                 "key \"path\": " + in_quotes(text) + " would be the trace of all exports that " +
+                                     in_quotes(own.name) + " stands for; put a * into it"));
+        continue;
+      }
       const auto [known, added] = first.emplace((own.folder / text).lexically_normal(), First{own, entry->node.place});
       if (added) continue;
       const First& other = known->second;

@@ -5,7 +5,8 @@
 
 namespace ashlar::host {
 
-// The filter trace writes a file of its own: two that name the same one are a mistake, of which both places are told.
+// The filter trace writes a file of its own: two that name the same one are a mistake, of which both places are told,
+// and so is one of a template whose exports would all have the same.
 // No layer can see the others, so it is seen here.
 void refuse_shared_traces(const Config& config, Mistakes& mistakes);
 

@@ -45,11 +45,28 @@ void ControlServer::Connection::serve(std::size_t length) {
   if (server_ == nullptr || ends_) return close();
   server_->connections_.splice(server_->connections_.end(), server_->connections_, place);
   waits_ = true;
-  server_->handler_(command.get_object(),
-                    [self = shared_from_this()](json::object answer) { self->answer(std::move(answer)); });
+  gone_ = std::make_shared<std::atomic<bool>>(false);
+  const auto answer_it = [self = shared_from_this()](json::object answer) {
+    self->gone_.reset();
+    self->answer(std::move(answer));
+  };
+  server_->handler_(command.get_object(), {answer_it, gone_});
+  if (is_under_way()) watch_for_end();
+}
+
+// Who has only ended his side of the stream waits for the answer still. (poll(2), POLLHUP)
+void ControlServer::Connection::watch_for_end() {
+  stream_.async_wait(asio::posix::stream_descriptor::wait_error,
+                     [self = shared_from_this(), gone = gone_](const boost::system::error_code& error) {
+                       if (error) return;  // it is answered, or closed from here
+                       gone->store(true);
+                       self->close();
+                     });
 }
 
 void ControlServer::Connection::answer(json::object answer) {
+  boost::system::error_code ignored;
+  stream_.cancel(ignored);
   waits_ = true;
   to_send_ = json::serialize(answer) + "\n";
   asio::async_write(stream_, asio::buffer(to_send_),

@@ -25,19 +25,23 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
     if (!waits_) close();
   }
   void close();
+  // Whether a command is being carried out.
+  bool is_under_way() const { return gone_ != nullptr; }
 
   std::list<std::weak_ptr<Connection>>::iterator place;  // in the server's list
 
  private:
   void read();
   void serve(std::size_t length);
+  void watch_for_end();
   void answer(json::object answer);
 
   ControlServer* server_;  // null: it has left
   boost::asio::posix::stream_descriptor stream_;
   std::string received_, to_send_;
-  bool waits_ = false;  // for an answer, or for that to be sent
-  bool ends_ = false;   // with the answer that is sent
+  std::shared_ptr<std::atomic<bool>> gone_;  // of the command that is being carried out; null: there is none
+  bool waits_ = false;                       // for an answer, or for that to be sent
+  bool ends_ = false;                        // with the answer that is sent
 };
 
 }  // namespace ashlar::host

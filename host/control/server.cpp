@@ -31,7 +31,10 @@ void ControlServer::stop() {
 void ControlServer::accepted(std::unique_ptr<Socket> socket) {
   if (stopped_) return;
   try {
-    make_room();
+    if (!make_room()) {
+      complain_("a client of the control socket is turned away: all connections wait for answers");
+      return;
+    }
     const auto connection = std::make_shared<Connection>(*this, io_, duplicate_of(*socket));
     connection->place = connections_.insert(connections_.end(), connection);
     connection->begin();
@@ -40,12 +43,19 @@ void ControlServer::accepted(std::unique_ptr<Socket> socket) {
   }
 }
 
-void ControlServer::make_room() {
+// False: there is none.
+bool ControlServer::make_room() {
   connections_.remove_if([](const auto& one) { return one.expired(); });
-  while (connections_.size() >= most_connections) {
-    if (const auto oldest = connections_.front().lock()) oldest->leave();
-    connections_.pop_front();
+  for (auto one = connections_.begin(); connections_.size() >= most_connections && one != connections_.end();) {
+    const auto oldest = one->lock();
+    if (oldest && oldest->is_under_way()) {
+      ++one;
+      continue;
+    }
+    if (oldest) oldest->leave();
+    one = connections_.erase(one);
   }
+  return connections_.size() < most_connections;
 }
 
 }  // namespace ashlar::host

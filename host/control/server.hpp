@@ -1,6 +1,7 @@
 // ControlServer: answers commands that come to a unix socket. A command is a line with a JSON object, and so is its
 // answer; README.md has them all. (all members on the io_context's thread)
 #pragma once
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>
 #include <functional>
@@ -16,15 +17,21 @@ namespace json = boost::json;
 
 class ControlServer {
  public:
-  // Connections at once. One more, and the one that has been silent for longest is closed.
+  // Connections at once. One more, and the one that has been silent for longest is closed, but none that waits for an
+  // answer; where all do, the new one is turned away.
   static constexpr std::size_t most_connections = 32;
   // Bytes of a command's line.
   static constexpr std::size_t longest_command = std::size_t{1} << 20;
 
-  // To be called once, at any time, on the io_context's thread.
-  using Answer = std::function<void(json::object answer)>;
+  // Who has sent a command.
+  struct Caller {
+    // To be called once, at any time, on the io_context's thread.
+    std::function<void(json::object answer)> answer;
+    // Whether the caller has gone, and no answer is wanted any more. [any thread]
+    std::shared_ptr<const std::atomic<bool>> gone;
+  };
   // Carries out a command. Does not throw.
-  using Handler = std::function<void(const json::object& command, Answer answer)>;
+  using Handler = std::function<void(const json::object& command, const Caller& caller)>;
 
   ControlServer(boost::asio::io_context& io, Handler handler, std::function<void(const std::string&)> complain);
   ~ControlServer();
@@ -39,7 +46,7 @@ class ControlServer {
  private:
   class Connection;
   void accepted(std::unique_ptr<Socket> socket);
-  void make_room();
+  bool make_room();
 
   boost::asio::io_context& io_;
   const Handler handler_;

@@ -76,14 +76,17 @@ void Exposition::add_histogram(const std::string& name, const std::string& help,
   Family* const of = family(Kind::histogram, name, help);
   if (of == nullptr) return;
   std::string& lines = of->lines;
+  // The line of a bucket up to its bound: the same for all of them.
   Labels of_bucket = labels;
   of_bucket.emplace_back("le", "");
+  std::string start = name + "_bucket" + braces(of_bucket);
+  start.resize(start.size() - std::string_view("\"}").size());
   std::uint64_t so_far = 0;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     so_far += counts[i];
     if (i < bounds.size() && std::isinf(bounds[i])) continue;  // the last line says so anyway
-    of_bucket.back().second = i < bounds.size() ? number(bounds[i]) : "+Inf";
-    lines += line(name + "_bucket", of_bucket, static_cast<double>(so_far));
+    lines.append(start).append(i < bounds.size() ? number(bounds[i]) : "+Inf").append("\"} ");
+    lines.append(number(static_cast<double>(so_far))).append("\n");
   }
   lines += line(name + "_sum", labels, sum);
   lines += line(name + "_count", labels, static_cast<double>(so_far));

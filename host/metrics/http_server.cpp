@@ -80,13 +80,22 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     const auto target = request.target().substr(0, request.target().find('?'));
     if (target == "/metrics") {
       const auto format = format_for(request[http::field::accept]);
-      return send(http::status::ok, Exposition::content_type(format), source_->metrics(format), head, last);
+      be_patient();
+      return source_->metrics(format, [self = shared_from_this(), format, head, last](const auto& text) {
+        self->send_metrics(format, text.get(), head, last);
+      });
     }
     if (target == "/healthz") return send(http::status::ok, "text/plain", "ok\n", head, last);
     if (target != "/readyz")
       return send(http::status::not_found, "text/plain", "there are /metrics, /healthz and /readyz\n", head, last);
     if (source_->ready()) return send(http::status::ok, "text/plain", "ready\n", head, last);
     send(http::status::service_unavailable, "text/plain", "no new clients are taken\n", head, last);
+  }
+
+  void send_metrics(Exposition::Format format, const std::string* text, bool head, bool last) {
+    if (!stream_.is_open()) return;  // closed meanwhile
+    if (text != nullptr) send(http::status::ok, Exposition::content_type(format), *text, head, last);
+    else send(http::status::service_unavailable, "text/plain", "without memory or threads\n", head, last);
   }
 
   void send(http::status status, const char* type, std::string body, bool head, bool last) {

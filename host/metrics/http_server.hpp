@@ -17,8 +17,10 @@ class HttpServer {
   // Connections at once. One more, and the oldest is closed.
   static constexpr std::size_t most_connections = 16;
 
+  // Called once with the text, at any time, on the io_context's thread; null: it cannot be had.
+  using Answer = std::function<void(std::shared_ptr<const std::string> text)>;
   struct Source {
-    std::function<std::string(Exposition::Format)> metrics;
+    std::function<void(Exposition::Format, Answer)> metrics;
     std::function<bool()> ready;  // new clients are taken
   };
 

@@ -5,21 +5,35 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ashlar::protocol {
 
 class Catalog {
  public:
   virtual ~Catalog() = default;
+  // Exports are told of by their place, below this. Those that other() has found have places behind.
   virtual std::size_t size() const = 0;
   virtual std::string_view name(std::size_t index) const = 0;
   virtual std::string_view description(std::size_t index) const = 0;
   // Whether export `index` is for clients by TLS only.
   virtual bool requires_tls(std::size_t index) const = 0;
 
+  // Whether `index` is none that can be opened, but a template: what stands for all exports whose names fit.
+  virtual bool is_template(std::size_t) const { return false; }
+  struct Listed {
+    std::string name, description;
+  };
+  // The exports that the template `index` stands for now, `most` at most. May block.
+  virtual std::vector<Listed> listed(std::size_t, std::size_t /*most*/) { return {}; }
+  // The place of an export that is not among those above, the same when it is asked for again soon; the export that is
+  // open keeps it. None: there is none of this name. May block.
+  virtual std::optional<std::size_t> other(std::string_view) { return std::nullopt; }
+
   struct Opened {
     const Geometry* geometry = nullptr;  // null: cannot be opened
-    std::string error;                   // why, in words that the client may read
+    std::string error{};                 // why, in words that the client may read
+    bool is_there = true;                // false: there is no such export after all
   };
   // Opens export `index` for this connection, which has asked for it by `name`, or gives what is already open. Opening
   // another one closes the first. The geometry stays valid until then. May block.
@@ -31,12 +45,15 @@ class Catalog {
   virtual void unknown(std::string_view name) = 0;
 };
 
-// The export a client asks for by `name`; the empty name is the first export's.
-inline std::optional<std::size_t> find_export(const Catalog& catalog, std::string_view name) {
-  for (std::size_t i = 0; i < catalog.size(); ++i)
+// The export a client asks for by `name`; the empty name is the first export's that is no template.
+inline std::optional<std::size_t> find_export(Catalog& catalog, std::string_view name) {
+  std::optional<std::size_t> first;
+  for (std::size_t i = 0; i < catalog.size(); ++i) {
+    if (catalog.is_template(i)) continue;
     if (catalog.name(i) == name) return i;
-  if (name.empty() && catalog.size() != 0) return 0;
-  return std::nullopt;
+    if (!first) first = i;
+  }
+  return name.empty() ? first : catalog.other(name);
 }
 
 }  // namespace ashlar::protocol

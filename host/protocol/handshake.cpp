@@ -38,7 +38,7 @@ std::size_t Handshake::max_message() { return option_header_size + max_option_da
 
 std::size_t Handshake::feed(std::span<const std::byte> bytes) {
   std::size_t consumed = 0;
-  while (state_ == State::talking && !to_list_) {
+  while (state_ == State::talking && !list_) {
     const auto rest = bytes.subspan(consumed);
     std::size_t taken = 0;
     switch (stage_) {
@@ -54,7 +54,7 @@ std::size_t Handshake::feed(std::span<const std::byte> bytes) {
 
 void Handshake::sent() {
   output_.clear();
-  if (to_list_) list_some();
+  if (list_) list_some();
   else if (output_.capacity() > most_kept) output_.shrink_to_fit();
 }
 
@@ -164,7 +164,7 @@ void Handshake::end_early() {
 void Handshake::run_option(std::span<const std::byte> data) {
   switch (option_) {
     case opt_export_name: return export_name(data);
-    case opt_list: to_list_ = 0; return list_some();
+    case opt_list: list_.emplace(); return list_some();
     case opt_starttls:
       reply(rep_ack, 0);
       state_ = State::upgrade;
@@ -194,11 +194,11 @@ void Handshake::export_name(std::span<const std::byte> data) {
   std::string_view name;
   if (const char* error = parse_name(data, name)) return close(error);
   const auto index = find(name);
-  if (!index) {
+  const Catalog::Opened opened = index ? catalog_.open(*index, name) : Catalog::Opened{.is_there = false};
+  if (!opened.is_there) {
     catalog_.unknown(name);
     return close("unknown export");
   }
-  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) return close("export cannot be opened: " + opened.error);
   if (const std::string error = catalog_.enter(); !error.empty()) return close("export cannot be opened: " + error);
   enter_transmission({*index, opened.geometry});
@@ -208,17 +208,35 @@ void Handshake::export_name(std::span<const std::byte> data) {
 }
 
 void Handshake::list_some() {
-  for (std::size_t& i = *to_list_; i < catalog_.size(); ++i) {
-    if (output_.size() >= list_part) return;
-    if (hides(i)) continue;
-    const std::string_view name = catalog_.name(i);
-    const std::string_view description = cut_text(catalog_.description(i), max_string);
-    std::byte* out = reply(rep_server, 4 + name.size() + description.size());
-    out += put32(out, static_cast<std::uint32_t>(name.size()));
-    put_text(put_text(out, name), description);
+  for (List& list = *list_; list.next < catalog_.size(); ++list.next) {
+    if (hides(list.next)) continue;
+    if (!catalog_.is_template(list.next)) {
+      if (output_.size() >= list_part) return;
+      list_one(catalog_.name(list.next), catalog_.description(list.next));
+      continue;
+    }
+    if (!list.names) {
+      list.names = catalog_.listed(list.next, max_listed - list.of_templates);
+      list.of_templates += list.names->size();
+    }
+    for (; list.next_name < list.names->size(); ++list.next_name) {
+      if (output_.size() >= list_part) return;
+      const Catalog::Listed& one = (*list.names)[list.next_name];
+      list_one(one.name, one.description);
+    }
+    list.names.reset();
+    list.next_name = 0;
   }
-  to_list_.reset();
+  most_listed_ = std::max(most_listed_, list_->of_templates);
+  list_.reset();
   reply(rep_ack, 0);
+}
+
+void Handshake::list_one(std::string_view name, std::string_view description) {
+  description = cut_text(description, max_string);
+  std::byte* out = reply(rep_server, 4 + name.size() + description.size());
+  out += put32(out, static_cast<std::uint32_t>(name.size()));
+  put_text(put_text(out, name), description);
 }
 
 void Handshake::info_or_go(std::span<const std::byte> data) {
@@ -274,7 +292,7 @@ void Handshake::meta_context(std::span<const std::byte> data) {
 }
 
 // The export a client asks for; one that is only for TLS is not there for who does not speak it.
-std::optional<std::size_t> Handshake::find(std::string_view name) const {
+std::optional<std::size_t> Handshake::find(std::string_view name) {
   const auto index = find_export(catalog_, name);
   return index && hides(*index) ? std::nullopt : index;
 }
@@ -291,19 +309,20 @@ bool Handshake::hides_any() const {
 // names; TLS_REQD is for INFO and GO alone (proto.md, "SELECTIVETLS mode").
 Handshake::Chosen Handshake::choose(std::string_view name) {
   const auto index = find(name);
-  if (!index) {
-    const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
-    if (may_tell && hides_any()) {
-      reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
-    } else {
-      catalog_.unknown(name);
-      reply_error(rep_err_unknown, "unknown export");
-    }
+  const Catalog::Opened opened = index ? catalog_.open(*index, name) : Catalog::Opened{.is_there = false};
+  if (!opened.is_there) {
+    not_there(name);
     return {};
   }
-  const Catalog::Opened opened = catalog_.open(*index, name);
   if (!opened.geometry) reply_error(rep_err_policy, opened.error);
   return {*index, opened.geometry};
+}
+
+void Handshake::not_there(std::string_view name) {
+  const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
+  if (may_tell && hides_any()) return reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
+  catalog_.unknown(name);
+  reply_error(rep_err_unknown, "unknown export");
 }
 
 void Handshake::enter_transmission(const Chosen& chosen) {

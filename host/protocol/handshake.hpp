@@ -67,9 +67,11 @@ class Handshake {
   // to earlier ones (which the protocol forbids), is disconnected.
   static constexpr std::uint32_t max_option_data = 64u << 10;  // bytes
   // Grows with the exports: clients that list them ask up to three things about each.
-  std::size_t max_options() const { return 1024 + 8 * catalog_.size(); }
+  std::size_t max_options() const { return 1024 + 8 * (catalog_.size() + most_listed_); }
   // Bytes of output() when an option begins.
   static constexpr std::size_t max_unsent = 1u << 20;
+  // Exports that templates stand for, in the reply to LIST; further ones are not told of.
+  static constexpr std::size_t max_listed = 100'000;
 
  private:
   enum class Stage : std::uint8_t { client_flags, option, drain };
@@ -101,12 +103,22 @@ class Handshake {
   void info_or_go(std::span<const std::byte> data);
   void meta_context(std::span<const std::byte> data);
 
+  // How far the answer to a LIST has come.
+  struct List {
+    std::size_t next = 0;                                 // export
+    std::optional<std::vector<Catalog::Listed>> names{};  // of that, if it is a template; none: not asked for yet
+    std::size_t next_name = 0;                            // of these
+    std::size_t of_templates = 0;                         // names, of all templates so far
+  };
+
   struct Chosen {
     std::size_t index = 0;
     const Geometry* geometry = nullptr;  // null: the error has been replied
   };
   Chosen choose(std::string_view name);
-  std::optional<std::size_t> find(std::string_view name) const;
+  std::optional<std::size_t> find(std::string_view name);
+  void not_there(std::string_view name);
+  void list_one(std::string_view name, std::string_view description);
   bool hides(std::size_t index) const { return !secured_ && catalog_.requires_tls(index); }
   bool hides_any() const;
   void send_info(const InfoRequest& request, const Chosen& chosen);
@@ -127,10 +139,11 @@ class Handshake {
   bool no_zeroes_ = false;
   bool structured_ = false;
   std::size_t options_ = 0;              // so far
+  std::size_t most_listed_ = 0;          // exports of templates that a LIST has told of
   std::uint32_t option_ = 0;             // the one under way
   std::uint32_t drain_left_ = 0;         // bytes
   EarlyEnd early_;                       // of that option, when they are drained
-  std::optional<std::size_t> to_list_;   // while a LIST is answered: the export that comes next
+  std::optional<List> list_;             // while a LIST is answered
   std::optional<std::size_t> selected_;  // export for which base:allocation was selected last
   std::vector<std::byte> output_;
   Agreement agreement_;

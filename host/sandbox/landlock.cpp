@@ -72,10 +72,9 @@ int Landlock::version() noexcept {
   return version < 0 ? -errno : static_cast<int>(version);
 }
 
-Landlock::Landlock(int version, const Grants& grants, bool connect) {
-  const bool bounds_tcp = version >= 4 && !connect;
-  const RulesetAttributes attributes{handled(version), bounds_tcp ? connect_tcp : 0};
-  const std::size_t size = bounds_tcp ? sizeof attributes : sizeof attributes.handled_access_fs;
+Landlock::Landlock(int version, const Grants& grants, bool connect) : bounds_tcp_(version >= 4 && !connect) {
+  const RulesetAttributes attributes{handled(version), bounds_tcp_ ? connect_tcp : 0};
+  const std::size_t size = bounds_tcp_ ? sizeof attributes : sizeof attributes.handled_access_fs;
   fd_ = static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, size, 0u));
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "Landlock");
   try {

@@ -21,7 +21,11 @@ class Landlock final : public PerThread {
   // an errno number. [any thread]
   int act() const noexcept override;
 
+  // Whether it refuses tcp connections to others: from version 4, unless they were allowed.
+  bool bounds_tcp() const { return bounds_tcp_; }
+
  private:
+  const bool bounds_tcp_;
   int fd_;
 };
 

@@ -54,32 +54,41 @@ void add_server(Grants& to, const Config& config) {
     to.add(folder, FileAccess::read, "credentials");
 }
 
-// What `value`, of a parameter as `row` describes it, names.
-void add_value(Grants& to, const ashlar_param& row, const TomlValue& value, const fs::path& folder, FileAccess access,
+// Of a template's path the folder in which the '*' stands for a name.
+void add_path(Grants& to, const fs::path& path, const ExportConfig& own, FileAccess access, const std::string& why) {
+  const std::string& text = path.native();
+  const std::size_t star = own.is_template() ? text.find('*') : std::string::npos;
+  if (star == std::string::npos) to.add_file(path, access, why);
+  else to.add(text.substr(0, text.rfind('/', star) + 1), access, why);
+}
+
+// What `value`, of a parameter of an export as `row` describes it, names.
+void add_value(Grants& to, const ashlar_param& row, const TomlValue& value, const ExportConfig& own, FileAccess access,
                const std::string& why) {
+  const fs::path& folder = own.folder;
   if (row.type == ASHLAR_PARAM_LIST) {
     if (const auto* items = std::get_if<TomlArray>(&value))
-      for (const TomlNode& item : *items) add_value(to, item_row(row), item.value, folder, access, why);
+      for (const TomlNode& item : *items) add_value(to, item_row(row), item.value, own, access, why);
   } else if (row.type == ASHLAR_PARAM_PATH) {
-    if (const auto* text = std::get_if<std::string>(&value)) to.add_file(folder / *text, access, why);
+    if (const auto* text = std::get_if<std::string>(&value)) add_path(to, folder / *text, own, access, why);
   } else if (const auto* source = std::get_if<TomlTable>(&value);
              source != nullptr && row.type == ASHLAR_PARAM_SECRET) {
     for (const TomlEntry& entry : *source)
       if (const auto* text = std::get_if<std::string>(&entry.node.value); text != nullptr && entry.key == "file")
-        to.add_file(folder / *text, FileAccess::read, why);
+        add_path(to, folder / *text, own, FileAccess::read, why);
   }
 }
 
-void add_parameters(Grants& to, const Config& config, const LayerConfig& layer, const ashlar_module& module,
+void add_parameters(Grants& to, const ExportConfig& own, const LayerConfig& layer, const ashlar_module& module,
                     FileAccess access, const std::string& export_words) {
   for (std::uint32_t i = 0; i < module.n_params; ++i) {
     const ashlar_param& row = *module.params[i];
     const std::string why = export_words + ": " + module.name + ": " + row.name;
     const auto given = std::find_if(layer.parameters.begin(), layer.parameters.end(),
                                     [&](const TomlEntry& entry) { return entry.key == row.name; });
-    if (given != layer.parameters.end()) add_value(to, row, given->node.value, config.folder, access, why);
+    if (given != layer.parameters.end()) add_value(to, row, given->node.value, own, access, why);
     else if (row.type == ASHLAR_PARAM_PATH && row.default_text != nullptr)
-      to.add_file(default_value(row, config.folder).text, access, why);
+      to.add_file(default_value(row, own.folder).text, access, why);
   }
 }
 
@@ -93,7 +102,7 @@ void add_layer(Grants& to, const Config& config, const ExportConfig& own, Module
   try {
     const auto library = find_module(config, own, kind, layer, registry, activity);
     if (rules::connects(library->module())) to.add_connect(why + ": " + library->module().name);
-    add_parameters(to, config, layer, library->module(), access, why);
+    add_parameters(to, own, layer, library->module(), access, why);
   } catch (const ConfigError&) {
     // It is told where the export is made.
   } catch (const OpenError&) {

@@ -63,7 +63,8 @@ void Sandbox::enter() {
 }
 
 bool Sandbox::misses_connect(const Grants& wanted) const {
-  return calls_ != nullptr && grants_.connect().empty() && !wanted.connect().empty();
+  const bool bounded = calls_ != nullptr || (landlock_ != nullptr && landlock_->bounds_tcp());
+  return bounded && grants_.connect().empty() && !wanted.connect().empty();
 }
 
 std::vector<Grant> Sandbox::missing(const Grants& wanted) const {

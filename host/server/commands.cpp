@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "chain/template.hpp"
 #include "cli/json.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/log_level.hpp"
@@ -62,14 +63,17 @@ struct Called {
   std::size_t index;
 };
 
-// What the layers have answered, one after another; those behind one that refuses are asked, too.
-json::object call(const std::vector<Called>& layers, const std::string& verb,
-                  const std::vector<std::string>& arguments) {
+// What the layers have answered, one after another; those behind one that refuses are asked, too, unless the caller has
+// gone.
+json::object call(const std::vector<Called>& layers, const std::string& verb, const std::vector<std::string>& arguments,
+                  const std::atomic<bool>& gone) {
   json::array answers;
   json::object answer{{"ok", true}};
   for (const Called& one : layers) {
+    if (gone.load()) break;
+    Cancellation cancellation([&] { return gone.load() || one.of->activity().stopped(); });
     try {
-      const std::string text = one.of->call_verb(one.index, verb, arguments);
+      const std::string text = one.of->call_verb(one.index, verb, arguments, &cancellation);
       answers.push_back({{"export", json_text(one.of->name())}, {"answer", json_text(text)}});
     } catch (const std::exception& e) {
       const auto* const failed = dynamic_cast<const VerbError*>(&e);
@@ -108,10 +112,10 @@ Commands::Carry Commands::function_of(const std::string& name) {
   throw Refused("no command " + in_quotes(name) + "; " + did_you_mean(name, names));
 }
 
-void Commands::carry_out(const json::object& command, const Answer& answer) noexcept {
+void Commands::carry_out(const json::object& command, const Caller& caller) noexcept {
   json::object refused;
   try {
-    return (this->*function_of(text_of(command, "command")))(command, answer);
+    return (this->*function_of(text_of(command, "command")))(command, caller);
   } catch (const Refused& e) {
     refused = refusal(e.what(), e.code());
   } catch (const std::invalid_argument& e) {
@@ -119,38 +123,51 @@ void Commands::carry_out(const json::object& command, const Answer& answer) noex
   } catch (const std::exception& e) {
     refused = refusal(e.what(), code_failed);
   }
-  answer(std::move(refused));
+  caller.answer(std::move(refused));
 }
 
-void Commands::status(const json::object&, const Answer& answer) {
+void Commands::status(const json::object&, const Caller& caller) {
   forget_those_without_clients();
   json::object status = status_of(*context_.exports.get(), removed_, connections_, started_);
-  answer({{"ok", true}, {"status", std::move(status)}});
+  caller.answer({{"ok", true}, {"status", std::move(status)}});
 }
 
-std::shared_ptr<Export> Commands::export_named(const std::string& name) const {
-  std::vector<std::string> names;
+// The exports that `name` is of: one, or all that a template stands for now. Who lets go of one last calls modules.
+std::vector<std::shared_ptr<Export>> Commands::exports_named(const std::string& name) const {
   const auto exports = context_.exports.get();
+  std::vector<std::string> names;
+  std::vector<std::shared_ptr<Export>> found;
   for (const auto& one : *exports) {
-    if (one->name() == name) return one;
+    const Template* const of = one->as_template();
+    if (one->name() == name) return of != nullptr ? of->exports() : std::vector{one};
+    if (of != nullptr && found.empty())
+      if (auto made = of->find(name)) found.push_back(std::move(made));
     names.push_back(one->name());
   }
-  throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
+  if (found.empty()) throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
+  return found;
 }
 
-// Of the export that is served by this name, and of those that were.
-std::vector<std::shared_ptr<Accounts>> Commands::accounts_of(const std::string& name) const {
-  std::vector<std::shared_ptr<Accounts>> all;
+// Of the exports that are served by this name or by the template of this name, and of those that were.
+std::set<std::shared_ptr<Accounts>> Commands::accounts_of(const std::string& name) const {
+  std::set<std::shared_ptr<Accounts>> all;
   for (const RemovedExport& one : removed_)
-    if (one.name == name) all.push_back(one.accounts);
+    if (one.name == name) all.insert(one.accounts);
+  std::vector<std::string> names;
+  bool is_served = false;
   const auto exports = context_.exports.get();
-  const bool served =
-      std::any_of(exports->begin(), exports->end(), [&](const auto& one) { return one->name() == name; });
-  if (served || all.empty()) all.push_back(export_named(name)->accounts());
+  for (const auto& one : *exports) {
+    is_served = is_served || one->name() == name;
+    names.push_back(one->name());
+    one->each([&](const Export& served) {
+      if (served.name() == name || served.of_template() == name) all.insert(served.accounts());
+    });
+  }
+  if (all.empty() && !is_served) throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
   return all;
 }
 
-void Commands::disconnect(const json::object& command, const Answer& answer) {
+void Commands::disconnect(const json::object& command, const Caller& caller) {
   std::vector<std::uint64_t> numbers;
   if (const json::value* const id = command.if_contains("id")) {
     boost::system::error_code error;
@@ -165,49 +182,60 @@ void Commands::disconnect(const json::object& command, const Answer& answer) {
   if (ended == 0 && command.contains("id"))
     throw Refused("no client has the ID " + std::to_string(numbers[0]), code_failed);
   context_.log->info("an operator ended {} {}", ended, ended == 1 ? "connection" : "connections");
-  answer({{"ok", true}, {"disconnected", ended}});
+  caller.answer({{"ok", true}, {"disconnected", ended}});
 }
 
-void Commands::drain(const json::object&, const Answer& answer) {
+void Commands::drain(const json::object&, const Caller& caller) {
   if (!connections_.draining()) context_.log->info("an operator drains the server: no new clients are taken");
-  connections_.drain([answer] { answer({{"ok", true}}); });
+  connections_.drain([answer = caller.answer] { answer({{"ok", true}}); });
 }
 
-void Commands::log_level(const json::object& command, const Answer& answer) {
+void Commands::log_level(const json::object& command, const Caller& caller) {
   const std::string text = text_of(command, "level");
   const auto level = parse_log_level(text);
   if (!level) throw Refused("no level " + in_quotes(text) + "; " + did_you_mean(text, log_level_names()));
   context_.log->set_level(to_spdlog(*level));
-  answer({{"ok", true}});
+  caller.answer({{"ok", true}});
 }
 
-void Commands::reload(const json::object& command, const Answer& answer) {
+void Commands::reload(const json::object& command, const Caller& caller) {
   const json::value* const drain = command.if_contains("drain");
   if (drain != nullptr && !drain->is_bool()) throw Refused("the key \"drain\" is neither true nor false");
-  reloader_.reload(drain != nullptr && drain->get_bool(), answer);
+  reloader_.reload(drain != nullptr && drain->get_bool(), caller.answer);
 }
 
-void Commands::verb(const json::object& command, const Answer& answer) {
+void Commands::verb(const json::object& command, const Caller& caller) {
   const LayerAddress address = parse_layer_address(text_of(command, "layer"));
   const std::string verb = text_of(command, "verb");
   std::vector<std::string> arguments = texts_of(command, "arguments");
+  std::vector<std::shared_ptr<Export>> asked = address.all_exports ? all_exports() : exports_named(address.exported);
   std::vector<Called> layers;
-  if (address.all_exports) {
-    const auto exports = context_.exports.get();
-    for (const auto& one : *exports)
-      if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
-    if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
-  } else {
-    const auto exported = export_named(address.exported);
-    const auto index = find_layer(*exported, address);
-    if (!index)
-      throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
-                    did_you_mean(address.layer, layer_names(*exported)));
-    layers.push_back({exported, *index});
-  }
+  for (const auto& one : asked)
+    if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
+  if (layers.empty() && asked.size() == 1 && !address.all_exports)
+    throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
+                  did_you_mean(address.layer, layer_names(*asked.front())));
+  if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
   in_background(
-      io_, context_.executor, [=] { return call(layers, verb, arguments); },
-      [answer](json::object result) { answer(std::move(result)); });
+      io_, context_.executor,
+      [verb, arguments, asked = std::move(asked), layers = std::move(layers), gone = caller.gone] {
+        return call(layers, verb, arguments, *gone);
+      },
+      [answer = caller.answer](json::object result) { answer(std::move(result)); });
+}
+
+// With those that templates stand for now. Who lets go of one last calls modules.
+std::vector<std::shared_ptr<Export>> Commands::all_exports() const {
+  std::vector<std::shared_ptr<Export>> all;
+  const auto exports = context_.exports.get();
+  for (const auto& one : *exports) {
+    if (const Template* const of = one->as_template()) {
+      for (auto& made : of->exports()) all.push_back(std::move(made));
+    } else {
+      all.push_back(one);
+    }
+  }
+  return all;
 }
 
 }  // namespace ashlar::host

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,28 +19,29 @@ namespace ashlar::host {
 
 class Commands {
  public:
-  using Answer = ControlServer::Answer;
+  using Caller = ControlServer::Caller;
   // All outlive it.
   Commands(boost::asio::io_context& io, SessionContext& context, Connections& connections, Reloader& reloader);
 
-  // Carries `command` out, and has `answer` called at once or later. Does not throw.
-  void carry_out(const json::object& command, const Answer& answer) noexcept;
+  // Carries `command` out, and answers at once or later. Does not throw.
+  void carry_out(const json::object& command, const Caller& caller) noexcept;
 
   // An export is served no longer; it is told of as long as it has clients.
   void removed(const Export& exported);
 
  private:
-  using Carry = void (Commands::*)(const json::object&, const Answer&);
+  using Carry = void (Commands::*)(const json::object&, const Caller&);
   static Carry function_of(const std::string& name);
-  void status(const json::object& command, const Answer& answer);
-  void disconnect(const json::object& command, const Answer& answer);
-  void drain(const json::object& command, const Answer& answer);
-  void log_level(const json::object& command, const Answer& answer);
-  void verb(const json::object& command, const Answer& answer);
-  void reload(const json::object& command, const Answer& answer);
+  void status(const json::object& command, const Caller& caller);
+  void disconnect(const json::object& command, const Caller& caller);
+  void drain(const json::object& command, const Caller& caller);
+  void log_level(const json::object& command, const Caller& caller);
+  void verb(const json::object& command, const Caller& caller);
+  void reload(const json::object& command, const Caller& caller);
 
-  std::shared_ptr<Export> export_named(const std::string& name) const;
-  std::vector<std::shared_ptr<Accounts>> accounts_of(const std::string& name) const;
+  std::vector<std::shared_ptr<Export>> exports_named(const std::string& name) const;
+  std::vector<std::shared_ptr<Export>> all_exports() const;
+  std::set<std::shared_ptr<Accounts>> accounts_of(const std::string& name) const;
   void forget_those_without_clients();
 
   boost::asio::io_context& io_;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <exception>
+#include <new>
 #include <utility>
 
 namespace ashlar::host {
@@ -76,12 +77,17 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
 
 // Clients that nobody serves may come again and again.
 void Connections::complain(const Peer& peer, const char* why) noexcept {
-  const char* const lost = "a client was lost: ";
-  context_.repeats.log(spdlog::level::err, std::string(lost) + why, [&] { return describe(peer) + ": " + lost + why; });
+  try {
+    const std::string line = std::string("a client was lost: ") + why;
+    context_.repeats.log(spdlog::level::err, line, [&] { return describe(peer) + ": " + line; });
+  } catch (const std::bad_alloc&) {
+    // A line is lost; the other clients are not.
+  }
 }
 
 bool Connections::has_place(const Peer& peer) noexcept {
-  if (size() < most_) return true;
+  if (!is_full()) return true;
+  ++turned_away_;
   context_.repeats.log(spdlog::level::warn, "turned away: as many connections are open as may be", [&] {
     return describe(peer) + ": turned away: " + std::to_string(most_) + " connections are open";
   });

@@ -47,6 +47,10 @@ class Connections {
   void for_each(const std::function<void(const Peer& peer, std::uint64_t memory)>& one) const;
   // Clients that have not ended.
   std::size_t size() const noexcept;
+  // Whether there are as many as there may be: who comes is turned away.
+  bool is_full() const noexcept { return size() >= most_; }
+  // How many have been turned away so far, because there were as many as there may be.
+  std::uint64_t turned_away() const noexcept { return turned_away_; }
   // Those of them for whom a reply waits because they do not take it.
   std::size_t not_taking_replies() const noexcept;
 
@@ -81,6 +85,7 @@ class Connections {
   std::list<Client*> in_handshake_;         // or were so when last looked at; oldest first
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
+  std::uint64_t turned_away_ = 0;
   std::size_t rests_ = 0;  // of clients that were parked or ended, since memory was last given back to the system
   Clock::time_point trim_at_ = Clock::time_point::max();
   bool stopping_ = false, draining_ = false;

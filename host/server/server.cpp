@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <csignal>
@@ -21,32 +20,22 @@
 #include "chain/chain.hpp"
 #include "chain/open_error.hpp"
 #include "log/level.hpp"
-#include "metrics/http_server.hpp"
-#include "sandbox/needed_grants.hpp"
-#include "sandbox/sandbox.hpp"
-#include "server/commands.hpp"
+#include "server/confinement.hpp"
 #include "server/connections.hpp"
+#include "server/counted.hpp"
 #include "server/differences.hpp"
+#include "server/ending.hpp"
 #include "server/handler_memory.hpp"
+#include "server/operators.hpp"
 #include "server/reloader.hpp"
-#include "server/server_metrics.hpp"
 #include "server/supervision.hpp"
 #include "server/tls_files.hpp"
 #include "server/watch.hpp"
-#include "spawn/privileges.hpp"
 
 namespace ashlar::host {
 namespace {
 
 namespace asio = boost::asio;
-
-// Told to stop, the server ends within five seconds. For so long replies that are under way may take to reach their
-// clients:
-constexpr std::chrono::milliseconds grace{3000};
-// For so long modules may take to return:
-constexpr std::chrono::milliseconds patience{4500};
-// And for so long the log may take to be read, in which they are named then.
-constexpr std::chrono::milliseconds last_lines{300};
 
 // How often the log is told how many warnings have come again.
 constexpr std::chrono::seconds between_repeats{5};
@@ -69,10 +58,6 @@ rlimit raise_descriptor_limit() {
   return before;
 }
 
-std::string counted(std::size_t n, const char* one, const char* several) {
-  return std::to_string(n) + " " + (n == 1 ? one : several);
-}
-
 // Two threads: the loop's, which hears signals, clients and timers from the first moment to the last and never waits
 // for a module; and the modules', which creates what is served and in the end destroys it, and may wait for ever.
 //
@@ -86,15 +71,19 @@ class Server {
         source_(std::move(source)),
         registry_(registry),
         log_(log),
-        starter_(starter),
+        confinement_(registry, log.logger(), activity_, starter),
         maker_(io_, registry, log.logger(), activity_,
                [this](const Config& wanted, Registry& modules, Mistakes& mistakes) {
-                 refuse_outside_sandbox(wanted, modules, mistakes);
+                 confinement_.refuse_outside(wanted, modules, mistakes);
                }),
         supervision_(io_, starter, log, descriptors,
-                     {.stop = [this](const char* why) { told_to_stop(why); },
+                     {.stop = [this](const char* why) { ending_.told(why); },
                       .command_over = [this] { end_if_over(); },
-                      .status = [this] { return status(); }}) {
+                      .status = [this] { return status(); }}),
+        ending_(io_, log, activity_, supervision_,
+                {.begin = [this] { stop(); },
+                 .connections = [this] { return connections_ ? &*connections_ : nullptr; },
+                 .is_created = [this] { return is_created_; }}) {
     setup_.config = std::make_shared<const Config>(config);
     setup_.exports = std::make_shared<const Exports>();
   }
@@ -107,16 +96,12 @@ class Server {
   void create_and_destroy() noexcept;
   void create_all();
   Doors listen_at(const std::vector<ListenAddress>& addresses);
-  void change_user();
-  void make_sandbox();
-  void refuse_outside_sandbox(const Config& config, Registry& modules, Mistakes& mistakes) const;
   void destroy_all();
 
   // [the loop's thread]
   void loop();
   void created();
   void begin_serving();
-  void make_commands();
   void make_reloader();
   void open(const Doors& listen, const Doors& control, const Doors& metrics);
   void report_failure();
@@ -127,38 +112,32 @@ class Server {
   void take_up_exports(const Setup& next, const Differences& what, bool end_clients);
   void take_up_limits(const ServerConfig& own, const ServerConfig& before);
   std::shared_ptr<const SessionSettings> settings() const;
-  void told_to_stop(const char* why);
-  void stop(const char* why);
+  void stop();
   void end_if_over();
   std::string status() const;
-  void time_is_up();
-  void break_off(const char* why);
   void close_listeners();
-  [[noreturn]] void leave();
-  void name_what_is_left();
 
   Mistakes mistakes_;
   const ConfigSource source_;
   Registry& registry_;
   Log& log_;
-  const Starter& starter_;
 
   const std::shared_ptr<Activity> activity_ = Activity::make();
   asio::io_context io_{1};
   asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};  // from here on they wait to be heard
   const std::shared_ptr<HandlerMemory> signal_memory_ = std::make_shared<HandlerMemory>();
-  Timer stop_timer_{io_, [this] { time_is_up(); }};
   Timer repeats_timer_{io_, [this] { tell_repeats(); }};
   Wakeup created_{io_, [this] { created(); }};
   Wakeup destroyed_{io_, [this] {
                       is_destroyed_ = true;
                       end_if_over();
                     }};
+  Confinement confinement_;
   SetupMaker maker_;
   Supervision supervision_;
+  Ending ending_;
 
   Setup setup_;  // what is served; until all is created, the modules' thread has it
-  std::optional<Sandbox> sandbox_;
   std::exception_ptr failure_;
   std::mutex listening_;
   Doors first_doors_;  // under listening_, while the modules' thread makes them
@@ -168,13 +147,9 @@ class Server {
   std::optional<Connections> connections_;  // outlives the threads of the executor, which is in context_
   std::optional<TlsFiles> tls_files_;
   std::optional<Reloader> reloader_;
-  std::optional<Commands> commands_;
-  std::optional<ControlServer> control_;
-  std::optional<HttpServer> http_;
+  std::optional<Operators> operators_;
   bool reload_when_ready_ = false;  // somebody has asked for it too early
   bool is_created_ = false, is_destroyed_ = false;
-  unsigned times_told_ = 0;  // to stop
-  Clock::time_point told_at_;
 };
 
 int Server::run() {
@@ -220,48 +195,9 @@ void Server::create_all() {
   setup_.listen = listen_at(config.server.listen);
   if (config.server.control) setup_.control = listen_at({*config.server.control});
   if (config.server.metrics) setup_.metrics = listen_at({*config.server.metrics});
-  if (config.server.user || config.server.group) change_user();
-  make_sandbox();
+  confinement_.change_user(config, *setup_.exports);
+  confinement_.make_sandbox(config);
   for (const auto& exported : *setup_.exports) exported->begin_serving();
-}
-
-// From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.
-void Server::change_user() {
-  const std::string who = give_up_privileges(setup_.config->server.user, setup_.config->server.group);
-  log_.logger()->info("the server is {} now", who);
-  for (std::size_t i = 0; i < setup_.exports->size(); ++i) {
-    try {
-      (*setup_.exports)[i]->open();
-    } catch (const OpenError& e) {
-      if (!setup_.config->exports[i].optional) throw std::runtime_error("as " + who + ": " + e.what());
-      log_.logger()->warn("as {}: {}; it is optional, and will be tried again for each client", who, e.what());
-    }
-  }
-}
-
-void Server::make_sandbox() {
-  const Config& config = *setup_.config;
-  if (config.server.sandbox.mode == SandboxConfig::Mode::off) return;
-  Grants needed = needed_grants(config, registry_, *activity_);
-  if (starter_.private_folder != nullptr)
-    needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
-  sandbox_.emplace(config.server.sandbox, std::move(needed), log_.logger());
-}
-
-// A file that cannot be opened would be told as such, but not why, and not that a restart helps.
-void Server::refuse_outside_sandbox(const Config& config, Registry& modules, Mistakes& mistakes) const {
-  if (!sandbox_) return;
-  const Grants needed = needed_grants(config, modules, *activity_);
-  if (sandbox_->misses_connect(needed))
-    mistakes.add(ConfigError(config.file, {},
-                             "connecting to others (" + needed.connect() +
-                                 ") is outside of the sandbox that the server is in since it was started; restart the "
-                                 "server"));
-  for (const Grant& grant : sandbox_->missing(needed))
-    mistakes.add(ConfigError(config.file, {},
-                             grant.path.string() + " (" + grant.why +
-                                 ") is outside of the sandbox that the server is " +
-                                 "in since it was started; restart the server, or name the path in sandbox"));
 }
 
 // May take long, too: a name has to be looked up. Who stops closes the doors that are there by then.
@@ -285,15 +221,14 @@ void Server::destroy_all() {
 
 void Server::created() {
   is_created_ = true;
-  if (times_told_ != 0) {
+  if (ending_.has_begun()) {
     report_failure();
   } else if (!failure_) {
     try {
       return begin_serving();
     } catch (...) {
       failure_ = std::current_exception();
-      control_.reset();
-      commands_.reset();
+      operators_.reset();
       reloader_.reset();
       connections_.reset();
       tls_files_.reset();
@@ -326,7 +261,7 @@ void Server::begin_serving() {
   tls_files_->look_at(setup_.tls);
   connections_.emplace(io_, *context_, own.max_connections);
   make_reloader();
-  make_commands();
+  operators_.emplace(io_, *context_, *connections_, *reloader_, [this] { return ending_.has_begun(); });
   open(setup_.listen, setup_.control, setup_.metrics);
   first_doors_.clear();
   repeats_timer_.set(Clock::now() + between_repeats);
@@ -335,7 +270,7 @@ void Server::begin_serving() {
   for (const std::string& address : addresses) std::printf("listening on %s\n", address.c_str());
   std::fflush(stdout);
   supervision_.run_command(addresses, own.tls.mode == TlsConfig::Mode::require);
-  if (sandbox_) sandbox_->enter();  // the command is not in it, and no client has come in yet
+  confinement_.enter_sandbox();  // the command is not in it, and no client has come in yet
   supervision_.ready(addresses);
   if (reload_when_ready_) reloader_->reload(false, {});
 }
@@ -350,22 +285,6 @@ std::shared_ptr<const SessionSettings> Server::settings() const {
                       .tls = setup_.tls});
 }
 
-// What is for operators: the control socket, and where figures are told.
-void Server::make_commands() {
-  const auto complain = [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); };
-  commands_.emplace(io_, *context_, *connections_, *reloader_);
-  control_.emplace(
-      io_,
-      [this](const json::object& command, const Commands::Answer& answer) { commands_->carry_out(command, answer); },
-      complain);
-  http_.emplace(
-      io_,
-      HttpServer::Source{
-          .metrics = [this](Exposition::Format format) { return metrics_text(*context_, *connections_, format); },
-          .ready = [this] { return times_told_ == 0 && !connections_->draining(); }},
-      complain);
-}
-
 // Begins to accept clients at these doors.
 void Server::open(const Doors& listen, const Doors& control, const Doors& metrics) {
   for (const Door& door : listen)
@@ -373,16 +292,7 @@ void Server::open(const Doors& listen, const Doors& control, const Doors& metric
       listener->start(
           [this](std::unique_ptr<Socket> socket, const Peer& peer) { connections_->add(std::move(socket), peer); },
           [this](const std::string& complaint) { log_.logger()->warn("{}", complaint); });
-  for (const Door& door : control)
-    for (const auto& listener : door.listeners) {
-      log_.logger()->info("takes commands at {}", listener->address());
-      control_->serve(*listener);
-    }
-  for (const Door& door : metrics)
-    for (const auto& listener : door.listeners) {
-      log_.logger()->info("tells figures at {}/metrics", listener->address());
-      http_->serve(*listener);
-    }
+  operators_->serve(control, metrics);
 }
 
 void Server::make_reloader() {
@@ -425,8 +335,10 @@ void Server::take_up_exports(const Setup& next, const Differences& what, bool en
     if (served.contains(exported.get())) continue;
     const bool leave = end_clients && others.contains(exported->name());
     exported->retire(leave);
-    if (leave) exported->accounts()->for_each([&](const Account& one) { leaving.insert(one.connection()); });
-    if (removed.contains(exported->name())) commands_->removed(*exported);
+    exported->each([&](const Export& one) {
+      if (leave) one.accounts()->for_each([&](const Account& client) { leaving.insert(client.connection()); });
+      if (removed.contains(exported->name()) && one.accounts()->connections() != 0) operators_->removed(one);
+    });
   }
   connections_->end(leaving);
   reloader_->let_go_of(context_->exports.exchange(next.exports));
@@ -443,7 +355,7 @@ void Server::take_up_limits(const ServerConfig& own, const ServerConfig& before)
 }
 
 void Server::tell_repeats() {
-  if (times_told_ != 0) return;
+  if (ending_.has_begun()) return;
   repeats_timer_.set(Clock::now() + between_repeats);
   context_->repeats.tell_due();
   for (const auto& exported : *setup_.exports) exported->tell_repeats();
@@ -459,31 +371,18 @@ void Server::wait_for_signal() {
 }
 
 void Server::heard(int signal) {
-  if (signal != SIGHUP) return told_to_stop(signal == SIGTERM ? "SIGTERM" : "SIGINT");
+  if (signal != SIGHUP) return ending_.told(signal == SIGTERM ? "SIGTERM" : "SIGINT");
   if (reloader_) reloader_->reload(false, {});
   else reload_when_ready_ = true;
 }
 
-void Server::told_to_stop(const char* why) {
-  switch (++times_told_) {
-    case 1: return stop(why);
-    case 2: return break_off("told to stop again");
-    default: leave();
-  }
-}
-
-// Acts first: the log may take its time.
-void Server::stop(const char* why) {
-  told_at_ = Clock::now();
-  stop_timer_.set(told_at_ + grace);
+void Server::stop() {
   activity_->stop();
   if (tls_files_) tls_files_->stop();
   if (reloader_) reloader_->stop();
   if (connections_) connections_->stop([this] { may_destroy_.release(); });
   close_listeners();
   supervision_.stopping();
-  activity_->under_way();  // what it sees now it knows to be so old at least when it looks again
-  log_.logger()->info("{}: stopping", why);
 }
 
 void Server::end_if_over() {
@@ -496,55 +395,12 @@ std::string Server::status() const {
          counted(connections_ ? connections_->size() : 0, "client", "clients");
 }
 
-void Server::time_is_up() {
-  if (Clock::now() >= told_at_ + patience) leave();
-  stop_timer_.set(told_at_ + patience);
-  break_off("the time for replies is over");
-}
-
-void Server::break_off(const char* why) {
-  supervision_.kill_command();
-  if (!connections_ || connections_->size() == 0) return;
-  const std::size_t all = connections_->size(), deaf = connections_->not_taking_replies();
-  connections_->break_off();
-  log_.logger()->warn("{}: {} broken off", why, counted(all, "connection is", "connections are"));
-  if (deaf != 0)
-    log_.logger()->warn("{}", counted(deaf, "client does not take its replies", "clients do not take their replies"));
-  if (const std::size_t calls = activity_->under_way().size(); calls != 0)
-    log_.logger()->warn("{}",
-                        counted(calls, "call into a module has not returned", "calls into modules have not returned"));
-}
-
 void Server::close_listeners() {
   const std::lock_guard<std::mutex> lock(listening_);
   close_doors(first_doors_);
   if (!is_created_) return;
   for (const Doors* doors : {&setup_.listen, &setup_.control, &setup_.metrics}) close_doors(*doors);
-  if (control_) control_->stop();
-  if (http_) http_->end_clients();
-}
-
-// Something does not end. What it may still be using is left to it; the kernel cleans up.
-void Server::leave() {
-  if (connections_) connections_->break_off();
-  supervision_.leave();
-  try {
-    name_what_is_left();
-  } catch (const std::exception&) {
-    // Without memory there is no line.
-  }
-  log_.flush(last_lines);
-  ::_exit(1);
-}
-
-void Server::name_what_is_left() {
-  const auto calls = activity_->under_way();
-  for (const Activity::UnderWay& call : calls) log_.logger()->error("left behind: {}", describe(call));
-  if (!calls.empty()) return;
-  if (!is_created_) log_.logger()->error("left behind: the start, which is inside no module");
-  else if (connections_ && connections_->size() != 0)
-    log_.logger()->error("left behind: {}, inside no module", counted(connections_->size(), "client", "clients"));
-  else log_.logger()->error("left behind: the end of the exports, which is inside no module");
+  if (operators_) operators_->stop();
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "server/server_metrics.hpp"
 
 #include <array>
-#include <map>
+#include <set>
+#include <string_view>
 #include <vector>
+
+#include "chain/template.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -27,7 +30,6 @@ void add_op(Exposition& out, const std::string& exported, const char* op, const 
   out.add(Kind::counter, "ashlar_request_bytes", "Bytes that requests have read, written, zeroed and so on", labels,
           static_cast<double>(sum.bytes));
   for (std::size_t i = 0; i < told_errors.size(); ++i) {
-    if (sum.errors_by_number[i] == 0) continue;
     Labels of_error = labels;
     of_error.emplace_back("error", told_error_name(i));
     out.add(Kind::counter, "ashlar_request_errors", "Requests that were answered with an error", of_error,
@@ -45,10 +47,12 @@ void add_layers(Exposition& out, const Export& exported) {
   std::size_t place = 0;
   for (const auto& layer : exported.layers()) {
     const Labels labels{{"export", exported.name()}, {"layer", layer->type()}, {"place", std::to_string(++place)}};
+    std::set<std::string> told;  // a counter x and one x_total would have the same line twice
     for (const Metrics::Reading& one : layer->services().metrics().read()) {
       const std::string name = one.kind == ASHLAR_COUNTER && one.name.ends_with("_total")
                                    ? one.name.substr(0, one.name.size() - std::string_view("_total").size())
                                    : one.name;
+      if (!told.insert(name).second) continue;
       const std::string full = "ashlar_module_" + name;
       if (one.kind == ASHLAR_HISTOGRAM) out.add_histogram(full, one.help, labels, one.bounds, one.counts, one.value);
       else out.add(one.kind == ASHLAR_COUNTER ? Kind::counter : Kind::gauge, full, one.help, labels, one.value);
@@ -56,9 +60,7 @@ void add_layers(Exposition& out, const Export& exported) {
   }
 }
 
-using MemoryOf = std::map<std::uint64_t, std::uint64_t>;  // bytes, by the number of the connection
-
-void add_export(Exposition& out, const Export& exported, const MemoryOf& memory_of) {
+void add_export(Exposition& out, const Export& exported, const Figures::MemoryOf& memory_of) {
   const Accounts& accounts = *exported.accounts();
   const Summary sum = accounts.summary();
   for (std::size_t op = 0; op < counted_ops; ++op) add_op(out, exported.name(), counted_op_name(op), sum.ops[op]);
@@ -84,29 +86,57 @@ void add_export(Exposition& out, const Export& exported, const MemoryOf& memory_
   add_layers(out, exported);
 }
 
+// With those that it stands for, if it is a template, and that have ever been opened; `names`: of all exports that go
+// before these.
+void add_exports(Exposition& out, const Export& exported, const std::set<std::string_view>& names,
+                 const Figures::MemoryOf& memory_of) {
+  const auto was_opened = [](const Export& one) { return one.accounts()->connections_so_far() != 0; };
+  const Template* const of = exported.as_template();
+  if (of == nullptr || was_opened(exported)) add_export(out, exported, memory_of);
+  if (of == nullptr) return;
+  for (const auto& one : of->exports())
+    if (was_opened(*one) && !names.contains(one->name()) && !one->activity().stopped())
+      add_export(out, *one, memory_of);
+}
+
 }  // namespace
 
-std::string metrics_text(const SessionContext& context, const Connections& connections, Exposition::Format format) {
+Figures figures_of(const SessionContext& context, const Connections& connections) {
+  Figures now;
+  now.exports = context.exports.get();
+  connections.for_each([&](const Peer& peer, std::uint64_t memory) { now.memory_of[peer.number] = memory; });
+  now.clients = connections.size();
+  now.turned_away = connections.turned_away();
+  now.workers_busy = context.workers.busy();
+  now.workers = context.workers.most();
+  now.requests_waiting = context.workers.waiting();
+  now.tls_handshakes = context.tls_handshakes.done.load(std::memory_order_relaxed);
+  now.tls_handshake_failures = context.tls_handshakes.failed.load(std::memory_order_relaxed);
+  now.memory_waiting = context.pool.waiting();
+  return now;
+}
+
+std::string metrics_text(const Figures& now, Exposition::Format format) {
   Exposition out(format);
-  MemoryOf memory_of;
-  connections.for_each([&](const Peer& peer, std::uint64_t memory) { memory_of[peer.number] = memory; });
-  const auto exports = context.exports.get();
-  for (const auto& one : *exports) add_export(out, *one, memory_of);
-  out.add(Kind::gauge, "ashlar_build_info", "What runs: always 1", {{"version", ASHLAR_VERSION}}, 1);
-  out.add(Kind::gauge, "ashlar_clients", "Connections of clients, those included that have opened nothing yet", {},
-          static_cast<double>(connections.size()));
-  out.add(Kind::gauge, "ashlar_workers_busy", "Threads that run requests that block", {},
-          static_cast<double>(context.workers.busy()));
-  out.add(Kind::gauge, "ashlar_workers", "Threads that there may be for requests that block", {},
-          static_cast<double>(context.workers.most()));
-  out.add(Kind::gauge, "ashlar_requests_waiting", "Requests that wait for one of these threads", {},
-          static_cast<double>(context.workers.waiting()));
-  out.add(Kind::counter, "ashlar_tls_handshakes", "Clients that have come to speak TLS", {},
-          static_cast<double>(context.tls_handshakes.done.load(std::memory_order_relaxed)));
-  out.add(Kind::counter, "ashlar_tls_handshake_failures", "Clients that were to speak TLS and did not", {},
-          static_cast<double>(context.tls_handshakes.failed.load(std::memory_order_relaxed)));
-  out.add(Kind::gauge, "ashlar_memory_waiting", "Sessions that wait for memory", {},
-          static_cast<double>(context.pool.waiting()));
+  std::set<std::string_view> names;
+  for (const auto& one : *now.exports) names.insert(one->name());
+  for (const auto& one : *now.exports)
+    if (!one->activity().stopped()) add_exports(out, *one, names, now.memory_of);
+  const auto gauge = [&](const char* name, const char* help, std::uint64_t value, const Labels& labels = {}) {
+    out.add(Kind::gauge, name, help, labels, static_cast<double>(value));
+  };
+  const auto counter = [&](const char* name, const char* help, std::uint64_t value) {
+    out.add(Kind::counter, name, help, {}, static_cast<double>(value));
+  };
+  gauge("ashlar_build_info", "What runs: always 1", 1, {{"version", ASHLAR_VERSION}});
+  gauge("ashlar_clients", "Connections of clients, those included that have opened nothing yet", now.clients);
+  counter("ashlar_clients_turned_away", "Clients that came when as many were there as may be", now.turned_away);
+  gauge("ashlar_workers_busy", "Threads that run requests that block", now.workers_busy);
+  gauge("ashlar_workers", "Threads that there may be for requests that block", now.workers);
+  gauge("ashlar_requests_waiting", "Requests that wait for one of these threads", now.requests_waiting);
+  counter("ashlar_tls_handshakes", "Clients that have come to speak TLS", now.tls_handshakes);
+  counter("ashlar_tls_handshake_failures", "Clients that were to speak TLS and did not", now.tls_handshake_failures);
+  gauge("ashlar_memory_waiting", "Sessions that wait for memory", now.memory_waiting);
   return out.text();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "chain/make_export.hpp"
+#include "chain/template.hpp"
 #include "config/same.hpp"
 
 namespace ashlar::host {
@@ -58,6 +59,9 @@ std::shared_ptr<const Exports> SetupMaker::make_exports(const Config& config, Re
                                                         Mistakes& mistakes) {
   std::unordered_map<std::string, std::shared_ptr<Export>> known;
   for (const auto& one : before) known.emplace(one->name(), one);
+  for (const auto& one : before)
+    if (const Template* const of = one->as_template())
+      for (auto& made : of->exports()) known.emplace(made->name(), made);
   auto all = std::make_shared<Exports>();
   for (const ExportConfig& own : config.exports) {
     const auto found = known.find(own.name);

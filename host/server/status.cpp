@@ -2,7 +2,11 @@
 
 #include <ctime>
 #include <map>
+#include <set>
+#include <span>
+#include <string_view>
 
+#include "chain/template.hpp"
 #include "cli/json.hpp"
 
 namespace ashlar::host {
@@ -53,6 +57,7 @@ json::object client(const Account& account, const ByNumber& connected) {
   if (!account.identity().empty()) out["tls"] = json_text(account.identity());
   out["since"] = utc(account.since());
   out["read_only"] = account.read_only();
+  out["size"] = account.size();
   add_sums(out, account.summary());
   out["memory"] = found != connected.end() ? found->second.memory : 0;
   return out;
@@ -73,9 +78,23 @@ json::object export_status(const RemovedExport& facts, json::array chain, const 
 
 json::object export_status(const Export& exported, const ByNumber& connected) {
   json::array chain;
-  for (const auto& layer : exported.layers()) chain.push_back(layer->type());
-  return export_status({exported.name(), exported.description(), exported.read_only(), exported.accounts()},
-                       std::move(chain), connected);
+  const Template* const of = exported.as_template();
+  for (const auto& layer : of != nullptr ? std::span(of->layers()) : exported.layers()) chain.push_back(layer->type());
+  json::object out = export_status({exported.name(), exported.description(), exported.read_only(), exported.accounts()},
+                                   std::move(chain), connected);
+  if (const auto size = exported.size()) out["size"] = *size;
+  if (of != nullptr) out["is_template"] = true;
+  if (!exported.of_template().empty()) out["template"] = json_text(exported.of_template());
+  return out;
+}
+
+// With those that it stands for, if it is a template, and that have clients.
+void add_export(json::array& to, Export& exported, const std::set<std::string_view>& names, const ByNumber& connected) {
+  to.push_back(export_status(exported, connected));
+  if (exported.as_template() == nullptr) return;
+  exported.each([&](const Export& one) {
+    if (one.accounts()->connections() != 0 && !names.contains(one.name())) to.push_back(export_status(one, connected));
+  });
 }
 
 }  // namespace
@@ -85,7 +104,9 @@ json::object status_of(const Exports& exports, const std::vector<RemovedExport>&
   ByNumber connected;
   connections.for_each([&](const Peer& peer, std::uint64_t memory) { connected[peer.number] = {&peer, memory}; });
   json::array all;
-  for (const auto& one : exports) all.push_back(export_status(*one, connected));
+  std::set<std::string_view> names;
+  for (const auto& one : exports) names.insert(one->name());
+  for (const auto& one : exports) add_export(all, *one, names, connected);
   for (const RemovedExport& one : removed) {
     json::object told = export_status(one, {}, connected);
     told["removed"] = true;
@@ -96,6 +117,7 @@ json::object status_of(const Exports& exports, const std::vector<RemovedExport>&
           {"uptime", static_cast<double>(uptime.count()) / 1000},
           {"draining", connections.draining()},
           {"connections", connections.size()},
+          {"turned_away", connections.turned_away()},
           {"exports", std::move(all)}};
 }
 

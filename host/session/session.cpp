@@ -190,7 +190,8 @@ Session::Outcome Session::begin_transmission() {
                                                  .waits_to_send = waits_to_send_,
                                                  .who = {.number = peer_.number,
                                                          .identity = peer_.tls ? identity_text(*peer_.tls) : "",
-                                                         .read_only = chain_->geometry().read_only}},
+                                                         .read_only = chain_->geometry().read_only,
+                                                         .size = chain_->geometry().size}},
                         Transmission::Server{.max_payload = settings_->max_payload,
                                              .busy_poll = settings_->busy_poll,
                                              .executor = context_.executor,
@@ -247,12 +248,34 @@ void Session::log_end(std::string_view reason) {
                      n.of(Op::write).bytes, n.errors());
 }
 
+std::vector<protocol::Catalog::Listed> Session::listed(std::size_t index, std::size_t most) {
+  std::vector<Listed> out;
+  const Export& of = visible_->exported(index);
+  try {
+    ListedExports listed = visible_->listed(index, most);
+    if (listed.is_cut)
+      context_.repeats.log(spdlog::level::warn, "export " + in_quotes(of.name()) + ": there are more than the " +
+                                                    std::to_string(most) + " names that clients are told of");
+    for (ListedExport& one : listed.exports)
+      out.push_back({std::move(one.name), one.description.empty() ? of.description() : std::move(one.description)});
+  } catch (const Stopped&) {
+    // It ends anyway.
+  } catch (const OpenError& e) {
+    log_failure(e.what());
+  }
+  return out;
+}
+
+std::optional<std::size_t> Session::other(std::string_view name) {
+  return visible_->other(std::string(name), context_.exports);
+}
+
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
   const bool renewed = visible_->exported(index).retired();
   if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
     return {&chain_->geometry(), {}};
   chain_.reset();
-  if (renewed && !visible_->renew(index, context_.exports.get())) return {nullptr, "the export is served no longer"};
+  if (renewed && !visible_->renew(index, context_.exports)) return {nullptr, "the export is served no longer"};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
   if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};
@@ -262,6 +285,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
   } catch (const Stopped& e) {
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
+    if (!exported.of_template().empty() && e.is_absence()) return {.is_there = false};
     log_failure(e.what());
     return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
   } catch (const std::exception& e) {

@@ -127,6 +127,9 @@ class Session : private protocol::Catalog, private Places::Holder {
   std::string_view name(std::size_t index) const override { return visible_->exported(index).name(); }
   std::string_view description(std::size_t index) const override { return visible_->exported(index).description(); }
   bool requires_tls(std::size_t index) const override { return visible_->exported(index).requires_tls(); }
+  bool is_template(std::size_t index) const override { return visible_->exported(index).as_template() != nullptr; }
+  std::vector<Listed> listed(std::size_t index, std::size_t most) override;
+  std::optional<std::size_t> other(std::string_view name) override;
   Opened open(std::size_t index, std::string_view name) override;
   std::string enter() override;
   void unknown(std::string_view name) override;

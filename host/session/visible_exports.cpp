@@ -1,7 +1,10 @@
 #include "session/visible_exports.hpp"
 
+#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
+#include "chain/template.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -27,10 +30,32 @@ std::string who(const Peer& peer) {
   return text;
 }
 
+namespace {
+
+// The export of this name; else the first template that it fits, whether that is for the client or not: who may not
+// open an export does not get by another name's rules what it is made of. Null: there is neither.
+const std::shared_ptr<Export>* find_served(const Exports& all, std::string_view name) {
+  const std::shared_ptr<Export>* fits = nullptr;
+  for (const auto& one : all) {
+    if (const Template* const of = one->as_template()) {
+      if (fits == nullptr && of->fits(name)) fits = &one;
+    } else if (one->name() == name) {
+      return &one;
+    }
+  }
+  return fits;
+}
+
+}  // namespace
+
 VisibleExports::VisibleExports(std::shared_ptr<const Exports> all, const Peer& peer)
-    : held_{std::move(all)}, client_(identity_of(peer)), by_tls_(peer.tls.has_value()) {
-  for (const auto& exported : *held_.front())
-    if (const auto visible = seen(exported)) visible_.push_back(*visible);
+    : all_(std::move(all)), client_(identity_of(peer)), by_tls_(peer.tls.has_value()), visible_(seen_of(*all_)) {}
+
+std::vector<VisibleExports::Visible> VisibleExports::seen_of(const Exports& all) const {
+  std::vector<Visible> out;
+  for (const auto& exported : all)
+    if (const auto visible = seen(exported)) out.push_back(*visible);
+  return out;
 }
 
 std::optional<VisibleExports::Visible> VisibleExports::seen(const std::shared_ptr<Export>& exported) const {
@@ -40,34 +65,88 @@ std::optional<VisibleExports::Visible> VisibleExports::seen(const std::shared_pt
   return Visible{&exported, decision};
 }
 
-bool VisibleExports::renew(std::size_t index, std::shared_ptr<const Exports> all) {
-  for (const auto& exported : *all) {
-    if (exported->name() != this->exported(index).name()) continue;
-    const auto visible = seen(exported);
-    if (!visible || (exported->requires_tls() && !by_tls_)) return false;
-    held_.push_back(std::move(all));
-    visible_[index] = *visible;
-    return true;
+// Null: there is none that the client may open.
+std::shared_ptr<Export> VisibleExports::served_now(const std::string& name, const ServedExports& served) const {
+  for (;;) {
+    const auto all = served.get();
+    const std::shared_ptr<Export>* const found = find_served(*all, name);
+    if (found == nullptr || !seen(*found) || ((*found)->requires_tls() && !by_tls_)) return nullptr;
+    Template* const of = (*found)->as_template();
+    if (of == nullptr) return *found;
+    if (auto made = of->make(name)) return made;
+    if (!(*found)->retired()) return nullptr;
   }
-  return false;
+}
+
+const VisibleExports::Visible& VisibleExports::at(std::size_t index) const {
+  return index < visible_.size() ? visible_[index] : others_[index - visible_.size() - n_forgotten_].visible;
+}
+
+// A client may ask for any number of names, and only the last ones matter to it.
+std::optional<std::size_t> VisibleExports::other(const std::string& name, const ServedExports& served) {
+  const std::size_t first = visible_.size() + n_forgotten_;
+  for (std::size_t i = 0; i < others_.size(); ++i)
+    if (others_[i].exported->name() == name) return first + i;
+  auto now = served_now(name, served);
+  if (now == nullptr) return std::nullopt;
+  Other& found = others_.emplace_back(Other{std::move(now), {}});
+  found.visible = *seen(found.exported);
+  if (others_.size() > most_others) {
+    others_.pop_front();
+    ++n_forgotten_;
+  }
+  return visible_.size() + n_forgotten_ + others_.size() - 1;
+}
+
+bool VisibleExports::renew(std::size_t index, const ServedExports& served) {
+  auto now = served_now(exported(index).name(), served);
+  if (now == nullptr) return false;
+  if (index < visible_.size()) {
+    visible_[index] = *seen(renewed_.emplace_back(std::move(now)));
+  } else {
+    Other& other = others_[index - visible_.size() - n_forgotten_];
+    other.exported = std::move(now);
+    other.visible = *seen(other.exported);
+  }
+  return true;
+}
+
+ListedExports VisibleExports::listed(std::size_t index, std::size_t most) const {
+  const Export* const exported = at(index).exported->get();
+  ListedExports listed = exported->as_template()->list(most);
+  std::unordered_set<std::string_view> names;
+  std::vector<const Template*> before;
+  bool is_before = true;
+  for (const auto& one : *all_) {
+    is_before = is_before && one.get() != exported;
+    if (one->as_template() == nullptr) names.insert(one->name());
+    else if (is_before) before.push_back(one->as_template());
+  }
+  std::erase_if(listed.exports, [&](const ListedExport& one) {
+    return names.contains(one.name) ||
+           std::any_of(before.begin(), before.end(), [&](const Template* of) { return of->fits(one.name); });
+  });
+  return listed;
 }
 
 std::string VisibleExports::described(std::size_t index) const {
   const Export& exported = this->exported(index);
-  const Decision& decision = visible_[index].decision;
+  const Decision& decision = at(index).decision;
   std::string text = "export " + in_quotes(exported.name());
   if (decision.rule == nullptr) return text;
   if (decision.access == Access::read_only) text += " for reading";
   return text + " by " + reason(exported.allow(), decision);
 }
 
+// The empty name is asked for in vain only when no export may be opened at all.
 Export* VisibleExports::refused(std::string_view name) const {
-  for (const auto& exported : *held_.front()) {
-    // The empty name is asked for in vain only when no export may be opened at all.
-    if (exported->name() != name && !name.empty()) continue;
-    if (decide(exported->allow(), client_).access == Access::refused) return exported.get();
+  const auto is_refused = [&](const auto& one) { return decide(one->allow(), client_).access == Access::refused; };
+  if (name.empty()) {
+    const auto first = std::find_if(all_->begin(), all_->end(), is_refused);
+    return first != all_->end() ? first->get() : nullptr;
   }
-  return nullptr;
+  const std::shared_ptr<Export>* const found = find_served(*all_, name);
+  return found != nullptr && is_refused(*found) ? found->get() : nullptr;
 }
 
 std::string VisibleExports::refusal(std::string_view name) const {

@@ -42,6 +42,8 @@ void Answer::clear() {
   status_ = 0;
   etag_.clear();
   modified_.clear();
+  location_.clear();
+  encoding_.clear();
   range_.reset();
   total_.reset();
   malformed_ = false;
@@ -60,6 +62,8 @@ void Answer::line(std::string_view text) {
   const std::string_view name = trimmed(text.substr(0, colon)), value = trimmed(text.substr(colon + 1));
   if (same_word(name, "ETag")) etag_ = value;
   else if (same_word(name, "Last-Modified")) modified_ = value;
+  else if (same_word(name, "Location")) location_ = value;
+  else if (same_word(name, "Content-Encoding")) encoding_ = value;
   else if (same_word(name, "Content-Range")) content_range(value);
 }
 
@@ -93,28 +97,31 @@ Fault Answer::fault(std::uint64_t offset, std::uint64_t length, const Identity* 
   if (status_ == 200)
     return {EIO, false, "the server ignores ranges: it has answered with the whole file instead of a part"};
   if (status_ != 206) return fault_of_status(status_);
+  if (!encoding_.empty() && !same_word(encoding_, "identity"))
+    return {EIO, false, "the server has packed what it sends (Content-Encoding: " + encoding_ + ")"};
   if (malformed_) return {EIO, false, "the server's Content-Range cannot be understood"};
   if (!range_) return {EIO, false, "the server has answered with a part without saying which (no Content-Range)"};
   if (range_->first != offset || range_->last != last)
     return {EIO, false,
             "the server was asked for bytes " + range_text(offset, last) + " and has answered with bytes " +
                 range_text(range_->first, range_->last)};
-  return known != nullptr ? fault_of_identity(*known) : Fault{};
+  return known != nullptr ? fault_of_change(*known, total_, etag_, modified_) : Fault{};
 }
 
-// An ETag says more than a date: servers behind one name may have different dates for the same bytes.
-Fault Answer::fault_of_identity(const Identity& known) const {
-  if (total_ && *total_ != known.size)
+// A strong ETag says more than a date: servers behind one name may have different dates for the same bytes.
+Fault fault_of_change(const Identity& known, std::optional<std::uint64_t> size, const std::string& etag,
+                      const std::string& modified) {
+  if (size && *size != known.size)
     return {ESTALE, false,
-            "the file has changed: it had " + std::to_string(known.size) + " bytes and has " + std::to_string(*total_)};
-  if (!known.etag.empty() && etag_ != known.etag)
+            "the file has changed: it had " + std::to_string(known.size) + " bytes and has " + std::to_string(*size)};
+  if (!known.etag.empty() && etag != known.etag)
     return {ESTALE, false,
-            "the file has changed: its ETag was " + known.etag + " and is " + (etag_.empty() ? "gone" : etag_)};
-  if (known.etag.empty() && !known.modified.empty() && modified_ != known.modified)
+            "the file has changed: its ETag was " + known.etag + " and is " + (etag.empty() ? "gone" : etag)};
+  if (!is_strong(known.etag) && !known.modified.empty() && modified != known.modified)
     return {ESTALE, false,
             "the file has changed: it was of " + known.modified + " and is of " +
-                (modified_.empty() ? "no date" : modified_)};
-  if (!total_ && known.etag.empty() && known.modified.empty())
+                (modified.empty() ? "no date" : modified)};
+  if (!size && known.etag.empty() && known.modified.empty())
     return {EIO, false, "the server says neither how long the file is nor of which version it is"};
   return {};
 }

@@ -13,6 +13,9 @@ struct Identity {
   std::string modified;    // likewise, Last-Modified
 };
 
+// Whether an ETag promises equal bytes, where it is equal. A weak one does not. (RFC 9110, 8.8.1)
+inline bool is_strong(std::string_view etag) { return !etag.empty() && !etag.starts_with("W/"); }
+
 // Why a request has failed.
 struct Fault {
   int code = 0;                         // an errno number; 0: it has not failed
@@ -33,6 +36,7 @@ class Answer {
   int status() const { return status_; }  // 0: none yet
   const std::string& etag() const { return etag_; }
   const std::string& modified() const { return modified_; }
+  const std::string& location() const { return location_; }
   // What Content-Range says of the whole file.
   std::optional<std::uint64_t> total() const { return total_; }
   // Likewise, that the range which was asked for lies outside of it ("bytes */1234").
@@ -46,14 +50,17 @@ class Answer {
     std::uint64_t first, last;  // both included
   };
   void content_range(std::string_view value);
-  Fault fault_of_identity(const Identity& known) const;
 
   int status_ = 0;
-  std::string etag_, modified_;
+  std::string etag_, modified_, location_, encoding_;
   std::optional<Range> range_;
   std::optional<std::uint64_t> total_;
   bool malformed_ = false;  // Content-Range is none, or there are two
 };
+
+// How the file differs from the one that is `known`. `size`: none was told.
+Fault fault_of_change(const Identity& known, std::optional<std::uint64_t> size, const std::string& etag,
+                      const std::string& modified);
 
 // An answer's status that is an error. Status 0: none came.
 Fault fault_of_status(int status);

@@ -28,7 +28,7 @@ class Curl final : public Plugin {
       Param::string("delay", "before it is made again the first time; then twice as long each time").or_else("100ms"),
   };
 
-  Curl(Shared& shared, const Open&) : shared_(shared), file_(shared) {}
+  Curl(Shared& shared, const Open& open) : shared_(shared), file_(shared, open.purpose) {}
 
   Geometry describe() override {
     return {.size = file_.size(),

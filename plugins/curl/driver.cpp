@@ -3,8 +3,15 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <stdexcept>
+
+namespace {
+
+constexpr int tick = 1000;  // ms; how late it may be seen that a transfer has waited for too long
+
+}  // namespace
 
 Library::Library() {
   if (const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT); code != CURLE_OK)
@@ -16,7 +23,8 @@ Library::Library() {
     ::dlclose(itself);
 }
 
-Driver::Driver(const Settings& settings) : settings_(settings), multi_(curl_multi_init(), &curl_multi_cleanup) {
+Driver::Driver(const Settings& settings)
+    : settings_(settings), sockets_(settings.timeout), multi_(curl_multi_init(), &curl_multi_cleanup) {
   if (multi_ == nullptr) throw std::bad_alloc();
   const long connections = settings.connections;
   curl_multi_setopt(multi_.get(), CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
@@ -44,7 +52,7 @@ Transfer& Driver::take() {
     return one;
   }
   for (std::vector<Transfer*>* const room : {&idle_, &new_, &moved_}) room->reserve(all_.size() + 1);
-  return *all_.emplace_back(std::make_unique<Transfer>(settings_, sockets_));
+  return *all_.emplace_back(std::make_unique<Transfer>(settings_, sockets_, heard_));
 }
 
 void Driver::give_back(Transfer& transfer) noexcept {
@@ -77,8 +85,13 @@ void Driver::run() noexcept {
     int running = 0;
     CURLMcode code = curl_multi_perform(multi_.get(), &running);
     collect();
-    if (code == CURLM_OK) code = curl_multi_poll(multi_.get(), nullptr, 0, 1000, nullptr);
-    if (code != CURLM_OK) fail_all(code);
+    end_those_that_wait();
+    // Whoever comes, goes or ends wakes it; what libcurl itself waits for does so, too.
+    const int longest = has_some() ? tick : std::numeric_limits<int>::max();
+    if (code == CURLM_OK) code = curl_multi_poll(multi_.get(), nullptr, 0, longest, nullptr);
+    if (code == CURLM_OK) continue;
+    fail_all(code);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));  // it may fail at once, again and again
   }
 }
 
@@ -103,6 +116,28 @@ Transfer* Driver::next_given_up() noexcept {
   const auto found = std::ranges::find_if(moved_, [](const Transfer* one) { return one->given_up(); });
   drops_ = found != moved_.end();
   return drops_ ? *found : nullptr;
+}
+
+bool Driver::has_some() noexcept {
+  const std::lock_guard lock(mutex_);
+  return !moved_.empty();
+}
+
+// Those for which no connection was there for `timeout`, in which the server was not heard of by others either. It is a
+// second more, so that libcurl's own timeout, which says more, comes first.
+void Driver::end_those_that_wait() noexcept {
+  const auto since = std::chrono::steady_clock::now() - settings_.timeout - std::chrono::seconds(1);
+  if (heard_ > since) return;
+  for (;;) {
+    Transfer* one = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::ranges::find_if(moved_, [&](const Transfer* t) { return t->waits_since(since); });
+      if (found == moved_.end()) return;
+      one = *found;
+    }
+    end(*one, CURLE_OPERATION_TIMEDOUT);
+  }
 }
 
 void Driver::collect() noexcept {

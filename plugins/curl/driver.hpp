@@ -46,10 +46,13 @@ class Driver {
   void collect() noexcept;
   void end(Transfer& transfer, CURLcode code) noexcept;
   void fail_all(CURLMcode code) noexcept;
+  bool has_some() noexcept;
+  void end_those_that_wait() noexcept;
 
   const Settings& settings_;
   const Library library_;
   Sockets sockets_;
+  Transfer::Time heard_{};  // when the server was last heard of [thread_]
   const std::unique_ptr<CURLM, CURLMcode (*)(CURLM*)> multi_;
 
   std::mutex mutex_;                            // of what follows; not held while libcurl is called

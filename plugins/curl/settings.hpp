@@ -15,7 +15,8 @@ struct Settings {
 
   std::string url;
   std::string shown;  // the URL for people: without a query, which may hold keys
-  bool is_http = false, is_https = false;
+  bool is_http = false, is_https = false, is_ftps = false;
+  std::string file;                  // the path, where the URL is of a file of this machine
   std::vector<std::string> headers;  // "Name: value"
   std::string cookies, token, user, password;
   std::string proxy, proxy_user, proxy_password;
@@ -25,4 +26,9 @@ struct Settings {
   std::chrono::seconds timeout{};
   std::uint64_t times;
   std::chrono::nanoseconds delay{};
+
+ private:
+  void read_url();
+  void read_headers(const ashlar::Params& params);
+  void check_access(const ashlar::Params& params) const;
 };

@@ -2,9 +2,12 @@
 // farewell by ftp; when all sockets are cut off, that ends at once.
 #pragma once
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <mutex>
 #include <new>
 #include <set>
@@ -12,6 +15,8 @@
 // Outlives the handles. [any thread]
 class Sockets {
  public:
+  // A connection is given up when what was sent has not been acknowledged for `timeout`: libcurl would go on using it.
+  explicit Sockets(std::chrono::milliseconds timeout) : timeout_(static_cast<unsigned>(timeout.count())) {}
   void serve(CURL* handle) {
     curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, &open);
     curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, this);
@@ -32,6 +37,7 @@ class Sockets {
     if (me.cut_off_) return CURL_SOCKET_BAD;
     const int made = ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (made < 0) return CURL_SOCKET_BAD;
+    ::setsockopt(made, IPPROTO_TCP, TCP_USER_TIMEOUT, &me.timeout_, sizeof me.timeout_);
     try {
       me.open_.insert(made);
     } catch (const std::bad_alloc&) {
@@ -47,6 +53,7 @@ class Sockets {
     return ::close(socket);
   }
 
+  const unsigned timeout_;  // milliseconds
   std::mutex mutex_;
   std::set<int> open_;
   bool cut_off_ = false;

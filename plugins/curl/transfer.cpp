@@ -69,16 +69,22 @@ void Transfer::set(CURLoption option, Value value) {
                              "): " + curl_easy_strerror(code));
 }
 
-Transfer::Transfer(const Settings& settings, Sockets& sockets) : settings_(settings), handle_(curl_easy_init()) {
+Transfer::Transfer(const Settings& settings, Sockets& sockets, Time& heard)
+    : settings_(settings), heard_(heard), handle_(curl_easy_init()) {
   if (handle_ == nullptr) throw std::bad_alloc();
-  for (const std::string& line : settings.headers) {
-    curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
-    if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(headers_.release());
-    headers_.reset(longer);
-  }
+  add_header("Accept-Encoding: identity");
+  for (const std::string& line : settings.headers) add_header(line);
+  // As a header it is held back by libcurl from other servers, which CURLOPT_COOKIE is not.
+  if (!settings.cookies.empty()) add_header("Cookie: " + settings.cookies);
   set_up(sockets);
   set_up_access();
+}
+
+void Transfer::add_header(const std::string& line) {
+  curl_slist* const longer = curl_slist_append(headers_.get(), line.c_str());
+  if (longer == nullptr) throw std::bad_alloc();
+  static_cast<void>(headers_.release());
+  headers_.reset(longer);
 }
 
 void Transfer::set_up(Sockets& sockets) {
@@ -89,12 +95,16 @@ void Transfer::set_up(Sockets& sockets) {
   set(CURLOPT_REDIR_PROTOCOLS_STR, settings_.is_https ? "https" : "http,https");
   set(CURLOPT_FOLLOWLOCATION, 1L);
   set(CURLOPT_MAXREDIRS, most_redirects);
-  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  set(CURLOPT_PIPEWAIT, 1L);
+  // Without TLS nobody speaks HTTP/2, for which it is worth to wait until a connection is made.
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(settings_.is_https ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_PIPEWAIT, settings_.is_https ? 1L : 0L);
   set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   set(CURLOPT_USERAGENT, "ashlar");
   set(CURLOPT_FILETIME, settings_.is_http ? 0L : 1L);
+  if (settings_.is_ftps) set(CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));  // what comes, too
+  set(CURLOPT_PREREQFUNCTION, &before_request);
+  set(CURLOPT_PREREQDATA, this);
   set(CURLOPT_HEADERFUNCTION, &header);
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_WRITEFUNCTION, &body);
@@ -113,8 +123,7 @@ void Transfer::set_up(Sockets& sockets) {
 }
 
 void Transfer::set_up_access() {
-  if (headers_ != nullptr) set(CURLOPT_HTTPHEADER, headers_.get());
-  set(CURLOPT_COOKIE, text_or_null(settings_.cookies));
+  set(CURLOPT_HTTPHEADER, headers_.get());
   if (!settings_.token.empty()) {
     set(CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
     set(CURLOPT_XOAUTH2_BEARER, settings_.token.c_str());
@@ -126,6 +135,8 @@ void Transfer::set_up_access() {
   }
   set(CURLOPT_PROXY, settings_.proxy.c_str());  // empty: none, whatever the environment says
   set(CURLOPT_NOPROXY, "");
+  // Through a tunnel: otherwise the proxy would answer by HTTP, whatever the file's own protocol.
+  set(CURLOPT_HTTPPROXYTUNNEL, settings_.is_http ? 0L : 1L);
   set(CURLOPT_PROXYUSERNAME, text_or_null(settings_.proxy_user));
   set(CURLOPT_PROXYPASSWORD, text_or_null(settings_.proxy_password));
   if (settings_.ca.empty()) return;
@@ -155,8 +166,12 @@ void Transfer::want_head() {
   set(CURLOPT_NOBODY, 1L);
 }
 
+void Transfer::want_new_connection(bool wanted) { set(CURLOPT_FRESH_CONNECT, wanted ? 1L : 0L); }
+
 void Transfer::begin(Wait::Ticket& ticket) {
   answer_.clear();
+  begun_ = std::chrono::steady_clock::now();
+  sent_ = false;
   looked_at_ = false;
   received_ = passed_over_ = 0;
   fault_ = {};
@@ -178,13 +193,48 @@ bool Transfer::given_up() const {
   return ticket_ == nullptr;
 }
 
+int Transfer::before_request(void* self, char*, char*, int, int) noexcept {
+  auto& me = *static_cast<Transfer*>(self);
+  me.sent_ = true;
+  me.heard_ = std::chrono::steady_clock::now();
+  return CURL_PREREQFUNC_OK;
+}
+
 std::size_t Transfer::header(char* data, std::size_t size, std::size_t count, void* self) noexcept {
   try {
-    static_cast<Transfer*>(self)->answer_.line({data, size * count});
-    return size * count;
+    return static_cast<Transfer*>(self)->take_header({data, size * count});
   } catch (const std::bad_alloc&) {
     return 0;
   }
+}
+
+std::size_t Transfer::take_header(std::string_view line) {
+  heard_ = std::chrono::steady_clock::now();
+  if (!settings_.is_http) return line.size();
+  answer_.line(line);
+  const bool redirects = answer_.status() / 100 == 3 && !answer_.location().empty();
+  if (!redirects || settings_.headers.empty() || !leads_elsewhere()) return line.size();
+  fault_ = {EACCES, false, "the server leads to another one, which must not be told what is in headers"};
+  return 0;
+}
+
+// Whether the answer redirects to another scheme, host or port than the URL's.
+bool Transfer::leads_elsewhere() const {
+  const auto origin = [&](const char* location) -> std::string {
+    const std::unique_ptr<CURLU, void (*)(CURLU*)> url(curl_url(), curl_url_cleanup);
+    if (url == nullptr) throw std::bad_alloc();
+    for (const char* const text : {settings_.url.c_str(), location})
+      if (text != nullptr && curl_url_set(url.get(), CURLUPART_URL, text, 0) != CURLUE_OK) return "";
+    std::string all;
+    for (const CURLUPart part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
+      char* text = nullptr;
+      if (curl_url_get(url.get(), part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return "";
+      all.append(text).append(" ");
+      curl_free(text);
+    }
+    return all;
+  };
+  return origin(answer_.location().c_str()) != origin(nullptr);
 }
 
 std::size_t Transfer::body(char* data, std::size_t size, std::size_t count, void* self) noexcept {
@@ -199,6 +249,7 @@ std::size_t Transfer::body(char* data, std::size_t size, std::size_t count, void
 std::size_t Transfer::take(std::span<const char> bytes) {
   const std::lock_guard lock(mutex_);
   if (ticket_ == nullptr) return 0;
+  heard_ = std::chrono::steady_clock::now();
   if (head_only_) return bytes.size();
   if (settings_.is_http && !looked_at_) {
     looked_at_ = true;
@@ -244,7 +295,16 @@ void Transfer::look_at_end(CURLcode code) {
 }
 
 Fault Transfer::fault_of_end(CURLcode code) const {
+  long of_proxy = 0;
+  curl_easy_getinfo(handle_.get(), CURLINFO_HTTP_CONNECTCODE, &of_proxy);
+  if (code != CURLE_OK && of_proxy >= 300) {
+    Fault fault = fault_of_status(static_cast<int>(of_proxy));
+    fault.text = "the proxy has answered with status " + std::to_string(of_proxy);
+    return fault;
+  }
   const bool has_answer = settings_.is_http && answer_.status() != 0;
+  // A redirect that libcurl has refused to follow: it says why.
+  if (has_answer && code != CURLE_OK && answer_.status() / 100 == 3) return fault_of_curl(code);
   if (has_answer && !head_only_ && !looked_at_)
     if (Fault fault = answer_.fault(offset_, into_.size(), known_)) return fault;
   if (has_answer && head_only_ && answer_.status() >= 300) return fault_of_status(answer_.status());
@@ -252,7 +312,8 @@ Fault Transfer::fault_of_end(CURLcode code) const {
   if (received_ != into_.size())
     return {EIO, false,
             "the server has sent " + std::to_string(received_) + " of " + std::to_string(into_.size()) + " bytes"};
-  if (!settings_.is_http && known_ != nullptr && std::to_string(told_time_) != known_->modified)
+  const std::string modified = told_time_ < 0 ? "" : std::to_string(told_time_);
+  if (!settings_.is_http && known_ != nullptr && modified != known_->modified)
     return {ESTALE, false, "the file has changed: its time is another"};
   return {};
 }

@@ -8,11 +8,14 @@
 
 #include <array>
 #include <ashlar/wait.hpp>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
 #include "answer.hpp"
 #include "settings.hpp"
@@ -20,8 +23,11 @@
 
 class Transfer {
  public:
-  // `settings` and `sockets` outlive it. Throws std::bad_alloc, std::runtime_error.
-  Transfer(const Settings& settings, Sockets& sockets);
+  using Time = std::chrono::steady_clock::time_point;
+
+  // `settings`, `sockets` and `heard` outlive it. heard: when the server was last heard of, by any transfer. [the
+  // driver's thread] Throws std::bad_alloc, std::runtime_error.
+  Transfer(const Settings& settings, Sockets& sockets, Time& heard);
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
@@ -29,6 +35,8 @@ class Transfer {
   // [who asks]
   void want_bytes(std::uint64_t offset, std::span<std::byte> into, const Identity* known);
   void want_head();
+  // The next try is not made over a connection that is there: the last one has timed out. [who asks]
+  void want_new_connection(bool wanted);
   void begin(ashlar::Wait::Ticket& ticket);
   // Ends the wait with ECANCELED. Whether it was still waited for. [any thread, does not block]
   bool give_up() noexcept;
@@ -43,6 +51,8 @@ class Transfer {
   // [the driver's thread]
   CURL* handle() const { return handle_.get(); }
   bool given_up() const;
+  // Whether it has waited for a connection since `time`, or before. libcurl itself waits for as long as it takes.
+  bool waits_since(Time time) const { return !sent_ && begun_ <= time; }
   // Wakes who waits. Returns whether somebody did: else it is nobody's any more.
   bool ended(CURLcode code) noexcept;
 
@@ -52,6 +62,9 @@ class Transfer {
     void operator()(curl_slist* list) const { curl_slist_free_all(list); }
   };
   static std::size_t header(char* data, std::size_t size, std::size_t count, void* self) noexcept;
+  static int before_request(void* self, char*, char*, int, int) noexcept;
+  std::size_t take_header(std::string_view line);
+  bool leads_elsewhere() const;
   static std::size_t body(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   std::size_t take(std::span<const char> bytes);
   void set_up(Sockets& sockets);
@@ -62,7 +75,10 @@ class Transfer {
   template <class Value>
   void set(CURLoption option, Value value);
 
+  void add_header(const std::string& line);
+
   const Settings& settings_;
+  Time& heard_;
   std::unique_ptr<curl_slist, Cleanup> headers_;
   std::unique_ptr<CURL, Cleanup> handle_;
   std::array<char, CURL_ERROR_SIZE> message_{};
@@ -75,6 +91,8 @@ class Transfer {
   std::uint64_t offset_ = 0;
   const Identity* known_ = nullptr;  // not looked at when it was given up
   Answer answer_;
+  Time begun_{};
+  bool sent_ = false;       // a connection was there for it
   bool looked_at_ = false;  // the answer's head, when its first byte came
   std::uint64_t received_ = 0, passed_over_ = 0;
   Fault fault_;

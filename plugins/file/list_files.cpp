@@ -40,7 +40,7 @@ void list_files(const std::string& path, const ExportsSink& sink) {
   for (; !error && file != std::filesystem::directory_iterator{}; file.increment(error)) {
     const std::string star = pattern.star_in(file->path().filename().string());
     std::error_code gone;  // meanwhile, or a link that leads nowhere
-    if (!star.empty() && file->is_regular_file(gone)) sink.add(star);
+    if (!star.empty() && file->is_regular_file(gone) && !sink.add(star)) break;
   }
   if (error) throw std::system_error(error, "cannot list '" + folder.string() + "'");
 }

@@ -75,7 +75,10 @@ std::unique_ptr<Bench::Opened> Bench::open(bool read_only, std::uint32_t purpose
   return std::make_unique<Opened>(*layer_, disk_ != nullptr ? disk_->connect() : nullptr, read_only, purpose);
 }
 
-Disk::Connection& Bench::connect_for_verb() { return *for_verbs_.emplace_back(disk_->connect()); }
+Disk::Connection& Bench::connect_for_verb() {
+  const std::lock_guard guard(mutex_);
+  return *for_verbs_.emplace_back(disk_->connect());
+}
 
 void Bench::reopen() {
   first_.reset();

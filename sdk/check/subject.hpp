@@ -4,6 +4,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <random>
 #include <vector>
@@ -80,6 +81,7 @@ class Bench {
   class Opened;
   std::unique_ptr<Opened> open(bool read_only = false, std::uint32_t purpose = ASHLAR_OPEN_FOR_CLIENT);
   // The layer below a filter, for a call of a verb. It stays until the bench goes, so that what comes too late is seen.
+  // Safe for all threads.
   Disk::Connection& connect_for_verb();
   void forget_verbs() { for_verbs_.clear(); }
   // Closes the layer and makes it anew, over the disk as it is.
@@ -111,6 +113,7 @@ class Bench {
   const Subject& subject_;
   Services services_;
   std::unique_ptr<Disk> disk_;
+  std::mutex mutex_;  // of what comes next alone
   std::vector<std::unique_ptr<Disk::Connection>> for_verbs_;
   std::unique_ptr<Layer> layer_;
   std::unique_ptr<Opened> first_;

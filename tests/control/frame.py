@@ -26,9 +26,13 @@ class Running(Case):
     def setUp(self):
         super().setUp()
         self.control, self.metrics = self.folder / "control.sock", self.folder / "metrics.sock"
-        self.sparse_file("disk.img", 16 * MIB)
+        self.prepare()
         self.server = self.serve(self.exports(), control=f"unix:{self.control}", metrics=f"unix:{self.metrics}",
                                  within=self.within, **self.settings)
+
+    def prepare(self):
+        """Makes the files of the exports."""
+        self.sparse_file("disk.img", 16 * MIB)
 
     def exports(self):
         return [config.file_export(self.folder / "disk.img"), config.memory_export("1M", "memory", [{"type": "log"}])]
@@ -80,6 +84,16 @@ class Running(Case):
         status, _, body = self.get("/metrics")
         self.assertEqual(status, 200)
         return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in body.splitlines() if not line.startswith("#")}
+
+    def names(self):
+        """Of the exports that a new client is told of."""
+        found = []
+        handle = libnbd.NBD()
+        handle.set_opt_mode(True)
+        handle.connect_unix(self.server.socket)
+        handle.opt_list(lambda name, _description: found.append(name))
+        handle.opt_abort()
+        return found
 
     def wait_until(self, what, holds):
         end = time.monotonic() + PATIENCE

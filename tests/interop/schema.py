@@ -69,8 +69,10 @@ class Schema(Case):
         (modules / "plugins").mkdir()
         (modules / "plugins" / "broken.so").write_text("no module")
         self.sparse_file("disk.img", MIB)
+        (self.folder / "images").mkdir()
+        self.sparse_file("images/a", MIB)
         good = [config.file_export(self.folder / "disk.img", filters=[{"type": "log"}], description="x", allow=[{"uid": 0}]),
-                config.file_export(self.folder / "absent.img", "absent", filters=[{"type": "log"}], optional=True)]
+                config.file_export(self.folder / "absent.img", "absent", filters=[{"type": "log"}], optional=True), self.template()]
         bad = self.write("bad.toml", "[server]\nlog_level = 1\n" + config.toml(good).replace("[server]\n", ""))
         names = [module["name"] for module in self.printed("list")]
         yield "help", self.printed("help")
@@ -90,15 +92,19 @@ class Schema(Case):
         file.write_text("[[[")
         yield "reload", self.printed("reload", "--control", f"unix:{self.folder}/tcp.control", code=2)
 
+    def template(self):
+        return config.file_export(self.folder / "images" / "*", "images/*")
+
     def status(self, export, transport):
         """Of a server with a client that comes so."""
         control = f"unix:{self.folder}/{transport}.control"
         listen = [f"unix:{self.folder}/{transport}.sock", "tcp:127.0.0.1:0"]
         secured = {"tls": tls.settings()} if transport == "tls" else {}
-        server = self.serve([export], listen=listen, control=control, **secured)
-        client = wire.Client(server, kind=transport)
-        self.addCleanup(client.close)
-        client.go("disk")
+        server = self.serve([export, self.template()], listen=listen, control=control, **secured)
+        for name in ("disk", "images/a"):
+            client = wire.Client(server, kind=transport)
+            self.addCleanup(client.close)
+            client.go(name)
         return self.printed("status", "--control", control)
 
     def test_every_key_is_described_and_has_its_type(self):

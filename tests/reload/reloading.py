@@ -40,13 +40,3 @@ class Reloading(Running):
     def wait_for_line(self, text):
         """In the server's log, which a thread of its own writes."""
         self.wait_until(f"the log has {text!r}", lambda: text in self.server.log())
-
-    def names(self):
-        """Of the exports that a new client is told of."""
-        found = []
-        handle = libnbd.NBD()
-        handle.set_opt_mode(True)
-        handle.connect_unix(self.server.socket)
-        handle.opt_list(lambda name, _description: found.append(name))
-        handle.opt_abort()
-        return found

@@ -46,8 +46,8 @@ class FakeModule {
     table_.version = "1";
     table_.summary = "a fake";
     table_.threads = threads;
-    table_.n_params = 1;
-    table_.params = &params_;
+    table_.n_params = 2;
+    table_.params = params_;
     table_.create = &create_thunk;
     table_.destroy = &destroy_thunk;
     table_.open = &open_thunk;
@@ -130,7 +130,7 @@ class FakeModule {
     if (d->of.close) d->of.close();
   }
 
-  // Its only parameter tells the functions above whose they are.
+  // A parameter tells the functions above whose they are.
   const std::string self_ = std::to_string(reinterpret_cast<std::intptr_t>(this));
   ashlar_param param_{sizeof(ashlar_param),
                       ASHLAR_PARAM_INT,
@@ -142,7 +142,10 @@ class FakeModule {
                       INT64_MIN,
                       INT64_MAX,
                       nullptr};
-  const ashlar_param* const params_ = &param_;
+  // And one that it does not look at.
+  static constexpr ashlar_param at_{
+      sizeof(ashlar_param), ASHLAR_PARAM_STRING, "at", "a place", nullptr, 0, 0, 0, 0, nullptr};
+  const ashlar_param* const params_[2] = {&param_, &at_};
   ashlar_module table_{};
 };
 
@@ -171,6 +174,7 @@ class FakeExport {
     bool multi_conn = true;
     bool requires_tls = false;
     std::string name = "disk";
+    std::string at = {};  // not empty: the parameter of the plugin
     std::optional<AccessRules> allow = {};
     bool is_image = false;
     const FakeModule* absent = nullptr;  // of the modules, the one that cannot be found before add()
@@ -198,14 +202,24 @@ class FakeExport {
       if (module == modules.back()) own.plugin = module->layer();
       else own.filters.push_back(module->layer());
     }
-    export_ = std::make_unique<Export>(config_, own, registry_, log.logger(), settings.activity);
+    if (!settings.at.empty()) own.plugin.parameters.push_back({"at", {}, {{}, settings.at}});
+    export_ = std::make_shared<Export>(config_, own, registry_, log.logger(), settings.activity);
   }
 
   Export& operator*() { return *export_; }
   Export* operator->() { return export_.get(); }
   const Export& exported() const { return *export_; }
   void add(const FakeModule& module) { registry_.add(module); }
-  std::unique_ptr<Export> release() { return std::move(export_); }
+  // As after a reload of a config in which `change` has changed the export.
+  template <class Change>
+  std::shared_ptr<Export> after(Change change) {
+    Config config = config_;
+    ExportConfig own = export_->config().exports.front();
+    change(own);
+    return std::make_shared<Export>(config, own, registry_, log.logger(), Activity::make(), &*export_);
+  }
+  std::shared_ptr<Export> release() { return std::move(export_); }
+  const std::shared_ptr<Export>& shared() const { return export_; }
 
   LogText log;
 
@@ -232,7 +246,7 @@ class FakeExport {
 
   FakeRegistry registry_;
   Config config_;
-  std::unique_ptr<Export> export_;
+  std::shared_ptr<Export> export_;
 };
 
 }  // namespace ashlar::host

@@ -151,6 +151,64 @@ class Lies(Curl):
                 self.assert_reads(name)
         self.assertNotIn("sesame", self.server.log())
 
+    def test_another_server_is_not_told_secrets(self):
+        """Cookies, token and password stay here on a redirect; where there are headers, it is refused."""
+        other, url = self.serving(web.Liar), self.liar()
+        self.web.elsewhere = f"http://127.0.0.1:{other.port}/good"
+        away = url("always-elsewhere")
+        self.server = self.serve([export(away, "cookies", cookies="a=b"), export(away, "token", token="t"),
+                                  export(away, "user", user="me", password="pw")])
+        for name in ("cookies", "token", "user"):
+            self.assert_reads(name)
+        self.assertEqual(other.secrets, set())
+        self.assertEqual(self.web.secrets, {"Cookie", "Authorization"})
+        seen = other.times("/good", "bytes=0-0")
+        self.assertIn("leads to another one", self.refused(export(away, headers=["X-Key: sesame"])))
+        self.assertEqual(other.times("/good", "bytes=0-0"), seen)
+
+    def test_a_proxy_that_refuses(self):
+        """At once, also by ftp; its page is no file."""
+        url = self.liar()
+        for of in ("ftp://nowhere.invalid/disk.img", "https://nowhere.invalid/disk.img"):
+            self.assertIn("the proxy has answered with status 407", self.refused(export(of, proxy=url("")[:-1])))
+        self.assertLessEqual(self.web.tunnels, 4)  # libcurl itself asks twice
+
+    def test_opening_on_trial_is_repeated_once(self):
+        url = self.liar()
+        self.assertIn("status 503", self.refused(export(url("always-busy"), times=1000)))
+        self.assertEqual(self.web.times("/always-busy", "bytes=0-0"), 2)
+
+    def test_a_file_of_which_nothing_tells_versions_apart(self):
+        url = self.liar()
+        self.server = self.serve([export(url("always-nameless"))])
+        self.assert_reads()
+        self.assertRegex(self.server.log(), "warn.*neither a strong ETag nor a date")
+        self.assertIn("neither how long the file is nor of which version", self.refused(export(url("always-nothing-told"))))
+
+    def test_what_is_packed_is_refused(self):
+        url = self.liar()
+        self.assertIn("Content-Encoding: gzip", self.refused(export(url("always-packed"))))
+        self.assertEqual(self.web.encodings, {"identity"})
+
+    def test_ranges_that_are_refused(self):
+        url = self.liar()
+        self.assertIn("refuses ranges", self.refused(export(url("always-outside"))))
+
+    def test_a_pipe_is_no_disk(self):
+        os.mkfifo(self.folder / "pipe")
+        self.assertIn("it is no regular file", self.refused(export(f"file://{self.folder}/pipe")))
+
+    def test_secrets_and_queries_are_in_no_log(self):
+        url = self.liar()
+        self.server = self.serve([export(url("busy?key=hidden"), token="sesame", headers=["X-Key: sesame"], times=1)])
+        client = libnbd.connect(self.server.uri("disk"))
+        with self.assertRaises(nbd.Error):
+            client.pread(4096, 4096)
+        client.shutdown()
+        self.wait_until("the log tells of it", lambda: "read 4096@4096 failed" in self.server.log())
+        self.assertNotRegex(self.server.log(), "sesame|hidden")
+        self.assertNotRegex(self.refused(export(url("nothing?key=hidden"), token="sesame")), "sesame|hidden")
+
 
 class Ends(Curl):
     def hanging(self, *names, **more):
@@ -192,9 +250,24 @@ class Ftp(Curl):
         url = f"ftp://127.0.0.1:{self.web.port}/disk.img"
         self.server = self.serve([export(url, user="me", password="pw")])
         self.assert_reads()
-        # It says no farewell, for which libcurl would wait.
-        self.server.stop()
         self.assertIn("cannot be opened", self.refused(export(url, user="me", password="wrong", times=0)))
+
+    def test_a_server_that_stops_waits_for_no_ftp_server(self):
+        """Within libcurl, which waits for such an answer on the thread of all transfers."""
+        self.web = self.serving(web.Ftp)
+        self.server = self.serve([export(f"ftp://127.0.0.1:{self.web.port}/silent.img", user="me", password="pw")])
+        client = libnbd.connect(self.server.uri("disk"))
+        buffer = nbd.Buffer(4096)
+        client.aio_pread(buffer, 4096)
+        self.assertTrue(self.web.hung.acquire(timeout=PATIENCE))
+        self.server.stop()
+
+    def test_ftps_does_not_send_the_file_in_clear_text(self):
+        self.web = self.serving(web.Ftps.of(tls.folder() / "server"))
+        url = f"ftps://localhost:{self.web.port}/disk.img"
+        said = self.refused(export(url, user="me", password="pw", times=0, ca=str(tls.folder() / "ca-cert.pem")))
+        self.assertIn("cannot be opened", said)
+        self.assertIn("SSL", said)
 
 
 class Nginx(Curl):
@@ -262,7 +335,8 @@ class Nginx(Curl):
             client.shutdown()
             self.assertLessEqual(self.metric("connects", name), most)
 
-    def test_a_file_that_changes_is_an_error_until_the_client_comes_anew(self):
+    def test_a_file_that_changes_is_an_error_until_the_server_is_started_anew(self):
+        """Also for clients that come later: layers above may keep bytes of the old one."""
         self.server = self.serve([self.secure()])
         client = libnbd.connect(self.server.uri("disk"))
         self.read(client, 4096, 0)
@@ -273,6 +347,12 @@ class Nginx(Curl):
         with self.assertRaises(nbd.Error):
             client.pread(4096, 0)
         client.shutdown()
+        with self.assertRaises(nbd.Error):
+            libnbd.connect(self.server.uri("disk"))
+        self.wait_until("the log tells why", lambda: re.search(
+            "the file has changed: its ETag was .*; the export keeps to the file that it began with", self.server.log()))
+        self.server.stop()
+        self.server = self.serve([self.secure()])
         self.assert_reads(content=other)
 
     def test_who_is_not_trusted_is_refused(self):

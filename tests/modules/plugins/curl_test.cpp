@@ -51,6 +51,8 @@ TEST_CASE("curl: other bytes are none") {
     CAPTURE(range);
     CHECK(fault({"HTTP/1.1 206 x", ("Content-Range: " + std::string(range)).c_str()}).code == EIO);
   }
+  CHECK(fault({"HTTP/1.1 206 x", "Content-Range: bytes 512-1023/4096", "Content-Encoding: br"}).code == EIO);
+  CHECK_FALSE(fault({"HTTP/1.1 206 x", "Content-Range: bytes 512-1023/4096", "Content-Encoding: Identity"}));
   CHECK(fault({"HTTP/1.1 206 x"}).code == EIO);
   CHECK(fault({"HTTP/1.1 200 OK", "Content-Range: bytes 512-1023/4096"}).code == EIO);
   CHECK(fault({"HTTP/1.1 206 x", "Content-Range: bytes 512-1023/4096", "Content-Range: bytes 0-511/4096"}).code == EIO);
@@ -64,6 +66,9 @@ TEST_CASE("curl: bytes of another version of the file are none") {
   CHECK(fault({status, range, "ETag: \"b\""}, known(4096, "\"a\"")).code == ESTALE);
   CHECK(fault({status, range}, known(4096, "\"a\"")).code == ESTALE);
   CHECK_FALSE(fault({status, range, "ETag: \"a\"", "Last-Modified: today"}, known(4096, "\"a\"", "yesterday")));
+  CHECK_FALSE(fault({status, range, "ETag: W/\"a\"", "Last-Modified: today"}, known(4096, "W/\"a\"", "today")));
+  CHECK(fault({status, range, "ETag: W/\"a\"", "Last-Modified: today"}, known(4096, "W/\"a\"", "yesterday")).code ==
+        ESTALE);
   CHECK_FALSE(fault({status, range, "Last-Modified: yesterday"}, known(4096, "", "yesterday")));
   CHECK(fault({status, range, "Last-Modified: today"}, known(4096, "", "yesterday")).code == ESTALE);
   CHECK(fault({status, range}, known(4096, "", "yesterday")).code == ESTALE);
@@ -86,8 +91,12 @@ TEST_CASE("curl: statuses, and which of them may pass") {
   CHECK(fault({"HTTP/1.1 403 x"}).code == EACCES);
   CHECK(fault({"HTTP/1.1 416 x", "Content-Range: bytes */100"}).code == ESTALE);
   CHECK_FALSE(fault({"HTTP/1.1 404 x"}).may_pass);
-  CHECK(fault({"HTTP/1.1 503 x"}).may_pass);
-  CHECK(fault({"HTTP/1.1 429 x"}).may_pass);
+  for (const int status : {408, 425, 429, 500, 502, 503, 504}) {
+    CAPTURE(status);
+    CHECK(fault({("HTTP/1.1 " + std::to_string(status) + " x").c_str()}).may_pass);
+  }
+  for (const int status : {400, 401, 403, 407, 410, 412, 416, 501, 505})
+    CHECK_FALSE(fault({("HTTP/1.1 " + std::to_string(status) + " x").c_str()}).may_pass);
   CHECK(fault({}).may_pass);
   CHECK(fault({"HTTP/1.1 99999999999999999999 x"}).code == EIO);
   const Answer empty = answer({"HTTP/1.1 416 x", "Content-Range: bytes */0"});
@@ -112,7 +121,9 @@ TEST_CASE("curl: random reads of a file of this machine") {
   CHECK_NOTHROW(model.run(RandomModel::operations()));
   std::filesystem::last_write_time(path, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
   CHECK(device->read(0, into) == Status{ESTALE});
-  CHECK(layer.open()->read(0, into).ok());
+  CHECK_THROWS_AS(layer.open(), Refused);
+  const TestLayer anew(own_module(), host, {{"url", "file://" + path}});
+  CHECK(anew.open()->read(0, into).ok());
 }
 
 TEST_CASE("curl: refuses parameters that make no sense, and names them") {
@@ -129,6 +140,20 @@ TEST_CASE("curl: refuses parameters that make no sense, and names them") {
   CHECK(refused({{"url", "gopher://x/"}}).find("gopher://") != std::string::npos);
   CHECK(refused({{"url", "http://"}}).find("url is no URL") == 0);
   CHECK(refused({{"url", "http://me:pw@x/"}}).find("url holds a user") == 0);
+  for (const char* const url : {"http://:sesame@x/", "http://me:sesame@x/"}) {
+    const std::string of_url = refused({{"url", url}}), of_proxy = refused({{"url", "http://x/"}, {"proxy", url}});
+    CHECK(of_url.find("url holds a user or a password") == 0);
+    CHECK(of_proxy.find("proxy holds a user or a password") == 0);
+    CHECK((of_url + of_proxy).find("sesame") == std::string::npos);
+  }
+  for (const char* const line : {"A:", "A: ", "A b: c", "A;", ": b"})
+    CHECK(refused({{"url", "http://x/"}, {"headers", line}}) == "headers: number 1 is not \"Name: value\"");
+  for (const char* const name : {"Range", "if-range", "Accept-Encoding"})
+    CHECK(refused({{"url", "http://x/"}, {"headers", std::string(name) + ": x"}}) ==
+          std::string("headers: number 1 is a header that the plugin itself sends: ") + name);
+  for (const char* const name : {"token", "cookies", "user"})
+    CHECK(refused({{"url", "http://x/"}, {name, "a\rb"}}) == std::string(name) + " has more than one line");
+  CHECK(refused({{"url", "http://x/"}, {"user", "a"}, {"password", "a\nb"}}) == "password has more than one line");
   CHECK(refused({{"url", "http://x/"}, {"headers", "A: b,C"}}) == "headers: number 2 is not \"Name: value\"");
   CHECK(refused({{"url", "http://x/"}, {"headers", "A: b\r\nC: d"}}).find("headers: number 1") == 0);
   CHECK(refused({{"url", "http://x/"}, {"password", "x"}}) == "password needs user");

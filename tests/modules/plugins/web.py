@@ -5,6 +5,7 @@ import http.server
 import re
 import socket
 import socketserver
+import ssl
 import threading
 
 SIZE = 1 << 20
@@ -21,6 +22,8 @@ class Liar(http.server.BaseHTTPRequestHandler):
         path = re.sub(r"^http://[^/]*", "", self.path).split("?")[0]  # to a proxy the whole URL is sent
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         self.server.note(path, self.headers)
+        self.server.encodings.add(self.headers.get("Accept-Encoding"))
+        self.server.secrets.update(name for name in ("Cookie", "Authorization", "X-Key") if name in self.headers)
         first, last = (int(asked[1]), int(asked[2])) if asked else (0, SIZE - 1)
         way = getattr(self, "way_" + path.strip("/").replace("-", "_"), None)
         if way is None:
@@ -28,6 +31,10 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if (first, last) == (0, 0) and not path.startswith("/always-"):
             return self.part(0, 0)
         return way(first, last)
+
+    def do_CONNECT(self):
+        self.server.tunnels += 1
+        self.answer(407, b"", ("Proxy-Authenticate", 'Basic realm="x"'))
 
     def do_HEAD(self):
         self.send_response(200)
@@ -125,6 +132,25 @@ class Liar(http.server.BaseHTTPRequestHandler):
     def way_always_redirects(self, first, last):
         self.answer(302, b"elsewhere", ("Location", "/good"))
 
+    def way_always_elsewhere(self, first, last):
+        self.answer(302, b"elsewhere", ("Location", self.server.elsewhere))
+
+    def way_always_busy(self, first, last):
+        self.answer(503, b"later")
+
+    def way_always_nameless(self, first, last):
+        self.part(first, last, etag=None)
+
+    def way_always_nothing_told(self, first, last):
+        self.part(first, last, etag=None, total="*")
+
+    def way_always_outside(self, first, last):
+        self.answer(416, b"")
+
+    def way_always_packed(self, first, last):
+        told = f"bytes {first}-{last}/{SIZE}"
+        self.answer(206, CONTENT[first:last + 1], ("Content-Range", told), ("ETag", ETAG), ("Content-Encoding", "gzip"))
+
     def way_flaky(self, first, last):
         """503 first, then a part of what was asked for, then all."""
         times = self.server.times("/flaky", self.headers["Range"])
@@ -176,6 +202,8 @@ class Quiet(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.hung = threading.Semaphore(0)  # once for each request that hangs
         self.ends = threading.Event()
         self._lock, self._seen, self.connections = threading.Lock(), [], 0
+        self.elsewhere = None  # where to redirect to
+        self.secrets, self.encodings, self.tunnels = set(), set(), 0  # what was sent
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -205,7 +233,7 @@ class Quiet(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class Ftp(socketserver.StreamRequestHandler):
-    """As much of RFC 959 as is needed to read one file, disk.img."""
+    """As much of RFC 959 as is needed to read a file. Of silent.img it never says that all has been sent."""
 
     def handle(self):
         rest, listener = 0, None
@@ -240,9 +268,12 @@ class Ftp(socketserver.StreamRequestHandler):
                     except OSError:
                         said = "426 broken off"
                 listener.close()
+                if argument == "silent.img":
+                    self.server.hung.release()
+                    self.server.ends.wait()
+                    return
                 self.say(said)
             elif word == "QUIT":
-                self.server.hung.release()
                 self.server.ends.wait()  # says no farewell
                 return
             else:
@@ -250,3 +281,17 @@ class Ftp(socketserver.StreamRequestHandler):
 
     def say(self, line):
         self.wfile.write(line.encode() + b"\r\n")
+
+
+class Ftps(Ftp):
+    """By TLS, but for what is sent of the file (it knows no PROT)."""
+
+    @classmethod
+    def of(cls, certificates):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / "server-cert.pem", certificates / "server-key.pem")
+        return type("Ftps", (cls,), {"context": context})
+
+    def setup(self):
+        self.request = self.context.wrap_socket(self.request, server_side=True)
+        super().setup()

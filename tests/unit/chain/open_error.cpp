@@ -1,6 +1,8 @@
 // What a client is told of the cause: the pure part.
 #include "chain/open_error.hpp"
 
+#include <cerrno>
+
 #include "matchers.hpp"
 
 namespace ashlar::host {
@@ -77,6 +79,17 @@ TEST_CASE("an error says one thing to each who reads it") {
   CHECK(error.complaint() == "cannot open '/srv/a/x' for http://me:secret@host: denied; ask for it");
   CHECK(error.told_to_client(true) == "cannot open '/srv/a/x' for http://host: denied");
   CHECK(error.told_to_client(false) == "cannot open 'x' for http://host: denied");
+}
+
+TEST_CASE("what a plugin cannot find is absent; what it may not open is not, and of a filter nothing is") {
+  const auto absent = [](int status, bool is_of_plugin) {
+    return OpenError({.status = status, .is_of_plugin = is_of_plugin}).is_absence();
+  };
+  for (const int status : {ENOENT, ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG}) {
+    CHECK(absent(status, true));
+    CHECK_FALSE(absent(status, false));
+  }
+  for (const int status : {EACCES, EIO, EBUSY, EROFS, EINVAL}) CHECK_FALSE(absent(status, true));
 }
 
 }  // namespace ashlar::host

@@ -264,6 +264,27 @@ TEST_CASE("a verb that does not return is named as what is under way") {
   CHECK(e->activity().under_way().empty());
 }
 
+TEST_CASE("a verb whose caller has gone is told that nobody wants its answer") {
+  ThreeLayers m;
+  const ashlar_wait* wait = nullptr;
+  m.top.create_how = [&](const ashlar_create& how, ashlar_layer&) {
+    wait = static_cast<const ashlar_wait*>(how.host->extension(how.host->self, ASHLAR_WAIT_ID));
+    REQUIRE(m.verb.offer_to(how) == 0);
+  };
+  FakeExport asked(m.all);
+  std::atomic<bool> gone{false};
+  Lines seen;
+  m.verb.answering = [&](const ashlar_verb_call&, ashlar_error&) {
+    seen.push_back(wait->cancelled(wait->self) != 0 ? "cancelled" : "wanted");
+    gone.store(true);
+    seen.push_back(wait->cancelled(wait->self) != 0 ? "cancelled" : "wanted");
+    return 0;
+  };
+  Cancellation cancellation([&] { return gone.load(); });
+  asked->call_verb(0, "drop", {}, &cancellation);
+  CHECK(seen == Lines{"wanted", "cancelled"});
+}
+
 TEST_CASE("no verb is called any more once the server stops") {
   ThreeLayers m;
   FakeExport e(m.all);

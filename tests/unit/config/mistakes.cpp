@@ -405,3 +405,26 @@ TEST_CASE("a file that cannot be read") {
   folder.write("large.toml", std::string((16 << 20) + 1, '#'));
   CHECK(read("large.toml") == ": cannot read the config: larger than 16 MiB");
 }
+
+TEST_CASE("templates: one star in the name, and what is for them alone") {
+  const auto named = [](const std::string& name, const std::string& line = "") {
+    return mistake("[[export]]\nname = \"" + name + "\"\n" + line + "\n[export.plugin]\ntype = \"file\"\n");
+  };
+  CHECK(named("images/*", "follow_links = true") == "none");
+  CHECK(named("*/*") == ":2:8: key \"name\": \"*/*\" has more than one *; one can stand for a name");
+  CHECK(named("disk", "follow_links = true") ==
+        ":3:1: key \"follow_links\": is for a template, an export with a * in its name; take it out");
+  CHECK(mistake("[[export]]\nname = \"a*\"\nfilter = [{ type = \"trace\", path = \"t\" }]\nplugin = { type = "
+                "\"file\" }\n") ==
+        ":3:36: key \"path\": \"t\" would be the trace of all exports that \"a*\" stands for; put a * into it");
+}
+
+TEST_CASE("an address is taken by one of listen, control and metrics") {
+  CHECK(server_mistake("listen = [\"unix:/a\", \"unix:/b\"]\ncontrol = \"unix:/b\"") ==
+        ":3:11: key \"control\": \"unix:/b\" is an address of listen, too; take another one");
+  CHECK(server_mistake("metrics = \"tcp:127.0.0.1:10809\"") ==
+        ":2:11: key \"metrics\": \"tcp:127.0.0.1:10809\" is an address of listen, too; take another one");
+  CHECK(server_mistake("control = \"unix:/a\"\nmetrics = { unix = \"/a\" }") ==
+        ":3:11: key \"metrics\": \"unix:/a\" is an address of control, too; take another one");
+  CHECK(server_mistake("listen = [\"tcp::0\"]\nmetrics = \"tcp::0\"") == "none");
+}

@@ -155,6 +155,7 @@ TEST_CASE("README: the defaults are what holds when a key is left out") {
   CHECK(told("exclusive") == text(defaults.exports.at(0).exclusive));
   CHECK(told("allow") == "as `[server]` has it");
   CHECK(told("zero_emulation") == text(defaults.exports.at(0).zero_emulation));
+  CHECK(told("follow_links") == text(defaults.exports.at(0).follow_links));
 }
 
 TEST_CASE("README: each range ends where the code ends it") {

@@ -56,6 +56,7 @@ class FakeCatalog : public Catalog {
     Geometry geometry;
     std::string error;  // not empty: cannot be opened
     bool requires_tls = false;
+    bool is_template = false;
   };
   std::vector<Entry> exports = {
       {"disk", "a disk", {.size = 1 << 20, .flags = Flag::promises, .multi_conn = true}, ""},
@@ -69,16 +70,31 @@ class FakeCatalog : public Catalog {
   int entered = 0;
   std::string not_entered;  // not empty: why transmission cannot begin
   std::vector<std::string> asked_in_vain;
+  std::vector<Listed> of_templates;  // what each template lists
+  std::vector<Entry> others;         // what other() finds, behind the exports
+  std::size_t most_wanted = 0;       // by listed()
 
   std::size_t size() const override { return exports.size(); }
-  std::string_view name(std::size_t i) const override { return exports[i].name; }
-  std::string_view description(std::size_t i) const override { return exports[i].description; }
-  bool requires_tls(std::size_t i) const override { return exports[i].requires_tls; }
+  const Entry& entry(std::size_t i) const { return i < exports.size() ? exports[i] : others[i - exports.size()]; }
+  std::string_view name(std::size_t i) const override { return entry(i).name; }
+  std::string_view description(std::size_t i) const override { return entry(i).description; }
+  bool requires_tls(std::size_t i) const override { return entry(i).requires_tls; }
+  bool is_template(std::size_t i) const override { return entry(i).is_template; }
+  std::vector<Listed> listed(std::size_t, std::size_t most) override {
+    most_wanted = most;
+    return of_templates;
+  }
+  std::optional<std::size_t> other(std::string_view name) override {
+    for (std::size_t i = 0; i < others.size(); ++i)
+      if (others[i].name == name) return exports.size() + i;
+    return std::nullopt;
+  }
   Opened open(std::size_t i, std::string_view) override {
-    if (!exports[i].error.empty()) return {nullptr, exports[i].error};
+    if (entry(i).error == "gone") return {.is_there = false};
+    if (!entry(i).error.empty()) return {nullptr, entry(i).error};
     if (current_ != i + 1) ++opened;
     current_ = i + 1;
-    return {&exports[i].geometry, ""};
+    return {&entry(i).geometry, ""};
   }
   std::string enter() override {
     ++entered;

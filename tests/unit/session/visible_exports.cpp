@@ -44,8 +44,9 @@ struct Served {
     settings.requires_tls = requires_tls;
     settings.name = name;
     if (rules) settings.allow = AccessRules{.rules = *rules, .of_server = false, .line = 2};
+    settings.at = name.find('*') != std::string::npos ? "*" : "";
     made.push_back(std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin}, settings));
-    exports->push_back(made.back()->release());
+    exports->push_back(made.back()->shared());
   }
 };
 
@@ -125,6 +126,90 @@ TEST_CASE("visible exports: why others are refused is known for the log") {
   CHECK(visible.refusal("nobody") == "refused export \"nobody\": allow in line 2 is empty");
   CHECK(visible.refusal("") == "refused export \"refused\": no rule of allow in line 2 fits");
   CHECK(visible.refusal("absent").empty());
+}
+
+TEST_CASE("visible exports: one of a template is found by its name, once, behind those of the config") {
+  Served served;
+  served.add("images/a", std::nullopt);
+  served.add("images/*", std::nullopt);
+  VisibleExports visible(served.exports, by_unix());
+  const ServedExports now(served.exports);
+  CHECK(visible.size() == 2);
+  CHECK(visible.other("images/b", now) == 2u);
+  CHECK(visible.other("images/c", now) == 3u);
+  CHECK(visible.other("images/b", now) == 2u);
+  CHECK(visible.exported(2).name() == "images/b");
+  CHECK_FALSE(visible.other("images/..", now));
+  CHECK(visible.size() == 2);
+}
+
+TEST_CASE("visible exports: a client that asks for many names holds the last ones alone") {
+  Served served;
+  served.add("images/*", std::nullopt);
+  VisibleExports visible(served.exports, by_unix());
+  const ServedExports now(served.exports);
+  const auto first = visible.other("images/0", now);
+  const std::weak_ptr<Export> held = visible.shared(*first);
+  std::optional<std::size_t> last;
+  for (std::size_t i = 1; i <= VisibleExports::most_others; ++i)
+    last = visible.other("images/" + std::to_string(i), now);
+  CHECK(last == *first + VisibleExports::most_others);
+  CHECK(visible.exported(*last).name() == "images/" + std::to_string(VisibleExports::most_others));
+  CHECK(held.use_count() == 1);  // the template's
+  const auto again = visible.other("images/0", now);
+  CHECK(again == *last + 1);
+  CHECK(visible.other("images/0", now) == again);
+}
+
+TEST_CASE("visible exports: a plain name goes before a template, also for who may not open it") {
+  Served served;
+  served.add("images/*", std::nullopt);
+  served.add("images/secret", std::vector{rule_for(1)});
+  VisibleExports visible(served.exports, by_unix());
+  const ServedExports now(served.exports);
+  CHECK_FALSE(visible.other("images/secret", now));
+  CHECK_THAT(visible.refusal("images/secret"), StartsWith("refused export \"images/secret\""));
+}
+
+TEST_CASE("visible exports: the first template that a name fits decides, whoever may open it") {
+  Served served;
+  served.add("images/secret-*", std::vector{rule_for(1)});
+  served.add("images/*", std::vector{rule_for(107, true)});
+  VisibleExports visible(served.exports, by_unix());
+  const ServedExports now(served.exports);
+  CHECK_FALSE(visible.other("images/secret-a", now));
+  CHECK_THAT(visible.refusal("images/secret-a"), StartsWith("refused export \"images/secret-*\""));
+  const auto index = visible.other("images/a", now);
+  REQUIRE(index);
+  CHECK(visible.read_only(*index));
+}
+
+TEST_CASE("visible exports: one of a template that requires TLS is there only by TLS") {
+  Served served;
+  served.add("images/*", std::nullopt, true);
+  const ServedExports now(served.exports);
+  Peer peer = by_unix();
+  CHECK_FALSE(VisibleExports(served.exports, peer).other("images/a", now));
+  peer.tls.emplace();
+  CHECK(VisibleExports(served.exports, peer).other("images/a", now));
+}
+
+TEST_CASE("visible exports: one of a template that is served no longer is renewed from the one that takes its place") {
+  Served served;
+  served.add("images/*", std::nullopt);
+  VisibleExports visible(served.exports, by_unix());
+  ServedExports now(served.exports);
+  const auto index = visible.other("images/a", now);
+  REQUIRE(index);
+  const auto before = visible.shared(*index);
+  const auto next = std::make_shared<Exports>();
+  next->push_back(served.made.back()->after([](ExportConfig& own) { own.zero_emulation = true; }));
+  served.exports->front()->retire(false);
+  now.exchange(next);
+  CHECK(before->retired());
+  CHECK(visible.renew(*index, now));
+  CHECK_FALSE(visible.exported(*index).retired());
+  CHECK(visible.other("images/b", now) == 2u);
 }
 
 }  // namespace ashlar::host
