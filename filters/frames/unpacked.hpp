@@ -19,7 +19,7 @@ namespace ashlar::frames {
 
 struct Figures {
   explicit Figures(const Metrics& metrics);
-  const Counter hits, misses, ahead, broken;
+  const Counter hits, misses, ahead, whole, broken;
 };
 
 class Unpacked {
@@ -38,9 +38,10 @@ class Unpacked {
   struct Piece {
     explicit Piece(std::uint64_t n) : number(n) {}
     const std::uint64_t number;
+    std::shared_ptr<const std::byte> packed;  // while a thread is to unpack it
     Buffers::Buffer bytes;
     bool ready = false;   // or failed
-    bool again = false;   // it could not be read ahead: who wants it tries by himself
+    bool again = false;   // it could not be read by another request: who wants it tries by himself
     bool wanted = false;  // by a request, and not only ahead
     unsigned users = 0;   // requests that read it, or wait for it: it stays
     Status status;        // EIO: it cannot be unpacked
@@ -48,20 +49,28 @@ class Unpacked {
     std::list<std::uint64_t>::iterator age;  // in ages_, when it is ready
   };
   using Found = std::shared_ptr<Piece>;
+  // The numbers of frames, without `last`.
+  struct Range {
+    std::uint64_t first = 0, last = 0;
+  };
   // A piece that a request uses.
   class Use;
 
   Status get(const Io& io, const Below& below, std::uint64_t number, bool nowait, Use& use);
   void let_go(const Found& piece) noexcept;
-  void add_next_ones(std::uint64_t number, std::vector<Found>& to);
-  void take_back(const std::vector<Found>& pieces);
+  Range next_ones(std::uint64_t number) const;
+  void add_next_ones(Range range, std::vector<Found>& to);
   bool make_room(std::uint64_t bytes);
   void wait_for(std::vector<Wait::Ticket*>& list, std::unique_lock<std::mutex>& lock);
   static void wake(std::vector<Wait::Ticket*>& list) noexcept;
+  std::uint64_t room_for(std::uint64_t number) const;
   Found add(std::uint64_t number);
-  void fetch(const Io& io, const Below& below, const std::vector<Found>& pieces, bool soon) noexcept;
-  void hand_out(const Found& piece, std::shared_ptr<std::byte[]> packed, std::uint64_t from, bool ahead) noexcept;
-  void unpack(const Found& piece, std::span<const std::byte> packed) noexcept;
+  Status fetch(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept;
+  Status fetch_together(const Io& io, const Below& below, std::span<const Found> pieces, bool own) noexcept;
+  void hand_out(const Found& piece, const std::shared_ptr<std::byte[]>& packed, std::uint64_t from,
+                bool ahead) noexcept;
+  void hasten(const Found& piece) noexcept;
+  void unpack(const Found& piece) noexcept;
   Status unpack_into(const Frame& frame, std::span<const std::byte> packed, std::span<std::byte> into) noexcept;
   void start();
   std::uint64_t end_of_bulk(const Io& io, std::uint64_t number);
@@ -79,7 +88,7 @@ class Unpacked {
   std::mutex mutex_;
   std::unordered_map<std::uint64_t, Found> pieces_;
   std::list<std::uint64_t> ages_;  // the numbers of those that are ready, from the one not used for the longest time on
-  std::uint64_t held_ = 0;         // bytes of all pieces
+  std::uint64_t held_ = 0;         // room_for() all pieces
   std::uint64_t known_to_;         // behind this byte of the disk nothing lies where the index says
   std::vector<Wait::Ticket*> want_room_;
   std::unique_ptr<Pool> pool_;  // last; made by the first request

@@ -72,9 +72,13 @@ frames::Index XzFormat::index(const frames::Below& below, std::uint64_t longest)
   const OwnIndex found = read_index(below, index);
   lzma_index_iter one;
   lzma_index_iter_init(&one, found.get());
-  while (lzma_index_iter_next(&one, LZMA_INDEX_ITER_BLOCK) == 0)
+  while (lzma_index_iter_next(&one, LZMA_INDEX_ITER_BLOCK) == 0) {
+    if (lzma_check_is_supported(one.stream.flags->check) == 0)
+      index.refuse("the file has checks of a kind that is not known (" +
+                   std::to_string(static_cast<int>(one.stream.flags->check)) + ")");
     index.add(one.block.compressed_file_offset, one.block.total_size, one.block.uncompressed_size,
               static_cast<std::uint32_t>(one.stream.flags->check));
+  }
   return index;
 }
 

@@ -52,6 +52,8 @@ CONFIGURED = {
     "split": [],  # see test_own_split
     "block": [],
 }
+# Built where there are their libraries.
+OPTIONAL = {"curl", "xz", "zstd"}
 # With a sanitizer what is out of bounds is found by it, and threads are slow.
 TOGETHER = 4
 
@@ -140,8 +142,7 @@ class Own(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
     def test_own_modules_are_all_listed(self):
-        may_lack = {"curl"}  # a build without its library
-        self.assertEqual({file.stem for file in MODULES.glob("*/*.so")} | may_lack, set(CONFIGURED))
+        self.assertEqual({file.stem for file in MODULES.glob("*/*.so")} | OPTIONAL, set(CONFIGURED))
 
     def test_own_modules(self):
         every = []
@@ -150,6 +151,10 @@ class Own(unittest.TestCase):
                 options = [word for word in words if word.startswith("--")]
                 every.append([*options, file, *[word for word in words if word not in options]])
         self.assert_all_kept(every)
+
+    def test_of_a_filter_that_keeps_reads_the_other_requests_are_followed(self):
+        done = check("--only", "place", MODULES / "filters/cache.so", "readahead=off")
+        self.assertRegex(done.stdout, r"place .* kept")
 
     def test_own_trace(self):
         ways = (["payload=none"], ["payload=hash"], ["payload=data", "max_size=4M"], ["when_full=wait"], ["ring=1M"])

@@ -57,7 +57,15 @@ TEST_CASE("xz: files that cannot be served are refused, with the command that ma
   CHECK(holds(one, "xz --keep --block-size=1MiB disk.img"));
   CHECK(holds(refusal(disk), "it is no file of xz"));
   CHECK_FALSE(refusal(Bytes{}).empty());
-  Bytes file = packed(disk);
+  Bytes file = packed(disk, 65536, LZMA_CHECK_CRC32);
+  auto* const bytes = reinterpret_cast<std::uint8_t*>(file.data());
+  lzma_stream_flags flags{};
+  REQUIRE(lzma_stream_footer_decode(&flags, bytes + file.size() - LZMA_STREAM_HEADER_SIZE) == LZMA_OK);
+  flags.check = static_cast<lzma_check>(2);  // of nothing that exists
+  REQUIRE(lzma_stream_header_encode(&flags, bytes) == LZMA_OK);
+  REQUIRE(lzma_stream_footer_encode(&flags, bytes + file.size() - LZMA_STREAM_HEADER_SIZE) == LZMA_OK);
+  CHECK(holds(refusal(file), "checks of a kind that is not known (2)"));
+  file = packed(disk);
   file.resize(file.size() - 4);
   CHECK_FALSE(refusal(file).empty());
   file.resize(2);

@@ -1,4 +1,5 @@
 // The guarantees of the filter zstd (filters/zstd/README.md), and those of what it shares with xz.
+#include <pthread.h>
 #include <zstd.h>
 
 #include "catch.hpp"
@@ -149,6 +150,25 @@ TEST_CASE("zstd: frames that are asked for in order are unpacked before, and rea
   CHECK(other.host.metrics().value("frames_ahead") == 0);
 }
 
+TEST_CASE("zstd: a frame that a request finds stays while others are unpacked ahead") {
+  const Bytes disk = some_disk(4'000'000);
+  const Bytes file = joined(frames_of(disk));
+  // After some of these, frame 2 is what was not used for the longest time, and there is no room for others.
+  for (std::uint64_t others = 9; others != 16; ++others) {
+    OverPacked over(file, Given{{"cache", "1M"}, {"max_frame", "128K"}});
+    const auto device = over.open();
+    const auto look = [&](std::uint64_t frame) {
+      CHECK(read_all(*device, frame * 65536, 10) == part(disk, frame * 65536, 10));
+    };
+    for (const std::uint64_t frame : {4, 0, 1}) look(frame);  // 2 and 3 are unpacked ahead
+    for (std::uint64_t i = 0; i != others; ++i) look(12 + 2 * i);
+    look(1);
+    look(2);
+    Bytes into(10);
+    CHECK(device->read(2 * 65536, into, Flag::nowait).ok());
+  }
+}
+
 TEST_CASE("zstd: what cannot be read ahead is nobody's error") {
   const Bytes disk = some_disk(1'000'000);
   OverPacked over(joined(frames_of(disk)));
@@ -165,6 +185,86 @@ TEST_CASE("zstd: what cannot be read ahead is nobody's error") {
   other.disk.fail(Op::read, Status{EREMOTEIO});
   Bytes into(10);
   CHECK(opened->read(0, into) == Status{EREMOTEIO});
+}
+
+TEST_CASE("zstd: a read below that fails for one request is no error of others who want the frame") {
+  const Bytes disk = some_disk(300'000);
+  OverPacked over(joined(frames_of(disk)));
+  const auto device = over.open();
+  over.disk.forget_calls();
+  over.disk.fail_call(0, Status{ECANCELED});
+  std::atomic<bool> first{true}, waited{false};
+  over.disk.on_call([&](const Call&) {
+    if (first.exchange(false)) waited = holds_in_time([&] { return over.host.wait().waiting() == 3; });
+  });
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0}, failed{0};
+  for (std::size_t t = 0; t != 4; ++t)
+    threads.emplace_back([&, t] {
+      Bytes into(900);
+      const Status s = device->read(t * 1000, into);
+      failed += s == Status{ECANCELED};
+      right += s.ok() && into == part(disk, t * 1000, 900);
+    });
+  for (std::thread& thread : threads) thread.join();
+  CHECK(waited);
+  CHECK(failed == 1);
+  CHECK(right == 3);
+}
+
+TEST_CASE("zstd: what nobody wants any more is given up") {
+  const Bytes disk = some_disk(1'000'000);
+  const Bytes file = joined(frames_of(disk));
+  Bytes into(900'000);
+  const auto calls_until_given_up = [&](auto ask) {
+    OverPacked over(file);
+    const auto device = over.open();
+    read_all(*device, 0, 10);
+    over.disk.forget_calls();
+    over.disk.on_call([&](const Call&) { over.host.wait().cancel(); });
+    CHECK(ask(over, *device) == Status{ECANCELED});
+    return over.disk.calls().size();
+  };
+  CHECK(calls_until_given_up([&](OverPacked&, TestDevice& device) { return device.read(0, into); }) == 1);
+  CHECK(calls_until_given_up([&](OverPacked&, TestDevice& device) { return device.cache(0, 900'000); }) == 1);
+  // Not read again without those ahead.
+  CHECK(calls_until_given_up([&](OverPacked& over, TestDevice& device) {
+          over.disk.fail_call(0, Status{ECANCELED});
+          return device.read(65536, std::span(into).first(10));
+        }) == 1);
+}
+
+TEST_CASE("zstd: frames are read together only where little lies between them") {
+  const Bytes disk = some_disk(2'000'000);
+  auto frames = frames_of(disk);
+  Bytes skipped;
+  append(skipped, 0x184d2a53, 4);
+  append(skipped, 9 << 20, 4);
+  skipped.resize(skipped.size() + (9 << 20));
+  frames.insert(frames.begin() + 3, skipped);
+  OverPacked over(joined(frames));
+  const auto device = over.open();
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 0, disk.size()) == disk);
+  for (const Call& call : over.disk.calls()) CHECK(call.length <= 8 << 20);
+}
+
+TEST_CASE("zstd: that there can be no thread is no answer to nowait") {
+  const Bytes disk = some_disk(100'000);
+  OverPacked over(joined(frames_of(disk)));
+  const auto device = over.open();
+  pthread_attr_t usual{}, huge{};
+  REQUIRE(pthread_getattr_default_np(&usual) == 0);
+  REQUIRE(pthread_attr_init(&huge) == 0);
+  REQUIRE(pthread_attr_setstacksize(&huge, std::size_t{1} << 50) == 0);
+  REQUIRE(pthread_setattr_default_np(&huge) == 0);
+  Bytes into(10);
+  const Status s = device->read(0, into);
+  CHECK(pthread_setattr_default_np(&usual) == 0);
+  pthread_attr_destroy(&huge);
+  pthread_attr_destroy(&usual);
+  CHECK(s == Status{ENOMEM});
+  CHECK(device->read(0, into).ok());
 }
 
 TEST_CASE("zstd: who copies much gets whole frames straight to their place, and the others as ever") {
