@@ -363,10 +363,11 @@ class Nginx(Curl):
         self.assertIn("certificate", self.refused(export(self.url(), times=0)))
         self.assertIn("ignores ranges", self.refused(export(self.url(False, "whole/"))))
 
-    def test_the_promises_of_a_module(self):
-        done = subprocess.run([CHECK, MODULE, f"url={self.url()}", f"ca={tls.folder()}/ca-cert.pem"],
-                              capture_output=True, text=True, timeout=300)
-        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+    if os.environ.get("ASHLAR_SANITIZE") != "thread":  # with it modules are slower than ashlar-check lets them be
+        def test_the_promises_of_a_module(self):
+            done = subprocess.run([CHECK, MODULE, f"url={self.url()}", f"ca={tls.folder()}/ca-cert.pem"],
+                                  capture_output=True, text=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":
