@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "bench.hpp"
+#include "catch.hpp"
 
 namespace ashlar::testing {
 
@@ -81,6 +82,28 @@ inline std::uint64_t unreadable(const TestDevice& device, const Bytes& wanted, b
     at += n;
   }
   return lost;
+}
+
+// Checks that of the file `packed` of `disk`, damaged in one byte a hundred times, nothing wrong is served, and that
+// damage is told, when it is opened or when that place is read.
+inline void check_damage(const Bytes& packed, const Bytes& disk) {
+  std::mt19937_64 random(7);
+  bool right = true;
+  std::uint64_t refused = 0, lost = 0;
+  for (int i = 0; i != 100; ++i) {
+    Bytes damaged = packed;
+    damaged[random() % damaged.size()] ^= static_cast<std::byte>(1 + random() % 255);
+    try {
+      OverPacked over(damaged);
+      const auto device = over.open();
+      if (device->geometry().size == disk.size()) lost += unreadable(*device, disk, right) != 0;
+    } catch (const Refused&) {
+      ++refused;
+    }
+  }
+  CHECK(right);
+  CHECK(lost + refused > 90);
+  CHECK(lost > 20);
 }
 
 }  // namespace ashlar::testing
