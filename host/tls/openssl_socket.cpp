@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "config/text.hpp"
@@ -294,15 +295,20 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
 }
 
 // Encrypts and sends `length` bytes; `encrypt(from)` encrypts some of them from there on, and returns how many, 0 or a
-// negative errno number. Returns as send(). What is encrypted has to be sent to its end, so its last byte is not told
-// as taken before; it comes again and is skipped then. A little that has more behind it waits for that.
+// negative errno number, or throws std::bad_alloc. Returns as send(). What is encrypted has to be sent to its end, so
+// its last byte is not told as taken before; it comes again and is skipped then. A little that has more behind it waits
+// for that.
 template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
   std::size_t encrypted = std::exchange(ahead_, 0);
   for (;;) {
     ssize_t n = 1;
-    while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
-      encrypted += static_cast<std::size_t>(n);
+    try {
+      while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
+        encrypted += static_cast<std::size_t>(n);
+    } catch (const std::bad_alloc&) {
+      n = -ENOMEM;
+    }
     if (n > 0 && more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
     // What was encrypted before an error is sent first.
     const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
