@@ -104,7 +104,7 @@ ssize_t KernelSocket::send_file(int fd, std::uint64_t offset, std::size_t length
 
 void KernelSocket::abort() { ::shutdown(fd_, SHUT_RDWR); }
 
-void KernelSocket::finish() {
+void KernelSocket::finish() noexcept {
   if (::shutdown(fd_, SHUT_WR) != 0) return;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   std::array<std::byte, 64 * 1024> unread;

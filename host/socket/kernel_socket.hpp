@@ -32,7 +32,7 @@ class KernelSocket final : public Socket {
   bool can_send_files() const override { return true; }
   ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override;
   void abort() override;
-  void finish() override;
+  void finish() noexcept override;
 
  private:
   const int fd_;

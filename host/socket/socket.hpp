@@ -64,7 +64,7 @@ class Socket {
   // Ends the stream behind what was sent and closes it when the client has ended its own, or sends nothing for
   // `patience`, or after a second: input that nobody has read would make the kernel throw away what the client has not
   // taken yet (RFC 2525, 2.17). Call it last. [the thread that does all]
-  virtual void finish() = 0;
+  virtual void finish() noexcept = 0;
 };
 
 }  // namespace ashlar::host

@@ -406,16 +406,23 @@ void OpensslSocket::rest() {
   free_memory(scratch_);
 }
 
-// What is half sent cannot be left: a client would take what follows for the end of a record.
-void OpensslSocket::finish() {
-  if (is_secured_) {
-    const std::lock_guard lock(mutex_);
-    ::ERR_clear_error();
-    if (!is_broken_) ::SSL_shutdown(ssl_.get());
-    ::ERR_clear_error();
+// Tells the client that nothing follows.
+void OpensslSocket::end_of_tls() noexcept {
+  const std::lock_guard lock(mutex_);
+  ::ERR_clear_error();
+  if (!is_broken_) ::SSL_shutdown(ssl_.get());
+  ::ERR_clear_error();
+  try {
     unsent_.insert(unsent_.end(), made_.begin(), made_.end());
-    made_.clear();
+  } catch (const std::bad_alloc&) {
+    // It learns that from the end of the stream alone.
   }
+  made_.clear();
+}
+
+// What is half sent cannot be left: a client would take what follows for the end of a record.
+void OpensslSocket::finish() noexcept {
+  if (is_secured_) end_of_tls();
   const auto end = Clock::now() + std::chrono::seconds(1);
   while (has_unsent() && Clock::now() < end)
     if (push(Wait::yes, false) != 0) break;

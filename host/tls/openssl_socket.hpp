@@ -37,7 +37,7 @@ class OpensslSocket final : public TlsSocket {
   bool can_send_files() const override { return true; }
   ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override;
   void abort() override { connection_.abort(); }
-  void finish() override;
+  void finish() noexcept override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -56,6 +56,7 @@ class OpensslSocket final : public TlsSocket {
   ssize_t ended(int result);
   bool peek();
   void free_buffers();
+  void end_of_tls() noexcept;
 
   template <class Encrypt>
   ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);

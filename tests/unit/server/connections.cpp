@@ -37,7 +37,7 @@ class StrangeSocket final : public Socket {
     return real_.send_file(fd, offset, length);
   }
   void abort() override { real_.abort(); }
-  void finish() override { real_.finish(); }
+  void finish() noexcept override { real_.finish(); }
 
  private:
   KernelSocket real_;

@@ -78,7 +78,7 @@ class FramedSocket final : public Socket {
   ssize_t send_file(int, std::uint64_t, std::size_t) override { return -EINVAL; }
 
   void abort() override { kernel_.abort(); }
-  void finish() override { kernel_.finish(); }
+  void finish() noexcept override { kernel_.finish(); }
 
  private:
   // Sees to it that plain_ holds something; -EAGAIN, 0 or an error when that cannot be.

@@ -297,7 +297,7 @@ class OnceSocket final : public Socket {
     return static_cast<ssize_t>(length);
   }
   void abort() override {}
-  void finish() override {}
+  void finish() noexcept override {}
 
  private:
   const std::function<void()> meanwhile_;

@@ -68,4 +68,19 @@ TEST_CASE("without memory to encrypt, send() and send_file() say so") {
   ::close(file);
 }
 
+TEST_CASE("the end of a connection needs no memory") {
+  allocations_refused = 0;
+  for (std::size_t times = 0; times < enough; ++times) {
+    WirePair wire;
+    std::unique_ptr<Socket> socket = wire.make_socket();
+    bool at_end = false;
+    std::thread client([&] { at_end = wire.at_end(); });
+    CHECK_NOTHROW(with_memory(times, [&] { return socket->finish(), true; }));
+    socket.reset();
+    client.join();
+    CHECK(at_end);
+  }
+  CHECK(allocations_refused != 0);
+}
+
 }  // namespace ashlar::host

@@ -115,7 +115,7 @@ class SecuredSocket final : public Socket {
     return tls_.send_file(fd, offset, length);
   }
   void abort() override { tls_.abort(); }
-  void finish() override { tls_.finish(); }
+  void finish() noexcept override { tls_.finish(); }
 
  private:
   KernelSocket connection_;
