@@ -371,20 +371,25 @@ ssize_t OpensslSocket::send(std::span<const iovec> parts, Wait wait, bool more) 
   return transfer(gathered.size(), wait, more, [&](std::size_t from) { return encrypt(gathered.at(from)); });
 }
 
-ssize_t OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
+Socket::FileSent OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
   if (kernel_sends_) return connection_.send_file(fd, offset, length);
   length = std::min(length, piece);
-  return transfer(length, Wait::yes, false,
-                  [&](std::size_t from) { return encrypt_file(fd, offset + from, length - from); });
+  ssize_t n = 1;  // what reading the file has come to
+  const ssize_t sent = transfer(length, Wait::yes, false, [&](std::size_t from) -> ssize_t {
+    n = read_file(fd, offset + from, length - from);
+    return n > 0 ? encrypt({scratch_.data(), static_cast<std::size_t>(n)}) : 0;
+  });
+  if (sent == 0) return {.bytes = n};
+  return {.bytes = sent, .is_of_connection = sent < 0};
 }
 
-ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t length) {
+// Reads some bytes to scratch_; returns as pread(2), or a negative errno number.
+ssize_t OpensslSocket::read_file(int fd, std::uint64_t offset, std::size_t length) {
   scratch_.resize(batch);
   ssize_t n;
   do n = ::pread(fd, scratch_.data(), std::min(length, batch), static_cast<off_t>(offset));
   while (n < 0 && errno == EINTR);
-  if (n < 0) return -errno;
-  return n == 0 ? 0 : encrypt({scratch_.data(), static_cast<std::size_t>(n)});
+  return n < 0 ? -errno : n;
 }
 
 // ---- Rest and end ----

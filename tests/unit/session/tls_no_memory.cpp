@@ -60,8 +60,10 @@ TEST_CASE("without memory to encrypt, send() and send_file() say so") {
     CHECK((sent == -ENOMEM || sent == 100));
     WirePair other;
     const std::unique_ptr<Socket> of_file = other.make_socket();
-    from_file = with_memory(times, [&] { return of_file->send_file(file, 0, 100); });
+    const Socket::FileSent told = with_memory(times, [&] { return of_file->send_file(file, 0, 100); });
+    from_file = told.bytes;
     CHECK((from_file == -ENOMEM || from_file == 100));
+    CHECK(told.is_of_connection == (from_file < 0));
     if (times == 0) CHECK((sent == -ENOMEM && from_file == -ENOMEM));
   }
   CHECK((sent == 100 && from_file == 100));
