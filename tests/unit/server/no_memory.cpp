@@ -2,6 +2,7 @@
 #include "no_memory.hpp"
 
 #include "matchers.hpp"
+#include "server/background.hpp"
 #include "server/house.hpp"
 
 namespace ashlar::host {
@@ -45,6 +46,27 @@ TEST_CASE("without memory new clients are closed; those who are there are served
   house.call([] { return allocations_left = SIZE_MAX; });
   house.add(late);
   CHECK(enter(late));
+}
+
+TEST_CASE("what a thread has done in the background is told, though neither that thread nor the loop gets memory") {
+  House house;
+  house.open();
+  std::promise<int> told;
+  std::future<int> result = told.get_future();
+  std::atomic<bool> starved{false};
+  house.call([&] {
+    const auto work = [&] {
+      while (!starved) std::this_thread::yield();
+      allocations_left = 0;
+      return 7;
+    };
+    in_background(*house.io, house.context->executor, work, [&](int number) { told.set_value(number); });
+    allocations_left = 0;
+    starved = true;
+    return true;
+  });
+  CHECK(result.get() == 7);
+  house.call([] { return allocations_left = SIZE_MAX; });
 }
 
 TEST_CASE("without memory the server stops as it should") {
