@@ -1,0 +1,29 @@
+// Worker: a thread for calls of librbd that block, one after the other.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+class Worker {
+ public:
+  Worker() = default;
+  // Runs what is left, and joins.
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Runs `job`, which must not throw, behind those that were posted before. Throws std::bad_alloc, std::system_error.
+  // [any thread]
+  void post(std::function<void()> job);
+
+ private:
+  void run() noexcept;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::function<void()>> jobs_;
+  bool ends_ = false;
+  std::thread thread_;  // begins with the first job
+};
