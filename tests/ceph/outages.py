@@ -77,7 +77,7 @@ class Silence(OverCeph):
         client.pwrite(b"a" * 4096, 0)
         self.halted()
         for ask in (lambda: client.pread(4096, 0), lambda: client.pwrite(b"b" * 4096, 8192), client.flush,
-                    lambda: client.zero(4096, 0), lambda: client.trim(OBJECT, OBJECT), lambda: libnbd.extents(client, MIB, 0)):
+                    lambda: client.zero(4096, 0), lambda: client.trim(OBJECT, 0), lambda: libnbd.extents(client, MIB, 0)):
             with self.assertRaises(nbd.Error):
                 ask()
         self.wait_for_log("the cluster has not answered for 1 s")
@@ -169,14 +169,18 @@ class Silence(OverCeph):
 
 
 class Full(OverCeph):
+    def ratios(self, *some):
+        for name, ratio in zip(("nearfull", "backfillfull", "full"), some):
+            self.ceph.ceph("osd", f"set-{name}-ratio", ratio)
+
     def test_a_cluster_that_is_full(self):
         image = self.image()
         self.server = self.serve([self.export(image, timeout="20s")])
         client = self.connect()
         client.pwrite(os.urandom(MIB), 0)
         self.addCleanup(self.ceph.wait_until_up)
-        self.addCleanup(self.ceph.ceph, "osd", "set-full-ratio", "0.95")
-        self.ceph.ceph("osd", "set-full-ratio", "0.0001")
+        self.addCleanup(self.ratios, 0.85, 0.9, 0.95)
+        self.ratios(0.00001, 0.00002, 0.00003)
         refused = []
 
         def is_full():
@@ -190,5 +194,5 @@ class Full(OverCeph):
         self.wait_until("writes are refused", is_full)
         self.assertEqual(refused, ["ENOSPC"])
         client.pread(4096, 0)
-        self.ceph.ceph("osd", "set-full-ratio", "0.95")
+        self.ratios(0.85, 0.9, 0.95)
         self.wait_until("writes are taken again", lambda: not is_full())
