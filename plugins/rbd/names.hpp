@@ -8,6 +8,6 @@
 // Adds what could stand in the place of the '*' in `pattern`, one of `names`. Throws BadParameter when it has not one '*'.
 void list_names(const std::string& pattern, const std::vector<std::string>& names, const ashlar::ExportsSink& sink);
 
-// Tells of the image that request.path names, "image", "pool/image" or "pool/namespace/image", with "@snapshot" or without,
-// in the cluster that Ceph's configuration leads to. Throws std::exception.
+// Tells of the image that request.path names, "image", "pool/image" or "pool/namespace/image", with "@snapshot" or
+// without, in the cluster that Ceph's configuration leads to. Throws std::exception.
 void probe_image(const ashlar::ProbeRequest& request);

@@ -7,6 +7,12 @@
 
 using namespace ashlar;
 
+namespace {
+
+constexpr std::chrono::seconds rest{1};
+
+}  // namespace
+
 class Requests::Request {
  public:
   Request(Requests& all, Buffers::Buffer memory, const Wait& wait)
@@ -40,19 +46,28 @@ Requests::~Requests() {
 std::shared_ptr<Requests::Request> Requests::begin(std::size_t bytes) {
   auto memory = buffers_.take(bytes);
   std::list<std::shared_ptr<Request>> place(1);
-  {
-    const std::lock_guard lock(mutex_);
-    if (!watcher_.joinable()) watcher_ = std::thread([this] { watch(); });
-  }
-  // From here on nothing may throw: what has a ticket has to end.
   auto request = std::make_shared<Request>(*this, std::move(memory), wait_);
   place.front() = request;
   request->place_ = place.begin();
   request->begun_ = Clock::now();
-  const std::lock_guard lock(mutex_);
-  waited_for_.splice(waited_for_.end(), place);
-  if (rests_) changed_.notify_one();
+  try {
+    const std::lock_guard lock(mutex_);
+    have_watched();
+    waited_for_.splice(waited_for_.end(), place);
+    if (rests_) changed_.notify_one();
+  } catch (...) {
+    request->ticket_.done();  // each ticket has to end
+    throw;
+  }
   return request;
+}
+
+// With the lock held. Throws std::system_error.
+void Requests::have_watched() {
+  if (watches_) return;
+  if (watcher_.joinable()) watcher_.join();  // it has nothing left to do
+  watcher_ = std::thread([this] { watch(); });
+  watches_ = true;
 }
 
 // False: it has ended before.
@@ -129,8 +144,9 @@ void Requests::watch() noexcept {
   while (!ends_) {
     if (waited_for_.empty()) {
       rests_ = true;
-      changed_.wait(lock, [this] { return ends_ || !waited_for_.empty(); });
+      changed_.wait_for(lock, rest, [this] { return ends_ || !waited_for_.empty(); });
       rests_ = false;
+      if (waited_for_.empty()) break;
       continue;
     }
     if (const auto due = waited_for_.front()->begun_ + timeout_; Clock::now() < due) {
@@ -146,4 +162,5 @@ void Requests::watch() noexcept {
     }
     lock.lock();
   }
+  watches_ = false;
 }

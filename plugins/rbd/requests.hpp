@@ -80,6 +80,7 @@ class Requests {
   void run(std::function<void()> job);
   std::shared_ptr<Request> begin(std::size_t bytes);
   bool end(Request& request, std::int64_t result) noexcept;
+  void have_watched();
   void watch() noexcept;
 
   const ashlar::Host host_;
@@ -91,9 +92,10 @@ class Requests {
   std::mutex mutex_;                                // of what follows, and of what requests say of themselves
   std::condition_variable changed_;                 // for watcher_
   std::list<std::shared_ptr<Request>> waited_for_;  // in the order of their coming
-  bool rests_ = false;                              // watcher_ has seen none
   bool ends_ = false;
-  std::thread watcher_;  // gives up those that take too long; begins with the first
+  bool rests_ = false;    // watcher_ has seen none
+  bool watches_ = false;  // watcher_ has not ended, and will look again
+  std::thread watcher_;   // gives up those that take too long; ends when there have been none for a while
 
   Worker worker_;  // last: what it still runs needs the rest
 };

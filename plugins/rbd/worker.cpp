@@ -1,6 +1,13 @@
 #include "worker.hpp"
 
+#include <chrono>
 #include <utility>
+
+namespace {
+
+constexpr std::chrono::seconds rest{1};
+
+}  // namespace
 
 Worker::~Worker() {
   {
@@ -15,7 +22,11 @@ void Worker::post(std::function<void()> job) {
   const std::lock_guard lock(mutex_);
   jobs_.push_back(std::move(job));
   try {
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (!runs_) {
+      if (thread_.joinable()) thread_.join();  // it has nothing left to do
+      thread_ = std::thread([this] { run(); });
+      runs_ = true;
+    }
   } catch (...) {
     jobs_.pop_back();
     throw;
@@ -26,8 +37,11 @@ void Worker::post(std::function<void()> job) {
 void Worker::run() noexcept {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return ends_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
+    changed_.wait_for(lock, rest, [this] { return ends_ || !jobs_.empty(); });
+    if (jobs_.empty()) {
+      runs_ = false;
+      return;
+    }
     {
       const std::function<void()> job = std::move(jobs_.front());
       jobs_.pop_front();

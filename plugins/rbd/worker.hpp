@@ -25,5 +25,6 @@ class Worker {
   std::condition_variable changed_;
   std::deque<std::function<void()>> jobs_;
   bool ends_ = false;
-  std::thread thread_;  // begins with the first job
+  bool runs_ = false;   // thread_ has not ended, and will look for jobs again
+  std::thread thread_;  // begins with a job, and ends when there has been none for a while
 };

@@ -114,11 +114,13 @@ class Disks(OverCeph):
 
     def test_a_cache_hides_no_data_from_the_map(self):
         image = self.image()
-        self.server = self.serve([self.export(image, cache=True)])
+        late = ["rbd_cache_policy=writeback", "rbd_cache_max_dirty_age=3600"]
+        self.server = self.serve([self.export(image, cache=True, options=late)])
         client = self.connect()
         client.flush()  # from then on librbd caches
         for n in range(5):
             client.pwrite(b"x" * 512, n * OBJECT)
+            self.assertEqual(self.ceph.diff(image), [(0, n * OBJECT)] if n else [])
             self.assertEqual(data_of(client), [(0, (n + 1) * OBJECT)])
 
     def test_provisioned_zeroes(self):
