@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-// Adds what could stand in the place of the '*' in `pattern`, one of `names`. Throws BadParameter when it has not one '*'.
+// Adds what could stand in the place of the '*' in `pattern`, as `names` has it. Throws BadParameter when that has not
+// one '*'.
 void list_names(const std::string& pattern, const std::vector<std::string>& names, const ashlar::ExportsSink& sink);
 
 // Tells of the image that request.path names, "image", "pool/image" or "pool/namespace/image", with "@snapshot" or

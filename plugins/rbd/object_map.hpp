@@ -28,8 +28,8 @@ class ObjectMap {
   // `image`, in `pool`, outlives it; `snapshot`: it is one, and never changes. Throws std::system_error.
   ObjectMap(rbd_image_t image, rados_ioctx_t pool, bool snapshot);
 
-  // What there is of `offset` to `offset + length`, or of more, at a moment since the call; null: nobody knows, and it is
-  // to be taken for data. Throws std::system_error.
+  // What there is of `offset` to `offset + length`, or of more, at a moment since the call; null: nobody knows, and it
+  // is to be taken for data. Throws std::system_error.
   std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
 
  private:

@@ -51,8 +51,8 @@ class Requests {
   // librbd's answer. [any thread]
   static void completed(void* request, std::int64_t result) noexcept;
 
-  // Has the worker call `f`, which may block and owns all that it uses, and returns what it does. Throws what `f` throws,
-  // and std::system_error when it was given up: ETIMEDOUT, ECANCELED. [data, control]
+  // Has the worker call `f`, which may block and owns all that it uses, and returns what it does. Throws what `f`
+  // throws, and std::system_error when it was given up: ETIMEDOUT, ECANCELED. [data, control]
   template <class F>
   std::invoke_result_t<F&> call(F f) {
     struct Outcome {
