@@ -12,21 +12,19 @@ namespace {
 
 std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
 
-// Ceph's libraries have threads and data of threads that end with the process: their code has to stay.
-void keep_library() {
-  Dl_info where{};
-  for (const void* const of :
-       {reinterpret_cast<const void*>(&rbd_open), reinterpret_cast<const void*>(&rados_create)}) {
-    if (::dladdr(of, &where) == 0) continue;
-    if (void* const itself = ::dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE); itself != nullptr)
-      ::dlclose(itself);
-  }
-}
-
 }  // namespace
 
+void keep_loaded(const void* code) {
+  Dl_info where{};
+  if (::dladdr(code, &where) == 0) return;
+  if (void* const itself = ::dlopen(where.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE); itself != nullptr)
+    ::dlclose(itself);
+}
+
 Cluster::Cluster(const Settings& settings) {
-  keep_library();
+  // Ceph's libraries have threads, and data of threads, that end with the process.
+  keep_loaded(reinterpret_cast<const void*>(&rbd_open));
+  keep_loaded(reinterpret_cast<const void*>(&rados_create));
   rados_t cluster = nullptr;
   if (const int r = rados_create(&cluster, settings.user.c_str()); r < 0)
     throw BadParameter("user", "client." + settings.user + " is nobody who could connect: " + text_of(r), -r);

@@ -8,6 +8,9 @@
 
 #include "settings.hpp"
 
+// Has the library that `code` is in stay until the process ends.
+void keep_loaded(const void* code);
+
 class Cluster {
  public:
   // Connects. Blocks for up to the timeout, or longer. Throws BadParameter, std::runtime_error.

@@ -113,6 +113,13 @@ void Image::look_at_size() noexcept {
               static_cast<unsigned long long>(before));
 }
 
+void Image::look_whether_lost() noexcept {
+  if (!map_ || is_lost()) return;
+  std::uint64_t size = 0;
+  time_t changed = 0;
+  if (const int r = rados_stat(cluster_->pool(), "rbd_directory", &size, &changed); r == -ESHUTDOWN) failed(r);
+}
+
 std::shared_ptr<const ObjectList> Image::list(std::uint64_t offset, std::uint64_t length) {
   return map_->list(offset, length);
 }
@@ -120,11 +127,13 @@ std::shared_ptr<const ObjectList> Image::list(std::uint64_t offset, std::uint64_
 int Image::failed(std::int64_t result) noexcept {
   const int code = static_cast<int>(-result);
   if (code == ESHUTDOWN) {  // which is what Ceph calls EBLOCKLISTED
-    if (!lost_.exchange(true))
+    if (!lost_.exchange(true)) {
+      requests_.give_up(this);
       host_.log(Level::error,
                 "%s: another has taken the image from this server by force: its clients' requests fail from now on, "
                 "clients that come are served anew",
                 settings_.shown().c_str());
+    }
     return EIO;
   }
   if (code == EROFS) {

@@ -22,6 +22,9 @@ class Image : public std::enable_shared_from_this<Image> {
   // Opens it if it is not yet, and tells its size. `wants_lock`: and takes its exclusive lock, to keep it. Throws
   // BadParameter, std::system_error. [the worker]
   std::uint64_t open(bool wants_lock);
+  // Finds out whether it is lost, which librbd before 18 keeps to itself while a write of it waits for the lock. [the
+  // worker]
+  void look_whether_lost() noexcept;
   // See ObjectMap. [the worker]
   std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
 

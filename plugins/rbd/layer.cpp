@@ -1,13 +1,23 @@
 #include "layer.hpp"
 
 #include <algorithm>
+#include <future>
 
 using namespace ashlar;
 
-Layer::Layer(const Create& create)
-    : settings(create.params), host(create.host), requests(create.host, settings.timeout) {}
+namespace {
 
-Layer::~Layer() = default;
+constexpr std::chrono::seconds most_for_lost{2};
+
+}  // namespace
+
+Layer::Layer(const Create& create)
+    : settings(create.params), host(create.host), requests(create.host, settings.timeout, [this] { look_at_slow(); }) {}
+
+Layer::~Layer() {
+  requests.finish();
+  for (std::thread& one : closing_) one.join();
+}
 
 std::shared_ptr<Image> Layer::enter(bool writable) {
   const std::lock_guard lock(mutex_);
@@ -18,19 +28,64 @@ std::shared_ptr<Image> Layer::enter(bool writable) {
   return used.back().image;
 }
 
-// It is the worker that lets go of it last, behind all that it has been given to do with it.
 void Layer::leave(std::shared_ptr<Image> image) noexcept {
+  bool last = false;
   {
     const std::lock_guard lock(mutex_);
     for (std::vector<Used>& used : used_) {
       const auto found = std::ranges::find(used, image, &Used::image);
-      if (found != used.end() && --found->devices == 0) used.erase(found);
+      if (found == used.end() || --found->devices != 0) continue;
+      last = true;
+      used.erase(found);
     }
   }
+  if (!last) return;
   try {
-    requests.post([held = std::move(image)]() mutable { held.reset(); });
+    requests.post([this, held = std::move(image)]() mutable { close(std::move(held)); });
   } catch (const std::exception&) {
-    // Without memory or a thread the image is closed here, if this is the last of its devices.
+    // Without memory or a thread it is closed here.
+  }
+}
+
+// The next image is opened when this one is closed and its lock free, unless that takes too long: librbd cannot close
+// one with a write that waits for a lock in vain. If the image is lost, as well, it never will be able to, and what is
+// left of it can do nothing: the cluster has shut it out.
+void Layer::close(std::shared_ptr<Image> image) noexcept {
+  const bool lost = image->is_lost();
+  try {
+    closing_.reserve(closing_.size() + 1);
+    std::packaged_task<void()> task([held = std::move(image)]() mutable { held.reset(); });
+    const std::future<void> over = task.get_future();
+    std::thread thread(std::move(task));
+    if (over.wait_for(lost ? most_for_lost : settings.timeout) == std::future_status::ready) {
+      thread.join();
+    } else if (lost) {
+      keep_loaded(&most_for_lost);
+      thread.detach();
+    } else {
+      closing_.push_back(std::move(thread));
+    }
+  } catch (const std::exception&) {
+    // Without memory or a thread it is closed here.
+  }
+}
+
+// Runs on the thread that watches requests.
+void Layer::look_at_slow() noexcept {
+  if (looks_.exchange(true)) return;
+  try {
+    std::vector<std::shared_ptr<Image>> images;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const std::vector<Used>& used : used_)
+        for (const Used& one : used) images.push_back(one.image);
+    }
+    requests.post([this, images = std::move(images)] {
+      for (const auto& image : images) image->look_whether_lost();
+      looks_ = false;
+    });
+  } catch (const std::exception&) {
+    looks_ = false;
   }
 }
 

@@ -1,8 +1,10 @@
 // Layer: an export's image, opened for as long as it has clients.
 #pragma once
 #include <ashlar/device.hpp>
+#include <atomic>
 #include <memory>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "image.hpp"
@@ -38,7 +40,6 @@ class Layer {
 
   const Settings settings;
   const ashlar::Host host;
-  Requests requests;  // what it still runs needs the settings
 
  private:
   // One that is used.
@@ -48,7 +49,14 @@ class Layer {
   };
   std::shared_ptr<Image> enter(bool writable);
   void leave(std::shared_ptr<Image> image) noexcept;
+  void close(std::shared_ptr<Image> image) noexcept;
+  void look_at_slow() noexcept;
 
-  std::mutex mutex_;           // of the next
+  std::atomic<bool> looks_ = false;   // look_at_slow() is under way
+  std::vector<std::thread> closing_;  // each closes an image [the worker]
+  std::mutex mutex_;                  // of the next
   std::vector<Used> used_[2];  // only read, and writable; the last one is taken by those who come, unless it is lost
+
+ public:
+  Requests requests;  // last: what it still runs needs the rest
 };

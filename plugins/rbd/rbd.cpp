@@ -56,7 +56,7 @@ class Rbd final : public Plugin {
   Status read(Io& io) noexcept override {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
-    const auto answer = layer_.requests.ask(io.length(), {}, [&](void* request, std::byte* memory) {
+    const auto answer = layer_.requests.ask(use_.image().get(), io.length(), {}, [&](void* request, std::byte* memory) {
       return start(request, [&](rbd_completion_t c) {
         return rbd_aio_read(handle(), io.offset(), io.length(), reinterpret_cast<char*>(memory), c);
       });
@@ -139,16 +139,17 @@ class Rbd final : public Plugin {
   Status change(const Io& io, std::span<const std::byte> payload, Call call) noexcept {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
-    const auto answer = layer_.requests.ask(payload.size(), payload, [&](void* request, std::byte* memory) {
-      return start(request, [&](rbd_completion_t c) { return call(c, memory); });
-    });
+    const auto answer =
+        layer_.requests.ask(use_.image().get(), payload.size(), payload, [&](void* request, std::byte* memory) {
+          return start(request, [&](rbd_completion_t c) { return call(c, memory); });
+        });
     if (answer.result < 0) return failed(answer.result);
     return io.has(Flag::fua) ? flush_all() : Status::success();
   }
 
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
-    const auto answer = layer_.requests.ask(0, {}, [&](void* request, std::byte*) {
+    const auto answer = layer_.requests.ask(use_.image().get(), 0, {}, [&](void* request, std::byte*) {
       return start(request, [&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
     });
     return answer.result < 0 ? failed(answer.result) : Status::success();

@@ -1,5 +1,6 @@
 #include "requests.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -15,10 +16,11 @@ constexpr std::chrono::seconds rest{1};
 
 class Requests::Request {
  public:
-  Request(Requests& all, Buffers::Buffer memory, const Wait& wait)
-      : all_(all), memory_(std::move(memory)), ticket_(wait) {}
+  Request(Requests& all, const void* of, Buffers::Buffer memory, const Wait& wait)
+      : all_(all), of_(of), memory_(std::move(memory)), ticket_(wait) {}
 
   Requests& all_;
+  const void* const of_;
   const Buffers::Buffer memory_;
   Wait::Ticket ticket_;  // waited for by who asks, and by nobody twice
   Clock::time_point begun_{};
@@ -28,11 +30,13 @@ class Requests::Request {
 
 const std::byte* Requests::Answer::data() const { return request->memory_.data(); }
 
-Requests::Requests(const Host& host, Clock::duration timeout)
+Requests::Requests(const Host& host, Clock::duration timeout, std::function<void()> on_slow)
     : host_(host),
       wait_(host),
       timeouts_(Metrics(host).counter("timeouts", "requests that the cluster did not answer in time")),
-      timeout_(timeout) {}
+      timeout_(timeout),
+      slow_(std::min<Clock::duration>(timeout / 4, std::chrono::seconds(2))),
+      on_slow_(std::move(on_slow)) {}
 
 Requests::~Requests() {
   {
@@ -43,10 +47,10 @@ Requests::~Requests() {
   if (watcher_.joinable()) watcher_.join();
 }
 
-std::shared_ptr<Requests::Request> Requests::begin(std::size_t bytes) {
+std::shared_ptr<Requests::Request> Requests::begin(const void* of, std::size_t bytes) {
   auto memory = buffers_.take(bytes);
   std::list<std::shared_ptr<Request>> place(1);
-  auto request = std::make_shared<Request>(*this, std::move(memory), wait_);
+  auto request = std::make_shared<Request>(*this, of, std::move(memory), wait_);
   place.front() = request;
   request->place_ = place.begin();
   request->begun_ = Clock::now();
@@ -96,11 +100,11 @@ Requests::Answer Requests::wait_for(const std::shared_ptr<Request>& request) {
   return {result, request};
 }
 
-Requests::Answer Requests::ask_by(std::size_t bytes, std::span<const std::byte> from, StartBy start,
+Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, std::span<const std::byte> from, StartBy start,
                                   void* how) noexcept {
   try {
     auto held = std::make_unique<std::shared_ptr<Request>>();  // librbd's
-    const std::shared_ptr<Request> request = begin(bytes);
+    const std::shared_ptr<Request> request = begin(of, bytes);
     *held = request;
     if (!from.empty()) std::memcpy(request->memory_.data(), from.data(), from.size());
     const int started = start(how, held.get(), request->memory_.data());
@@ -112,13 +116,26 @@ Requests::Answer Requests::ask_by(std::size_t bytes, std::span<const std::byte> 
   }
 }
 
+void Requests::give_up(const void* of) noexcept {
+  for (;;) {
+    std::shared_ptr<Request> one;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = std::ranges::find(waited_for_, of, [](const auto& request) { return request->of_; });
+      if (found == waited_for_.end()) return;
+      one = *found;
+    }
+    end(*one, -EIO);
+  }
+}
+
 void Requests::completed(void* request, std::int64_t result) noexcept {
   const std::unique_ptr<std::shared_ptr<Request>> held(static_cast<std::shared_ptr<Request>*>(request));
   (*held)->all_.end(**held, result);
 }
 
 void Requests::run(std::function<void()> job) {
-  const std::shared_ptr<Request> request = begin(0);
+  const std::shared_ptr<Request> request = begin(nullptr, 0);
   try {
     worker_.post([this, request, job = std::move(job)] {
       bool wanted = false;
@@ -138,6 +155,18 @@ void Requests::run(std::function<void()> job) {
     throw std::system_error(static_cast<int>(-result), std::generic_category(), "the cluster was asked in vain");
 }
 
+// Until it is too old, or for a while.
+void Requests::wait_for_oldest(std::unique_lock<std::mutex>& lock) {
+  const auto begun = waited_for_.front()->begun_, now = Clock::now();
+  const bool is_slow = now >= begun + slow_;
+  changed_.wait_until(lock, is_slow ? std::min(begun + timeout_, now + slow_) : begun + slow_,
+                      [this] { return ends_; });
+  if (!is_slow || ends_) return;
+  lock.unlock();
+  on_slow_();
+  lock.lock();
+}
+
 // Runs on watcher_.
 void Requests::watch() noexcept {
   std::unique_lock lock(mutex_);
@@ -149,8 +178,8 @@ void Requests::watch() noexcept {
       if (waited_for_.empty()) break;
       continue;
     }
-    if (const auto due = waited_for_.front()->begun_ + timeout_; Clock::now() < due) {
-      changed_.wait_until(lock, due, [this] { return ends_; });
+    if (Clock::now() < waited_for_.front()->begun_ + timeout_) {
+      wait_for_oldest(lock);
       continue;
     }
     const std::shared_ptr<Request> oldest = waited_for_.front();

@@ -23,7 +23,9 @@ class Requests {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Requests(const ashlar::Host& host, Clock::duration timeout);
+  // `on_slow`: called by a thread of its own now and then while requests wait for longer than they should; must not
+  // throw.
+  Requests(const ashlar::Host& host, Clock::duration timeout, std::function<void()> on_slow);
   // librbd has answered all.
   ~Requests();
   Requests(const Requests&) = delete;
@@ -41,13 +43,16 @@ class Requests {
   // Has `start` ask librbd, which is to answer by calling `completed` with the pointer: an int(void* request,
   // std::byte* memory) that returns 0, or a negative errno number when there will be no answer. It is called before
   // ask() returns, the answer may come later. `from`: is copied to the memory first. Waits by ashlar.wait. [data]
+  // `of`: for give_up().
   template <class Start>
-  Answer ask(std::size_t bytes, std::span<const std::byte> from, Start start) noexcept {
+  Answer ask(const void* of, std::size_t bytes, std::span<const std::byte> from, Start start) noexcept {
     return ask_by(
-        bytes, from,
+        of, bytes, from,
         [](void* how, void* request, std::byte* memory) { return (*static_cast<Start*>(how))(request, memory); },
         &start);
   }
+  // Those of `of` come to -EIO now. [any thread]
+  void give_up(const void* of) noexcept;
   // librbd's answer. [any thread]
   static void completed(void* request, std::int64_t result) noexcept;
 
@@ -72,21 +77,25 @@ class Requests {
   }
   // Has the worker call `f`, whatever comes; nobody waits. [any thread]
   void post(std::function<void()> f) { worker_.post(std::move(f)); }
+  // Returns when the worker has done all that it was given.
+  void finish() { worker_.finish(); }
 
  private:
   using StartBy = int (*)(void* how, void* request, std::byte* memory);
-  Answer ask_by(std::size_t bytes, std::span<const std::byte> from, StartBy start, void* how) noexcept;
+  Answer ask_by(const void* of, std::size_t bytes, std::span<const std::byte> from, StartBy start, void* how) noexcept;
   Answer wait_for(const std::shared_ptr<Request>& request);
   void run(std::function<void()> job);
-  std::shared_ptr<Request> begin(std::size_t bytes);
+  std::shared_ptr<Request> begin(const void* of, std::size_t bytes);
   bool end(Request& request, std::int64_t result) noexcept;
   void have_watched();
   void watch() noexcept;
+  void wait_for_oldest(std::unique_lock<std::mutex>& lock);
 
   const ashlar::Host host_;
   const ashlar::Wait wait_;
   const ashlar::Counter timeouts_;
-  const Clock::duration timeout_;
+  const Clock::duration timeout_, slow_;
+  const std::function<void()> on_slow_;
   Buffers buffers_;
 
   std::mutex mutex_;                                // of what follows, and of what requests say of themselves

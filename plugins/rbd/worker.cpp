@@ -9,7 +9,7 @@ constexpr std::chrono::seconds rest{1};
 
 }  // namespace
 
-Worker::~Worker() {
+void Worker::finish() {
   {
     const std::lock_guard lock(mutex_);
     ends_ = true;

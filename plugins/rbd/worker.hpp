@@ -9,14 +9,15 @@
 class Worker {
  public:
   Worker() = default;
-  // Runs what is left, and joins.
-  ~Worker();
+  ~Worker() { finish(); }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   // Runs `job`, which must not throw, behind those that were posted before. Throws std::bad_alloc, std::system_error.
   // [any thread]
   void post(std::function<void()> job);
+  // Runs what is left, and joins.
+  void finish();
 
  private:
   void run() noexcept;

@@ -55,8 +55,6 @@ osd class update on start = false
 osd crush update on start = false
 osd client watch timeout = 5
 osd fast shutdown = false
-osd heartbeat grace = 4
-mon osd min down reporters = 1
 [mon.a]
 host = {host}
 mon data = {folder}/mon

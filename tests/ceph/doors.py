@@ -14,7 +14,16 @@ from lib.processes import run
 README = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "rbd" / "README.md"
 
 
-class Locks(OverCeph):
+class Doors(OverCeph):
+    def dies(self, server):
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        server.stopped = True
+        os.unlink(server.socket)
+
+
+class Locks(Doors):
     def two(self, image, **more):
         return self.serve([self.export(image, **more)]), self.serve([self.export(image, **more)])
 
@@ -39,9 +48,10 @@ class Locks(OverCeph):
         with self.assertRaises(nbd.Error):
             self.connect(server=second)
         self.wait_for_log("its exclusive lock is not to be had: it is held by another", second)
-        third = self.serve([self.export(image, timeout="20s")])  # which would take it in turn
+        third = self.serve([self.export(image, timeout="2s")])  # which would take it in turn
         with self.assertRaises(nbd.Error):
             self.connect(server=third).pwrite(b"third", 0)
+        self.dies(third)  # else it would write when the lock is free
         self.assertEqual(bytes(client.pread(5, 0)), b"first")
         client.shutdown()
         self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
@@ -68,7 +78,7 @@ class Locks(OverCeph):
         self.assertEqual(bytes(again.pread(4, 0)), b"anew")
 
 
-class Takeover(OverCeph):
+class Takeover(Doors):
     def test_a_client_goes_on_when_its_server_dies(self):
         """Both are there; the name that clients know leads to the one, then to the other."""
         image, source = self.image("32M"), self.folder / "source.img"
@@ -82,11 +92,7 @@ class Takeover(OverCeph):
         self.addCleanup(copy.wait)
         self.addCleanup(copy.kill)
         self.wait_until("a part is there", lambda: len(self.ceph.diff(image)) > 0 and self.ceph.diff(image)[0][1] >= 8 * MIB)
-        one.process.kill()
-        one.process.wait()
-        one.stopped = True
-        one.process.stdout.close()
-        os.unlink(one.socket)
+        self.dies(one)
         (self.folder / "new.sock").symlink_to(other.socket)
         (self.folder / "new.sock").rename(way)
         self.assertEqual(copy.wait(PATIENCE), 0)

@@ -1,5 +1,6 @@
 """What the plugin rbd does when Ceph does not answer: requests wait, then fail; no byte is wrong; the server ends."""
 
+import itertools
 import os
 import random
 import re
@@ -114,7 +115,7 @@ class Silence(OverCeph):
 
     def test_a_client_that_goes_away_ends_its_reads(self):
         image = self.image()
-        self.server = self.serve([self.export(image)])
+        self.server = self.serve([self.export(image, timeout="1h")])
         client = libnbd.connect(self.server.uri("disk"))
         self.connect().pwrite(b"x", 0)
         self.halted()
@@ -172,18 +173,17 @@ class Full(OverCeph):
             self.ceph.ceph("osd", f"set-{name}-ratio", ratio)
 
     def test_a_cluster_that_is_full(self):
-        image = self.image()
-        self.server = self.serve([self.export(image, timeout="20s")])
+        image = self.image("1G")
+        self.server = self.serve([self.export(image)])
         client = self.connect()
-        client.pwrite(os.urandom(MIB), 0)
-        self.addCleanup(self.ceph.wait_until_up)
+        client.pwrite(os.urandom(16 * MIB), 0)
         self.addCleanup(self.ratios, 0.85, 0.9, 0.95)
-        self.ratios(0.00001, 0.00002, 0.00003)
-        refused = []
+        self.ratios(0.001, 0.002, 0.003)
+        refused, places = [], itertools.count(4)
 
         def is_full():
             try:
-                client.pwrite(b"x" * 4096, 8192 * OBJECT // OBJECT)
+                client.pwrite(b"x" * 4096, next(places) % 256 * OBJECT)  # a new object
                 return False
             except nbd.Error as error:
                 refused.append(error.errno)
