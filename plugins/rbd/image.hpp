@@ -28,6 +28,9 @@ class Image : public std::enable_shared_from_this<Image> {
   // See ObjectMap. [the worker]
   std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
 
+  // Such a request has been answered by librbd, and not yet by who calls this. [any thread]
+  void was_changed() noexcept { map_->was_changed(); }
+
   // Once it is open. [any thread, as are the next]
   rbd_image_t handle() const { return image_.get(); }
   // As far as it is known already: of a request behind it librbd would leave out a part.

@@ -88,12 +88,20 @@ std::shared_ptr<const ObjectList> ObjectMap::load(std::uint64_t first, std::uint
   return list;
 }
 
+// What is in a cache is in no map yet.
+void ObjectMap::flush() {
+  if (!changed_.exchange(false)) return;
+  const int r = rbd_flush(image_);
+  if (r < 0) changed_ = true;
+  check(r, "what was written cannot be flushed");
+}
+
 std::shared_ptr<const ObjectList> ObjectMap::list(std::uint64_t offset, std::uint64_t length) {
   if (!can_tell_ || !is_valid()) return nullptr;
   std::uint64_t size = 0;
   check(rbd_get_size(image_, &size), "the image does not tell its size");
   if (offset + length > size) return nullptr;
-  if (!snapshot_) check(rbd_flush(image_), "what was written cannot be flushed");  // in a cache it is in no map yet
+  flush();
   const std::optional<std::uint64_t> now = version();
   if (whole_ != nullptr && now && *now == whole_version_ && size == whole_size_) return whole_;
   const std::uint64_t objects = (size + info_.obj_size - 1) / info_.obj_size;

@@ -4,6 +4,7 @@
 #include <rados/librados.h>
 #include <rbd/librbd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -28,6 +29,8 @@ class ObjectMap {
   // `image`, in `pool`, outlives it; `snapshot`: it is one, and never changes. Throws std::system_error.
   ObjectMap(rbd_image_t image, rados_ioctx_t pool, bool snapshot);
 
+  // A request that changes the image has been answered by librbd, and not yet by who calls this. [any thread]
+  void was_changed() noexcept { changed_ = true; }
   // What there is of `offset` to `offset + length`, or of more, at a moment since the call; null: nobody knows, and it
   // is to be taken for data. Throws std::system_error.
   std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
@@ -35,6 +38,7 @@ class ObjectMap {
  private:
   bool can_tell() const;
   bool is_valid() const;
+  void flush();
   std::optional<std::uint64_t> version() const;
   std::shared_ptr<const ObjectList> load(std::uint64_t first, std::uint64_t end) const;
 
@@ -45,6 +49,7 @@ class ObjectMap {
   bool can_tell_ = false;
   std::string object_;  // the map, as it is kept in the pool
 
+  std::atomic<bool> changed_ = true;
   std::shared_ptr<const ObjectList> whole_;
   std::uint64_t whole_version_ = 0, whole_size_ = 0;
   std::chrono::steady_clock::time_point loaded_{};

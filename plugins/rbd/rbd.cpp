@@ -143,6 +143,7 @@ class Rbd final : public Plugin {
         layer_.requests.ask(use_.image().get(), payload.size(), payload, [&](void* request, std::byte* memory) {
           return start(request, [&](rbd_completion_t c) { return call(c, memory); });
         });
+    use_.image()->was_changed();
     if (answer.result < 0) return failed(answer.result);
     return io.has(Flag::fua) ? flush_all() : Status::success();
   }

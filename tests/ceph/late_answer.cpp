@@ -1,7 +1,7 @@
-// late_answer MODULE CONF IMAGE: reads by the plugin rbd what the cluster does not answer in time, and looks whether the
-// answer, which comes later, is written to where the caller has something else by then. Prints "asking", which is when
-// the cluster is to be halted, and "given up", when it is to go on; goes on itself for each line on stdin. Exit codes: 0
-// the caller's memory is the caller's, 1 it is not, 2 it could not be tried.
+// late_answer MODULE CONF IMAGE: reads by the plugin rbd what the cluster does not answer in time, and looks whether
+// the answer, which comes later, is written to where the caller has something else by then. Prints "asking", which is
+// when the cluster is to be halted, and "given up", when it is to go on; goes on itself for each line on stdin. Exit
+// codes: 0 the caller's memory is the caller's, 1 it is not, 2 it could not be tried.
 #include <dlfcn.h>
 
 #include <algorithm>
