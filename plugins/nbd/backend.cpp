@@ -266,8 +266,11 @@ void Backend::list(const ExportsSink& sink) {
     bool goes_on = true;
     const Patience patience(waker, now() + for_a_try, why_not);
     make_handle(waker, why_not, true)
-        ->list([&](const char* name, const char* description) { goes_on = goes_on && sink.add(name, description); },
-               patience);
+        ->list(
+            [&](const char* name, const char* description) {
+              if (*name != 0) goes_on = goes_on && sink.add(name, description);  // the default export has none
+            },
+            patience);
   } catch (const Unreachable& e) {
     throw BadParameter(settings_.at_fault(), settings_.shown + " cannot be asked for its exports: " + e.what(),
                        ENOTCONN);
