@@ -22,6 +22,10 @@ using namespace ashlar;
 namespace {
 
 constexpr std::size_t longest_line = 900;
+constexpr char in_sandbox[] =
+    "from within the server's sandbox no program can be started: an export that comes while the server runs, or is of "
+    "a "
+    "template, needs a restart, or [server] sandbox = \"off\"";
 
 std::string text_of(int error) { return std::generic_category().message(error); }
 
@@ -81,7 +85,14 @@ Command::~Command() {
 void Command::listen() {
   const char* const folder = std::getenv("TMPDIR");
   std::string made = std::string(folder != nullptr && *folder == '/' ? folder : "/tmp") + "/ashlar-nbd-XXXXXX";
-  if (::mkdtemp(made.data()) == nullptr) fail(("a folder for a socket cannot be made: " + made).c_str());
+  if (::mkdtemp(made.data()) == nullptr) {
+    const int error = errno;
+    const bool is_refused = error == EACCES || error == EPERM;
+    throw BadParameter("command",
+                       "a folder for a socket, " + made + ", cannot be made: " + text_of(error) +
+                           (is_refused ? std::string("; ") + in_sandbox : ""),
+                       error);
+  }
   const std::string path = made + "/socket";
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -171,10 +182,7 @@ std::uint64_t Command::start() {
   }
   changed_.wait(lock, [this] { return !starts_; });
   if (start_error_ == 0) return started_;
-  if (start_error_ == EPERM)
-    throw Unreachable(name_ +
-                      " cannot be started from within the server's sandbox: an export that is added while the server "
-                      "runs, or is made of a template, needs a restart, or [server] sandbox = \"off\"");
+  if (start_error_ == EPERM) throw Unreachable(name_ + " cannot be started: " + in_sandbox);
   throw Unreachable(name_ + " cannot be started: " + text_of(start_error_));
 }
 
@@ -189,21 +197,18 @@ void Command::end_program() {
   static_cast<void>(::send(helper_.get(), &word, sizeof word, MSG_NOSIGNAL));
 }
 
-// Until the helper is gone, and nobody can print any more.
+// Until the helper is gone, and with it who may print.
 void Command::watch() noexcept {
   for (bool helper_is_there = true, prints = true; helper_is_there;) {
     pollfd both[] = {{helper_.get(), POLLIN, 0}, {prints ? output_.get() : -1, POLLIN, 0}};
     if (::poll(both, 2, -1) < 0) continue;
     try {
-      char text[4096];
-      ssize_t n = -1;
-      while (both[1].revents != 0 && (n = ::read(output_.get(), text, sizeof text)) > 0)
-        take_output({text, static_cast<std::size_t>(n)});
-      prints = prints && n != 0;
+      prints = prints && read_output();
       if (both[0].revents == 0) continue;
       helper::Told told{};
       helper_is_there = ::recv(helper_.get(), &told, sizeof told, 0) == sizeof told;
       if (helper_is_there) take(told);
+      else log_line(unfinished_);
     } catch (const std::bad_alloc&) {
       // A line is lost.
     }
@@ -212,6 +217,14 @@ void Command::watch() noexcept {
   if (starts_) start_error_ = ECHILD;
   runs_ = starts_ = false;
   changed_.notify_all();
+}
+
+// What has come so far; false: nothing more can come.
+bool Command::read_output() {
+  char text[4096];
+  ssize_t n = -1;
+  while ((n = ::read(output_.get(), text, sizeof text)) > 0) take_output({text, static_cast<std::size_t>(n)});
+  return n != 0;
 }
 
 void Command::take(const helper::Told& told) {

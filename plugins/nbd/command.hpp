@@ -39,6 +39,7 @@ class Command {
   void fork_helper();
   void watch() noexcept;
   void take(const helper::Told& told);
+  bool read_output();
   void take_output(std::string_view text);
   void log_line(std::string_view line);
 

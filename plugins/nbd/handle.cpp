@@ -12,6 +12,7 @@ using namespace ashlar;
 namespace {
 
 constexpr char base_allocation[] = LIBNBD_CONTEXT_BASE_ALLOCATION;
+[[maybe_unused]] constexpr char no_service[] = "ashlar-no-service";
 
 // libnbd begins with the name of its function, which means nothing to an operator.
 std::string last_error() {
@@ -64,7 +65,7 @@ Handle::Handle(const Settings& settings, int socket, const Patience& patience, b
     ::close(socket);
     throw;
   }
-  shake_hands(socket, patience, lists);
+  shake_hands(settings, socket, patience, lists);
   if (!lists) learn(settings);
 }
 
@@ -101,24 +102,30 @@ void Handle::set_up_tls(const Settings& settings) {
 
 // libnbd compares a certificate with the name of the host that it was told to connect to, and with none over a socket that it
 // is given. (1.14) So it is told of that host and of a service that there is not, which fails before anything is looked up,
-// and leaves the handle as new, but with the name. Where it does not keep it, nothing would be verified.
+// and leaves the handle as new, but with the name.
 void Handle::name_server(const std::string& name) {
-  constexpr char no_service[] = "ashlar-no-service";
-  nbd_handle* const h = handle_.get();
 #if defined(LIBNBD_HAVE_NBD_SET_TLS_HOSTNAME)
-  must(::nbd_set_tls_hostname(h, name.c_str()));
+  must(::nbd_set_tls_hostname(handle_.get(), name.c_str()));
 #else
-  static_cast<void>(::nbd_aio_connect_tcp(h, name.c_str(), no_service));
-  const std::unique_ptr<char, void (*)(void*)> uri(::nbd_get_uri(h), &std::free);
-  const bool is_kept = uri != nullptr && std::string_view(uri.get()).find(no_service) != std::string_view::npos;
-  if (!is_kept || ::nbd_aio_is_created(h) != 1)
-    throw Unreachable("this libnbd cannot be told whom a certificate must name");
+  static_cast<void>(::nbd_aio_connect_tcp(handle_.get(), name.c_str(), no_service));
 #endif
 }
 
-void Handle::shake_hands(int socket, const Patience& patience, bool lists) {
+// A libnbd that has not kept the name would verify nothing. It tells of it once it is connected.
+bool Handle::has_kept_name() const {
+#if defined(LIBNBD_HAVE_NBD_SET_TLS_HOSTNAME)
+  return true;
+#else
+  const std::unique_ptr<char, void (*)(void*)> uri(::nbd_get_uri(handle_.get()), &std::free);
+  return uri != nullptr && std::string_view(uri.get()).find(no_service) != std::string_view::npos;
+#endif
+}
+
+void Handle::shake_hands(const Settings& settings, int socket, const Patience& patience, bool lists) {
   nbd_handle* const h = handle_.get();
   must(::nbd_aio_connect_socket(h, socket));
+  if (settings.names_server() && !is_over() && !has_kept_name())
+    throw Unreachable("this libnbd cannot be told whom a certificate must name");
   while (::nbd_aio_is_ready(h) != 1 && !(lists && ::nbd_aio_is_negotiating(h) == 1)) {
     if (is_over()) throw Unreachable(why_over());
     const short ready = patience.wait(fd(), events());

@@ -47,7 +47,8 @@ class Handle {
   void set_up(const Settings& settings, bool lists);
   void set_up_tls(const Settings& settings);
   void name_server(const std::string& name);
-  void shake_hands(int socket, const Patience& patience, bool lists);
+  bool has_kept_name() const;
+  void shake_hands(const Settings& settings, int socket, const Patience& patience, bool lists);
   void learn(const Settings& settings);
   void move_once(short events) noexcept;
 

@@ -13,7 +13,8 @@ constexpr std::chrono::milliseconds first_delay{50}, longest_delay{5000};
 constexpr std::chrono::milliseconds tick{100};        // how late it may be seen that a request has waited for too long
 constexpr std::chrono::milliseconds slow_tick{1000};  // likewise, that the server is silent
 constexpr std::chrono::seconds for_a_goodbye{2};
-constexpr std::chrono::seconds grace{2};  // for a server to answer what nobody waits for any more
+constexpr std::chrono::milliseconds grace{500};  // for a server to answer what nobody waits for any more
+constexpr std::chrono::seconds long_enough{1};   // a connection that holds so long was worth it
 
 std::chrono::milliseconds delay_before(unsigned tries) {
   return tries == 0 ? std::chrono::milliseconds(0)
@@ -157,13 +158,13 @@ bool Link::connect() noexcept {
   } catch (const std::exception& e) {
     why = e.what();
   }
-  ++tries_;
-  next_try_ = std::chrono::steady_clock::now() + delay_before(tries_);
+  connected_ = std::chrono::steady_clock::now();
+  next_try_ = connected_ + delay_before(++tries_);
   if (!why.empty()) {
     if (!ends_) backend_.not_reached(number_, why, is_another);
     return false;
   }
-  heard_ = std::chrono::steady_clock::now();
+  heard_ = connected_;
   given_up_since_ = {};
   {
     const std::lock_guard lock(mutex_);
@@ -187,7 +188,6 @@ void Link::serve() noexcept {
     const Time now = std::chrono::steady_clock::now();
     if (ready != 0) {
       heard_ = now;
-      tries_ = 0;
       if (!take_answers(ready)) return lost("the server stops");
       if (now - looked < tick) continue;
     }
@@ -198,7 +198,8 @@ void Link::serve() noexcept {
 
 // Nobody is woken when a request is sent while this waits, so it waits without end only when there was none for a while.
 short Link::wait_for_answers(short events) noexcept {
-  const auto longest = std::min(slow_tick, backend_.settings().timeout);
+  const bool is_unwanted = given_up_since_ != Time{};
+  const auto longest = is_unwanted ? tick : std::min(slow_tick, backend_.settings().timeout);
   const Time now = std::chrono::steady_clock::now();
   const bool is_idle = load() == 0 && now - std::max(heard_, busy_since_.load()) > longest;
   sleeps_ = is_idle;
@@ -223,14 +224,21 @@ const char* Link::fault_of_silence(Time now) noexcept {
   if (load() == 0) return nullptr;
   if (now - std::max(heard_, busy_since_.load()) >= backend_.settings().timeout)
     return "the server has been silent for the whole timeout";
-  turn_.take();
-  const bool unwanted =
-      !under_way_.empty() && std::ranges::all_of(under_way_, [](const Request* one) { return one->given_up.load(); });
-  turn_.give_back();
+  const bool unwanted = is_unwanted();
   if (!unwanted) given_up_since_ = {};
   else if (given_up_since_ == Time{}) given_up_since_ = now;
-  const bool long_enough = unwanted && now - given_up_since_ >= grace;
-  return long_enough ? "nobody waits any more for what it does not answer" : nullptr;
+  return unwanted && now - given_up_since_ >= grace ? "nobody waits any more for what it does not answer" : nullptr;
+}
+
+// Whether nobody waits for what is under way. Where others may still flush what they wrote, that a client has gone, which has
+// only read, is no reason to make them believe that it is lost; that a change is given up means that the server stops.
+bool Link::is_unwanted() noexcept {
+  turn_.take();
+  const bool none =
+      !under_way_.empty() && std::ranges::all_of(under_way_, [](const Request* r) { return r->given_up.load(); });
+  const bool stops = std::ranges::any_of(under_way_, [](const Request* r) { return r->changes(); });
+  turn_.give_back();
+  return none && (stops || !backend_.losses().unflushed());
 }
 
 // Nobody has a request under way but where the server is to be reached anew, as another user.
@@ -272,6 +280,8 @@ void Link::lost(const std::string& why) noexcept {
   load_ = 0;
   turn_.give_back();
   backend_.lost(why);
-  next_try_ = std::chrono::steady_clock::now() + delay_before(tries_);
+  const Time now = std::chrono::steady_clock::now();
+  if (now - connected_ >= long_enough) tries_ = 0;
+  next_try_ = now + delay_before(tries_);
   for (Request* const one : left) backend_.give_again(*one);
 }

@@ -49,6 +49,7 @@ class Link {
   short wait_for_answers(short events) noexcept;
   bool take_answers(short ready) noexcept;
   const char* fault_of_silence(Time now) noexcept;
+  bool is_unwanted() noexcept;
 
   void pump() noexcept;
   void send_new() noexcept;
@@ -73,7 +74,7 @@ class Link {
   std::vector<Request*> taken_, under_way_;
   bool server_stops_ = false;
 
-  unsigned tries_ = 0;  // since the last that has succeeded [thread_, as is the next]
-  Time next_try_{}, heard_{}, given_up_since_{};
+  unsigned tries_ = 0;  // since a connection that has held [thread_, as is the next]
+  Time next_try_{}, connected_{}, heard_{}, given_up_since_{};
   std::thread thread_;
 };
