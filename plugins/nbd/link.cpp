@@ -96,6 +96,7 @@ int Link::answered(void* of, int* error) noexcept {
   Link& me = *request.link.load(std::memory_order_relaxed);
   if (*error == ESHUTDOWN) me.server_stops_ = true;
   if (*error == ENOTCONN || *error == ESHUTDOWN) return 1;
+  me.has_answered_ = true;
   me.forget(request);
   me.backend_.finish(request, *error);
   return 1;
@@ -150,7 +151,7 @@ bool Link::connect() noexcept {
     if (!is_another) {
       turn_.take();
       handle_ = std::move(made);
-      server_stops_ = false;
+      server_stops_ = has_answered_ = false;
       turn_.give_back();
     }
   } catch (const std::bad_alloc&) {
@@ -282,6 +283,7 @@ void Link::lost(const std::string& why) noexcept {
   backend_.lost(why);
   const Time now = std::chrono::steady_clock::now();
   if (now - connected_ >= long_enough) tries_ = 0;
+  else if (has_answered_) tries_ = 1;
   next_try_ = now + delay_before(tries_);
   for (Request* const one : left) backend_.give_again(*one);
 }

@@ -72,7 +72,7 @@ class Link {
   Turn turn_;  // of what follows
   std::unique_ptr<Handle> handle_;
   std::vector<Request*> taken_, under_way_;
-  bool server_stops_ = false;
+  bool server_stops_ = false, has_answered_ = false;
 
   unsigned tries_ = 0;  // since a connection that has held [thread_, as is the next]
   Time next_try_{}, connected_{}, heard_{}, given_up_since_{};
