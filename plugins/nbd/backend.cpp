@@ -33,8 +33,7 @@ Backend::Backend(const Create& create)
 }
 
 Backend::~Backend() {
-  for (const auto& link : links_) link->end();
-  for (const auto& link : links_) link->join();
+  for (const auto& link : links_) link->end();  // all of them, before one is waited for
 }
 
 Facts Backend::open(Purpose purpose) {
@@ -217,7 +216,9 @@ void Backend::not_reached(unsigned number, const std::string& why, bool is_anoth
     host_.log(Level::error,
               "%s: the server has come back with another disk: %s; requests fail until it is the one that it was",
               settings_.shown.c_str(), why.c_str());
-  else host_.log(Level::warn, "%s: cannot be reached: %s", settings_.shown.c_str(), why.c_str());
+  else
+    host_.log(number == 0 ? Level::warn : Level::debug, "%s: cannot be reached: %s", settings_.shown.c_str(),
+              why.c_str());
   if (number != 0) return;
   try {
     const std::lock_guard lock(mutex_);

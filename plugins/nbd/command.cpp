@@ -71,12 +71,20 @@ Command::Command(const std::vector<std::string>& words, const Host& host) : word
   listen();
   make_environment();
   fork_helper();
-  thread_ = std::thread([this] { watch(); });
+  try {
+    thread_ = std::thread([this] { watch(); });
+  } catch (...) {
+    end_helper();
+    throw;
+  }
 }
 
-Command::~Command() {
-  ::shutdown(helper_.get(), SHUT_WR);  // the helper ends, and what it has started
-  thread_.join();
+Command::~Command() { end_helper(); }
+
+// What it has started ends, too.
+void Command::end_helper() {
+  ::shutdown(helper_.get(), SHUT_WR);
+  if (thread_.joinable()) thread_.join();
   while (::waitpid(helper_process_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
@@ -162,7 +170,7 @@ void Command::fork_helper() {
 
 std::uint64_t Command::start() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !starts_; });
+  changed_.wait(lock, [this] { return !starts_ && !(runs_ && ends_); });
   if (runs_) return started_;
   // Those who wait at the socket of the one before have given up: the next one would take them for its first clients.
   ::fcntl(listener_.get(), F_SETFL, O_NONBLOCK);
@@ -193,6 +201,8 @@ std::string Command::why_ended(std::uint64_t start) {
 }
 
 void Command::end_program() {
+  const std::lock_guard lock(mutex_);
+  ends_ = runs_;
   const char word = 'e';
   static_cast<void>(::send(helper_.get(), &word, sizeof word, MSG_NOSIGNAL));
 }
@@ -232,6 +242,7 @@ void Command::take(const helper::Told& told) {
   switch (told.kind) {
     case helper::Told::Kind::started:
       runs_ = true;
+      ends_ = false;
       ++started_;
       starts_ = false;
       host_.log(Level::info, "%s is started, process %d", name_.c_str(), told.value);

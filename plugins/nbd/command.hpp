@@ -37,6 +37,7 @@ class Command {
   void listen();
   void make_environment();
   void fork_helper();
+  void end_helper();
   void watch() noexcept;
   void take(const helper::Told& told);
   bool read_output();
@@ -53,7 +54,7 @@ class Command {
 
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  bool runs_ = false, starts_ = false;
+  bool runs_ = false, starts_ = false, ends_ = false;  // ends_: it was told to
   int start_error_ = 0;
   std::uint64_t started_ = 0;  // how often
   std::string ended_, last_line_;

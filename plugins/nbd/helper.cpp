@@ -53,6 +53,7 @@ class Helper {
 // stops all processes of a service, end the server first.
 void Helper::become() {
   ::setsid();
+  ::prctl(PR_SET_NAME, "ashlar-nbd");  // as ps(1) shows it
   const int from[] = {plan_.socket, plan_.listener, plan_.output};
   int aside[3];
   for (int i = 0; i < 3; ++i) aside[i] = ::fcntl(from[i], F_DUPFD_CLOEXEC, out_of_the_way);

@@ -27,6 +27,11 @@ Link::Link(Backend& backend, unsigned number) : backend_(backend), number_(numbe
   thread_ = std::thread([this] { run(); });
 }
 
+Link::~Link() {
+  end();
+  thread_.join();
+}
+
 bool Link::submit(Request& request) noexcept {
   request.link = this;
   {
@@ -38,8 +43,8 @@ bool Link::submit(Request& request) noexcept {
       backend_.finish(request, ENOMEM);
       return true;
     }
+    if (load_.fetch_add(1, std::memory_order_relaxed) == 0) busy_since_ = std::chrono::steady_clock::now();
   }
-  if (load_.fetch_add(1, std::memory_order_relaxed) == 0) busy_since_ = std::chrono::steady_clock::now();
   if (sleeps_.exchange(false)) waker_.wake();  // somebody has to see that no answer comes
   pump();
   return true;
@@ -242,37 +247,29 @@ bool Link::is_unwanted() noexcept {
   return none && (stops || !backend_.losses().unflushed());
 }
 
-// Nobody has a request under way but where the server is to be reached anew, as another user.
-void Link::hang_up() noexcept {
-  if (load() != 0) return lost("the connection is made anew");
+void Link::close() noexcept {
   backend_.gone(*this);
-  std::unique_ptr<Handle> handle;
-  {
-    const std::lock_guard lock(mutex_);
-    open_ = false;
-  }
+  const std::lock_guard lock(mutex_);
+  open_ = false;
+}
+
+// Requests are under way only where the server is to be reached anew, as another user.
+void Link::hang_up() noexcept {
+  close();
+  if (load() != 0) return lost("the connection is made anew");
   turn_.take();
-  send_new();
-  handle = std::move(handle_);
-  std::vector<Request*> late;
-  std::swap(late, under_way_);
+  const std::unique_ptr<Handle> handle = std::move(handle_);
   turn_.give_back();
-  load_ = 0;
   try {
     const Patience patience(waker_, std::chrono::steady_clock::now() + for_a_goodbye, [] { return std::string(); });
     handle->say_goodbye(backend_.losses().unflushed(), patience);
   } catch (const std::exception&) {
     // It ends without.
   }
-  for (Request* const one : late) backend_.give(*one);
 }
 
 void Link::lost(const std::string& why) noexcept {
-  backend_.gone(*this);
-  {
-    const std::lock_guard lock(mutex_);
-    open_ = false;
-  }
+  close();
   turn_.take();
   send_new();  // what has come meanwhile
   handle_.reset();

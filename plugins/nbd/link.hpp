@@ -21,6 +21,8 @@ class Link {
  public:
   // The first, 0, finds out what the server is; see Backend. Throws std::system_error.
   Link(Backend& backend, unsigned number);
+  // No request is under way.
+  ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
@@ -34,9 +36,8 @@ class Link {
   void wake(bool hurries = false) noexcept;
   // Ends the connection, which is made anew when it is wanted.
   void reconnect() noexcept;
-  // Ends all; end() returns at once, join() when it has. No request is under way.
+  // Has it end, for which its destructor waits.
   void end() noexcept;
-  void join() noexcept { thread_.join(); }
 
  private:
   using Time = Request::Time;
@@ -44,6 +45,7 @@ class Link {
   void pause() noexcept;
   bool connect() noexcept;
   void serve() noexcept;
+  void close() noexcept;
   void hang_up() noexcept;
   void lost(const std::string& why) noexcept;
   short wait_for_answers(short events) noexcept;

@@ -36,8 +36,8 @@ class Nbd final : public Plugin {
   ~Nbd() override { backend_.close(purpose_); }
 
   Geometry describe() override {
-    return geometry_of(facts_, backend_.settings().read_only,
-                       depth_of_one * (facts_.multi_conn ? backend_.settings().connections : 1));
+    const std::uint32_t connections = facts_.multi_conn ? backend_.settings().connections : 1;
+    return geometry_of(facts_, backend_.settings().read_only, std::max(least_depth, depth_of_one * connections));
   }
 
   Status read(Io& io) noexcept override { return in_one(io, Request::Kind::read); }
@@ -82,8 +82,8 @@ class Nbd final : public Plugin {
   }
 
  private:
-  static constexpr std::uint32_t depth_of_one = 64;
-  static constexpr std::uint64_t longest_part = 1 << 30;  // a request's length has 32 bits
+  static constexpr std::uint32_t least_depth = 64, depth_of_one = 32;  // of a connection
+  static constexpr std::uint64_t longest_part = 1 << 30;               // a request's length has 32 bits
 
   static std::uint32_t first_part(std::uint64_t length) {
     return static_cast<std::uint32_t>(std::min(length, longest_part));
