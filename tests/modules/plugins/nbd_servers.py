@@ -172,7 +172,7 @@ class Over(Nbd):
         self.assert_as_a_model(export(uri))
 
     def test_an_ashlar_by_tcp(self):
-        below = self.serve([config.file_export(self.sparse_file("disk.img", SIZE + 700), "a b")], listen=["tcp:127.0.0.1:0"])
+        below = self.serve([config.memory_export(SIZE + 700, "a b")], listen=["tcp:127.0.0.1:0"])
         self.assert_as_a_model(export(below.uri("a b", "tcp").replace("127.0.0.1", "localhost")))
 
     def test_fio_finds_what_it_wrote(self):

@@ -1,9 +1,12 @@
 // The parts of the plugin nbd that need no server, and what it says of parameters (plugins/nbd/README.md).
 #include <cerrno>
+#include <csignal>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "../filters/bench.hpp"
+#include "../random_model.hpp"
 #include "catch.hpp"
 #include "coverage.hpp"
 #include "facts.hpp"
@@ -225,4 +228,64 @@ TEST_CASE("nbd: refuses parameters that make no sense, and names them") {
   says({tls, {"verify", "false"}, {"server_name", "x"}}, "server_name is for certificates");
   says({tcp}, "nbd://127.0.0.1:1/ cannot be reached: Connection refused");
   says({local, certificates, {"server_name", "localhost"}}, "cannot be reached: No such file");
+}
+
+namespace {
+
+bool has_nbdkit() { return ::access("/usr/bin/nbdkit", X_OK) == 0; }
+
+// The program that the module has started last, as it logs.
+pid_t program(const FakeHost& host) {
+  pid_t found = -1;
+  for (const FakeHost::Line& line : host.lines())
+    if (const std::size_t at = line.text.find("is started, process "); at != line.text.npos)
+      found = std::stoi(line.text.substr(line.text.find_last_of(' ') + 1));
+  return found;
+}
+
+}  // namespace
+
+TEST_CASE("nbd: random requests to a program") {
+  if (!has_nbdkit()) SKIP_CASE("needs nbdkit");
+  FakeHost host;
+  const TestLayer layer(own_module(), host, {{"command", "nbdkit,memory,300032"}});
+  const auto device = layer.open();
+  CHECK(device->geometry().multi_conn);
+  Bytes into(512);
+  CHECK(device->read(0, into, Flag::nowait) == Status::would_block());
+  RandomModel model([&](Io& io) { return device->process(io); }, device->geometry(), Bytes(300032));
+  CHECK_NOTHROW(model.run(RandomModel::operations() / 3));
+}
+
+TEST_CASE("nbd: requests of several threads, while the program is killed again and again") {
+  if (!has_nbdkit()) SKIP_CASE("needs nbdkit");
+  constexpr std::size_t threads = 3, block = 4096, kills = 5;
+  const Scratch scratch;
+  const std::string disk = scratch.file("disk", threads * block);
+  FakeHost host;
+  const TestLayer layer(own_module(), host, {{"command", "nbdkit,file," + disk}, {"connections", "2"}});
+  const auto device = layer.open();
+  std::atomic<std::size_t> rounds[threads]{}, wrong = 0;
+  std::atomic<bool> over = false;
+  std::vector<std::thread> all;
+  for (std::size_t i = 0; i < threads; ++i)
+    all.emplace_back([&, i] {
+      for (unsigned value = 1; !over; ++value) {
+        const Bytes written = bytes_of(block, value);
+        Bytes found(block);
+        const bool well = device->write(i * block, written).ok() && device->read(i * block, found).ok();
+        if (!well || found != written) ++wrong;
+        static_cast<void>(device->flush());  // it may tell of a loss
+        ++rounds[i];
+      }
+    });
+  for (std::size_t n = 0; n < kills; ++n) {
+    const std::size_t before[threads] = {rounds[0], rounds[1], rounds[2]};
+    for (std::size_t i = 0; i < threads; ++i)
+      while (rounds[i] < before[i] + 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ::kill(program(host), SIGKILL);
+  }
+  over = true;
+  for (std::thread& one : all) one.join();
+  CHECK(wrong == 0);
 }
