@@ -65,8 +65,8 @@ void Backend::close(Purpose purpose) noexcept {
   if (purpose == Purpose::client) --clients_;
 }
 
-// The server of which ashlar is a part may become another user after its start: who that is may not be let in. What was
-// reached before says nothing of that.
+// The server of which ashlar is a part may become another user after its start: who that is may not be let in. What
+// was reached before says nothing of that.
 void Backend::be_the_same_user() {
   {
     const std::lock_guard lock(mutex_);

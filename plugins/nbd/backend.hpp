@@ -1,5 +1,5 @@
-// Backend: the server as a layer sees it: the connections to it, the requests that wait for one, and what has become of what
-// was written.
+// Backend: the server as a layer sees it: the connections to it, the requests that wait for one, and what has become
+// of what was written.
 #pragma once
 #include <ashlar/device.hpp>
 #include <ashlar/exports.hpp>
@@ -30,8 +30,8 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  // Waits until the server is reached, and tells what it is. Each open() is followed by a close(), unless it has thrown
-  // BadParameter. [control]
+  // Waits until the server is reached, and tells what it is. Each open() is followed by a close(), unless it has
+  // thrown BadParameter. [control]
   Facts open(ashlar::Purpose purpose);
   void close(ashlar::Purpose purpose) noexcept;
   // Tells each export of the server. Throws BadParameter. [control]

@@ -88,8 +88,8 @@ void Command::end_helper() {
   while (::waitpid(helper_process_, nullptr, 0) < 0 && errno == EINTR) continue;
 }
 
-// In a folder that only this user may enter, which is gone again when the socket is: a socket can be reached by its descriptor,
-// too, and so nothing is left behind, whatever happens.
+// In a folder that only this user may enter, which is gone again when the socket is: a socket can be reached by its
+// descriptor, too, and so nothing is left behind, whatever happens.
 void Command::listen() {
   const char* const folder = std::getenv("TMPDIR");
   std::string made = std::string(folder != nullptr && *folder == '/' ? folder : "/tmp") + "/ashlar-nbd-XXXXXX";

@@ -1,5 +1,6 @@
-// Command: an NBD server that is a program of ours: started when it is wanted, again when it has ended, and ended with the layer.
-// It gets its listening socket by systemd's socket activation (sd_listen_fds(3)). What it prints is logged.
+// Command: an NBD server that is a program of ours: started when it is wanted, again when it has ended, and ended
+// with the layer. It gets its listening socket by systemd's socket activation (sd_listen_fds(3)). What it prints is
+// logged.
 #pragma once
 #include <sys/types.h>
 
@@ -24,7 +25,8 @@ class Command {
   Command(const Command&) = delete;
   Command& operator=(const Command&) = delete;
 
-  // Starts it, unless it runs; returns which start it was. May wait for as long as that takes. Throws Unreachable. [any thread]
+  // Starts it, unless it runs; returns which start it was. May wait for as long as that takes. Throws Unreachable.
+  // [any thread]
   std::uint64_t start();
   // Why it runs no more, or not as of that start; empty: it does. [any thread]
   std::string why_ended(std::uint64_t start);

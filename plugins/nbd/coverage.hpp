@@ -1,5 +1,5 @@
-// Coverage: which bytes of a read a server has sent. libnbd takes replies that leave some out, and the memory of a read is not
-// cleared before, as that costs more than the rest of a large one. Pure.
+// Coverage: which bytes of a read a server has sent. libnbd takes replies that leave some out, and the memory of a
+// read is not cleared before, as that costs more than the rest of a large one. Pure.
 #pragma once
 #include <algorithm>
 #include <cstdint>

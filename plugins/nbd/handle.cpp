@@ -100,9 +100,9 @@ void Handle::set_up_tls(const Settings& settings) {
   if (settings.names_server()) name_server(settings.server_name);
 }
 
-// libnbd compares a certificate with the name of the host that it was told to connect to, and with none over a socket that it
-// is given. (1.14) So it is told of that host and of a service that there is not, which fails before anything is looked up,
-// and leaves the handle as new, but with the name.
+// libnbd compares a certificate with the name of the host that it was told to connect to, and with none over a socket
+// that it is given. (1.14) So it is told of that host and of a service that there is not, which fails before anything
+// is looked up, and leaves the handle as new, but with the name.
 void Handle::name_server(const std::string& name) {
 #if defined(LIBNBD_HAVE_NBD_SET_TLS_HOSTNAME)
   must(::nbd_set_tls_hostname(handle_.get(), name.c_str()));
@@ -218,7 +218,8 @@ void Handle::move_once(short events) noexcept {
   }
 }
 
-// libnbd takes one answer at a time, and must not be told to read when nothing has come. To peek costs less than to wait anew.
+// libnbd takes one answer at a time, and must not be told to read when nothing has come. To peek costs less than to
+// wait anew.
 void Handle::move(short events) noexcept {
   move_once(events);
   char byte = 0;

@@ -13,8 +13,8 @@
 
 class Handle {
  public:
-  // Shakes hands over `socket`, which is the handle's from then on, also when it fails. `lists`: to list exports rather than
-  // to use one. Throws Unreachable, std::bad_alloc.
+  // Shakes hands over `socket`, which is the handle's from then on, also when it fails. `lists`: to list exports
+  // rather than to use one. Throws Unreachable, std::bad_alloc.
   Handle(const Settings& settings, int socket, const Patience& patience, bool lists = false);
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -24,13 +24,13 @@ class Handle {
   using Each = std::function<void(const char* name, const char* description)>;
   void list(const Each& each, const Patience& patience);
 
-  // Sends `request`; `done`, which returns 1, is called with it and its errno number when it is answered, or with ENOTCONN when
-  // the connection is lost: within any call that moves the connection, this one included. Returns an errno number; 0: it is
-  // under way.
+  // Sends `request`; `done`, which returns 1, is called with it and its errno number when it is answered, or with
+  // ENOTCONN when the connection is lost: within any call that moves the connection, this one included. Returns an
+  // errno number; 0: it is under way.
   using Done = int (*)(void* request, int* error) noexcept;
   int send(Request& request, Done done) noexcept;
-  // Ends a connection over which nothing is under way, and waits until the server has ended it, too. `flushes`: when what was
-  // written is durable. Throws Unreachable.
+  // Ends a connection over which nothing is under way, and waits until the server has ended it, too. `flushes`: when
+  // what was written is durable. Throws Unreachable.
   void say_goodbye(bool flushes, const Patience& patience);
 
   int fd() const noexcept { return ::nbd_aio_get_fd(handle_.get()); }

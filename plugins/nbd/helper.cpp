@@ -49,8 +49,8 @@ class Helper {
   pid_t program_ = -1;
 };
 
-// Nothing of the server stays but what is needed, so that no file or connection is kept open by it. A terminal's Ctrl-C, and who
-// stops all processes of a service, end the server first.
+// Nothing of the server stays but what is needed, so that no file or connection is kept open by it. A terminal's
+// Ctrl-C, and who stops all processes of a service, end the server first.
 void Helper::become() {
   ::setsid();
   ::prctl(PR_SET_NAME, "ashlar-nbd");  // as ps(1) shows it

@@ -1,5 +1,5 @@
-// helper: a process that starts the program of `command`, and starts it again when it is told to. It is made while programs may
-// still be started; later the server's sandbox lets it start none.
+// helper: a process that starts the program of `command`, and starts it again when it is told to. It is made while
+// programs may still be started; later the server's sandbox lets it start none.
 //
 // It is a copy of a process with threads, any of which may have held any lock: so it calls nothing but the kernel.
 #pragma once

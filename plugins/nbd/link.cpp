@@ -202,7 +202,8 @@ void Link::serve() noexcept {
   }
 }
 
-// Nobody is woken when a request is sent while this waits, so it waits without end only when there was none for a while.
+// Nobody is woken when a request is sent while this waits, so it waits without end only when there was none for a
+// while.
 short Link::wait_for_answers(short events) noexcept {
   const bool is_unwanted = given_up_since_ != Time{};
   const auto longest = is_unwanted ? tick : std::min(slow_tick, backend_.settings().timeout);
@@ -236,8 +237,9 @@ const char* Link::fault_of_silence(Time now) noexcept {
   return unwanted && now - given_up_since_ >= grace ? "nobody waits any more for what it does not answer" : nullptr;
 }
 
-// Whether nobody waits for what is under way. Where others may still flush what they wrote, that a client has gone, which has
-// only read, is no reason to make them believe that it is lost; that a change is given up means that the server stops.
+// Whether nobody waits for what is under way. Where others may still flush what they wrote, that a client has gone,
+// which has only read, is no reason to make them believe that it is lost; that a change is given up means that the
+// server stops.
 bool Link::is_unwanted() noexcept {
   turn_.take();
   const bool none =

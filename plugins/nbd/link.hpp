@@ -1,7 +1,8 @@
 // Link: one connection to the server, made anew when it is lost, and the thread that moves it.
 //
-// libnbd's handle is used by whoever has its turn: the link's thread while it takes answers, or who brings a request while
-// nobody else has it, so that a request is sent without waking anybody. Who finds it taken leaves the request to who has it.
+// libnbd's handle is used by whoever has its turn: the link's thread while it takes answers, or who brings a request
+// while nobody else has it, so that a request is sent without waking anybody. Who finds it taken leaves the request
+// to who has it.
 #pragma once
 #include <atomic>
 #include <memory>

@@ -1,5 +1,5 @@
-// Losses: whether writes that a server has acknowledged may be gone, because the connection to it was lost before a flush.
-// Whoever flushes next is told, once for each device.
+// Losses: whether writes that a server has acknowledged may be gone, because the connection to it was lost before a
+// flush. Whoever flushes next is told, once for each device.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -35,7 +35,8 @@ class Losses {
     return true;
   }
 
-  // What a device that is opened now has been told of: a loss that nobody has heard of yet is told to those who come later, too.
+  // What a device that is opened now has been told of: a loss that nobody has heard of yet is told to those who come
+  // later, too.
   std::uint64_t told() const {
     const std::lock_guard lock(mutex_);
     return told_;

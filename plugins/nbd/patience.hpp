@@ -18,8 +18,8 @@ class Patience {
   Patience(const Waker& waker, Waker::Time until, std::function<std::string()> why_not)
       : waker_(waker), until_(until), why_not_(std::move(why_not)) {}
 
-  // Waits until `fd` (-1: none) is ready for `events` of poll(2), and returns what it is ready for; 0: not yet. Returns soon, to
-  // be called again. Throws Unreachable when it is to be given up, or took too long.
+  // Waits until `fd` (-1: none) is ready for `events` of poll(2), and returns what it is ready for; 0: not yet.
+  // Returns soon, to be called again. Throws Unreachable when it is to be given up, or took too long.
   short wait(int fd, short events, std::chrono::milliseconds longest = between_looks) const {
     const auto now = std::chrono::steady_clock::now();
     if (const std::string why = why_not_(); !why.empty()) throw Unreachable(why);

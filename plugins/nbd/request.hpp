@@ -1,4 +1,5 @@
-// Request: one that is made of a server, from the moment in which somebody waits for it to its end. It lies with who waits.
+// Request: one that is made of a server, from the moment in which somebody waits for it to its end. It lies with who
+// waits.
 #pragma once
 #include <ashlar/wait.hpp>
 #include <atomic>

@@ -4,8 +4,8 @@
 
 class Turn {
  public:
-  // Whether it is the caller's now. A thread that has left something for who has it finds it given back, or is seen by him
-  // behind give_back().
+  // Whether it is the caller's now. A thread that has left something for who has it finds it given back, or is seen
+  // by him behind give_back().
   bool try_take() noexcept { return !taken_.exchange(true, std::memory_order_acq_rel); }
   // Waits for it.
   void take() noexcept {

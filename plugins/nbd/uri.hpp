@@ -11,5 +11,6 @@ struct Uri {
   std::string without_query() const;  // for people
 };
 
-// Throws BadParameter("uri"): what is not understood is refused, so that nothing which was meant is left out in silence.
+// Throws BadParameter("uri"): what is not understood is refused, so that nothing which was meant is left out in
+// silence.
 Uri parse_uri(const std::string& text);

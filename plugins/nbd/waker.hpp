@@ -24,8 +24,8 @@ class Waker {
 
   // Ends the wait, or the next one. [any thread]
   void wake() const noexcept { static_cast<void>(::eventfd_write(fd_, 1)); }
-  // Waits until `fd` (-1: none) is ready for `events` of poll(2), or is woken, or `until` has come. Returns what `fd` is
-  // ready for.
+  // Waits until `fd` (-1: none) is ready for `events` of poll(2), or is woken, or `until` has come. Returns what `fd`
+  // is ready for.
   short wait(int fd, short events, Time until) const noexcept {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - std::chrono::steady_clock::now()).count();
     pollfd both[2] = {{fd_, POLLIN, 0}, {fd, events, 0}};
