@@ -214,14 +214,22 @@ void Command::watch() noexcept {
     if (::poll(both, 2, -1) < 0) continue;
     try {
       prints = prints && read_output();
-      if (both[0].revents == 0) continue;
       helper::Told told{};
-      helper_is_there = ::recv(helper_.get(), &told, sizeof told, 0) == sizeof told;
-      if (helper_is_there) take(told);
-      else log_line(unfinished_);
+      const ssize_t n = ::recv(helper_.get(), &told, sizeof told, MSG_DONTWAIT);
+      if (n == sizeof told) take(told);
+      helper_is_there = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
     } catch (const std::bad_alloc&) {
       // A line is lost.
     }
+  }
+  ended();
+}
+
+void Command::ended() noexcept {
+  try {
+    log_line(unfinished_);
+  } catch (const std::bad_alloc&) {
+    // Likewise.
   }
   const std::lock_guard lock(mutex_);
   if (starts_) start_error_ = ECHILD;

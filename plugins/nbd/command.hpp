@@ -41,6 +41,7 @@ class Command {
   void fork_helper();
   void end_helper();
   void watch() noexcept;
+  void ended() noexcept;
   void take(const helper::Told& told);
   bool read_output();
   void take_output(std::string_view text);

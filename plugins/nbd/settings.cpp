@@ -49,12 +49,12 @@ void Settings::read_server(const Params& params) {
        "where is the server? Write uri = \"nbd://HOST:PORT/EXPORT\", or command = [\"PROGRAM\", …] that is started");
   need(!params.has("uri") || !params.has("command"), "command", "uri and command exclude each other");
   if (params.has("uri")) {
-    uri = parse_uri(std::string(params.text("uri")));
+    shown = params.text("uri");  // there is no secret in it, or it is refused
+    uri = parse_uri(shown);
     need(export_name.empty() || uri->export_name.empty(), "export", "uri names an export already");
     if (export_name.empty()) export_name = uri->export_name;
     need(user.empty() || uri->user.empty(), "user", "uri names a user already");
     if (user.empty()) user = uri->user;
-    shown = uri->without_query();
     return;
   }
   for (const ashlar_value* const word : params.list("command")) command.emplace_back(word->text);

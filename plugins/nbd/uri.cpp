@@ -118,11 +118,3 @@ Uri parse_uri(const std::string& text) {
   check(is_unix, uri);
   return uri;
 }
-
-std::string Uri::without_query() const {
-  const std::string at = user.empty() ? "" : user + "@";
-  if (!socket.empty())
-    return (tls ? "nbds+unix:" : "nbd+unix:") + at + socket + (export_name.empty() ? "" : "/" + export_name);
-  const bool is_ipv6 = host.find(':') != host.npos;
-  return (tls ? "nbds://" : "nbd://") + at + (is_ipv6 ? "[" + host + "]" : host) + ":" + port + "/" + export_name;
-}

@@ -182,6 +182,16 @@ class Over(Nbd):
                  "--size=8M", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0"]
         self.assertRegex(run(*words), r"issued rwts: total=(\d+),\1,0,0")
 
+    def test_other_clients(self):
+        _, uri = self.nbdkit("memory", "4M")
+        self.server = self.serve([export(uri)])
+        image, copy = self.folder / "image", self.folder / "copy"
+        image.write_bytes(images.pattern(2 << 20) + bytes(2 << 20))
+        run("nbdcopy", image, self.server.uri("disk"))
+        run("qemu-img", "compare", "-f", "raw", "-F", "raw", image, self.server.uri("disk"))
+        run("qemu-img", "convert", "-f", "raw", "-O", "raw", self.server.uri("disk"), copy)
+        self.assert_same(copy.read_bytes(), image.read_bytes())
+
     def test_what_a_server_is_is_kept(self):
         uri = self.far(size=3 << 20, flags=("flush", "rotational", "trim"), blocks=(512, 65536, 1 << 20))
         self.server = self.serve([export(uri), export(uri, "read-only", read_only=True)])
