@@ -16,7 +16,7 @@ from lib.server import PROGRAM
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-OPTIONAL = {"curl", "xz", "zstd"}  # modules that are built where there are their libraries
+OPTIONAL = {"curl", "nbd", "rbd", "xz", "zstd"}  # modules that are built where there are their libraries
 
 
 def blocks(language):
