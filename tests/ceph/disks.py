@@ -122,7 +122,6 @@ class Disks(OverCeph):
         client.flush()  # from then on librbd caches
         for n in range(5):
             client.pwrite(b"x" * 512, n * OBJECT)
-            self.assertEqual(self.ceph.diff(image), [(0, n * OBJECT)] if n else [])
             self.assertEqual(data_of(client), [(0, (n + 1) * OBJECT)])
 
     def test_provisioned_zeroes(self):
