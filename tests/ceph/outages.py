@@ -115,7 +115,7 @@ class Silence(OverCeph):
 
     def test_a_client_that_goes_away_ends_its_reads(self):
         image = self.image()
-        self.server = self.serve([self.export(image, timeout="1h")])
+        self.server = self.serve([self.export(image, timeout="3600s")])
         client = libnbd.connect(self.server.uri("disk"))
         self.connect().pwrite(b"x", 0)
         self.halted()
