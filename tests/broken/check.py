@@ -40,6 +40,7 @@ CONFIGURED = {
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
     "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
+    "rbd": [],  # over a Ceph: tests/ceph
     "readonly": [[]],
     "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],
     "trace": [],  # see test_own_trace
@@ -55,7 +56,7 @@ CONFIGURED = {
     "block": [],
 }
 # Built where there are their libraries.
-OPTIONAL = {"curl", "nbd", "xz", "zstd"}
+OPTIONAL = {"curl", "nbd", "rbd", "xz", "zstd"}
 # With a sanitizer what is out of bounds is found by it, and all is slow: fewer at once, so that each is done in its 60 s.
 TOGETHER = 2 if SANITIZE else 4
 

@@ -245,8 +245,10 @@ class Over(Nbd):
     def test_several_connections_where_they_are(self):
         uri = self.far(flags=(*far.USUAL, "multi_conn"))
         self.server = self.serve([export(uri, connections=3)])
-        self.client().pwrite(b"x" * 512, 0)
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
         self.wait_until("all are made", lambda: self.other.connected == 3)
+        client.shutdown()
 
     def test_all_exports_of_a_server(self):
         below = self.serve([config.memory_export(SIZE, "a"), config.memory_export(2 * SIZE, "b")])
