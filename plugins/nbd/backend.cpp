@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::chrono::seconds for_a_try{10};    // to connect and shake hands
 constexpr std::chrono::seconds for_an_open{10};  // a client waits for its export
-constexpr std::size_t enough = 16;               // requests under way keep one connection busy
+constexpr std::size_t enough = 32;               // requests under way keep one connection busy
 
 Request::Time now() { return std::chrono::steady_clock::now(); }
 

@@ -161,7 +161,7 @@ void Command::fork_helper() {
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  helper_process_ = ::_Fork();
+  helper_process_ = helper::fork_alone();
   if (helper_process_ == 0) helper::run(plan);
   const int error = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);

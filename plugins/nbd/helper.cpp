@@ -109,7 +109,7 @@ void Helper::start(const Start& as) {
   end_program();
   int failure[2];
   if (::pipe2(failure, O_CLOEXEC) != 0) return tell(Told::Kind::not_started, errno);
-  const pid_t made = ::_Fork();
+  const pid_t made = fork_alone();
   if (made == 0) {
     ::close(failure[0]);
     become_program(as, failure[1]);

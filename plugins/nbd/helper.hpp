@@ -4,6 +4,7 @@
 // It is a copy of a process with threads, any of which may have held any lock: so it calls nothing but the kernel.
 #pragma once
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstdint>
@@ -32,6 +33,15 @@ struct Plan {
   char* const* environment;
   char* listen_pid;  // in `environment`, where the digits of the program's process go; room for 10 and a zero
 };
+
+// As fork(2), without what fork(3) has other libraries do, which may take locks. A sanitizer has to hear of it.
+inline pid_t fork_alone() {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  return ::fork();
+#else
+  return ::_Fork();
+#endif
+}
 
 // In the new process. Returns never: it ends, and the program with it, when the other end of the socket is closed.
 [[noreturn]] void run(const Plan& plan);

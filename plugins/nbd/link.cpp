@@ -43,7 +43,7 @@ bool Link::submit(Request& request) noexcept {
       backend_.finish(request, ENOMEM);
       return true;
     }
-    if (load_.fetch_add(1, std::memory_order_relaxed) == 0) busy_since_ = std::chrono::steady_clock::now();
+    if (load_.fetch_add(1) == 0) busy_since_ = std::chrono::steady_clock::now();
   }
   if (sleeps_.exchange(false)) waker_.wake();  // somebody has to see that no answer comes
   pump();
@@ -210,7 +210,7 @@ short Link::wait_for_answers(short events) noexcept {
   const Time now = std::chrono::steady_clock::now();
   const bool is_idle = load() == 0 && now - std::max(heard_, busy_since_.load()) > longest;
   sleeps_ = is_idle;
-  const bool sleeps = is_idle && load() == 0;
+  const bool sleeps = is_idle && load_ == 0;  // in this order: who submits adds to load_, and looks at sleeps_ then
   const short ready = waker_.wait(handle_->fd(), events, now + (sleeps ? std::chrono::hours(1) : longest));
   sleeps_ = false;
   return ready;

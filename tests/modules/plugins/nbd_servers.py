@@ -224,11 +224,14 @@ class Over(Nbd):
         with open(path, "r+b") as file:
             file.seek(65536)
             file.write(b"x" * 65536)
-        _, uri = self.nbdkit("file", path)
+        asked = self.folder / "asked"
+        _, uri = self.nbdkit("--filter=log", "file", path, f"logfile={asked}")
         self.server = self.serve([export(uri)])
         client = self.client()
         self.assertEqual(libnbd.extents(client, SIZE, 0), [(65536, 3), (65536, 0), (SIZE - 131072, 3)])
+        self.assertNotIn("req_one=1", asked.read_text())
         self.assertEqual(libnbd.extents(client, SIZE, 0, nbd.CMD_FLAG_REQ_ONE), [(65536, 3)])
+        self.assertIn("req_one=1", asked.read_text())
         client.shutdown()
 
     def test_one_connection_where_several_are_not_allowed(self):
@@ -242,8 +245,10 @@ class Over(Nbd):
     def test_several_connections_where_they_are(self):
         uri = self.far(flags=(*far.USUAL, "multi_conn"))
         self.server = self.serve([export(uri, connections=3)])
-        self.client().pwrite(b"x" * 512, 0)
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
         self.wait_until("all are made", lambda: self.other.connected == 3)
+        client.shutdown()
 
     def test_all_exports_of_a_server(self):
         below = self.serve([config.memory_export(SIZE, "a"), config.memory_export(2 * SIZE, "b")])
@@ -549,6 +554,7 @@ class Programs(Nbd):
             if line.startswith("three"):
                 self.server.stop()
             self.logged(f"info disk/nbd: sh: {line}")
+        self.logged("sh has ended with exit code 0")
 
     def test_programs_that_are_no_servers(self):
         def says(words, text, **more):
@@ -580,7 +586,7 @@ class Programs(Nbd):
     def test_in_a_sandbox_none_is_started_that_was_not_there_before(self):
         self.server = self.serve([config.memory_export(SIZE)], control=f"unix:{self.folder}/control.sock",
                                  sandbox={"mode": "auto", "connect": True})
-        if "no seccomp" in self.server.log() or processes.os.environ.get("ASHLAR_SANITIZE"):
+        if "no seccomp" in self.server.log() or os.environ.get("ASHLAR_SANITIZE"):
             self.skipTest("needs seccomp")
         self.write("0.toml", config.toml([config.memory_export(SIZE), export(name="new", command=["nbdkit", "memory", "1M"])],
                                          listen=[f"unix:{self.folder}/0.sock"], control=f"unix:{self.folder}/control.sock",
