@@ -189,6 +189,16 @@ class Crash(Case):
         self.assertEqual(server.log().count("cannot write to"), 1)
         self.assertIn("were dropped", self.crash(code=2).stderr)
 
+    def test_what_is_there_is_not_kept_over(self):
+        self.journal(self.traced([{"type": SWALLOW, "which": 7}]), rounds=2)
+        other = self.write("other", "dear")
+        (self.folder / "link").symlink_to(self.folder / "none")
+        before = self.trace.read_bytes()
+        for path in (self.base, self.trace, other, self.folder / "link"):
+            self.assertIn("is there already", self.crash("--keep", path, code=2, check="false").stderr)
+        self.assertEqual((self.trace.read_bytes(), other.read_text()), (before, "dear"))
+        self.assertFalse((self.folder / "none").exists())
+
     def test_the_image_before_the_first_request_is_state_0(self):
         self.journal(self.traced())
         with open(self.base, "r+b") as file:

@@ -31,6 +31,13 @@ void parse_points(Options& options) {
   options.chosen.fewer = number;
 }
 
+// Refuses to write over what is there; best before hours of checks.
+void check_keep(const std::string& path) {
+  std::error_code error;
+  if (!path.empty() && std::filesystem::exists(std::filesystem::symlink_status(path, error)))
+    throw UsageError("--keep: " + in_quotes(path) + " is there already: name a file that is not");
+}
+
 // Refuses a trace that does not have all that was done to the disk.
 void check_whole(const Contents& contents) {
   const trace::Completeness& all = contents.completeness;
@@ -123,12 +130,14 @@ int crash_command(const Words& words, Streams streams) {
       ->type_name("flush|all|N");
   app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N");
   app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")->type_name("N");
-  app.add_option("--keep", options.keep, "Copy the first bad disk to this file")->type_name("FILE");
+  app.add_option("--keep", options.keep, "Copy the first bad disk to this file, which must not be there yet")
+      ->type_name("FILE");
   app.add_option("--scratch", options.scratch, "The folder for two copies of the disk; $TMPDIR, or /tmp")
       ->type_name("DIR");
   add_place(app, options.place);
   if (!parse(app, words, streams)) return exit_ok;
   parse_points(options);
+  check_keep(options.keep);
   if (options.scratch.empty()) options.scratch = std::filesystem::temp_directory_path().string();
 
   Told told(streams.err);
