@@ -13,7 +13,6 @@
 #include "config/text.hpp"
 
 namespace ashlar::host::traces {
-
 namespace {
 
 [[noreturn]] void fail(const std::string& path, int error) {
