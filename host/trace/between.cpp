@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace ashlar::host::traces {
-
 namespace {
 
 template <class Kinds>

@@ -190,7 +190,6 @@ void FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t con
 }
 
 void FileWriter::came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client) {
-  if (of_place.told_in == telling_ && (connection == 0 || of_client.told_in == telling_)) return;
   if (!make_room_with(0, of_place, of_client)) return;
   tell(EntryType::place, place, 0, of_place);
   if (connection != 0) tell(EntryType::client, place, connection, of_client);

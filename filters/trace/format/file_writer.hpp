@@ -60,7 +60,7 @@ class FileWriter {
 
   // These add to what the next flush() writes; they write themselves when much has come together.
   void record(const RecordEntry& record, std::span<const std::byte> payload, Described& place, Described& client);
-  // Tells of a connection, which may never have a record; does nothing where the segment tells of it already.
+  // Tells of a connection, which may never have a record.
   void came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client);
   void gone(std::uint16_t place, std::uint64_t connection);
   // So many requests have no record.

@@ -11,7 +11,7 @@ namespace {
 
 // Cuts the file off once its records have been read, as a server does that uses a segment again.
 struct Cutting : Listener {
-  explicit Cutting(std::string path) : path(std::move(path)) {}
+  explicit Cutting(std::string of) : path(std::move(of)) {}
   void read(std::uint64_t) override { std::filesystem::resize_file(path, sizeof(SegmentHeader)); }
   const std::string path;
 };
