@@ -38,6 +38,14 @@ class Triggers {
   // Whether the ring is to be written out now; once for each time. `now`: nanoseconds of CLOCK_MONOTONIC.
   bool due(std::uint64_t now);
 
+  // Whether one came whose turn is still to come.
+  bool pending() const { return pulled_; }
+  // Until then, rounded up.
+  std::uint64_t seconds_left(std::uint64_t now) const {
+    constexpr std::uint64_t second = 1'000'000'000;
+    return now < not_before_ ? (not_before_ - now + second - 1) / second : 0;
+  }
+
   // Of the first one since the last time that it was due.
   const std::string& why() const { return why_; }
   std::uint64_t connection() const { return connection_; }

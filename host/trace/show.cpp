@@ -27,11 +27,12 @@ int show_command(const Words& words, Streams streams) {
   Told told(streams.err);
   told.prints_to(output_path);
   trace::TraceReader reader(paths, told);
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, paths);
   Lines lines;
   trace::Record record;
   while (reader.next(record) && output.stream())
     if (selection.has(record)) output.stream() << (as_json ? lines.json(record) : lines.text(record)) << '\n';
+  if (output.stream()) selection.need_places(reader);
   output.close();
   return reader.completeness().broken ? exit_failure : exit_ok;
 }

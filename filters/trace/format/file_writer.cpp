@@ -86,7 +86,7 @@ void FileWriter::open_existing(const std::string& path) {
   const std::uint64_t size = size_of(fd_);
   if (size != 0) {
     slots_ = segments_of(fd_).found;
-    header_.sequence = slots_.back().sequence;
+    header_ = slots_.back();
     auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
       return a.position < b.position;
     });
@@ -165,11 +165,16 @@ void FileWriter::tell(EntryType type, std::uint16_t place, std::uint64_t connect
   entries_.add(type, place, connection, now(CLOCK_MONOTONIC), of.texts);
 }
 
-void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
-                        Described& client) {
+// Also for what is told of both.
+bool FileWriter::make_room_with(std::uint64_t size, Described& place, Described& client) {
   for (Described* const one : {&place, &client})
     if (one->entry_bytes == 0) one->entry_bytes = Entries::size(one->texts);
-  if (!make_room(Entries::size(payload.size()) + place.entry_bytes + client.entry_bytes)) {
+  return make_room(size + place.entry_bytes + client.entry_bytes);
+}
+
+void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
+                        Described& client) {
+  if (!make_room_with(Entries::size(payload.size()), place, client)) {
     ++lost_;
     return;
   }
@@ -182,6 +187,12 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
 
 void FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
   if (make_room(Entries::size(texts))) entries_.add(type, place, connection, now(CLOCK_MONOTONIC), texts);
+}
+
+void FileWriter::came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client) {
+  if (!make_room_with(0, of_place, of_client)) return;
+  tell(EntryType::place, place, 0, of_place);
+  if (connection != 0) tell(EntryType::client, place, connection, of_client);
 }
 
 void FileWriter::gone(std::uint16_t place, std::uint64_t connection) {
@@ -231,7 +242,8 @@ bool FileWriter::write_out() {
     return true;
   }
   error_ = error;
-  reused_ = true;  // a part of it may have been written
+  // A part of it may have been written. If nothing stands behind, it can be cut off.
+  if (reused_ || ::ftruncate(fd_, static_cast<off_t>(at_)) != 0) reused_ = true;
   lost_ += std::exchange(held_, 0);
   telling_ = new_telling();
   if (!has_header_) entries_.add(header_);

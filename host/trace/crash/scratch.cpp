@@ -168,7 +168,7 @@ void Scratch::restore() {
 }
 
 void copy_disk(const std::string& from, const std::string& to) {
-  const File source(from, O_RDONLY), target(to, O_WRONLY | O_CREAT | O_TRUNC);
+  const File source(from, O_RDONLY), target(to, O_WRONLY | O_CREAT | O_EXCL);
   copy_all(source.fd(), target.fd(), size_of(source.fd()));
 }
 

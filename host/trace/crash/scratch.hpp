@@ -44,7 +44,7 @@ class Scratch {
   std::vector<Range> put_;  // where the image differs, as far as it was done by put()
 };
 
-// Copies a file or block device, leaving out holes. Throws std::system_error.
+// Copies a file or block device, leaving out holes; `to` must not be there. Throws std::system_error.
 void copy_disk(const std::string& from, const std::string& to);
 
 }  // namespace ashlar::host::traces

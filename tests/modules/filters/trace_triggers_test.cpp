@@ -103,9 +103,34 @@ TEST_CASE("a ring is written out when somebody asks for it, whatever the trigger
   Ring ring("");
   ring.ask_and_reply(Io(Op::flush, 0, 0));
   ring.until_looked();
-  CHECK(ring.host.control().call("dump") == "the ring is being written out");
-  ring.until_there();
+  const auto dump = [&ring](const std::vector<std::string>& arguments = {}) {
+    try {
+      return ring.host.control().call("dump", arguments);
+    } catch (const Refused& e) {
+      return std::string("refused: ") + e.what();
+    }
+  };
+  CHECK(dump({"now"}) == "refused: takes no argument, and was given \"now\"");
+  CHECK(dump() == "the ring is in " + ring.folder.trace());
+  CHECK(ring.is_there());
   CHECK(ring.host.said(": dump"));
+  CHECK(dump().starts_with("the ring will be written out in "));
+}
+
+TEST_CASE("a ring that has to stay is no answer to who asks for it") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  folder.write("disk.trace", "taken");
+  const Traced layer(host, {{"path", folder.trace()}, {"ring", "256K"}, {"max_size", "256K"}});
+  const auto device = layer.open_over(disk);
+  std::string why;
+  try {
+    host.control().call("dump");
+  } catch (const Refused& e) {
+    why = e.what();
+  }
+  CHECK(why.find("stays where it is, as there are 1 files") != std::string::npos);
 }
 
 TEST_CASE("a ring is written out by SIGUSR1, in each layer that hears it and in no other") {
@@ -141,4 +166,38 @@ TEST_CASE("a trigger that came too early has its turn 10 seconds after the one b
   CHECK_FALSE(triggers.due(Triggers::pause));
   CHECK(triggers.due(Triggers::pause + 1));  // its turn comes then
   CHECK(triggers.why() == "dump");
+}
+
+TEST_CASE("a ring whose trigger is still to be served is kept when the server stops, and by the next one") {
+  const Folder folder;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  // One file of 256K is all that may be there.
+  const Given given{{"path", folder.trace()}, {"ring", "256K"}, {"max_size", "256K"}, {"trigger", "error"}};
+  const std::string ring = folder.trace() + ".ring";
+  const auto records = [](const std::string& path) {
+    Heard heard;
+    FileReader reader(path, heard);
+    return all_of(reader).size();
+  };
+  // Returns whether it has said that the ring stays.
+  const auto fail_one = [&] {
+    FakeHost host;
+    {
+      const Traced layer(host, given);
+      CHECK_FALSE(ask(*layer.open_over(disk), Io(Op::zero, 0, 512), 0).ok());
+    }
+    return host.said("stays where it is, as there are 1 files of \"" + folder.trace());
+  };
+  CHECK_FALSE(fail_one());
+  CHECK(records(folder.trace()) == 1);
+  CHECK_FALSE(std::filesystem::exists(ring));
+  CHECK(fail_one());
+  CHECK(records(ring) == 1);
+  const auto before = std::filesystem::file_size(ring);
+  CHECK(fail_one());  // and records nothing
+  CHECK(std::filesystem::file_size(ring) == before);
+  std::filesystem::remove(folder.trace());
+  static_cast<void>(fail_one());
+  CHECK(records(folder.trace()) == 1);
 }
