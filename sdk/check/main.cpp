@@ -141,20 +141,20 @@ class Run {
     if (stopped_ || !is_wanted(what.name)) return;
     report_.begin(what.name, what.promise);
     const auto start = std::chrono::steady_clock::now();
-    Outcome outcome = runner_.run(f);
+    Outcome outcome = runner_.time_left() ? runner_.run(f) : runner_.time_is_over();
     if (then && outcome.kind == Kind::kept) outcome = then(outcome);
     report_.end(outcome, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (outcome.kind == Kind::unusable) throw Unusable{outcome.text};
     if (std::string_view(what.name) == "opens") know_size(outcome);
     hung_ += outcome.hung ? 1 : 0;
     // What hangs twice hangs on, and what cannot be opened cannot be asked.
-    stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2 || !runner_.time_left();
+    stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2;
   }
 
   const Options& options_;
   Report& report_;
   Watch& watch_ = Watch::make();
-  Runner runner_{watch_, options_.in_process};
+  Runner runner_{watch_, options_.in_process, options_.time};
   std::optional<std::size_t> size_index_;  // in disk_sizes
   int hung_ = 0;
   bool stopped_ = false;
@@ -172,7 +172,7 @@ int check_module(const Options& options) {
     return 2;
   }
   report.finish();
-  return report.broken_promises() == 0 ? 0 : 1;
+  return report.broken_promises() == 0 && report.not_tried() == 0 ? 0 : 1;
 }
 
 }  // namespace

@@ -15,19 +15,19 @@ std::string usage() {
          "Loads a module, gives it the parameters, and prints a line for each promise: kept, BROKEN, or - where it is\n"
          "not made. Filters are tried over a disk in memory. A plugin's data are read only, unless --write allows to\n"
          "overwrite them. Each check runs in a process of its own and may take " +
-         std::to_string(Runner::patience.count()) + " seconds without a step; all of\nthem may take " +
-         std::to_string(Runner::all_in_all.count()) +
-         ".\n"
+         std::to_string(Runner::patience.count()) +
+         " seconds without a step. What\ncannot be tried in the time that all of them may take is told as not tried.\n"
          "\n"
          "  --write          overwrite what the plugin serves\n"
          "  --only PATTERNS  only the checks whose names fit a pattern, '*' and '?' as in a shell, ',' between two\n"
          "  --seed N         another sequence of random requests (1)\n"
+         "  --time SECONDS   all checks together may take so long (60)\n"
          "  --json           print one JSON object\n"
          "  -v               the module's log on stderr\n"
          "  --in-process     all checks in this process, for a debugger\n"
          "  -h, --help       print this\n"
          "\n"
-         "Exit code: 0 all kept, 1 one broken, 2 wrong usage, or a module that refuses the parameters.\n";
+         "Exit code: 0 all kept, 1 one broken or not tried, 2 wrong usage, or a module that refuses the parameters.\n";
 }
 
 namespace {
@@ -62,15 +62,21 @@ class Reader {
     else if (word == "--in-process") options_.in_process = true;
     else if (word == "--help" || word == "-h") options_.help = true;
     else if (is("--only", word)) options_.only = value("--only", word);
-    else if (is("--seed", word)) options_.seed = number(value("--seed", word));
+    else if (is("--seed", word)) options_.seed = number("--seed", value("--seed", word));
+    else if (is("--time", word)) options_.time = seconds("--time", value("--time", word));
     else throw std::invalid_argument("there is no option " + std::string(word));
   }
-  static std::uint64_t number(const std::string& text) {
+  static std::uint64_t number(const std::string& option, const std::string& text) {
     std::uint64_t n = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
     if (error != std::errc{} || end != text.data() + text.size())
-      throw std::invalid_argument("--seed " + text + " is not a number");
+      throw std::invalid_argument(option + " " + text + " is not a number");
     return n;
+  }
+  static std::chrono::seconds seconds(const std::string& option, const std::string& text) {
+    const std::uint64_t n = number(option, text);
+    if (n == 0 || n > 86400) throw std::invalid_argument(option + " " + text + " is not between 1 and 86400");
+    return std::chrono::seconds(n);
   }
   void module(const std::string& word) {
     if (!std::filesystem::is_regular_file(word)) throw std::invalid_argument(word + " is not a file");

@@ -1,6 +1,7 @@
 // Options: the command line of ashlar-check.
 #pragma once
 #include <ashlar/testing/values.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -16,6 +17,7 @@ struct Options {
   bool help = false;
   std::string only;  // patterns (glob(7)) of the names of the checks to run, with commas between; empty: all
   std::uint64_t seed = 1;
+  std::chrono::seconds time{60};  // that all checks together may take
 };
 
 // What --help prints.

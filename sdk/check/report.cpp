@@ -21,6 +21,7 @@ const char* word(Kind kind) {
     case Kind::kept: return "kept";
     case Kind::broken: return "broken";
     case Kind::unusable: return "refused";
+    case Kind::not_tried: return "not tried";
     default: return "not made";
   }
 }
@@ -38,10 +39,12 @@ void Report::end(const Outcome& outcome, double seconds) {
   rows_.back().outcome = outcome;
   rows_.back().seconds = seconds;
   if (outcome.kind == Kind::broken) ++broken_;
+  if (outcome.kind == Kind::not_tried) ++not_tried_;
   if (options_.json) return;
   if (outcome.kind == Kind::kept) std::puts("kept");
   else if (outcome.kind == Kind::broken) std::printf("BROKEN: %s\n", outcome.text.c_str());
   else if (outcome.kind == Kind::unusable) std::puts("refused");
+  else if (outcome.kind == Kind::not_tried) std::puts("not tried");
   else std::printf("- (%s)\n", outcome.text.c_str());
   std::fflush(stdout);
 }
@@ -49,10 +52,13 @@ void Report::end(const Outcome& outcome, double seconds) {
 void Report::finish(const std::string& refusal) {
   if (!options_.json) {
     if (broken_ != 0) std::printf("%d broken\n", broken_);
+    if (not_tried_ != 0)
+      std::printf("%d checks were not tried: %s; --time gives them more\n", not_tried_,
+                  rows_.back().outcome.text.c_str());
     return;
   }
-  std::printf("{\"module\": %s, \"seed\": %llu, \"broken\": %d, \"refused\": %s, \"promises\": [",
-              quoted(options_.file).c_str(), static_cast<unsigned long long>(options_.seed), broken_,
+  std::printf("{\"module\": %s, \"seed\": %llu, \"broken\": %d, \"not_tried\": %d, \"refused\": %s, \"promises\": [",
+              quoted(options_.file).c_str(), static_cast<unsigned long long>(options_.seed), broken_, not_tried_,
               refusal.empty() ? "null" : quoted(refusal).c_str());
   const char* between = "\n";
   for (const Row& row : rows_) {

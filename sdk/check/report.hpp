@@ -19,6 +19,7 @@ class Report {
   // Behind the last. `refusal`: why the module could not be checked; empty: it was.
   void finish(const std::string& refusal = {});
   int broken_promises() const { return broken_; }
+  int not_tried() const { return not_tried_; }
   std::size_t size() const { return rows_.size(); }
 
  private:
@@ -31,7 +32,7 @@ class Report {
 
   const Options& options_;
   std::vector<Row> rows_;
-  int broken_ = 0;
+  int broken_ = 0, not_tried_ = 0;
 };
 
 }  // namespace ashlar::check

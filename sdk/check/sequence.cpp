@@ -145,11 +145,8 @@ Outcome find_sequence(Runner& runner, std::uint64_t seed, const std::function<vo
       run(sequence);
       return std::string();
     });
-    if (outcome.kind == Outcome::Kind::not_made) continue;  // over this layer
-    if (!fails(outcome) || outcome.hung) {
-      if (outcome.hung) return outcome;
-      continue;
-    }
+    if (outcome.hung || outcome.kind == Outcome::Kind::not_tried) return outcome;
+    if (!fails(outcome)) continue;  // it may not be made over this layer
     outcome = shorten(runner, sequence, outcome, run);
     const Outcome commands = runner.run([&] { return tell(sequence); });
     outcome.text += "; the shortest way to it, with --seed " + std::to_string(seed) + ":\n" +

@@ -109,7 +109,7 @@ class Lies(unittest.TestCase):
             for listed in re.findall(r"Lie lies\[\] = \{(.*?)\};\n", source.read_text(), re.DOTALL):
                 names |= set(re.findall(r'LIE\((\w+)\)|\{"(\w+)"', listed))
         names = {lie or other for lie, other in names}
-        self.assertEqual(names - {"honest", "first_extent_alone"}, set(table))
+        self.assertEqual(names - {"honest", "first_extent_alone", "takes_long"}, set(table))
 
     def test_plugins(self):
         self.assert_all_are_listed(PLUGIN, lies.PLUGIN)
@@ -237,7 +237,7 @@ class Usage(unittest.TestCase):
         for words, said in (([], "which module?"), (["/nowhere.so"], "/nowhere.so is not a file"), (["--wat", memory], "--wat"),
                             ([memory, "size"], "KEY=VALUE"), ([memory, "sise=1"], "sise"), ([memory], "size"),
                             ([memory, "size=many"], "many"), (["--only", "nothing-like-it", memory, "size=1M"], "nothing-like-it"),
-                            (["--seed", "x", memory, "size=1M"], "--seed"), (["--only"], "--only")):
+                            (["--seed", "x", memory, "size=1M"], "--seed"), (["--time", "0", memory], "between 1 and 86400"), (["--only"], "--only")):
             with self.subTest(words=words):
                 done = check(*words)
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
@@ -294,6 +294,17 @@ class Usage(unittest.TestCase):
         done = check("--only", "fields", FILTER, "lie=hangs", "op=read")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"BROKEN: it hangs: nothing for 10 seconds, in read \d+@\d+")
+
+    def test_usage_running_out_of_time_is_no_breach(self):
+        words = ["--time", "1", "--only", "reads,writes", "--write", PLUGIN, "lie=takes_long", "op=read"]
+        done = check(*words)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertNotIn("BROKEN", done.stdout)
+        self.assertRegex(done.stdout, r"\n  reads .* not tried\n  writes .* not tried\n"
+                                      r"2 checks were not tried: 1 seconds are over; --time gives them more\n$")
+        told = json.loads(check("--json", *words).stdout)
+        self.assertEqual((told["broken"], told["not_tried"]), (0, 2))
+        self.assertEqual([(row["result"], row["text"]) for row in told["promises"]], [("not tried", "1 seconds are over")] * 2)
 
     def test_usage_a_lock_shows_in_each_way(self):
         for lie, name in (("holds_mutex", "same-thread"), ("holds_recursive_mutex", "other-thread")):
