@@ -166,6 +166,7 @@ PLUGIN = {
     "writes_late": (None, {"writes"}),
     # errors and answers
     "always_refuses": (ALL, {"offers", "reads"}),
+    "drops_long_zeroes": (None, {"writes"}),
     "refuses_fua": (CHANGING, {"offers"}),
     "refuses_fast": (None, {"offers"}),
     "refuses_may_trim": (None, {"offers"}),
