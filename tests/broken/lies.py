@@ -47,6 +47,7 @@ FILTER = {
     "drops_nowait": (ALL, {"nowait-below"}),
     "waits_when_it_would_block": (ALL, {"nowait-below"}),
     "drops_flush": (None, {"power"}),
+    "flushes_its_own_alone": (None, {"flush-all"}),
     "drops_each_16th_flush": (None, {"each-flush"}),
     "drops_fua_of_long_requests": (CHANGING, {"fua"}),
     "flushes_by_another_connection": (None, {"apart"}),
