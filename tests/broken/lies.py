@@ -106,6 +106,7 @@ FILTER = {
     "patches_with_a_lock_of_its_own": (None, {"race"}),
     # connections
     "one_buffer_for_all_layers": (None, {"layers-at-once"}),
+    "patches_pages": (None, {"race"}),
     "keeps_writes_to_itself": (None, {"connections"}),
     "uses_the_first_connection": (None, {"apart"}),
     "uses_the_last_connection": (None, {"apart"}),
