@@ -69,6 +69,7 @@ FILTER = {
     "changes_size": (ALL, {"fields"}),
     "writes_behind_io": (ALL, {"fields"}),
     "other_id_below": (ALL, {"traffic", "fields"}),
+    "no_id_below": (ALL, {"ids"}),
     "writes_behind_data": (["read"], {"fields"}),
     "writes_before_data": (["read"], {"fields"}),
     "changes_payload": (["write"], {"fields"}),
