@@ -104,10 +104,10 @@ FILTER = {
     "asks_below_on_another_thread": (ALL, {"traffic"}),
     "keeps_thread_local": (None, {"same-thread"}),
     "patches_without_a_lock": (None, {"race"}),
+    "patches_pages": (None, {"race"}),
     "patches_with_a_lock_of_its_own": (None, {"race"}),
     # connections
     "one_buffer_for_all_layers": (None, {"layers-at-once"}),
-    "patches_pages": (None, {"race"}),
     "keeps_writes_to_itself": (None, {"connections"}),
     "uses_the_first_connection": (None, {"apart"}),
     "uses_the_last_connection": (None, {"apart"}),
@@ -166,10 +166,10 @@ PLUGIN = {
     "nothing": (["write", "zero"], {"writes"}),
     "nothing_beyond_4_gib": (["write", "zero"], {"places"}),
     "short_reads": (None, {"reads"}),
+    "drops_long_zeroes": (None, {"writes"}),
     "writes_late": (None, {"writes"}),
     # errors and answers
     "always_refuses": (ALL, {"offers", "reads"}),
-    "drops_long_zeroes": (None, {"writes"}),
     "refuses_fua": (CHANGING, {"offers"}),
     "refuses_fast": (None, {"offers"}),
     "refuses_may_trim": (None, {"offers"}),
