@@ -98,7 +98,7 @@ void check_ids(const Subject& s) {
 // The layer below is left alone when nothing is asked: in create, open, describe and destroy.
 void check_idle(const Subject& s) {
   must_be_filter(s);
-  Services services(s.options.verbose);
+  Services services(s.options);
   Disk disk(Bench::usual_below(disk_sizes.at(s.size_index)));
   const auto connection = disk.connect();
   {

@@ -38,11 +38,13 @@ class Reader {
   Reader(int argc, char** argv) : argc_(argc), argv_(argv) {}
 
   Options read() {
-    while (at_ < argc_ && argv_[at_][0] == '-') option(argv_[at_++]);
-    if (options_.help) return options_;
-    if (at_ == argc_) throw std::invalid_argument("which module?");
-    module(argv_[at_++]);
-    for (; at_ < argc_; ++at_) parameter(argv_[at_]);
+    while (at_ < argc_) {
+      const std::string word = argv_[at_++];
+      if (word.starts_with('-')) option(word);
+      else if (options_.file.empty()) module(word);
+      else parameter(word);
+    }
+    if (!options_.help && options_.file.empty()) throw std::invalid_argument("which module?");
     return options_;
   }
 
@@ -61,10 +63,14 @@ class Reader {
     else if (word == "-v") options_.verbose = true;
     else if (word == "--in-process") options_.in_process = true;
     else if (word == "--help" || word == "-h") options_.help = true;
-    else if (is("--only", word)) options_.only = value("--only", word);
+    else if (is("--only", word)) only(value("--only", word));
     else if (is("--seed", word)) options_.seed = number("--seed", value("--seed", word));
     else if (is("--time", word)) options_.time = seconds("--time", value("--time", word));
     else throw std::invalid_argument("there is no option " + std::string(word));
+  }
+  void only(const std::string& patterns) {
+    if (patterns.empty()) throw std::invalid_argument("--only needs the name of a check");
+    options_.only = patterns;
   }
   static std::uint64_t number(const std::string& option, const std::string& text) {
     std::uint64_t n = 0;
@@ -85,7 +91,10 @@ class Reader {
   void parameter(const std::string& word) {
     const std::size_t equals = word.find('=');
     if (equals == std::string::npos) throw std::invalid_argument(word + " is not KEY=VALUE");
-    options_.given.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    const std::string key = word.substr(0, equals);
+    for (const auto& [name, value] : options_.given)
+      if (name == key) throw std::invalid_argument("the parameter " + key + " is given twice");
+    options_.given.emplace_back(key, word.substr(equals + 1));
   }
 
   const int argc_;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ashlar::check {
 
@@ -18,6 +19,8 @@ struct Options {
   std::string only;  // patterns (glob(7)) of the names of the checks to run, with commas between; empty: all
   std::uint64_t seed = 1;
   std::chrono::seconds time{60};  // that all checks together may take
+  // Of the module's parameters those values that are not printed; known when it has been loaded.
+  std::vector<std::string> secrets = {};
 };
 
 // What --help prints.

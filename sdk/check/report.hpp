@@ -21,6 +21,8 @@ class Report {
   int broken_promises() const { return broken_; }
   int not_tried() const { return not_tried_; }
   std::size_t size() const { return rows_.size(); }
+  // Text of a module, as it is printed for people.
+  std::string shown(const std::string& text) const;
 
  private:
   struct Row {
@@ -29,6 +31,8 @@ class Report {
     Outcome outcome;
     double seconds;
   };
+
+  const char* same_before() const;
 
   const Options& options_;
   std::vector<Row> rows_;
