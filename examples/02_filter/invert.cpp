@@ -28,7 +28,7 @@ class Invert final : public Filter {
     const std::unique_ptr<std::byte[]> inverted(new (std::nothrow) std::byte[io.length()]);
     if (inverted == nullptr) return Status{ENOMEM};
     std::ranges::transform(io.payload(), inverted.get(), std::bit_not());
-    return next(Io::write(io.offset(), {inverted.get(), io.length()}, io.flags()));
+    return next(Io::write(io, io.offset(), {inverted.get(), io.length()}, io.flags()));
   }
 };
 

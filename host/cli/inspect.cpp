@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <ashlar/rules/extension.hpp>
+#include <filesystem>
 #include <utility>
 
 #include "cli/commands.hpp"
@@ -19,6 +21,13 @@ std::string abi_text(const ashlar_module& module) {
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string default_text(const ashlar_param& row) { return row.default_text != nullptr ? row.default_text : ""; }
+
+// Whether the module has the extension `id`, and it can be used.
+template <class Table>
+bool has(const ashlar_module& module, const char* id) {
+  const auto* const table = static_cast<const Table*>(rules::extension_of(module, id));
+  return table != nullptr && rules::is_usable(*table);
+}
 
 void print_parameters(std::ostream& out, const ashlar_module& module) {
   if (module.n_params == 0) {
@@ -45,6 +54,11 @@ void print_module(std::ostream& out, const Library& library, const std::string& 
                                              {"ABI", abi_text(module)},
                                              {"threads", library.serial() ? "serial" : "parallel"},
                                              {"path", library.path().string()}};
+  if (const char* const group = rules::group_of(module)) rows.push_back({"group", group});
+  if (has<ashlar_probe>(module, ASHLAR_PROBE_ID))
+    rows.push_back({"probe", "yes: ashlar probe tells what a path can do with it"});
+  if (has<ashlar_exports>(module, ASHLAR_EXPORTS_ID)) rows.push_back({"exports", "yes: it lists those of a template"});
+  if (has<ashlar_serving>(module, ASHLAR_SERVING_ID)) rows.push_back({"serving", "yes: it prepares for its clients"});
   if (rules::connects(module)) rows.push_back({"connects", "yes: the sandbox lets it connect to others"});
   print_table(out, "", std::move(rows));
   print_parameters(out, module);
@@ -74,16 +88,29 @@ json::object to_json(const Library& library) {
   const ashlar_module& module = library.module();
   json::array parameters;
   for (std::uint32_t i = 0; i < module.n_params; ++i) parameters.push_back(to_json(*module.params[i]));
-  return {{"name", json_text(module.name)},
-          {"kind", name(library.kind())},
-          {"version", json_text(module.version)},
-          {"summary", json_text(module.summary)},
-          {"abi_major", module.abi_major},
-          {"needs_minor", module.needs_minor},
-          {"threads", library.serial() ? "serial" : "parallel"},
-          {"connects", rules::connects(module)},
-          {"path", json_text(library.path().string())},
-          {"parameters", std::move(parameters)}};
+  json::object out{{"name", json_text(module.name)},
+                   {"kind", name(library.kind())},
+                   {"version", json_text(module.version)},
+                   {"summary", json_text(module.summary)},
+                   {"abi_major", module.abi_major},
+                   {"needs_minor", module.needs_minor},
+                   {"threads", library.serial() ? "serial" : "parallel"},
+                   {"connects", rules::connects(module)},
+                   {"probe", has<ashlar_probe>(module, ASHLAR_PROBE_ID)},
+                   {"exports", has<ashlar_exports>(module, ASHLAR_EXPORTS_ID)},
+                   {"serving", has<ashlar_serving>(module, ASHLAR_SERVING_ID)},
+                   {"path", json_text(library.path().string())},
+                   {"parameters", std::move(parameters)}};
+  if (const char* const group = rules::group_of(module)) out["group"] = json_text(group);
+  return out;
+}
+
+// Without the `.` and `..` in it. What `..` leads to, where a link is before it, only the file system knows.
+std::filesystem::path normal(const std::filesystem::path& file) {
+  if (std::ranges::find(file, "..") == file.end()) return file.lexically_normal();
+  std::error_code error;
+  const auto folder = std::filesystem::canonical(file.parent_path(), error);
+  return error ? file : folder / file.filename();
 }
 
 }  // namespace
@@ -92,7 +119,7 @@ int inspect_command(const CommandOptions& options, Streams streams) {
   Registry registry(module_folders(options));
   // A file is meant by a name with a '/', and also by foo.so, as no module is called so.
   std::string module = options.operand;
-  if (module.ends_with(".so")) module = (current_folder() / module).string();
+  if (module.ends_with(".so")) module = normal(current_folder() / module).string();
   const auto found = registry.find_any(module);
   if (options.json) {
     json::array all;

@@ -50,9 +50,10 @@ std::string next_commands(ModuleKind kind, const std::string& module, const std:
   text += "  cmake -S " + word(folder) + " -B " + word(build) + " -DCMAKE_PREFIX_PATH=" + word(prefix) + "\n";
   text += "  cmake --build " + word(build) + "\n";
   text += "  ctest --test-dir " + word(build) + " --output-on-failure\n";
-  const char* const options =
-      kind == ModuleKind::plugin ? " --write " : " ";  // a filter is checked over a disk in memory
-  text += "  " + word(prefix / "bin/ashlar-check") + options + word(build / (module + ".so")) + "\n";
+  // A plugin's data are overwritten, so it gets a small disk, which takes a short time; a filter is checked over one.
+  const bool plugin = kind == ModuleKind::plugin;
+  text += "  " + word(prefix / "bin/ashlar-check") + (plugin ? " --write " : " ") + word(build / (module + ".so")) +
+          (plugin ? " size=1M" : "") + "\n";
   text += "  " + word(prefix / "bin/ashlar") + " serve " + word(folder / (module + ".toml")) + "\n";
   return text;
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -19,23 +19,29 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 // Words of a template, and what stands for them in a project.
 using Words = std::vector<std::pair<std::string_view, std::string_view>>;
 
-std::string filled_in(std::string text, const Words& words) {
-  for (const auto& [word, meaning] : words)
-    for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += meaning.size())
-      text.replace(at, word.size(), meaning);
-  return text;
+std::string filled_in(std::string_view text, const Words& words) {
+  std::string filled;
+  while (!text.empty()) {
+    const auto here = std::ranges::find_if(words, [text](const auto& word) { return text.starts_with(word.first); });
+    filled += here != words.end() ? here->second : text.substr(0, 1);
+    text.remove_prefix(here != words.end() ? here->first.size() : 1);
+  }
+  return filled;
 }
 
 [[noreturn]] void fail(int code, const std::filesystem::path& path) {
   throw std::system_error(code, std::generic_category(), path.string());
 }
 
+// Fails when there is such a file: two of a project that have the same name would be one.
 void write_file(const std::filesystem::path& path, const std::string& text) {
   errno = 0;
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  if (!file) fail(errno != 0 ? errno : EIO, path);
+  std::FILE* const file = std::fopen(path.c_str(), "wbx");
+  if (file == nullptr) fail(errno, path);
+  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  const int code = errno;
+  if (std::fclose(file) != 0) fail(errno, path);
+  if (!written) fail(code != 0 ? code : EIO, path);
 }
 
 }  // namespace
@@ -66,21 +72,24 @@ std::vector<ProjectFile> project_files(ModuleKind kind, const std::string& name,
   const char* const source =
       plugin ? (c ? templates::plugin_c : templates::plugin_cpp) : (c ? templates::filter_c : templates::filter_cpp);
   const std::string source_name = name + (c ? ".c" : ".cpp");
+  const std::string test_name = "test-" + name + ".cpp";  // a module may be called test
   std::vector<ProjectFile> files{
       {"CMakeLists.txt", templates::cmake},
       {"README.md", templates::readme},
       {source_name, source},
-      {"test.cpp", plugin ? templates::plugin_test : templates::filter_test},
+      {test_name, plugin ? templates::plugin_test : templates::filter_test},
       {name + ".toml", plugin ? templates::plugin_config : templates::filter_config},
       {".gitignore", templates::gitignore},
   };
   const Words words{{"new-kind", plugin ? "plugin" : "filter"},
                     {"new-languages", c ? "C CXX" : "CXX"},
                     {"new-source", source_name},
-                    {"new-check-args", plugin ? " CHECK_ARGS --write" : ""},
+                    {"new-test", test_name},
+                    {"new-check-args", plugin ? " CHECK_ARGS --write size=1M" : ""},
                     {"new-check-options", plugin ? " --write" : ""},
+                    {"new-check-parameters", plugin ? " size=1M" : ""},
                     {"new-module", name}};
-  for (ProjectFile& file : files) file.text = filled_in(std::move(file.text), words);
+  for (ProjectFile& file : files) file.text = filled_in(file.text, words);
   return files;
 }
 

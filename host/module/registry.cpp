@@ -92,6 +92,18 @@ std::shared_ptr<const Library> Registry::search(ModuleKind kind, const std::stri
   return nullptr;
 }
 
+namespace {
+
+// What to write instead of the name of a module that is not there. A file is one only with a '/'.
+std::string remedy(const std::string& module, const std::vector<std::string>& names) {
+  if (!module.ends_with(".so")) return did_you_mean(module, names);
+  const std::string stem = module.substr(0, module.size() - 3);
+  if (std::ranges::find(names, stem) != names.end()) return did_you_mean(stem, names);
+  return "to name a file, write " + in_quotes("./" + module);
+}
+
+}  // namespace
+
 std::shared_ptr<const Library> Registry::find(ModuleKind kind, const std::string& module) {
   if (module.find('/') != std::string::npos) return load_file(kind, module);
   if (auto library = search(kind, module)) return library;
@@ -105,7 +117,7 @@ std::shared_ptr<const Library> Registry::find(ModuleKind kind, const std::string
     not_found(name(kind), module, "it is a " + std::string(name(other(kind))) + ": use it in " + section(other(kind)));
   const std::vector<std::string> names = file_names(kind);
   const std::string meant = kind == ModuleKind::filter ? other_name(module, names) : "";
-  not_found(name(kind), module, meant.empty() ? did_you_mean(module, names) : meant);
+  not_found(name(kind), module, meant.empty() ? remedy(module, names) : meant);
 }
 
 std::vector<std::shared_ptr<const Library>> Registry::find_any(const std::string& module) {
@@ -113,7 +125,7 @@ std::vector<std::shared_ptr<const Library>> Registry::find_any(const std::string
   std::vector<std::shared_ptr<const Library>> found;
   for (const ModuleKind kind : both_kinds)
     if (auto library = search(kind, module)) found.push_back(std::move(library));
-  if (found.empty()) not_found("plugin or filter", module, did_you_mean(module, file_names(std::nullopt)));
+  if (found.empty()) not_found("plugin or filter", module, remedy(module, file_names(std::nullopt)));
   return found;
 }
 

@@ -108,7 +108,7 @@ void check_exports(const Subject& s) {
                                      n.fault = std::string("it lists ") + name + " twice";
                                    return 0;
                                  }};
-  Services services(s.options.verbose);
+  Services services(s.options);
   const Layer layer(s.module, services, s.options.given, s.watch);
   char text[256] = "";
   ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};

@@ -1,4 +1,5 @@
 // Filters: what they ask of the layer below, and where.
+#include <algorithm>
 #include <map>
 
 #include "change.hpp"
@@ -75,10 +76,29 @@ void check_traffic(const Subject& s) {
   });
 }
 
+// A request that is made of a client's has its id. The layer is new each time: so what goes below is made of this
+// request, and not of what was kept back from others.
+void check_ids(const Subject& s) {
+  must_be_filter(s);
+  for (const Op op : all_ops) {
+    Bench bench(s);
+    const std::uint64_t n = short_length(bench.geometry());
+    if (n == 0 || !bench.may_send(op)) continue;
+    bench.disk().forget_calls();
+    static_cast<void>(ask(bench.device(), op, {0, n}, Flag::none, Bytes(n)));
+    std::vector<Disk::Call> calls = bench.disk().calls();
+    if (std::ranges::any_of(calls, [op](const Disk::Call& call) { return call.op == op; }))
+      std::erase_if(calls, [op](const Disk::Call& call) { return call.op != op; });
+    if (!calls.empty() && std::ranges::all_of(calls, [](const Disk::Call& call) { return call.id == 0; }))
+      throw Broken{"a " + std::string(name(op)) + " reached the layer below as " + calls[0].text() + " without its id"};
+    bench.look();
+  }
+}
+
 // The layer below is left alone when nothing is asked: in create, open, describe and destroy.
 void check_idle(const Subject& s) {
   must_be_filter(s);
-  Services services(s.options.verbose);
+  Services services(s.options);
   Disk disk(Bench::usual_below(disk_sizes.at(s.size_index)));
   const auto connection = disk.connect();
   {
@@ -232,6 +252,7 @@ void check_beside(const Subject& s) {
 constexpr Check checks[] = {
     {"newer", "offers nothing newer than itself", &check_newer},
     {"traffic", "sends below only what is offered there", &check_traffic},
+    {"ids", "what it makes of a request has the id of that", &check_ids},
     {"idle", "leaves the layer below alone when it is not asked", &check_idle},
     {"place", "sends each op to the place where reads go", &check_place},
     {"beside", "changes nothing below that is not its own", &check_beside},

@@ -1,5 +1,7 @@
 #include "change.hpp"
 
+#include <algorithm>
+
 namespace ashlar::check {
 namespace {
 
@@ -9,6 +11,17 @@ constexpr Flags any_of(Flags set, std::uint64_t number, std::initializer_list<Fl
     number >>= 1;
   }
   return set;
+}
+
+// All of it, or blocks; mostly nothing.
+void clear_some(Bytes& bytes, Range range, Random& random) {
+  const std::uint64_t kind = random() % 8;
+  if (kind == 0) std::fill(bytes.begin(), bytes.end(), std::byte{0});
+  if (kind > 2) return;
+  const std::uint64_t block = kind == 1 ? 512 : 4096;
+  for (std::uint64_t at = (range.offset + block - 1) / block * block; at + block <= range.end(); at += block)
+    if (random() % 2 == 0)
+      std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at - range.offset), block, std::byte{0});
 }
 
 }  // namespace
@@ -39,11 +52,12 @@ std::vector<Flags> flag_sets(const Geometry& g, Op op, bool nowait) {
   return sets;
 }
 
-Status change(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random) {
+Status change(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random, Payload payload) {
   const Geometry& g = model.geometry();
   const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
   Bytes bytes;
   if (op == Op::write) bytes = some_bytes(random, range.length);
+  if (op == Op::write && payload == Payload::zeroes_too) clear_some(bytes, range, random);
   const Status status =
       op == Op::write ? write(by, range.offset, bytes, flags) : act(by, op, range.offset, range.length, flags);
   if (status == Status::would_block()) return status;  // and the model stays as it is
@@ -59,7 +73,8 @@ Status change(Model& model, const Device& by, Op op, Range range, Flags flags, R
 }
 
 Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random) {
-  return Ops::writing().has(op) ? change(model, by, op, range, flags, random) : ask(by, op, range, flags);
+  return Ops::writing().has(op) ? change(model, by, op, range, flags, random, Payload::zeroes_too)
+                                : ask(by, op, range, flags);
 }
 
 void change_something(Model& model, Random& random, std::uint64_t most) {
@@ -69,7 +84,8 @@ void change_something(Model& model, Random& random, std::uint64_t most) {
   if (!g.ops.has(op)) return;
   const Range range = model.pick(random, model.longest(op, most));
   const std::vector<Flags> sets = flag_sets(g, op, false);
-  static_cast<void>(change(model, model.device(), op, range, sets[random() % sets.size()], random));
+  static_cast<void>(
+      change(model, model.device(), op, range, sets[random() % sets.size()], random, Payload::zeroes_too));
   model.compare_around(range, Request{.op = op, .offset = range.offset, .length = range.length}.text());
 }
 

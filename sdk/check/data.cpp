@@ -41,12 +41,33 @@ void check_reads(const Subject& s) {
   over_layers(s, layers(), [&](Bench& bench) { read_all_over(s, bench); });
 }
 
+// A write of zeroes over data, and one that has a block of them, which a module may store without writing it.
+void write_zeroes(Model& model, Random& random) {
+  const Geometry& g = model.geometry();
+  for (const std::uint64_t wanted : {std::uint64_t{512}, std::uint64_t{4096}, std::uint64_t{64} << 10, large}) {
+    const std::uint64_t length =
+        std::min(model.longest(Op::write, wanted), model.places().front().length) / g.minimum * g.minimum;
+    const Range range{model.places().front().offset, length};
+    if (length == 0) continue;
+    Bytes bytes(length);
+    for (const bool all : {true, false}) {
+      static_cast<void>(change(model, model.device(), Op::write, range, Flag::none, random));
+      if (!all) bytes = some_bytes(random, length);
+      if (!all) std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(length / 2), length / 4, std::byte{0});
+      must(write(model.device(), range.offset, bytes), {.op = Op::write, .offset = range.offset, .length = length});
+      model.put(range.offset, bytes);
+      model.compare_around(range, "zeroes were written over data");
+    }
+  }
+}
+
 void change_all_over(const Subject& s, Bench& bench, int most) {
   bench.need_writes();
   Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, most, 40); tries.more();)
     change_something(model, random, tries.number() % 8 == 0 ? large : usual);
+  write_zeroes(model, random);
   const Geometry& g = bench.geometry();
   if (g.ops.has(Op::flush)) must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});
   model.compare_all(bench.device());

@@ -14,6 +14,7 @@
 
 #include "held.hpp"
 #include "services.hpp"
+#include "text.hpp"
 
 struct ashlar_ticket {
   std::mutex mutex;
@@ -228,7 +229,10 @@ void LayerHost::log(void* self, std::uint32_t level, const char* text, std::size
   if (level > ASHLAR_LOG_ERROR) return services.wrong("a line of an unknown level was logged");
   if (std::memchr(text, '\n', length) != nullptr) services.wrong("a line with a newline in it was logged");
   const std::lock_guard guard(mutex);
-  if (services.verbose()) std::fprintf(stderr, "%s: %.*s\n", levels[level], static_cast<int>(length), text);
+  const Options& options = services.options();
+  if (options.verbose)
+    std::fprintf(stderr, "%s: %s\n", levels[level],
+                 printable(without_secrets(std::string(text, length), options.secrets)).c_str());
 }
 
 const void* LayerHost::extension(void* self, const char* id) noexcept {

@@ -35,7 +35,7 @@ void use(Bench& bench, Device& device) {
 }
 
 void check_layers(const Subject& s) {
-  Services services(s.options.verbose);
+  Services services(s.options);
   for (Tries tries(s, 20); tries.more();) {
     const Layer one(s.module, services, s.options.given, s.watch);
     const Layer two(s.module, services, s.options.given, s.watch);
@@ -152,11 +152,13 @@ void check_left(const Subject& s) {
     use(bench, device);
     if (s.is_filter()) bench.disk().forget_calls();
   };
+  // From what is tried most often on: so each is named by the least that leaves it behind.
+  must_leave_nothing("request", [&] { use_it(bench.device()); });
+  must_leave_nothing("device", [&] { use_it(bench.open(!s.is_filter() && !s.options.write)->device); });
   must_leave_nothing("layer", [&] {
     bench.reopen();
     use_it(bench.device());
   });
-  must_leave_nothing("device", [&] { use_it(bench.open(!s.is_filter() && !s.options.write)->device); });
   if (s.is_filter() || s.options.write || bench.geometry().read_only)
     for (const LayerHost::Verb& verb : bench.layer().host().verbs())
       must_leave_nothing("call of a verb", [&] {
@@ -175,7 +177,7 @@ void check_left(const Subject& s) {
 // Refusals have a text that fits into its room. What most modules refuse is a path to nowhere, or a layer below that is
 // odd; what they accept is fine, too.
 void check_errors(const Subject& s) {
-  Services services(s.options.verbose);
+  Services services(s.options);
   int refusals = 0;
   for (const std::size_t room : {1, 2, 24, 256}) {
     services.set_error_room(room);

@@ -11,6 +11,7 @@
 #include "report.hpp"
 #include "sequence.hpp"
 #include "symbols.hpp"
+#include "text.hpp"
 
 using namespace ashlar;
 using namespace ashlar::check;
@@ -27,12 +28,13 @@ constexpr int checks_to_come = 60;
 // All checks of one module, one after the other.
 class Run {
  public:
-  Run(const Options& options, Report& report) : options_(options), report_(report) {}
+  Run(Options& options, Report& report) : options_(options), report_(report) {}
 
   // Throws Unusable when the module refuses the parameters, std::invalid_argument when no check has the name that is
   // asked for.
   void run() {
     before_it_is_used();
+    if (!stopped_) know_secrets();
     if (!stopped_) {
       check({"opens", "can be opened with these parameters", nullptr, true}, [this] { return open_somehow(); });
       if (!options_.only.empty() && !size_index_) know_size(alone([this] { return open_somehow(); }));
@@ -97,6 +99,19 @@ class Run {
     }
   }
 
+  // Before anything that the module has to say of its parameters is printed.
+  void know_secrets() {
+    const Outcome outcome = runner_.run([this] {
+      const testing::Library library(options_.file);
+      std::string told;
+      for (const std::string& secret : secrets_of(library.module(), options_.given)) told += secret + '\0';
+      return told;
+    });
+    if (outcome.kind != Kind::kept) return;
+    for (std::size_t at = 0, end = 0; (end = outcome.text.find('\0', at)) != std::string::npos; at = end + 1)
+      options_.secrets.push_back(outcome.text.substr(at, end - at));
+  }
+
   // Of open_somehow(), which has run in another process.
   void know_size(const Outcome& opened) {
     if (opened.kind == Kind::kept) size_index_ = std::stoul(opened.text);
@@ -111,11 +126,21 @@ class Run {
             std::string text;
             with_subject([&](const Subject& s) { text = sequence.commands(s); });
             return text;
-          });
+          },
+          command("sequences"));
     };
     check(
         {"sequences", "whatever the order of requests, the data are right", nullptr}, [] { return std::string(); },
         find);
+  }
+
+  // A command line that tries the same again.
+  std::string command(const char* only) const {
+    std::string text = "ashlar-check --only " + std::string(only) + " --seed " + std::to_string(options_.seed);
+    if (options_.write) text += " --write";
+    text += " " + shell_word(options_.file);
+    for (const auto& [key, value] : options_.given) text += " " + shell_word(key + "=" + value);
+    return text;
   }
 
   // Whether one of the patterns of --only fits.
@@ -141,26 +166,27 @@ class Run {
     if (stopped_ || !is_wanted(what.name)) return;
     report_.begin(what.name, what.promise);
     const auto start = std::chrono::steady_clock::now();
-    Outcome outcome = runner_.run(f);
+    Outcome outcome = runner_.time_left() ? runner_.run(f) : runner_.time_is_over();
     if (then && outcome.kind == Kind::kept) outcome = then(outcome);
     report_.end(outcome, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (outcome.kind == Kind::unusable) throw Unusable{outcome.text};
     if (std::string_view(what.name) == "opens") know_size(outcome);
     hung_ += outcome.hung ? 1 : 0;
     // What hangs twice hangs on, and what cannot be opened cannot be asked.
-    stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2 || !runner_.time_left();
+    stopped_ = (outcome.kind == Kind::broken && what.needed) || hung_ == 2;
   }
 
-  const Options& options_;
+  Options& options_;
   Report& report_;
   Watch& watch_ = Watch::make();
-  Runner runner_{watch_, options_.in_process};
+  Runner runner_{watch_, options_.in_process, options_.time};
   std::optional<std::size_t> size_index_;  // in disk_sizes
   int hung_ = 0;
   bool stopped_ = false;
 };
 
-int check_module(const Options& options) {
+int check_module(Options options) {
+  if (!is_shared_object(options.file)) throw std::invalid_argument(options.file + " is no shared object");
   if (!options.json) std::puts(options.file.c_str());
   Report report(options);
   try {
@@ -168,11 +194,11 @@ int check_module(const Options& options) {
   } catch (const Unusable& u) {
     report.finish(u.why);
     std::fflush(stdout);
-    std::fprintf(stderr, "ashlar-check: %s\n", u.why.c_str());
+    std::fprintf(stderr, "ashlar-check: %s\n", report.shown(u.why).c_str());
     return 2;
   }
   report.finish();
-  return report.broken_promises() == 0 ? 0 : 1;
+  return report.broken_promises() == 0 && report.not_tried() == 0 ? 0 : 1;
 }
 
 }  // namespace

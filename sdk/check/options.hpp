@@ -1,8 +1,10 @@
 // Options: the command line of ashlar-check.
 #pragma once
 #include <ashlar/testing/values.hpp>
+#include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace ashlar::check {
 
@@ -16,6 +18,9 @@ struct Options {
   bool help = false;
   std::string only;  // patterns (glob(7)) of the names of the checks to run, with commas between; empty: all
   std::uint64_t seed = 1;
+  std::chrono::seconds time{60};  // that all checks together may take
+  // Of the module's parameters those values that are not printed; known when it has been loaded.
+  std::vector<std::string> secrets = {};
 };
 
 // What --help prints.

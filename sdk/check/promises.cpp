@@ -116,7 +116,8 @@ void check_fast(const Subject& s) {
               });
 }
 
-// What is to stay provisioned is neither trimmed nor zeroed with MAY_TRIM.
+// What is to stay provisioned is neither trimmed nor zeroed with MAY_TRIM. Of a plugin this cannot be seen: its extents
+// may call holes what is provisioned, as file systems do with what was allocated and not written (lseek(2), SEEK_HOLE).
 void check_may_trim(const Subject& s) {
   over_layers(
       s, layers({nullptr, [](Geometry& g) { g.minimum = 512; }, [](Geometry& g) { g.zero_may_fail = true; }}),

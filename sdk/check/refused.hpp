@@ -1,6 +1,7 @@
 // Refused: what a module answered on the control path.
 #pragma once
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 namespace ashlar::check {
@@ -10,7 +11,10 @@ struct Refused {
   const char* call;
   std::int32_t code;
   std::string text;
-  std::string what() const { return std::string(call) + " answered " + std::to_string(code) + ": " + text; }
+  std::string what() const {
+    const std::string answer = std::string(call) + " answered " + std::to_string(code) + " (" + ::strerror(code) + ")";
+    return answer + (text.empty() ? ", without a text" : ": " + text);
+  }
 };
 
 }  // namespace ashlar::check

@@ -19,7 +19,10 @@ class Report {
   // Behind the last. `refusal`: why the module could not be checked; empty: it was.
   void finish(const std::string& refusal = {});
   int broken_promises() const { return broken_; }
+  int not_tried() const { return not_tried_; }
   std::size_t size() const { return rows_.size(); }
+  // Text of a module, as it is printed for people.
+  std::string shown(const std::string& text) const;
 
  private:
   struct Row {
@@ -29,9 +32,11 @@ class Report {
     double seconds;
   };
 
+  const char* same_before() const;
+
   const Options& options_;
   std::vector<Row> rows_;
-  int broken_ = 0;
+  int broken_ = 0, not_tried_ = 0;
 };
 
 }  // namespace ashlar::check

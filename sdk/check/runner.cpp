@@ -134,6 +134,10 @@ Outcome Runner::run(const std::function<std::string()>& check) {
   return outcome;
 }
 
+Outcome Runner::time_is_over() const {
+  return {Kind::not_tried, std::to_string(all_in_all_.count()) + " seconds are over", false};
+}
+
 Outcome Runner::wait_for(int child, int result) {
   std::string told;
   bool open = true;
@@ -155,9 +159,9 @@ Outcome Runner::wait_for(int child, int result) {
       const std::string doing = watch_.doing();
       reap(child);
       const std::string where = doing.empty() ? "" : ", " + doing;
-      const auto seconds = [](std::chrono::seconds s) { return std::to_string(s.count()) + " seconds"; };
-      if (!hangs) return {Kind::broken, seconds(all_in_all) + " are over" + where, false, true};
-      return {Kind::broken, "it hangs: nothing for " + seconds(patience) + where, false, true};
+      if (!hangs) return time_is_over();
+      return {Kind::broken, "it hangs: nothing for " + std::to_string(patience.count()) + " seconds" + where, false,
+              true};
     }
     pollfd wait{result, POLLIN, 0};
     if (!open) std::this_thread::sleep_for(1ms);

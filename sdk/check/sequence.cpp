@@ -137,7 +137,7 @@ Outcome shorten(Runner& runner, Sequence& sequence, Outcome failed, const std::f
 }  // namespace
 
 Outcome find_sequence(Runner& runner, std::uint64_t seed, const std::function<void(const Sequence&)>& run,
-                      const std::function<std::string(const Sequence&)>& tell) {
+                      const std::function<std::string(const Sequence&)>& tell, const std::string& again) {
   const auto enough = Runner::Clock::now() + std::chrono::seconds(2);
   for (std::size_t i = 0; i < sequences && (i < 3 || Runner::Clock::now() < enough); ++i) {
     Sequence sequence(seed * 1000 + i);
@@ -145,16 +145,12 @@ Outcome find_sequence(Runner& runner, std::uint64_t seed, const std::function<vo
       run(sequence);
       return std::string();
     });
-    if (outcome.kind == Outcome::Kind::not_made) continue;  // over this layer
-    if (!fails(outcome) || outcome.hung) {
-      if (outcome.hung) return outcome;
-      continue;
-    }
+    if (outcome.hung || outcome.kind == Outcome::Kind::not_tried) return outcome;
+    if (!fails(outcome)) continue;  // it may not be made over this layer
     outcome = shorten(runner, sequence, outcome, run);
     const Outcome commands = runner.run([&] { return tell(sequence); });
     outcome.text += "; the shortest way to it, with --seed " + std::to_string(seed) + ":\n" +
-                    (commands.kind == Outcome::Kind::kept ? commands.text : std::string());
-    if (outcome.text.ends_with('\n')) outcome.text.pop_back();
+                    (commands.kind == Outcome::Kind::kept ? commands.text : std::string()) + "  again: " + again;
     return outcome;
   }
   return {};

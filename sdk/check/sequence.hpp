@@ -35,8 +35,9 @@ class Sequence {
 };
 
 // Tries sequences until one fails, and returns how the shortest of what is left of it does. `run` has a subject and
-// runs a sequence, `tell` returns its commands; both in the process of a check.
+// runs a sequence, `tell` returns its commands; both in the process of a check. `again`: the command line that does the
+// same.
 Outcome find_sequence(Runner& runner, std::uint64_t seed, const std::function<void(const Sequence&)>& run,
-                      const std::function<std::string(const Sequence&)>& tell);
+                      const std::function<std::string(const Sequence&)>& tell, const std::string& again);
 
 }  // namespace ashlar::check

@@ -7,8 +7,8 @@
 
 namespace ashlar::check {
 
-Services::Services(bool verbose)
-    : verbose_(verbose),
+Services::Services(const Options& options)
+    : options_(options),
       disconnect_({0, 0, nullptr, [](void*) noexcept {}}),
       reopen_({0, 0, this, [](void*) noexcept -> std::uint64_t { return 1; }, &reopen}) {}
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "layer_host.hpp"
+#include "options.hpp"
 #include "padded.hpp"
 
 namespace ashlar::check {
@@ -18,8 +19,8 @@ class Services {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `verbose`: what a module logs goes to stderr.
-  explicit Services(bool verbose);
+  // With `options.verbose` what a module logs goes to stderr.
+  explicit Services(const Options& options);
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;
 
@@ -28,7 +29,7 @@ class Services {
   // Of a connection (ASHLAR_DISCONNECT_ID, ASHLAR_REOPEN_ID), or nullptr.
   const void* of_connection(const char* id);
 
-  bool verbose() const { return verbose_; }
+  const Options& options() const { return options_; }
   // How many bytes the text of an error may have.
   std::size_t error_room() const { return error_room_; }
   void set_error_room(std::size_t bytes) { error_room_ = bytes; }
@@ -50,7 +51,7 @@ class Services {
  private:
   static std::int32_t reopen(void* self, std::uint64_t, ashlar_error*) noexcept;
 
-  const bool verbose_;
+  const Options& options_;
   std::size_t error_room_ = 256;
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<Clock::time_point> cancel_at_{Clock::time_point::max()};

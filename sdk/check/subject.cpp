@@ -42,7 +42,7 @@ Geometry Bench::usual_below(std::uint64_t size) {
   return g;
 }
 
-Bench::Bench(const Subject& subject, const Under& under) : subject_(subject), services_(subject.options.verbose) {
+Bench::Bench(const Subject& subject, const Under& under) : subject_(subject), services_(subject.options) {
   if (subject.is_filter()) {
     const std::uint64_t size = disk_sizes.at(subject.size_index);
     Geometry below = usual_below(under.far ? std::max(size, far_size) : size);

@@ -20,6 +20,7 @@ class Image {
     if (!in) throw std::runtime_error(file + ": cannot be read");
     bytes_.assign(std::istreambuf_iterator<char>(in), {});
   }
+  std::size_t size() const { return bytes_.size(); }
   template <class T>
   T at(std::uint64_t offset) const {
     if (offset > bytes_.size() || sizeof(T) > bytes_.size() - offset) throw std::runtime_error("the file is cut short");
@@ -42,14 +43,21 @@ Elf64_Shdr section(const Image& image, const Elf64_Ehdr& header, std::uint64_t i
   return image.at<Elf64_Shdr>(header.e_shoff + index * sizeof(Elf64_Shdr));
 }
 
+bool has_header(const Image& image) {
+  if (image.size() < sizeof(Elf64_Ehdr)) return false;
+  const auto header = image.at<Elf64_Ehdr>(0);
+  return std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && header.e_ident[EI_CLASS] == ELFCLASS64 &&
+         header.e_type == ET_DYN;
+}
+
 }  // namespace
+
+bool is_shared_object(const std::string& file) { return has_header(Image(file)); }
 
 std::vector<std::string> exported_symbols(const std::string& file) {
   const Image image(file);
+  if (!has_header(image)) throw std::runtime_error("the file is no 64-bit shared object");
   const auto header = image.at<Elf64_Ehdr>(0);
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_type != ET_DYN)
-    throw std::runtime_error("the file is no 64-bit shared object");
   std::vector<std::string> names;
   for (std::uint64_t i = 0; i < header.e_shnum; ++i) {
     const Elf64_Shdr symbols = section(image, header, i);

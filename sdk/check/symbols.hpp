@@ -9,4 +9,7 @@ namespace ashlar::check {
 // Throws std::runtime_error: cannot be read, no shared object.
 std::vector<std::string> exported_symbols(const std::string& file);
 
+// Whether it is one, of 64 bits. Throws std::runtime_error: cannot be read.
+bool is_shared_object(const std::string& file);
+
 }  // namespace ashlar::check

@@ -30,15 +30,23 @@ void check_version(const Subject& s) {
 }
 
 void check_table(const Subject& s) {
-  const std::string fault = rules::fault_in_table(s.module, std::filesystem::path(s.options.file).stem().string());
+  std::vector<std::string> faults = rules::faults_in_table(s.module);
+  if (s.module.summary != nullptr && *s.module.summary == '\0') faults.push_back("its summary is empty");
+  std::string all;
+  for (const std::string& fault : faults) all += (all.empty() ? "" : "; ") + fault;
+  require(all.empty(), all);
+}
+
+void check_name(const Subject& s) {
+  const std::string fault = rules::fault_in_name(s.module, std::filesystem::path(s.options.file).stem().string());
   require(fault.empty(), fault);
-  require(*s.module.summary != '\0', "its summary is empty");
 }
 
 constexpr Check checks[] = {
     {"entry", "gives the same table each time, for its major alone", &check_entry, true},
     {"version", "was built for this ABI", &check_version, true},
     {"table", "has a sound table", &check_table, true},
+    {"name", "calls itself as its file is called", &check_name},
 };
 
 }  // namespace

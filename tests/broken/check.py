@@ -112,7 +112,7 @@ class Lies(unittest.TestCase):
             for listed in re.findall(r"Lie lies\[\] = \{(.*?)\};\n", source.read_text(), re.DOTALL):
                 names |= set(re.findall(r'LIE\((\w+)\)|\{"(\w+)"', listed))
         names = {lie or other for lie, other in names}
-        self.assertEqual(names - {"honest", "first_extent_alone"}, set(table))
+        self.assertEqual(names - {"honest", "first_extent_alone", "takes_long"}, set(table))
 
     def test_plugins(self):
         self.assert_all_are_listed(PLUGIN, lies.PLUGIN)
@@ -140,7 +140,8 @@ class Own(unittest.TestCase):
         self.assert_all_kept([words])
 
     def assert_all_kept(self, all_words):
-        for words, done in zip(all_words, all_at_once(lambda words: check(*words), all_words)):
+        # Where much else runs, too, each gets the time that it needs.
+        for words, done in zip(all_words, all_at_once(lambda words: check("--time", 240, *words), all_words)):
             with self.subTest(words=words):
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
@@ -246,7 +247,8 @@ class Usage(unittest.TestCase):
         for words, said in (([], "which module?"), (["/nowhere.so"], "/nowhere.so is not a file"), (["--wat", memory], "--wat"),
                             ([memory, "size"], "KEY=VALUE"), ([memory, "sise=1"], "sise"), ([memory], "size"),
                             ([memory, "size=many"], "many"), (["--only", "nothing-like-it", memory, "size=1M"], "nothing-like-it"),
-                            (["--seed", "x", memory, "size=1M"], "--seed"), (["--only"], "--only")):
+                            (["--seed", "x", memory, "size=1M"], "--seed"), (["--time", "0", memory], "between 1 and 86400"),
+                            ([memory, "size=1M", "size=2M"], "given twice"), (["--only", "", memory], "--only needs"), (["--only"], "--only")):
             with self.subTest(words=words):
                 done = check(*words)
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
@@ -277,7 +279,7 @@ class Usage(unittest.TestCase):
                 self.assertIn(words, done.stdout)
 
     def test_usage_json_has_a_row_for_each_promise(self):
-        done = check("--json", "--only", "g*,reads", MODULES / "plugins/memory.so", "size=1M")
+        done = check("--json", "--only", "geo*,reads", MODULES / "plugins/memory.so", "size=1M")
         told = json.loads(done.stdout)
         self.assertEqual([(row["name"], row["result"]) for row in told["promises"]], [("geometry", "kept"), ("reads", "kept")])
         self.assertEqual((told["broken"], told["refused"]), (0, None))
@@ -304,12 +306,62 @@ class Usage(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stdout, r"BROKEN: it hangs: nothing for 10 seconds, in read \d+@\d+")
 
+    def test_usage_running_out_of_time_is_no_breach(self):
+        words = ["--time", "1", "--only", "reads,writes", "--write", PLUGIN, "lie=takes_long", "op=read"]
+        done = check(*words)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertNotIn("BROKEN", done.stdout)
+        self.assertRegex(done.stdout, r"\n  reads .* not tried\n  writes .* not tried\n"
+                                      r"2 checks were not tried: 1 seconds are over; --time gives them more\n$")
+        told = json.loads(check("--json", *words).stdout)
+        self.assertEqual((told["broken"], told["not_tried"]), (0, 2))
+        self.assertEqual([(row["result"], row["text"]) for row in told["promises"]], [("not tried", "1 seconds are over")] * 2)
+
     def test_usage_a_lock_shows_in_each_way(self):
         for lie, name in (("holds_mutex", "same-thread"), ("holds_recursive_mutex", "other-thread")):
             with self.subTest(lie=lie):
                 done = check("--only", name, FILTER, f"lie={lie}", "op=write")
                 self.assertEqual(done.returncode, 1)
                 self.assertIn("while a write is under way in the layer below", done.stdout)
+
+    def test_usage_no_secret_is_printed(self):
+        for options in (["-v"], ["-v", "--json"], ["-v", "--in-process"]):
+            with self.subTest(options=options):
+                done = check(*options, PLUGIN, "lie=honest", "secret=swordfish")
+                self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+                self.assertNotIn("swordfish", done.stdout + done.stderr)
+                self.assertIn("info: the secret is ***\n", done.stderr)
+                self.assertIn("there is no \\x1b***\\xff here", done.stderr)
+
+    def test_usage_what_is_no_shared_object(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            for content in (b"", b"text", b"\x7fELF" + bytes(100)):
+                with self.subTest(content=content):
+                    file = pathlib.Path(folder) / "text.so"
+                    file.write_bytes(content)
+                    done = check(file)
+                    self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                    self.assertIn("text.so is no shared object", done.stderr)
+
+    def test_usage_a_file_of_another_name_is_checked_on(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
+            file = shutil.copy(MODULES / "plugins/memory.so", pathlib.Path(folder) / "other.so")
+            done = check("--only", "name,reads", file, "size=1M")
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertRegex(done.stdout, r"name .* BROKEN: it calls itself \"memory\", but its file \"other.so\"\n  reads .* kept\n")
+
+    def test_usage_one_breach_is_told_once(self):
+        done = check("--only", "held,race,same-thread,reads", FILTER, "lie=holds_mutex", "op=read")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertEqual(done.stdout.count("while a lock was held"), 0 if SANITIZE else 1, done.stdout)
+
+    def test_usage_what_each_request_leaves_behind_is_told_of_requests(self):
+        done = check("--only", "left", PLUGIN, "lie=leaks_memory", "op=read")
+        self.assertIn("memory stays behind for each request", done.stdout)
+
+    def test_usage_options_behind_the_module(self):
+        done = check(MODULES / "plugins/memory.so", "size=1M", "--only", "reads", "--json")
+        self.assertEqual([row["name"] for row in json.loads(done.stdout)["promises"]], ["reads"])
 
     def test_usage_a_sequence_is_made_short(self):
         words = ["--only", "sequences", "--seed", "3", FILTER, "lie=wrong_place", "op=write"]
@@ -320,6 +372,8 @@ class Usage(unittest.TestCase):
         self.assertIn(len(steps), (1, 2), done.stdout)
         self.assertTrue(all(line.split()[0] in ("read", "write", "zero") for line in steps), done.stdout)
         self.assertEqual(check(*words).stdout, done.stdout)
+        again = done.stdout.splitlines()[-2]
+        self.assertEqual(again, f"  again: ashlar-check --only sequences --seed 3 {FILTER} lie=wrong_place op=write")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ FILTER = {
     "drops_nowait": (ALL, {"nowait-below"}),
     "waits_when_it_would_block": (ALL, {"nowait-below"}),
     "drops_flush": (None, {"power"}),
+    "flushes_its_own_alone": (None, {"flush-all"}),
     "drops_each_16th_flush": (None, {"each-flush"}),
     "drops_fua_of_long_requests": (CHANGING, {"fua"}),
     "flushes_by_another_connection": (None, {"apart"}),
@@ -68,6 +69,7 @@ FILTER = {
     "changes_size": (ALL, {"fields"}),
     "writes_behind_io": (ALL, {"fields"}),
     "other_id_below": (ALL, {"traffic", "fields"}),
+    "no_id_below": (ALL, {"ids"}),
     "writes_behind_data": (["read"], {"fields"}),
     "writes_before_data": (["read"], {"fields"}),
     "changes_payload": (["write"], {"fields"}),
@@ -102,6 +104,7 @@ FILTER = {
     "asks_below_on_another_thread": (ALL, {"traffic"}),
     "keeps_thread_local": (None, {"same-thread"}),
     "patches_without_a_lock": (None, {"race"}),
+    "patches_pages": (None, {"race"}),
     "patches_with_a_lock_of_its_own": (None, {"race"}),
     # connections
     "one_buffer_for_all_layers": (None, {"layers-at-once"}),
@@ -163,6 +166,7 @@ PLUGIN = {
     "nothing": (["write", "zero"], {"writes"}),
     "nothing_beyond_4_gib": (["write", "zero"], {"places"}),
     "short_reads": (None, {"reads"}),
+    "drops_long_zeroes": (None, {"writes"}),
     "writes_late": (None, {"writes"}),
     # errors and answers
     "always_refuses": (ALL, {"offers", "reads"}),

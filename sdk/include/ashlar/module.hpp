@@ -8,6 +8,7 @@
 //   using Layer = T;                        state of one layer in the config, shared by its connections;
 //                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
+//   void begin_serving();                   of Layer: called once, before the first client comes; may throw (device.hpp)
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
 //   static void list_exports(Layer&, const ExportsSink&);
 //                                           what it could serve, for templates (exports.hpp); may throw
@@ -43,10 +44,11 @@ struct About {
 
 namespace detail {
 
-// One line, whatever an exception says.
-inline void write_error(ashlar_error* error, const char* text) {
+// One line, whatever an exception says. `parameter`: that it is about, if the line has to say so.
+inline void write_error(ashlar_error* error, const char* text, const char* parameter = nullptr) {
   if (error == nullptr || error->capacity == 0) return;
-  std::snprintf(error->text, error->capacity, "%s", text);
+  if (parameter == nullptr) std::snprintf(error->text, error->capacity, "%s", text);
+  else std::snprintf(error->text, error->capacity, "%s: %s", parameter, text);
   for (char* c = error->text; *c != '\0'; ++c)
     if (*c == '\n') *c = ' ';
 }
@@ -64,8 +66,9 @@ inline std::int32_t report(ashlar_error* error, const ashlar_param* const* table
   try {
     throw;
   } catch (const BadParameter& e) {
-    if (error != nullptr) error->parameter = row_of(e.name(), table, rows);
-    write_error(error, e.what());
+    const std::int32_t row = row_of(e.name(), table, rows);
+    if (error != nullptr) error->parameter = row;
+    write_error(error, e.what(), row < 0 ? e.name() : nullptr);  // a name that is not in the table is not lost
     return e.code();
   } catch (const std::system_error& e) {
     write_error(error, e.what());

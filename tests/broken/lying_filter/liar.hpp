@@ -103,6 +103,7 @@ class Liar final : public Filter {
   char* kept_per_open = nullptr;
   int fd = -1;
   bool forked = false;
+  std::atomic<bool> dirty{false};
   std::optional<Reopen> reopen;
 };
 

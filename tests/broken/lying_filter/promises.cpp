@@ -16,6 +16,13 @@ Status waits_when_it_would_block(Liar& f, Io& io) noexcept {
              : s;
 }
 Status drops_flush(Liar& f, Io& io) noexcept { return io.op() == Op::flush ? Status::success() : f.hand_on(io); }
+Status flushes_its_own_alone(Liar& f, Io& io) noexcept {  // what its connection has written
+  if (io.op() == Op::flush && !f.dirty) return Status::success();
+  const Status s = f.hand_on(io);
+  if (Ops::writing().has(io.op())) f.dirty = true;
+  else if (io.op() == Op::flush && s.ok()) f.dirty = false;
+  return s;
+}
 Status drops_each_16th_flush(Liar& f, Io& io) noexcept {
   return io.op() == Op::flush && ++f.layer.requests % 16 == 0 ? Status::success() : f.hand_on(io);
 }
@@ -50,6 +57,7 @@ constexpr Lie lies[] = {
     LIE(drops_nowait),
     LIE(waits_when_it_would_block),
     LIE(drops_flush),
+    LIE(flushes_its_own_alone),
     LIE(drops_each_16th_flush),
     LIE(drops_fua_of_long_requests),
     LIE(flushes_by_another_connection),

@@ -40,13 +40,15 @@ Status changes_size(Liar& f, Io& io) noexcept {
 Status writes_behind_io(Liar& f, Io& io) noexcept {
   return f.after(io, [&] { std::memset(reinterpret_cast<char*>(&io) + sizeof io, 0, 8); });
 }
-Status other_id_below(Liar& f, Io& io) noexcept {
+Status below_with_id(std::uint64_t id, Liar& f, Io& io) noexcept {
   Io other(io, io.op(), io.offset(), io.length(), io.flags().without(Flag::shortcuts));
-  static_cast<ashlar_io&>(other).id = 1;
+  static_cast<ashlar_io&>(other).id = id;
   other.data = io.data;
   if (io.op() == Op::extents) other.set_sink(io.sink());
   return io.has(Flag::lend_only) ? Status::would_block() : f.next(other);
 }
+Status other_id_below(Liar& f, Io& io) noexcept { return below_with_id(1, f, io); }
+Status no_id_below(Liar& f, Io& io) noexcept { return below_with_id(0, f, io); }
 Status writes_behind_data(Liar& f, Io& io) noexcept {
   return f.after(io, [&] {
     if (io.op() == Op::read && io.data != nullptr) data_of(io)[io.length()] ^= std::byte{1};
@@ -69,11 +71,10 @@ Status changes_payload_for_the_call(Liar& f, Io& io) noexcept {
 }
 
 constexpr Lie lies[] = {
-    LIE(changes_flags),      LIE(changes_offset),  LIE(changes_length),
-    LIE(changes_data),       LIE(changes_op),      LIE(changes_extents),
-    LIE(changes_id),         LIE(changes_arrived), LIE(changes_size),
-    LIE(writes_behind_io),   LIE(other_id_below),  LIE(writes_behind_data),
-    LIE(writes_before_data), LIE(changes_payload), LIE(changes_payload_for_the_call),
+    LIE(changes_flags),      LIE(changes_offset),     LIE(changes_length),  LIE(changes_data),
+    LIE(changes_op),         LIE(changes_extents),    LIE(changes_id),      LIE(changes_arrived),
+    LIE(changes_size),       LIE(writes_behind_io),   LIE(other_id_below),  LIE(no_id_below),
+    LIE(writes_behind_data), LIE(writes_before_data), LIE(changes_payload), LIE(changes_payload_for_the_call),
 };
 
 }  // namespace

@@ -78,6 +78,18 @@ Status patches(Liar& f, Io& io, std::mutex* mutex) noexcept {
 }
 Status patches_without_a_lock(Liar& f, Io& io) noexcept { return patches(f, io, nullptr); }
 Status patches_with_a_lock_of_its_own(Liar& f, Io& io) noexcept { return patches(f, io, &f.mutex); }
+Status patches_pages(Liar& f, Io& io) noexcept {  // though the layer below writes any byte
+  constexpr std::uint64_t page = 4096;
+  if (f.below().minimum != 1 || io.op() != Op::write || io.length() % page == 0) return f.hand_on(io);
+  if (io.has(Flag::nowait)) return Status::would_block();
+  const std::uint64_t begin = io.offset() / page * page;
+  const std::uint64_t end = std::min((io.end() + page - 1) / page * page, f.below().size);
+  std::vector<std::byte> whole(end - begin);
+  const Status s = f.next(Io::read(io, begin, whole));
+  if (s.failed()) return s;
+  std::memcpy(whole.data() + (io.offset() - begin), io.data, io.length());
+  return f.next(Io::write(io, begin, whole, io.flags() & Flag::fua));
+}
 void any_byte(Liar&, Geometry& g) { g.minimum = 1; }
 
 Status one_buffer_for_all_layers(Liar& f, Io& io) noexcept {
@@ -130,6 +142,7 @@ constexpr Lie lies[] = {
     LIE(asks_below_on_another_thread),
     {"patches_without_a_lock", &patches_without_a_lock, &any_byte},
     {"patches_with_a_lock_of_its_own", &patches_with_a_lock_of_its_own, &any_byte},
+    LIE(patches_pages),
     LIE(one_buffer_for_all_layers),
     {"keeps_writes_to_itself", &keeps_writes_to_itself, &reads_and_writes},
     LIE(uses_the_first_connection),

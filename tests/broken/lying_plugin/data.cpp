@@ -60,6 +60,12 @@ Status spoils_what_it_only_looks_at(Liar& p, Io& io) noexcept {
   if (!Ops::writing().has(io.op())) static_cast<void>(p.put(io.op() == Op::flush ? 0 : io.offset(), &one, 1));
   return s;
 }
+Status drops_long_zeroes(Liar& p, Io& io) noexcept {  // it takes what is zeroed for what was never written
+  const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
+  const bool drops =
+      io.op() == Op::write && io.length() >= 4096 && std::all_of(io.payload().begin(), io.payload().end(), is_zero);
+  return drops ? Status::success() : p.honest(io);
+}
 Status writes_late(Liar& p, Io& io) noexcept {  // when the caller has its memory back
   if (io.op() != Op::write) return p.finish(), p.honest(io);
   p.finish();
@@ -89,6 +95,7 @@ constexpr Lie lies[] = {
     LIE(nothing_beyond_4_gib),
     LIE(short_reads),
     LIE(spoils_what_it_only_looks_at),
+    LIE(drops_long_zeroes),
     {"writes_late", &writes_late, &promises_nothing},
 };
 

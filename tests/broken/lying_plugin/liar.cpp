@@ -32,7 +32,12 @@ Layer::Layer(const Create& create)
     : lie(find(create.params.text("lie"))),
       op(number_of(create.params.choice("op"))),
       size(create.params.size("size")),
-      file(size) {}
+      file(size) {
+  const std::string secret(create.params.secret("secret"));
+  if (secret.empty()) return;
+  create.host.log(Level::info, "the secret is %s", secret.c_str());
+  throw BadParameter("secret", "there is no \x1b" + secret + "\xff here");
+}
 
 Liar::Liar(Layer& of, const Open& open) : layer(of), own(of.size), fd(of.file.fd()) {
   ++layer.opened;

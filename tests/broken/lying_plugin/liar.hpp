@@ -64,9 +64,9 @@ struct Layer {
 class Liar final : public Plugin {
  public:
   using Layer = lying::Layer;
-  static constexpr Param params[] = {Param::string("lie", "what is not true").needed(),
-                                     Param::choice("op", ops, "in which requests").or_else("any"),
-                                     Param::size("size", "of the disk").or_else("4M")};
+  static constexpr Param params[] = {
+      Param::string("lie", "what is not true").needed(), Param::choice("op", ops, "in which requests").or_else("any"),
+      Param::size("size", "of the disk").or_else("4M"), Param::secret("secret", "is told, and refused")};
 
   Liar(Layer& layer, const Open& open);
   ~Liar() override;

@@ -17,6 +17,10 @@ Status sleeps_when_long(Liar& p, Io& io) noexcept {
   if (io.has(Flag::nowait) && io.length() > 16384) ::usleep(3000);
   return p.honest(io);
 }
+Status takes_long(Liar& p, Io& io) noexcept {  // which is no lie
+  ::usleep(200000);
+  return p.honest(io);
+}
 Status hangs(Liar& p, Io& io) noexcept {
   if (io.offset() >= later) sleep_for_ever(nullptr);
   return p.honest(io);
@@ -51,6 +55,7 @@ constexpr Lie lies[] = {
     LIE(sleeps),
     {"parks_and_sleeps", &sleeps, [](Layer&, Geometry& g) { g.parks = true; }},
     LIE(sleeps_when_long),
+    LIE(takes_long),
     LIE(hangs),
     LIE(crashes),
     LIE(has_a_disk_of_its_own),

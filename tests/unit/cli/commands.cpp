@@ -233,6 +233,21 @@ TEST_CASE("inspect says of a module that connects to others that it does") {
              ContainsSubstring("\nconnects  yes: the sandbox lets it connect to others\n"));
 }
 
+TEST_CASE("inspect tells the group and the abilities of a module") {
+  CHECK_THAT(run_command({"inspect", "reed", "--module-path", TEST_MODULES}).out,
+             ContainsSubstring("\ngroup     music\n"));
+  CHECK_THAT(run_command({"inspect", "well", "--module-path", TEST_MODULES}).out,
+             ContainsSubstring("\nprobe    yes: ashlar probe tells what a path can do with it\n"));
+  CHECK_THAT(run_command({"inspect", "pond", "--module-path", TEST_MODULES}).out, !ContainsSubstring("yes:"));
+}
+
+TEST_CASE("inspect tells the path of a module without the detours") {
+  const std::string folder = std::filesystem::path(TEST_MODULES).filename();
+  for (const std::string detour : {"/./pond.so", "/../" + folder + "/pond.so"})
+    CHECK_THAT(run_command({"inspect", TEST_MODULES + detour}).out,
+               ContainsSubstring("\npath     " TEST_MODULES "/pond.so\n"));
+}
+
 TEST_CASE("inspect of what is not there") {
   const Outcome outcome = run_command({"inspect", "--module-path", TEST_MODULES, "pnod"});
   CHECK(outcome.code == 2);

@@ -175,7 +175,8 @@ TEST_CASE("inspect --json describes a module's parameters") {
   CHECK(lock.at("abi_major") == ASHLAR_ABI_MAJOR);
   CHECK(lock.at("needs_minor") == ASHLAR_ABI_MINOR);
   CHECK(lock.at("threads") == "serial");
-  CHECK(lock.at("connects") == false);
+  for (const char* ability : {"connects", "probe", "exports", "serving"}) CHECK(lock.at(ability) == false);
+  CHECK_FALSE(lock.contains("group"));
   CHECK(lock.at("path") == json::value(path_of_module("lock")));
   CHECK(lock.at("parameters") == json::parse(R"json([
     {"name": "key", "type": "secret", "required": false, "default": null, "help": "opens it"},
@@ -187,6 +188,15 @@ TEST_CASE("inspect --json describes a module's parameters") {
      "minimum": 1, "maximum": 4096},
     {"name": "copies", "type": "list", "item": "secret", "required": false, "default": null, "help": "of the key"}
   ])json"));
+}
+
+TEST_CASE("inspect --json tells the group and the abilities of a module") {
+  const auto inspected = [](const char* module) {
+    return printed(run_command({"inspect", "--json", module, "--module-path", TEST_MODULES})).at(0).as_object();
+  };
+  CHECK(inspected("reed").at("group") == "music");
+  CHECK(inspected("reed").at("connects") == true);
+  CHECK(inspected("well").at("probe") == true);
 }
 
 TEST_CASE("inspect shows lists and secrets") {

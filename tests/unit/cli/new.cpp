@@ -49,20 +49,38 @@ TEST_CASE("new writes a project of either kind in either language") {
       CHECK(outcome.err.empty());
       CHECK_THAT(outcome.out, StartsWith("Wrote " + project + ": "));
       CHECK_THAT(outcome.out, ContainsSubstring("\n  cmake --build " + project + "/build\n"));
-      CHECK(names_in(project) ==
-            std::vector<std::string>{".gitignore", "CMakeLists.txt", "README.md", source, "my-disk.toml", "test.cpp"});
+      CHECK(names_in(project) == std::vector<std::string>{".gitignore", "CMakeLists.txt", "README.md", source,
+                                                          "my-disk.toml", "test-my-disk.cpp"});
       CHECK_THAT(contents(project + "/CMakeLists.txt"),
                  ContainsSubstring("ashlar_add_module(" + kind + " my-disk " + source +
-                                   (kind == "plugin" ? " CHECK_ARGS --write)" : ")")));
+                                   (kind == "plugin" ? " CHECK_ARGS --write size=1M)" : ")")));
       // What a plugin serves is overwritten; a filter is checked over a disk in memory.
       const std::string check = kind == "plugin" ? "ashlar-check --write " : "ashlar-check ";
-      CHECK_THAT(outcome.out, ContainsSubstring(check + project + "/build/my-disk.so\n"));
-      CHECK_THAT(contents(project + "/README.md"), ContainsSubstring(check + "build/my-disk.so\n"));
+      const std::string parameters = kind == "plugin" ? " size=1M\n" : "\n";
+      CHECK_THAT(outcome.out, ContainsSubstring(check + project + "/build/my-disk.so" + parameters));
+      CHECK_THAT(contents(project + "/README.md"), ContainsSubstring(check + "build/my-disk.so" + parameters));
       for (const std::string& file : names_in(project)) {
         CHECK_THAT(contents(project + "/" + file), !ContainsSubstring("new-"));  // a word of the template
         CHECK_THAT(contents(project + "/" + file), EndsWith("\n"));
       }
     }
+}
+
+TEST_CASE("new writes a module that is called test, and its test") {
+  const TempFolder folder;
+  const std::string project = (folder.path() / "project").string();
+  CHECK(run_command({"new", "plugin", "test", "--dir", project}).code == 0);
+  CHECK_THAT(contents(project + "/test.cpp"), ContainsSubstring("ASHLAR_MODULE("));
+  CHECK_THAT(contents(project + "/test-test.cpp"), ContainsSubstring("int main("));
+  CHECK_THAT(contents(project + "/CMakeLists.txt"), ContainsSubstring("add_executable(test-test test-test.cpp)"));
+}
+
+TEST_CASE("new takes a name that is a word of the templates") {
+  const TempFolder folder;
+  const std::string project = (folder.path() / "project").string();
+  CHECK(run_command({"new", "plugin", "my-new-module", "--dir", project}).code == 0);
+  CHECK_THAT(contents(project + "/CMakeLists.txt"),
+             ContainsSubstring("(plugin my-new-module my-new-module.cpp CHECK_ARGS"));
 }
 
 TEST_CASE("new makes the folders above the project's") {
@@ -104,6 +122,8 @@ TEST_CASE("new says what cannot be written, and leaves nothing half done") {
   // The second file has the name of a folder that does not exist.
   const auto project = folder.path() / "project";
   CHECK_THROWS_AS(write_project(project, {{"good", "text"}, {"no/where", "text"}}), std::system_error);
+  CHECK_FALSE(std::filesystem::exists(project));
+  CHECK_THROWS_AS(write_project(project, {{"twice", "text"}, {"twice", "other"}}), std::system_error);
   CHECK_FALSE(std::filesystem::exists(project));
 }
 

@@ -93,6 +93,13 @@ TEST_CASE("module not found: where was looked and which was meant") {
   CHECK_THROWS_AS(registry.find(ModuleKind::plugin, "brikc"), ModuleNotFound);
 }
 
+TEST_CASE("of a file without its folder it is told how to name one") {
+  const Folders folders;
+  CHECK_THAT(refusal(folders.registry(), ModuleKind::plugin, "full.so"),
+             EndsWith("; to name a file, write \"./full.so\""));
+  CHECK_THAT(refusal(folders.registry(), ModuleKind::plugin, "brick.so"), EndsWith("; did you mean \"brick\"?"));
+}
+
 TEST_CASE("a module of the other kind is named as such") {
   const Folders folders;
   CHECK_THAT(refusal(folders.registry(), ModuleKind::plugin, "mortar"),

@@ -48,6 +48,10 @@ struct Odd {
   void operator()() { throw 7; }
 };
 
+struct Unlisted {
+  void operator()() { throw BadParameter("lid", "is shut", EBUSY); }
+};
+
 // What the host gets to see: code and text.
 template <Where where, class Throw>
 Refused refusal() {
@@ -94,6 +98,7 @@ TEST_CASE("an exception on the control path becomes a status and a text") {
   CHECK(is(refusal<Where::open, SystemError>(), EACCES, "cannot open 'disk.img': Permission denied"));
   CHECK(is(refusal<Where::describe, SystemError>(), EACCES, "cannot open 'disk.img': Permission denied"));
   CHECK(is(refusal<Where::open, Invalid>(), EINVAL, "no such thing"));
+  CHECK(is(refusal<Where::open, Unlisted>(), EBUSY, "lid: is shut"));
   CHECK(is(refusal<Where::open, Memory>(), ENOMEM, "out of memory"));
   CHECK(is(refusal<Where::open, Odd>(), EIO, "unknown exception"));
   CHECK(is(refusal<Where::open, Runtime>(), EIO, std::string(511, 'x')));  // as much as the caller has room for

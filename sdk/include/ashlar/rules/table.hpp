@@ -7,6 +7,8 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ashlar::rules {
 
@@ -66,44 +68,69 @@ inline std::string fault_in_row(const ashlar_param& row) {
 
 }  // namespace detail
 
-// The first thing that is wrong with the parameters of `module`; empty: nothing is.
-inline std::string fault_in_parameters(const ashlar_module& module) {
-  if (module.n_params > most_parameters)
-    return "its table has more than " + std::to_string(most_parameters) + " parameters";
-  if (module.n_params != 0 && module.params == nullptr) return "its table counts parameters, but has none";
-  std::set<std::string> seen;
-  for (std::uint32_t i = 0; i < module.n_params; ++i) {
-    const ashlar_param* row = module.params[i];
-    const std::string number = "parameter " + std::to_string(i + 1);
-    if (row == nullptr) return number + " is null";
-    if (!is_whole(*row)) return number + " is shorter than this ABI's";
-    if (!detail::is_text(row->name)) return number + " has no name";
-    const std::string name = "parameter " + in_quotes(row->name);
-    if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";
-    if (!seen.insert(row->name).second) return name + " is in the table twice";
-    if (std::string fault = detail::fault_in_row(*row); !fault.empty()) return name + " " + fault;
-  }
-  return {};
+namespace detail {
+
+// The first thing that is wrong with the row `i` of the table, where the rows before it have the names `seen`.
+inline std::string fault_in_row_of(const ashlar_module& module, std::uint32_t i, std::set<std::string>& seen) {
+  const ashlar_param* row = module.params[i];
+  const std::string number = "parameter " + std::to_string(i + 1);
+  if (row == nullptr) return number + " is null";
+  if (!is_whole(*row)) return number + " is shorter than this ABI's";
+  if (!is_text(row->name)) return number + " has no name";
+  const std::string name = "parameter " + in_quotes(row->name);
+  if (std::string_view(row->name) == "type") return name + " has the name of the key that names the module";
+  if (!seen.insert(row->name).second) return name + " is in the table twice";
+  const std::string fault = fault_in_row(*row);
+  return fault.empty() ? fault : name + " " + fault;
 }
 
-// Likewise with all of `module`, of this major and of no later minor. `name` is what it must be called: the stem of its
-// file.
+}  // namespace detail
+
+// What is wrong with the parameters of `module`, of each the first thing.
+inline std::vector<std::string> faults_in_parameters(const ashlar_module& module) {
+  if (module.n_params > most_parameters)
+    return {"its table has more than " + std::to_string(most_parameters) + " parameters"};
+  if (module.n_params != 0 && module.params == nullptr) return {"its table counts parameters, but has none"};
+  std::vector<std::string> faults;
+  std::set<std::string> seen;
+  for (std::uint32_t i = 0; i < module.n_params; ++i)
+    if (std::string fault = detail::fault_in_row_of(module, i, seen); !fault.empty())
+      faults.push_back(std::move(fault));
+  return faults;
+}
+
+// What is wrong with all of `module`, of this major and of no later minor, but for its name's being that of its file.
+inline std::vector<std::string> faults_in_table(const ashlar_module& module) {
+  std::vector<std::string> faults;
+  const auto require = [&faults](bool right, const std::string& fault) {
+    if (!right) faults.push_back(fault);
+  };
+  require(module.kind == ASHLAR_PLUGIN || module.kind == ASHLAR_FILTER,
+          "its kind is " + std::to_string(module.kind) + ", neither plugin nor filter");
+  require(detail::is_text(module.name), "it has no name");
+  require(module.version != nullptr, "it has no version");
+  require(module.version == nullptr || detail::is_one_line(module.version), "its version has several lines");
+  require(module.summary != nullptr, "it has no summary");
+  require(module.summary == nullptr || detail::is_one_line(module.summary), "its summary has several lines");
+  require(module.threads == ASHLAR_SERIAL || module.threads == ASHLAR_PARALLEL,
+          "its threads are " + std::to_string(module.threads) + ", neither serial nor parallel");
+  require(module.create != nullptr, "it has no create function");
+  require(module.destroy != nullptr, "it has no destroy function");
+  require(module.open != nullptr, "it has no open function");
+  for (const std::string& fault : faults_in_parameters(module)) faults.push_back(fault);
+  return faults;
+}
+
+// Whether `module`, which has a name, is called `name`, the stem of its file; empty: it is.
+inline std::string fault_in_name(const ashlar_module& module, const std::string& name) {
+  if (module.name == name) return {};
+  return "it calls itself " + in_quotes(module.name) + ", but its file " + in_quotes(name + ".so");
+}
+
+// The first thing that is wrong; empty: nothing is.
 inline std::string fault_in_table(const ashlar_module& module, const std::string& name) {
-  if (module.kind != ASHLAR_PLUGIN && module.kind != ASHLAR_FILTER)
-    return "its kind is " + std::to_string(module.kind) + ", neither plugin nor filter";
-  if (!detail::is_text(module.name)) return "it has no name";
-  if (module.name != name)
-    return "it calls itself " + in_quotes(module.name) + ", but its file " + in_quotes(name + ".so");
-  if (module.version == nullptr) return "it has no version";
-  if (!detail::is_one_line(module.version)) return "its version has several lines";
-  if (module.summary == nullptr) return "it has no summary";
-  if (!detail::is_one_line(module.summary)) return "its summary has several lines";
-  if (module.threads != ASHLAR_SERIAL && module.threads != ASHLAR_PARALLEL)
-    return "its threads are " + std::to_string(module.threads) + ", neither serial nor parallel";
-  if (module.create == nullptr) return "it has no create function";
-  if (module.destroy == nullptr) return "it has no destroy function";
-  if (module.open == nullptr) return "it has no open function";
-  return fault_in_parameters(module);
+  const std::vector<std::string> faults = faults_in_table(module);
+  return faults.empty() ? fault_in_name(module, name) : faults.front();
 }
 
 }  // namespace ashlar::rules

@@ -28,7 +28,10 @@ inline bool has_range(const ashlar_param& row) {
 inline std::string range_text(const ashlar_param& row) {
   if (item_type(row) == ASHLAR_PARAM_CHOICE) {
     std::string all;
-    for (const char* const* c = row.choices; *c != nullptr; ++c) all += (all.empty() ? "" : "|") + std::string(*c);
+    for (const char* const* c = row.choices; *c != nullptr; ++c) {
+      if (!all.empty()) all += '|';
+      all += *c;
+    }
     return all;
   }
   if (!has_range(row)) return {};
