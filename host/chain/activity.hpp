@@ -11,6 +11,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chain/cancellation.hpp"
@@ -142,9 +143,11 @@ class Activity : public std::enable_shared_from_this<Activity> {
   }
 
  private:
+  friend class FiberNote;
   class OfThread;
   Activity() = default;
   Note& enlist();
+  void enlist(Note& note);
   void strike(Note& note);
 
   std::mutex mutex_;
@@ -184,6 +187,23 @@ namespace detail {
 // instruction.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local Note* this_threads_note;
 }  // namespace detail
+
+// The note of a fiber (fiber/fiber.hpp), which stands for its thread's own while the fiber runs.
+class FiberNote {
+ public:
+  explicit FiberNote(std::shared_ptr<Activity> activity);
+  ~FiberNote();  // it is not the thread's
+  FiberNote(const FiberNote&) = delete;
+  FiberNote& operator=(const FiberNote&) = delete;
+
+  // Puts it in the place of the calling thread's, or that one back. [the fiber's thread]
+  void exchange() { std::swap(detail::this_threads_note, other_); }
+
+ private:
+  const std::shared_ptr<Activity> activity_;
+  Note note_;
+  Note* other_ = &note_;
+};
 
 inline Note& Activity::note() {
   Note* note = detail::this_threads_note;

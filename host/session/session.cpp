@@ -196,6 +196,7 @@ Session::Outcome Session::begin_transmission() {
                                              .busy_poll = settings_->busy_poll,
                                              .executor = context_.executor,
                                              .workers = context_.workers,
+                                             .stacks = context_.stacks,
                                              .clients = context_.clients,
                                              .no_io_uring = context_.no_io_uring,
                                              .repeats = context_.repeats});

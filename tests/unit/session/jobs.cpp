@@ -58,6 +58,7 @@ Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger
           .ledger = ledger,
           .executor = executor,
           .workers = workers,
+          .fibers = nullptr,
           .stopping = parts.stopping};
 }
 
