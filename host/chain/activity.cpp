@@ -118,12 +118,12 @@ FiberNote::FiberNote(std::shared_ptr<Activity> activity) : activity_(std::move(a
 FiberNote::~FiberNote() { activity_->strike(note_); }
 
 Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length,
-               Clock::time_point since, Cancellation* cancellation)
+               std::optional<Clock::time_point> since, Cancellation* cancellation)
     : note_(activity.note()), before_(note_.read()), outermost_(!note_.inside()) {
   note_.write({&layer, call, offset, length});
   if (!outermost_) return;
   note_.cancellation_ = cancellation;
-  note_.since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
+  note_.since_.store((since ? *since : Clock::now()).time_since_epoch().count(), std::memory_order_relaxed);
   note_.turn();
 }
 

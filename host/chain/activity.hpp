@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -165,13 +166,14 @@ class Inside {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // `since`: when it went in; nothing: now.
   Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0,
-         Clock::time_point since = Clock::now(), Cancellation* cancellation = nullptr);
+         std::optional<Clock::time_point> since = {}, Cancellation* cancellation = nullptr);
   Inside(Activity& activity, const LayerName& layer, const ashlar_io& io, Cancellation* cancellation = nullptr)
-      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length, Clock::now(), cancellation) {}
+      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length, {}, cancellation) {}
   // A step in a layer's life that `cancellation` may cancel.
   Inside(Activity& activity, const LayerName& layer, Call call, Cancellation* cancellation)
-      : Inside(activity, layer, call, 0, 0, Clock::now(), cancellation) {}
+      : Inside(activity, layer, call, 0, 0, {}, cancellation) {}
   ~Inside();
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;

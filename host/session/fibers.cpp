@@ -1,6 +1,7 @@
 #include "session/fibers.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <new>
 #include <utility>
 
@@ -17,8 +18,6 @@ constexpr auto never = Fiber::Clock::time_point::max();
 struct Fibers::One final : Fiber {
   One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity)
       : Fiber(stacks, stack, home), note(std::move(activity)) {}
-
-  static bool is_later(const One* a, const One* b) { return a->until() > b->until(); }
 
   FiberNote note;
   One* next_ready = nullptr;
@@ -38,8 +37,9 @@ Fibers::~Fibers() {
 
 bool Fibers::have_room() {
   if (!at_rest_.empty()) return true;
-  for (auto* const places : {&at_rest_, &sleepers_}) places->reserve(all_.size() + 1);  // filling them must not fail
   all_.reserve(all_.size() + 1);
+  at_rest_.reserve(all_.capacity());  // filling these must not fail
+  sleepers_.reserve(all_.capacity());
   if (!memory_.try_claim(counted)) return false;
   const Stack stack = stacks_.try_take();
   if (stack.is_there()) {
@@ -80,8 +80,8 @@ void Fibers::run_on(One& one, Go go) {
     unsent_ = true;
     at_rest_.push_back(&one);
   } else if (one.until() != never) {
-    sleepers_.push_back(&one);
-    std::push_heap(sleepers_.begin(), sleepers_.end(), &One::is_later);
+    sleepers_.push_back({one.until(), &one});
+    std::push_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
   }
 }
 
@@ -105,9 +105,9 @@ void Fibers::run() {
 }
 
 void Fibers::run_due(Fiber::Clock::time_point now) {
-  while (!sleepers_.empty() && sleepers_.front()->until() <= now) {
-    std::pop_heap(sleepers_.begin(), sleepers_.end(), &One::is_later);
-    One& one = *sleepers_.back();
+  while (!sleepers_.empty() && sleepers_.front().until <= now) {
+    std::pop_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
+    One& one = *sleepers_.back().one;
     sleepers_.pop_back();
     run_on(one, [&] { one.resume(); });
   }
@@ -117,10 +117,11 @@ void Fibers::run_due(Fiber::Clock::time_point now) {
 void Fibers::have_all_look() {
   for (const auto& one : all_) {
     if (one->is_at_rest() || !one->waited().look()) continue;
-    const auto sleeper = std::find(sleepers_.begin(), sleepers_.end(), one.get());
+    const auto sleeper = std::find_if(sleepers_.begin(), sleepers_.end(),
+                                      [&](const Sleeper& sleeps) { return sleeps.one == one.get(); });
     if (sleeper != sleepers_.end()) {
       sleepers_.erase(sleeper);
-      std::make_heap(sleepers_.begin(), sleepers_.end(), &One::is_later);
+      std::make_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
     }
     run_on(*one, [&] { one->resume(); });
   }
@@ -134,7 +135,7 @@ std::chrono::nanoseconds Fibers::patience() {
     if (first_ready_ != nullptr) return nanoseconds(0);
   }
   if (sleepers_.empty()) return Socket::patience;
-  const nanoseconds left = sleepers_.front()->until() - Fiber::Clock::now();
+  const nanoseconds left = sleepers_.front().until - Fiber::Clock::now();
   return std::clamp(left, nanoseconds(0), nanoseconds(Socket::patience));
 }
 

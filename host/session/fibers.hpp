@@ -45,6 +45,11 @@ class Fibers final : private Fiber::Home {
 
  private:
   struct One;
+  struct Sleeper {
+    Fiber::Clock::time_point until;
+    One* one;
+    bool operator>(const Sleeper& other) const { return until > other.until; }
+  };
   void ready(Fiber& fiber) noexcept override;
   void make_one(Stack stack);
   One* take_ready();
@@ -61,7 +66,7 @@ class Fibers final : private Fiber::Home {
 
   std::vector<std::unique_ptr<One>> all_;
   std::vector<One*> at_rest_;
-  std::vector<One*> sleepers_;  // a heap, whose first has to be resumed first
+  std::vector<Sleeper> sleepers_;  // a heap, whose first has to be resumed first
   std::size_t aside_ = 0;
   bool unsent_ = false;
   Fiber::Clock::time_point looked_;  // when all looked whether they were cancelled

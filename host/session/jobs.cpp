@@ -28,7 +28,6 @@ class Jobs::Job final : public Task, public Fiber::Call, public Posted {
 
   std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
   void sent(bool left) noexcept override {
-    answer_.reset();
     jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker,
                                  left ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
     jobs_.done(*this);
@@ -65,7 +64,9 @@ class Jobs::Job final : public Task, public Fiber::Call, public Posted {
 };
 
 Jobs::Jobs(const Needs& needs, unsigned width)
-    : needs_(needs), width_(width), most_under_way_(std::max(width, usual_under_way)) {}
+    : needs_(needs), width_(width), most_under_way_(std::max(width, usual_under_way)) {
+  kept_.reserve(most_under_way_);  // done() must not fail
+}
 
 Jobs::~Jobs() { drain(); }
 
@@ -80,10 +81,29 @@ bool Jobs::has_room(std::size_t bytes) {
   return under_way_ == 0 || (under_way_ < most_under_way_ && bytes_ + bytes <= most_bytes);
 }
 
+// A buffer that was kept and is large enough; null: there is none.
+std::shared_ptr<Buffer> Jobs::kept(std::size_t bytes) {
+  if (bytes > BufferPool::small_capacity) return nullptr;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (kept_.empty()) return nullptr;
+  std::shared_ptr<Buffer> buffer = std::move(kept_.back());
+  kept_.pop_back();
+  return buffer;
+}
+
+void Jobs::give_kept_back() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  kept_.clear();
+}
+
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
   if (!has_room(bytes_of(asked))) return false;
   std::shared_ptr<Buffer> answer;
-  if (brings_data(asked) && !(answer = needs_.memory.try_take(bytes_of(asked)))) return false;
+  if (brings_data(asked)) {
+    answer = kept(bytes_of(asked));
+    if (!answer) answer = needs_.memory.try_take(bytes_of(asked));
+    if (!answer) return false;
+  }
   return launch(asked, payload, std::move(answer), Here::no);
 }
 
@@ -176,8 +196,14 @@ Jobs::Job* Jobs::next(On on) {
   return nullptr;
 }
 
+// The buffer of a small reply is kept for the next one, which costs less than the pool's. Not while anybody waits for
+// memory.
 void Jobs::done(Job& job) {
+  const bool keeps = job.answer_ && job.answer_->capacity() <= BufferPool::small_capacity && !needs_.memory.is_wanted();
+  if (!keeps) job.answer_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (keeps && kept_.size() < most_under_way_) kept_.push_back(std::move(job.answer_));
+  job.answer_.reset();
   --under_way_;
   bytes_ -= job.held_;
   free_.push_back(&job);

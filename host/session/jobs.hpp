@@ -50,6 +50,9 @@ class Jobs {
   // payload may be in hand. [the session's thread]
   bool start(const Asked& asked, Pin& payload);
 
+  // Gives back the buffers that are kept for the next requests. [the session's thread]
+  void give_kept_back();
+
   // Whether nothing is under way. [the session's thread]
   bool idle();
   // Waits until nothing is under way. [the session's thread]
@@ -61,6 +64,7 @@ class Jobs {
   enum class Here : bool { no, allowed };
   static bool brings_data(const Asked& asked);
   std::size_t bytes_of(const Asked& asked) const;
+  std::shared_ptr<Buffer> kept(std::size_t bytes);
   bool has_room(std::size_t bytes);
   void have_free_job();
   void take_back(Job& job, Pin& payload);
@@ -79,7 +83,8 @@ class Jobs {
   unsigned active_ = 0;  // threads and fibers that run jobs of this connection
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> free_;
-  Job* first_waiting_ = nullptr;  // for one of them to come free
+  std::vector<std::shared_ptr<Buffer>> kept_;  // small ones, of replies that were sent
+  Job* first_waiting_ = nullptr;               // for one of them to come free
   Job* last_waiting_ = nullptr;
 };
 

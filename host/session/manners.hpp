@@ -4,6 +4,7 @@
 #include "session/cold_reads.hpp"
 #include "session/fibers.hpp"
 #include "session/inbox.hpp"
+#include "session/jobs.hpp"
 #include "session/memory_use.hpp"
 #include "session/outlet.hpp"
 #include "session/reply_batch.hpp"
@@ -22,8 +23,9 @@ class Manners {
   Manners& operator=(const Manners&) = delete;
 
   // From now on what these keep for the next request is given back, too; null: there are none any more.
-  void include(ColdReads* reads, Fibers* fibers) {
+  void include(ColdReads* reads, Jobs* jobs, Fibers* fibers) {
     reads_ = reads;
+    jobs_ = jobs;
     fibers_ = fibers;
   }
 
@@ -70,6 +72,7 @@ class Manners {
   }
   void give_kept_back() {
     if (reads_ != nullptr) reads_->give_kept_back();
+    if (jobs_ != nullptr) jobs_->give_kept_back();
     if (fibers_ != nullptr) fibers_->rest();
   }
 
@@ -78,6 +81,7 @@ class Manners {
   ReplyBatch& replies_;
   Outlet& outlet_;
   ColdReads* reads_ = nullptr;
+  Jobs* jobs_ = nullptr;
   Fibers* fibers_ = nullptr;
 };
 

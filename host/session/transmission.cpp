@@ -72,11 +72,12 @@ class Transmission::Running {
     of.poller_.emplace(server.clients, server.busy_poll);
     of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
     of.waiter_.serve_meanwhile(&*of.cold_);
-    of.manners_.include(&*of.cold_, of.fibers_ ? &*of.fibers_ : nullptr);
+    of.manners_.include(&*of.cold_, &of.jobs_, of.fibers_ ? &*of.fibers_ : nullptr);
   }
   ~Running() {
+    of_.jobs_.give_kept_back();
     if (of_.fibers_) of_.fibers_->rest();  // the next time it may be another thread's
-    of_.manners_.include(nullptr, nullptr);
+    of_.manners_.include(nullptr, nullptr, nullptr);
     of_.waiter_.serve_meanwhile(nullptr);
     of_.cold_.reset();
     of_.poller_.reset();
