@@ -110,7 +110,11 @@ bool Jobs::try_start(const Asked& asked, Pin& payload) {
 bool Jobs::start(const Asked& asked, Pin& payload) {
   needs_.waiter.until([&] { return has_room(bytes_of(asked)); });
   std::shared_ptr<Buffer> answer;
-  if (brings_data(asked) && !(answer = needs_.memory.take(bytes_of(asked)))) return false;
+  if (brings_data(asked)) {
+    answer = kept(bytes_of(asked));
+    if (!answer) answer = needs_.memory.take(bytes_of(asked));
+    if (!answer) return false;
+  }
   return launch(asked, payload, std::move(answer), Here::allowed);
 }
 
@@ -202,8 +206,7 @@ void Jobs::done(Job& job) {
   const bool keeps = job.answer_ && job.answer_->capacity() <= BufferPool::small_capacity && !needs_.memory.is_wanted();
   if (!keeps) job.answer_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (keeps && kept_.size() < most_under_way_) kept_.push_back(std::move(job.answer_));
-  job.answer_.reset();
+  if (keeps) kept_.push_back(std::move(job.answer_));
   --under_way_;
   bytes_ -= job.held_;
   free_.push_back(&job);

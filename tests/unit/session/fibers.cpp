@@ -164,6 +164,7 @@ TEST_CASE("a session that waits for what it has put aside is not idle") {
   f.room.let_go(3);
   CHECK(f.served->chunk().cookie == 3);
   wait_until([&] { return f.served->idled > 0; });
+  wait_until([&] { return f.served->pool.try_take(Served::memory) != nullptr; });  // all was given back
 }
 
 TEST_CASE("a client that leaves while its requests wait: each hears of it once, and the session ends") {
