@@ -7,10 +7,10 @@
 
 using namespace ashlar;
 
-Status Base::read(const Io& parent, std::uint64_t offset, std::span<std::byte> into) const noexcept {
+Status Base::read(const Io& parent, std::uint64_t offset, std::span<std::byte> into, Flags flags) const noexcept {
   while (!into.empty()) {
     const std::uint64_t n = at_most(into.size());
-    if (const Status s = next(Io::read(parent, offset, into.first(n))); s.failed()) return s;
+    if (const Status s = next(Io::read(parent, offset, into.first(n), flags)); s.failed()) return s;
     offset += n;
     into = into.subspan(n);
   }

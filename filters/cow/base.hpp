@@ -18,8 +18,9 @@ struct Base {
   std::uint64_t at_most(std::uint64_t bytes) const noexcept {
     return maximum != 0 && bytes > maximum ? maximum / minimum * minimum : bytes;
   }
-  // On whole blocks, of any length. `parent`: the request that it is for.
-  ashlar::Status read(const ashlar::Io& parent, std::uint64_t offset, std::span<std::byte> into) const noexcept;
+  // On whole blocks, of any length. `parent`: the request that it is for. `flags`: NOWAIT, or none.
+  ashlar::Status read(const ashlar::Io& parent, std::uint64_t offset, std::span<std::byte> into,
+                      ashlar::Flags flags = {}) const noexcept;
 
   // Of the first and the last MiB and of 64 blocks between. Throws std::system_error when it cannot be read.
   std::uint64_t fingerprint() const;

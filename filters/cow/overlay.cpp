@@ -144,16 +144,11 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
 }
 
 Status Overlay::write(Io& io, const Base& base) noexcept {
-  const Flags nowait = io.flags() & Flag::nowait;
-  const Gate::Pass pass(gate_, !nowait.any());
+  const bool nowait = io.has(Flag::nowait);
+  const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
   const bool durable = io.has(Flag::fua) && store_->is_kept();
-  if (nowait.any()) {
-    // More than one call: the second could block when the first is done.
-    const bool one_call =
-        map_.at(block_of(io.offset())) == Where::overlay && run_end(io.offset(), io.end()) == io.end();
-    return one_call && !durable ? store_->write(io, io.offset(), io.payload(), nowait) : Status::would_block();
-  }
+  if (nowait) return durable ? Status::would_block() : write_now(io, base);
   for (std::uint64_t at = io.offset(); at != io.end();) {
     const std::uint64_t end = run_end(at, io.end());
     const bool there = map_.at(block_of(at)) == Where::overlay;

@@ -83,10 +83,11 @@ class Overlay {
   // transfer.cpp: between base and store
   ashlar::Status read_kept(const ashlar::Io& io, const Base& base, std::uint64_t at,
                            std::span<std::byte> into) noexcept;
+  ashlar::Status write_now(const ashlar::Io& io, const Base& base) noexcept;
   ashlar::Status write_new(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
-  ashlar::Status write_whole(const ashlar::Io& io, Blocks blocks) noexcept;
+  ashlar::Status write_whole(const ashlar::Io& io, Blocks blocks, ashlar::Flags nowait = {}) noexcept;
   ashlar::Status compose(const ashlar::Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
-                         std::span<const std::byte> from) noexcept;
+                         std::span<const std::byte> from, ashlar::Flags nowait = {}) noexcept;
   ashlar::Status write_zeroes(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
   ashlar::Status provision(const ashlar::Io& io, Blocks blocks) noexcept;
   ashlar::Status make_holes(Blocks blocks) noexcept;

@@ -66,6 +66,23 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
   return Status::success();
 }
 
+// A write that may not wait: where one write of the store does it. A second one could block when the first is done.
+Status Overlay::write_now(const Io& io, const Base& base) noexcept {
+  const Blocks all = touched(io.offset(), io.end());
+  const auto in_store = [&] {
+    return map_.at(all.first) == Where::overlay && run_end(io.offset(), io.end()) == io.end();
+  };
+  if (in_store()) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
+  const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive, std::try_to_lock);
+  if (!hold.held()) return Status::would_block();
+  if (in_store()) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
+  const Blocks full = whole(io.offset(), io.end());
+  if (full.first == all.first && full.last == all.last) return write_whole(io, all, Flag::nowait);
+  const bool one_block = all.last - all.first == 1;
+  if (!one_block || (map_.at(all.first) == Where::base && !base.nowait)) return Status::would_block();
+  return compose(io, base, all.first, io.offset(), io.payload(), Flag::nowait);
+}
+
 // Writes the payload of `io` to [at, end), whose blocks were not in the store a moment ago.
 Status Overlay::write_new(const Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept {
   const Blocks all = touched(at, end);
@@ -94,13 +111,14 @@ Status Overlay::write_new(const Io& io, const Base& base, std::uint64_t at, std:
   return Status::success();
 }
 
-// Of `blocks`, which are not in the store, all bytes are written.
-Status Overlay::write_whole(const Io& io, Blocks blocks) noexcept {
+// Of `blocks` all bytes are written, wherever they were.
+Status Overlay::write_whole(const Io& io, Blocks blocks, Flags nowait) noexcept {
   std::uint64_t more = 0;
   for (std::uint64_t b = blocks.first; b != blocks.last; ++b) more += !takes_room(map_.at(b));
   if (!reserve(more)) return Status::no_space();
   const std::uint64_t begin = begin_of(blocks.first), end = end_of(blocks.last - 1);
-  if (const Status s = store_->write(io, begin, io.payload().subspan(begin - io.offset(), end - begin)); s.failed()) {
+  const Status s = store_->write(io, begin, io.payload().subspan(begin - io.offset(), end - begin), nowait);
+  if (s.failed()) {
     release(more);
     return s;
   }
@@ -110,18 +128,18 @@ Status Overlay::write_whole(const Io& io, Blocks blocks) noexcept {
 
 // A block of which a part is written goes into the store as a whole, whatever may lie there from before.
 Status Overlay::compose(const Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
-                        std::span<const std::byte> from) noexcept {
+                        std::span<const std::byte> from, Flags nowait) noexcept {
   const std::uint64_t begin = begin_of(block);
   const Buffer buffer = buffer_of(settings_.block);
   if (buffer == nullptr) return Status{ENOMEM};
   const std::span whole(buffer.get(), end_of(block) - begin);
   const Where where = map_.at(block);
   if (where != Where::base) std::memset(whole.data(), 0, whole.size());
-  else if (const Status s = base.read(io, begin, whole); s.failed()) return s;
+  else if (const Status s = base.read(io, begin, whole, nowait); s.failed()) return s;
   std::memcpy(whole.data() + (at - begin), from.data(), from.size());
   const std::uint64_t more = takes_room(where) ? 0 : 1;
   if (!reserve(more)) return Status::no_space();
-  if (const Status s = store_->write(io, begin, whole); s.failed()) {
+  if (const Status s = store_->write(io, begin, whole, nowait); s.failed()) {
     release(more);
     return s;
   }

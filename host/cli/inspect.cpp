@@ -1,3 +1,4 @@
+#include <ashlar/rules/extension.hpp>
 #include <utility>
 
 #include "cli/commands.hpp"
@@ -37,14 +38,15 @@ void print_parameters(std::ostream& out, const ashlar_module& module) {
 // `type`: as a config would name it.
 void print_module(std::ostream& out, const Library& library, const std::string& type) {
   const ashlar_module& module = library.module();
-  print_table(out, "",
-              {{"name", module.name},
-               {"kind", name(library.kind())},
-               {"version", module.version},
-               {"summary", module.summary},
-               {"ABI", abi_text(module)},
-               {"threads", library.serial() ? "serial" : "parallel"},
-               {"path", library.path().string()}});
+  std::vector<std::vector<std::string>> rows{{"name", module.name},
+                                             {"kind", name(library.kind())},
+                                             {"version", module.version},
+                                             {"summary", module.summary},
+                                             {"ABI", abi_text(module)},
+                                             {"threads", library.serial() ? "serial" : "parallel"},
+                                             {"path", library.path().string()}};
+  if (rules::connects(module)) rows.push_back({"connects", "yes: the sandbox lets it connect to others"});
+  print_table(out, "", std::move(rows));
   print_parameters(out, module);
   out << "config\n" << skeleton(module, type, "  ");
 }
@@ -79,6 +81,7 @@ json::object to_json(const Library& library) {
           {"abi_major", module.abi_major},
           {"needs_minor", module.needs_minor},
           {"threads", library.serial() ? "serial" : "parallel"},
+          {"connects", rules::connects(module)},
           {"path", json_text(library.path().string())},
           {"parameters", std::move(parameters)}};
 }

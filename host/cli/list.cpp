@@ -60,7 +60,7 @@ int list_command(const CommandOptions& options, Streams streams) {
     }
     const ashlar_module& module = found.library->module();
     const char* const group = rules::group_of(module);
-    groups[{found.kind, group == nullptr, one_line(group != nullptr ? group : "")}].push_back(
+    groups[{found.kind, group == nullptr, group != nullptr ? group : ""}].push_back(
         {module.name, module.version, module.summary});
   }
   if (options.json) print_json(streams.out, all);

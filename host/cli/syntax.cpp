@@ -1,5 +1,7 @@
 #include "cli/syntax.hpp"
 
+#include <CLI/CLI.hpp>
+
 namespace ashlar::host {
 
 Syntax syntax_of(const CLI::App& command) {

@@ -1,10 +1,14 @@
 // What a command takes, as data: for mistakes on the command line, shell completion and the manual.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/json.hpp"
+
+// CLI11's header takes 6 s to compile, so that only who describes a command line includes it.
+namespace CLI {
+class App;
+}
 
 namespace ashlar::host {
 

@@ -1,4 +1,5 @@
 // ashlar trace diff: what became slower or faster from one trace to another, and how surely.
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>

@@ -1,5 +1,6 @@
 #include "trace/one_place.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 #include <set>

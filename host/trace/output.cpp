@@ -1,6 +1,7 @@
 #include "trace/output.hpp"
 
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <cerrno>
 #include <cstring>

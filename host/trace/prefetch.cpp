@@ -1,4 +1,5 @@
 // ashlar trace prefetch: what was read first, in order.
+#include <CLI/CLI.hpp>
 #include <bitset>
 #include <cstdint>
 #include <unordered_map>

@@ -1,4 +1,6 @@
 // ashlar trace report: the answers.
+#include <CLI/CLI.hpp>
+
 #include "cli/json.hpp"
 #include "trace/html/page.hpp"
 #include "trace/output.hpp"

@@ -1,5 +1,6 @@
 #include "trace/selection.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 
 #include "config/text.hpp"

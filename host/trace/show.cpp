@@ -1,4 +1,6 @@
 // ashlar trace show: a line for each request.
+#include <CLI/CLI.hpp>
+
 #include "format/trace_reader.hpp"
 #include "trace/lines.hpp"
 #include "trace/output.hpp"

@@ -1,10 +1,13 @@
 // The commands behind `ashlar trace`, and what they share of a command line.
 #pragma once
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
 #include "cli/command.hpp"
+
+namespace CLI {  // see cli/syntax.hpp
+class App;
+}
 
 namespace ashlar::host::traces {
 

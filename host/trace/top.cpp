@@ -1,5 +1,6 @@
 // ashlar trace top: what happens now, of a trace that is being written.
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <chrono>

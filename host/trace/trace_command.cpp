@@ -1,5 +1,6 @@
 #include "trace/trace_command.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstddef>
 #include <sstream>

@@ -1,4 +1,4 @@
-// Optional abilities of a module: what it probes, what it lists.
+// Optional abilities of a module: what it probes, what it lists, what it says of itself.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -119,9 +119,20 @@ void check_exports(const Subject& s) {
   require(names.fault.empty(), names.fault);
 }
 
+void check_group(const Subject& s) {
+  require(rules::is_usable(*static_cast<const ashlar_group*>(ability(s, ASHLAR_GROUP_ID))),
+          "its table is wrong, or its name is none or has more than one line");
+}
+
+void check_connects(const Subject& s) {
+  require(rules::is_usable(*static_cast<const ashlar_connects*>(ability(s, ASHLAR_CONNECTS_ID))), "its table is wrong");
+}
+
 constexpr Check checks[] = {
     {"probe", "probes without changing anything", &check_probe},
     {"exports", "lists what it could serve", &check_exports},
+    {"group", "says among which others it is listed", &check_group},
+    {"connects", "says that it connects to others", &check_connects},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include <ashlar/rules/extension.hpp>
 #include <cstring>
 
 #include "chain/listed_exports.hpp"
@@ -209,6 +210,13 @@ TEST_CASE("a plugin lists what it could serve, and probes") {
   CHECK(probe.probe("dev", 0, &sink, &error) == EINVAL);
   CHECK_THAT(text, ContainsSubstring("is not absolute"));
   CHECK(layer.library().extension("ashlar.no-such-thing/1") == nullptr);
+}
+
+TEST_CASE("a plugin says that it connects, and where it is listed") {
+  Old old({}, plugin());
+  const ashlar_module& module = old.exported().layers().back()->library().module();
+  CHECK(rules::connects(module));
+  CHECK(std::string(rules::group_of(module)) == "old disks");
 }
 
 TEST_CASE("layers know their place, and are told when they begin to serve") {

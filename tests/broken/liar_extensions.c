@@ -50,11 +50,16 @@ enum lie {
   PROBE_SAYS_MAYBE,
   RESERVED_IN_EXPORTS,
   EXPORTS_WITHOUT_A_NAME,
-  EXPORTS_TWICE
+  EXPORTS_TWICE,
+  RESERVED_IN_GROUP,
+  GROUP_WITHOUT_A_NAME,
+  GROUP_OF_TWO_LINES,
+  RESERVED_IN_CONNECTS
 };
 
 #define IS_PROBE (LIE >= RESERVED_IN_PROBE && LIE <= PROBE_SAYS_MAYBE)
-#define IS_EXPORTS (LIE >= RESERVED_IN_EXPORTS)
+#define IS_EXPORTS (LIE >= RESERVED_IN_EXPORTS && LIE <= EXPORTS_TWICE)
+#define IS_GROUP (LIE >= RESERVED_IN_GROUP && LIE <= GROUP_OF_TWO_LINES)
 #define IS_REPLIED (LIE == RESERVED_IN_REPLIED || LIE == REPLIED_WITHOUT_A_FUNCTION)
 
 static const struct ashlar_host* host;
@@ -216,7 +221,15 @@ static int32_t list(void* layer, const struct ashlar_exports_sink* sink, struct 
 }
 static const struct ashlar_exports exports_table = {sizeof exports_table, LIE == RESERVED_IN_EXPORTS, list};
 
+static const struct ashlar_group group_table = {sizeof group_table, LIE == RESERVED_IN_GROUP,
+                                                LIE == GROUP_WITHOUT_A_NAME ? NULL
+                                                : LIE == GROUP_OF_TWO_LINES ? "two\nlines"
+                                                                            : "liars"};
+static const struct ashlar_connects connects_table = {sizeof connects_table, 1};
+
 static const void* extension(const char* id) {
+  if (IS_GROUP && strcmp(id, ASHLAR_GROUP_ID) == 0) return &group_table;
+  if (LIE == RESERVED_IN_CONNECTS && strcmp(id, ASHLAR_CONNECTS_ID) == 0) return &connects_table;
   if (LIE == MODULE_EXTENSION_FOR_ANYTHING) return &probe_table;
   if (IS_PROBE && strcmp(id, ASHLAR_PROBE_ID) == 0) return &probe_table;
   return IS_EXPORTS && strcmp(id, ASHLAR_EXPORTS_ID) == 0 ? &exports_table : NULL;

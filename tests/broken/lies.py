@@ -269,6 +269,8 @@ EXTENSIONS = {
     **dict.fromkeys(["reserved_in_probe", "probe_leaves_a_file", "probe_changes_the_file",
                      "probe_tells_its_kind_twice", "probe_says_maybe"], {"probe"}),
     **dict.fromkeys(["reserved_in_exports", "exports_without_a_name", "exports_twice"], {"exports"}),
+    **dict.fromkeys(["reserved_in_group", "group_without_a_name", "group_of_two_lines"], {"group"}),
+    "reserved_in_connects": {"connects"},
     "never_writes_below": {"writes"},
 }
 TABLE |= EXTENSIONS

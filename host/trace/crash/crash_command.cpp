@@ -1,5 +1,6 @@
 // ashlar trace crash: whether the disk would have been good after a power cut, at each moment when something had to be
 // durable.
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <filesystem>
 

@@ -1,4 +1,6 @@
 // ashlar trace export: a trace in other tools' formats.
+#include <CLI/CLI.hpp>
+
 #include "cli/command.hpp"
 #include "config/text.hpp"
 #include "trace/between.hpp"

@@ -1,4 +1,5 @@
 // ashlar trace replay: asks a server again what a trace has.
+#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cstdio>
 #include <deque>

@@ -318,8 +318,9 @@ struct ashlar_module {
   /* [control] One device for one connection. Fills `out`. */
   int32_t (*open)(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
                   struct ashlar_error* error) ASHLAR_NOEXCEPT;
-  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_SERVING_ID, ASHLAR_EXPORTS_ID), or NULL.
-   * May itself be NULL; a table whose `struct_size` ends before it has none. */
+  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_SERVING_ID, ASHLAR_EXPORTS_ID,
+   * ASHLAR_CONNECTS_ID, ASHLAR_GROUP_ID), or NULL. May itself be NULL; a table whose `struct_size` ends before it has
+   * none. */
   const void* (*extension)(const char* id)ASHLAR_NOEXCEPT;
 };
 
@@ -526,6 +527,27 @@ struct ashlar_exports {
   uint32_t reserved;
   /* [control] Adds each text that could stand for the '*' in the layer's parameters and be opened then. */
   int32_t (*list)(void* layer, const struct ashlar_exports_sink* sink, struct ashlar_error* error) ASHLAR_NOEXCEPT;
+};
+
+/* ---- Extension of a module: it connects to others ---- */
+
+#define ASHLAR_CONNECTS_ID "ashlar.connects/1"
+
+/* Whoever has one connects to others, over a network or a unix socket: the server's sandbox lets nobody connect unless
+ * a module of its config says so, or the config itself. */
+struct ashlar_connects {
+  uint32_t struct_size;
+  uint32_t reserved;
+};
+
+/* ---- Extension of a module: among which others it stands when modules are listed ---- */
+
+#define ASHLAR_GROUP_ID "ashlar.group/1"
+
+struct ashlar_group {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char* name; /* a few words on one line, UTF-8, which go on behind "filters for": "limits", say */
 };
 
 #ifdef __cplusplus

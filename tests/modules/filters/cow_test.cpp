@@ -137,6 +137,66 @@ TEST_CASE("cow: a whole block is not read from the base before it is written") {
   CHECK(over.disk.calls().size() == 1);
 }
 
+// A write that may not wait, first of a fresh store: one that has been slow makes the next ones wait.
+TEST_CASE("cow: a write that may not wait is done where one write of the store does it") {
+  Over over(per_export());
+  over.disk.geometry().flags |= Flag::nowait;
+  const auto device = over.layer->open_over(over.disk);
+  over.disk.forget_calls();
+  const auto try_to_write = [&](std::uint64_t offset, std::uint64_t length) {
+    return device->write(offset, bytes_of(length, 8), Flag::nowait);
+  };
+  Bytes expected = over.before;
+  SECTION("whole blocks") {
+    CHECK(try_to_write(8192, 12288).ok());
+    put(expected, 8192, bytes_of(12288, 8));
+    CHECK(over.disk.calls().empty());
+  }
+  SECTION("the last block, which is shorter") {
+    CHECK(try_to_write(299008, 993).ok());
+    put(expected, 299008, bytes_of(993, 8));
+    CHECK(over.disk.calls().empty());
+  }
+  SECTION("a part of a block") {
+    CHECK(try_to_write(4100, 100).ok());
+    put(expected, 4100, bytes_of(100, 8));
+    CHECK(over.disk.calls() == Calls{{Op::read, 4096, 4096, Flag::nowait}});
+  }
+  SECTION("a part of a block of zeroes") {
+    CHECK(device->trim(4096, 4096).ok());
+    CHECK(try_to_write(4100, 100).ok());
+    put(expected, 4096, bytes_of(4096, 0));
+    put(expected, 4100, bytes_of(100, 8));
+    CHECK(over.disk.calls().empty());
+  }
+  SECTION("parts of two blocks") {
+    CHECK(try_to_write(8100, 200) == Status::would_block());
+    CHECK(over.disk.calls().empty());
+  }
+  SECTION("a base that would block") {
+    over.disk.block_always();
+    CHECK(try_to_write(4100, 100) == Status::would_block());
+  }
+  SECTION("a block that another one copies") {
+    over.disk.on_call([&](const Call&) {
+      CHECK(try_to_write(4196, 100) == Status::would_block());
+      CHECK(try_to_write(4096, 4096) == Status::would_block());
+    });
+    CHECK(device->write(4100, bytes_of(100, 9)).ok());
+    over.disk.on_call({});
+    put(expected, 4100, bytes_of(100, 9));
+  }
+  CHECK(read_all(*device, 0, 300001) == expected);
+}
+
+TEST_CASE("cow: a write that may not wait does not ask a base that might") {
+  Over over(per_export());
+  over.disk.geometry().flags = over.disk.geometry().flags.without(Flag::nowait);
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(4100, bytes_of(100, 8), Flag::nowait) == Status::would_block());
+  CHECK(device->write(4096, bytes_of(4096, 8), Flag::nowait).ok());
+}
+
 TEST_CASE("cow: extents are those of the base where it shows") {
   Over over(per_export());
   over.disk.set_state(0, 20480, Extent::sparse);

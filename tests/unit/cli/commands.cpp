@@ -225,7 +225,12 @@ TEST_CASE("inspect describes a module and its parameters") {
   CHECK(by_name.out == text + "\"pond\"" + skeleton);
   CHECK(run_command({"inspect", TEST_MODULES "/pond.so"}).out == text + "\"" TEST_MODULES "/pond.so\"" + skeleton);
   CHECK_THAT(run_command({"inspect", "reed", "--module-path", TEST_MODULES}).out,
-             ContainsSubstring("threads  serial\n"));
+             ContainsSubstring("threads   serial\n"));
+}
+
+TEST_CASE("inspect says of a module that connects to others that it does") {
+  CHECK_THAT(run_command({"inspect", "reed", "--module-path", TEST_MODULES}).out,
+             ContainsSubstring("\nconnects  yes: the sandbox lets it connect to others\n"));
 }
 
 TEST_CASE("inspect of what is not there") {

@@ -175,6 +175,7 @@ TEST_CASE("inspect --json describes a module's parameters") {
   CHECK(lock.at("abi_major") == ASHLAR_ABI_MAJOR);
   CHECK(lock.at("needs_minor") == ASHLAR_ABI_MINOR);
   CHECK(lock.at("threads") == "serial");
+  CHECK(lock.at("connects") == false);
   CHECK(lock.at("path") == json::value(path_of_module("lock")));
   CHECK(lock.at("parameters") == json::parse(R"json([
     {"name": "key", "type": "secret", "required": false, "default": null, "help": "opens it"},

@@ -6,6 +6,7 @@ namespace {
 class Reed final : public ashlar::Filter {
  public:
   static constexpr const char* group = "music";
+  static constexpr bool connects = true;
   static constexpr ashlar::Param params[] = {ashlar::Param::string("tune", "what it sings").or_else("c")};
   using ashlar::Filter::Filter;
 };

@@ -328,6 +328,22 @@ TEST_CASE("a read without memory: direct I/O lends cold up to where it ends") {
   CHECK(lent(b, {0, 512 * K}, Flag::none) == Lent::no);
 }
 
+TEST_CASE("what the page cache keeps is written in pieces that later small writes are quick in") {
+  Bench b(Kind::file);
+  const auto writes = [&](Range range, Flags flags = Flag::none) {
+    b.disk.calls.clear();
+    REQUIRE(b.write(range, 5, flags) == 0);
+    REQUIRE(b.disk.cells.holds(range, 5));
+    return b.disk.calls;
+  };
+  using Calls = std::vector<std::pair<Call, Range>>;
+  CHECK(writes({0, 64 * K}) == Calls{{Call::write, {0, 64 * K}}});
+  CHECK(writes({60 * K, 100 * K}, Flag::nowait) ==
+        Calls{{Call::write, {60 * K, 4 * K}}, {Call::write, {64 * K, 64 * K}}, {Call::write, {128 * K, 32 * K}}});
+  // Each would wait for the disk by itself.
+  CHECK(writes({0, 256 * K}, Flag::fua) == Calls{{Call::write, {0, 256 * K}}});
+}
+
 TEST_CASE("direct I/O goes in whole blocks, from and to aligned memory") {
   Facts facts;
   facts.direct = true;

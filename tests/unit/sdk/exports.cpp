@@ -1,5 +1,6 @@
-// list_exports() of a class is the extension of its module.
+// What a class has that makes an extension of its module.
 #include <ashlar/plugin.hpp>
+#include <ashlar/rules/extension.hpp>
 #include <ashlar/testing/harness.hpp>
 #include <cstring>
 
@@ -36,6 +37,21 @@ class Probed final : public Plain {
   static void probe(const ProbeRequest&) {}
 };
 
+class Caller final : public Plain {
+ public:
+  static constexpr bool connects = true;
+  static constexpr char group[] = "far places";
+};
+
+// Its members have the names of extensions and mean something else.
+class Namesake final : public Plain {
+ public:
+  static bool connects() { return true; }
+  static int group() { return 7; }
+};
+
+constexpr ashlar_module caller = module_of<Caller>({.name = "caller"}),
+                        namesake = module_of<Namesake>({.name = "namesake"});
 constexpr ashlar_module pool = module_of<Pool>({.name = "pool"}), probed = module_of<Probed>({.name = "probed"}),
                         plain = module_of<Plain>({.name = "plain"});
 
@@ -73,4 +89,9 @@ TEST_CASE("a module has the extensions that its class has functions for, and no 
   CHECK(probed.extension(ASHLAR_PROBE_ID) != nullptr);
   CHECK(probed.extension(ASHLAR_EXPORTS_ID) == nullptr);
   CHECK(plain.extension == nullptr);
+  CHECK(namesake.extension == nullptr);
+  CHECK(rules::connects(caller));
+  CHECK_FALSE(rules::connects(probed));
+  CHECK(std::string(rules::group_of(caller)) == "far places");
+  CHECK(rules::group_of(probed) == nullptr);
 }

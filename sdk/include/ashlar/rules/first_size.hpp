@@ -26,6 +26,11 @@ inline constexpr std::size_t first_size<ashlar_exports> = offsetof(ashlar_export
 template <>
 inline constexpr std::size_t first_size<ashlar_serving> = offsetof(ashlar_serving, begin) +
                                                           sizeof(ashlar_serving::begin);
+template <>
+inline constexpr std::size_t first_size<ashlar_connects> = offsetof(ashlar_connects, reserved) +
+                                                           sizeof(ashlar_connects::reserved);
+template <>
+inline constexpr std::size_t first_size<ashlar_group> = offsetof(ashlar_group, name) + sizeof(ashlar_group::name);
 
 // Whether `made` has all that its struct had in ABI 1.0.
 template <class Struct>

@@ -240,7 +240,12 @@ static int32_t begin(void* layer, struct ashlar_error* error) {
 
 static const struct ashlar_serving serving_table = {.struct_size = sizeof(struct ashlar_serving), .begin = begin};
 
+static const struct ashlar_connects connects_table = {.struct_size = sizeof(struct ashlar_connects)};
+static const struct ashlar_group group_table = {.struct_size = sizeof(struct ashlar_group), .name = "old disks"};
+
 static const void* extension(const char* id) {
+  if (strcmp(id, ASHLAR_CONNECTS_ID) == 0) return &connects_table;
+  if (strcmp(id, ASHLAR_GROUP_ID) == 0) return &group_table;
   if (strcmp(id, ASHLAR_SERVING_ID) == 0) return &serving_table;
   if (strcmp(id, ASHLAR_PROBE_ID) == 0) return &probe_table;
   if (strcmp(id, ASHLAR_EXPORTS_ID) == 0) return &exports_table;

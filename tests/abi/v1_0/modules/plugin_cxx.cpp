@@ -45,6 +45,9 @@ class PluginCxx final : public Plugin, private CommonDevice {
   static constexpr Param params[] = {Param::size("size", "bytes of the disk").or_else("1M").range(4096, 1 << 30),
                                      COMMON_PARAMS};
 
+  static constexpr bool connects = true;
+  static constexpr const char* group = "old disks";
+
   static void probe(const ProbeRequest& request) {
     if (request.path[0] != '/') throw std::invalid_argument(std::string(request.path) + " is not absolute");
     if (!request.report.kind("a place") || !request.report.row("reads", Supported::yes, request.path)) return;

@@ -27,7 +27,8 @@
  *    pointer to thread-local data: the call may return on another thread, and other calls may run on this one
  *    meanwhile. Who must keep others out until then lets them wait by ashlar.wait, too.
  *  - `next` is called only within process and close of the layer above it and within a verb that has one, by the thread
- *    that is in that call; or as a service of the host says that gives leave for more.
+ *    that is in that call; to read (ASHLAR_OP_READ, ASHLAR_OP_EXTENTS) also within describe, on trial too, as a filter
+ *    must whose size depends on what is below; or as a service of the host says that gives leave for more.
  *  - A thread that a layer starts is joined when destroy returns. Modules do not fork and write nothing to stdout.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
@@ -197,7 +198,7 @@ struct ashlar_client {
 };
 
 #define ASHLAR_OPEN_FOR_CLIENT 0u
-#define ASHLAR_OPEN_ON_TRIAL 1u /* to see whether it can be opened: no request comes */
+#define ASHLAR_OPEN_ON_TRIAL 1u /* to see whether it can be opened: no request comes but of a describe above */
 #define ASHLAR_OPEN_FOR_VERB 2u /* for a verb of a layer above (ASHLAR_CONTROL_ID) */
 
 /* What a device is opened with. Pointers stay valid until close returns. */
@@ -317,8 +318,9 @@ struct ashlar_module {
   /* [control] One device for one connection. Fills `out`. */
   int32_t (*open)(void* layer, const struct ashlar_open* how, struct ashlar_device* out,
                   struct ashlar_error* error) ASHLAR_NOEXCEPT;
-  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_SERVING_ID, ASHLAR_EXPORTS_ID), or NULL.
-   * May itself be NULL; a table whose `struct_size` ends before it has none. */
+  /* [any] An optional ability of the module itself (ASHLAR_PROBE_ID, ASHLAR_SERVING_ID, ASHLAR_EXPORTS_ID,
+   * ASHLAR_CONNECTS_ID, ASHLAR_GROUP_ID), or NULL. May itself be NULL; a table whose `struct_size` ends before it has
+   * none. */
   const void* (*extension)(const char* id)ASHLAR_NOEXCEPT;
 };
 
@@ -525,6 +527,27 @@ struct ashlar_exports {
   uint32_t reserved;
   /* [control] Adds each text that could stand for the '*' in the layer's parameters and be opened then. */
   int32_t (*list)(void* layer, const struct ashlar_exports_sink* sink, struct ashlar_error* error) ASHLAR_NOEXCEPT;
+};
+
+/* ---- Extension of a module: it connects to others ---- */
+
+#define ASHLAR_CONNECTS_ID "ashlar.connects/1"
+
+/* Whoever has one connects to others, over a network or a unix socket: the server's sandbox lets nobody connect unless
+ * a module of its config says so, or the config itself. */
+struct ashlar_connects {
+  uint32_t struct_size;
+  uint32_t reserved;
+};
+
+/* ---- Extension of a module: among which others it stands when modules are listed ---- */
+
+#define ASHLAR_GROUP_ID "ashlar.group/1"
+
+struct ashlar_group {
+  uint32_t struct_size;
+  uint32_t reserved;
+  const char* name; /* a few words on one line, UTF-8, which go on behind "filters for": "limits", say */
 };
 
 #ifdef __cplusplus

@@ -15,7 +15,8 @@ class Device {
   Device& operator=(const Device&) = delete;
   virtual ~Device() = default;
 
-  // Called once, right after construction. May throw; the text reaches the operator. [control]
+  // Called once, right after construction. A filter may read the layer below in it. May throw; the text reaches the
+  // operator. [control]
   virtual Geometry describe() = 0;
 
   // The seven ops. Each returns when the request is done. The range lies within the size, starts and ends on the
@@ -61,7 +62,7 @@ struct Create {
 // What a device is opened for.
 enum class Purpose : std::uint32_t {
   client = ASHLAR_OPEN_FOR_CLIENT,
-  trial = ASHLAR_OPEN_ON_TRIAL,  // to see whether it can be opened: no request comes
+  trial = ASHLAR_OPEN_ON_TRIAL,  // to see whether it can be opened: no request comes but of a describe() above
   verb = ASHLAR_OPEN_FOR_VERB,   // for a verb of a layer above
 };
 

@@ -1,5 +1,7 @@
-// ExtentSink: a filter's own receiver of extents, put between the layer below and the one who asked.
+// ExtentSink: a filter's own receiver of extents, put between the layer below and the one who asked. cut_extents(): one
+// that knows where to end.
 #pragma once
+#include <algorithm>
 #include <ashlar/io.hpp>
 #include <utility>
 
@@ -22,5 +24,23 @@ class ExtentSink : public ashlar_extent_sink {
   }
   Take take_;
 };
+
+// Has `send`, a callable Status(Io&), send `io`, whose sink gets extents of `bytes` at most: those that the layer below
+// tells may reach past the end of the request, but the disk of who asks may end earlier. `io` may have no sink.
+template <class Send>
+Status cut_extents(Io& io, std::uint64_t bytes, Send send) noexcept {
+  const ashlar_extent_sink* const asked = io.sink();
+  if (asked == nullptr) return send(io);
+  ExtentSink sink([asked, left = bytes](std::uint64_t length, ExtentState state) mutable {
+    const std::uint64_t inside = std::min(length, left);
+    left -= inside;
+    const bool more = inside != 0 && asked->add(asked->self, inside, static_cast<std::uint32_t>(state.bits())) == 0;
+    return more && left != 0;
+  });
+  io.set_sink(&sink);
+  const Status s = send(io);
+  io.set_sink(asked);
+  return s;
+}
 
 }  // namespace ashlar

@@ -12,6 +12,8 @@
 //   static void list_exports(Layer&, const ExportsSink&);
 //                                           what it could serve, for templates (exports.hpp); may throw
 //   static constexpr bool never_writes_below = true;  the layers below may be opened read-only (filters)
+//   static constexpr bool connects = true;  it connects to others (ASHLAR_CONNECTS_ID)
+//   static constexpr const char* group = "limits";  among which others it is listed (ASHLAR_GROUP_ID)
 //
 // and is constructed as (Layer&, const Open&), or as (const Open&), or by default.
 #pragma once
@@ -242,7 +244,21 @@ struct Thunks {
   }
   static constexpr ashlar_serving serving_table{sizeof(ashlar_serving), 0, &begin_serving};
 
+  static constexpr bool says_connects() {
+    if constexpr (requires { requires std::is_same_v<decltype(T::connects), const bool>; }) return T::connects;
+    else return false;
+  }
+  static constexpr ashlar_connects connects_table{sizeof(ashlar_connects), 0};
+
+  static constexpr const char* group() {
+    if constexpr (requires { requires std::is_convertible_v<decltype(T::group), const char*>; }) return T::group;
+    else return nullptr;
+  }
+  static constexpr ashlar_group group_table{sizeof(ashlar_group), 0, group()};
+
   static const void* extension(const char* id) noexcept {
+    if (group() != nullptr && std::strcmp(id, ASHLAR_GROUP_ID) == 0) return &group_table;
+    if (says_connects() && std::strcmp(id, ASHLAR_CONNECTS_ID) == 0) return &connects_table;
     if (has_probe && std::strcmp(id, ASHLAR_PROBE_ID) == 0) return &probe_table;
     if (has_exports && std::strcmp(id, ASHLAR_EXPORTS_ID) == 0) return &exports_table;
     if (has_serving && std::strcmp(id, ASHLAR_SERVING_ID) == 0) return &serving_table;
@@ -276,7 +292,7 @@ struct Thunks {
             &create,
             &destroy,
             &open,
-            has_probe || has_exports || has_serving ? &extension : nullptr};
+            group() != nullptr || says_connects() || has_probe || has_exports || has_serving ? &extension : nullptr};
   }
 };
 
