@@ -94,7 +94,7 @@ int RequestRunner::failed(const Asked& asked, int error) {
   return error;
 }
 
-// Thousands of small reads may wait at once, each on a stack of its own: the room for their segments keeps it in a page.
+// Thousands of small reads may wait at once, each on a stack of its own, of which little room keeps to one page.
 Reply RequestRunner::read(const Asked& asked, std::byte* at, Flags flags) {
   if (asked.request.length <= small_read) return read_with_room<most_of_small_read>(asked, at, flags);
   return read_with_room<ReadSegments::most>(asked, at, flags);
