@@ -96,7 +96,12 @@ void Fibers::run() {
     One& now = *std::exchange(one, one->next_ready);
     run_on(now, [&] { now.resume(); });
   }
-  if (aside_ == 0) return;
+  if (aside_ != 0) run_waiting();
+  if (memory_.is_wanted()) rest();  // this may be within a wait for it
+}
+
+// Those that nobody has made ready: sleepers, and who hears now that its call was cancelled.
+void Fibers::run_waiting() {
   const auto now = Fiber::Clock::now();
   run_due(now);
   if (now - looked_ < between_looks) return;

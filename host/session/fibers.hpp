@@ -53,6 +53,7 @@ class Fibers final : private Fiber::Home {
   void ready(Fiber& fiber) noexcept override;
   void make_one(Stack stack);
   One* take_ready();
+  void run_waiting();
   void run_due(Fiber::Clock::time_point now);
   void have_all_look();
   template <class Go>

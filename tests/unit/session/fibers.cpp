@@ -213,6 +213,20 @@ TEST_CASE("no more requests are put aside than there is memory for; the others w
   CHECK(f.served->chunk().cookie == count);
 }
 
+TEST_CASE("who waits for memory gets that of stacks that are not used any more") {
+  Fixture f;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.length == block) f.room.enter(io.offset / block);
+    return f.disk.serve(io);
+  };
+  f.serve({.memory = 2u << 20, .stacks = 2000});
+  f.ask(0, 40);
+  f.wait_for(40);
+  f.served->wire.send(Served::request(cmd_read, 40, 0, 1792u << 10));
+  for (int left = 40; left != 0; --left) f.room.let_one_go();
+  for (int left = 41; left != 0; --left) f.served->chunk();
+}
+
 TEST_CASE("where there are fewer stacks than requests the others wait for them") {
   constexpr std::uint64_t count = 50;
   Fixture f;
