@@ -223,6 +223,7 @@ TEST_CASE("who waits for memory gets that of stacks that are not used any more")
   f.ask(0, 40);
   f.wait_for(40);
   f.served->wire.send(Served::request(cmd_read, 40, 0, 1792u << 10));
+  wait_until([&] { return f.served->pool.wanted(); });
   for (int left = 40; left != 0; --left) f.room.let_one_go();
   for (int left = 41; left != 0; --left) f.served->chunk();
 }
