@@ -8,8 +8,8 @@
 # Exit codes: 0 all there, 1 something is missing and could not be installed, 2 usage.
 set -eu
 
-build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev libssl-dev
-  libseccomp-dev libxxhash-dev libnbd-dev libcurl4-openssl-dev librbd-dev libzstd-dev liblzma-dev"
+build="cmake ninja-build g++ pkg-config libboost1.81-dev libboost-context1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev
+  liburing-dev libssl-dev libseccomp-dev libxxhash-dev libnbd-dev libcurl4-openssl-dev librbd-dev libzstd-dev liblzma-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # zstd, xz-utils: they make what the filters of these names unpack; catch2: unit tests; libbenchmark: benchmarks of the

@@ -91,6 +91,7 @@ Geometry Align::describe() {
   Geometry g = offer(Flag::nowait | lending | (holes ? Flag::may_hole : Flag::none));
   g.minimum = layer_.rmw ? 1 : layer_.block;
   g.preferred = std::max(layer_.block, g.preferred);
+  g.parks = true;
   if (!layer_.rmw) return g;
   // The edges of a write are read first, and those of a zero are written.
   if (!g.ops.has(Op::read)) g.ops = g.ops.without(Op::write);

@@ -29,8 +29,9 @@ class Fault final : public Filter {
 
   Geometry describe() override {
     // What is to be answered otherwise than the layer below does is asked for without shortcuts; see concern().
-    if (!layer_.keeps) return offer(Flag::shortcuts);
-    Geometry g = offer(Flag::nowait);
+    Geometry g = offer(layer_.keeps ? Flag::nowait : Flag::shortcuts);
+    g.parks = true;
+    if (!layer_.keeps) return g;
     g.flags = g.flags.without(Flag::fast);  // what is slow comes with the flush
     // Zeroes are told to be done before the layer below has heard of them.
     if (g.zero_may_fail) g.ops = g.ops.without(Op::zero);

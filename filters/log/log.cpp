@@ -124,7 +124,8 @@ class Log final : public Filter {
   }
 
   Geometry describe() override {
-    const Geometry g = offer(Flag::shortcuts);  // nothing is changed, so everything can be passed on
+    Geometry g = offer(Flag::shortcuts);  // nothing is changed, so everything can be passed on
+    g.parks = true;
     layer_.host.log(layer_.level,
                     "#%" PRIu64 " open export=\"%s\" size=%" PRIu64 " blocks=%" PRIu32 "/%" PRIu32 "/%" PRIu32 "%s",
                     number_, export_name_.c_str(), g.size, g.minimum, g.preferred, g.maximum, client_.c_str());

@@ -51,6 +51,12 @@ class Offset final : public Window {
     const auto [offset, size] = place_within(layer.params, below());
     place(offset, size);
   }
+
+  Geometry describe() override {
+    Geometry g = Window::describe();
+    g.parks = true;
+    return g;
+  }
 };
 
 ASHLAR_MODULE(Offset, .name = "offset", .version = "1.0", .summary = "a window of the layer below",

@@ -114,7 +114,9 @@ Geometry Partition::describe() {
   } catch (const BadTable& e) {
     throw BadParameter(layer_.given, e.what());
   }
-  return Window::describe();
+  Geometry g = Window::describe();
+  g.parks = true;
+  return g;
 }
 
 ASHLAR_MODULE(Partition, .name = "partition", .version = "1.0", .summary = "one partition of the layer below",

@@ -98,6 +98,7 @@ class Rate final : public Filter {
 
   Geometry describe() override {
     Geometry g = offer(Flag::shortcuts);
+    g.parks = true;
     const bool limited = layer_.bytes != 0 || layer_.requests != 0;
     if (limited) g.depth = std::min(g.depth != 0 ? g.depth : depth, depth);
     return g;

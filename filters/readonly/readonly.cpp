@@ -14,6 +14,7 @@ class ReadOnly final : public Filter {
     g.flags = g.flags.without(Flag::fua | Flag::may_trim | Flag::fast);
     g.read_only = true;
     g.zero_may_fail = false;
+    g.parks = true;
     return g;
   }
 

@@ -45,7 +45,11 @@ class Retry final : public Filter {
   }
   ~Retry() override { layer_.loss.leave(); }
 
-  Geometry describe() override { return offer(Flag::shortcuts); }
+  Geometry describe() override {
+    Geometry g = offer(Flag::shortcuts);
+    g.parks = true;
+    return g;
+  }
   Status process(Io& io) noexcept override;
 
  private:

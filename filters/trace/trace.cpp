@@ -124,7 +124,9 @@ class Trace final : public Filter {
 
   // Bytes that are to be kept have to come through here.
   Geometry describe() override {
-    return offer(layer_.settings.payload == PayloadKind::none ? Flag::shortcuts : Flag::nowait);
+    Geometry g = offer(layer_.settings.payload == PayloadKind::none ? Flag::shortcuts : Flag::nowait);
+    g.parks = true;
+    return g;
   }
 
   const void* extension(const char* id) noexcept override {

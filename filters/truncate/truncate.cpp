@@ -66,6 +66,7 @@ class Truncate final : public Filter {
   Geometry describe() override {
     Geometry g = offer(Flag::shortcuts);
     g.size = size_;
+    g.parks = true;
     return g;
   }
 

@@ -54,6 +54,7 @@ class ZeroEmulation final : public Filter {
 
   Geometry describe() override {
     Geometry g = offer(Flag::shortcuts);
+    g.parks = true;
     if (!g.ops.has(Op::write)) return g;
     g.ops |= Op::zero;
     g.flags |= Flag::fast;  // to refuse it quickly is an answer, too: the client learns that writing is all there is

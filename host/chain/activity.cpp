@@ -52,14 +52,18 @@ constinit thread_local Note* detail::this_threads_note = nullptr;
 Note& Activity::enlist() {
   static thread_local OfThread of_thread;
   Note& note = of_thread.join(shared_from_this());
+  enlist(note);
+  detail::this_threads_note = &note;
+  return note;
+}
+
+void Activity::enlist(Note& note) {
   const std::lock_guard<std::mutex> lock(mutex_);
   note.activity_ = this;
   note.previous_ = nullptr;
   note.next_ = first_;
   if (first_ != nullptr) first_->previous_ = &note;
   first_ = &note;
-  detail::this_threads_note = &note;
-  return note;
 }
 
 void Activity::strike(Note& note) {
@@ -109,13 +113,17 @@ std::string describe(const Activity::UnderWay& call) {
   return text + ": under way for " + (call.at_least ? "at least " : "") + seconds + " s";
 }
 
+FiberNote::FiberNote(std::shared_ptr<Activity> activity) : activity_(std::move(activity)) { activity_->enlist(note_); }
+
+FiberNote::~FiberNote() { activity_->strike(note_); }
+
 Inside::Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset, std::uint64_t length,
-               Clock::time_point since, Cancellation* cancellation)
+               std::optional<Clock::time_point> since, Cancellation* cancellation)
     : note_(activity.note()), before_(note_.read()), outermost_(!note_.inside()) {
   note_.write({&layer, call, offset, length});
   if (!outermost_) return;
   note_.cancellation_ = cancellation;
-  note_.since_.store(since.time_since_epoch().count(), std::memory_order_relaxed);
+  note_.since_.store((since ? *since : Clock::now()).time_since_epoch().count(), std::memory_order_relaxed);
   note_.turn();
 }
 

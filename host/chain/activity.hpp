@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "chain/cancellation.hpp"
@@ -142,9 +144,11 @@ class Activity : public std::enable_shared_from_this<Activity> {
   }
 
  private:
+  friend class FiberNote;
   class OfThread;
   Activity() = default;
   Note& enlist();
+  void enlist(Note& note);
   void strike(Note& note);
 
   std::mutex mutex_;
@@ -162,13 +166,14 @@ class Inside {
  public:
   using Clock = std::chrono::steady_clock;
 
+  // `since`: when it went in; nothing: now.
   Inside(Activity& activity, const LayerName& layer, Call call, std::uint64_t offset = 0, std::uint64_t length = 0,
-         Clock::time_point since = Clock::now(), Cancellation* cancellation = nullptr);
+         std::optional<Clock::time_point> since = {}, Cancellation* cancellation = nullptr);
   Inside(Activity& activity, const LayerName& layer, const ashlar_io& io, Cancellation* cancellation = nullptr)
-      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length, Clock::now(), cancellation) {}
+      : Inside(activity, layer, static_cast<Call>(io.op), io.offset, io.length, {}, cancellation) {}
   // A step in a layer's life that `cancellation` may cancel.
   Inside(Activity& activity, const LayerName& layer, Call call, Cancellation* cancellation)
-      : Inside(activity, layer, call, 0, 0, Clock::now(), cancellation) {}
+      : Inside(activity, layer, call, 0, 0, {}, cancellation) {}
   ~Inside();
   Inside(const Inside&) = delete;
   Inside& operator=(const Inside&) = delete;
@@ -184,6 +189,23 @@ namespace detail {
 // instruction.
 [[gnu::tls_model("initial-exec")]] extern constinit thread_local Note* this_threads_note;
 }  // namespace detail
+
+// The note of a fiber (fiber/fiber.hpp), which stands for its thread's own while the fiber runs.
+class FiberNote {
+ public:
+  explicit FiberNote(std::shared_ptr<Activity> activity);
+  ~FiberNote();  // it is not the thread's
+  FiberNote(const FiberNote&) = delete;
+  FiberNote& operator=(const FiberNote&) = delete;
+
+  // Puts it in the place of the calling thread's, or that one back. [the fiber's thread]
+  void exchange() { std::swap(detail::this_threads_note, other_); }
+
+ private:
+  const std::shared_ptr<Activity> activity_;
+  Note note_;
+  Note* other_ = &note_;
+};
 
 inline Note& Activity::note() {
   Note* note = detail::this_threads_note;

@@ -1,8 +1,9 @@
 // ExchangeGate: what requests pass on their way to layers that may be closed and opened anew.
 #pragma once
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
+
+#include "chain/condition.hpp"
 
 namespace ashlar::host {
 
@@ -52,7 +53,7 @@ class ExchangeGate {
 
  private:
   std::mutex mutex_;
-  std::condition_variable changed_;
+  Condition changed_;
   unsigned inside_ = 0;
   bool shut_ = false;
   std::int32_t result_ = 0;  // of the last change

@@ -4,8 +4,8 @@
 
 namespace ashlar::host {
 
-// Waits block the calling thread. Whose request a thread carries out is known from its note (activity.hpp). The same
-// for all layers.
+// A wait puts the calling fiber aside, or blocks the thread that is on none. Whose request it is is known from the note
+// (activity.hpp). The same for all layers.
 const ashlar_wait& wait_services();
 
 }  // namespace ashlar::host

@@ -2,7 +2,6 @@
 #pragma once
 #include <ashlar/abi.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -19,15 +18,17 @@ struct ReadSegment {
 // Collects what the layers tell of a read of `wanted` bytes; keeps its address. Neighbours alike become one segment.
 class ReadSegments {
  public:
+  // Room that a large read should have: what takes more segments is better sent as it is.
   static constexpr std::size_t most = 1024;
 
-  explicit ReadSegments(std::uint32_t wanted) : wanted_(wanted) {}
+  // `room`: for the segments; stays the caller's.
+  ReadSegments(std::uint32_t wanted, std::span<ReadSegment> room) : wanted_(wanted), list_(room) {}
   ReadSegments(const ReadSegments&) = delete;
   ReadSegments& operator=(const ReadSegments&) = delete;
 
   const ashlar_extent_sink* sink() const { return &sink_; }
   std::span<const ReadSegment> list() const { return {list_.data(), count_}; }
-  // Whether anything was told; whether what was told covers the read; whether it took more than `most` segments.
+  // Whether anything was told; whether what was told covers the read; whether there were more segments than room.
   bool told() const { return count_ != 0; }
   bool complete() const { return total_ == wanted_; }
   bool too_many() const { return too_many_; }
@@ -41,7 +42,7 @@ class ReadSegments {
   std::uint32_t wanted_, total_ = 0;
   std::size_t count_ = 0;
   bool too_many_ = false;
-  std::array<ReadSegment, most> list_;
+  const std::span<ReadSegment> list_;
 };
 
 // Lays out the reply to a read at `out`, with a hole for each long run of zeroes. The read's data stand as one piece at

@@ -119,19 +119,19 @@ bool ColdReads::watch(int descriptor, unsigned events, void* mark) {
   return true;
 }
 
-bool ColdReads::wait(Watch what, int event) {
+bool ColdReads::wait(Watch what, int event, std::chrono::nanoseconds patience) {
   if (what == Watch::client && !client_watched_)
     client_watched_ = watch(socket_.watched_descriptor(), POLLIN | POLLRDHUP, &client_mark);
-  if (what == Watch::event && event >= 0 && !event_watched_) event_watched_ = watch(event, POLLIN, &event_mark);
+  if (event >= 0 && !event_watched_) event_watched_ = watch(event, POLLIN, &event_mark);
 
   bool input = what == Watch::client && socket_.holds_input();
   if (input) {
     ::io_uring_submit_and_get_events(ring_.get());
   } else {
-    __kernel_timespec patience{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(Socket::patience).count()};
+    __kernel_timespec time{.tv_sec = 0, .tv_nsec = patience.count()};
     io_uring_cqe* first = nullptr;
     const Inside inside = runner_.waiting_for_lent(progress_);  // so that a server which cannot stop can name the layer
-    ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &patience, nullptr);
+    ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &time, nullptr);
   }
   reap(input);
   reap_what_follows(input);

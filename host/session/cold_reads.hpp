@@ -35,12 +35,11 @@ class ColdReads {
   bool any() const { return under_way_ != 0; }
   bool full() const { return under_way_ == most_under_way; }
 
-  // What ends a wait besides a read that is done: input from the client, or `event`, an eventfd(2); -1: neither.
-  enum class Watch : bool { client, event };
-  // Waits until a read is done, or what is watched, or Socket::patience is over. Sends the replies of reads that are
-  // done; adds those that were not read whole to undone(). Returns whether there may be input: there is, or the client
-  // has just got replies.
-  bool wait(Watch watch, int event);
+  using Watch = Waiter::Watch;
+  // Waits until a read is done, or what is watched, or `event`, an eventfd(2) (-1: none), or `patience` is over. Sends
+  // the replies of reads that are done; adds those that were not read whole to undone(). Returns whether there may be
+  // input: there is, or the client has just got replies.
+  bool wait(Watch watch, int event, std::chrono::nanoseconds patience = Socket::patience);
 
   // Reads that were not read whole: a worker has to repeat them, which finds the right reply.
   std::vector<Asked>& undone() { return undone_; }

@@ -6,7 +6,7 @@
 
 namespace ashlar::host {
 
-class Jobs::Job final : public Task, public Posted {
+class Jobs::Job final : public Task, public Fiber::Call, public Posted {
  public:
   explicit Job(Jobs& jobs) : jobs_(jobs) {}
 
@@ -18,16 +18,16 @@ class Jobs::Job final : public Task, public Posted {
     waiting_ = nullptr;
   }
   // On a worker, in a place of its own.
-  void run() noexcept override { run_all(Outlet::Place::has); }
-  // This job, then those that wait for a thread.
-  void run_all(Outlet::Place place) noexcept {
+  void run() noexcept override { run_all(On::worker); }
+  void run_on_fiber() noexcept override { run_all(On::fiber); }
+  // This job, then those that wait.
+  void run_all(On on) noexcept {
     Jobs& jobs = jobs_;
-    for (Job* job = this; job != nullptr; job = jobs.next(place)) job->execute(place);
+    for (Job* job = this; job != nullptr; job = jobs.next(on)) job->execute(on);
   }
 
   std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
   void sent(bool left) noexcept override {
-    answer_.reset();
     jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker,
                                  left ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
     jobs_.done(*this);
@@ -35,13 +35,15 @@ class Jobs::Job final : public Task, public Posted {
 
  private:
   friend class Jobs;
-  void execute(Outlet::Place place) noexcept {
+  void execute(On on) noexcept {
     const Needs& needs = jobs_.needs_;
     at_ = answer_ ? answer_->data() + needs.runner.paged_offset() : short_answer_.data();
     reply_ =
         is_in_vain() ? needs.runner.settle(refused_by_stop(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
     payload_.release();
-    needs.outlet.post(*this, place);  // may end in sent() at once: nothing of this job is touched behind it
+    // May end in sent() at once: nothing of this job is touched behind it.
+    if (on == On::fiber) needs.outlet.gather(*this);
+    else needs.outlet.post(*this, on == On::worker ? Outlet::Place::has : Outlet::Place::none);
   }
 
   // The server stops, or the client has gone and nothing of its own would be lost: then it is not begun.
@@ -62,7 +64,9 @@ class Jobs::Job final : public Task, public Posted {
 };
 
 Jobs::Jobs(const Needs& needs, unsigned width)
-    : needs_(needs), width_(width), most_under_way_(std::max(width, usual_under_way)) {}
+    : needs_(needs), width_(width), most_under_way_(std::max(width, usual_under_way)) {
+  kept_.reserve(most_under_way_);  // done() must not fail
+}
 
 Jobs::~Jobs() { drain(); }
 
@@ -77,17 +81,40 @@ bool Jobs::has_room(std::size_t bytes) {
   return under_way_ == 0 || (under_way_ < most_under_way_ && bytes_ + bytes <= most_bytes);
 }
 
+// A buffer that was kept and is large enough; null: there is none.
+std::shared_ptr<Buffer> Jobs::kept(std::size_t bytes) {
+  if (bytes > BufferPool::small_capacity) return nullptr;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (kept_.empty()) return nullptr;
+  std::shared_ptr<Buffer> buffer = std::move(kept_.back());
+  kept_.pop_back();
+  return buffer;
+}
+
+void Jobs::give_kept_back() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  kept_.clear();
+}
+
 bool Jobs::try_start(const Asked& asked, Pin& payload) {
   if (!has_room(bytes_of(asked))) return false;
   std::shared_ptr<Buffer> answer;
-  if (brings_data(asked) && !(answer = needs_.memory.try_take(bytes_of(asked)))) return false;
+  if (brings_data(asked)) {
+    answer = kept(bytes_of(asked));
+    if (!answer) answer = needs_.memory.try_take(bytes_of(asked));
+    if (!answer) return false;
+  }
   return launch(asked, payload, std::move(answer), Here::no);
 }
 
 bool Jobs::start(const Asked& asked, Pin& payload) {
   needs_.waiter.until([&] { return has_room(bytes_of(asked)); });
   std::shared_ptr<Buffer> answer;
-  if (brings_data(asked) && !(answer = needs_.memory.take(bytes_of(asked)))) return false;
+  if (brings_data(asked)) {
+    answer = kept(bytes_of(asked));
+    if (!answer) answer = needs_.memory.take(bytes_of(asked));
+    if (!answer) return false;
+  }
   return launch(asked, payload, std::move(answer), Here::allowed);
 }
 
@@ -99,22 +126,32 @@ void Jobs::have_free_job() {
   free_.push_back(all_.back().get());
 }
 
-// There is room: only this thread adds jobs. False: all workers are taken, or no thread is to be had, and it may not
-// run here.
+// Where one more job may run; none: it has to wait, or to run here.
+std::optional<Jobs::On> Jobs::take_place() {
+  if (active_ >= width_) return std::nullopt;
+  if (needs_.fibers != nullptr && needs_.fibers->have_room()) return On::fiber;
+  // Who waits on the session's thread itself keeps those on fibers from going on: workers only when there are none.
+  if (needs_.fibers != nullptr && needs_.fibers->any()) return std::nullopt;
+  if (needs_.workers.take()) return On::worker;
+  return std::nullopt;
+}
+
+// There is room: only this thread adds jobs. False: no place is free, or no thread is to be had, and it may not run
+// here.
 bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here) {
   Job* job = nullptr;
-  bool has_place = false;
+  std::optional<On> place;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     have_free_job();
-    has_place = active_ < width_ && needs_.workers.take();
-    if (!has_place && active_ == 0 && here == Here::no) return false;
+    place = take_place();
+    if (!place && active_ == 0 && here == Here::no) return false;
     job = free_.back();
     free_.pop_back();
     job->begin(asked, payload, std::move(answer), bytes_of(asked));
     ++under_way_;
     bytes_ += job->held_;
-    if (!has_place && active_ != 0) {
+    if (!place && active_ != 0) {
       (last_waiting_ != nullptr ? last_waiting_->waiting_ : first_waiting_) = job;
       last_waiting_ = job;
       needs_.workers.waits();
@@ -122,13 +159,17 @@ bool Jobs::launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answ
     }
     ++active_;
   }
-  if (has_place && needs_.executor.try_submit(*job)) return true;
-  if (has_place) needs_.workers.give_back();  // there is no thread to be had: then here
+  if (place == On::fiber) {
+    needs_.fibers->start(*job);
+    return true;
+  }
+  if (place && needs_.executor.try_submit(*job)) return true;
+  if (place) needs_.workers.give_back();  // there is no thread to be had: then here
   if (here == Here::no) {
     take_back(*job, payload);
     return false;
   }
-  job->run_all(Outlet::Place::none);
+  job->run_all(On::session);
   return true;
 }
 
@@ -143,8 +184,8 @@ void Jobs::take_back(Job& job, Pin& payload) {
   free_.push_back(&job);
 }
 
-// The next job for a thread that has finished one; null: none, and the thread is no longer this connection's.
-Jobs::Job* Jobs::next(Outlet::Place place) {
+// The next job for who has finished one; null: none, and its thread or fiber is no longer this connection's.
+Jobs::Job* Jobs::next(On on) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (first_waiting_ != nullptr) {
     Job* job = std::exchange(first_waiting_, first_waiting_->waiting_);
@@ -153,14 +194,19 @@ Jobs::Job* Jobs::next(Outlet::Place place) {
     needs_.workers.waited();
     return job;
   }
-  if (place == Outlet::Place::has) needs_.workers.give_back();
+  if (on == On::worker) needs_.workers.give_back();
   --active_;
   needs_.waiter.wake();
   return nullptr;
 }
 
+// The buffer of a small reply is kept for the next one, which costs less than the pool's. Not while anybody waits for
+// memory.
 void Jobs::done(Job& job) {
+  const bool keeps = job.answer_ && job.answer_->capacity() <= BufferPool::small_capacity && !needs_.memory.is_wanted();
+  if (!keeps) job.answer_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
+  if (keeps) kept_.push_back(std::move(job.answer_));
   --under_way_;
   bytes_ -= job.held_;
   free_.push_back(&job);

@@ -1,11 +1,14 @@
-// Jobs: the requests of one connection that run on workers, because they would have blocked the session's thread.
-// Bounded in number, in bytes and in workers used at once.
+// Jobs: the requests of one connection that would have blocked the session's thread: they run on workers, or, where no
+// layer blocks but by ashlar.wait, on fibers of that thread. Bounded in number, in bytes and in how many run at once.
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "session/executor.hpp"
+#include "session/fibers.hpp"
 #include "session/ledger.hpp"
 #include "session/outlet.hpp"
 #include "session/request_runner.hpp"
@@ -29,22 +32,26 @@ class Jobs {
     Ledger& ledger;
     Executor& executor;
     Workers& workers;
+    Fibers* fibers;  // null: the chain's layers may block
     const std::atomic<bool>& stopping;
   };
-  // `width`: workers used at once.
+  // `width`: how many run at once.
   Jobs(const Needs& needs, unsigned width);
   ~Jobs();  // waits until nothing is under way
   Jobs(const Jobs&) = delete;
   Jobs& operator=(const Jobs&) = delete;
 
-  // Hands a request to a worker; `payload` keeps what asked.payload points to. The reply goes to the outlet when it is
-  // ready. False: it would have to wait; nothing happened. [the session's thread]
+  // Hands a request to a worker or a fiber; `payload` keeps what asked.payload points to. The reply goes to the outlet
+  // when it is ready. False: it would have to wait; nothing happened. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
   // As try_start, but waits, or runs the request on the calling thread when all workers are taken or no thread is to be
   // had, so that nobody's blocking requests can stop this client for good. False: there was no memory to be had,
   // because the server stops or the client has gone. Only reads and extents need memory, so a large buffer that holds a
   // payload may be in hand. [the session's thread]
   bool start(const Asked& asked, Pin& payload);
+
+  // Gives back the buffers that are kept for the next requests. [the session's thread]
+  void give_kept_back();
 
   // Whether nothing is under way. [the session's thread]
   bool idle();
@@ -53,14 +60,17 @@ class Jobs {
 
  private:
   class Job;
+  enum class On : std::uint8_t { session, worker, fiber };  // the line of calls that runs a job
   enum class Here : bool { no, allowed };
   static bool brings_data(const Asked& asked);
   std::size_t bytes_of(const Asked& asked) const;
+  std::shared_ptr<Buffer> kept(std::size_t bytes);
   bool has_room(std::size_t bytes);
   void have_free_job();
   void take_back(Job& job, Pin& payload);
   bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here);
-  Job* next(Outlet::Place place);
+  std::optional<On> take_place();
+  Job* next(On on);
   void done(Job& job);
 
   const Needs needs_;
@@ -70,10 +80,11 @@ class Jobs {
   std::mutex mutex_;
   unsigned under_way_ = 0;
   std::size_t bytes_ = 0;
-  unsigned active_ = 0;  // threads that run jobs of this connection
+  unsigned active_ = 0;  // threads and fibers that run jobs of this connection
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> free_;
-  Job* first_waiting_ = nullptr;  // for a thread of this connection to come free
+  std::vector<std::shared_ptr<Buffer>> kept_;  // small ones, of replies that were sent
+  Job* first_waiting_ = nullptr;               // for one of them to come free
   Job* last_waiting_ = nullptr;
 };
 

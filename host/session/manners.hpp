@@ -2,7 +2,9 @@
 // it. The rule behind it is MemoryUse's.
 #pragma once
 #include "session/cold_reads.hpp"
+#include "session/fibers.hpp"
 #include "session/inbox.hpp"
+#include "session/jobs.hpp"
 #include "session/memory_use.hpp"
 #include "session/outlet.hpp"
 #include "session/reply_batch.hpp"
@@ -20,8 +22,12 @@ class Manners {
   Manners(const Manners&) = delete;
   Manners& operator=(const Manners&) = delete;
 
-  // From now on the buffers that `reads` keep are given back, too; null: there are no such reads any more.
-  void include(ColdReads* reads) { reads_ = reads; }
+  // From now on what these keep for the next request is given back, too; null: there are none any more.
+  void include(ColdReads* reads, Jobs* jobs, Fibers* fibers) {
+    reads_ = reads;
+    jobs_ = jobs;
+    fibers_ = fibers;
+  }
 
   // Before it waits for what is under way, which may take long. Sends what is laid out.
   void before_work() {
@@ -33,7 +39,7 @@ class Manners {
   bool before_client() {
     if (!memory_.wanted_by_others()) return false;
     replies_.give_back();
-    if (reads_ != nullptr) reads_->give_kept_back();
+    give_kept_back();
     inbox_.give_back();
     // Who holds a large buffer must not wait for its share: those who have one may be waiting for what it holds.
     if (!inbox_.has_buffer() && outlet_.try_rest()) memory_.give_share_back();
@@ -61,8 +67,13 @@ class Manners {
   // Sends what is laid out.
   void before_memory() {
     before_work();
-    if (reads_ != nullptr) reads_->give_kept_back();
+    give_kept_back();
     inbox_.give_large_back();
+  }
+  void give_kept_back() {
+    if (reads_ != nullptr) reads_->give_kept_back();
+    if (jobs_ != nullptr) jobs_->give_kept_back();
+    if (fibers_ != nullptr) fibers_->rest();
   }
 
   MemoryUse& memory_;
@@ -70,6 +81,8 @@ class Manners {
   ReplyBatch& replies_;
   Outlet& outlet_;
   ColdReads* reads_ = nullptr;
+  Jobs* jobs_ = nullptr;
+  Fibers* fibers_ = nullptr;
 };
 
 }  // namespace ashlar::host

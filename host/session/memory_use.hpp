@@ -50,6 +50,17 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::shared_ptr<Buffer> take(std::size_t capacity);
   void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
+  // Claims `bytes` of memory that is no buffer; false: there is no room for it now, or others wait.
+  bool try_claim(std::size_t bytes) {
+    if (!pool_.limit().try_claim(bytes)) return false;
+    bytes_->fetch_add(bytes, std::memory_order_relaxed);
+    return true;
+  }
+  void release(std::size_t bytes) {
+    bytes_->fetch_sub(bytes, std::memory_order_relaxed);
+    pool_.limit().release(bytes);
+  }
+
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
   // Whether anybody waits for memory, this session too. [any thread]

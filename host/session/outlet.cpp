@@ -5,10 +5,14 @@
 #include <cerrno>
 #include <utility>
 
+#include "session/waiter.hpp"
+
 namespace ashlar::host {
 namespace {
 
 constexpr std::size_t most_parts = 64;  // replies gathered into one send
+// Who waits for a worker looks so often whether requests that were put aside can go on.
+constexpr std::chrono::milliseconds go_on_every{10};
 
 // Takes the first `bytes` off `parts`.
 void drop_front(std::span<iovec>& parts, std::size_t bytes) {
@@ -30,13 +34,13 @@ iovec part_of(std::span<const std::byte> bytes) { return {const_cast<std::byte*>
 class Outlet::Sending {
  public:
   explicit Sending(Outlet& outlet) : outlet_(outlet), lock_(outlet.mutex_) {
-    outlet_.free_.wait(lock_, [&] { return !outlet_.busy_; });
+    outlet_.wait_for_turn(lock_);
     outlet_.busy_ = true;
     lock_.unlock();
   }
   ~Sending() {
     lock_.lock();
-    outlet_.send_posted(lock_, Place::none);
+    outlet_.send_all_posted(lock_, Place::none);
     outlet_.busy_ = false;
     outlet_.waits_.store(false, std::memory_order_relaxed);
   }
@@ -45,6 +49,19 @@ class Outlet::Sending {
   Outlet& outlet_;
   std::unique_lock<std::mutex> lock_;
 };
+
+bool Outlet::has_fibers() const { return waiter_ != nullptr && waiter_->has_fibers(); }
+
+// Until no worker sends.
+void Outlet::wait_for_turn(std::unique_lock<std::mutex>& lock) {
+  const auto is_free = [this] { return !busy_; };
+  while (has_fibers() && !free_.wait_for(lock, go_on_every, is_free)) {
+    lock.unlock();
+    waiter_->run_fibers();
+    lock.lock();
+  }
+  free_.wait(lock, is_free);
+}
 
 bool Outlet::send(std::span<const std::byte> bytes) {
   iovec part = part_of(bytes);
@@ -72,6 +89,7 @@ Outlet::Lent Outlet::send_lent(std::span<const std::byte> header, int fd, std::u
 // Returns the file's error. `well` becomes false when the connection is broken.
 int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well) {
   while (length != 0) {
+    if (has_fibers()) waiter_->run_fibers();
     const auto began = start_of_send();
     const auto [n, is_of_connection] = socket_.send_file(fd, offset, length);
     if (n > 0 || n == -EAGAIN) {
@@ -107,17 +125,27 @@ void Outlet::break_off() {
   if (!broken_.exchange(true, std::memory_order_relaxed)) socket_.abort();
 }
 
-void Outlet::post(Posted& reply, Place place) {
-  std::unique_lock<std::mutex> lock(mutex_);
+// [under the lock]
+void Outlet::append(Posted& reply) {
   reply.next_posted = nullptr;
   (last_posted_ != nullptr ? last_posted_->next_posted : first_posted_) = &reply;
   last_posted_ = &reply;
-  if (busy_) return;
-  busy_ = true;
+}
+
+void Outlet::gather(Posted& reply) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  append(reply);
+}
+
+void Outlet::send_gathered() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  send_posted(lock, Place::none);
+}
+
+void Outlet::post(Posted& reply, Place place) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  append(reply);
   send_posted(lock, place);
-  busy_ = false;
-  waits_.store(false, std::memory_order_relaxed);
-  free_.notify_one();
 }
 
 bool Outlet::try_rest() {
@@ -127,8 +155,18 @@ bool Outlet::try_rest() {
   return true;
 }
 
-// Sends what is posted until nothing is. The lock is held on entry and on return.
+// Sends what is posted, unless somebody is sending, who does it then. The lock is held on entry and on return.
 void Outlet::send_posted(std::unique_lock<std::mutex>& lock, Place place) {
+  if (busy_ || first_posted_ == nullptr) return;
+  busy_ = true;
+  send_all_posted(lock, place);
+  busy_ = false;
+  waits_.store(false, std::memory_order_relaxed);
+  free_.notify_one();
+}
+
+// Sends what is posted until nothing is. Likewise.
+void Outlet::send_all_posted(std::unique_lock<std::mutex>& lock, Place place) {
   while (first_posted_ != nullptr) {
     Posted* batch = std::exchange(first_posted_, nullptr);
     last_posted_ = nullptr;
@@ -176,7 +214,12 @@ bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t
 
 // Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast
 // it is.
-ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more) {
+ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, Place place) {
+  if (place == Place::none && has_fibers()) {
+    const ssize_t n = socket_.send(parts, Socket::Wait::no, more);
+    if (n == -EAGAIN) waiter_->for_room();
+    return n;
+  }
   if (parts.front().iov_len <= Socket::piece) return socket_.send(parts, Socket::Wait::yes, more);
   const iovec piece{parts.front().iov_base, Socket::piece};
   return socket_.send({&piece, 1}, Socket::Wait::yes, true);
@@ -188,7 +231,7 @@ bool Outlet::send_all(std::span<iovec> parts, bool more, Place place) {
   while (!parts.empty()) {
     const bool waits = place == Place::none || place_given_back;
     const auto began = start_of_send();
-    const ssize_t n = waits ? wait_to_send(parts, more) : socket_.send(parts, Socket::Wait::no, more);
+    const ssize_t n = waits ? wait_to_send(parts, more, place) : socket_.send(parts, Socket::Wait::no, more);
     if (n < 0 && n != -EAGAIN) {
       well = false;
       break;

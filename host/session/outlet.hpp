@@ -16,8 +16,10 @@
 
 namespace ashlar::host {
 
-// A whole reply made by a worker. sent() is called when its bytes are no longer needed; `left`: all of them have been
-// handed to the kernel.
+class Waiter;
+
+// A whole reply made by a worker, or on a fiber. sent() is called when its bytes are no longer needed; `left`: all of
+// them have been handed to the kernel.
 class Posted {
  public:
   virtual std::span<std::byte> bytes() = 0;
@@ -54,6 +56,13 @@ class Outlet {
   // that does not read must not keep workers from the others. [any thread]
   void post(Posted& reply, Place place);
 
+  // Keeps a reply for send_gathered(), or for whoever sends before, so that many leave at once. [the session's thread]
+  void gather(Posted& reply);
+  void send_gathered();
+  // While the session's thread waits here, requests that it has put aside go on; null: there are none. [the session's
+  // thread]
+  void go_on_in(Waiter* waiter) { waiter_ = waiter; }
+
   // Has the socket rest, unless somebody is sending; returns whether it does. [the session's thread]
   bool try_rest();
 
@@ -65,7 +74,10 @@ class Outlet {
 
  private:
   class Sending;
-  ssize_t wait_to_send(std::span<const iovec> parts, bool more);
+  void append(Posted& reply);
+  void wait_for_turn(std::unique_lock<std::mutex>& lock);
+  bool has_fibers() const;
+  ssize_t wait_to_send(std::span<const iovec> parts, bool more, Place place);
   std::optional<Pace::Clock::time_point> start_of_send() const;
   bool note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
   bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
@@ -75,6 +87,7 @@ class Outlet {
   void send_batch(Posted* first, Place place);
   void break_off();
   void send_posted(std::unique_lock<std::mutex>& lock, Place place);
+  void send_all_posted(std::unique_lock<std::mutex>& lock, Place place);
 
   Socket& socket_;
   Workers& workers_;
@@ -88,6 +101,7 @@ class Outlet {
   std::atomic<bool> too_slow_{false};
   Posted* first_posted_ = nullptr;  // oldest first
   Posted* last_posted_ = nullptr;
+  Waiter* waiter_ = nullptr;  // of the session's thread, where requests are put aside
 };
 
 }  // namespace ashlar::host

@@ -1,6 +1,7 @@
 #include "session/request_runner.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <new>
@@ -11,6 +12,12 @@
 #include "protocol/status_reply.hpp"
 
 namespace ashlar::host {
+namespace {
+
+constexpr std::uint32_t small_read = 64u << 10;  // bytes
+constexpr std::size_t most_of_small_read = 64;   // segments
+
+}  // namespace
 
 using namespace protocol;
 
@@ -87,11 +94,19 @@ int RequestRunner::failed(const Asked& asked, int error) {
   return error;
 }
 
+// Thousands of small reads may wait at once, each on a stack of its own, of which little room keeps to one page.
 Reply RequestRunner::read(const Asked& asked, std::byte* at, Flags flags) {
+  if (asked.request.length <= small_read) return read_with_room<most_of_small_read>(asked, at, flags);
+  return read_with_room<ReadSegments::most>(asked, at, flags);
+}
+
+template <std::size_t most_segments>
+[[gnu::noinline]] Reply RequestRunner::read_with_room(const Asked& asked, std::byte* at, Flags flags) {
   Io io = io_of(asked, flags);
   std::byte* const data = at + data_offset();
   io.data = data;
-  ReadSegments segments(asked.request.length);
+  std::array<ReadSegment, most_segments> room;
+  ReadSegments segments(asked.request.length, room);
   if (flags.has(Flag::may_hole)) io.ashlar_io::extents = segments.sink();
   if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
 
@@ -107,7 +122,8 @@ Reply RequestRunner::try_lend(const Asked& asked, std::byte* at) {
   if (!offered_.has(needed)) return {.kind = Reply::Kind::would_block};
   const Flags flags = asked.verdict.layer_flags | needed | (Flag::may_lend_cold & offered_) | may_hole(asked);
   Io io = io_of(asked, flags);
-  ReadSegments segments(asked.request.length);
+  std::array<ReadSegment, 2> room;  // all of one kind, or it is not of use
+  ReadSegments segments(asked.request.length, room);
   if (flags.has(Flag::may_hole)) io.ashlar_io::extents = segments.sink();
   if (const int error = call(asked, io); error != 0) return not_done(asked, at, error);
 

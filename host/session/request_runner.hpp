@@ -103,6 +103,8 @@ class RequestRunner {
   int call(const Asked& asked, Io& io);
   int failed(const Asked& asked, int error);
   Reply read(const Asked& asked, std::byte* at, Flags flags);
+  template <std::size_t most_segments>
+  Reply read_with_room(const Asked& asked, std::byte* at, Flags flags);
   Reply lend(const Asked& asked, std::byte* at, Flags flags, const Io& io);
   Reply extents(const Asked& asked, std::byte* at, Flags flags);
   Reply not_done(const Asked& asked, std::byte* at, int error) const;

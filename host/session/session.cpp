@@ -11,6 +11,8 @@ namespace {
 
 // So long a client is thought to still take replies after it has said that it sends nothing more.
 constexpr std::chrono::seconds time_for_replies{10};
+// The kernel is not asked more often whether the client has gone, however many of its requests want to know.
+constexpr std::chrono::milliseconds time_between_looks{10};
 // For so long a client waits for its place while the one who has it leaves.
 constexpr std::chrono::seconds most_wait_for_place{2};
 
@@ -31,10 +33,12 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       inbox_(memory_),
       client_facts_(peer_),
       stream_end_(*connection_),
-      of_reads_([this] {
-        return broken_off_.load(std::memory_order_relaxed) || connection_->is_gone() ||
-               stream_end_.has_lasted(time_for_replies);
-      }),
+      of_reads_(
+          [this] {
+            return broken_off_.load(std::memory_order_relaxed) || connection_->is_gone() ||
+                   stream_end_.has_lasted(time_for_replies);
+          },
+          time_between_looks),
       of_writes_([this] { return broken_off_.load(std::memory_order_relaxed); }),
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect("a layer ended the connection");
@@ -196,6 +200,7 @@ Session::Outcome Session::begin_transmission() {
                                              .busy_poll = settings_->busy_poll,
                                              .executor = context_.executor,
                                              .workers = context_.workers,
+                                             .stacks = context_.stacks,
                                              .clients = context_.clients,
                                              .no_io_uring = context_.no_io_uring,
                                              .repeats = context_.repeats});

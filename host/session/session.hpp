@@ -52,6 +52,7 @@ struct SessionContext {
   std::shared_ptr<const SessionSettings> settings;
   BufferPool pool;
   Workers workers;
+  StackPool stacks{};
   ActiveClients clients{};
   std::atomic<bool> no_io_uring{false};
   TlsCounts tls_handshakes{};

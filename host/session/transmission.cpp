@@ -19,10 +19,18 @@ constexpr unsigned early_replies = 8;
 // How long requests that still come are answered with ESHUTDOWN when the server stops.
 constexpr std::chrono::seconds refusing_time{1};
 
-// Workers that one client may have at once: as many requests as its export gains from, if it says so.
-unsigned width_for(Chain& chain, const Workers& workers) {
+// Requests that cost no thread while they wait: so many of a client run at once, if its export does not say how many it
+// gains from; and never more than the most.
+constexpr unsigned usual_on_fibers = 1024, most_on_fibers = 4096;
+
+// A request of a serial export waits for its turn on a thread.
+bool runs_on_fibers(const Chain& chain) { return chain.parks() && !chain.exported().serial(); }
+
+// How many requests of one client run at once: as many as its export gains from, if it says so.
+unsigned width_for(const Chain& chain, const Workers& workers) {
   if (chain.exported().serial()) return 1;
   const std::uint32_t depth = chain.geometry().depth;
+  if (runs_on_fibers(chain)) return depth != 0 ? std::min(depth, most_on_fibers) : usual_on_fibers;
   return std::min(workers.most(), depth != 0 ? depth : Jobs::usual_under_way);
 }
 
@@ -47,6 +55,10 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
              .ledger = ledger_,
              .executor = server.executor,
              .workers = server.workers,
+             .fibers = runs_on_fibers(chain)
+                           ? &fibers_.emplace(server.stacks, chain.exported().activity().shared_from_this(), memory_,
+                                              waiter_, outlet_)
+                           : nullptr,
              .stopping = stopping_},
             width_for(chain, server.workers)),
       sends_files_(socket_.can_send_files()) {}
@@ -60,10 +72,12 @@ class Transmission::Running {
     of.poller_.emplace(server.clients, server.busy_poll);
     of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
     of.waiter_.serve_meanwhile(&*of.cold_);
-    of.manners_.include(&*of.cold_);
+    of.manners_.include(&*of.cold_, &of.jobs_, of.fibers_ ? &*of.fibers_ : nullptr);
   }
   ~Running() {
-    of_.manners_.include(nullptr);
+    of_.jobs_.give_kept_back();
+    if (of_.fibers_) of_.fibers_->rest();  // the next time it may be another thread's
+    of_.manners_.include(nullptr, nullptr, nullptr);
     of_.waiter_.serve_meanwhile(nullptr);
     of_.cold_.reset();
     of_.poller_.reset();
@@ -75,8 +89,8 @@ class Transmission::Running {
   Transmission& of_;
 };
 
-// The path of a request: received, many at a time; served at once if it cannot block, else by a worker; replies sent
-// many at a time; then the wait for more.
+// The path of a request: received, many at a time; served at once if it cannot block, else by a worker or put aside
+// while it waits; replies sent many at a time; then the wait for more.
 Transmission::Outcome Transmission::run() {
   const Running running(*this);
   for (;;) {
@@ -242,7 +256,7 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   ledger_.finished(asked, wire_error(error, false), Ledger::By::session, reply_is);
 }
 
-// To a worker. What is ready goes out first if that means to wait.
+// To a worker or a fiber. What is ready goes out first if that means to wait.
 void Transmission::hand_over(Asked asked) {
   if (held_.may_wait()) send_replies();  // a worker may take long
   find_payload(asked);
@@ -303,7 +317,7 @@ bool Transmission::try_hold_reply() {
 // Waits for more from the client and receives it. Nothing may have come, see received_. False: the connection is to be
 // closed.
 bool Transmission::wait_and_receive() {
-  fetched_ = cold_->any();
+  fetched_ = cold_->any() || waiter_.has_fibers();
   const bool must_be_quick = manners_.before_client();
   const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
   received_ = receive();

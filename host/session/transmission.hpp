@@ -35,6 +35,7 @@ class Transmission {
     std::optional<std::chrono::microseconds> busy_poll;  // see Poller
     Executor& executor;
     Workers& workers;
+    StackPool& stacks;
     ActiveClients& clients;
     std::atomic<bool>& no_io_uring;  // see ColdReads
     Repeats& repeats;
@@ -108,6 +109,7 @@ class Transmission {
   HeldReply held_;
   ReplyBatch replies_;
   Manners manners_;
+  std::optional<Fibers> fibers_;  // where no layer blocks but by ashlar.wait
   Jobs jobs_;
   const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs
@@ -119,7 +121,7 @@ class Transmission {
 
   // Of the last wait.
   ssize_t received_ = 0;  // as Inbox::receive() returned
-  bool fetched_ = false;  // reads from the disk were under way
+  bool fetched_ = false;  // reads from the disk or requests that were put aside were under way
   // When something came last; what was received with the handshake came just now.
   std::chrono::steady_clock::time_point received_at_ = std::chrono::steady_clock::now();
 

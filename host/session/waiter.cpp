@@ -1,5 +1,6 @@
 #include "session/waiter.hpp"
 
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -7,8 +8,25 @@
 #include <cstdint>
 
 #include "session/cold_reads.hpp"
+#include "session/fibers.hpp"
 
 namespace ashlar::host {
+
+// While it lives, wakes end a wait in the kernel.
+class Waiter::Listening {
+ public:
+  explicit Listening(Waiter& waiter) : waiter_(waiter) { waiter_.listening_.store(true, std::memory_order_seq_cst); }
+  ~Listening() {
+    waiter_.listening_.store(false, std::memory_order_relaxed);
+    const std::lock_guard<std::mutex> lock(waiter_.mutex_);
+    waiter_.woken_ = false;
+  }
+  Listening(const Listening&) = delete;
+  Listening& operator=(const Listening&) = delete;
+
+ private:
+  Waiter& waiter_;
+};
 
 Waiter::~Waiter() {
   if (event_ >= 0) ::close(event_);
@@ -16,7 +34,12 @@ Waiter::~Waiter() {
 
 ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   using Wait = Socket::Wait;
-  if (reads_ != nullptr && reads_->any()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
+  if (has_fibers()) {
+    fibers_->go_on();
+    const ssize_t n = inbox.receive(*socket_, Wait::no);
+    if (n != -EAGAIN) return n;
+  }
+  if (has_fibers() || has_reads()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
   if (poller.begin()) {
     ssize_t n;
     do n = inbox.receive(*socket_, Wait::no);
@@ -31,14 +54,32 @@ ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   return n;
 }
 
+bool Waiter::has_reads() const { return reads_ != nullptr && reads_->any(); }
+
+bool Waiter::has_fibers() const { return fibers_ != nullptr && fibers_->any(); }
+
+void Waiter::run_fibers() { fibers_->run(); }
+
 bool Waiter::for_input() {
-  if (reads_ == nullptr || !reads_->any()) return socket_->wait_for_input();
-  return reads_->wait(ColdReads::Watch::client, -1);
+  if (!has_fibers()) return has_reads() ? reads_->wait(Watch::client, -1) : socket_->wait_for_input();
+  const bool input = wait_beside_fibers(Watch::client);
+  fibers_->go_on();
+  return input;
+}
+
+void Waiter::for_room() {
+  poll(POLLOUT);
+  fibers_->run();
 }
 
 void Waiter::wait_for_others() {
-  if (reads_ != nullptr && reads_->any()) {
-    reads_->wait(ColdReads::Watch::event, event());
+  if (has_fibers()) {
+    wait_beside_fibers(Watch::event);
+    fibers_->go_on();
+    return;
+  }
+  if (has_reads()) {
+    reads_->wait(Watch::event, event());
     const std::lock_guard<std::mutex> lock(mutex_);
     woken_ = false;
     return;
@@ -46,6 +87,25 @@ void Waiter::wait_for_others() {
   std::unique_lock<std::mutex> lock(mutex_);
   changed_.wait_for(lock, Socket::patience, [this] { return woken_; });
   woken_ = false;
+}
+
+// Also ends when a fiber can go on. Returns whether there may be input, if that is waited for.
+bool Waiter::wait_beside_fibers(Watch what) {
+  const bool for_client = what == Watch::client;
+  if (!has_reads()) return for_client ? socket_->holds_input() || poll(POLLIN | POLLRDHUP) : poll(0);
+  const Listening listening(*this);
+  const int wakes = event();
+  return reads_->wait(what, wakes, fibers_->patience());
+}
+
+// Waits for `events` at the client's socket, a wake, or what fibers wait for. Returns whether the former are there.
+bool Waiter::poll(short events) {
+  const Listening listening(*this);
+  pollfd watched[] = {{.fd = events != 0 ? socket_->watched_descriptor() : -1, .events = events, .revents = 0},
+                      {.fd = event(), .events = POLLIN, .revents = 0}};
+  const auto patience = std::chrono::nanoseconds(fibers_->patience()).count();  // once wakes are heard of
+  const timespec time{.tv_sec = 0, .tv_nsec = patience};
+  return ::ppoll(watched, 2, &time, nullptr) > 0 && watched[0].revents != 0;
 }
 
 void Waiter::wake() noexcept {
@@ -58,7 +118,7 @@ void Waiter::wake() noexcept {
   if (event_ >= 0 && ::write(event_, &one, sizeof one) < 0) return;  // it has been woken often enough
 }
 
-// Without one, who waits for the disk looks around every Socket::patience. It may be made when somebody has woken the
+// Without one, who waits in the kernel looks around every Socket::patience. It may be made when somebody has woken the
 // thread already.
 int Waiter::event() {
   const std::lock_guard<std::mutex> lock(mutex_);

@@ -1,5 +1,5 @@
 // Waiter: where a session's thread waits once it serves requests: for its client, for reads from the disk, for other
-// threads, for time. Elsewhere it waits only to send, see Outlet.
+// threads, for time. Elsewhere it waits only to send, see Outlet. Requests that were put aside go on in each wait.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -12,9 +12,13 @@
 namespace ashlar::host {
 
 class ColdReads;
+class Fibers;
 
 class Waiter {
  public:
+  // What ends a wait besides what is under way: input from the client, or nothing else but wake().
+  enum class Watch : bool { client, event };
+
   explicit Waiter(Socket& socket) : socket_(&socket) {}
   ~Waiter();
   Waiter(const Waiter&) = delete;
@@ -25,12 +29,21 @@ class Waiter {
   // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's
   // thread]
   void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
+  // These go on in every wait from now on; null: there are none any more. [the session's thread]
+  void go_on_with(Fibers* fibers) { fibers_ = fibers; }
 
   // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from
   // the disk was done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
   ssize_t receive(Inbox& inbox, Poller& poller);
   // As receive(), but leaves what has come where it is; returns whether there is something. [the session's thread]
   bool for_input();
+  // Whether requests are put aside. [the session's thread]
+  bool has_fibers() const;
+  // For who sends while there are: waits until the client takes more, one can go on, or Socket::patience is over, and
+  // has them go on. [the session's thread]
+  void for_room();
+  // Has those go on that can. [the session's thread]
+  void run_fibers();
 
   // Waits until `done()`. It is asked first, after each wake(), and every Socket::patience. [the session's thread]
   template <class Done>
@@ -46,16 +59,21 @@ class Waiter {
   void wake() noexcept;
 
  private:
+  class Listening;
   void wait_for_others();
+  bool has_reads() const;
+  bool wait_beside_fibers(Watch what);
+  bool poll(short events);
   int event();
 
   Socket* socket_;
   ColdReads* reads_ = nullptr;
+  Fibers* fibers_ = nullptr;
   std::atomic<bool> listening_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
   bool woken_ = false;
-  int event_ = -1;  // eventfd(2): wakes a thread that waits for the disk; made when first needed
+  int event_ = -1;  // eventfd(2): wakes a thread that waits in the kernel; made when first needed
 };
 
 }  // namespace ashlar::host

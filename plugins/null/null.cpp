@@ -28,6 +28,7 @@ class Null final : public ashlar::Plugin {
     g.size = size_;
     g.flags = Flag::promises | Flag::nowait | Flag::may_hole | Flag::may_lend | Flag::lend_only;
     g.multi_conn = true;
+    g.parks = true;
     return g;
   }
 

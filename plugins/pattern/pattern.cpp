@@ -49,6 +49,7 @@ class Pattern final : public ashlar::Plugin {
     g.size = size_;
     g.flags = Flag::fua | Flag::req_one | Flag::nowait;
     g.multi_conn = true;
+    g.parks = true;
     return g;
   }
 

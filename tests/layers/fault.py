@@ -9,11 +9,11 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
-from lib import libnbd  # noqa: E402
+from lib import libnbd, processes, wire  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.config import file_export, memory_export  # noqa: E402
 from lib.libnbd import nbd  # noqa: E402
-from lib.server import PROGRAM  # noqa: E402
+from lib.server import PROGRAM, SANITIZED  # noqa: E402
 
 SIZE = 1 << 20
 PATIENCE = 60  # seconds; only a failure takes so long
@@ -117,6 +117,34 @@ class Fault(Case):
         other.pwrite(b"y" * 4096, 0)
         self.assertEqual(other.pread(4096, 0), b"y" * 4096)
         other.shutdown()
+        self.server.stop()
+
+    def test_where_all_layers_park_what_hangs_keeps_no_threads_and_little_memory(self):
+        hanging = {"name": "null", "filters": [{"type": "fault", "rules": ["read hang"]}], "plugin": {"type": "null", "size": "1G"}}
+        self.start([hanging])
+        before, threads = processes.resident_bytes(self.server.pid), processes.threads(self.server.pid)
+        clients = [wire.Client(self.server) for _ in range(10)]
+        each = 100 if SANITIZED else 1000
+        for client in clients:
+            self.addCleanup(client.close)
+            client.go("null")
+            client.send(b"".join(wire.request(wire.CMD_READ, 4096 * n, 4096) for n in range(each)))
+        self.wait_until("all hang", lambda: self.in_flight("null") == 10 * each)
+        self.assertLessEqual(processes.threads(self.server.pid), threads + 10 + 5, "a thread for each client, and those of the server")
+        if not SANITIZED:
+            self.assertLess(processes.resident_bytes(self.server.pid) - before, 100 << 20)
+        clients[0].request(wire.CMD_FLUSH)
+        self.assertEqual(clients[0].simple_reply(), (0, b""))
+        for client in clients[5:]:
+            client.close()
+        self.wait_until("who left is gone", lambda: self.in_flight("null") == 5 * each)
+        self.ashlar("null/fault", "remove", "1")
+        for client in clients[:4]:
+            for _ in range(each):
+                self.assertEqual(client.simple_reply(4096), (0, bytes(4096)))
+        self.ashlar("null/fault", "add", "read hang")
+        clients[0].send(b"".join(wire.request(wire.CMD_READ, 4096 * n, 4096) for n in range(each)))
+        self.wait_until("they hang again", lambda: self.in_flight("null") >= each)
         self.server.stop()
 
     def test_the_rig_of_the_examples(self):

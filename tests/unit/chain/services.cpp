@@ -98,6 +98,19 @@ TEST_CASE("a call that is cancelled hears of it, and its wait goes on until it i
   CHECK(cancelled == Lines{"0", "1"});
 }
 
+TEST_CASE("who wanted the answers is not asked for more often than is said, and not again once gone") {
+  int asked = 0;
+  bool gone = false;
+  const auto is_gone = [&] { return ++asked, gone; };
+  Cancellation seldom(is_gone, std::chrono::hours(1)), always(is_gone);
+  for (int i = 0; i != 3; ++i) CHECK_FALSE(seldom.cancelled());
+  CHECK(asked == 1);
+  gone = true;
+  CHECK_FALSE(seldom.cancelled());
+  for (int i = 0; i != 3; ++i) CHECK(always.cancelled());
+  CHECK(asked == 2);
+}
+
 TEST_CASE("a hook is called at once when the call is cancelled already, and not once the wait is over") {
   TwoLayers layers;
   const auto chain = layers.open();

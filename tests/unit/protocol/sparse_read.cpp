@@ -1,5 +1,6 @@
 #include "protocol/sparse_read.hpp"
 
+#include <array>
 #include <random>
 #include <string>
 #include <vector>
@@ -16,6 +17,12 @@ using Bytes = std::vector<std::byte>;
 struct Extent {
   std::uint64_t length;
   std::uint32_t state;
+};
+
+// With room of its own.
+struct Segments : ReadSegments {
+  explicit Segments(std::uint32_t wanted) : ReadSegments(wanted, own) {}
+  std::array<ReadSegment, most> own;
 };
 
 // What the layers' callback answers: 0 to go on, 1 when no more is wanted.
@@ -81,7 +88,7 @@ Bytes laid_out(const Request& request, const ReadSegments& segments, const Bytes
 }  // namespace
 
 TEST_CASE("sparse read: what is told is merged and cut, and no more is wanted at the end") {
-  ReadSegments segments(100);
+  Segments segments(100);
   CHECK_FALSE(segments.told());
   CHECK(tell(segments, 0, state_zero) == 0);
   CHECK_FALSE(segments.told());
@@ -103,18 +110,18 @@ TEST_CASE("sparse read: what is told is merged and cut, and no more is wanted at
 }
 
 TEST_CASE("sparse read: only zeroes all over are all zero") {
-  ReadSegments zeroes(100);
+  Segments zeroes(100);
   tell(zeroes, 60, state_zero);
   CHECK_FALSE(zeroes.all_zero());
   tell(zeroes, 40, state_zero | state_hole);
   CHECK(zeroes.all_zero());
-  ReadSegments data(100);
+  Segments data(100);
   tell(data, 100, state_hole);
   CHECK_FALSE(data.all_zero());
 }
 
 TEST_CASE("sparse read: as many segments as are kept, and one more") {
-  ReadSegments segments(1 << 20);
+  Segments segments(1 << 20);
   for (std::size_t i = 0; i < ReadSegments::most; ++i) REQUIRE(tell(segments, 64, i % 2 * state_zero) == 0);
   CHECK_FALSE(segments.too_many());
   CHECK(tell(segments, 64, (ReadSegments::most - 1) % 2 * state_zero) == 0);  // like the last
@@ -125,7 +132,7 @@ TEST_CASE("sparse read: as many segments as are kept, and one more") {
 TEST_CASE("sparse read: a hole alone, and data alone") {
   const Request request{.cookie = 7, .offset = 1000, .length = 4096};
   const Bytes data = pattern(4096);
-  ReadSegments hole(4096), all(4096);
+  Segments hole(4096), all(4096);
   tell(hole, 4096, state_zero);
   tell(all, 4096, 0);
   const Reading sparse = reading(laid_out(request, hole, data), request),
@@ -138,7 +145,7 @@ TEST_CASE("sparse read: a hole alone, and data alone") {
 
 TEST_CASE("sparse read: short zeroes go as data, without a chunk of their own") {
   const Request request{.cookie = 7, .offset = 1000, .length = 200};
-  ReadSegments segments(200);
+  Segments segments(200);
   tell(segments, 70, 0);
   tell(segments, 60, state_zero);
   tell(segments, 70, 0);
@@ -160,7 +167,7 @@ TEST_CASE("sparse read: any shape gives the data, with each long hole as a chunk
       total += static_cast<std::uint32_t>(e.length);
     }
     const Request request{.cookie = round + 1u, .offset = random() % 1000, .length = total};
-    ReadSegments segments(total);
+    Segments segments(total);
     const Bytes data = pattern(total);
     Bytes wanted;
     std::vector<std::uint32_t> holes;

@@ -19,10 +19,10 @@ class FakeDisk {
     plugin.process = [this](ashlar_io& io, const ashlar_open&) { return serve(io); };
   }
 
-  // To be called once, when `plugin` is as it shall be.
-  void open() {
+  // To be called once, when `plugin` is as it shall be. `client`: for whom; null: for none.
+  void open(const ForClient* client = nullptr) {
     export_ = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
-    chain_ = (*export_)->open();
+    chain_ = (*export_)->open(client);
   }
   Chain& chain() { return *chain_; }
   FakeExport& exported() { return *export_; }

@@ -58,6 +58,7 @@ Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger
           .ledger = ledger,
           .executor = executor,
           .workers = workers,
+          .fibers = nullptr,
           .stopping = parts.stopping};
 }
 
@@ -177,6 +178,20 @@ TEST_CASE("no more bytes are held than allowed") {
   for (std::size_t i = 0; i < started; ++i) f.receive();
   f.jobs->drain();
   CHECK(f.try_start(f.ask(cmd_read, 1 << 20)));
+}
+
+TEST_CASE("the buffer of a small reply is kept for the next one, until it is given back") {
+  Fixture f(256, 16, false);
+  for (int i = 0; i != 3; ++i) {
+    f.start(f.ask(cmd_read, 4096));
+    f.receive();
+    f.jobs->drain();
+  }
+  const std::size_t rest = (256u << 20) - BufferPool::small_capacity;
+  CHECK(f.pool.try_take(rest + 1) == nullptr);
+  CHECK(f.pool.try_take(rest) != nullptr);
+  f.jobs->give_kept_back();
+  CHECK(f.pool.try_take(256u << 20) != nullptr);
 }
 
 TEST_CASE("when all workers are taken: refused by try_start, run by the caller in start") {

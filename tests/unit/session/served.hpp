@@ -10,13 +10,24 @@
 
 namespace ashlar::host {
 
+// What the server has.
+struct Has {
+  std::size_t memory = 64u << 20;  // besides the session's share
+  std::size_t stacks = 2000;
+};
+
 // Served by a thread of its own.
 class Served {
  public:
   // `received`: has come with the handshake.
   explicit Served(FakeDisk& disk, bool structured = true, std::uint32_t max_payload = 32u << 20,
                   const Bytes& received = {})
-      : chain_(disk.chain()),
+      : Served(disk, Has(), structured, max_payload, received) {}
+  Served(FakeDisk& disk, Has has, bool structured = true, std::uint32_t max_payload = 32u << 20,
+         const Bytes& received = {})
+      : pool(with_room(has.memory)),
+        stacks(has.stacks),
+        chain_(disk.chain()),
         repeats_(disk.exported().log.logger()),
         agreement_(disk.agreement(structured)),
         max_payload_(max_payload) {
@@ -61,10 +72,12 @@ class Served {
     return reason_;
   }
   void stop() { parts_.stopping = true; }
+  bool waits_to_send() const { return parts_.waits_to_send; }
   Summary counts;  // once it has ended
   std::atomic<int> idled{0};
-  static constexpr std::size_t memory = 64u << 20;  // besides the session's share
-  BufferPool pool{with_room(memory)};
+  static constexpr std::size_t memory = Has().memory;
+  BufferPool pool;
+  StackPool stacks;
 
  private:
   Parts parts_{pool};
@@ -90,6 +103,7 @@ class Served {
                     .busy_poll = {},
                     .executor = executor,
                     .workers = workers,
+                    .stacks = stacks,
                     .clients = clients,
                     .no_io_uring = no_io_uring,
                     .repeats = repeats_});

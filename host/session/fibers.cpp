@@ -1,0 +1,171 @@
+#include "session/fibers.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <new>
+#include <utility>
+
+namespace ashlar::host {
+namespace {
+
+// Those that wait look so often whether their calls were cancelled.
+constexpr std::chrono::milliseconds between_looks{100};
+
+constexpr auto never = Fiber::Clock::time_point::max();
+
+}  // namespace
+
+struct Fibers::One final : Fiber {
+  One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity)
+      : Fiber(stacks, stack, home), note(std::move(activity)) {}
+
+  FiberNote note;
+  One* next_ready = nullptr;
+};
+
+Fibers::Fibers(StackPool& stacks, std::shared_ptr<Activity> activity, MemoryUse& memory, Waiter& waiter, Outlet& outlet)
+    : stacks_(stacks), activity_(std::move(activity)), memory_(memory), waiter_(waiter), outlet_(outlet) {
+  waiter_.go_on_with(this);
+  outlet_.go_on_in(&waiter_);
+}
+
+Fibers::~Fibers() {
+  rest();
+  outlet_.go_on_in(nullptr);
+  waiter_.go_on_with(nullptr);
+}
+
+bool Fibers::have_room() {
+  if (!at_rest_.empty()) return true;
+  all_.reserve(all_.size() + 1);
+  at_rest_.reserve(all_.capacity());  // filling these must not fail
+  sleepers_.reserve(all_.capacity());
+  if (!memory_.try_claim(counted)) return false;
+  const Stack stack = stacks_.try_take();
+  if (stack.is_there()) {
+    make_one(stack);
+    return true;
+  }
+  memory_.release(counted);
+  return false;
+}
+
+void Fibers::make_one(Stack stack) {
+  Home& home = *this;
+  try {
+    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_));
+  } catch (const std::bad_alloc&) {
+    stacks_.give_back(stack);
+    memory_.release(counted);
+    throw;
+  }
+  at_rest_.push_back(all_.back().get());
+}
+
+void Fibers::start(Fiber::Call& call) {
+  One& one = *at_rest_.back();
+  at_rest_.pop_back();
+  if (aside_++ == 0) looked_ = Fiber::Clock::now();
+  run_on(one, [&] { one.start(call); });
+}
+
+// Runs `one`, and sees to what has become of it.
+template <class Go>
+void Fibers::run_on(One& one, Go go) {
+  one.note.exchange();
+  go();
+  one.note.exchange();
+  if (one.is_at_rest()) {
+    --aside_;
+    unsent_ = true;
+    at_rest_.push_back(&one);
+  } else if (one.until() != never) {
+    sleepers_.push_back({one.until(), &one});
+    std::push_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
+  }
+}
+
+void Fibers::go_on() {
+  run();
+  unsent_ = false;
+  outlet_.send_gathered();
+}
+
+void Fibers::run() {
+  for (One* one = take_ready(); one != nullptr;) {
+    One& now = *std::exchange(one, one->next_ready);
+    run_on(now, [&] { now.resume(); });
+  }
+  if (aside_ != 0) run_waiting();
+  if (memory_.is_wanted()) rest();  // this may be within a wait for it
+}
+
+// Those that nobody has made ready: sleepers, and who hears now that its call was cancelled.
+void Fibers::run_waiting() {
+  const auto now = Fiber::Clock::now();
+  run_due(now);
+  if (now - looked_ < between_looks) return;
+  looked_ = now;
+  have_all_look();
+}
+
+void Fibers::run_due(Fiber::Clock::time_point now) {
+  while (!sleepers_.empty() && sleepers_.front().until <= now) {
+    std::pop_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
+    One& one = *sleepers_.back().one;
+    sleepers_.pop_back();
+    run_on(one, [&] { one.resume(); });
+  }
+}
+
+// What they run meanwhile starts nothing new here.
+void Fibers::have_all_look() {
+  for (const auto& one : all_) {
+    if (one->is_at_rest() || !one->waited().look()) continue;
+    const auto sleeper = std::find_if(sleepers_.begin(), sleepers_.end(),
+                                      [&](const Sleeper& sleeps) { return sleeps.one == one.get(); });
+    if (sleeper != sleepers_.end()) {
+      sleepers_.erase(sleeper);
+      std::make_heap(sleepers_.begin(), sleepers_.end(), std::greater<>());
+    }
+    run_on(*one, [&] { one->resume(); });
+  }
+}
+
+std::chrono::nanoseconds Fibers::patience() {
+  using std::chrono::nanoseconds;
+  if (unsent_) return nanoseconds(0);
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (first_ready_ != nullptr) return nanoseconds(0);
+  }
+  if (sleepers_.empty()) return Socket::patience;
+  const nanoseconds left = sleepers_.front().until - Fiber::Clock::now();
+  return std::clamp(left, nanoseconds(0), nanoseconds(Socket::patience));
+}
+
+void Fibers::ready(Fiber& fiber) noexcept {
+  auto& one = static_cast<One&>(fiber);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  one.next_ready = nullptr;
+  (last_ready_ != nullptr ? last_ready_->next_ready : first_ready_) = &one;
+  last_ready_ = &one;
+  waiter_.wake();  // under the lock: behind it the session may end
+}
+
+Fibers::One* Fibers::take_ready() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  last_ready_ = nullptr;
+  return std::exchange(first_ready_, nullptr);
+}
+
+void Fibers::rest() {
+  if (at_rest_.empty()) return;
+  const auto begin =
+      std::stable_partition(all_.begin(), all_.end(), [](const auto& one) { return !one->is_at_rest(); });
+  memory_.release(counted * static_cast<std::size_t>(all_.end() - begin));
+  all_.erase(begin, all_.end());
+  at_rest_.clear();
+}
+
+}  // namespace ashlar::host

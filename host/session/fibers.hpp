@@ -1,0 +1,80 @@
+// Fibers: those of one session, on its own thread. A call that waits is put aside there, and costs no thread; see
+// ashlar.wait.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "chain/activity.hpp"
+#include "fiber/fiber.hpp"
+#include "session/memory_use.hpp"
+#include "session/outlet.hpp"
+#include "session/waiter.hpp"
+
+namespace ashlar::host {
+
+// All members: [the session's thread, not on a fiber]
+class Fibers final : private Fiber::Home {
+ public:
+  // Bytes of memory that each counts as.
+  static constexpr std::size_t counted = Stack::usually_used;
+
+  // What it is given by reference outlives it. From now on `waiter` and `outlet` have them go on in each wait.
+  Fibers(StackPool& stacks, std::shared_ptr<Activity> activity, MemoryUse& memory, Waiter& waiter, Outlet& outlet);
+  ~Fibers();  // nothing is put aside
+  Fibers(const Fibers&) = delete;
+  Fibers& operator=(const Fibers&) = delete;
+
+  // Whether one more call can be started. False: there is no stack or no memory to be had now. Throws std::bad_alloc.
+  bool have_room();
+  // Runs `call` until it is done or put aside. There is room.
+  void start(Fiber::Call& call);
+
+  // Whether go_on() will have something to do: some are put aside, or have left replies that are not sent.
+  bool any() const { return aside_ != 0 || unsent_; }
+  // Goes on with all whose wait is over, and sends the replies that they leave.
+  void go_on();
+  // Likewise, but leaves the replies: for who is sending.
+  void run();
+  // For how long nothing is to be done but by a wake; at most Socket::patience.
+  std::chrono::nanoseconds patience();
+
+  // Gives back what those at rest have.
+  void rest();
+
+ private:
+  struct One;
+  struct Sleeper {
+    Fiber::Clock::time_point until;
+    One* one;
+    bool operator>(const Sleeper& other) const { return until > other.until; }
+  };
+  void ready(Fiber& fiber) noexcept override;
+  void make_one(Stack stack);
+  One* take_ready();
+  void run_waiting();
+  void run_due(Fiber::Clock::time_point now);
+  void have_all_look();
+  template <class Go>
+  void run_on(One& one, Go go);
+
+  StackPool& stacks_;
+  const std::shared_ptr<Activity> activity_;
+  MemoryUse& memory_;
+  Waiter& waiter_;
+  Outlet& outlet_;
+
+  std::vector<std::unique_ptr<One>> all_;
+  std::vector<One*> at_rest_;
+  std::vector<Sleeper> sleepers_;  // a heap, whose first has to be resumed first
+  std::size_t aside_ = 0;
+  bool unsent_ = false;
+  Fiber::Clock::time_point looked_;  // when all looked whether they were cancelled
+
+  std::mutex mutex_;  // guards what follows
+  One* first_ready_ = nullptr;
+  One* last_ready_ = nullptr;
+};
+
+}  // namespace ashlar::host

@@ -1,0 +1,380 @@
+// Requests that are put aside while they wait, as a client sees them.
+#include "session/fibers.hpp"
+
+#include <ashlar/abi.h>
+
+#include <condition_variable>
+#include <map>
+#include <set>
+#include <thread>
+
+#include "chain/wait.hpp"
+#include "matchers.hpp"
+#include "served.hpp"
+
+namespace ashlar::host {
+namespace {
+
+using namespace protocol;
+
+const ashlar_wait& services = wait_services();
+constexpr std::uint32_t block = 4096;
+
+// Waits until `holds()`.
+template <class Holds>
+void wait_until(Holds holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("it does not come to be");
+    std::this_thread::yield();
+  }
+}
+
+// Where requests wait until the test lets them go. All members: [any thread]
+class Room {
+ public:
+  // In the module: waits; what was cancelled is told to go by its hook.
+  std::int32_t enter(std::uint64_t which) {
+    Guest guest{*this, which, services.begin(services.self)};
+    {
+      const std::lock_guard lock(mutex_);
+      guests_[which] = &guest;
+      threads_.insert(std::this_thread::get_id());
+    }
+    services.on_cancel(
+        services.self, guest.ticket, [](void* of) noexcept { give_up(of); }, &guest);
+    return static_cast<std::int32_t>(services.wait(services.self, guest.ticket));
+  }
+  std::size_t waiting() {
+    const std::lock_guard lock(mutex_);
+    return guests_.size();
+  }
+  bool has(std::uint64_t which) {
+    const std::lock_guard lock(mutex_);
+    return guests_.count(which) != 0;
+  }
+  void let_go(std::uint64_t which, std::int32_t status = 0) {
+    const std::lock_guard lock(mutex_);
+    leave(which, status);
+  }
+  void let_one_go() {
+    const std::lock_guard lock(mutex_);
+    if (!guests_.empty()) leave(guests_.begin()->first, 0);
+  }
+  std::size_t threads() {
+    const std::lock_guard lock(mutex_);
+    return threads_.size();
+  }
+  std::atomic<int> given_up{0};
+
+ private:
+  struct Guest {
+    Room& room;
+    std::uint64_t which;
+    ashlar_ticket* ticket;
+  };
+  void leave(std::uint64_t which, std::int32_t status) {
+    Guest* const guest = guests_.at(which);
+    guests_.erase(which);
+    services.done(services.self, guest->ticket, status);
+  }
+  static void give_up(void* of) {
+    auto& guest = *static_cast<Guest*>(of);
+    const std::lock_guard lock(guest.room.mutex_);
+    if (guest.room.guests_.count(guest.which) == 0) return;
+    ++guest.room.given_up;
+    guest.room.leave(guest.which, ECANCELED);
+  }
+
+  std::mutex mutex_;
+  std::map<std::uint64_t, Guest*> guests_;
+  std::set<std::thread::id> threads_;
+};
+
+// A disk that parks: reads wait in the room, each known by its block; flushes do not wait.
+struct Fixture {
+  Room room;
+  FakeDisk disk{8u << 20};
+  std::atomic<bool> gone{false}, broken_off{false};
+  std::atomic<int> looks{0};
+  const ashlar_client client{};
+  Cancellation of_reads{[this] { return ++looks, gone.load(); }}, of_writes{[this] { return broken_off.load(); }};
+  const ForClient for_client{client, of_reads, of_writes, [] {}};
+  std::optional<Served> served;
+
+  Fixture() {
+    disk.plugin.geometry.traits = ASHLAR_PARKS;
+    disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
+      if (io.op == ASHLAR_OP_READ)
+        if (const std::int32_t status = room.enter(io.offset / block)) return status;
+      return disk.serve(io);
+    };
+  }
+  ~Fixture() {
+    for (; served && room.waiting() != 0; room.let_one_go()) continue;
+  }
+  void serve(Has has = {}) {
+    disk.open(&for_client);
+    served.emplace(disk, has);
+    served->wire.limit_client_waiting(60000);
+  }
+  void ask(std::uint64_t first, std::uint64_t count) {
+    Bytes all;
+    for (std::uint64_t i = first; i != first + count; ++i) append(all, Served::request(cmd_read, i, i * block, block));
+    served->wire.send(all);
+  }
+  void flush(std::uint64_t cookie) { served->wire.send(Served::request(cmd_flush, cookie, 0, 0)); }
+  void wait_for(std::size_t waiting) {
+    wait_until([&] { return room.waiting() == waiting; });
+  }
+};
+
+}  // namespace
+
+TEST_CASE("requests that wait are put aside: others go on, and each is answered when it is done") {
+  constexpr std::uint64_t count = 1000;
+  Fixture f;
+  f.serve();
+  f.ask(0, count);
+  f.wait_for(count);
+  f.flush(count);
+  CHECK(f.served->chunk().cookie == count);
+  for (const std::uint64_t which : {count - 1, std::uint64_t{0}, count / 2}) {
+    f.room.let_go(which);
+    const Chunk c = f.served->chunk();
+    CHECK(c.cookie == which);
+    CHECK(Served::data(c) == f.disk.contents(which * block, block));
+  }
+  for (std::uint64_t left = count - 3; left != 0; --left) f.room.let_one_go();
+  std::set<std::uint64_t> answered;
+  for (std::uint64_t left = count - 3; left != 0; --left) answered.insert(f.served->chunk().cookie);
+  CHECK(answered.size() == count - 3);
+  CHECK(f.room.threads() == 1);
+  wait_until([&] { return f.served->stacks.in_use() == 0; });  // it idles
+}
+
+TEST_CASE("a session that waits for what it has put aside is not idle") {
+  Fixture f;
+  f.serve();
+  f.ask(3, 1);
+  f.wait_for(1);
+  const int before = f.looks;
+  wait_until([&] { return f.looks >= before + 3; });  // it has looked around some times
+  CHECK(f.served->idled == 0);
+  f.room.let_go(3);
+  CHECK(f.served->chunk().cookie == 3);
+  wait_until([&] { return f.served->idled > 0; });
+  wait_until([&] { return f.served->pool.try_take(Served::memory) != nullptr; });  // all was given back
+}
+
+TEST_CASE("a client that leaves while its requests wait: each hears of it once, and the session ends") {
+  constexpr std::uint64_t count = 1000;
+  Fixture f;
+  f.serve();
+  f.ask(0, count);
+  f.wait_for(count);
+  f.served->wire.hang_up();
+  f.gone = true;
+  CHECK(f.served->reason() == "closed by the client");
+  CHECK(f.room.given_up == count);
+  CHECK(f.room.waiting() == 0);
+  CHECK(f.served->stacks.in_use() == 0);
+}
+
+TEST_CASE("a server that stops while requests wait answers them when they are done") {
+  Fixture f;
+  f.serve();
+  f.ask(0, 100);
+  f.wait_for(100);
+  f.served->stop();
+  f.room.let_go(7);
+  CHECK(f.served->chunk().cookie == 7);
+  f.room.let_go(8, EIO);
+  CHECK(f.served->chunk().error == error_eio);
+  f.gone = true;  // it breaks off
+  CHECK(f.served->reason() == "the server stops");
+  CHECK(f.room.given_up == 98);
+}
+
+TEST_CASE("no more requests are put aside than there is memory for; the others wait, and go on in their turn") {
+  constexpr std::uint64_t count = 100;
+  Fixture f;
+  f.serve({.memory = 1u << 20, .stacks = 2000});
+  f.ask(0, count);
+  constexpr std::uint64_t fit = (1u << 20) / (Fibers::counted + BufferPool::small_capacity);
+  wait_until([&] { return f.room.waiting() >= fit; });
+  CHECK(f.room.waiting() <= fit + 1);
+  for (std::uint64_t done = 0; done != count; ++done) {
+    wait_until([&] { return f.room.waiting() != 0; });
+    f.room.let_one_go();
+    f.served->chunk();
+  }
+  f.flush(count);
+  CHECK(f.served->chunk().cookie == count);
+}
+
+TEST_CASE("who waits for memory gets that of stacks that are not used any more") {
+  Fixture f;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.length == block) f.room.enter(io.offset / block);
+    return f.disk.serve(io);
+  };
+  f.serve({.memory = 2u << 20, .stacks = 2000});
+  f.ask(0, 40);
+  f.wait_for(40);
+  f.served->wire.send(Served::request(cmd_read, 40, 0, 1792u << 10));
+  wait_until([&] { return f.served->pool.wanted(); });
+  for (int left = 40; left != 0; --left) f.room.let_one_go();
+  for (int left = 41; left != 0; --left) f.served->chunk();
+}
+
+TEST_CASE("where there are fewer stacks than requests the others wait for them") {
+  constexpr std::uint64_t count = 50;
+  Fixture f;
+  f.serve({.stacks = 2});
+  f.ask(0, count);
+  for (std::uint64_t done = 0; done != count; ++done) {
+    wait_until([&] { return f.room.waiting() == std::min<std::uint64_t>(2, count - done); });
+    f.room.let_one_go();
+    f.served->chunk();
+  }
+  CHECK(f.room.threads() == 1);
+}
+
+TEST_CASE("without any stack requests that wait have workers") {
+  Fixture f;
+  f.serve({.stacks = 0});
+  f.ask(0, 8);
+  f.wait_for(4);  // there are so many workers
+  CHECK(f.room.threads() == 4);
+  for (int left = 8; left != 0; --left) {
+    wait_until([&] { return f.room.waiting() != 0; });
+    f.room.let_one_go();
+    f.served->chunk();
+  }
+}
+
+TEST_CASE("where a layer may block, or calls come one at a time, requests have workers") {
+  Fixture f;
+  SECTION("it does not say that it parks") { f.disk.plugin.geometry.traits = 0; }
+  SECTION("serial") { f.disk.plugin.make_serial(); }
+  std::atomic<int> calls{0};
+  std::atomic<std::thread::id> session, worker;
+  f.disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    ++calls;
+    const bool tried = (io.flags & ASHLAR_NOWAIT) != 0;
+    (tried ? session : worker) = std::this_thread::get_id();
+    return tried ? EAGAIN : 0;
+  };
+  f.serve();
+  f.flush(1);
+  CHECK(f.served->chunk().cookie == 1);
+  CHECK(calls == 2);
+  CHECK(session.load() != worker.load());
+}
+
+TEST_CASE("as many run at once as the layers say, and the others behind them") {
+  Fixture f;
+  f.disk.plugin.geometry.depth = 3;
+  f.serve();
+  f.ask(0, 10);
+  for (std::uint64_t done = 0; done != 10; ++done) {
+    f.wait_for(std::min<std::uint64_t>(3, 10 - done));
+    f.room.let_one_go();
+    f.served->chunk();
+  }
+}
+
+TEST_CASE("a request may wait often, for what was done before, too, and for time") {
+  Fixture f;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    ashlar_ticket* const ticket = services.begin(services.self);
+    services.done(services.self, ticket, 5);
+    if (services.wait(services.self, ticket) != 5) return EIO;
+    for (int i = 0; i != 3; ++i) {
+      const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+      services.sleep_until(services.self,
+                           static_cast<std::uint64_t>(until.time_since_epoch() / std::chrono::nanoseconds(1)));
+      if (std::chrono::steady_clock::now() < until) return EIO;
+    }
+    return static_cast<int>(f.room.enter(io.offset / block));
+  };
+  f.serve();
+  f.ask(0, 200);
+  f.wait_for(200);
+  for (int left = 200; left != 0; --left) f.room.let_one_go();
+  for (int left = 200; left != 0; --left) CHECK(f.served->chunk().error == 0);
+}
+
+TEST_CASE("a request that sleeps for long wakes when it is cancelled") {
+  Fixture f;
+  std::atomic<int> asleep{0}, awake{0};
+  f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) {
+    ++asleep;
+    services.sleep_until(services.self, UINT64_MAX);
+    return ++awake, ECANCELED;
+  };
+  f.serve();
+  f.ask(0, 100);
+  wait_until([&] { return asleep == 100; });
+  CHECK(awake == 0);
+  f.served->wire.hang_up();
+  f.gone = true;
+  f.served->reason();
+  CHECK(awake == 100);
+}
+
+TEST_CASE("while a client does not take its replies its requests go on, so that nobody else waits for them") {
+  Fixture f;
+  std::atomic<bool> went_on{false};
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_READ && io.length != block) return f.disk.serve(io);
+    const auto status = f.room.enter(io.offset / block);
+    return went_on = true, static_cast<int>(status);
+  };
+  f.serve();
+  f.ask(1, 1);
+  f.wait_for(1);
+  constexpr std::uint32_t large = 4u << 20;
+  for (std::uint64_t i = 0; i != 4; ++i) f.served->wire.send(Served::request(cmd_read, 100 + i, 0, large));
+  wait_until([&] { return f.served->waits_to_send(); });
+  f.room.let_go(1);
+  wait_until([&] { return went_on.load(); });
+  std::set<std::uint64_t> answered;
+  for (int left = 5; left != 0; --left) answered.insert(f.served->chunk().cookie);
+  CHECK(answered.size() == 5);
+}
+
+TEST_CASE("a write that waits keeps its payload") {
+  Fixture f;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op == ASHLAR_OP_WRITE) f.room.enter(io.offset / block);
+    return f.disk.serve(io);
+  };
+  f.serve();
+  constexpr std::uint64_t count = 500;
+  for (std::uint64_t i = 0; i != count; ++i)
+    f.served->wire.send(Served::write_request(i, i * block, pattern(block, static_cast<unsigned>(i))));
+  f.wait_for(count);
+  for (std::uint64_t left = count; left != 0; --left) f.room.let_one_go();
+  for (std::uint64_t left = count; left != 0; --left) CHECK(f.served->chunk().error == 0);
+  for (std::uint64_t i = 0; i != count; ++i)
+    CHECK(f.disk.contents(i * block, block) == pattern(block, static_cast<unsigned>(i)));
+}
+
+TEST_CASE("each request that waits is known to the server as a call under way") {
+  Fixture f;
+  f.serve();
+  f.ask(0, 3);
+  f.wait_for(3);
+  const auto calls = f.disk.exported()->activity().under_way();
+  std::set<std::uint64_t> offsets;
+  for (const auto& call : calls) {
+    CHECK(call.call == "read");
+    offsets.insert(call.offset);
+  }
+  CHECK(offsets == std::set<std::uint64_t>{0, block, 2 * block});
+}
+
+}  // namespace ashlar::host
