@@ -220,8 +220,8 @@ void check_turns(const Subject& s) {
   });
 }
 
-// Two writes of `unit` bytes within one block, by one connection or by two: the second comes while the first has read the block and not
-// written it yet.
+// Two writes of `unit` bytes within one block, by one connection or by two: the second comes while the first has read
+// the block and not written it yet.
 void write_within_a_block(const Subject& s, Bench& bench, std::uint64_t unit, std::uint64_t block,
                           bool two_connections) {
   need(s, bench, 4 * block);

@@ -8,7 +8,8 @@
 //   using Layer = T;                        state of one layer in the config, shared by its connections;
 //                                           T(const Create&)
 //   static constexpr Param params[] = {…};  its parameter table
-//   void begin_serving();                   of Layer: called once, before the first client comes; may throw (device.hpp)
+//   void begin_serving();                   of Layer: called once, before the first client comes (device.hpp);
+//                                           may throw
 //   static void probe(const ProbeRequest&); what the backend at a path supports (probe.hpp); may throw
 //   static void list_exports(Layer&, const ExportsSink&);
 //                                           what it could serve, for templates (exports.hpp); may throw
