@@ -32,8 +32,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
   bool has_share() const { return has_share_; }
   // Gives the share back, unless one of its buffers is in use.
   void give_share_back();
-  // The share is so many bytes larger, from the next time on that it is claimed.
+  // The share is so many bytes larger, from the next time on that it is claimed: what the socket keeps.
   void enlarge_share(std::size_t bytes) { next_share_bytes_ += bytes; }
+  bool share_is_enlarged() const { return share_bytes_ > 2 * BufferPool::usual_capacity; }
 
   // Claims `bytes`, to keep what has been received of a request while the client says nothing. False: there is no room,
   // or it is too much. [once until give_part_back()]

@@ -304,7 +304,7 @@ bool Transmission::try_hold_reply() {
 // closed.
 bool Transmission::wait_and_receive() {
   fetched_ = cold_->any();
-  const bool must_be_quick = manners_.before_client();
+  const bool must_be_quick = manners_.before_client(fetched_ || !jobs_.idle());
   const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
   received_ = receive();
   if (received_ > 0) received_at_ = Clock::now();
