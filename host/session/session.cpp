@@ -14,6 +14,10 @@ constexpr std::chrono::seconds time_for_replies{10};
 // For so long a client waits for its place while the one who has it leaves.
 constexpr std::chrono::seconds most_wait_for_place{2};
 
+// Why connections end.
+constexpr const char* too_late = "handshake took too long";
+constexpr const char* server_stops = "the server stops";
+
 }  // namespace
 
 const char* const Session::ended_by_reload = "a reload of the config ended it";
@@ -39,8 +43,7 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect("a layer ended the connection");
                   }} {
-  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{settings_->max_payload},
-                     settings_->tls_mode);
+  handshake_.emplace(static_cast<protocol::Catalog&>(*this), settings_->max_payload, settings_->tls_mode);
 }
 
 Session::Outcome Session::run() noexcept {
@@ -73,7 +76,7 @@ Session::Outcome Session::talk() {
 }
 
 const char* Session::why_without_memory() const {
-  return stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory";
+  return stopping_.load(std::memory_order_relaxed) ? server_stops : "gone while it waited for memory";
 }
 
 Session::Outcome Session::shake_hands() {
@@ -96,8 +99,8 @@ Session::Outcome Session::shake_hands() {
     }
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
-    if (late()) return end("handshake took too long");
-    if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+    if (late()) return end(too_late);
+    if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
     if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
 
     ssize_t n = -ECANCELED;
@@ -106,7 +109,8 @@ Session::Outcome Session::shake_hands() {
       inbox_.park();
       return Outcome::idle;
     }
-    if (n <= 0 && late()) return end("handshake took too long");
+    if (n <= 0 && late()) return end(too_late);
+    if (n == -ECANCELED) return end(why_without_memory());
     if (n == 0) return end("closed by the client");
     if (n < 0) return end(std::strerror(static_cast<int>(-n)));
   }
@@ -126,9 +130,9 @@ std::optional<Session::Outcome> Session::secure() {
   }
   if (late()) {
     context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
-    return end("handshake took too long");
+    return end(too_late);
   }
-  if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+  if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
   inbox_.park();
   return Outcome::idle;
 }
@@ -151,7 +155,7 @@ void Session::be_secured() {
 Session::Outcome Session::refuse_tls() {
   context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
-  if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
+  if (why.empty()) return end(late() ? too_late : "gone in the handshake of TLS");
   // Of one kind whatever name the client gives itself.
   const std::string kind = "refused by TLS: " + why.substr(0, why.find('"'));
   context_.repeats.log(spdlog::level::warn, kind, [&] { return describe(peer_) + ": refused by TLS: " + why; });

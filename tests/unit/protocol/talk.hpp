@@ -134,7 +134,7 @@ struct Outcome {
 // Offers the parts one after the other, each with what was left of those before.
 class Talk {
  public:
-  explicit Talk(Catalog& catalog, HandshakeLimits limits = {}, TlsMode tls = TlsMode::off)
+  explicit Talk(Catalog& catalog, PayloadLimits limits = {}, TlsMode tls = TlsMode::off)
       : handshake_(catalog, limits, tls) {
     collect();
   }
