@@ -216,6 +216,7 @@ void Handshake::list_some() {
     }
     if (!list.names) {
       list.names = catalog_.listed(list.next, max_listed - list.of_templates);
+      if (!list.names) continue;
       list.of_templates += list.names->size();
     }
     for (; list.next_name < list.names->size(); ++list.next_name) {

@@ -102,10 +102,11 @@ class Handshake {
 
   // How far the answer to a LIST has come.
   struct List {
-    std::size_t next = 0;                                 // export
-    std::optional<std::vector<Catalog::Listed>> names{};  // of that, if it is a template; none: not asked for yet
-    std::size_t next_name = 0;                            // of these
-    std::size_t of_templates = 0;                         // names, of all templates so far
+    std::size_t next = 0;  // export
+    std::shared_ptr<const std::vector<Catalog::Listed>>
+        names{};                   // of that, if it is a template; null: not asked for yet
+    std::size_t next_name = 0;     // of these
+    std::size_t of_templates = 0;  // names, of all templates so far
   };
 
   struct Chosen {

@@ -51,6 +51,12 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::shared_ptr<Buffer> take(std::size_t capacity);
   void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
+  // Claims `bytes` beyond the share for what is no buffer, as long as anybody has what is returned. Null: there is no
+  // room for them now.
+  std::shared_ptr<void> try_claim(std::size_t bytes);
+  // As try_claim(), but waits; null: the server stops, or the client has gone. The session holds its share at most.
+  std::shared_ptr<void> claim(std::size_t bytes);
+
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
   // Whether anybody waits for memory, this session too. [any thread]
@@ -64,6 +70,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
+  std::shared_ptr<void> counted(std::size_t bytes);
   template <class Else>
   bool wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise);
 

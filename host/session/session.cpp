@@ -14,6 +14,15 @@ constexpr std::chrono::seconds time_for_replies{10};
 // For so long a client waits for its place while the one who has it leaves.
 constexpr std::chrono::seconds most_wait_for_place{2};
 
+// Bytes of a template's names that are too few to be counted: they are laid out at once.
+constexpr std::size_t most_uncounted = 64 * 1024;
+
+std::size_t bytes_of(const std::vector<protocol::Catalog::Listed>& names) {
+  std::size_t bytes = names.capacity() * sizeof names[0];
+  for (const protocol::Catalog::Listed& one : names) bytes += one.name.capacity() + one.description.capacity();
+  return bytes;
+}
+
 // Why connections end.
 constexpr const char* too_late = "handshake took too long";
 constexpr const char* server_stops = "the server stops";
@@ -252,7 +261,35 @@ void Session::log_end(std::string_view reason) {
                      n.of(Op::write).bytes, n.errors());
 }
 
-std::vector<protocol::Catalog::Listed> Session::listed(std::size_t index, std::size_t most) {
+// Many names stay until the client has taken them: then they count. While it waits for memory it has none of them.
+std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(std::size_t index, std::size_t most) {
+  std::shared_ptr<void> claim;
+  for (std::size_t claimed = 0; !late();) {
+    std::vector<Listed> names = names_of(index, most);
+    const std::size_t bytes = bytes_of(names);
+    if (bytes > most_uncounted && bytes > claimed) {
+      claim.reset();
+      claim = memory_.try_claim(bytes);
+      if (!claim) {
+        std::vector<Listed>().swap(names);
+        claim = memory_.claim(bytes);
+        if (!claim) return nullptr;
+        claimed = bytes;
+        continue;
+      }
+    }
+    struct Counted {
+      std::shared_ptr<void> claim;  // goes last
+      std::vector<Listed> names;
+    };
+    const auto counted = std::make_shared<const Counted>(std::move(claim), std::move(names));
+    return {counted, &counted->names};
+  }
+  return nullptr;
+}
+
+// What the template at `index` lists.
+std::vector<protocol::Catalog::Listed> Session::names_of(std::size_t index, std::size_t most) {
   std::vector<Listed> out;
   const Export& of = visible_->exported(index);
   try {
