@@ -2,6 +2,7 @@
 // pure protocol and the chains.
 #pragma once
 #include <ashlar/geometry.hpp>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,8 +25,8 @@ class Catalog {
   struct Listed {
     std::string name, description;
   };
-  // The exports that the template `index` stands for now, `most` at most. May block.
-  virtual std::vector<Listed> listed(std::size_t, std::size_t /*most*/) { return {}; }
+  // The exports that the template `index` stands for now, `most` at most; null: none. May block.
+  virtual std::shared_ptr<const std::vector<Listed>> listed(std::size_t, std::size_t /*most*/) { return nullptr; }
   // The place of an export that is not among those above, the same when it is asked for again soon; the export that is
   // open keeps it. None: there is none of this name. May block.
   virtual std::optional<std::size_t> other(std::string_view) { return std::nullopt; }

@@ -26,8 +26,8 @@ std::byte* put_text(std::byte* out, std::string_view text) {
 
 }  // namespace
 
-Handshake::Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls)
-    : catalog_(catalog), limits_(limits), tls_(tls) {
+Handshake::Handshake(Catalog& catalog, PayloadLimits max_payload, TlsMode tls)
+    : catalog_(catalog), max_payload_(max_payload), tls_(tls) {
   std::byte* out = extend(greeting_size);
   put64(out, init_magic);
   put64(out + 8, option_magic);
@@ -177,7 +177,6 @@ void Handshake::run_option(std::span<const std::byte> data) {
     case opt_go: return info_or_go(data);
     case opt_list_meta_context:
     case opt_set_meta_context: return meta_context(data);
-    default: return reply_error(rep_err_unsup, "option is unknown");
   }
 }
 
@@ -217,6 +216,7 @@ void Handshake::list_some() {
     }
     if (!list.names) {
       list.names = catalog_.listed(list.next, max_listed - list.of_templates);
+      if (!list.names) continue;
       list.of_templates += list.names->size();
     }
     for (; list.next_name < list.names->size(); ++list.next_name) {
@@ -265,7 +265,7 @@ void Handshake::send_info(const InfoRequest& request, const Chosen& chosen) {
   const std::string_view description = cut_text(catalog_.description(chosen.index), max_string);
   if (request.wants_description && !description.empty()) send_text(info_description, description);
 
-  const BlockSizes sizes = block_sizes(*chosen.geometry, limits_.max_payload);
+  const BlockSizes sizes = block_sizes(*chosen.geometry, max_payload_);
   if (!request.wants_block_size && are_default(sizes)) return;
   out = reply(rep_info, 14);
   out += put16(out, info_block_size);

@@ -24,10 +24,6 @@ struct Agreement {
   std::uint16_t transmission_flags = 0;  // as sent to the client
 };
 
-struct HandshakeLimits {
-  PayloadLimits max_payload;
-};
-
 // Whether the connection may be secured by TLS. (proto.md, "TLS support": NOTLS, SELECTIVETLS, FORCEDTLS)
 enum class TlsMode : std::uint8_t { off, allow, require };
 
@@ -40,7 +36,8 @@ class Handshake {
     closed,        // send output(), then close: the client has aborted or broken the protocol (see reason())
   };
 
-  Handshake(Catalog& catalog, HandshakeLimits limits, TlsMode tls = TlsMode::off);
+  // `max_payload`: the server's limits on reads and writes.
+  Handshake(Catalog& catalog, PayloadLimits max_payload, TlsMode tls = TlsMode::off);
 
   // Takes bytes from the client; returns how many were consumed. Whole messages only; the rest is to be offered again,
   // with more behind it, or when output() has been sent: nothing is taken while a list is on its way. Never consumes
@@ -105,10 +102,11 @@ class Handshake {
 
   // How far the answer to a LIST has come.
   struct List {
-    std::size_t next = 0;                                 // export
-    std::optional<std::vector<Catalog::Listed>> names{};  // of that, if it is a template; none: not asked for yet
-    std::size_t next_name = 0;                            // of these
-    std::size_t of_templates = 0;                         // names, of all templates so far
+    std::size_t next = 0;  // export
+    std::shared_ptr<const std::vector<Catalog::Listed>>
+        names{};                   // of that, if it is a template; null: not asked for yet
+    std::size_t next_name = 0;     // of these
+    std::size_t of_templates = 0;  // names, of all templates so far
   };
 
   struct Chosen {
@@ -130,7 +128,7 @@ class Handshake {
   void reply_error(std::uint32_t type, std::string_view text);
 
   Catalog& catalog_;
-  HandshakeLimits limits_;
+  const PayloadLimits max_payload_;
   State state_ = State::talking;
   Stage stage_ = Stage::client_flags;
   const TlsMode tls_;

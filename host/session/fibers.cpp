@@ -16,9 +16,10 @@ constexpr auto never = Fiber::Clock::time_point::max();
 }  // namespace
 
 struct Fibers::One final : Fiber {
-  One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity)
-      : Fiber(stacks, stack, home), note(std::move(activity)) {}
+  One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity, std::shared_ptr<void> memory)
+      : Fiber(stacks, stack, home), claim(std::move(memory)), note(std::move(activity)) {}
 
+  const std::shared_ptr<void> claim;  // of its memory
   FiberNote note;
   One* next_ready = nullptr;
 };
@@ -40,23 +41,20 @@ bool Fibers::have_room() {
   all_.reserve(all_.size() + 1);
   at_rest_.reserve(all_.capacity());  // filling these must not fail
   sleepers_.reserve(all_.capacity());
-  if (!memory_.try_claim(counted)) return false;
+  std::shared_ptr<void> claim = memory_.try_claim(counted);
+  if (!claim) return false;
   const Stack stack = stacks_.try_take();
-  if (stack.is_there()) {
-    make_one(stack);
-    return true;
-  }
-  memory_.release(counted);
-  return false;
+  if (!stack.is_there()) return false;
+  make_one(stack, std::move(claim));
+  return true;
 }
 
-void Fibers::make_one(Stack stack) {
+void Fibers::make_one(Stack stack, std::shared_ptr<void> claim) {
   Home& home = *this;
   try {
-    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_));
+    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_, std::move(claim)));
   } catch (const std::bad_alloc&) {
     stacks_.give_back(stack);
-    memory_.release(counted);
     throw;
   }
   at_rest_.push_back(all_.back().get());
@@ -163,7 +161,6 @@ void Fibers::rest() {
   if (at_rest_.empty()) return;
   const auto begin =
       std::stable_partition(all_.begin(), all_.end(), [](const auto& one) { return !one->is_at_rest(); });
-  memory_.release(counted * static_cast<std::size_t>(all_.end() - begin));
   all_.erase(begin, all_.end());
   at_rest_.clear();
 }

@@ -39,7 +39,7 @@ class Jobs::Job final : public Task, public Fiber::Call, public Posted {
     const Needs& needs = jobs_.needs_;
     at_ = answer_ ? answer_->data() + needs.runner.paged_offset() : short_answer_.data();
     reply_ =
-        is_in_vain() ? needs.runner.settle(refused_by_stop(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
+        is_in_vain() ? needs.runner.settle(refused_at_end(asked_), at_) : needs.runner.run(asked_, at_, Flag::none);
     payload_.release();
     // May end in sent() at once: nothing of this job is touched behind it.
     if (on == On::fiber) needs.outlet.gather(*this);

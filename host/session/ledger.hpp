@@ -1,6 +1,6 @@
-// Ledger: what the requests of one connection came to. A request ends in finished(), and only there; without memory a
-// connection may end before some of its requests have. From here they get into the export's account, and layers that
-// want it are told when a reply has left.
+// Ledger: what the requests of one connection came to. finished() is told of each, whatever way its reply goes; it is
+// counted there, or in sent() when its reply leaves with others. Without memory a connection may end before some of its
+// requests have. From here they get into the export's account, and layers that want it are told when a reply has left.
 #pragma once
 #include <cerrno>
 #include <chrono>

@@ -34,15 +34,17 @@ class Manners {
     replies_.send();
     replies_.give_back();
   }
-  // Before it waits for its client, when nothing is laid out. Returns whether the client has to be quick: others want
-  // memory, and some is kept for a request that has come in part.
-  bool before_client() {
+  // Before it waits for its client, when nothing is laid out. `replies_follow`: requests are under way. Returns whether
+  // the client has to be quick: others want memory, and some is kept for a request that has come in part.
+  bool before_client(bool replies_follow) {
     if (!memory_.wanted_by_others()) return false;
     replies_.give_back();
     give_kept_back();
     inbox_.give_back();
     // Who holds a large buffer must not wait for its share: those who have one may be waiting for what it holds.
-    if (!inbox_.has_buffer() && outlet_.try_rest()) memory_.give_share_back();
+    // But what the socket needs to send the replies that follow is of the share, and they come by themselves.
+    const bool may_rest = !inbox_.has_buffer() && !(replies_follow && memory_.share_is_enlarged());
+    if (may_rest && outlet_.try_rest()) memory_.give_share_back();
     return inbox_.has_buffer() && !inbox_.unread().empty();
   }
   // Before it rests, since nothing has come for a while and nothing is under way. Returns whether it may: else its

@@ -90,6 +90,23 @@ std::shared_ptr<Buffer> MemoryUse::counted(std::shared_ptr<Buffer> buffer) const
   return {raw, std::move(given_back)};
 }
 
+// `bytes` have been claimed.
+std::shared_ptr<void> MemoryUse::counted(std::size_t bytes) {
+  bytes_->fetch_add(bytes, std::memory_order_relaxed);
+  return {this, [all = bytes_, bytes, &limit = pool_.limit()](void*) {
+            all->fetch_sub(bytes, std::memory_order_relaxed);
+            limit.release(bytes);
+          }};
+}
+
+std::shared_ptr<void> MemoryUse::try_claim(std::size_t bytes) {
+  return pool_.limit().try_claim(bytes) ? counted(bytes) : nullptr;
+}
+
+std::shared_ptr<void> MemoryUse::claim(std::size_t bytes) {
+  return wait_for(pool_.limit(), bytes, [] { return false; }) ? counted(bytes) : nullptr;
+}
+
 std::shared_ptr<Buffer> MemoryUse::take(std::size_t capacity) {
   if (auto buffer = try_take(capacity)) return buffer;
   if (give_back_) give_back_();

@@ -32,8 +32,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
   bool has_share() const { return has_share_; }
   // Gives the share back, unless one of its buffers is in use.
   void give_share_back();
-  // The share is so many bytes larger, from the next time on that it is claimed.
+  // The share is so many bytes larger, from the next time on that it is claimed: what the socket keeps.
   void enlarge_share(std::size_t bytes) { next_share_bytes_ += bytes; }
+  bool share_is_enlarged() const { return share_bytes_ > 2 * BufferPool::usual_capacity; }
 
   // Claims `bytes`, to keep what has been received of a request while the client says nothing. False: there is no room,
   // or it is too much. [once until give_part_back()]
@@ -50,16 +51,11 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::shared_ptr<Buffer> take(std::size_t capacity);
   void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
-  // Claims `bytes` of memory that is no buffer; false: there is no room for it now, or others wait.
-  bool try_claim(std::size_t bytes) {
-    if (!pool_.limit().try_claim(bytes)) return false;
-    bytes_->fetch_add(bytes, std::memory_order_relaxed);
-    return true;
-  }
-  void release(std::size_t bytes) {
-    bytes_->fetch_sub(bytes, std::memory_order_relaxed);
-    pool_.limit().release(bytes);
-  }
+  // Claims `bytes` beyond the share for what is no buffer, as long as anybody has what is returned. Null: there is no
+  // room for them now.
+  std::shared_ptr<void> try_claim(std::size_t bytes);
+  // As try_claim(), but waits; null: the server stops, or the client has gone. The session holds its share at most.
+  std::shared_ptr<void> claim(std::size_t bytes);
 
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
@@ -74,6 +70,7 @@ class MemoryUse final : private MemoryLimit::Waiting {
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
+  std::shared_ptr<void> counted(std::size_t bytes);
   template <class Else>
   bool wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise);
 

@@ -28,11 +28,12 @@ struct Asked {
   std::chrono::steady_clock::time_point arrived{};  // when the last of it had been received
 };
 
-// The request as one that is refused because the server stops.
-inline Asked refused_by_stop(Asked asked) {
+// The request as one that is refused because its connection ends: the server stops, a reload ends its client, or that
+// has gone.
+inline Asked refused_at_end(Asked asked) {
   asked.verdict.kind = protocol::Verdict::Kind::refuse;
   asked.verdict.error = protocol::error_eshutdown;
-  asked.verdict.text = "the server is stopping";
+  asked.verdict.text = "this connection is ending";
   return asked;
 }
 
@@ -41,7 +42,7 @@ struct Reply {
   enum class Kind {
     ready,        // `bytes` of it were laid out
     lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail()
-    cold,         // nothing was laid out; once the data were read from `fd`, lay_out_header() belongs before them
+    cold,         // nothing was laid out; the data are to be read from `fd`, and go behind a lay_out_header()
     would_block,  // nothing happened; ask again on a worker
   } kind = Kind::ready;
   std::size_t bytes = 0;

@@ -16,6 +16,19 @@ constexpr std::chrono::milliseconds time_between_looks{10};
 // For so long a client waits for its place while the one who has it leaves.
 constexpr std::chrono::seconds most_wait_for_place{2};
 
+// Bytes of a template's names that are too few to be counted: they are laid out at once.
+constexpr std::size_t most_uncounted = 64 * 1024;
+
+std::size_t bytes_of(const std::vector<protocol::Catalog::Listed>& names) {
+  std::size_t bytes = names.capacity() * sizeof names[0];
+  for (const protocol::Catalog::Listed& one : names) bytes += one.name.capacity() + one.description.capacity();
+  return bytes;
+}
+
+// Why connections end.
+constexpr const char* too_late = "handshake took too long";
+constexpr const char* server_stops = "the server stops";
+
 }  // namespace
 
 const char* const Session::ended_by_reload = "a reload of the config ended it";
@@ -43,8 +56,7 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       for_client_{.client = client_facts_.abi(), .of_reads = of_reads_, .of_writes = of_writes_, .disconnect = [this] {
                     disconnect("a layer ended the connection");
                   }} {
-  handshake_.emplace(static_cast<protocol::Catalog&>(*this), protocol::HandshakeLimits{settings_->max_payload},
-                     settings_->tls_mode);
+  handshake_.emplace(static_cast<protocol::Catalog&>(*this), settings_->max_payload, settings_->tls_mode);
 }
 
 Session::Outcome Session::run() noexcept {
@@ -77,7 +89,7 @@ Session::Outcome Session::talk() {
 }
 
 const char* Session::why_without_memory() const {
-  return stopping_.load(std::memory_order_relaxed) ? "the server stops" : "gone while it waited for memory";
+  return stopping_.load(std::memory_order_relaxed) ? server_stops : "gone while it waited for memory";
 }
 
 Session::Outcome Session::shake_hands() {
@@ -100,8 +112,8 @@ Session::Outcome Session::shake_hands() {
     }
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
-    if (late()) return end("handshake took too long");
-    if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+    if (late()) return end(too_late);
+    if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
     if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
 
     ssize_t n = -ECANCELED;
@@ -110,7 +122,8 @@ Session::Outcome Session::shake_hands() {
       inbox_.park();
       return Outcome::idle;
     }
-    if (n <= 0 && late()) return end("handshake took too long");
+    if (n <= 0 && late()) return end(too_late);
+    if (n == -ECANCELED) return end(why_without_memory());
     if (n == 0) return end("closed by the client");
     if (n < 0) return end(std::strerror(static_cast<int>(-n)));
   }
@@ -130,9 +143,9 @@ std::optional<Session::Outcome> Session::secure() {
   }
   if (late()) {
     context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
-    return end("handshake took too long");
+    return end(too_late);
   }
-  if (stopping_.load(std::memory_order_relaxed)) return end("the server stops");
+  if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
   inbox_.park();
   return Outcome::idle;
 }
@@ -155,7 +168,7 @@ void Session::be_secured() {
 Session::Outcome Session::refuse_tls() {
   context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
-  if (why.empty()) return end(late() ? "handshake took too long" : "gone in the handshake of TLS");
+  if (why.empty()) return end(late() ? too_late : "gone in the handshake of TLS");
   // Of one kind whatever name the client gives itself.
   const std::string kind = "refused by TLS: " + why.substr(0, why.find('"'));
   context_.repeats.log(spdlog::level::warn, kind, [&] { return describe(peer_) + ": refused by TLS: " + why; });
@@ -253,7 +266,35 @@ void Session::log_end(std::string_view reason) {
                      n.of(Op::write).bytes, n.errors());
 }
 
-std::vector<protocol::Catalog::Listed> Session::listed(std::size_t index, std::size_t most) {
+// Many names stay until the client has taken them: then they count. While it waits for memory it has none of them.
+std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(std::size_t index, std::size_t most) {
+  std::shared_ptr<void> claim;
+  for (std::size_t claimed = 0; !late();) {
+    std::vector<Listed> names = names_of(index, most);
+    const std::size_t bytes = bytes_of(names);
+    if (bytes > most_uncounted && bytes > claimed) {
+      claim.reset();
+      claim = memory_.try_claim(bytes);
+      if (!claim) {
+        std::vector<Listed>().swap(names);
+        claim = memory_.claim(bytes);
+        if (!claim) return nullptr;
+        claimed = bytes;
+        continue;
+      }
+    }
+    struct Counted {
+      std::shared_ptr<void> claim;  // goes last
+      std::vector<Listed> names;
+    };
+    const auto counted = std::make_shared<const Counted>(std::move(claim), std::move(names));
+    return {counted, &counted->names};
+  }
+  return nullptr;
+}
+
+// What the template at `index` lists.
+std::vector<protocol::Catalog::Listed> Session::names_of(std::size_t index, std::size_t most) {
   std::vector<Listed> out;
   const Export& of = visible_->exported(index);
   try {

@@ -117,6 +117,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   bool late() const;
   Outcome end(std::string_view reason);
   void log_end(std::string_view reason);
+  std::vector<Listed> names_of(std::size_t index, std::size_t most);
   void log_failure(const char* why);
   void log_refusal(const std::string& why);
   std::string lacks_place(Export& exported, bool for_reading);
@@ -129,7 +130,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   std::string_view description(std::size_t index) const override { return visible_->exported(index).description(); }
   bool requires_tls(std::size_t index) const override { return visible_->exported(index).requires_tls(); }
   bool is_template(std::size_t index) const override { return visible_->exported(index).as_template() != nullptr; }
-  std::vector<Listed> listed(std::size_t index, std::size_t most) override;
+  std::shared_ptr<const std::vector<Listed>> listed(std::size_t index, std::size_t most) override;
   std::optional<std::size_t> other(std::string_view name) override;
   Opened open(std::size_t index, std::string_view name) override;
   std::string enter() override;

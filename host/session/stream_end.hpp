@@ -19,7 +19,7 @@ class StreamEnd {
     pollfd watched{.fd = socket_.watched_descriptor(), .events = POLLRDHUP, .revents = 0};
     return ::poll(&watched, 1, 0) > 0;
   }
-  // Whether it had when this was called `time` ago or before. [any thread]
+  // Whether it has, and a call of this found so at least `time` ago. [any thread]
   bool has_lasted(std::chrono::seconds time) {
     using Clock = std::chrono::steady_clock;
     if (!has_come()) return false;

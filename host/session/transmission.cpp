@@ -132,7 +132,7 @@ bool Transmission::serve_next(Served& served) {
     served = Served::disconnect;
     return false;
   }
-  if (is_stopping()) asked = refused_by_stop(asked);
+  if (is_stopping()) asked = refused_at_end(asked);
 
   std::size_t whole = request_size;
   const bool runs = asked.verdict.kind == Verdict::Kind::run;
@@ -182,7 +182,7 @@ void Transmission::settle(const Asked& asked) {
 
 // Its client is not there to be answered.
 void Transmission::drop(const Asked& asked) {
-  const Asked in_vain = asked.verdict.kind == Verdict::Kind::run ? refused_by_stop(asked) : asked;
+  const Asked in_vain = asked.verdict.kind == Verdict::Kind::run ? refused_at_end(asked) : asked;
   ledger_.finished(in_vain, in_vain.verdict.error, Ledger::By::session, Ledger::ReplyIs::dropped);
 }
 
@@ -195,7 +195,7 @@ void Transmission::serve(Asked& asked) {
   if (!runner_.can_nowait()) return hand_over(asked);
   if (serve_without_memory(asked)) return;
   std::byte* const at = replies_.room(runner_.reply_bytes(asked));
-  if (at == nullptr) return settle(refused_by_stop(asked));
+  if (at == nullptr) return settle(refused_at_end(asked));
   find_payload(asked);
   follow_up(asked, runner_.run(asked, at, shortcuts()));
 }
@@ -264,7 +264,7 @@ void Transmission::hand_over(Asked asked) {
   if (asked.verdict.payload != 0) payload = inbox_.pin();
   if (jobs_.try_start(asked, payload)) return;
   manners_.before_work();
-  if (!jobs_.start(asked, payload)) settle(refused_by_stop(asked));
+  if (!jobs_.start(asked, payload)) settle(refused_at_end(asked));
 }
 
 // Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's
@@ -318,7 +318,7 @@ bool Transmission::try_hold_reply() {
 // closed.
 bool Transmission::wait_and_receive() {
   fetched_ = cold_->any() || waiter_.has_fibers();
-  const bool must_be_quick = manners_.before_client();
+  const bool must_be_quick = manners_.before_client(fetched_ || !jobs_.idle());
   const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
   received_ = receive();
   if (received_ > 0) received_at_ = Clock::now();

@@ -115,7 +115,7 @@ class Transmission {
   std::optional<Poller> poller_;   // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   RequestIds ids_;
-  unsigned laid_out_ = 0;          // replies to requests without a payload since replies were last sent
+  unsigned laid_out_ = 0;          // replies to requests without a payload, see reply_early()
   std::optional<Asked> draining_;  // a write that is refused, while its payload comes
   std::uint64_t to_drain_ = 0;     // bytes of it still to come
 

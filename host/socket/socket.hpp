@@ -42,8 +42,8 @@ class Socket {
   virtual void rest() {}
   // Whether the client has closed both directions, or is out of reach: nothing that is sent will be taken. [any thread]
   virtual bool is_gone() = 0;
-  // To be waited for with poll(2) and its like, and for nothing else but TLS of the kernel's own: it is readable when
-  // there may be something to receive.
+  // To be waited for with poll(2) and its like: it is readable when there may be something to receive. Nothing else is
+  // done with it, but that TLS has the kernel encrypt what is sent to it.
   virtual int watched_descriptor() const = 0;
 
   // Sends bytes of `parts`, in order; returns how many were taken, at least one, or a negative errno number: -EAGAIN

@@ -205,7 +205,7 @@ TEST_CASE("options: block sizes other than the default are told unasked; no empt
 
 TEST_CASE("options: the payload limit is told") {
   FakeCatalog catalog;
-  Talk session(catalog, {.max_payload = 1 << 20});
+  Talk session(catalog, PayloadLimits(1 << 20));
   session.offer(client_flags() + option(info, info_data("disk")));
   CHECK(session.outcome().output == reply(info, 3, disk_export()) +
                                         reply(info, 3, be16(3) + be32(1) + be32(4096) + be32(1 << 20)) +

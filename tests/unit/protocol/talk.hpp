@@ -80,9 +80,9 @@ class FakeCatalog : public Catalog {
   std::string_view description(std::size_t i) const override { return entry(i).description; }
   bool requires_tls(std::size_t i) const override { return entry(i).requires_tls; }
   bool is_template(std::size_t i) const override { return entry(i).is_template; }
-  std::vector<Listed> listed(std::size_t, std::size_t most) override {
+  std::shared_ptr<const std::vector<Listed>> listed(std::size_t, std::size_t most) override {
     most_wanted = most;
-    return of_templates;
+    return of_templates.empty() ? nullptr : std::make_shared<const std::vector<Listed>>(of_templates);
   }
   std::optional<std::size_t> other(std::string_view name) override {
     for (std::size_t i = 0; i < others.size(); ++i)
@@ -134,7 +134,7 @@ struct Outcome {
 // Offers the parts one after the other, each with what was left of those before.
 class Talk {
  public:
-  explicit Talk(Catalog& catalog, HandshakeLimits limits = {}, TlsMode tls = TlsMode::off)
+  explicit Talk(Catalog& catalog, PayloadLimits limits = {}, TlsMode tls = TlsMode::off)
       : handshake_(catalog, limits, tls) {
     collect();
   }

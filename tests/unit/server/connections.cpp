@@ -137,6 +137,70 @@ TEST_CASE(
   CHECK(deaf.receive(4 * disk_size).size() < 4 * disk_size);
 }
 
+namespace {
+
+constexpr std::size_t names_listed = 50'000;
+
+std::int32_t list_many(void*, const ashlar_exports_sink* sink, ashlar_error*) noexcept {
+  for (std::size_t i = 0; i < names_listed; ++i)
+    sink->add(sink->self, std::to_string(100'000 + i).c_str(), "a description that says little in many letters");
+  return 0;
+}
+constexpr ashlar_exports exports_table{sizeof(ashlar_exports), 0, &list_many};
+
+const void* lists(const char* id) noexcept {
+  return std::strcmp(id, ASHLAR_EXPORTS_ID) == 0 ? &exports_table : nullptr;
+}
+
+Bytes option_list() {
+  Bytes talk(client_flags_size + option_header_size);
+  put32(talk.data(), flag_c_fixed_newstyle | flag_c_no_zeroes);
+  put64(talk.data() + 4, option_magic);
+  put32(talk.data() + 12, opt_list);
+  return talk;
+}
+
+// How many exports the reply to LIST has.
+std::size_t take_list(WirePair& wire) {
+  for (std::size_t exports = 0;; ++exports) {
+    const Bytes head = wire.receive(20);
+    if (head.size() != 20) return 0;
+    wire.receive(get32(head.data() + 16));
+    if (get32(head.data() + 12) == rep_ack) return exports;
+  }
+}
+
+}  // namespace
+
+TEST_CASE("names that a template has listed count as long as their client has not taken them") {
+  House house;
+  house.plugin.set_extension(&lists);
+  house.open(100, long_time, {.name = "images/*", .at = "*"});
+  WirePair slow, waits;
+  const auto bytes = [&] {
+    return house.call([&] {
+      std::uint64_t all = 0;
+      house.connections->for_each([&](const Peer&, std::uint64_t of_one) { all += of_one; });
+      return all;
+    });
+  };
+  house.add(slow);
+  REQUIRE(slow.receive(greeting_size).size() == greeting_size);
+  slow.send(option_list());
+  while (bytes() < 50 * names_listed) std::this_thread::yield();
+  // Another one waits until there is room for them.
+  auto others = take(house.context->pool, pool_size - (10u << 20));
+  house.add(waits);
+  REQUIRE(waits.receive(greeting_size).size() == greeting_size);
+  waits.send(option_list());
+  while (!house.context->pool.wanted()) std::this_thread::yield();
+  others.reset();
+  CHECK(take_list(waits) == names_listed);
+  CHECK(take_list(slow) == names_listed);
+  const std::uint64_t two_shares = 4 * BufferPool::usual_capacity;
+  while (bytes() > two_shares) std::this_thread::yield();
+}
+
 TEST_CASE("a client in the handshake for too long is closed, and the log says why; one beyond it may idle") {
   House house;
   house.open(100, std::chrono::seconds(2));

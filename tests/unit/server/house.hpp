@@ -33,8 +33,9 @@ struct House {
       return 0;
     };
   }
-  void open(std::size_t most = 100, std::chrono::milliseconds handshake_timeout = long_time) {
-    made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin});
+  void open(std::size_t most = 100, std::chrono::milliseconds handshake_timeout = long_time,
+            const FakeExport::Settings& settings = {}) {
+    made = std::make_unique<FakeExport>(std::vector<FakeModule*>{&plugin}, settings);
     context.reset(new SessionContext{.log = made->log.logger(),
                                      .repeats = Repeats(made->log.logger()),
                                      .exports = ServedExports(std::make_shared<Exports>(1, made->release())),

@@ -2,8 +2,10 @@
 #include <future>
 #include <thread>
 
+#include "fake_disk.hpp"
 #include "matchers.hpp"
 #include "parts.hpp"
+#include "session/manners.hpp"
 #include "session/pace.hpp"
 
 namespace ashlar::host {
@@ -119,6 +121,31 @@ TEST_CASE("who waits for memory gives back what it need not hold, and others see
   held.reset();
   CHECK(taken.get()->capacity() == mib);
   CHECK(given_back);
+}
+
+TEST_CASE("others want memory: a session keeps the part of its share that replies under way will need") {
+  FakeDisk disk;
+  disk.open();
+  BufferPool pool(with_room(mib));
+  Parts parts(pool);
+  Workers workers(1);
+  Outlet outlet(*parts.socket, workers, parts.memory, parts.waits_to_send);
+  Ledger ledger(disk.chain());
+  HeldReply held;
+  ReplyBatch replies(outlet, parts.memory, ledger, held);
+  Manners manners(parts.memory, parts.inbox, replies, outlet);
+  Waiting who;
+  const auto others = take(pool, mib);
+  const MemoryLimit::Claim claim(pool.limit(), mib, who);
+  REQUIRE(parts.memory.wanted_by_others());
+  manners.before_client(true);
+  CHECK_FALSE(parts.memory.has_share());  // without what the socket keeps, replies need none of it
+  parts.memory.enlarge_share(1000);
+  REQUIRE(parts.memory.claim_share());
+  manners.before_client(true);
+  CHECK(parts.memory.has_share());
+  manners.before_client(false);
+  CHECK_FALSE(parts.memory.has_share());
 }
 
 TEST_CASE("a wait for memory ends when the server stops, or when the client has gone") {
