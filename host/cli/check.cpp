@@ -56,7 +56,8 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (client && !options.json) print_seen(streams.out, seen);
   std::vector<std::string> warnings;
   mistakes.gather([&] { make_tls(config, warnings); });
-  const Grants needed = needed_grants(config, registry, *activity);
+  Grants needed = needed_grants(config, registry, *activity);
+  add_names(needed, config);
   if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)

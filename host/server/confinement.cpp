@@ -29,6 +29,7 @@ void Confinement::change_user(const Config& config, const Exports& exports) {
 void Confinement::make_sandbox(const Config& config) {
   if (config.server.sandbox.mode == SandboxConfig::Mode::off) return;
   Grants needed = needed_grants(config, registry_, *activity_);
+  add_names(needed, config);
   if (starter_.private_folder != nullptr)
     needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
   sandbox_.emplace(config.server.sandbox, std::move(needed), logger_);

@@ -1,12 +1,14 @@
 """Files of certificates and keys: what is wrong with them, `ashlar certs`, and new ones while the server runs."""
 
 import os
+import pathlib
 import shutil
 import stat
+import tempfile
 import time
 
 from frame import SIZE, Case, TlsCase, config, main, run, tls, wire
-from lib.server import PROGRAM
+from lib.server import PROGRAM, SANITIZED
 
 PATIENCE = 60  # seconds; only a failure takes so long
 CERTIFICATES = ("ca-cert.pem", "server-cert.pem", "server-key.pem")
@@ -272,6 +274,66 @@ class Renewal(TlsCase):
         self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
         self.assertEqual(len(running.ask(wire.CMD_READ, 0, 4096)), 4096)
 
+    def other_folder(self):
+        """What is beside the config may be opened anyway, so this is elsewhere."""
+        holder = tempfile.TemporaryDirectory(prefix="ashlar-")
+        self.addCleanup(holder.cleanup)
+        return pathlib.Path(holder.name)
+
+    def assert_renewed(self, renew, certificates, folder):
+        """`certificates` are taken up after `renew(new)`, which puts those in the folder `new`, in `folder`, in their place."""
+        self.server = self.secured("require", certificates=certificates)
+        before = self.servers_certificate()
+        tls.make(self.made, "--server", "localhost")
+        renew(pathlib.Path(shutil.copytree(self.made / "server", folder / "new")))
+        self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
+
+    def test_a_folder_that_takes_the_place_of_the_one_before(self):
+        folder = self.other_folder()
+        shutil.copytree(self.made / "server", folder / "own")
+
+        def renew(new):
+            (folder / "own").rename(folder / "old")
+            new.rename(folder / "own")
+        self.assert_renewed(renew, folder / "own", folder)
+
+    def test_a_link_to_a_folder_that_is_led_elsewhere(self):
+        folder, kept = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", kept / "old")
+        (folder / "own").symlink_to(kept / "old")
+
+        def renew(new):
+            (folder / "next").symlink_to(new)
+            (folder / "next").rename(folder / "own")
+        self.assert_renewed(renew, folder / "own", kept)
+
+    def test_links_to_files_that_are_led_elsewhere(self):
+        folder, archive = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", archive / "1", dirs_exist_ok=True)
+        for file in (archive / "1").iterdir():
+            file.rename(archive / f"1-{file.name}")
+        (folder / "own").mkdir()
+        for name in CERTIFICATES:
+            (folder / "own" / name).symlink_to(archive / f"1-{name}")
+
+        def renew(new):
+            for name in CERTIFICATES:
+                (new / name).rename(archive / f"2-{name}")
+                (folder / "next").symlink_to(archive / f"2-{name}")
+                (folder / "next").rename(folder / "own" / name)
+        self.assert_renewed(renew, folder / "own", self.other_folder())
+
+    def test_what_the_sandbox_keeps_from_being_read_is_told_as_such(self):
+        folder, other = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", folder / "own")
+        shutil.copytree(self.made / "server", other / "own")
+        self.server = self.secured("require", certificates=folder / "own")
+        if SANITIZED or "no Landlock" in self.server.log():
+            self.skipTest("needs Landlock")
+        (folder / "own").rename(folder / "old")
+        (folder / "own").symlink_to(other / "own")
+        self.assert_logged(self.server, "server-cert.pem: Permission denied; it is outside of the sandbox .* name its folder in sandbox")
+
     def test_a_pair_that_does_not_fit_keeps_the_old_one(self):
         before = self.servers_certificate()
         tls.make(self.folder / "others", "--server", "localhost")
@@ -302,4 +364,4 @@ class Renewal(TlsCase):
 
 
 if __name__ == "__main__":
-    main(needs=["openssl", "nbdinfo", "nbdcopy", "qemu-img"])
+    main(needs=["openssl", "nbdinfo", "nbdcopy", "qemu-img"], at_once=True)
