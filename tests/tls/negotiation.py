@@ -73,6 +73,7 @@ class Forced(TlsCase):
             client = self.greeted(self.server)
             client.send(struct.pack(">QII", wire.IHAVEOPT, wire.OPT_STARTTLS, 0) + behind)
             self.assertTrue(client.is_closed(), f"with {behind[:10]!r} behind")
+        self.assert_logged(self.server, "warning unix:[^:]*: refused: something was sent in plain behind STARTTLS")
         self.assertNotIn("opened export", self.server.log())
 
     def test_plaintext_in_place_of_the_tls_handshake_ends_the_session(self):
