@@ -118,6 +118,8 @@ std::string read_small_file(const std::filesystem::path& file, bool is_secret, s
   if (is_secret && (facts.st_mode & S_IROTH) != 0)
     warnings.push_back(file.string() + ": everybody on this machine can read the key; write: chmod o-r " +
                        file.string());
+  if ((facts.st_mode & S_IWOTH) != 0)
+    warnings.push_back(file.string() + ": everybody on this machine can write it; write: chmod o-w " + file.string());
   std::string text;
   std::array<char, 16 * 1024> part;
   for (;;) {
