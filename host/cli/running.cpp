@@ -8,6 +8,7 @@
 #include "cli/json.hpp"
 #include "cli/table.hpp"
 #include "config/text.hpp"
+#include "server/counted.hpp"
 #include "server/differences.hpp"
 
 namespace ashlar::host {
@@ -112,7 +113,7 @@ int status_command(const CommandOptions& options, Streams streams) {
     }
     const auto seconds = static_cast<std::uint64_t>(status.at("uptime").to_number<double>());
     streams.out << "ashlar " << text(status.at("version")) << ", for " << seconds << " s, "
-                << text(status.at("connections")) << " connections"
+                << counted(status.at("connections").to_number<std::size_t>(), "connection", "connections")
                 << (status.at("draining").as_bool() ? ", takes no new clients" : "");
     if (const json::value* const number = status.if_contains("turned_away"); number != nullptr && *number != 0)
       streams.out << ", " << text(*number) << " clients turned away";
