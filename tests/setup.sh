@@ -9,7 +9,7 @@
 set -eu
 
 build="cmake ninja-build g++ pkg-config libboost1.81-dev libtomlplusplus-dev libspdlog-dev libcli11-dev liburing-dev libssl-dev
-  libseccomp-dev libxxhash-dev libnbd-dev libcurl4-openssl-dev libzstd-dev liblzma-dev"
+  libseccomp-dev libxxhash-dev libnbd-dev libcurl4-openssl-dev librbd-dev libzstd-dev liblzma-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
 # zstd, xz-utils: they make what the filters of these names unpack; catch2: unit tests; libbenchmark: benchmarks of the
@@ -18,11 +18,13 @@ quickstart="e2fsprogs libnbd-bin qemu-utils"
 # prometheus: whether it can read the metrics; sqlite3, blktrace, nbdkit: they read what ashlar trace exports, nbdkit is
 # asked again what a trace has, too; node-d3, libjs-dygraphs: they draw the page of ashlar trace report --html, which a build
 # without them lacks; chromium-headless-shell: opens it; mandoc, groff, man-db: the manual; bash-completion, zsh, fish:
-# completion; lintian, dpkg-dev, file: the packages; python3-yaml: recipes; nginx-light: the plugin curl reads of it; the rest: real clients, file systems, loop devices,
+# completion; lintian, dpkg-dev, file: the packages; python3-yaml: recipes; nginx-light: the plugin curl reads of it; ceph-*: the plugin
+# rbd serves of it; the rest: real clients, file systems, loop devices,
 # faults; from qemu on: the kernel's own client in a virtual machine.
 tests="zstd xz-utils catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3 sqlite3 blktrace nbdkit
   mandoc groff-base man-db bash-completion zsh fish lintian dpkg-dev file python3-yaml nginx-light
   chromium-headless-shell node-d3 libjs-dygraphs python3-libnbd python3-xxhash systemd gnutls-bin openssl prometheus
+  ceph-mon ceph-osd ceph-common
   xfsprogs btrfs-progs util-linux iproute2 mount strace
   qemu-system-x86 busybox-static nbd-client kmod cpio"
 

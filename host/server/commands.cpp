@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -57,11 +58,52 @@ std::vector<std::string> texts_of(const json::object& command, const char* key) 
   return texts;
 }
 
+// The exports that `name` is of: one, or all that a template stands for now.
+std::vector<std::shared_ptr<Export>> exports_named(const std::string& name, const Exports& exports) {
+  std::vector<std::string> names;
+  std::vector<std::shared_ptr<Export>> found;
+  for (const auto& one : exports) {
+    const Template* const of = one->as_template();
+    if (one->name() == name) return of != nullptr ? of->exports() : std::vector{one};
+    if (of != nullptr && found.empty())
+      if (auto made = of->find(name)) found.push_back(std::move(made));
+    names.push_back(one->name());
+  }
+  if (found.empty()) throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
+  return found;
+}
+
+// With those that templates stand for now.
+std::vector<std::shared_ptr<Export>> all_exports(const Exports& exports) {
+  std::vector<std::shared_ptr<Export>> all;
+  for (const auto& one : exports) {
+    if (const Template* const of = one->as_template()) {
+      for (auto& made : of->exports()) all.push_back(std::move(made));
+    } else {
+      all.push_back(one);
+    }
+  }
+  return all;
+}
+
 // One layer whose verb is to be called.
 struct Called {
   std::shared_ptr<Export> of;
   std::size_t index;
 };
+
+// Throws Refused when there is none.
+std::vector<Called> layers_at(const LayerAddress& address, const Exports& exports) {
+  const auto asked = address.all_exports ? all_exports(exports) : exports_named(address.exported, exports);
+  std::vector<Called> layers;
+  for (const auto& one : asked)
+    if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
+  if (layers.empty() && asked.size() == 1 && !address.all_exports)
+    throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
+                  did_you_mean(address.layer, layer_names(*asked.front())));
+  if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
+  return layers;
+}
 
 // What the layers have answered, one after another; those behind one that refuses are asked, too, unless the caller has
 // gone.
@@ -84,6 +126,16 @@ json::object call(const std::vector<Called>& layers, const std::string& verb, co
   }
   answer["answers"] = std::move(answers);
   return answer;
+}
+
+// What the layers at `address` answer, or why none is asked. Throws std::bad_alloc.
+json::object answer_of(const Exports& exports, const LayerAddress& address, const std::string& verb,
+                       const std::vector<std::string>& arguments, const std::atomic<bool>& gone) {
+  try {
+    return call(layers_at(address, exports), verb, arguments, gone);
+  } catch (const Refused& e) {
+    return refusal(e.what(), e.code());
+  }
 }
 
 }  // namespace
@@ -135,22 +187,6 @@ void Commands::status(const json::object&, const Caller& caller) {
   forget_those_without_clients();
   json::object status = status_of(*context_.exports.get(), removed_, connections_, started_);
   caller.answer({{"ok", true}, {"status", std::move(status)}});
-}
-
-// The exports that `name` is of: one, or all that a template stands for now. Who lets go of one last calls modules.
-std::vector<std::shared_ptr<Export>> Commands::exports_named(const std::string& name) const {
-  const auto exports = context_.exports.get();
-  std::vector<std::string> names;
-  std::vector<std::shared_ptr<Export>> found;
-  for (const auto& one : *exports) {
-    const Template* const of = one->as_template();
-    if (one->name() == name) return of != nullptr ? of->exports() : std::vector{one};
-    if (of != nullptr && found.empty())
-      if (auto made = of->find(name)) found.push_back(std::move(made));
-    names.push_back(one->name());
-  }
-  if (found.empty()) throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));
-  return found;
 }
 
 // Of the exports that are served by this name or by the template of this name, and of those that were.
@@ -212,35 +248,20 @@ void Commands::reload(const json::object& command, const Caller& caller) {
 void Commands::verb(const json::object& command, const Caller& caller) {
   const LayerAddress address = parse_layer_address(text_of(command, "layer"));
   const std::string verb = text_of(command, "verb");
-  std::vector<std::string> arguments = texts_of(command, "arguments");
-  std::vector<std::shared_ptr<Export>> asked = address.all_exports ? all_exports() : exports_named(address.exported);
-  std::vector<Called> layers;
-  for (const auto& one : asked)
-    if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
-  if (layers.empty() && asked.size() == 1 && !address.all_exports)
-    throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
-                  did_you_mean(address.layer, layer_names(*asked.front())));
-  if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
+  const std::vector<std::string> arguments = texts_of(command, "arguments");
+  // The exports are looked up there, too: who lets go of one last calls modules.
   in_background(
       io_, context_.executor,
-      [verb, arguments, asked = std::move(asked), layers = std::move(layers), gone = caller.gone] {
-        return call(layers, verb, arguments, *gone);
+      [address, verb, arguments, &served = context_.exports, gone = caller.gone] {
+        try {
+          return answer_of(*served.get(), address, verb, arguments, *gone);
+        } catch (const std::bad_alloc&) {
+          return json::object();
+        }
       },
-      [answer = caller.answer](json::object result) { answer(std::move(result)); });
-}
-
-// With those that templates stand for now. Who lets go of one last calls modules.
-std::vector<std::shared_ptr<Export>> Commands::all_exports() const {
-  std::vector<std::shared_ptr<Export>> all;
-  const auto exports = context_.exports.get();
-  for (const auto& one : *exports) {
-    if (const Template* const of = one->as_template()) {
-      for (auto& made : of->exports()) all.push_back(std::move(made));
-    } else {
-      all.push_back(one);
-    }
-  }
-  return all;
+      [answer = caller.answer](json::object result) {
+        answer(result.empty() ? refusal("out of memory", code_failed) : std::move(result));
+      });
 }
 
 }  // namespace ashlar::host

@@ -41,8 +41,6 @@ class Commands {
   void verb(const json::object& command, const Caller& caller);
   void reload(const json::object& command, const Caller& caller);
 
-  std::vector<std::shared_ptr<Export>> exports_named(const std::string& name) const;
-  std::vector<std::shared_ptr<Export>> all_exports() const;
   std::set<std::shared_ptr<Accounts>> accounts_of(const std::string& name) const;
   void forget_those_without_clients();
 

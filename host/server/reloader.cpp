@@ -12,6 +12,9 @@ namespace {
 // The exit codes of those who ask.
 constexpr int code_failed = 1, code_mistake = 2;
 
+// In a reload: the exports of before, or those that could not be taken up.
+constexpr std::size_t most_let_go_of = 2;
+
 json::object refusal(const std::string& why, int code) {
   return {{"ok", false}, {"code", code}, {"error", json_text(why)}};
 }
@@ -60,6 +63,7 @@ void Reloader::begin_next() {
   hooks_.begins();
   if (!why_not_.empty()) return end(refusal(why_not_, code_mistake));
   try {
+    room_to_let_go_.resize(most_let_go_of);
     in_background(
         io_, executor_,
         [this] {
@@ -85,9 +89,11 @@ void Reloader::made() {
   if (const std::exception_ptr failure = std::exchange(failure_, {})) return end(refusal(failure));
   Setup made = std::move(*setup_);
   setup_.reset();
+  std::shared_ptr<const void> exports = made.exports;
   try {
     end(hooks_.take_up(std::move(made), requests_.front().end_clients));
   } catch (const std::exception&) {  // without memory; what was taken up by then stays
+    let_go_of(std::move(exports));
     end(refusal(std::current_exception()));
   }
 }
@@ -115,15 +121,18 @@ void Reloader::stop() {
     if (request.answer) request.answer(refusal("the server stops", code_failed));
 }
 
-void Reloader::let_go_of(std::shared_ptr<const void> what) {
-  to_let_go_.push_back(std::move(what));
+void Reloader::let_go_of(std::shared_ptr<const void> what) noexcept {
+  room_to_let_go_.front() = std::move(what);
+  to_let_go_.splice(to_let_go_.end(), room_to_let_go_, room_to_let_go_.begin());
   let_go_of_rest();
 }
 
-void Reloader::let_go_of_rest() {
+void Reloader::let_go_of_rest() noexcept {
   if (to_let_go_.empty() || stopped_) return;
-  const auto all = std::make_shared<decltype(to_let_go_)>(std::exchange(to_let_go_, {}));
+  std::shared_ptr<LetGo> all;
   try {
+    all = std::make_shared<LetGo>();
+    all->swap(to_let_go_);
     in_background(
         io_, executor_,
         [all] {
@@ -132,7 +141,7 @@ void Reloader::let_go_of_rest() {
         },
         [](bool) {});
   } catch (const std::exception&) {
-    to_let_go_ = std::move(*all);
+    if (all) all->swap(to_let_go_);
   }
 }
 

@@ -6,10 +6,10 @@
 #include <deque>
 #include <exception>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "server/setup.hpp"
 #include "session/executor.hpp"
@@ -40,10 +40,10 @@ class Reloader {
   void reload(bool end_clients, Answer answer);
   // Reloads no more: the executor may go. What one that is under way has made is left to discard().
   void stop();
-  // Has a thread let go of what calls modules when its last owner lets go.
-  void let_go_of(std::shared_ptr<const void> what);
-  // Tries again what there was no thread for. To be called every few seconds.
-  void let_go_of_rest();
+  // Has a thread let go of what calls modules when its last owner lets go. [within Hooks::take_up, once]
+  void let_go_of(std::shared_ptr<const void> what) noexcept;
+  // Tries again what there was no thread or no memory for. To be called every few seconds.
+  void let_go_of_rest() noexcept;
   // Lets go of everything. [a thread that may wait for modules, once no thread of the executor is left]
   void discard();
 
@@ -67,7 +67,9 @@ class Reloader {
   // What make() has come to.
   std::optional<Setup> setup_;
   std::exception_ptr failure_;
-  std::vector<std::shared_ptr<const void>> to_let_go_;
+  using LetGo = std::list<std::shared_ptr<const void>>;
+  LetGo to_let_go_;
+  LetGo room_to_let_go_;  // made before each reload
 };
 
 }  // namespace ashlar::host

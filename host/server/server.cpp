@@ -324,7 +324,8 @@ json::object Server::take_up(Setup next, bool end_clients) {
 }
 
 // Clients of exports that are no longer served are ended before others can come to what takes their place, which counts
-// its clients together with them.
+// its clients together with them. When the exports of before are handed over, this thread has them nowhere else:
+// whoever lets go of one last calls modules.
 void Server::take_up_exports(const Setup& next, const Differences& what, bool end_clients) {
   std::set<const Export*> served;
   for (const auto& exported : *next.exports) served.insert(exported.get());
@@ -343,7 +344,8 @@ void Server::take_up_exports(const Setup& next, const Differences& what, bool en
   }
   if (end_clients) operators_->add_clients_of_removed(leaving);  // of earlier reloads, too
   connections_->end(leaving);
-  reloader_->let_go_of(context_->exports.exchange(next.exports));
+  context_->exports.exchange(next.exports);
+  reloader_->let_go_of(std::exchange(setup_.exports, next.exports));
 }
 
 void Server::take_up_limits(const ServerConfig& own, const ServerConfig& before) {

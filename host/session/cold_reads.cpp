@@ -76,8 +76,10 @@ bool ColdReads::open_ring() {
   return false;
 }
 
+// Every read that is under way may end undone, for which there is room then.
 bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
-  if (full() || !open_ring() || ::io_uring_sq_space_left(ring_.get()) == 0) return false;
+  if (under_way_ + undone_.size() >= most_under_way) return false;
+  if (!open_ring() || ::io_uring_sq_space_left(ring_.get()) == 0) return false;
   if (free_.empty()) {
     all_.push_back(std::make_unique<Read>());
     free_.reserve(all_.size());

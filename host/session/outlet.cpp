@@ -73,7 +73,7 @@ Outlet::Lent Outlet::send_lent(std::span<const std::byte> header, int fd, std::u
 int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well) {
   while (length != 0) {
     const auto began = start_of_send();
-    const ssize_t n = socket_.send_file(fd, offset, length);
+    const auto [n, is_of_connection] = socket_.send_file(fd, offset, length);
     if (n > 0 || n == -EAGAIN) {
       const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
       offset += sent;
@@ -85,10 +85,9 @@ int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad
       }
       continue;
     }
-    const int error = n == 0 ? EIO : static_cast<int>(-n);
-    const bool of_connection = Socket::is_of_connection(error) && socket_.is_gone();
-    well = !of_connection && pad && send_zeroes(length);
-    return of_connection ? 0 : error;
+    well = !is_of_connection && pad && send_zeroes(length);
+    if (is_of_connection) return 0;
+    return n == 0 ? EIO : static_cast<int>(-n);
   }
   return 0;
 }

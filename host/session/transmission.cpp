@@ -344,13 +344,16 @@ std::string Transmission::why_closed() const {
 Transmission::Outcome Transmission::end(std::string reason) {
   reason_ = std::move(reason);
   send_replies();
-  if (is_stopping()) refuse_what_comes();
+  // Not when the stop comes later: what is received then may begin anywhere.
+  const bool stops = is_stopping();
+  if (stops) refuse_what_comes();
   else inbox_.clear();
   manners_.at_the_end();
   waiter_.until([this] { return !cold_->any(); });
   repeat_undone();
+  send_replies();
   jobs_.drain();
-  if (is_stopping()) refuse_what_comes();
+  if (stops) refuse_what_comes();
   if (draining_) drop(*std::exchange(draining_, std::nullopt));
   return Outcome::over;
 }

@@ -58,10 +58,11 @@ void Waiter::wake() noexcept {
   if (event_ >= 0 && ::write(event_, &one, sizeof one) < 0) return;  // it has been woken often enough
 }
 
-// Without one, who waits for the disk looks around every Socket::patience.
+// Without one, who waits for the disk looks around every Socket::patience. It may be made when somebody has woken the
+// thread already.
 int Waiter::event() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (event_ < 0) event_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (event_ < 0) event_ = ::eventfd(woken_ ? 1 : 0, EFD_CLOEXEC | EFD_NONBLOCK);
   std::uint64_t ignored;
   if (!woken_ && event_ >= 0 && ::read(event_, &ignored, sizeof ignored) < 0) return event_;
   return event_;

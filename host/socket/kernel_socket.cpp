@@ -52,12 +52,13 @@ ssize_t result_of(Call call) {
   }
 }
 
-}  // namespace
-
-bool Socket::is_of_connection(int error) {
+// Whether a connection may end with `error`; a file may as well.
+bool may_be_of_connection(int error) {
   return error == EPIPE || error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ||
          error == ENETDOWN || error == ECONNABORTED;
 }
+
+}  // namespace
 
 KernelSocket::KernelSocket(int fd, const Peer& peer, const Options& options) : fd_(fd) {
   ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &waiting, sizeof waiting);
@@ -97,14 +98,16 @@ ssize_t KernelSocket::send(std::span<const iovec> parts, Wait wait, bool more) {
   return result_of([&] { return ::sendmsg(fd_, &message, flags); });
 }
 
-ssize_t KernelSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
+// sendfile(2) does not tell which of its two descriptors an error is of.
+Socket::FileSent KernelSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
   auto at = static_cast<off_t>(offset);
-  return result_of([&] { return ::sendfile(fd_, fd, &at, std::min(length, piece)); });
+  const ssize_t n = result_of([&] { return ::sendfile(fd_, fd, &at, std::min(length, piece)); });
+  return {.bytes = n, .is_of_connection = n < 0 && may_be_of_connection(static_cast<int>(-n)) && is_gone()};
 }
 
 void KernelSocket::abort() { ::shutdown(fd_, SHUT_RDWR); }
 
-void KernelSocket::finish() {
+void KernelSocket::finish() noexcept {
   if (::shutdown(fd_, SHUT_WR) != 0) return;
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   std::array<std::byte, 64 * 1024> unread;

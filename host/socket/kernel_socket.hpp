@@ -30,9 +30,9 @@ class KernelSocket final : public Socket {
   int watched_descriptor() const override { return fd_; }
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override;
   bool can_send_files() const override { return true; }
-  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override;
+  FileSent send_file(int fd, std::uint64_t offset, std::size_t length) override;
   void abort() override;
-  void finish() override;
+  void finish() noexcept override;
 
  private:
   const int fd_;

@@ -52,19 +52,20 @@ class Socket {
   virtual ssize_t send(std::span<const iovec> parts, Wait wait, bool more) = 0;
   // Whether send_file() may be called: whether it is cheaper than to read the file and to send what was read.
   virtual bool can_send_files() const = 0;
-  // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. Returns how many were taken, 0 when the
-  // file ends there, or a negative errno number, which may be the socket's or the file's; see is_of_connection(). [the
-  // sending thread]
-  virtual ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) = 0;
-  // Whether `error` (positive) of send_file() came from the connection, not from the file.
-  static bool is_of_connection(int error);
+  // What send_file() has come to.
+  struct FileSent {
+    ssize_t bytes = 0;  // taken; 0: the file ends there; or a negative errno number: -EAGAIN: none were taken
+    bool is_of_connection = false;  // the error; else it is of the file
+  };
+  // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. [the sending thread]
+  virtual FileSent send_file(int fd, std::uint64_t offset, std::size_t length) = 0;
 
   // Breaks the connection: whoever waits to send or receive returns with an error. [any thread]
   virtual void abort() = 0;
   // Ends the stream behind what was sent and closes it when the client has ended its own, or sends nothing for
   // `patience`, or after a second: input that nobody has read would make the kernel throw away what the client has not
   // taken yet (RFC 2525, 2.17). Call it last. [the thread that does all]
-  virtual void finish() = 0;
+  virtual void finish() noexcept = 0;
 };
 
 }  // namespace ashlar::host

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "config/text.hpp"
@@ -294,15 +295,20 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
 }
 
 // Encrypts and sends `length` bytes; `encrypt(from)` encrypts some of them from there on, and returns how many, 0 or a
-// negative errno number. Returns as send(). What is encrypted has to be sent to its end, so its last byte is not told
-// as taken before; it comes again and is skipped then. A little that has more behind it waits for that.
+// negative errno number, or throws std::bad_alloc. Returns as send(). What is encrypted has to be sent to its end, so
+// its last byte is not told as taken before; it comes again and is skipped then. A little that has more behind it waits
+// for that.
 template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
   std::size_t encrypted = std::exchange(ahead_, 0);
   for (;;) {
     ssize_t n = 1;
-    while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
-      encrypted += static_cast<std::size_t>(n);
+    try {
+      while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
+        encrypted += static_cast<std::size_t>(n);
+    } catch (const std::bad_alloc&) {
+      n = -ENOMEM;
+    }
     if (n > 0 && more && encrypted == length && unsent_.size() < batch) return static_cast<ssize_t>(length);
     // What was encrypted before an error is sent first.
     const int error = has_unsent() ? push(wait, more || encrypted < length) : 0;
@@ -365,20 +371,25 @@ ssize_t OpensslSocket::send(std::span<const iovec> parts, Wait wait, bool more) 
   return transfer(gathered.size(), wait, more, [&](std::size_t from) { return encrypt(gathered.at(from)); });
 }
 
-ssize_t OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
+Socket::FileSent OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
   if (kernel_sends_) return connection_.send_file(fd, offset, length);
   length = std::min(length, piece);
-  return transfer(length, Wait::yes, false,
-                  [&](std::size_t from) { return encrypt_file(fd, offset + from, length - from); });
+  ssize_t n = 1;  // what reading the file has come to
+  const ssize_t sent = transfer(length, Wait::yes, false, [&](std::size_t from) -> ssize_t {
+    n = read_file(fd, offset + from, length - from);
+    return n > 0 ? encrypt({scratch_.data(), static_cast<std::size_t>(n)}) : 0;
+  });
+  if (sent == 0) return {.bytes = n};
+  return {.bytes = sent, .is_of_connection = sent < 0};
 }
 
-ssize_t OpensslSocket::encrypt_file(int fd, std::uint64_t offset, std::size_t length) {
+// Reads some bytes to scratch_; returns as pread(2), or a negative errno number.
+ssize_t OpensslSocket::read_file(int fd, std::uint64_t offset, std::size_t length) {
   scratch_.resize(batch);
   ssize_t n;
   do n = ::pread(fd, scratch_.data(), std::min(length, batch), static_cast<off_t>(offset));
   while (n < 0 && errno == EINTR);
-  if (n < 0) return -errno;
-  return n == 0 ? 0 : encrypt({scratch_.data(), static_cast<std::size_t>(n)});
+  return n < 0 ? -errno : n;
 }
 
 // ---- Rest and end ----
@@ -400,16 +411,23 @@ void OpensslSocket::rest() {
   free_memory(scratch_);
 }
 
-// What is half sent cannot be left: a client would take what follows for the end of a record.
-void OpensslSocket::finish() {
-  if (is_secured_) {
-    const std::lock_guard lock(mutex_);
-    ::ERR_clear_error();
-    if (!is_broken_) ::SSL_shutdown(ssl_.get());
-    ::ERR_clear_error();
+// Tells the client that nothing follows.
+void OpensslSocket::end_of_tls() noexcept {
+  const std::lock_guard lock(mutex_);
+  ::ERR_clear_error();
+  if (!is_broken_) ::SSL_shutdown(ssl_.get());
+  ::ERR_clear_error();
+  try {
     unsent_.insert(unsent_.end(), made_.begin(), made_.end());
-    made_.clear();
+  } catch (const std::bad_alloc&) {
+    // It learns that from the end of the stream alone.
   }
+  made_.clear();
+}
+
+// What is half sent cannot be left: a client would take what follows for the end of a record.
+void OpensslSocket::finish() noexcept {
+  if (is_secured_) end_of_tls();
   const auto end = Clock::now() + std::chrono::seconds(1);
   while (has_unsent() && Clock::now() < end)
     if (push(Wait::yes, false) != 0) break;

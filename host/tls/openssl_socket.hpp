@@ -35,9 +35,9 @@ class OpensslSocket final : public TlsSocket {
   int watched_descriptor() const override { return connection_.watched_descriptor(); }
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override;
   bool can_send_files() const override { return true; }
-  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override;
+  FileSent send_file(int fd, std::uint64_t offset, std::size_t length) override;
   void abort() override { connection_.abort(); }
-  void finish() override;
+  void finish() noexcept override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -56,11 +56,12 @@ class OpensslSocket final : public TlsSocket {
   ssize_t ended(int result);
   bool peek();
   void free_buffers();
+  void end_of_tls() noexcept;
 
   template <class Encrypt>
   ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);
   ssize_t encrypt(std::span<const std::byte> bytes);
-  ssize_t encrypt_file(int fd, std::uint64_t offset, std::size_t length);
+  ssize_t read_file(int fd, std::uint64_t offset, std::size_t length);
   int push(Wait wait, bool more);
   bool has_unsent() const { return unsent_begin_ != unsent_.size(); }
 

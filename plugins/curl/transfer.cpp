@@ -309,8 +309,9 @@ Fault Transfer::fault_of_end(CURLcode code) const {
     if (Fault fault = answer_.fault(offset_, into_.size(), known_)) return fault;
   if (has_answer && head_only_ && answer_.status() >= 300) return fault_of_status(answer_.status());
   if (code != CURLE_OK) return fault_of_curl(code);
+  // Where no length was told, the connection may have been cut off.
   if (received_ != into_.size())
-    return {EIO, false,
+    return {EIO, !told_size_,
             "the server has sent " + std::to_string(received_) + " of " + std::to_string(into_.size()) + " bytes"};
   const std::string modified = told_time_ < 0 ? "" : std::to_string(told_time_);
   if (!settings_.is_http && known_ != nullptr && modified != known_->modified)

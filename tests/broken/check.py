@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,14 @@ CONFIGURED = {
     "cache": [["readahead=off"], ["size=64K", "block_size=4K"], ["write=back"],
               ["write=back", "size=64K", "block_size=4K", "max_dirty=4K"], ["write=back", "store=/var/tmp"]],
     "curl": [],  # see test_own_curl
+    "nbd": [],  # see test_own_nbd
     "cow": [["scope=export"], ["scope=export", "block_size=4K"]],  # see test_own_cow
     "fault": [[], ["volatile=true"], ["volatile=true", "volatile_size=64K"]],
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
     "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
+    "rbd": [],  # over a Ceph: tests/ceph
     "readonly": [[]],
     "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],
     "trace": [],  # see test_own_trace
@@ -53,7 +56,7 @@ CONFIGURED = {
     "block": [],
 }
 # Built where there are their libraries.
-OPTIONAL = {"curl", "xz", "zstd"}
+OPTIONAL = {"curl", "nbd", "rbd", "xz", "zstd"}
 # With a sanitizer what is out of bounds is found by it, and all is slow: fewer at once, so that each is done in its 60 s.
 TOGETHER = 2 if SANITIZE else 4
 
@@ -191,6 +194,12 @@ class Own(unittest.TestCase):
                 image.write_bytes(os.urandom(size))
                 every.append([MODULES / "plugins/curl.so", f"url=file://{image}"])
             self.assert_all_kept(every)
+
+    def test_own_nbd(self):
+        # Over other servers: tests/modules/plugins/nbd_servers.py.
+        if not (MODULES / "plugins/nbd.so").exists() or shutil.which("nbdkit") is None:
+            self.skipTest("needs libnbd and nbdkit")
+        self.assert_all_kept([["--write", MODULES / "plugins/nbd.so", f"command=nbdkit,memory,{size}"] for size in some_of(("3000064", "6G"))])
 
     def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:

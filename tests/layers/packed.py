@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """The filters zstd and xz in a server: files that their tools have made are served, those that cannot be are refused, and the command that
 the refusal names makes one that can."""
+import os
 import pathlib
 import re
+import struct
 import subprocess
 import sys
 
@@ -15,6 +17,7 @@ from lib.images import MIB  # noqa: E402
 from lib.processes import run  # noqa: E402
 from lib.server import PROGRAM  # noqa: E402
 
+ARCHIVE = pathlib.Path(__file__).resolve().parents[2] / "examples" / "archive"
 LIMITS = {"cache": "32M", "max_frame": "8M"}
 
 
@@ -71,6 +74,21 @@ class Packed(Case):
     def test_xz_by_several_threads(self):
         run("xz", "--keep", "-0", "-T2", "--block-size=2MiB", self.disk)
         self.assert_served("xz", self.folder / "disk.img.xz")
+
+    def test_the_archive_of_the_examples(self):
+        """The commands of its README, on a disk whose last 8 MiB and a bit are its first partition."""
+        with open(self.disk, "r+b") as file:
+            file.truncate(9 * MIB + 12288)
+            file.seek(446)
+            file.write(struct.pack("<B3sB3sII", 0, b"", 0x83, b"", MIB // 512, (8 * MIB + 12288) // 512) + bytes(48) + b"\x55\xaa")
+        self.write("archive.toml", (ARCHIVE / "archive.toml").read_text())
+        commands = re.search("```sh\n(.*?)```", (ARCHIVE / "README.md").read_text(), re.DOTALL).group(1)
+        path = os.pathsep.join([str(pathlib.Path(PROGRAM).parent), os.environ["PATH"]])
+        done = subprocess.run(["bash", "-ec", commands], cwd=self.folder, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("Images are identical", done.stdout)
+        self.assert_same((self.folder / "partition.img").read_bytes(), self.disk.read_bytes()[MIB:], "the partition")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
@@ -26,6 +27,7 @@ FILTERS = {"align": {"block_size": 4096}, "cache": {"write": "back"}, "cow": {"s
 NEEDS_ITS_OWN_BYTES = {"partition", "xz", "zstd"}
 OPTIONAL = {"xz", "zstd"}  # built where there are their libraries
 WITHOUT_EXTENTS = {"curl"}  # a build without libcurl lacks it
+ELSEWHERE = {"nbd", "rbd"}  # tried over servers of theirs; a build without libnbd or librbd lacks them
 PLUGINS = {"block", "file", "memory", "null", "pattern", "split"}
 
 
@@ -65,7 +67,8 @@ class ReqOne(Case):
         there = {(module["kind"], module["name"]) for module in json.loads(run(PROGRAM, "list", "--json"))}
         filters = {name for kind, name in there if kind == "filter"}
         self.assertEqual(filters | OPTIONAL, set(FILTERS) | NEEDS_ITS_OWN_BYTES)
-        self.assertEqual({name for kind, name in there if kind == "plugin"} | WITHOUT_EXTENTS, PLUGINS | WITHOUT_EXTENTS)
+        plugins = {name for kind, name in there if kind == "plugin"}
+        self.assertEqual(plugins | WITHOUT_EXTENTS | ELSEWHERE, PLUGINS | WITHOUT_EXTENTS | ELSEWHERE)
 
     def striped_file(self):
         path = self.sparse_file("disk.img", SIZE)
@@ -92,6 +95,11 @@ class ReqOne(Case):
             handle.pwrite(b"x" * length, offset)
         self.assertGreater(len(libnbd.extents(handle, SIZE, 0)), 2)
         self.assertEqual(len(libnbd.extents(handle, SIZE, 0, nbd.CMD_FLAG_REQ_ONE)), 1)
+
+    def test_another_server(self):
+        if shutil.which("nbdkit") is None:
+            self.skipTest("needs nbdkit")
+        self.check({"name": "far", "plugin": {"type": "nbd", "command": ["nbdkit", "file", str(self.striped_file())]}})
 
     def test_null(self):
         self.check({"name": "null", "plugin": {"type": "null", "size": SIZE}}, many=False)

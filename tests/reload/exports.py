@@ -1,6 +1,7 @@
 """What a reload does to exports: added, changed and removed ones, and those that stay as they are."""
 
 import os
+import pathlib
 import signal
 import subprocess
 
@@ -133,6 +134,26 @@ class Exports(Reloading):
         clients["keep"].enter("keep")
         self.assertEqual(clients["keep"].ask(WRITE, MIB, 4, data=b"more"), 0)
         self.assertEqual(clients["other"].option(wire.OPT_GO, wire.go_data("other"))[-1][0], wire.REP_ERR_POLICY)
+
+
+class Destroyed(Reloading):
+    def exports(self):
+        self.gate = self.folder / "gate"
+        hanger = {"type": os.environ["ASHLAR_HANGER_PLUGIN"], "in": "destroy", "gate": str(self.gate)}
+        self.hangs = {"name": "hangs", "plugin": hanger}
+        return [KEEP, self.hangs]
+
+    def test_the_loop_waits_for_no_layer_that_is_destroyed(self):
+        inside = pathlib.Path(f"{self.gate}.inside")
+        self.addCleanup(self.gate.unlink, missing_ok=True)
+        for _ in range(20):  # which thread is the last owner of an export is a race
+            self.gate.touch()
+            self.reload([KEEP])
+            self.wait_until("it is being destroyed", inside.exists)
+            self.assertEqual(len(self.status()["exports"]), 1)
+            self.gate.unlink()
+            inside.unlink()
+            self.reload([KEEP, self.hangs])
 
 
 class NoConfig(Case):

@@ -2,9 +2,11 @@
 
 import pathlib
 import tempfile
+import unittest
 
-from reloading import MIB, Reloading, config, main
+from reloading import MIB, PROGRAM, Reloading, config, main
 
+CURL = pathlib.Path(PROGRAM).parents[1] / "lib" / "ashlar" / "plugins" / "curl.so"
 KEEP = config.memory_export("1M", "keep")
 
 
@@ -22,6 +24,7 @@ class Sandbox(Reloading):
             self.assertIn(f'{other} (export "new": file: path) is outside of the sandbox', told)
             self.assertEqual(self.names(), ["keep"])
 
+    @unittest.skipUnless(CURL.exists(), "built without the plugin curl")
     def test_connecting_to_others_is_told_as_such(self):
         told = self.refused([KEEP, {"name": "new", "plugin": {"type": "curl", "url": "http://127.0.0.1:9/disk.img"}}])
         if "no seccomp" in self.server.log():

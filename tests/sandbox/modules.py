@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
@@ -18,6 +19,7 @@ from lib.images import MIB  # noqa: E402
 from lib.server import PROGRAM  # noqa: E402
 
 PROBER, REFUSE = os.environ["ASHLAR_PROBER"], os.environ["ASHLAR_REFUSE"]
+CURL = pathlib.Path(PROGRAM).parents[1] / "lib" / "ashlar" / "plugins" / "curl.so"
 PATIENCE = 60  # seconds; only a failure takes so long
 
 
@@ -206,6 +208,7 @@ class Told(Sandboxed):
         self.assertIn("\nsandbox auto\n", text)
         self.assertEqual(self.check(self.config("off"))["sandbox"], {"mode": "off", "connect": False, "allowed": [], "refused_calls": []})
 
+    @unittest.skipUnless(CURL.exists(), "built without the plugin curl")
     def test_a_module_that_connects_is_let(self):
         disk = {"name": "disk", "optional": True, "plugin": {"type": "curl", "url": "http://127.0.0.1:9/disk.img", "times": 0}}
         file = self.config("auto", [disk])

@@ -6,18 +6,18 @@ import loads
 import peers
 
 
-def _number(value):
+def number(value):
     if value >= 1000:
         return f"{value:,.0f}".replace(",", " ")
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def _table(head, rows):
+def markdown_table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]) + "\n"
 
 
-def _ratio(row, key, invert=False):
+def ratio(row, key, invert=False):
     ratio = row["of_base"].get(key)
     return f"{1 / ratio if invert else ratio:.2f}" if ratio else "–"
 
@@ -26,10 +26,10 @@ def _loads(table):
     rows = []
     for load, servers in table.items():
         for server, row in servers.items():
-            rows.append([load, server, _number(row["ops"]), _number(row["mib"]), _number(row["p50"]), _number(row["p99"]),
-                         _number(row["cpu"]), _number(row["rss"]), _ratio(row, "ops"), _ratio(row, "cpu"),
+            rows.append([load, server, number(row["ops"]), number(row["mib"]), number(row["p50"]), number(row["p99"]),
+                         number(row["cpu"]), number(row["rss"]), ratio(row, "ops"), ratio(row, "cpu"),
                          f"{row['errors']:.0f}" if row["errors"] else ""])
-    return _table(["load", "server", "ops/s", "MiB/s", "p50 µs", "p99 µs", "server CPU µs/op", "RSS MiB", "ops × nbdkit",
+    return markdown_table(["load", "server", "ops/s", "MiB/s", "p50 µs", "p99 µs", "server CPU µs/op", "RSS MiB", "ops × nbdkit",
                    "CPU × nbdkit", "errors"], rows)
 
 
@@ -42,51 +42,51 @@ def _goals(tables, tls):
         others = [other["ops"] for name, other in servers.items() if name not in ("ashlar", peers.BASE)]
         if not row:
             return "–"
-        return f"{_ratio(row, 'ops')} / {_ratio(row, 'cpu')}" + (f" / {row['ops'] / max(others):.2f}" if others else "")
+        return f"{ratio(row, 'ops')} / {ratio(row, 'cpu')}" + (f" / {row['ops'] / max(others):.2f}" if others else "")
 
     rows = [[name, "{:.3g} / {:.2g}".format(*goal), *(cell(table.get(name, {})) for table in tables.values())]
             for name, goal in goals.items() if goal and any(name in table for table in tables.values())]
-    return _table(["ops × nbdkit / CPU × nbdkit / ops × the best other", "goal", *tables], rows)
+    return markdown_table(["ops × nbdkit / CPU × nbdkit / ops × the best other", "goal", *tables], rows)
 
 
 def _copies(table):
-    rows = [[client, server, f"{row['seconds']:.3f}", _ratio(row, "seconds", invert=True)]
+    rows = [[client, server, f"{row['seconds']:.3f}", ratio(row, "seconds", invert=True)]
             for client, servers in table.items() for server, row in servers.items()]
-    return _table(["client", "server", "seconds", "speed × nbdkit"], rows)
+    return markdown_table(["client", "server", "seconds", "speed × nbdkit"], rows)
 
 
 def _direct(table):
-    rows = [[name, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]), _ratio(row, "ops")] for name, row in table.items()]
-    return _table(["who", "ops/s", "p50 µs", "p99 µs", "× the best of fio"], rows)
+    rows = [[name, number(row["ops"]), number(row["p50"]), number(row["p99"]), ratio(row, "ops")] for name, row in table.items()]
+    return markdown_table(["who", "ops/s", "p50 µs", "p99 µs", "× the best of fio"], rows)
 
 
 def _chains(table):
-    rows = [[name, _number(row["ops"]), _number(row["cpu"]), _ratio(row, "ops"), _ratio(row, "cpu")] for name, row in table.items()]
-    return _table(["chain", "ops/s", "server CPU µs/op", "ops × none", "CPU × none"], rows)
+    rows = [[name, number(row["ops"]), number(row["cpu"]), ratio(row, "ops"), ratio(row, "cpu")] for name, row in table.items()]
+    return markdown_table(["chain", "ops/s", "server CPU µs/op", "ops × none", "CPU × none"], rows)
 
 
 def _start(table):
-    return _table(["server", "ms"], [[name, f"{ms:.1f}"] for name, ms in table.items()])
+    return markdown_table(["server", "ms"], [[name, f"{ms:.1f}"] for name, ms in table.items()])
 
 
 def _crowds(table):
     columns = list(dict.fromkeys(key for row in table.values() for key in row))
     rows = [[name, *(f"{row[key]:.0f}" if key == "answered" and key in row else f"{row[key]:.1f}" if key in row else "–"
                      for key in columns)] for name, row in table.items()]
-    return _table(["server", *(key if key == "answered" else f"{key}, MiB" for key in columns)], rows)
+    return markdown_table(["server", *(key if key == "answered" else f"{key}, MiB" for key in columns)], rows)
 
 
 def _fairness(table):
-    rows = [[beside, server, _number(row["ops"]), _number(row["p50"]), _number(row["p99"]),
-             _number(row["other_mib"]) if "other_mib" in row else ""]
+    rows = [[beside, server, number(row["ops"]), number(row["p50"]), number(row["p99"]),
+             number(row["other_mib"]) if "other_mib" in row else ""]
             for beside, servers in table.items() for server, row in servers.items()]
-    return _table(["4 KiB reader at depth 1", "server", "ops/s", "p50 µs", "p99 µs", "the other's MiB/s"], rows)
+    return markdown_table(["4 KiB reader at depth 1", "server", "ops/s", "p50 µs", "p99 µs", "the other's MiB/s"], rows)
 
 
 def _handshakes(tables):
-    rows = [[transport, server, f"{row['cpu_ms']:.3f}", _ratio(row, "cpu_ms"), f"{row['idle_mib'] or math.nan:.0f}",
+    rows = [[transport, server, f"{row['cpu_ms']:.3f}", ratio(row, "cpu_ms"), f"{row['idle_mib'] or math.nan:.0f}",
              f"{row['threads'] or math.nan:.0f}"] for transport, table in tables.items() for server, row in table.items()]
-    return _table(["", "server", "server CPU ms per handshake", "CPU × nbdkit", "RSS MiB, 1000 idle", "threads, 1000 idle"], rows)
+    return markdown_table(["", "server", "server CPU ms per handshake", "CPU × nbdkit", "RSS MiB, 1000 idle", "threads, 1000 idle"], rows)
 
 
 _SECTIONS = {

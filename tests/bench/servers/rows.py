@@ -14,7 +14,7 @@ sys.path.insert(0, str(peers.ROOT / "tests" / "interop"))
 from lib import wire  # noqa: E402
 
 
-def _in_turn(options, what, variants, measure, rounds=None):
+def in_turn(options, what, variants, measure, rounds=None):
     """{name: [row of each round]}; `variants`: {name: argument of measure}. Each round begins with another."""
     found = {name: [] for name in variants}
     for number in range(rounds or options.rounds):
@@ -45,7 +45,7 @@ def copies(options, image, servers):
                 return {"seconds": time.perf_counter() - begin}
         return one
 
-    return {client: loads.summary(_in_turn(options, client, {s.name: s for s in servers}, seconds(command)), peers.BASE)
+    return {client: loads.summary(in_turn(options, client, {s.name: s for s in servers}, seconds(command)), peers.BASE)
             for client, command in clients.items()}
 
 
@@ -71,7 +71,7 @@ def direct(options, image, servers):
     if any(s.name.startswith("qemu-nbd") for s in servers):
         for aio in ("io_uring", "native"):
             variants[f"qemu-nbd {aio}, --cache=none"] = (served, peers.QemuNbd(aio, direct=True))
-    found = _in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
+    found = in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
     engines = [name for name in found if name.startswith("fio")]
     return loads.summary(found, max(engines, key=lambda name: statistics.median(row["ops"] for row in found[name]), default=None))
 
@@ -89,7 +89,7 @@ def chains(options, image):
             return {key: row[key] for key in ("ops", "cpu")}
 
     # The difference is small: many rounds.
-    return loads.summary(_in_turn(options, "chains", variants, one, rounds=5 * options.rounds), "no filter")
+    return loads.summary(in_turn(options, "chains", variants, one, rounds=5 * options.rounds), "no filter")
 
 
 def start(options, image, servers, times=20):
@@ -209,7 +209,7 @@ def handshakes(options, image, servers, number=300):
                 return row
         return measure
 
-    return {transport: loads.summary(_in_turn(options, f"handshakes, {transport}", {s.name: s for s in servers}, one(transport)), peers.BASE)
+    return {transport: loads.summary(in_turn(options, f"handshakes, {transport}", {s.name: s for s in servers}, one(transport)), peers.BASE)
             for transport in options.transports}
 
 
@@ -231,5 +231,5 @@ def fairness(options, image, servers):
                 return row if len(found) == 1 else {**row, "other_mib": found[1]["mib_per_second"]}
         return measure
 
-    return {name: loads.summary(_in_turn(options, f"fairness, {name}", {s.name: s for s in servers}, one(jobs)), peers.BASE)
+    return {name: loads.summary(in_turn(options, f"fairness, {name}", {s.name: s for s in servers}, one(jobs)), peers.BASE)
             for name, jobs in beside.items()}

@@ -6,6 +6,7 @@
 #include <string>
 #include <thread>
 
+#include "../random_model.hpp"
 #include "bench.hpp"
 #include "catch.hpp"
 
@@ -51,8 +52,9 @@ inline bool holds_in_time(const std::function<bool()>& what) {
   return what();
 }
 
-// Random reads by several connections at once give what was packed.
-inline bool reads_right(OverPacked& over, const Bytes& wanted, unsigned reads) {
+// Random reads by several connections at once, 200 or a fifteenth of $ASHLAR_MODEL_OPERATIONS, give what was packed.
+inline bool reads_right(OverPacked& over, const Bytes& wanted) {
+  const std::size_t reads = RandomModel::operations() / 60;
   std::atomic<bool> right{true};
   std::vector<std::unique_ptr<TestDevice>> devices;
   for (int t = 0; t != 4; ++t) devices.push_back(over.open());
@@ -60,7 +62,7 @@ inline bool reads_right(OverPacked& over, const Bytes& wanted, unsigned reads) {
   for (unsigned t = 0; t != 4; ++t)
     threads.emplace_back([&, t] {
       std::mt19937_64 random(t);
-      for (unsigned i = 0; i != reads; ++i) {
+      for (std::size_t i = 0; i != reads; ++i) {
         const std::uint64_t offset = random() % wanted.size();
         const std::uint64_t n = 1 + random() % std::min<std::uint64_t>(wanted.size() - offset, 200'000);
         if (read_all(*devices[t], offset, n) != part(wanted, offset, n)) right = false;

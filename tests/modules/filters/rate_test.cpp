@@ -3,6 +3,7 @@
 #include <random>
 #include <thread>
 
+#include "../random_model.hpp"
 #include "bench.hpp"
 #include "bucket.hpp"
 #include "catch.hpp"
@@ -120,6 +121,15 @@ TEST_CASE("rate makes many calls of a large request, each of what is due in 10 m
   CHECK(b.device->write(0, Bytes(300'000, std::byte{7}), Flag::fua).ok());
   CHECK(b.disk.calls() == Calls{{Op::write, 0, 256'000, {}}, {Op::write, 256'000, 44'000, {}}, {Op::flush, 0, 0, {}}});
   CHECK(part(b.disk.durable(), 0, 300'000) == bytes_of(300'000, 7));
+  CHECK(b.disk.breaches().empty());
+}
+
+TEST_CASE("rate changes nothing of random requests that it makes several of") {
+  Bench b(Given{{"bytes", "25600000"}});
+  RandomModel model([&](Io& io) { return b.device->process(io); }, b.device->geometry(), b.disk.bytes());
+  model.set_longest(800'000);
+  CHECK_NOTHROW(model.run(RandomModel::operations() / 30));
+  CHECK((b.disk.bytes() == model.contents()));
   CHECK(b.disk.breaches().empty());
 }
 

@@ -97,7 +97,7 @@ TEST_CASE("zstd: frames with a seek table, and those that state their size") {
     CHECK(device->geometry().read_only);
     CHECK(device->geometry().ops == (Op::read | Op::cache));
     CHECK(read_all(*device, 0, disk.size()) == disk);
-    CHECK(reads_right(over, disk, 50));
+    CHECK(reads_right(over, disk));
     CHECK(over.disk.breaches().empty());
   }
 }
@@ -279,7 +279,7 @@ TEST_CASE("zstd: who copies much gets whole frames straight to their place, and 
   Bytes into(10);
   CHECK(device->read(10 * 65536, into, Flag::nowait).ok());
   CHECK(device->read(12 * 65536, into, Flag::nowait) == Status::would_block());
-  CHECK(reads_right(over, disk, 20));
+  CHECK(reads_right(over, disk));
   OverPacked failing(file);
   const auto other = failing.open();
   failing.disk.fail(Op::read, Status{EREMOTEIO});

@@ -21,6 +21,8 @@ from lib.processes import run  # noqa: E402
 from lib.server import PROGRAM  # noqa: E402
 
 CHECK, MODULE = os.environ["ASHLAR_CHECK"], os.environ["ASHLAR_CURL"]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+IMAGE = "http://127.0.0.1:8080/disk.img"  # of the example
 PATIENCE = 60  # seconds; only a failure takes so long
 NGINX = """
 worker_processes 1;
@@ -40,6 +42,9 @@ http {{
     root {folder}/root;
     location /slow/ {{ alias {folder}/root/; limit_rate 2m; }}
     location /whole/ {{ alias {folder}/root/; max_ranges 0; }}
+    location /down/ {{ return 302 http://127.0.0.1:{port}/disk.img; }}
+    location /up/ {{ return 302 https://localhost:{tls_port}/disk.img; }}
+    location /lies/ {{ proxy_pass http://127.0.0.1:{lies}/; proxy_http_version 1.1; proxy_buffering off; }}
   }}
 }}
 """
@@ -100,7 +105,8 @@ class Lies(Curl):
             "sends-less": "has sent 4095 of 4096", "sends-nothing": "has sent 0 of 4096", "overfills": "more than the 4096 bytes",
             "overfills-chunked": "more than the 4096 bytes", "says-no-range": "without saying which",
             "says-two-ranges": "cannot be understood", "sends-parts": "without saying which", "changes": 'ETag was "one" and is "two"',
-            "grows": "and has 1048577", "forgets": "is gone", "gone": "no such file", "cuts": "", "busy": "status 503"}
+            "grows": "and has 1048577", "forgets": "is gone", "gone": "no such file", "cuts": "", "busy": "status 503", "cuts-chunked": "",
+            "ends-early": "has sent 4095 of 4096"}
 
     def test_each_lie_is_an_error(self):
         """Also behind the lie all goes on, on the same connections."""
@@ -127,11 +133,44 @@ class Lies(Curl):
 
     def test_what_may_pass_is_tried_again(self):
         url = self.liar()
-        self.server = self.serve([export(url("flaky"))])
+        self.server = self.serve([export(url("flaky"), times=3)])
         client = libnbd.connect(self.server.uri("disk"))
         self.assertEqual(self.read(client, 4096, 4096), web.CONTENT[4096:8192])
-        self.assertEqual(self.web.times("/flaky", "bytes=4096-8191"), 3)
+        self.assertEqual(self.web.times("/flaky", "bytes=4096-8191"), 4)
         client.shutdown()
+
+    def test_a_server_says_when_to_come_again(self):
+        """In seconds or as a date; no more than 60 s are waited for, and whose client has gone waits no longer."""
+        url = self.liar()
+        self.server = self.serve([export(url("later?1"), "soon"), export(url("later?Thu,%2001%20Jan%202015%2000:00:00%20GMT"), "past"),
+                                  export(url("later?" + "9" * 15), "never")])
+        for name, offset, said in (("soon", 4096, 1000), ("past", 8192, 1)):
+            client = libnbd.connect(self.server.uri(name))
+            self.assertEqual(self.read(client, 4096, offset), web.CONTENT[offset:offset + 4096])
+            client.shutdown()
+            self.assertIn(f"status 503); it is tried again in {said} ms", self.server.log())
+        client = libnbd.connect(self.server.uri("never"))
+        buffer = nbd.Buffer(4096)
+        client.aio_pread(buffer, 16384)
+        self.wait_until("the read waits", lambda: "it is tried again in 60000 ms" in self.server.log())
+        del client
+        self.wait_until("the export is closed", lambda: 'closed export "never"' in self.server.log())
+
+    def test_answers_without_a_length(self):
+        """Which end by themselves, or with the connection."""
+        url = self.liar()
+        self.server = self.serve([export(url(f"always-{name}"), name) for name in ("chunked", "closes")])
+        self.assert_reads("chunked")
+        self.assert_reads("closes")
+        self.assertIn("does not say how long it is", self.refused(export(url("always-unsized"), times=0)))
+
+    def test_no_more_than_ten_redirects(self):
+        url = self.liar()
+        self.server = self.serve([export(url("always-steps?10"))])
+        self.assert_reads()
+        before = self.web.times("/always-steps", "bytes=0-0")
+        self.assertIn("Maximum (10) redirects", self.refused(export(url("always-steps?11"))))
+        self.assertEqual(self.web.times("/always-steps", "bytes=0-0"), before + 11)
 
     def test_sizes(self):
         url = self.liar()
@@ -210,6 +249,42 @@ class Lies(Curl):
         self.assertNotRegex(self.refused(export(url("nothing?key=hidden"), token="sesame")), "sesame|hidden")
 
 
+class BootServer(Curl):
+    """examples/boot-server."""
+
+    def example(self, name):
+        """Started, with the image of the web server here."""
+        text = (ROOT / "examples" / "boot-server" / name).read_text()
+        self.assertIn(IMAGE, text)
+        self.server = self.serve_words([self.write(name, text.replace(IMAGE, f"http://127.0.0.1:{self.web.port}/good"))])
+
+    def boot(self, mark):
+        """Reads as a machine does, then writes `mark`, and shows what it has then at its first bytes."""
+        machine = libnbd.connect(self.server.uri("machine"))
+        for offset in (0, 512, 700_000, 4096, 300_000):
+            self.assert_same(self.read(machine, 10_000, offset), web.CONTENT[offset:offset + 10_000])
+        machine.pwrite(mark, 0)
+        self.assertEqual(self.read(machine, len(mark), 0), mark)
+        return machine
+
+    def test_what_booting_reads_is_there_before_the_machines_come(self):
+        self.liar()
+        self.example("record.toml")
+        self.boot(b"first").shutdown()
+        self.server.stop()
+        listed = run(PROGRAM, "trace", "prefetch", self.folder / "boot.trace")
+        self.assertIn("\n696320 16384\n", listed)
+        self.write("boot.list", listed)
+        self.example("boot.toml")
+        run(PROGRAM, "control", "--control", f"unix:{self.folder}/boot-control.sock", "machine/cache", "warm")
+        before = self.web.reads()
+        machines = [self.boot(mark) for mark in (b"one", b"two")]
+        self.assertEqual([self.read(machine, 3, 0) for machine in machines], [b"one", b"two"])
+        self.assertEqual(self.web.reads(), before)
+        for machine in machines:
+            machine.shutdown()
+
+
 class Ends(Curl):
     def hanging(self, *names, **more):
         url = self.liar()
@@ -277,6 +352,7 @@ class Nginx(Curl):
         (self.folder / "root").mkdir()
         self.content = random.Random(15).randbytes(3_000_001)
         (self.folder / "root" / "disk.img").write_bytes(self.content)
+        self.liar()
         for _ in range(20):  # ports that are free now, and may be taken before nginx has them
             if self.start():
                 return
@@ -287,7 +363,7 @@ class Nginx(Curl):
         self.port, self.tls_port = (one.getsockname()[1] for one in free)
         for one in free:
             one.close()
-        file = self.write("nginx.conf", NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port,
+        file = self.write("nginx.conf", NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port, lies=self.web.port,
                                                      certificates=tls.folder() / "server"))
         nginx = processes.start([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", file, "-e", self.folder / "error.log"],
                                 stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -302,14 +378,14 @@ class Nginx(Curl):
                 time.sleep(0.01)
         return False
 
-    def url(self, secure=True, folder=""):
-        return f"https://localhost:{self.tls_port}/{folder}disk.img" if secure else f"http://127.0.0.1:{self.port}/{folder}disk.img"
+    def url(self, secure=True, path="disk.img"):
+        return f"https://localhost:{self.tls_port}/{path}" if secure else f"http://127.0.0.1:{self.port}/{path}"
 
-    def secure(self, name="disk", **more):
-        return export(self.url(), name, ca=str(tls.folder() / "ca-cert.pem"), **more)
+    def secure(self, name="disk", path="disk.img", **more):
+        return export(self.url(path=path), name, ca=str(tls.folder() / "ca-cert.pem"), **more)
 
     def test_clients(self):
-        self.server = self.serve([self.secure(), export(self.url(False), "plain"), export(self.url(False, "slow/"), "slow")])
+        self.server = self.serve([self.secure(), export(self.url(False), "plain"), export(self.url(False, "slow/disk.img"), "slow")])
         self.assert_reads(content=self.content)
         self.assert_reads("plain", content=self.content)
         copy = self.folder / "copy.img"
@@ -319,6 +395,60 @@ class Nginx(Curl):
             run("qemu-img", "compare", "-f", "raw", "-F", "raw", self.server.uri(name), copy)
         run("fio", "--name=read", "--ioengine=nbd", f"--uri={self.server.uri('disk')}", "--rw=randread", "--bs=4k", "--iodepth=32",
             "--size=2m", "--randrepeat=0")
+
+    def test_random_reads(self):
+        """Of any offset and length, many at once."""
+        self.server = self.serve([self.secure(), export(self.url(False), "plain")])
+        chance = random.Random(16)
+        for name in ("disk", "plain"):
+            client = libnbd.connect(self.server.uri(name))
+            waiting = {}
+            for _ in range(2000):
+                while len(waiting) == 16:
+                    client.poll(-1)
+                    self.look_at_those_that_are_done(client, waiting)
+                offset = chance.randrange(len(self.content))
+                length = min(chance.choice((1, 512, 4096, 60_000)) + chance.randrange(512), len(self.content) - offset)
+                buffer = nbd.Buffer(length)
+                waiting[client.aio_pread(buffer, offset)] = (offset, buffer)
+            while waiting:
+                client.poll(-1)
+                self.look_at_those_that_are_done(client, waiting)
+            client.shutdown()
+
+    def look_at_those_that_are_done(self, client, waiting):
+        for cookie in [cookie for cookie in waiting if client.aio_command_completed(cookie)]:
+            offset, buffer = waiting.pop(cookie)
+            self.assert_same(bytes(buffer.to_bytearray()), self.content[offset:offset + buffer.size()], f"{buffer.size()}@{offset}")
+
+    def test_from_https_only_to_https(self):
+        self.server = self.serve([self.secure("up", "up/"),
+                                  export(self.url(False, "up/"), "in", ca=str(tls.folder() / "ca-cert.pem"))])
+        self.assert_reads("up", content=self.content)
+        self.assert_reads("in", content=self.content)
+        self.assertRegex(self.refused(self.secure(path="down/")), "cannot be opened: Protocol .http. .*(disabled|not supported)")
+
+    def test_a_request_that_is_silent_ends_and_no_other_of_its_connection(self):
+        """Of HTTP/2. The next try has a connection of its own."""
+        self.server = self.serve([self.secure(path="lies/sleeps", timeout="1s", times=1),
+                                  self.secure("never", "lies/hangs", timeout="1s", times=0)],
+                                 metrics=f"unix:{self.folder}/metrics.sock")
+        client = libnbd.connect(self.server.uri("disk"))
+        silent = nbd.Buffer(4096)
+        cookie = client.aio_pread(silent, 4096)
+        self.assertTrue(self.web.hung.acquire(timeout=PATIENCE))
+        self.assertEqual(self.read(client, 65_536, 100_000), web.CONTENT[100_000:165_536])
+        self.assertEqual(self.metric("connects", "disk"), 1)
+        while not client.aio_command_completed(cookie):
+            client.poll(-1)
+        self.assert_same(bytes(silent.to_bytearray()), web.CONTENT[4096:8192])
+        self.assertEqual(self.metric("connects", "disk"), 2)
+        client.shutdown()
+        client = libnbd.connect(self.server.uri("never"))
+        with self.assertRaises(nbd.Error):
+            client.pread(4096, 4096)
+        client.shutdown()
+        self.wait_until("the log tells why", lambda: re.search("hangs: read 4096@4096 failed: Operation t", self.server.log()))
 
     def test_many_requests_share_few_connections(self):
         self.server = self.serve([self.secure(), export(self.url(False), "plain", connections=3)],
@@ -361,7 +491,7 @@ class Nginx(Curl):
             tls.make(own, "--server", "localhost")
         self.assertIn("certificate", self.refused(export(self.url(), ca=str(own / "ca-cert.pem"), times=0)))
         self.assertIn("certificate", self.refused(export(self.url(), times=0)))
-        self.assertIn("ignores ranges", self.refused(export(self.url(False, "whole/"))))
+        self.assertIn("ignores ranges", self.refused(export(self.url(False, "whole/disk.img"))))
 
     if os.environ.get("ASHLAR_SANITIZE") != "thread":  # with it modules are slower than ashlar-check lets them be
         def test_the_promises_of_a_module(self):

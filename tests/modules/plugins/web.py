@@ -7,6 +7,7 @@ import socket
 import socketserver
 import ssl
 import threading
+from urllib.parse import unquote
 
 SIZE = 1 << 20
 CONTENT = bytes((i * 7 + (i >> 8) * 13) % 256 for i in range(SIZE))
@@ -38,7 +39,10 @@ class Liar(http.server.BaseHTTPRequestHandler):
 
     def do_HEAD(self):
         self.send_response(200)
-        self.send_header("Content-Length", str(SIZE))
+        if self.path == "/always-unsized":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", str(SIZE))
         self.end_headers()
 
     def answer(self, status, body, *fields, length=None):
@@ -54,6 +58,15 @@ class Liar(http.server.BaseHTTPRequestHandler):
         if etag:
             fields.append(("ETag", etag))
         self.answer(206, CONTENT[first:last + 1] if body is None else body, *fields, length=length)
+
+    def without_length(self, first, last, *fields):
+        self.send_response(206)
+        for name, value in (("Content-Range", f"bytes {first}-{last}/{SIZE}"), ("ETag", ETAG), *fields):
+            self.send_header(name, value)
+        self.end_headers()
+
+    def chunk(self, body):
+        self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
 
     def cut(self):
         self.wfile.flush()
@@ -82,12 +95,20 @@ class Liar(http.server.BaseHTTPRequestHandler):
         self.part(first, last, body=CONTENT[first:last + 1] + b"more")
 
     def way_overfills_chunked(self, first, last):
-        self.send_response(206)
-        for name, value in (("Content-Range", f"bytes {first}-{last}/{SIZE}"), ("ETag", ETAG), ("Transfer-Encoding", "chunked")):
-            self.send_header(name, value)
-        self.end_headers()
-        body = CONTENT[first:last + 1] + bytes(4096)
-        self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n")
+        self.without_length(first, last, ("Transfer-Encoding", "chunked"))
+        self.chunk(CONTENT[first:last + 1] + bytes(4096))
+        self.chunk(b"")
+
+    def way_cuts_chunked(self, first, last):
+        """Between two chunks."""
+        self.without_length(first, last, ("Transfer-Encoding", "chunked"))
+        self.chunk(CONTENT[first:(first + last) // 2])
+        self.cut()
+
+    def way_ends_early(self, first, last):
+        """The end of the connection is the end of the bytes."""
+        self.without_length(first, last, ("Connection", "close"))
+        self.wfile.write(CONTENT[first:last])
 
     def way_says_no_range(self, first, last):
         self.answer(206, CONTENT[first:last + 1], ("ETag", ETAG))
@@ -129,6 +150,26 @@ class Liar(http.server.BaseHTTPRequestHandler):
     def way_always_empty(self, first, last):
         self.answer(416, b"", ("Content-Range", "bytes */0"))
 
+    def way_always_chunked(self, first, last):
+        self.without_length(first, last, ("Transfer-Encoding", "chunked"))
+        for at in range(first, last + 1, 1000):
+            self.chunk(CONTENT[at:min(at + 1000, last + 1)])
+        self.chunk(b"")
+
+    def way_always_closes(self, first, last):
+        self.without_length(first, last, ("Connection", "close"))
+        self.wfile.write(CONTENT[first:last + 1])
+
+    def way_always_unsized(self, first, last):
+        self.part(first, last, total="*")
+
+    def way_always_steps(self, first, last):
+        """As many redirects as the query says."""
+        left = int(self.path.partition("?")[2])
+        if left == 0:
+            return self.part(first, last)
+        return self.answer(302, b"", ("Location", f"/always-steps?{left - 1}"))
+
     def way_always_redirects(self, first, last):
         self.answer(302, b"elsewhere", ("Location", "/good"))
 
@@ -152,12 +193,20 @@ class Liar(http.server.BaseHTTPRequestHandler):
         self.answer(206, CONTENT[first:last + 1], ("Content-Range", told), ("ETag", ETAG), ("Content-Encoding", "gzip"))
 
     def way_flaky(self, first, last):
-        """503 first, then a part of what was asked for, then all."""
-        times = self.server.times("/flaky", self.headers["Range"])
-        if times == 1:
-            return self.answer(503, b"later", ("Retry-After", "0"))
-        if times == 2:
-            return self.way_cuts(first, last)
+        """503 first, then parts of what was asked for, then all."""
+        ways = (lambda *_: self.answer(503, b"later", ("Retry-After", "0")), self.way_cuts, self.way_ends_early, self.part)
+        return ways[self.server.times("/flaky", self.headers["Range"]) - 1](first, last)
+
+    def way_later(self, first, last):
+        """Once for each range; when to come again, the query says."""
+        if self.server.times("/later", self.headers["Range"]) == 1:
+            return self.answer(503, b"later", ("Retry-After", unquote(self.path.partition("?")[2])))
+        return self.part(first, last)
+
+    def way_sleeps(self, first, last):
+        """Each first time for what lies in the first 64 KiB, and for good."""
+        if first < 65536 and self.server.times("/sleeps", self.headers["Range"]) == 1:
+            return self.way_hangs(first, last)
         return self.part(first, last)
 
     def way_always_secret(self, first, last):
@@ -222,6 +271,11 @@ class Quiet(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """How often that range was asked for."""
         with self._lock:
             return self._seen.count((path, asked))
+
+    def reads(self):
+        """How many there were of bytes of a disk that was open."""
+        with self._lock:
+            return sum(asked != "bytes=0-0" for _, asked in self._seen)
 
     def handle_error(self, request, address):
         pass  # clients go away

@@ -33,11 +33,11 @@ class StrangeSocket final : public Socket {
   bool is_gone() override { return real_.is_gone(); }
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override { return real_.send(parts, wait, more); }
   bool can_send_files() const override { return real_.can_send_files(); }
-  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override {
+  FileSent send_file(int fd, std::uint64_t offset, std::size_t length) override {
     return real_.send_file(fd, offset, length);
   }
   void abort() override { real_.abort(); }
-  void finish() override { real_.finish(); }
+  void finish() noexcept override { real_.finish(); }
 
  private:
   KernelSocket real_;

@@ -1,32 +1,9 @@
 // The loop goes on while its thread gets no memory.
-#include <atomic>
-#include <cstdlib>
-#include <new>
+#include "no_memory.hpp"
 
 #include "matchers.hpp"
+#include "server/background.hpp"
 #include "server/house.hpp"
-
-namespace {
-
-thread_local bool starved = false;  // the thread gets no memory
-std::atomic<int> allocations_refused{0};
-
-void* get(std::size_t size) {
-  if (!starved) return std::malloc(size);
-  ++allocations_refused;
-  return nullptr;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  if (void* memory = get(size)) return memory;
-  throw std::bad_alloc();
-}
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return get(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t&) noexcept { std::free(memory); }
 
 namespace ashlar::host {
 
@@ -52,7 +29,7 @@ TEST_CASE("without memory new clients are closed; those who are there are served
   inside.get_future().wait();
   let_it_idle();
 
-  house.call([] { return starved = true; });
+  house.call([] { return allocations_left = 0; });
   house.add(early);
   CHECK(early.at_end());
   CHECK(allocations_refused != 0);
@@ -66,9 +43,30 @@ TEST_CASE("without memory new clients are closed; those who are there are served
   leaves.hang_up();
   while (house.call([&] { return house.connections->size(); }) != 2) std::this_thread::yield();
 
-  house.call([] { return starved = false; });
+  house.call([] { return allocations_left = SIZE_MAX; });
   house.add(late);
   CHECK(enter(late));
+}
+
+TEST_CASE("what a thread has done in the background is told, though neither that thread nor the loop gets memory") {
+  House house;
+  house.open();
+  std::promise<int> told;
+  std::future<int> result = told.get_future();
+  std::atomic<bool> starved{false};
+  house.call([&] {
+    const auto work = [&] {
+      while (!starved) std::this_thread::yield();
+      allocations_left = 0;
+      return 7;
+    };
+    in_background(*house.io, house.context->executor, work, [&](int number) { told.set_value(number); });
+    allocations_left = 0;
+    starved = true;
+    return true;
+  });
+  CHECK(result.get() == 7);
+  house.call([] { return allocations_left = SIZE_MAX; });
 }
 
 TEST_CASE("without memory the server stops as it should") {
@@ -79,7 +77,7 @@ TEST_CASE("without memory the server stops as it should") {
   house.add(idle);
   REQUIRE(enter(idle));
   let_it_idle();
-  house.call([] { return starved = true; });
+  house.call([] { return allocations_left = 0; });
   house.stop();
   CHECK(idle.at_end());
   CHECK(silent.receive(greeting_size + 1).size() == greeting_size);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <future>
 #include <thread>
 
 #include "cold_disk.hpp"
@@ -116,6 +117,78 @@ TEST_CASE("a cold read that a worker has to repeat does not wait for the client'
   s.wire.send(Bytes(600'000));
   CHECK(s.chunk().cookie == 2);
   if (!has_io_uring()) SKIP_CASE(workers_alone);
+}
+
+TEST_CASE("a cold read is answered though there is no memory to repeat it when the server stops", "[io_uring]") {
+  constexpr std::uint32_t length = 1 << 20;
+  int ends[2];  // a pipe gives nothing to read until something is written
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  ColdDisk cold(4096);
+  cold.disk.plugin.geometry.flags |= ASHLAR_LEND_ONLY;  // so that the read holds no other buffer than its own
+  cold.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if ((io.flags & ASHLAR_MAY_LEND_COLD) == 0) return cold.disk.serve(io);
+    io.lent_fd = ends[0];
+    io.lent_offset = 0;
+    io.lent_cold = 1;
+    return 0;
+  };
+  cold.disk.open();
+  if (has_io_uring()) {
+    Activity& activity = cold.disk.chain().exported().activity();
+    Served s(cold.disk, false);
+    s.wire.limit_client_waiting(20'000);
+    s.wire.send(Served::request(cmd_read, 1, 0, length));
+    std::vector<Activity::UnderWay> calls;
+    // Not the call that lent them, which has a range.
+    while ((calls = activity.under_way()).empty() || calls.front().length != 0) std::this_thread::yield();
+    std::vector<std::shared_ptr<Buffer>> others;
+    for (std::uint32_t size = length; size >= 4096; size /= 2)
+      while (auto one = s.pool.try_take(size)) others.push_back(std::move(one));
+    // What the read has is promised to somebody.
+    const auto next = std::async(std::launch::async, [&] { return take(s.pool, length); });
+    while (!s.pool.wanted()) std::this_thread::yield();
+    s.stop();
+    s.wire.send(Served::request(cmd_flush, 2, 0, 0));
+    CHECK(s.chunk().cookie == 2);  // from here on it waits for what is under way
+    CHECK(::write(ends[1], "short", 5) == 5);
+    const Chunk read = s.chunk();
+    CHECK((read.cookie == 1 && read.error == error_eshutdown));
+    CHECK(s.reason() == "the server stops");
+  }
+  ::close(ends[0]);
+  ::close(ends[1]);
+  if (!has_io_uring()) SKIP_CASE(workers_alone);
+}
+
+TEST_CASE("no more reads are started than can be left undone", "[io_uring]") {
+  ColdDisk cold(0);  // every read ends where the file does
+  cold.disk.open();
+  const int file = ::memfd_create("empty", MFD_CLOEXEC);
+  BufferPool pool(with_room(64u << 20));
+  Parts parts(pool);
+  Workers workers(1);
+  Outlet outlet(*parts.socket, workers, parts.memory, parts.waits_to_send);
+  Replies replies(cold.disk);
+  Ledger ledger(cold.disk.chain());
+  std::atomic<bool> no_io_uring{false};
+  {
+    ColdReads reads(*parts.socket, replies.runner, outlet, parts.memory, ledger, no_io_uring);
+    unsigned started = 0;
+    for (unsigned i = 0; i < 2 * ColdReads::most_under_way; ++i) {
+      Asked asked = replies.ask(cmd_read, 0, 512);
+      ledger.begun(asked);
+      if (reads.start(asked, file, 0)) ++started;
+      while (reads.any()) reads.wait(ColdReads::Watch::event, -1);
+    }
+    if (!no_io_uring) {
+      CHECK(started == ColdReads::most_under_way);
+      CHECK(reads.undone().size() == ColdReads::most_under_way);
+      reads.undone().clear();
+      CHECK(reads.start(replies.ask(cmd_read, 0, 512), file, 0));
+    }
+  }
+  ::close(file);
+  if (no_io_uring) SKIP_CASE(workers_alone);
 }
 
 TEST_CASE("told to stop while lent bytes do not come: the layer that lent them can be named", "[io_uring]") {

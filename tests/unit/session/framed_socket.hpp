@@ -75,10 +75,10 @@ class FramedSocket final : public Socket {
     return static_cast<ssize_t>(in_frame_);
   }
   bool can_send_files() const override { return false; }
-  ssize_t send_file(int, std::uint64_t, std::size_t) override { return -EINVAL; }
+  FileSent send_file(int, std::uint64_t, std::size_t) override { return {.bytes = -EINVAL}; }
 
   void abort() override { kernel_.abort(); }
-  void finish() override { kernel_.finish(); }
+  void finish() noexcept override { kernel_.finish(); }
 
  private:
   // Sees to it that plain_ holds something; -EAGAIN, 0 or an error when that cannot be.

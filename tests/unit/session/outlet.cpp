@@ -8,6 +8,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -292,12 +293,14 @@ class OnceSocket final : public Socket {
     return bytes;
   }
   bool can_send_files() const override { return true; }
-  ssize_t send_file(int, std::uint64_t, std::size_t length) override {
+  std::optional<FileSent> of_files;  // what sending one comes to; none: it is taken
+  FileSent send_file(int, std::uint64_t, std::size_t length) override {
+    if (of_files) return *of_files;
     taken_ = true;
-    return static_cast<ssize_t>(length);
+    return {.bytes = static_cast<ssize_t>(length)};
   }
   void abort() override {}
-  void finish() override {}
+  void finish() noexcept override {}
 
  private:
   const std::function<void()> meanwhile_;
@@ -305,6 +308,18 @@ class OnceSocket final : public Socket {
 };
 
 }  // namespace
+
+TEST_CASE("whose error it was that ended a lent read is not guessed by its number") {
+  Fixture f;
+  const bool of_connection = GENERATE(true, false);
+  OnceSocket socket([] {});
+  socket.of_files = {.bytes = -ENOMEM, .is_of_connection = of_connection};
+  Outlet outlet(socket, f.workers, f.parts.memory, f.parts.waits_to_send);
+  const Outlet::Lent lent = outlet.send_lent(pattern(10, 1), 0, 0, 10, true);
+  CHECK(lent.error == (of_connection ? 0 : ENOMEM));
+  CHECK(lent.left == !of_connection);
+  CHECK(outlet.broken() == of_connection);
+}
 
 TEST_CASE("what has left has left, also when the connection breaks right behind it") {
   Fixture f;

@@ -3,6 +3,7 @@
 #include <catch.hpp>
 #include <thread>
 
+#include "raw_client.hpp"
 #include "unit/temp_folder.hpp"
 #include "wire_pair.hpp"
 
@@ -123,7 +124,7 @@ TEST_CASE("tls socket: a file is sent from any byte on, and ends where it ends")
   const Bytes got = c.through(bytes.size() - from, [&] {
     std::size_t at = from;
     for (;;) {
-      end = c.socket->send_file(fd, at, bytes.size());
+      end = c.socket->send_file(fd, at, bytes.size()).bytes;
       if (end == -EAGAIN) continue;
       if (end <= 0) break;
       at += static_cast<std::size_t>(end);
@@ -132,7 +133,21 @@ TEST_CASE("tls socket: a file is sent from any byte on, and ends where it ends")
   CHECK(end == 0);
   CHECK(got == Bytes(bytes.begin() + from, bytes.end()));
   ::close(fd);
-  CHECK(c.socket->send_file(fd, 0, 10) == -EBADF);
+  const Socket::FileSent of_no_file = c.socket->send_file(fd, 0, 10);
+  CHECK((of_no_file.bytes == -EBADF && !of_no_file.is_of_connection));
+}
+
+TEST_CASE("tls socket: when the client's bytes were no TLS, a file that cannot be sent is not what has failed") {
+  const TempFolder folder;
+  const int fd = ::open(folder.write("file", std::string(100, 'a')).c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(fd >= 0);
+  Connected c;
+  REQUIRE(send_raw(c.wire.client(), pattern(100, 1)));
+  Bytes some(10);
+  REQUIRE(c.socket->receive(some, Wait::yes) == -EPROTO);
+  const Socket::FileSent sent = c.socket->send_file(fd, 0, 100);
+  CHECK((sent.bytes == -EPIPE && sent.is_of_connection));
+  ::close(fd);
 }
 
 TEST_CASE("tls socket: what lies inside is told of, and waits for no descriptor") {

@@ -111,11 +111,11 @@ class SecuredSocket final : public Socket {
   int watched_descriptor() const override { return tls_.watched_descriptor(); }
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override { return tls_.send(parts, wait, more); }
   bool can_send_files() const override { return tls_.can_send_files(); }
-  ssize_t send_file(int fd, std::uint64_t offset, std::size_t length) override {
+  FileSent send_file(int fd, std::uint64_t offset, std::size_t length) override {
     return tls_.send_file(fd, offset, length);
   }
   void abort() override { tls_.abort(); }
-  void finish() override { tls_.finish(); }
+  void finish() noexcept override { tls_.finish(); }
 
  private:
   KernelSocket connection_;

@@ -245,6 +245,31 @@ TEST_CASE("told to stop, the session answers what is under way and ends") {
   CHECK(s.reason() == "the server stops");
 }
 
+TEST_CASE("told to stop while a connection ends that is out of step: nothing more of it is taken for requests") {
+  FakeDisk disk;
+  disk.plugin.geometry.flags = ASHLAR_NOWAIT;
+  std::promise<void> release;
+  disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
+    if (io.op != ASHLAR_OP_TRIM) return 0;
+    if ((io.flags & ASHLAR_NOWAIT) != 0) return EAGAIN;
+    release.get_future().wait();
+    return 0;
+  };
+  disk.open();
+  Served s(disk, false);
+  Bytes all = Served::request(cmd_trim, 1, 0, 4096);
+  append(all, Served::request(cmd_flush, 2, 0, 0));
+  append(all, Served::request(cmd_flush, 3, 0, 0, 0, 0x12345678));  // no magic of a request
+  s.wire.send(all);
+  CHECK(s.chunk().cookie == 2);  // from here on it waits for what is under way
+  s.stop();
+  s.wire.send(Served::request(cmd_flush, 4, 0, 0));
+  release.set_value();
+  CHECK(s.chunk().cookie == 1);
+  CHECK(s.wire.at_end());
+  CHECK(s.reason() == "wrong request magic");
+}
+
 TEST_CASE("told to stop, the session carries out nothing that it has not begun, and says so") {
   FakeDisk disk;
   const bool nowait = GENERATE(true, false);

@@ -1,0 +1,146 @@
+#include "image.hpp"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+using namespace ashlar;
+
+namespace {
+
+std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
+
+}  // namespace
+
+Image::Image(const Settings& settings, const Host& host, Requests& requests, bool writable)
+    : settings_(settings), host_(host), requests_(requests), writable_(writable) {}
+
+Image::~Image() {
+  if (watch_) rbd_update_unwatch(image_.get(), *watch_);
+}
+
+std::uint64_t Image::open(bool wants_lock) {
+  if (!map_) open_image();
+  if (wants_lock && !has_lock_) take_lock();
+  std::uint64_t size = 0;
+  if (const int r = rbd_get_size(image_.get(), &size); r < 0)
+    throw std::system_error(-r, std::generic_category(), settings_.shown() + " does not tell its size");
+  size_ = size;
+  return size;
+}
+
+void Image::open_image() {
+  if (!cluster_) cluster_.emplace(settings_);
+  rbd_image_t image = nullptr;
+  const auto open = writable_ ? &rbd_open : &rbd_open_read_only;
+  if (const int r = open(cluster_->pool(), settings_.image.c_str(), &image, nullptr); r < 0)
+    throw BadParameter(
+        "image", settings_.shown() + (r == -ENOENT ? ": there is no such image" : " cannot be opened: " + text_of(r)),
+        -r);
+  image_.reset(image);
+  if (!settings_.snapshot.empty())
+    if (const int r = rbd_snap_set(image, settings_.snapshot.c_str()); r < 0)
+      throw BadParameter(
+          "snapshot",
+          settings_.shown() + (r == -ENOENT ? ": the image has no such snapshot" : " cannot be opened: " + text_of(r)),
+          -r);
+  check_features();
+  watch_size();
+  map_.emplace(image, cluster_->pool(), !settings_.snapshot.empty());
+}
+
+void Image::check_features() const {
+  if (!writable_) return;
+  std::uint64_t features = 0;
+  rbd_get_features(image_.get(), &features);
+  const bool locks = (features & RBD_FEATURE_EXCLUSIVE_LOCK) != 0;
+  if (settings_.lock == Lock::require && !locks)
+    throw BadParameter("exclusive_lock", settings_.shown() +
+                                             " has no exclusive lock to require; give it one: rbd feature enable " +
+                                             settings_.shown() + " exclusive-lock");
+  if (settings_.lock == Lock::off && locks)
+    throw BadParameter(
+        "exclusive_lock",
+        settings_.shown() + " is written to only by who holds its exclusive lock; write \"auto\", or take " +
+            "it from the image: rbd feature disable " + settings_.shown() + " fast-diff object-map exclusive-lock");
+}
+
+// From then on others who ask for it do not get it.
+void Image::take_lock() {
+  if (const int r = rbd_lock_acquire(image_.get(), RBD_LOCK_MODE_EXCLUSIVE); r < 0) {
+    const std::string owner = r == -EROFS ? lock_owner() : "";
+    throw BadParameter("exclusive_lock",
+                       settings_.shown() + ": its exclusive lock is not to be had" +
+                           (r == -EROFS ? ": it is held by another" + owner + ", who keeps it" : ": " + text_of(r)),
+                       r == -EROFS ? EBUSY : -r);
+  }
+  has_lock_ = true;
+}
+
+std::string Image::lock_owner() const {
+  rbd_lock_mode_t mode{};
+  char* owners[1] = {};
+  std::size_t count = 1;
+  if (rbd_lock_get_owners(image_.get(), &mode, owners, &count) < 0 || count == 0) return "";
+  std::string name = std::string(" (") + owners[0] + ")";
+  rbd_lock_get_owners_cleanup(owners, count);
+  return name;
+}
+
+// librbd must not be called by the thread that tells of the change.
+void Image::watch_size() {
+  std::uint64_t watch = 0;
+  const auto changed = [](void* self) {
+    auto& image = *static_cast<Image*>(self);
+    try {
+      image.requests_.post([weak = image.weak_from_this()] {
+        if (const auto still = weak.lock()) still->look_at_size();
+      });
+    } catch (const std::exception&) {
+      // The next change will tell, or the next client.
+    }
+  };
+  if (rbd_update_watch(image_.get(), &watch, changed, this) == 0) watch_ = watch;
+}
+
+void Image::look_at_size() noexcept {
+  std::uint64_t size = 0;
+  if (rbd_get_size(image_.get(), &size) < 0) return;
+  const std::uint64_t before = size_.exchange(size);
+  if (before != size)
+    host_.log(Level::info, "%s has %llu bytes now and had %llu: clients that come from now on are told",
+              settings_.shown().c_str(), static_cast<unsigned long long>(size),
+              static_cast<unsigned long long>(before));
+}
+
+void Image::look_whether_lost() noexcept {
+  if (!map_ || is_lost()) return;
+  std::uint64_t size = 0;
+  time_t changed = 0;
+  if (const int r = rados_stat(cluster_->pool(), "rbd_directory", &size, &changed); r == -ESHUTDOWN) failed(r);
+}
+
+std::shared_ptr<const ObjectList> Image::list(std::uint64_t offset, std::uint64_t length) {
+  return map_->list(offset, length);
+}
+
+int Image::failed(std::int64_t result) noexcept {
+  const int code = static_cast<int>(-result);
+  if (code == ESHUTDOWN) {  // which is what Ceph calls EBLOCKLISTED
+    if (!lost_.exchange(true)) {
+      requests_.give_up(this);
+      host_.log(Level::error,
+                "%s: another has taken the image from this server by force: its clients' requests fail from now on, "
+                "clients that come are served anew",
+                settings_.shown().c_str());
+    }
+    return EIO;
+  }
+  if (code == EROFS) {
+    if (!refused_.exchange(true))
+      host_.log(Level::error, "%s: another holds the exclusive lock and keeps it: nothing can be written",
+                settings_.shown().c_str());
+    return EPERM;
+  }
+  return code == EDQUOT ? ENOSPC : code == EAGAIN ? EIO : code;
+}

@@ -1,0 +1,66 @@
+// Image: an RBD image, opened; shared by the devices of a layer.
+#pragma once
+#include <ashlar/host.hpp>
+#include <atomic>
+#include <memory>
+#include <optional>
+
+#include "cluster.hpp"
+#include "object_map.hpp"
+#include "requests.hpp"
+#include "settings.hpp"
+
+class Image : public std::enable_shared_from_this<Image> {
+ public:
+  // `settings` and `requests` outlive it. `writable`: it will be written to. Opens nothing yet.
+  Image(const Settings& settings, const ashlar::Host& host, Requests& requests, bool writable);
+  // Closes it, which waits for what librbd has been asked; blocks. [the worker]
+  ~Image();
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+  // Opens it if it is not yet, and tells its size. `wants_lock`: and takes its exclusive lock, to keep it. Throws
+  // BadParameter, std::system_error. [the worker]
+  std::uint64_t open(bool wants_lock);
+  // Finds out whether it is lost, which librbd before 18 keeps to itself while a write of it waits for the lock. [the
+  // worker]
+  void look_whether_lost() noexcept;
+  // See ObjectMap. [the worker]
+  std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
+
+  // Such a request has been answered by librbd, and not yet by who calls this. [any thread]
+  void was_changed() noexcept { map_->was_changed(); }
+
+  // Once it is open. [any thread, as are the next]
+  rbd_image_t handle() const { return image_.get(); }
+  // As far as it is known already: of a request behind it librbd would leave out a part.
+  std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  // The cluster has shut it out, as another has taken its lock by force: no request of it will ever succeed.
+  bool is_lost() const { return lost_.load(std::memory_order_relaxed); }
+  // What a request comes to that librbd has answered with `result`, which is negative: an errno number.
+  int failed(std::int64_t result) noexcept;
+
+ private:
+  void open_image();
+  void check_features() const;
+  void take_lock();
+  std::string lock_owner() const;
+  void watch_size();
+  void look_at_size() noexcept;
+
+  const Settings& settings_;
+  const ashlar::Host host_;
+  Requests& requests_;
+  const bool writable_;
+
+  struct Close {
+    void operator()(rbd_image_t image) const { rbd_close(image); }
+  };
+  std::optional<Cluster> cluster_;
+  std::unique_ptr<void, Close> image_;
+  std::optional<ObjectMap> map_;
+  bool has_lock_ = false;
+  std::optional<std::uint64_t> watch_;
+  std::atomic<std::uint64_t> size_ = 0;
+  std::atomic<bool> lost_ = false, refused_ = false;
+};

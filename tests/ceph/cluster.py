@@ -1,0 +1,178 @@
+"""A whole Ceph of one's own for tests: a monitor and an OSD that keeps all in memory, on loopback, without authentication, with
+the pool rbd. It is there within 5 s and ends with the process that started it."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+
+from lib import processes  # noqa: E402
+from lib.processes import run  # noqa: E402
+
+PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "rbd", "monmaptool")
+PATIENCE = 60  # seconds; only a failure takes so long
+# The OSD asks the monitor before it knows the cluster unless it is told not to, and then ends now and then. A watch of a dead client
+# is over after 5 s, where a cluster that is not for tests takes 30.
+CONF = """
+[global]
+fsid = {fsid}
+mon host = v1:127.0.0.1:{port}
+public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+auth cluster required = none
+auth service required = none
+auth client required = none
+auth allow insecure global id reclaim = true
+run dir = {folder}
+log file = {folder}/$name.log
+pid file =
+admin socket = {folder}/$name.asok
+ms bind ipv6 = false
+ms bind msgr2 = false
+mgr initial modules =
+mon allow pool size one = true
+mon allow pool delete = true
+mon warn on pool no redundancy = false
+mon data avail crit = 1
+mon data avail warn = 2
+osd pool default size = 1
+osd pool default min size = 1
+osd crush chooseleaf type = 0
+osd objectstore = memstore
+memstore device bytes = {bytes}
+memstore page set = true
+osd class update on start = false
+osd crush update on start = false
+osd client watch timeout = 5
+osd fast shutdown = false
+[mon.a]
+host = {host}
+mon data = {folder}/mon
+mon addr = 127.0.0.1:{port}
+[osd.0]
+osd data = {folder}/osd
+[client]
+log file =
+admin socket =
+rbd default features = 61
+"""
+
+
+class Cluster:
+    """Runs when constructed, until stop()."""
+
+    def __init__(self, memory=2 << 30):
+        self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
+        self.folder = pathlib.Path(self._holder.name)
+        self.conf = self.folder / "ceph.conf"
+        self._running = {}
+        try:
+            self._start(memory)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self, memory):
+        for name in ("mon", "osd"):
+            (self.folder / name).mkdir()
+        self.fsid = str(uuid.uuid4())
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.conf.write_text(CONF.format(fsid=self.fsid, port=self.port, folder=self.folder, bytes=memory, host=socket.gethostname()))
+        run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:127.0.0.1:{self.port}]",
+            self.folder / "monmap")
+        run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
+        self.start("mon")
+        osd = str(uuid.uuid4())
+        self.ceph("osd", "new", osd)
+        (self.folder / "osd" / "fsid").write_text(osd + "\n")
+        run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
+        self.ceph("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
+        self.start("osd")
+        self.ceph("osd", "pool", "create", "rbd", "8", "8")
+        self.wait_until_up()
+
+    def start(self, which):
+        """`which`: mon or osd."""
+        name = {"mon": "a", "osd": "0"}[which]
+        self._running[which] = processes.start([f"ceph-{which}", "-c", self.conf, "-f", "-i", name], stdin=subprocess.DEVNULL,
+                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill(self, which, how=signal.SIGKILL):
+        process = self._running.pop(which)
+        process.send_signal(how)
+        process.wait()
+
+    def halt(self, which):
+        """It is there and answers nothing, until go_on()."""
+        self._running[which].send_signal(signal.SIGSTOP)
+
+    def go_on(self, which):
+        self._running[which].send_signal(signal.SIGCONT)
+
+    def stop(self):
+        for process in self._running.values():
+            process.kill()
+        for process in self._running.values():
+            process.wait()
+        self._holder.cleanup()
+
+    def ceph(self, *words, timeout=PATIENCE):
+        return run("ceph", "-c", self.conf, *words, timeout=timeout)
+
+    def rbd(self, *words, timeout=PATIENCE, ok=True):
+        return run("rbd", "-c", self.conf, *words, timeout=timeout, ok=ok)
+
+    def wait_until_up(self):
+        """Until images can be written to."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            try:
+                if run("rbd", "-c", self.conf, "ls", timeout=5, ok=False).returncode == 0:
+                    return
+            except subprocess.TimeoutExpired:
+                pass
+        raise AssertionError("Ceph does not come up:\n" + "".join(
+            file.read_text(errors="replace")[-2000:] for file in self.folder.glob("*.log")))
+
+    def create(self, name, size, *more):
+        """`size` as rbd has it: bytes with B, "256M"."""
+        self.rbd("create", "--size", size, name, *more)
+
+    def export(self, name):
+        """The bytes of an image, as Ceph's own program has them."""
+        done = subprocess.run(["rbd", "-c", str(self.conf), "export", "--no-progress", name, "-"], capture_output=True,
+                              timeout=PATIENCE, check=True)
+        return done.stdout
+
+    def diff(self, name):
+        """[(offset, length), …] of the objects that there are, neighbours put together."""
+        found = []
+        for one in json.loads(self.rbd("diff", "--whole-object", "--format", "json", name)):
+            if one["exists"] != "true":
+                continue
+            if found and found[-1][0] + found[-1][1] == one["offset"]:
+                found[-1] = (found[-1][0], found[-1][1] + one["length"])
+            else:
+                found.append((one["offset"], one["length"]))
+        return found
+
+    def lock_owner(self, name):
+        """The client's number that holds the exclusive lock; None: nobody."""
+        found = re.search(r"client\.(\d+)", self.rbd("lock", "ls", name))
+        return found and found.group(1)
+
+
+def missing_programs():
+    folders = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    return [name for name in PROGRAMS if shutil.which(name, path=folders) is None]

@@ -1,0 +1,118 @@
+"""Two servers before one image: who writes, who takes over; and what the README of the plugin tells to type."""
+
+import os
+import pathlib
+import random
+import re
+import subprocess
+
+from frame import MIB, PATIENCE, OverCeph
+from lib import processes
+from lib.libnbd import nbd
+from lib.processes import run
+
+README = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "rbd" / "README.md"
+
+
+class Doors(OverCeph):
+    def dies(self, server):
+        server.process.kill()
+        server.process.wait()
+        server.process.stdout.close()
+        server.stopped = True
+        os.unlink(server.socket)
+
+
+class Locks(Doors):
+    def two(self, image, **more):
+        return self.serve([self.export(image, **more)]), self.serve([self.export(image, **more)])
+
+    def test_who_writes_gets_the_lock(self):
+        """Handed over between requests: nothing is lost."""
+        image = self.image()
+        one, other = (self.connect(server=server) for server in self.two(image))
+        owners = set()
+        for n in range(6):
+            (one, other)[n % 2].pwrite(bytes([n]) * 4096, 4096 * (n % 4))
+            owners.add(self.ceph.lock_owner(image))
+            self.assertEqual(bytes((other, one)[n % 2].pread(4096, 4096 * (n % 4))), bytes([n]) * 4096)
+        self.assertEqual(len(owners), 2)
+        self.assert_same(self.ceph.export(image)[:4 * 4096], b"".join(bytes([n]) * 4096 for n in (4, 5, 2, 3)))
+
+    def test_a_lock_that_is_required_is_kept(self):
+        image = self.image()
+        first, second = self.two(image, exclusive_lock="require")
+        self.assertIsNone(self.ceph.lock_owner(image))
+        client = self.connect(server=first)
+        client.pwrite(b"first", 0)
+        with self.assertRaises(nbd.Error):
+            self.connect(server=second)
+        self.wait_for_log("its exclusive lock is not to be had: it is held by another", second)
+        third = self.serve([self.export(image, timeout="2s")])  # which would take it in turn
+        with self.assertRaises(nbd.Error):
+            self.connect(server=third).pwrite(b"third", 0)
+        self.dies(third)  # else it would write when the lock is free
+        self.assertEqual(bytes(client.pread(5, 0)), b"first")
+        client.shutdown()
+        self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
+        self.connect(server=second).pwrite(b"second", 0)
+
+    def test_a_lock_that_is_taken_by_force(self):
+        """The clients of who has lost it fail from then on, and those that come anew are served."""
+        image = self.image()
+        self.server = self.serve([self.export(image, exclusive_lock="require")])
+        client = self.connect()
+        client.pwrite(b"mine", 0)
+        locker = re.search(r"(client\.\d+)\s+(auto \d+)", self.ceph.rbd("lock", "ls", image))
+        self.ceph.rbd("lock", "rm", image, locker.group(2), locker.group(1))
+        self.ceph.rbd("bench", "--io-type", "write", "--io-size", "4K", "--io-total", "4K", image)
+        for ask in (lambda: client.pwrite(b"late", 0), lambda: client.pread(4, 0), client.flush):
+            with self.assertRaises(nbd.Error):
+                ask()
+        self.wait_for_log("another has taken the image from this server by force")
+        self.assertNotEqual(self.ceph.export(image)[:4], b"late")
+        again = self.connect()
+        again.pwrite(b"anew", 0)
+        with self.assertRaises(nbd.Error):
+            client.pread(4, 0)
+        self.assertEqual(bytes(again.pread(4, 0)), b"anew")
+
+
+class Takeover(Doors):
+    def test_a_client_goes_on_when_its_server_dies(self):
+        """Both are there; the name that clients know leads to the one, then to the other."""
+        image, source = self.image("32M"), self.folder / "source.img"
+        source.write_bytes(random.Random(3).randbytes(32 * MIB))
+        one, other = self.serve([self.export(image)]), self.serve([self.export(image)])
+        way = self.folder / "way.sock"
+        way.symlink_to(one.socket)
+        target = f"driver=nbd,server.type=unix,server.path={way},export=disk,reconnect-delay={PATIENCE}"
+        copy = processes.start(["qemu-img", "convert", "-n", "-r", "8M", "-f", "raw", "--target-image-opts", source, target],
+                               stdin=subprocess.DEVNULL)
+        self.addCleanup(copy.wait)
+        self.addCleanup(copy.kill)
+        self.wait_until("a part is there", lambda: len(self.ceph.diff(image)) > 0 and self.ceph.diff(image)[0][1] >= 8 * MIB)
+        self.dies(one)
+        (self.folder / "new.sock").symlink_to(other.socket)
+        (self.folder / "new.sock").rename(way)
+        self.assertEqual(copy.wait(PATIENCE), 0)
+        self.assert_same(self.ceph.export(image), source.read_bytes(), "what rbd export has")
+        self.assertIn('opened export "disk"', other.log())
+
+
+class Recipes(OverCeph):
+    def test_a_disk_comes_to_ceph(self):
+        """As the README has it, with paths and names of this test's."""
+        config, commands = re.findall(r"```(?:toml|sh)\n(.*?)```", README.read_text().split("### A disk comes to Ceph")[1], re.DOTALL)[:2]
+        (self.folder / "vm1.img").write_bytes(random.Random(4).randbytes(5 * MIB) + bytes(59 * MIB))
+        control = self.folder / "run"
+        control.mkdir()
+        told = {"/srv/vm1.img": str(self.folder / "vm1.img"), "/run/ashlar": str(control), "/etc/ceph/ceph.conf": str(self.ceph.conf)}
+        for old, new in told.items():
+            self.assertIn(old, config + commands)
+            config, commands = config.replace(old, new), commands.replace(old, new)
+        self.serve_words([self.write("move.toml", config)])
+        run("env", f"CEPH_CONF={self.ceph.conf}", "sh", "-ec", commands)
+        self.assert_same(self.ceph.export("vm1"), (self.folder / "vm1.img").read_bytes(), "what rbd export has")
+        self.assertEqual(self.ceph.diff("vm1"), [(0, 8 * MIB)])
+

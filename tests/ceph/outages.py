@@ -1,0 +1,196 @@
+"""What the plugin rbd does when Ceph does not answer: requests wait, then fail; no byte is wrong; the server ends."""
+
+import itertools
+import os
+import random
+import re
+import signal
+import subprocess
+import threading
+import time
+
+from frame import MIB, OBJECT, PATIENCE, OverCeph
+from lib import libnbd, processes
+from lib.libnbd import nbd
+
+
+class Load(threading.Thread):
+    """A client that writes 4 KiB here and there and reads them again, until told to end. `wrong`: what was not as it had been
+    acknowledged."""
+
+    def __init__(self, uri, size, seed):
+        super().__init__(daemon=True)
+        self.client, self.size, self.dice = libnbd.connect(uri), size, random.Random(seed)
+        self.written, self.wrong, self.over, self.done = {}, [], threading.Event(), 0
+
+    def run(self):
+        try:
+            while not self.over.is_set():
+                at = self.dice.randrange(self.size // 4096) * 4096
+                if at in self.written and self.dice.random() < 0.5:
+                    if bytes(self.client.pread(4096, at)) != self.written[at]:
+                        self.wrong.append(at)
+                else:
+                    block = self.dice.randbytes(16) * 256
+                    self.client.pwrite(block, at)
+                    self.written[at] = block
+                self.done += 1
+            self.client.shutdown()
+        except nbd.Error as error:
+            self.wrong.append(error.string)
+
+
+class Restarts(OverCeph):
+    def test_an_osd_and_a_monitor_that_are_killed_under_load(self):
+        """Clients see a pause."""
+        image = self.image()
+        self.server = self.serve([self.export(image)])
+        load = Load(self.server.uri("disk"), 64 * MIB, 1)
+        load.start()
+        self.addCleanup(load.over.set)
+        self.wait_until("the load runs", lambda: load.done > 100)
+        for which in ("mon", "osd"):
+            # memstore keeps what it has in a file when it ends in order.
+            self.ceph.kill(which, signal.SIGTERM if which == "osd" else signal.SIGKILL)
+            before = load.done
+            self.ceph.start(which)
+            self.ceph.wait_until_up()
+            self.wait_until(f"the load goes on behind {which}", lambda: load.done > before + 100 or load.wrong)
+        load.over.set()
+        load.join(PATIENCE)
+        self.assertEqual(load.wrong, [])
+        content = self.ceph.export(image)
+        for at, block in load.written.items():
+            self.assert_same(content[at:at + 4096], block, f"{at}")
+
+
+class Silence(OverCeph):
+    """The OSD is there and answers nothing."""
+
+    def halted(self, which="osd"):
+        self.ceph.halt(which)
+        self.addCleanup(self.ceph.wait_until_up)
+        self.addCleanup(self.ceph.go_on, which)
+
+    def test_requests_fail_after_the_timeout_and_go_on_behind_it(self):
+        image = self.image()
+        self.server = self.serve([self.export(image, timeout="1s")])
+        client = self.connect()
+        client.pwrite(b"a" * 4096, 0)
+        self.halted()
+        for ask in (lambda: client.pread(4096, 0), lambda: client.pwrite(b"b" * 4096, 8192), client.flush,
+                    lambda: client.zero(4096, 0), lambda: client.trim(OBJECT, 0), lambda: libnbd.extents(client, MIB, 0)):
+            with self.assertRaises(nbd.Error):
+                ask()
+        self.wait_for_log("the cluster has not answered for 1 s")
+        with self.assertRaises(nbd.Error):  # opening takes no longer
+            self.connect()
+        self.ceph.go_on("osd")
+        self.wait_until("requests are answered", lambda: self.answers(client))
+        # What was given up is done now, or is not: what is written from here on holds.
+        client.pwrite(b"c" * 4096, 8192)
+        self.assertEqual(bytes(client.pread(4096, 8192)), b"c" * 4096)
+        self.assertEqual(self.connect().get_size(), 64 * MIB)
+
+    def answers(self, client):
+        try:
+            client.pread(1, 0)
+            return True
+        except nbd.Error:
+            return False
+
+    def test_a_late_answer_reaches_nobody(self):
+        """What a read was given up for has come to be somebody else's memory."""
+        image = self.image()
+        command = [os.environ["ASHLAR_LATE_ANSWER"], os.environ["ASHLAR_RBD"], self.ceph.conf, image]
+        reader = processes.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(reader.communicate)
+        self.addCleanup(reader.kill)
+        for said, then in (("asking", self.halted), ("given up", lambda: self.ceph.go_on("osd"))):
+            self.assertEqual(reader.stdout.readline(), said + "\n")
+            then()
+            reader.stdin.write("\n")
+            reader.stdin.flush()
+        self.assertEqual(reader.wait(PATIENCE), 0)
+
+    def test_a_client_that_goes_away_ends_its_reads(self):
+        image = self.image()
+        self.server = self.serve([self.export(image, timeout="1h")])
+        client = libnbd.connect(self.server.uri("disk"))
+        self.connect().pwrite(b"x", 0)
+        self.halted()
+        client.aio_pread(nbd.Buffer(4096), 0)
+        del client
+        self.wait_for_log('closed export "disk"')
+
+    def test_a_server_that_is_told_to_stop_ends_within_five_seconds(self):
+        """Requests under way are given up; the image, which cannot be closed, is named and left behind."""
+        image = self.image()
+        self.server = self.serve([self.export(image)])
+        client = self.connect()
+        client.pwrite(b"x" * 4096, 0)
+        self.halted()
+        for n in range(8):
+            client.aio_pwrite(nbd.Buffer(4096), 4096 * n)
+            client.aio_pread(nbd.Buffer(4096), 4096 * n)
+        client.aio_flush()
+        self.server.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.server.process.wait(PATIENCE), 1)
+        self.server.stopped = True
+        self.server.process.stdout.close()
+        began, ended = (self.time_of(text) for text in ("SIGTERM: stopping", "left behind: "))
+        self.assertLessEqual(ended - began, 5)
+        self.assertRegex(self.server.log(), r'left behind: .*rbd.*export "disk"|left behind: .*"disk".*rbd')
+
+    def time_of(self, text):
+        """When the log has told it, in seconds of the day."""
+        found = re.search(rf"^\S+ (\d+):(\d+):(\d+\.\d+) \w+ .*{re.escape(text)}", self.server.log(), re.MULTILINE)
+        self.assertIsNotNone(found, self.server.log())
+        hours, minutes, seconds = found.groups()
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+    def test_a_cluster_that_is_not_there(self):
+        told = self.refused(self.export("any", conf=str(self.write("none.conf", "[global]\nmon host = v1:127.0.0.1:1\nauth client required = none\n")),
+                                        timeout="1s"))
+        self.assertRegex(told, r"conf.*the cluster \(mon_host = v1:127.0.0.1:1\) cannot be reached|the cluster was asked in vain")
+
+    def test_monitors_that_are_gone(self):
+        """What the OSDs know goes on; nobody new comes."""
+        image = self.image()
+        self.server = self.serve([self.export(image, timeout="1s"), self.export(self.image(), "other", optional=True, timeout="1s")])
+        client = self.connect()
+        client.pwrite(b"a" * 4096, 0)
+        self.halted("mon")
+        client.pwrite(b"b" * 4096, 0)
+        self.assertEqual(bytes(client.pread(4096, 0)), b"b" * 4096)
+        with self.assertRaises(nbd.Error):
+            self.connect("other")
+
+
+class Full(OverCeph):
+    def ratios(self, *some):
+        for name, ratio in zip(("nearfull", "backfillfull", "full"), some):
+            self.ceph.ceph("osd", f"set-{name}-ratio", ratio)
+
+    def test_a_cluster_that_is_full(self):
+        image = self.image("1G")
+        self.server = self.serve([self.export(image)])
+        client = self.connect()
+        client.pwrite(os.urandom(16 * MIB), 0)
+        self.addCleanup(self.ratios, 0.85, 0.9, 0.95)
+        self.ratios(0.001, 0.002, 0.003)
+        refused, places = [], itertools.count(4)
+
+        def is_full():
+            try:
+                client.pwrite(b"x" * 4096, next(places) % 256 * OBJECT)  # a new object
+                return False
+            except nbd.Error as error:
+                refused.append(error.errno)
+                return True
+
+        self.wait_until("writes are refused", is_full)
+        self.assertEqual(refused, ["ENOSPC"])
+        client.pread(4096, 0)
+        self.ratios(0.85, 0.9, 0.95)
+        self.wait_until("writes are taken again", lambda: not is_full())
