@@ -7,6 +7,7 @@
 #include "chain/chain.hpp"
 #include "chain/find_module.hpp"
 #include "chain/template.hpp"
+#include "config/sandbox_refuses.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -166,9 +167,13 @@ void Export::add_zero_emulation(Layers& layers) {
   layers.all.insert(layers.all.end() - 1, std::move(made));
 }
 
-// What to do about storage that must not be written to, if reading alone is possible.
+// What to do about storage that the sandbox keeps from being opened, or that must not be written to, if reading alone
+// is possible.
 std::string Export::advice(const OpenError& refused, Layers& layers) {
   const std::int32_t status = refused.facts().status;
+  if (status == EACCES)
+    for (const std::string& path : refused.facts().paths)
+      if (std::string hint = sandbox_hint(path); !hint.empty()) return hint;
   if (read_only() || (status != EACCES && status != EPERM && status != EROFS)) return {};
   try {
     open(layers, true);

@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/words.hpp"
 #include "config/text.hpp"
+#include "spawn/command_variables.hpp"
 #include "tls/issue.hpp"
 
 namespace ashlar::host {
@@ -107,6 +108,7 @@ class Certs {
     if (!hosts_.empty()) make_server();
     for (const std::string& client : options_.clients) make_client(client);
     add_users();
+    if (hosts_.empty()) hosts_ = hosts_of_certificate(read(folder_ / "server" / "server-cert.pem"));
     tell_server();
     for (const std::string& client : options_.clients) tell_client(client);
     for (const std::string& user : options_.users) tell_user(user);
@@ -198,26 +200,30 @@ class Certs {
   std::string host_in_uri() const { return host().find(':') == std::string::npos ? host() : "[" + host() + "]"; }
 
   void tell_server() const {
-    out_ << "\nIn the server's config:\n\n  [server]\n  tls = { mode = \"require\", certificates = \""
+    out_ << "\nIn the server's config:\n\n  [server]\n  listen = [\"tcp::10809\"]\n  tls = { mode = \"require\", "
+            "certificates = \""
          << absolute(folder_ / "server") << "\"";
     if (fs::exists(folder_ / "keys.psk")) out_ << ", psk = \"" << absolute(folder_ / "keys.psk") << "\"";
     out_ << " }\n";
   }
   void tell_client(const std::string& name) const {
     const std::string folder = absolute(client_folder(name));
-    tell(name, "nbds://" + host_in_uri() + "/?tls-certificates=" + folder,
+    tell(name, "nbds://" + host_in_uri() + "/?tls-certificates=" + percent_encoded(folder),
          "tls-creds-x509,id=tls0,endpoint=client,dir=" + folder);
   }
   void tell_user(const std::string& user) const {
     const std::string folder = absolute(client_folder(user));
-    tell(user, "nbds://" + user + "@" + host_in_uri() + "/?tls-psk-file=" + folder + "/keys.psk",
+    tell(user,
+         "nbds://" + percent_encoded(user) + "@" + host_in_uri() + "/?tls-psk-file=" + percent_encoded(folder) +
+             "/keys.psk",
          "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + folder);
   }
   void tell(const std::string& who, const std::string& uri, const std::string& object) const {
-    out_ << "\nOn the machine of " << who << " (an export by its name: .../NAME?..., export=NAME):\n\n  nbdinfo "
-         << shell_word(uri) << "\n  nbdcopy " << shell_word(uri) << " disk.img\n  qemu-img convert --object "
-         << shell_word(object) << " --image-opts "
-         << shell_word("driver=nbd,host=" + host() + ",port=10809,tls-creds=tls0") << " -O raw disk.img\n";
+    out_ << "\nOn the machine of " << who << ", with a copy of " << absolute(client_folder(who))
+         << " there (an export by its name: .../NAME?..., export=NAME):\n\n  nbdinfo " << shell_word(uri)
+         << "\n  nbdcopy " << shell_word(uri) << " disk.img\n  qemu-img convert --object " << shell_word(object)
+         << " --image-opts " << shell_word("driver=nbd,host=" + host() + ",port=10809,tls-creds=tls0")
+         << " -O raw disk.img\n";
   }
 
   const CommandOptions& options_;

@@ -19,6 +19,21 @@ json::array to_json(const std::vector<Mistake>& mistakes) {
   return out;
 }
 
+// They may come to the file later, without a reload.
+void warn_of_unknown_users(const Config& config, const AccessRules& allow, Tls& tls,
+                           std::vector<std::string>& warnings) {
+  for (const AccessRule& rule : allow.rules)
+    if (rule.psk && !tls.knows_user(*rule.psk))
+      warnings.push_back("the rule " + rule.text + " in line " + std::to_string(rule.line) + " fits nobody now: " +
+                         config.server.tls.psk.string() + " has no key of " + in_quotes(*rule.psk));
+}
+
+void warn_of_unknown_users(const Config& config, Tls& tls, std::vector<std::string>& warnings) {
+  if (config.server.allow) warn_of_unknown_users(config, *config.server.allow, tls, warnings);
+  for (const ExportConfig& own : config.exports)
+    if (own.allow) warn_of_unknown_users(config, *own.allow, tls, warnings);
+}
+
 }  // namespace
 
 std::vector<const char*> names(Ops ops) {
@@ -44,19 +59,24 @@ int check_command(const CommandOptions& options, Streams streams) {
   Registry registry(module_folders(options, &config.server));
   Log log(LogLevel::warn);
   const auto activity = Activity::make();
+  std::vector<std::string> warnings;
+  std::unique_ptr<Tls> tls;
+  const auto read_tls = [&] { mistakes.gather([&] { tls = make_tls(config, warnings); }); };
+  if (client) read_tls();
   json::array exports;
   std::vector<Seen> seen;
   for (const ExportConfig& own : config.exports) {
     const auto exported = make_export(config, own, registry, log.logger(), activity, mistakes);
     if (exported == nullptr) continue;
-    if (client) seen.push_back(seen_by(*client, *exported));
+    if (client) seen.push_back(seen_by(*client, *exported, config.server.tls, tls.get()));
     if (options.json) exports.push_back(export_to_json(own, *exported, client ? &seen.back() : nullptr));
     else if (!client) print_export(streams.out, own, *exported);
   }
   if (client && !options.json) print_seen(streams.out, seen);
-  std::vector<std::string> warnings;
-  mistakes.gather([&] { make_tls(config, warnings); });
-  const Grants needed = needed_grants(config, registry, *activity);
+  if (!client) read_tls();
+  if (tls != nullptr) warn_of_unknown_users(config, *tls, warnings);
+  Grants needed = needed_grants(config, registry, *activity);
+  add_names(needed, config);
   if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)

@@ -71,6 +71,23 @@ void add(const Part& part, Identity& into) {
   }
 }
 
+bool needs_tls(const Export& exported, const TlsConfig& config) {
+  return exported.requires_tls() || config.mode == TlsConfig::Mode::require;
+}
+
+// Why TLS does not let the client come so far that rules are asked; empty: it does. Whoever speaks TLS shows a key or a
+// certificate, unless the server does without.
+std::string kept_out_by_tls(const Identity& client, const Export& exported, const TlsConfig& config, Tls* tls) {
+  if (!client.psk.empty() && config.psk.empty()) return "the server has no pre-shared keys";
+  if (!client.psk.empty() && tls != nullptr && !tls->knows_user(client.psk))
+    return config.psk.string() + " has no key of " + in_quotes(client.psk);
+  const bool verifies = !config.certificates.empty() && config.verify_client.value_or(true);
+  if (!client.dn.empty() && !verifies) return "the server asks for no certificate of clients";
+  if (!needs_tls(exported, config) || !client.psk.empty() || !client.dn.empty()) return {};
+  if (!config.certificates.empty() && !verifies) return {};
+  return "needs TLS, and so a client that has a key or a certificate: add psk=NAME or dn=NAME";
+}
+
 }  // namespace
 
 Identity parse_identity(const std::vector<std::string>& texts) {
@@ -92,9 +109,12 @@ Identity parse_identity(const std::vector<std::string>& texts) {
   return client;
 }
 
-Seen seen_by(const Identity& client, Export& exported) {
+Seen seen_by(const Identity& client, Export& exported, const TlsConfig& config, Tls* tls) {
+  if (const std::string why = kept_out_by_tls(client, exported, config, tls); !why.empty())
+    return {exported.name(), Access::refused, why};
   const Decision decision = decide(exported.allow(), client);
   Seen seen{exported.name(), decision.access, reason(exported.allow(), decision)};
+  if (needs_tls(exported, config) && decision.access != Access::refused) seen.why += "; by TLS alone";
   if (decision.access != Access::read_write || exported.as_template() != nullptr) return seen;
   try {
     if (!exported.open()->geometry().read_only) return seen;

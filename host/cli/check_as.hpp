@@ -7,6 +7,8 @@
 #include "access/access.hpp"
 #include "chain/chain.hpp"
 #include "chain/export.hpp"
+#include "config/config.hpp"
+#include "tls/tls.hpp"
 
 namespace ashlar::host {
 
@@ -20,8 +22,9 @@ struct Seen {
   std::string why;  // in one line
 };
 
-// What `client` sees of the export, which is opened, if it can be.
-Seen seen_by(const Identity& client, Export& exported);
+// What `client` sees of the export, which is opened, if it can be. `tls`: what its identity is looked at by; null: the
+// server has none, or a mistake in it.
+Seen seen_by(const Identity& client, Export& exported, const TlsConfig& config, Tls* tls);
 
 // A line for each.
 void print_seen(std::ostream& out, const std::vector<Seen>& all);

@@ -135,7 +135,7 @@ void add_operators_commands(CLI::App& app, CommandOptions& options) {
   reload.add_flag("--drain", options.drain,
                   "End the clients of exports that are changed or removed, once their requests under way are answered");
   add_json(reload, options);
-  add_to_running(app, "drain", "Take no new clients, and wait until the last has left", options);
+  add_to_running(app, "drain", "Take no new clients until a restart, and wait until the last has left", options);
   CLI::App& level = add_to_running(app, "log-level", "Set a server's log level", options);
   add_operand(level, "LEVEL", "trace, debug, info, warn or error", options);
   CLI::App& control = add_to_running(app, "control", "Have a layer of an export answer one of its verbs", options);

@@ -62,6 +62,10 @@ const Foreign table[] = {
      Value::any,
      Becomes::elsewhere,
      R"(a config has it, as [server] tls = { mode = "require", certificates = "DIR", psk = "FILE" })"},
+    {{"--control", "--metrics", "--sandbox", "--allow", "--max-connections", "--workers", "--max-memory"},
+     Value::any,
+     Becomes::elsewhere,
+     "it is a key of a config: write it in its [server]"},
     {{"--log", "--log-file"}, Value::any, Becomes::elsewhere, "the log goes to stderr; 2>FILE puts it elsewhere"},
     {{"-V"}, Value::none, Becomes::elsewhere, "ashlar --version prints the version"},
 };

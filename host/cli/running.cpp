@@ -8,6 +8,7 @@
 #include "cli/json.hpp"
 #include "cli/table.hpp"
 #include "config/text.hpp"
+#include "server/counted.hpp"
 #include "server/differences.hpp"
 
 namespace ashlar::host {
@@ -45,7 +46,7 @@ void print_export(std::ostream& out, const json::object& one) {
   for (const json::value& layer : one.at("chain").as_array()) chain += (chain.empty() ? "" : " > ") + text(layer);
   if (one.contains("removed")) chain = "removed";
   if (one.contains("is_template")) chain = "template of " + chain;
-  out << "\nexport " << in_quotes(text(one.at("name"))) << ": " << (chain.empty() ? "not there yet" : chain)
+  out << "\nexport " << in_quotes(text(one.at("name"))) << ": " << (chain.empty() ? "not there yet" : one_line(chain))
       << (one.contains("size") ? ", " + text(one.at("size")) + " bytes large" : "")
       << (one.at("read_only").as_bool() ? ", read-only" : "") << "\n  " << ops_text(one.at("ops").as_object()) << ", "
       << text(one.at("bytes")) << " bytes, " << text(one.at("errors")) << " errors\n";
@@ -66,7 +67,7 @@ void print_answers(const json::array& answers, Streams streams) {
   for (const json::value& one : answers) {
     const json::object& of = one.as_object();
     if (const json::value* const said = of.if_contains("answer")) {
-      if (answers.size() > 1) streams.out << text(of.at("export")) << ":\n";
+      if (answers.size() > 1) streams.out << one_line(text(of.at("export"))) << ":\n";
       const std::string lines = text(*said);
       streams.out << lines << (lines.empty() || lines.ends_with('\n') ? "" : "\n");
     } else if (std::exchange(refused, true)) {
@@ -112,7 +113,7 @@ int status_command(const CommandOptions& options, Streams streams) {
     }
     const auto seconds = static_cast<std::uint64_t>(status.at("uptime").to_number<double>());
     streams.out << "ashlar " << text(status.at("version")) << ", for " << seconds << " s, "
-                << text(status.at("connections")) << " connections"
+                << counted(status.at("connections").to_number<std::size_t>(), "connection", "connections")
                 << (status.at("draining").as_bool() ? ", takes no new clients" : "");
     if (const json::value* const number = status.if_contains("turned_away"); number != nullptr && *number != 0)
       streams.out << ", " << text(*number) << " clients turned away";

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "config/sandbox_refuses.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
@@ -39,7 +40,11 @@ std::optional<std::uint32_t> as_number(const std::string& text) {
   return number;
 }
 
-[[noreturn]] void refuse(const char* kind, const std::string& name) {
+// `list` is the file of those that are known to this machine itself.
+[[noreturn]] void refuse(const char* kind, const std::string& name, const char* list) {
+  if (const std::string hint = sandbox_hint(list); !hint.empty())
+    throw std::invalid_argument(std::string("cannot look up the ") + kind + " " + in_quotes(name) + ": " + list +
+                                " cannot be read" + hint + "; or give the number");
   throw std::invalid_argument(std::string("no ") + kind + " " + in_quotes(name) +
                               " on this machine; name one that there is, or give its number");
 }
@@ -51,7 +56,7 @@ uid_t user_number(const std::string& name) {
   std::vector<char> buffer;
   if (const auto number = as_number(name)) return *number;
   if (look_up(name.c_str(), entry, buffer, &::getpwnam_r)) return entry.pw_uid;
-  refuse("user", name);
+  refuse("user", name, "/etc/passwd");
 }
 
 gid_t group_number(const std::string& name) {
@@ -59,7 +64,7 @@ gid_t group_number(const std::string& name) {
   std::vector<char> buffer;
   if (const auto number = as_number(name)) return *number;
   if (look_up(name.c_str(), entry, buffer, &::getgrnam_r)) return entry.gr_gid;
-  refuse("group", name);
+  refuse("group", name, "/etc/group");
 }
 
 std::vector<gid_t> groups_of_user(uid_t uid) {

@@ -83,6 +83,13 @@ std::optional<AccessRule> ConfigReader::access_rule(const std::string& key, cons
     fail(node.place, key, "has an empty rule; name whom it is for, with psk, dn, uid, user, group or address");
   if (!names_somebody(rule) && !rule.read_only)
     fail(node.place, key, "has a rule that lets everybody write; name whom it is for, or leave allow out");
+  if (rule.address && (rule.uid || rule.user || rule.group))
+    fail(node.place, key,
+         "has a rule that fits nobody: a client by tcp has an address, one at a unix socket a user and groups; make "
+         "two rules of it");
+  if (rule.psk && rule.dn)
+    fail(node.place, key,
+         "has a rule that fits nobody: a client shows a key or a certificate, not both; make two rules of it");
   rule.text = rule_text(keys);
   return rule;
 }
@@ -98,7 +105,11 @@ void ConfigReader::read_rule_psk(const TomlEntry& entry, AccessRule& into) const
 }
 
 void ConfigReader::read_rule_dn(const TomlEntry& entry, AccessRule& into) const {
-  into.dn = name_in_rule(entry, R"(write the distinguished name of a certificate, as in dn = "CN=host1,*")");
+  constexpr const char* example = R"(write the distinguished name of a certificate, as in dn = "CN=host1,*")";
+  const std::string& text = name_in_rule(entry, example);
+  if (text.find_first_of("=*?") == std::string::npos)
+    fail(entry.node.place, entry.key, in_quotes(text) + " is no distinguished name, which has a '='; " + example);
+  into.dn = text;
 }
 
 void ConfigReader::read_rule_uid(const TomlEntry& entry, AccessRule& into) const {

@@ -44,7 +44,10 @@ ControlClient::ControlClient(const std::string& address) : address_(address) {
     error = errno;
     ::close(fd_);
   }
-  if (error != 0) throw NoServer("no server at " + address + ": " + std::strerror(error));
+  if (error == ENOENT || error == ECONNREFUSED) throw NoServer("no server at " + address + ": " + std::strerror(error));
+  if (error != 0)
+    throw NoServer("cannot ask the server at " + address + ": " + std::strerror(error) +
+                   (error == EACCES ? "; only its own user and root may, unless control says otherwise" : ""));
 }
 
 ControlClient::~ControlClient() { ::close(fd_); }

@@ -23,6 +23,7 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "config/sandbox_refuses.hpp"
 #include "listener/socket_file.hpp"
 #include "socket/kernel_socket.hpp"
 
@@ -225,7 +226,8 @@ void listen_tcp(asio::io_context& io, const ListenAddress& address, unsigned kee
   boost::system::error_code error;
   const auto found = resolver.resolve(address.host, std::to_string(address.port),
                                       tcp::resolver::passive | tcp::resolver::numeric_service, error);
-  if (error) throw std::runtime_error("cannot listen on " + address.text + ": " + error.message());
+  if (error)
+    throw std::runtime_error("cannot listen on " + address.text + ": " + error.message() + sandbox_hint("/etc/hosts"));
   std::exception_ptr refused;
   for (const auto& entry : found) {
     try {

@@ -10,6 +10,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "config/text.hpp"
 #include "protocol/text.hpp"
 
 namespace ashlar::host {
@@ -84,7 +85,7 @@ class Formatter final : public spdlog::formatter {
 
   void format(const log_msg& message, spdlog::memory_buf_t& out) override {
     if (style_.journal) append(out, priority(message.level));
-    if (style_.format == LogFormat::text) return text_.format(message, out);
+    if (style_.format == LogFormat::text) return format_text(message, out);
     append(out, "{\"time\": \"" + time_text(message.time) + "\", \"level\": \"" + level_name(message.level) + "\"");
     if (!style_.name.empty()) append(out, ", \"name\": " + json_string(style_.name));
     append(out, ", \"message\": " + json_string({message.payload.data(), message.payload.size()}) + "}\n");
@@ -92,6 +93,16 @@ class Formatter final : public spdlog::formatter {
   std::unique_ptr<spdlog::formatter> clone() const override { return std::make_unique<Formatter>(style_); }
 
  private:
+  // A message may have what a client, a file's name or a module has put into it, and is one line all the same.
+  void format_text(const log_msg& message, spdlog::memory_buf_t& out) {
+    const std::string text = one_line({message.payload.data(), message.payload.size()});
+    log_msg line = message;
+    line.payload = text;
+    text_.format(line, out);
+    message.color_range_start = line.color_range_start;  // for a terminal
+    message.color_range_end = line.color_range_end;
+  }
+
   const LineStyle style_;
   spdlog::pattern_formatter text_;
 };

@@ -38,7 +38,7 @@ void Repeats::tell_all() noexcept {
   }
 }
 
-bool Repeats::is_first(spdlog::level::level_enum level, std::string_view name) {
+bool Repeats::is_first(spdlog::level::level_enum level, std::string_view name, std::string_view detail) {
   const std::lock_guard lock(mutex_);
   const Time now = clock_();
   end_periods(now);
@@ -46,13 +46,14 @@ bool Repeats::is_first(spdlog::level::level_enum level, std::string_view name) {
   const auto known = std::find_if(kinds_.begin(), kinds_.end(), same);
   if (known != kinds_.end()) {
     ++known->count;
+    known->last = detail;
     return false;
   }
   if (kinds_.size() == most_kinds_) {
     tell(kinds_.front());
     kinds_.erase(kinds_.begin());
   }
-  kinds_.push_back({std::string(name), level, first_period, now + first_period});
+  kinds_.push_back({std::string(name), level, first_period, now + first_period, 0, {}});
   next_end_ = std::min(next_end_, now + first_period);
   return true;
 }
@@ -76,8 +77,8 @@ void Repeats::end_periods(Time now) {
 // Logging within the lock does not wait for anything but memory: the log has a queue.
 void Repeats::tell(Kind& kind) {
   if (kind.count == 0) return;
-  logger_->log(kind.level, "{} ({} more like it within {} s)", kind.name, std::exchange(kind.count, 0),
-               kind.period.count());
+  logger_->log(kind.level, "{} ({} more like it within {} s{})", kind.name, std::exchange(kind.count, 0),
+               kind.period.count(), kind.last.empty() ? "" : ", the last: " + kind.last);
 }
 
 }  // namespace ashlar::host

@@ -31,11 +31,12 @@ class Repeats {
 
   // Logs the text that `line()` returns, or counts it; a level that is off does neither. `line` is called only for a
   // text that is logged; it may throw, and then nothing is logged. [any thread]
+  // `detail` is what tells a line from others of its kind, such as a name; with a number stands that of the last.
   template <class Line>
-  void log(spdlog::level::level_enum level, std::string_view kind, Line line) noexcept {
+  void log(spdlog::level::level_enum level, std::string_view kind, Line line, std::string_view detail = {}) noexcept {
     if (!logger_->should_log(level)) return;
     try {
-      if (is_first(level, kind)) logger_->log(level, spdlog::string_view_t(line()));
+      if (is_first(level, kind, detail)) logger_->log(level, spdlog::string_view_t(line()));
     } catch (...) {
       // There is no memory, and who logs an error must not get another one.
     }
@@ -57,9 +58,10 @@ class Repeats {
     std::chrono::seconds period;
     Time end;                 // of the period
     std::uint64_t count = 0;  // of this period
+    std::string last;         // detail
   };
 
-  bool is_first(spdlog::level::level_enum level, std::string_view kind);
+  bool is_first(spdlog::level::level_enum level, std::string_view kind, std::string_view detail);
   // Ends the periods that are over at `now`.
   void end_periods(Time now);
   void tell(Kind& kind);

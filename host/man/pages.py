@@ -19,6 +19,8 @@ SOURCE, ASHLAR, VERSION, DATE, FOLDER = pathlib.Path(sys.argv[1]), *sys.argv[2:5
 # Which of README.md's sections stand in which page.
 SECTIONS = {"ashlar(1)": ("Commands", "Started by anything", "While it runs"),
             "ashlar.toml(5)": ("A config to start from", "Sandbox", "TLS", "Modules")}
+# Where files of the tree are that pages name, below the place where ashlar is installed.
+DOCUMENTS = "share/doc/ashlar"
 MANUALS = {"1": "User Commands", "5": "File Formats", "7": "ashlar modules"}
 # Paragraphs for who reads the sources.
 OF_SOURCES = ("Open first:", "Tests:", "Held by ")
@@ -39,6 +41,9 @@ def page(title, summary, blocks, anchors=()):
         if target.startswith("#") and target[1:] not in anchors and target[1:] in PLACES:
             heading, other = PLACES[target[1:]]
             return f"*{heading}* in **{other[:-3]}**{other[-3:]}"
+        if target.startswith(("host/", "examples/")):
+            file = f"`{DOCUMENTS}/{target}`"
+            return file if text == target else f"{text} ({file})"
         return f"{text} <{target}>" if target.startswith("http") else text
 
     out = Page(name, section, DATE, f"ashlar {VERSION}", MANUALS[section], link)
@@ -74,10 +79,20 @@ def sentence(text):
     return re.sub(r"([$][\w]+)", r"`\1`", text).rstrip(".") + "."
 
 
+def is_of_exit_codes(block):
+    return block[0] == "table" and block[1][0][0] == "exit code"
+
+
 def of_readme(title):
     for heading in SECTIONS[title]:
         yield "heading", 2, heading
-        yield from README[heading]
+        yield from (block for block in README[heading] if not is_of_exit_codes(block))
+
+
+def exit_status():
+    """A section of its own, where readers of manuals look for it."""
+    (_, (_, *rows)), = (block for block in README["Commands"] if is_of_exit_codes(block))
+    return [("heading", 2, "EXIT STATUS"), ("table", [["", ""], *rows])]
 
 
 def anchors_of(title):
@@ -99,7 +114,8 @@ def program_pages():
          [("heading", 2, "SYNOPSIS"), ("code", [synopsis(command) for command in own] + ["ashlar trace COMMAND ..."]),
           ("heading", 2, "DESCRIPTION"), *README["ashlar"][:1],
           *of_readme("ashlar(1)"),
-          ("heading", 2, "OPTIONS"), *(block for command in own for block in described(command)), *see_also("ashlar(1)")],
+          ("heading", 2, "OPTIONS"), *(block for command in own for block in described(command)), *exit_status(),
+          *see_also("ashlar(1)")],
          anchors_of("ashlar(1)"))
     page("ashlar.toml(5)", "what an ashlar server serves, and how",
          [*of_readme("ashlar.toml(5)"), *see_also("ashlar.toml(5)")], anchors_of("ashlar.toml(5)"))

@@ -84,6 +84,8 @@ class Page:
     def _add_table(self, rows):
         """As a list of terms. Without a heading the last column is what there is to say of the first."""
         headings, *rows = rows
+        if re.search(r"\bkey\b", headings[0]):  # one of several tables of keys
+            self._add_heading(3, re.sub(r"\bkey\b", "keys", headings[0]))
         for term, *cells in rows:
             named = [(heading, cell) for heading, cell in zip(headings[1:], cells) if heading and cell]
             plain = [cell for heading, cell in zip(headings[1:], cells) if not heading and cell]

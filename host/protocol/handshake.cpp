@@ -145,14 +145,17 @@ std::optional<Handshake::EarlyEnd> Handshake::judge_tls(std::uint32_t option, st
     return std::nullopt;
   }
   if (tls_ != TlsMode::require || secured_ || option == opt_abort) return std::nullopt;
-  if (option == opt_export_name) return EarlyEnd{.kind = Kind::close, .text = "TLS is required"};
+  if (option == opt_export_name) return EarlyEnd{.kind = Kind::close, .text = "TLS is required", .for_tls = true};
   // A client without the flag must not be told of TLS (proto.md, "Server-side requirements").
-  return fixed_newstyle_ ? refuse(rep_err_tls_reqd, "TLS is required: use STARTTLS")
-                         : refuse(rep_err_policy, "TLS is required, which needs the flag C_FIXED_NEWSTYLE");
+  auto early = fixed_newstyle_ ? refuse(rep_err_tls_reqd, "TLS is required: use STARTTLS")
+                               : refuse(rep_err_policy, "TLS is required, which needs the flag C_FIXED_NEWSTYLE");
+  early.for_tls = true;
+  return early;
 }
 
 void Handshake::end_early() {
   stage_ = Stage::option;
+  if (early_.for_tls) refused_without_tls_ = true;
   switch (early_.kind) {
     case EarlyEnd::Kind::refuse: return reply_error(early_.error, early_.text);
     case EarlyEnd::Kind::acknowledge_and_close: reply(rep_ack, 0); return close(early_.text);
@@ -320,7 +323,10 @@ Handshake::Chosen Handshake::choose(std::string_view name) {
 
 void Handshake::not_there(std::string_view name) {
   const bool may_tell = (option_ == opt_info || option_ == opt_go) && fixed_newstyle_;
-  if (may_tell && hides_any()) return reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
+  if (may_tell && hides_any()) {
+    refused_without_tls_ = true;
+    return reply_error(rep_err_tls_reqd, "TLS is required for this name: use STARTTLS");
+  }
   catalog_.unknown(name);
   reply_error(rep_err_unknown, "unknown export");
 }

@@ -57,6 +57,8 @@ class Handshake {
   State state() const { return state_; }
   const Agreement& agreement() const { return agreement_; }
   const std::string& reason() const { return reason_; }
+  // Whether the client was refused something because it does not speak TLS, and has not begun to since.
+  bool lacks_tls() const { return refused_without_tls_ && !secured_; }
   static std::size_t max_message();
 
   // Limits of one handshake, so that no client holds the server or its memory for ever. An option with more data than
@@ -83,6 +85,7 @@ class Handshake {
     Kind kind = Kind::refuse;
     std::uint32_t error = rep_err_unsup;  // rep_err_*
     const char* text = "";                // constant
+    bool for_tls = false;                 // because TLS is not spoken
   };
 
   // Each takes one message, or a part of what is drained, off the front; returns how many bytes, 0: not yet complete.
@@ -133,6 +136,7 @@ class Handshake {
   Stage stage_ = Stage::client_flags;
   const TlsMode tls_;
   bool secured_ = false;  // by TLS
+  bool refused_without_tls_ = false;
   bool fixed_newstyle_ = false;
   bool no_zeroes_ = false;
   bool structured_ = false;

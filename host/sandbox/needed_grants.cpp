@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "access/network.hpp"
 #include "chain/find_module.hpp"
 #include "chain/open_error.hpp"
 #include "config/text.hpp"
@@ -25,11 +26,50 @@ void add_system(Grants& to) {
   to.add("/sys/devices", FileAccess::read, "the kernel's facts about disks");
 }
 
-// Who connects looks names up, and certificates. The files that tell of names are replaced when a network comes.
+// The files that tell of names are replaced by others, when a user or a network comes.
+void add_files_of_names(Grants& to, const std::string& why) {
+  for (const char* const folder : {"/etc", "/run/systemd/resolve"}) to.add(folder, FileAccess::read, why);
+}
+
+// Who connects looks names up, and certificates.
 void add_files_of_network(Grants& to) {
   if (to.connect().empty()) return;
-  for (const char* const folder : {"/etc", "/run/systemd/resolve", "/usr/share/ca-certificates"})
-    to.add(folder, FileAccess::read, to.connect());
+  add_files_of_names(to, to.connect());
+  to.add("/usr/share/ca-certificates", FileAccess::read, to.connect());
+}
+
+bool names_users(const std::optional<AccessRules>& allow) {
+  return allow && std::any_of(allow->rules.begin(), allow->rules.end(),
+                              [](const AccessRule& rule) { return rule.user || rule.group; });
+}
+
+bool names_users(const ListenAddress& address) { return address.owner || address.group; }
+
+// A number counts as a name: who writes one may write the other in the next version of the config.
+bool names_users(const Config& config) {
+  const ServerConfig& own = config.server;
+  return own.user || own.group || names_users(own.allow) || (own.control && names_users(*own.control)) ||
+         (own.metrics && names_users(*own.metrics)) ||
+         std::any_of(own.listen.begin(), own.listen.end(), [](const auto& address) { return names_users(address); }) ||
+         std::any_of(config.exports.begin(), config.exports.end(),
+                     [](const auto& one) { return names_users(one.allow); });
+}
+
+bool has_name(const ListenAddress& address) { return !address.host.empty() && !parse_ip_address(address.host); }
+
+bool names_hosts(const ServerConfig& own) {
+  return (own.metrics && has_name(*own.metrics)) || std::any_of(own.listen.begin(), own.listen.end(), has_name);
+}
+
+// Whoever renews certificates may put a file, a link or the whole folder in the place of the one before.
+void add_certificates(Grants& to, const fs::path& folder) {
+  std::error_code error;
+  for (const fs::path& one : {folder, fs::canonical(folder, error)})
+    if (const fs::path above = one.parent_path(); above != above.root_path())
+      to.add(above, FileAccess::read, "tls: certificates");
+  to.add(folder, FileAccess::read, "tls: certificates");
+  for (const char* const name : {"ca-cert.pem", "ca-crl.pem", "server-cert.pem", "server-key.pem"})
+    to.add_file(folder / name, FileAccess::read, "tls: certificates");
 }
 
 void add_address(Grants& to, const ListenAddress& address, const std::string& key) {
@@ -41,7 +81,7 @@ void add_server(Grants& to, const Config& config) {
   for (const ListenAddress& address : own.listen) add_address(to, address, "listen");
   if (own.control) add_address(to, *own.control, "control");
   if (own.metrics) add_address(to, *own.metrics, "metrics");
-  if (!own.tls.certificates.empty()) to.add(own.tls.certificates, FileAccess::read, "tls: certificates");
+  if (!own.tls.certificates.empty()) add_certificates(to, own.tls.certificates);
   if (!own.tls.psk.empty()) to.add_file(own.tls.psk, FileAccess::read, "tls: psk");
   for (const fs::path& path : own.sandbox.read) to.add(path, FileAccess::read, "sandbox: read");
   for (const fs::path& path : own.sandbox.write) to.add(path, FileAccess::write, "sandbox: write");
@@ -125,6 +165,11 @@ Grants needed_grants(const Config& config, Registry& registry, Activity& activit
   }
   add_files_of_network(needed);
   return needed;
+}
+
+void add_names(Grants& to, const Config& config) {
+  if (names_users(config)) add_files_of_names(to, "names of users and groups");
+  if (names_hosts(config.server)) add_files_of_names(to, "names of hosts");
 }
 
 }  // namespace ashlar::host

@@ -13,4 +13,8 @@ namespace ashlar::host {
 // and none of them is called. What it cannot find out because of a mistake in the config is left out.
 Grants needed_grants(const Config& config, Registry& registry, Activity& activity);
 
+// Adds what it takes to look up users, groups and hosts by name, if `config` has any: when it is read anew, it may have
+// others.
+void add_names(Grants& to, const Config& config);
+
 }  // namespace ashlar::host

@@ -148,6 +148,11 @@ void Commands::removed(const Export& exported) {
   removed_.push_back({exported.name(), exported.description(), exported.read_only(), exported.accounts()});
 }
 
+void Commands::add_clients_of_removed(std::set<std::uint64_t>& to) const {
+  for (const RemovedExport& one : removed_)
+    one.accounts->for_each([&](const Account& client) { to.insert(client.connection()); });
+}
+
 void Commands::forget_those_without_clients() {
   std::erase_if(removed_, [](const RemovedExport& one) { return one.accounts->connections() == 0; });
 }

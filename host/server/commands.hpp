@@ -28,6 +28,8 @@ class Commands {
 
   // An export is served no longer; it is told of as long as it has clients.
   void removed(const Export& exported);
+  // Adds the connections of those.
+  void add_clients_of_removed(std::set<std::uint64_t>& to) const;
 
  private:
   using Carry = void (Commands::*)(const json::object&, const Caller&);

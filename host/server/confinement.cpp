@@ -1,5 +1,7 @@
 #include "server/confinement.hpp"
 
+#include <unistd.h>
+
 #include <stdexcept>
 #include <string>
 
@@ -10,11 +12,25 @@
 
 namespace ashlar::host {
 
+namespace {
+
+// A key that is read now alone could not be renewed, and a reload would fail.
+void try_files(Tls& tls, const std::string& who) {
+  const Tls::News news = tls.read_files();
+  if (news.mistakes.empty()) return;
+  const std::string group = std::to_string(::getegid());
+  throw std::runtime_error("as " + who + ": " + news.mistakes.front() + "; let its group read what is of TLS: chgrp " +
+                           group + " FILE, and chmod 0640 FILE (a folder: 0750)");
+}
+
+}  // namespace
+
 // From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.
-void Confinement::change_user(const Config& config, const Exports& exports) {
+void Confinement::change_user(const Config& config, const Exports& exports, Tls* tls) {
   if (!config.server.user && !config.server.group) return;
   const std::string who = give_up_privileges(config.server.user, config.server.group);
   logger_->info("the server is {} now", who);
+  if (tls != nullptr) try_files(*tls, who);
   for (std::size_t i = 0; i < exports.size(); ++i) {
     if (config.exports[i].is_template()) continue;
     try {
@@ -29,6 +45,7 @@ void Confinement::change_user(const Config& config, const Exports& exports) {
 void Confinement::make_sandbox(const Config& config) {
   if (config.server.sandbox.mode == SandboxConfig::Mode::off) return;
   Grants needed = needed_grants(config, registry_, *activity_);
+  add_names(needed, config);
   if (starter_.private_folder != nullptr)
     needed.add(starter_.private_folder->path().parent_path(), FileAccess::remove_folders, "--run");
   sandbox_.emplace(config.server.sandbox, std::move(needed), logger_);

@@ -11,6 +11,7 @@
 #include "module/registry.hpp"
 #include "sandbox/sandbox.hpp"
 #include "spawn/starter.hpp"
+#include "tls/tls.hpp"
 
 namespace ashlar::host {
 
@@ -21,9 +22,9 @@ class Confinement {
               const Starter& starter)
       : registry_(registry), logger_(std::move(logger)), activity_(std::move(activity)), starter_(starter) {}
 
-  // Becomes the user that `config` names, if it names one, and tries whether `exports` can still be opened. Throws
-  // std::exception.
-  void change_user(const Config& config, const Exports& exports);
+  // Becomes the user that `config` names, if it names one, and tries whether `exports`, and the files of `tls`
+  // (null: there are none), can still be opened. Throws std::exception.
+  void change_user(const Config& config, const Exports& exports, Tls* tls);
   // Makes ready what enter_sandbox() needs. Throws std::exception.
   void make_sandbox(const Config& config);
   void enter_sandbox();

@@ -15,6 +15,10 @@ bool same(const TlsConfig& a, const TlsConfig& b) {
          a.minimum_version == b.minimum_version && a.ciphers == b.ciphers;
 }
 
+bool same(const SandboxConfig& a, const SandboxConfig& b) {
+  return a.mode == b.mode && a.connect == b.connect && a.read == b.read && a.write == b.write;
+}
+
 void compare(const ServerConfig& a, const ServerConfig& b, Differences& out) {
   const auto add = [&](const char* key, bool is_same) {
     if (!is_same) out.server.emplace_back(key);
@@ -29,12 +33,16 @@ void compare(const ServerConfig& a, const ServerConfig& b, Differences& out) {
   add("busy_poll", a.busy_poll == b.busy_poll);
   add("keepalive", a.keepalive == b.keepalive);
   add("tls", same(a.tls, b.tls));
-  const auto add_restart = [&](const char* key, bool is_same) {
+}
+
+void compare_with_start(const ServerConfig& started_with, const ServerConfig& now, Differences& out) {
+  const auto add = [&](const char* key, bool is_same) {
     if (!is_same) out.after_restart.emplace_back(key);
   };
-  add_restart("log_format", a.log_format == b.log_format);
-  add_restart("user", a.user == b.user);
-  add_restart("group", a.group == b.group);
+  add("log_format", started_with.log_format == now.log_format);
+  add("user", started_with.user == now.user);
+  add("group", started_with.group == now.group);
+  add("sandbox", same(started_with.sandbox, now.sandbox));
 }
 
 // The files of sockets are made with their rights.
@@ -45,7 +53,7 @@ void compare(const Doors& before, const Doors& now, const char* key, Differences
     for (const auto& listener : door.listeners) out.closed.push_back(listener->address());
   for (const Door& door : now)
     for (const Door& other : before)
-      if (other.listeners == door.listeners && !same_rights(other.address, door.address))
+      if (other.listeners == door.listeners && !same_rights(other.made_for, door.address))
         out.after_restart.emplace_back(key);
 }
 
@@ -74,10 +82,11 @@ json::array texts(const std::vector<std::string>& all) {
 
 }  // namespace
 
-Differences differences(const Setup& before, const Setup& now) {
+Differences differences(const Setup& before, const Setup& now, const Config& started_with) {
   Differences out;
   compare(*before.exports, *now.exports, out);
   compare(before.config->server, now.config->server, out);
+  compare_with_start(started_with.server, now.config->server, out);
   compare(before.listen, now.listen, "listen", out);
   compare(before.control, now.control, "control", out);
   compare(before.metrics, now.metrics, "metrics", out);

@@ -19,7 +19,8 @@ struct Differences {
   std::vector<std::string> opened, closed;           // addresses
 };
 
-Differences differences(const Setup& before, const Setup& now);
+// `started_with` is the config of the start, of which the server still has what only a restart changes.
+Differences differences(const Setup& before, const Setup& now, const Config& started_with);
 
 // As the answer to the command reload has it. (host/control/README.md)
 json::object to_json(const Differences& what);

@@ -23,19 +23,21 @@ bool same_door(const ListenAddress& a, const ListenAddress& b) {
 Door make_door(boost::asio::io_context& io, const ListenAddress& address, const Doors& before, unsigned keepalive) {
   // The descriptor of one that was handed over at the start, and that a reload has closed, may be anything by now.
   if (address.kind == ListenAddress::Kind::handed && !before.empty())
-    throw std::runtime_error("cannot listen on " + address.text +
-                             ": a reload has closed the socket that was handed over; restart the server");
+    throw DoorError(address.place, "cannot listen on " + address.text +
+                                       ": a reload has closed the socket that was handed over; restart the server");
   try {
-    return {address, listen(io, address, keepalive)};
+    return {address, address, listen(io, address, keepalive)};
   } catch (const std::system_error& e) {
     const auto same_port = [&](const Door& door) {
       return address.kind == ListenAddress::Kind::tcp && door.address.kind == address.kind &&
              door.address.port == address.port;
     };
     const auto own = std::find_if(before.begin(), before.end(), same_port);
-    if (e.code().value() != EADDRINUSE || own == before.end()) throw;
-    throw std::runtime_error(std::string(e.what()) + ": by this server itself, at " + own->address.text +
-                             "; take that address out first, reload, and add this one then");
+    if (e.code().value() != EADDRINUSE || own == before.end()) throw DoorError(address.place, e.what());
+    throw DoorError(address.place, std::string(e.what()) + ": by this server itself, at " + own->address.text +
+                                       "; take that address out first, reload, and add this one then");
+  } catch (const std::runtime_error& e) {
+    throw DoorError(address.place, e.what());
   }
 }
 
@@ -52,7 +54,7 @@ Doors make_doors(boost::asio::io_context& io, const std::vector<ListenAddress>& 
     const auto known =
         std::find_if(left.begin(), left.end(), [&](const Door& door) { return same_door(door.address, address); });
     if (known != left.end()) {
-      doors.push_back({address, known->listeners});
+      doors.push_back({address, known->made_for, known->listeners});
       left.erase(known);
       continue;
     }

@@ -30,6 +30,8 @@ class Operators {
   void serve(const Doors& control, const Doors& metrics);
   // An export is served no longer; it is told of as long as it has clients.
   void removed(const Export& exported) { commands_.removed(exported); }
+  // Adds the connections of those.
+  void add_clients_of_removed(std::set<std::uint64_t>& to) const { commands_.add_clients_of_removed(to); }
   // Carries out no more commands, and tells nothing more.
   void stop();
 

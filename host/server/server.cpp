@@ -84,7 +84,7 @@ class Server {
                 {.begin = [this] { stop(); },
                  .connections = [this] { return connections_ ? &*connections_ : nullptr; },
                  .is_created = [this] { return is_created_; }}) {
-    setup_.config = std::make_shared<const Config>(config);
+    setup_.config = started_with_ = std::make_shared<const Config>(config);
     setup_.exports = std::make_shared<const Exports>();
   }
   int run();
@@ -138,6 +138,7 @@ class Server {
   Ending ending_;
 
   Setup setup_;  // what is served; until all is created, the modules' thread has it
+  std::shared_ptr<const Config> started_with_;
   std::exception_ptr failure_;
   std::mutex listening_;
   Doors first_doors_;  // under listening_, while the modules' thread makes them
@@ -195,7 +196,7 @@ void Server::create_all() {
   setup_.listen = listen_at(config.server.listen);
   if (config.server.control) setup_.control = listen_at({*config.server.control});
   if (config.server.metrics) setup_.metrics = listen_at({*config.server.metrics});
-  confinement_.change_user(config, *setup_.exports);
+  confinement_.change_user(config, *setup_.exports, setup_.tls.get());
   confinement_.make_sandbox(config);
   for (const auto& exported : *setup_.exports) exported->begin_serving();
 }
@@ -306,7 +307,7 @@ void Server::make_reloader() {
 
 // Nothing here fails but by want of memory: what could has been tried while it was made.
 json::object Server::take_up(Setup next, bool end_clients) {
-  const Differences what = differences(setup_, next);
+  const Differences what = differences(setup_, next, *started_with_);
   take_up_exports(next, what, end_clients);
   const Setup before = std::exchange(setup_, std::move(next));
   context_->settings = settings();
@@ -341,6 +342,7 @@ void Server::take_up_exports(const Setup& next, const Differences& what, bool en
       if (removed.contains(exported->name()) && one.accounts()->connections() != 0) operators_->removed(one);
     });
   }
+  if (end_clients) operators_->add_clients_of_removed(leaving);  // of earlier reloads, too
   connections_->end(leaving);
   context_->exports.exchange(next.exports);
   reloader_->let_go_of(std::exchange(setup_.exports, next.exports));

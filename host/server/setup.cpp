@@ -7,6 +7,7 @@
 #include "chain/make_export.hpp"
 #include "chain/template.hpp"
 #include "config/same.hpp"
+#include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -45,9 +46,9 @@ Setup SetupMaker::make(const ConfigSource& source, const Setup& before) {
   made.exports = make_exports(*config, *registry, *before.exports, mistakes);
   made.tls = make_tls(*config, mistakes);
   mistakes.throw_if_any();
-  made.listen = make_doors(config->server.listen, before.listen, *config, mistakes);
-  made.control = make_doors(listed(config->server.control), before.control, *config, mistakes);
-  made.metrics = make_doors(listed(config->server.metrics), before.metrics, *config, mistakes);
+  made.listen = make_doors("listen", config->server.listen, before.listen, *config, mistakes);
+  made.control = make_doors("control", listed(config->server.control), before.control, *config, mistakes);
+  made.metrics = make_doors("metrics", listed(config->server.metrics), before.metrics, *config, mistakes);
   mistakes.throw_if_any();
   // The last thing that can fail: from here on it is seen from outside that there is a new config.
   for (const auto& exported : *made.exports) exported->begin_serving();
@@ -82,12 +83,17 @@ std::unique_ptr<Tls> SetupMaker::make_tls(const Config& config, Mistakes& mistak
   return tls;
 }
 
-Doors SetupMaker::make_doors(const std::vector<ListenAddress>& wanted, const Doors& before, const Config& config,
-                             Mistakes& mistakes) {
+Doors SetupMaker::make_doors(const char* key, const std::vector<ListenAddress>& wanted, const Doors& before,
+                             const Config& config, Mistakes& mistakes) {
   Doors doors;
   gather_all(mistakes, [&] {
-    doors = host::make_doors(io_, wanted, before, static_cast<unsigned>(config.server.keepalive.count()),
-                             [this](const Door&) { activity_->check(); });
+    try {
+      doors = host::make_doors(io_, wanted, before, static_cast<unsigned>(config.server.keepalive.count()),
+                               [this](const Door&) { activity_->check(); });
+    } catch (const DoorError& e) {
+      if (e.place().line == 0) throw;
+      throw ConfigError(config.file, e.place(), "key " + in_quotes(key) + ": " + e.what());
+    }
   });
   return doors;
 }

@@ -63,7 +63,7 @@ class SetupMaker {
 
  private:
   Registry& registry_for(std::vector<std::filesystem::path> folders);
-  Doors make_doors(const std::vector<ListenAddress>& wanted, const Doors& before, const Config& config,
+  Doors make_doors(const char* key, const std::vector<ListenAddress>& wanted, const Doors& before, const Config& config,
                    Mistakes& mistakes);
 
   boost::asio::io_context& io_;

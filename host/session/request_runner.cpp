@@ -6,6 +6,7 @@
 #include <cstring>
 #include <new>
 
+#include "config/text.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/offer.hpp"
 #include "protocol/sparse_read.hpp"
@@ -80,7 +81,7 @@ int RequestRunner::call(const Asked& asked, Io& io) {
 // Logs a failed request, or counts it among others that failed alike; returns `error`.
 int RequestRunner::failed(const Asked& asked, int error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
-  const std::string& exported = chain_.exported().name();
+  const std::string exported = "export " + in_quotes(chain_.exported().name());
   const char* const op = name(asked.verdict.op);
   const char* const cause = std::strerror(error);
   try {

@@ -101,8 +101,10 @@ Session::Outcome Session::shake_hands() {
       if (used == 0) break;
       inbox_.consume(used);
     }
-    if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows())
+    if (handshake_->state() == State::upgrade && !tls_ && plaintext_follows()) {
+      log_refusal("refused: something was sent in plain behind STARTTLS, by this client or by somebody between");
       return end("something was sent in plain behind STARTTLS");
+    }
     const bool answered = !handshake_->output().empty();
     if (!send_output()) return end("replies could not be sent");
     if (handshake_->state() == State::upgrade) {
@@ -169,9 +171,12 @@ Session::Outcome Session::refuse_tls() {
   context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
   const std::string why = tls_->failure();
   if (why.empty()) return end(late() ? too_late : "gone in the handshake of TLS");
-  // Of one kind whatever name the client gives itself.
-  const std::string kind = "refused by TLS: " + why.substr(0, why.find('"'));
-  context_.repeats.log(spdlog::level::warn, kind, [&] { return describe(peer_) + ": refused by TLS: " + why; });
+  // Of one kind whatever name the client gives itself, which is in quotes.
+  std::string kind = why;
+  if (const auto name = kind.find(" \""); name != std::string::npos) kind.erase(name, kind.rfind('"') + 1 - name);
+  context_.repeats.log(
+      spdlog::level::warn, host::who(peer_) + ": refused by TLS: " + kind,
+      [&] { return describe(peer_) + ": refused by TLS: " + why; }, why);
   return end("refused by TLS");
 }
 
@@ -254,15 +259,16 @@ Session::Outcome Session::end(std::string_view reason) {
   return Outcome::over;
 }
 
-// A client that opened no export, such as a probe of the port, is nobody's news.
+// A client that opened no export, such as a probe of the port, is nobody's news, unless it was kept out.
 void Session::log_end(std::string_view reason) {
   if (!transmission_) {
+    if (handshake_ && handshake_->lacks_tls()) log_refusal("refused: it does not speak TLS, which is required");
     context_.log->debug("{}: ended in the handshake: {}", describe(peer_), reason);
     return;
   }
   const Summary n = transmission_->totals();
-  context_.log->info("{}: closed export \"{}\": {}; {} requests, {} bytes read, {} bytes written, {} errors",
-                     describe(peer_), chain_->exported().name(), reason, n.ended(), n.of(Op::read).bytes,
+  context_.log->info("{}: closed export {}: {}; {} requests, {} bytes read, {} bytes written, {} errors",
+                     describe(peer_), in_quotes(chain_->exported().name()), reason, n.ended(), n.of(Op::read).bytes,
                      n.of(Op::write).bytes, n.errors());
 }
 

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/sandbox_refuses.hpp"
 #include "socket/descriptor.hpp"
 
 namespace ashlar::host {
@@ -108,12 +109,17 @@ bool is_there(const std::filesystem::path& file) { return ::access(file.c_str(),
 std::string read_small_file(const std::filesystem::path& file, bool is_secret, std::vector<std::string>& warnings) {
   const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // of a pipe nobody may write to
   struct stat facts {};
-  if (fd.get() < 0 || ::fstat(fd.get(), &facts) != 0) throw FileError(file, std::strerror(errno));
+  if (fd.get() < 0 || ::fstat(fd.get(), &facts) != 0) {
+    const int error = errno;
+    throw FileError(file, std::strerror(error) + (error == EACCES ? sandbox_hint(file) : ""));
+  }
   if (S_ISDIR(facts.st_mode)) throw FileError(file, "is a folder; wanted a file");
   if (!S_ISREG(facts.st_mode)) throw FileError(file, "is no regular file");
   if (is_secret && (facts.st_mode & S_IROTH) != 0)
     warnings.push_back(file.string() + ": everybody on this machine can read the key; write: chmod o-r " +
                        file.string());
+  if ((facts.st_mode & S_IWOTH) != 0)
+    warnings.push_back(file.string() + ": everybody on this machine can write it; write: chmod o-w " + file.string());
   std::string text;
   std::array<char, 16 * 1024> part;
   for (;;) {

@@ -78,7 +78,7 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
   mistakes.gather([&] {
     if (tls.ciphers.empty()) return;
     try {
-      made->choose_ciphers(tls.ciphers);
+      made->choose_ciphers(tls.ciphers, !tls.psk.empty());
     } catch (const std::invalid_argument& e) {
       fail(config, tls.ciphers_place, "ciphers", e.what());
     }
@@ -161,13 +161,15 @@ void Credentials::add_keys(PskFile file) {
 }
 
 // What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
-void Credentials::choose_ciphers(const std::string& wanted) {
+void Credentials::choose_ciphers(const std::string& wanted, bool has_keys) {
   std::string suites, older;
+  bool fits_keys = false;
   std::string_view rest = wanted;
   while (!rest.empty()) {
     const std::string_view one = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
     append_name(one.starts_with("TLS_") ? suites : older, one);
+    fits_keys = fits_keys || (one.starts_with("TLS_") && one.ends_with("_SHA256"));
   }
   SSL_CTX* const context = context_.get();
   ::ERR_clear_error();
@@ -176,6 +178,10 @@ void Credentials::choose_ciphers(const std::string& wanted) {
                                 "; see: openssl ciphers -s -tls1_3 (and take out the older ones)");
   if (!older.empty() && ::SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
     throw std::invalid_argument(in_quotes(older) + ": " + openssl_error() + "; see: openssl ciphers -s");
+  if (has_keys && !suites.empty() && !fits_keys)
+    throw std::invalid_argument(in_quotes(suites) +
+                                " has no suite of SHA-256, which the keys of psk need in TLS 1.3; add " +
+                                std::string(preferred));
   if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   if (!suites.empty()) return;
   if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)

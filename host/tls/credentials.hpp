@@ -31,6 +31,8 @@ class Credentials {
   SslPtr make_ssl(Claims& claims) const;
   // Whether clients must have a certificate, unless they have a key.
   bool verifies_clients() const { return verifies_clients_; }
+  // Whether there is a key of that user.
+  bool knows_user(std::string_view user) const { return keys_.find(user) != keys_.end(); }
 
  private:
   Credentials() = default;
@@ -38,7 +40,7 @@ class Credentials {
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
   void trust(const Certificates& found, const TlsConfig& config);
   void add_keys(PskFile file);
-  void choose_ciphers(const std::string& wanted);
+  void choose_ciphers(const std::string& wanted, bool has_keys);
   void order_ciphers();
   static const PskKey* key_of(std::string_view user, SSL* ssl);
 

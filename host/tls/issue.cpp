@@ -1,5 +1,6 @@
 #include "tls/issue.hpp"
 
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
@@ -140,6 +141,27 @@ std::string name_of_certificate(const std::string& certificate) {
   const CertificatePtr read = certificate_of(certificate);
   if (!read) throw std::runtime_error("cannot read a certificate: " + openssl_error());
   return distinguished_name(::X509_get_subject_name(read.get()));
+}
+
+std::vector<std::string> hosts_of_certificate(const std::string& certificate) {
+  const CertificatePtr read = certificate_of(certificate);
+  std::vector<std::string> hosts;
+  auto* const names = static_cast<GENERAL_NAMES*>(
+      read ? ::X509_get_ext_d2i(read.get(), NID_subject_alt_name, nullptr, nullptr) : nullptr);
+  for (int i = 0; i < sk_GENERAL_NAME_num(names); ++i) {
+    const GENERAL_NAME* const one = sk_GENERAL_NAME_value(names, i);
+    if (one->type != GEN_DNS && one->type != GEN_IPADD) continue;
+    const ASN1_STRING* const value = one->type == GEN_DNS ? one->d.dNSName : one->d.iPAddress;
+    const std::string bytes(reinterpret_cast<const char*>(::ASN1_STRING_get0_data(value)),
+                            static_cast<std::size_t>(::ASN1_STRING_length(value)));
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    if (one->type == GEN_DNS) hosts.push_back(bytes);
+    else if (::inet_ntop(bytes.size() == sizeof(in_addr) ? AF_INET : AF_INET6, bytes.data(), text.data(), text.size()))
+      hosts.emplace_back(text.data());
+  }
+  ::GENERAL_NAMES_free(names);
+  ::ERR_clear_error();
+  return hosts;
 }
 
 std::string random_hex(std::size_t bytes) {

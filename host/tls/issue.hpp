@@ -36,6 +36,9 @@ PemPair issue(const PemPair& authority, const Subject& subject, int days);
 // The subject's name as a rule on `dn` has it.
 std::string name_of_certificate(const std::string& certificate);
 
+// The names and addresses that clients reach the server of this certificate by; empty: it has none.
+std::vector<std::string> hosts_of_certificate(const std::string& certificate);
+
 // `bytes` of chance, as hexadecimal digits. Throws std::runtime_error when there is none to be had.
 std::string random_hex(std::size_t bytes);
 

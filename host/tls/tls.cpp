@@ -71,6 +71,7 @@ class FromFiles final : public Tls {
     }
     return news;
   }
+  bool knows_user(std::string_view user) override { return current()->knows_user(user); }
 
  private:
   std::shared_ptr<const Credentials> current() {

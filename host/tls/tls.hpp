@@ -2,6 +2,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.hpp"
@@ -22,6 +23,8 @@ class Tls : public TlsServer {
   virtual News look_for_new_files() = 0;
   // The same, whether they have changed or not. [any thread, one at a time]
   virtual News read_files() = 0;
+  // Whether there is a key of that user now. [any thread]
+  virtual bool knows_user(std::string_view user) = 0;
 };
 
 // Null when the config wants none, or a mistake in it was found before. `warnings` is for what is no mistake. Throws

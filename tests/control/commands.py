@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 
@@ -22,6 +23,7 @@ class Status(Running):
         told = self.status()
         self.assertEqual([one["name"] for one in told["exports"]], ["disk", "memory"])
         self.assertEqual(told["connections"], 1)
+        self.assertRegex(self.ashlar("status"), "^ashlar .*, 1 connection\n")
         self.assertGreater(told["uptime"], 0)
         disk, memory = told["exports"]
         self.assertEqual((disk["chain"], memory["chain"][0], memory["clients"]), (["zero-emulation", "file"], "log", []))
@@ -227,6 +229,14 @@ class NoServer(Case):
                 done = subprocess.run([PROGRAM, *words, "--control", f"unix:{self.folder}/none"], capture_output=True, text=True, timeout=60)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(f"no server at unix:{self.folder}/none", done.stderr)
+
+    def test_one_that_cannot_be_asked_is_not_said_to_be_none(self):
+        other = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(other.close)
+        other.bind(str(self.folder / "other"))
+        done = subprocess.run([PROGRAM, "status", "--control", f"unix:{self.folder}/other"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"cannot ask the server at unix:{self.folder}/other: Protocol wrong type for socket", done.stderr)
 
     def test_an_address_that_is_none_is_a_mistake(self):
         done = subprocess.run([PROGRAM, "status", "--control", "tcp:127.0.0.1:1"], capture_output=True, text=True, timeout=60)

@@ -75,6 +75,25 @@ class Manual(Case):
             for row in rows:
                 self.assertIn(f" {row[0].replace('`', '')} ", shown)
 
+    def test_tables_of_keys_are_told_apart(self):
+        page = (PAGES / "ashlar.toml.5").read_text()
+        for heading in ("[server] keys", "[[export]] keys", "keys of tls"):
+            self.assertIn(f"\n.SS {heading}\n", page)
+
+    def test_the_exit_status_has_a_section(self):
+        section = self.shown("ashlar.1").partition(" EXIT STATUS ")[2]
+        for code in (" 0 all was well", " 1 something failed", " 2 a mistake"):
+            self.assertIn(code, f" {section}")
+
+    def test_files_that_they_name_are_installed(self):
+        rules = (BUILD / "cmake_install.cmake").read_text()
+        text = "".join(re.sub(r"\\f.|\\", "", page.read_text()) for page in self.pages())
+        named = {name.rstrip(".") for name in re.findall(r"share/doc/ashlar/([\w/.-]+)", text)}
+        self.assertIn("host/control/README.md", named)
+        for name in named:
+            self.assertTrue((ROOT / name).exists(), name)
+            self.assertTrue(name.startswith("examples") or f"/{name}" in rules, name)
+
     def test_each_module_is_told_with_its_parameters(self):
         for name, module in MODULES.items():
             readme = (ROOT / f"{module['kind']}s" / name / "README.md").read_text()

@@ -3,6 +3,7 @@
 import http.client
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -77,6 +78,25 @@ class Recipes(Recipe):
             self.assertTrue((RECIPES / link).exists(), link)
         for file in RECIPES.iterdir():
             self.assertTrue(file.name in README or file.name in ("README.md", "Dockerfile.dockerignore"), file)
+
+    def test_tls_behind_systemd(self):
+        made, *installed, restart, seen = commands("TLS behind systemd")
+        self.assertEqual([line.split()[-2:] for line in installed],
+                         [["../systemd/tls.conf", "/etc/systemd/system/ashlar.service.d/tls.conf"],
+                          ["tls-behind-systemd.toml", "/etc/ashlar/ashlar.toml"]])
+        self.assertEqual(restart, "systemctl restart ashlar.service")
+        pki, handed = self.folder / "pki", self.folder / "handed"
+        self.shell(self.replaced(made, {"/etc/ashlar/pki": pki}))
+        handed.mkdir()
+        for name, file in re.findall(r"(?m)^LoadCredential=(\S+):/etc/ashlar/pki/(\S+)$", (ROOT / "examples" / "systemd" / "tls.conf").read_text()):
+            shutil.copy(pki / file, handed / name)
+        self.sparse_file("disk.img", MIB)
+        text = self.replaced((RECIPES / "tls-behind-systemd.toml").read_text(), {
+            "tcp::10809": "tcp:127.0.0.1:0", "/var/lib/ashlar": self.folder, "/run/ashlar": self.folder})
+        server = self.serve_words([self.write("own.toml", text.replace("/run/credentials/ashlar.service", str(handed)))],
+                                  environment={"CREDENTIALS_DIRECTORY": str(handed)})
+        port = server.endpoint("tcp")[1]
+        self.assertIn(str(MIB), self.shell(self.replaced(seen, {"localhost/": f"localhost:{port}/", "/etc/ashlar/pki": pki})))
 
     def test_one_port_and_many_disks(self):
         serve, listed, copied = commands("One port and many disks")

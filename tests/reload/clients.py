@@ -26,6 +26,13 @@ class Clients(Reloading):
         self.assertEqual(self.client("changes").ask(WRITE, MIB, 4, data=b"more"), 0)
         self.wait_for_line("a reload of the config ended it")
 
+    def test_drain_ends_those_of_exports_that_an_earlier_reload_has_removed(self):
+        client = self.client("changes")
+        self.reload([KEEP])
+        self.assertEqual(len(client.ask(READ, 0, 512)), 512)
+        self.reload([KEEP], "--drain")
+        self.assertTrue(client.is_closed())
+
     def test_drain_answers_what_is_under_way_and_refuses_the_rest(self):
         client = self.client("slow")
         self.gate.touch()

@@ -65,6 +65,13 @@ class Mistakes(Reloading):
             self.wait_for_line("error reload: " + line)
         self.assert_nothing_changed()
 
+    def test_an_address_that_cannot_be_listened_at_is_told_with_its_place(self):
+        for key in ("listen", "control", "metrics"):
+            where = f"unix:{self.folder}/no/where.sock"
+            told = self.refused([KEEP], **{key: [where] if key == "listen" else where})
+            line = 1 + next(i for i, line in enumerate(self.file.read_text().split("\n")) if line.startswith(f"{key} ="))
+            self.assertRegex(told, f'{self.file}:{line}:[0-9]+: key "{key}": cannot listen on {where}')
+
     def test_what_is_no_config_changes_nothing(self):
         for spoil in (lambda: self.file.write_text("[[["), self.file.unlink, self.file.mkdir):
             spoil()

@@ -32,6 +32,38 @@ class Sandbox(Reloading):
         self.assertIn('connecting to others (export "new": curl) is outside of the sandbox', told)
         self.assertEqual(self.names(), ["keep"])
 
+    def test_a_name_that_cannot_be_looked_up_is_told_as_such(self):
+        for told in (self.refused([{**KEEP, "allow": [{"user": "nobody"}]}]), self.refused([{**KEEP, "allow": [{"group": "daemon"}]}])):
+            if "no Landlock" in self.server.log():
+                self.skipTest("needs Landlock")
+            self.assertRegex(told, 'cannot look up the (user "nobody": /etc/passwd|group "daemon": /etc/group) cannot be read; it is outside of the sandbox')
+        self.assertRegex(self.refused([KEEP], listen=[f"unix:{self.folder}/0.sock", "tcp:LOCALHOST:0"]),
+                         "cannot listen on tcp:LOCALHOST:0: .*; it is outside of the sandbox")
+
+
+class Names(Reloading):
+    """Who has named users and hosts may name others."""
+
+    def exports(self):
+        return [{**KEEP, "allow": [{"user": "root"}]}]
+
+    def addresses(self):
+        return {**super().addresses(), "listen": [f"unix:{self.folder}/0.sock", "tcp:localhost:0"]}
+
+    def setUp(self):
+        super().setUp()
+        self.rewrite(self.exports())
+        self.server.stop()
+        self.server = self.serve_words([self.file], addresses=2)
+
+    def test_other_users_and_groups(self):
+        for rule in ({"user": "nobody"}, {"group": "daemon"}):
+            self.assertEqual(self.reload([{**KEEP, "allow": [{"user": "root"}, rule]}])["changed"], ["keep"])
+
+    def test_other_hosts(self):
+        listen = [f"unix:{self.folder}/0.sock", "tcp:localhost:0", "tcp:LOCALHOST:0"]
+        self.assertGreaterEqual(len(self.reload(self.exports(), listen=listen)["listening"]), 1)
+
 
 if __name__ == "__main__":
     main()

@@ -69,6 +69,8 @@ class Addresses(Reloading):
     def test_other_rights_of_a_socket_need_a_restart(self):
         said = self.reload([KEEP], listen=[{"unix": str(self.folder / "0.sock"), "mode": "0600"}])
         self.assertEqual(said["after_restart"], ["listen"])
+        self.assertEqual(self.reload([KEEP], listen=[{"unix": str(self.folder / "0.sock"), "mode": "0600"}])["after_restart"], ["listen"])
+        self.assertEqual(self.reload([KEEP])["after_restart"], [])
 
 
 class Settings(Reloading):
@@ -101,6 +103,10 @@ class Settings(Reloading):
     def test_what_needs_a_restart_is_said(self):
         said = self.reload([KEEP], log_format="json")
         self.assertEqual(said["after_restart"], ["log_format"])
+        # As long as it is so, and no longer.
+        self.assertEqual(self.ashlar("reload"), "changed by a restart only: [server] log_format\n")
+        self.assertEqual(self.reload([KEEP], sandbox="off")["after_restart"], ["sandbox"])
+        self.assertEqual(self.reload([KEEP])["after_restart"], [])
         self.assertEqual(self.ashlar("reload"), "nothing has changed\n")
 
 

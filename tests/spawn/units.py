@@ -48,6 +48,7 @@ class Units(Case):
             self.assertLessEqual(self.exposure(file), 2.0)
             file.write_text(self.text[unit].replace("CapabilityBoundingSet=\n", "").replace("SystemCallFilter", "#"))
             self.assertGreater(self.exposure(file), 2.0)
+        self.assertLessEqual(self.exposure(self.units / "ashlar.socket"), 2.0)
 
     def test_a_block_device_takes_a_drop_in_that_names_it(self):
         for text in self.text.values():

@@ -8,7 +8,7 @@ import signal
 import subprocess
 
 from frame import MIB, Case, read_all  # first: it finds lib
-from lib import config, libnbd
+from lib import config, libnbd, tls
 from lib.case import main
 
 NOBODY = pwd.getpwnam("nobody")
@@ -85,6 +85,18 @@ class User(Case):
         self.assertEqual(libnbd.connect(f"nbd+unix:///memory?socket={self.socket}").get_size(), MIB)
         self.assertRaises(libnbd.Error, libnbd.connect, f"nbd+unix:///disk?socket={self.socket}")
         process.kill()
+
+    def test_files_of_tls_that_it_may_not_read_are_told_at_the_start(self):
+        pki = self.folder / "pki"
+        tls.make(pki, "--server", "localhost")
+        key = pki / "server" / "server-key.pem"
+        own = {"user": "nobody", "tls": {"mode": "require", "certificates": pki / "server"}}
+        text = self.refused(self.config(**own), code=1)
+        self.assertRegex(text, f"as user nobody .*: .*{key}: Permission denied; .* chgrp {NOBODY.pw_gid} FILE, and chmod 0640 FILE")
+        self.assertNotIn("listening on", text)
+        os.chown(key, 0, NOBODY.pw_gid)
+        key.chmod(0o640)
+        self.ready(self.config(**own)).kill()
 
     def test_the_command_is_that_user_and_finds_the_server(self):
         file = self.write("b.toml", f'[server]\nuser = "nobody"\n[[export]]\nname = "x"\nplugin = {{ type = "file", path = "{self.disk}" }}\n')

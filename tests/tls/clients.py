@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import time
+import urllib.parse
 
 from frame import MIB, PATIENCE, PROGRAM, SIZE, TlsCase, libnbd, main, pattern, processes, run, tls, wire
 from relay import Relay, list_option
@@ -127,6 +128,16 @@ class LetIn(TlsCase):
         done = run("nbdinfo", "--size", self.server.uri("disk"), ok=False)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("TLS", done.stdout)
+        self.assert_logged(self.server, "warning unix:pid=[0-9]+,uid=[0-9]+: refused: it does not speak TLS, which is required")
+
+    def test_a_client_that_is_told_to_speak_tls_and_does_is_no_news(self):
+        client = self.greeted(self.server)
+        self.assertEqual(client.option(wire.OPT_LIST)[-1][0], wire.REP_ERR_TLS_REQD)
+        client.secure(tls.context(tls.client_folder()))
+        client.option(wire.OPT_ABORT)
+        client.close()
+        self.server.stop()
+        self.assertNotIn("refused", self.server.log())
 
 
 class KeptOut(TlsCase):
@@ -149,6 +160,20 @@ class KeptOut(TlsCase):
     def test_an_unknown_user(self):
         keys = self.write("keys.psk", f"mallory:{'ab' * 32}\n")
         self.assert_kept_out(uri(self.server, "unix", "key", user="mallory", keys=keys), 'user "mallory" is not known')
+
+    def test_who_is_refused_again_is_counted_by_what_is_wrong_and_the_last_is_named(self):
+        for user in ("mallory", "eve", 'a"b'):
+            keys = self.write("keys.psk", f"{user}:{'ab' * 32}\n")
+            run("nbdinfo", "--size", uri(self.server, "unix", "key", user=urllib.parse.quote(user), keys=keys), ok=False)
+            self.assert_logged(self.server, 'user "mallory" is not known')
+        client = self.greeted(self.server)
+        with self.assertRaises((tls.ssl.SSLError, wire.Closed, ConnectionError)):
+            client.secure(tls.context())
+            client.option(wire.OPT_LIST)
+        self.assert_logged(self.server, "refused by TLS: peer did not return a certificate")
+        self.server.stop()
+        self.assertRegex(self.server.log(), r'unix:uid=\d+: refused by TLS: user is not known \(2 more like it within 10 s, the last: '
+                                            r'user "a\\"b" is not known\)')
 
     def test_an_unknown_user_where_clients_are_not_verified(self):
         server = self.secured("require", more={"verify_client": False})

@@ -1,12 +1,14 @@
 """Files of certificates and keys: what is wrong with them, `ashlar certs`, and new ones while the server runs."""
 
 import os
+import pathlib
 import shutil
 import stat
+import tempfile
 import time
 
 from frame import SIZE, Case, TlsCase, config, main, run, tls, wire
-from lib.server import PROGRAM
+from lib.server import PROGRAM, SANITIZED
 
 PATIENCE = 60  # seconds; only a failure takes so long
 CERTIFICATES = ("ca-cert.pem", "server-cert.pem", "server-key.pem")
@@ -94,6 +96,14 @@ class Mistakes(Case):
             file.chmod(0o640)
             self.assertNotIn("warning", self.check().stdout)
 
+    def test_files_that_others_can_write_are_a_warning(self):
+        for file in (self.keys, self.pki / "server-cert.pem", self.pki / "ca-cert.pem"):
+            mode = file.stat().st_mode
+            file.chmod(mode | 0o002)
+            self.assertIn(f"warning {file}: everybody on this machine can write it; write: chmod o-w {file}", self.check().stdout)
+            file.chmod(mode)
+        self.assertNotIn("warning", self.check().stdout)
+
     def test_lines_of_the_file_of_keys(self):
         key = "ab" * 32
         for text, place, what in (
@@ -116,8 +126,38 @@ class Mistakes(Case):
         self.assert_mistake('key "tls": has nothing to show', certificates=None, psk=None)
         self.assert_mistake('key "minimum_version": no version "1.1"', minimum_version="1.1")
         self.assert_mistake('key "ciphers": ', "no cipher match", ciphers="NONSENSE")
+        self.assert_mistake('key "ciphers": ', "has no suite of SHA-256, which the keys of psk need", ciphers="TLS_AES_256_GCM_SHA384")
+        self.assertEqual(self.check(ciphers="TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256").returncode, 0)
+        self.assertEqual(self.check(ciphers="TLS_AES_256_GCM_SHA384", psk=None).returncode, 0)
         self.assert_mistake('key "verify_client": is about clients\' certificates', certificates=None, verify_client=True)
         self.assert_mistake('key "certificate": unknown in tls; did you mean "certificates"?', certificate="x")
+
+    def as_client(self, who, exports, **own):
+        """What `ashlar check --as` says of each export."""
+        self.check(exports, **own)
+        done = run(PROGRAM, "check", self.file, "--as", who, ok=False)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        return [line for line in done.stdout.splitlines() if line.startswith('"')]
+
+    def test_what_a_client_sees_depends_on_what_it_shows(self):
+        plain, sealed = config.memory_export("1M", "a"), config.memory_export("1M", "b", tls="require")
+        for_alice = config.memory_export("1M", "c", allow=[{"psk": "alice"}])
+        a, b, c = self.as_client("address=10.0.0.7", [plain, sealed, for_alice], mode="allow")
+        self.assertRegex(a, "read-write *there is no allow$")
+        self.assertRegex(b, "refused *needs TLS, and so a client that has a key or a certificate")
+        self.assertRegex(c, "refused *no rule of allow")
+        self.assertRegex(self.as_client("address=10.0.0.7", [plain])[0], "refused *needs TLS")
+        self.assertRegex(self.as_client("address=10.0.0.7", [plain], verify_client=False)[0], "read-write *there is no allow; by TLS alone$")
+        self.assertRegex(self.as_client("psk=alice", [for_alice])[0], "read-write *{ psk = \"alice\" } in line [0-9]+; by TLS alone$")
+        self.assertRegex(self.as_client("psk=bob", [plain])[0], f"refused *{self.keys} has no key of \"bob\"")
+        self.assertRegex(self.as_client("dn=CN=host1", [plain], certificates=None)[0], "refused *the server asks for no certificate")
+        self.assertRegex(self.as_client("psk=alice", [plain], psk=None)[0], "refused *the server has no pre-shared keys")
+
+    def test_a_rule_for_a_user_who_has_no_key_is_a_warning(self):
+        done = self.check([config.memory_export("1M", allow=[{"psk": "alice"}, {"psk": "bob"}])])
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, f'warning the rule {{ psk = "bob" }} in line [0-9]+ fits nobody now: {self.keys} has no key of "bob"')
+        self.assertNotIn('psk = "alice" } in line', done.stdout)
 
     def test_an_export_that_wants_more_than_the_server_has(self):
         exports = [config.memory_export("1M", tls="require")]
@@ -187,7 +227,18 @@ class Certs(Case):
 
     def test_the_commands_it_prints_work(self):
         out = tls.make(self.made, "--server", "127.0.0.1", "--client", "a", "--psk", "u")
+        self.try_commands(out)
+
+    def test_those_of_a_second_run_name_the_server_and_folders_with_spaces(self):
+        self.made = self.folder / "a folder"
+        tls.make(self.made, "--server", "127.0.0.1,localhost")
+        out = tls.make(self.made, "--client", "late@home", "--psk", "u@home")
+        self.assertIn(f"with a copy of {self.made}/clients/late@home there", out)
+        self.try_commands(out)
+
+    def try_commands(self, out):
         lines = [line.strip() for line in out.split("\n")]
+        self.assertIn('listen = ["tcp::10809"]', lines)
         own = next(line for line in lines if line.startswith("tls = "))
         disk = self.sparse_file("disk.img", SIZE)
         file = self.write("a.toml", f'[server]\nlisten = ["tcp:127.0.0.1:0"]\n{own}\n[[export]]\nname = "disk"\n'
@@ -272,6 +323,66 @@ class Renewal(TlsCase):
         self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
         self.assertEqual(len(running.ask(wire.CMD_READ, 0, 4096)), 4096)
 
+    def other_folder(self):
+        """What is beside the config may be opened anyway, so this is elsewhere."""
+        holder = tempfile.TemporaryDirectory(prefix="ashlar-")
+        self.addCleanup(holder.cleanup)
+        return pathlib.Path(holder.name)
+
+    def assert_renewed(self, renew, certificates, folder):
+        """`certificates` are taken up after `renew(new)`, which puts those in the folder `new`, in `folder`, in their place."""
+        self.server = self.secured("require", certificates=certificates)
+        before = self.servers_certificate()
+        tls.make(self.made, "--server", "localhost")
+        renew(pathlib.Path(shutil.copytree(self.made / "server", folder / "new")))
+        self.wait_until("the new certificate is shown", lambda: self.servers_certificate() != before)
+
+    def test_a_folder_that_takes_the_place_of_the_one_before(self):
+        folder = self.other_folder()
+        shutil.copytree(self.made / "server", folder / "own")
+
+        def renew(new):
+            (folder / "own").rename(folder / "old")
+            new.rename(folder / "own")
+        self.assert_renewed(renew, folder / "own", folder)
+
+    def test_a_link_to_a_folder_that_is_led_elsewhere(self):
+        folder, kept = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", kept / "old")
+        (folder / "own").symlink_to(kept / "old")
+
+        def renew(new):
+            (folder / "next").symlink_to(new)
+            (folder / "next").rename(folder / "own")
+        self.assert_renewed(renew, folder / "own", kept)
+
+    def test_links_to_files_that_are_led_elsewhere(self):
+        folder, archive = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", archive / "1", dirs_exist_ok=True)
+        for file in (archive / "1").iterdir():
+            file.rename(archive / f"1-{file.name}")
+        (folder / "own").mkdir()
+        for name in CERTIFICATES:
+            (folder / "own" / name).symlink_to(archive / f"1-{name}")
+
+        def renew(new):
+            for name in CERTIFICATES:
+                (new / name).rename(archive / f"2-{name}")
+                (folder / "next").symlink_to(archive / f"2-{name}")
+                (folder / "next").rename(folder / "own" / name)
+        self.assert_renewed(renew, folder / "own", self.other_folder())
+
+    def test_what_the_sandbox_keeps_from_being_read_is_told_as_such(self):
+        folder, other = self.other_folder(), self.other_folder()
+        shutil.copytree(self.made / "server", folder / "own")
+        shutil.copytree(self.made / "server", other / "own")
+        self.server = self.secured("require", certificates=folder / "own")
+        if SANITIZED or "no Landlock" in self.server.log():
+            self.skipTest("needs Landlock")
+        (folder / "own").rename(folder / "old")
+        (folder / "own").symlink_to(other / "own")
+        self.assert_logged(self.server, "server-cert.pem: Permission denied; it is outside of the sandbox .* name its folder in sandbox")
+
     def test_a_pair_that_does_not_fit_keeps_the_old_one(self):
         before = self.servers_certificate()
         tls.make(self.folder / "others", "--server", "localhost")
@@ -302,4 +413,4 @@ class Renewal(TlsCase):
 
 
 if __name__ == "__main__":
-    main(needs=["openssl", "nbdinfo", "nbdcopy", "qemu-img"])
+    main(needs=["openssl", "nbdinfo", "nbdcopy", "qemu-img"], at_once=True)

@@ -5,7 +5,7 @@ import ssl
 import struct
 import time
 
-from frame import SIZE, TlsCase, main, pattern, processes, tls, wire
+from frame import MIB, SIZE, TlsCase, config, main, pattern, processes, tls, wire
 
 UNKNOWN_OPTION = 4000
 NAMES = ("disk", "sealed", "", "none")
@@ -73,6 +73,7 @@ class Forced(TlsCase):
             client = self.greeted(self.server)
             client.send(struct.pack(">QII", wire.IHAVEOPT, wire.OPT_STARTTLS, 0) + behind)
             self.assertTrue(client.is_closed(), f"with {behind[:10]!r} behind")
+        self.assert_logged(self.server, "warning unix:[^:]*: refused: something was sent in plain behind STARTTLS")
         self.assertNotIn("opened export", self.server.log())
 
     def test_plaintext_in_place_of_the_tls_handshake_ends_the_session(self):
@@ -129,6 +130,16 @@ class Selective(TlsCase):
         self.assertEqual(names(client), [b"disk", b"sealed"])
         self.assertEqual(error_of(client.option(wire.OPT_INFO, wire.go_data("none"))), wire.REP_ERR_UNKNOWN)
         self.assert_reads(client, "sealed")
+
+    def test_who_names_none_does_not_get_another_than_by_tls(self):
+        exports = [config.memory_export("1M", "first", tls="require"), config.memory_export("2M", "second")]
+        server = self.serve(exports, tls=tls.settings("allow"))
+        client = self.greeted(server)
+        self.assertEqual(error_of(client.option(wire.OPT_GO, wire.go_data(""))), wire.REP_ERR_TLS_REQD)
+        client.secure(tls.context(tls.client_folder()))
+        self.assertEqual(client.option(wire.OPT_GO, wire.go_data(""))[-1][0], wire.REP_ACK)
+        self.assertEqual(len(client.ask(wire.CMD_READ, MIB - 512, 512)), 512)
+        self.assertNotEqual(client.ask(wire.CMD_READ, MIB, 512), bytes(512))
 
     def test_others_are_served_in_plain(self):
         self.assert_reads(self.greeted(self.server))

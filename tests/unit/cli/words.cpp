@@ -101,6 +101,8 @@ TEST_CASE("options of other servers: what is done elsewhere is told, and first o
   CHECK_THAT(said("serve --user nobody a.img"), ContainsSubstring("write user = "));
   CHECK_THAT(said("serve -c /dev/nbd0 a.img"), ContainsSubstring("\"-c\"; nbd-client connects"));
   CHECK_THAT(said("serve -o 1M a.img"), ContainsSubstring("\"-o\"; the filter offset"));
+  CHECK(said("serve --metrics tcp::1 a.img") ==
+        "ashlar: serve: unknown option \"--metrics\"; it is a key of a config: write it in its [server]\n");
   CHECK(said("serve a.toml -r") ==
         "ashlar: serve: unknown option \"-r\"; write read_only = true below the [[export]] of the config\n");
 }

@@ -64,8 +64,8 @@ TEST_CASE("allow: each key of a rule is read") {
 }
 
 TEST_CASE("allow: a rule knows its words and its place") {
-  const AccessRule one = rule(R"(address = "::/0", uid = 3, user = "root", read_only = false)");
-  CHECK(one.text == R"({ address = "::/0", uid = 3, user = "root", read_only = false })");
+  const AccessRule one = rule(R"(group = "root", uid = 3, user = "root", read_only = false)");
+  CHECK(one.text == R"({ group = "root", uid = 3, user = "root", read_only = false })");
   CHECK(one.line == 3);
   CHECK(one.column == 10);
 }
@@ -156,6 +156,17 @@ TEST_CASE("allow: rules for nobody in particular") {
         ":3:10: key \"allow\": has an empty rule; name whom it is for, with psk, dn, uid, user, group or address");
   CHECK(rule_mistake("read_only = false") ==
         ":3:10: key \"allow\": has a rule that lets everybody write; name whom it is for, or leave allow out");
+}
+
+TEST_CASE("allow: rules that fit nobody") {
+  CHECK_THAT(rule_mistake("uid = 0, address = \"10.0.0.7\""),
+             StartsWith(":3:10: key \"allow\": has a rule that fits nobody"));
+  CHECK_THAT(rule_mistake("group = 0, address = \"10.0.0.7\""), ContainsSubstring("make two rules of it"));
+  CHECK_THAT(rule_mistake("psk = \"a\", dn = \"CN=a\""),
+             StartsWith(":3:10: key \"allow\": has a rule that fits nobody"));
+  CHECK_THAT(rule_mistake("dn = \"host1\""), StartsWith(":3:17: key \"dn\": \"host1\" is no distinguished name"));
+  CHECK_THAT(rule_mistake("address = \"10.0.0.7/8\""),
+             StartsWith(":3:22: key \"address\": \"10.0.0.7/8\" has bits behind"));
 }
 
 TEST_CASE("allow: rules that need TLS, without it") {

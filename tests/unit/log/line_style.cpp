@@ -29,6 +29,12 @@ TEST_CASE("a line of JSON is an object, whatever is logged") {
   CHECK(line(style, spdlog::level::warn, "\xc3\xbc \xc3 \xff") == begin + "\xc3\xbc \xef\xbf\xbd \xef\xbf\xbd\"}\n");
 }
 
+TEST_CASE("a line of text is one line, whatever is logged") {
+  const std::string found = line({}, spdlog::level::warn, "a\nb \x1b[2J\r\xc3\xbc");
+  CHECK(found.ends_with(" warning a\\nb \\x1b[2J\\r\xc3\xbc\n"));
+  CHECK(line({.name = "x", .journal = true}, spdlog::level::warn, "a\n<3>b") == "<4>warning x: a\\n<3>b\n");
+}
+
 TEST_CASE("levels have the names that the config has for them, and the journal's priorities") {
   const LineStyle json{.format = LogFormat::json, .name = "x", .journal = true}, text{.name = "x", .journal = true};
   const auto check = [&](spdlog::level::level_enum level, const std::string& priority, const std::string& name) {

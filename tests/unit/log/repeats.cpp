@@ -57,6 +57,16 @@ TEST_CASE("the first line of a kind is told at once, those that follow are count
   CHECK(f.told().empty());
 }
 
+TEST_CASE("with their number stands what the last one was about") {
+  Fixture f;
+  for (const char* user : {"a", "b", "c"})
+    f.repeats->log(
+        warn, "refused", [&] { return std::string("refused ") + user; }, user);
+  CHECK(f.told() == "warning refused a\n");
+  f.repeats->tell_all();
+  CHECK(f.told() == "warning refused (2 more like it within 10 s, the last: c)\n");
+}
+
 TEST_CASE("a line may say more than its kind, and is only made when it is told") {
   Fixture f;
   int made = 0;

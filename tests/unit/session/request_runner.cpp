@@ -460,7 +460,7 @@ TEST_CASE("failures of one connection are all counted, the first of them logged"
   const auto lines = std::count(text.begin(), text.end(), '\n');
   CHECK(lines > 0);
   CHECK(lines < 100);
-  CHECK_THAT(text, ContainsSubstring("disk: read offset 0 length 1: Input/output error"));
+  CHECK_THAT(text, ContainsSubstring("export \"disk\": read offset 0 length 1: Input/output error"));
 }
 
 }  // namespace ashlar::host

@@ -21,6 +21,11 @@ TEST_CASE("a command finds the server at its first unix socket, else by tcp") {
   CHECK(told({"tcp:[::1]:2", "unix:/b", "unix:/a"}) == "uri=nbd+unix:///?socket=/b;unixsocket=/b;port=2;");
 }
 
+TEST_CASE("no URI leads to an abstract socket") {
+  CHECK(told({"unix:@a"}) == "uri=;unixsocket=;port=;");
+  CHECK(told({"unix:@a", "tcp:127.0.0.1:1"}) == "uri=nbd://127.0.0.1:1/;unixsocket=;port=1;");
+}
+
 TEST_CASE("a server that listens everywhere is found on this machine") {
   CHECK(told({"tcp:0.0.0.0:1"}) == "uri=nbd://localhost:1/;unixsocket=;port=1;");
   CHECK(told({"tcp:[::]:1"}) == "uri=nbd://localhost:1/;unixsocket=;port=1;");
