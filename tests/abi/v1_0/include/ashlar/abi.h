@@ -29,7 +29,8 @@
  *  - `next` is called only within process and close of the layer above it and within a verb that has one, by the thread
  *    that is in that call; to read (ASHLAR_OP_READ, ASHLAR_OP_EXTENTS) also within describe, on trial too, as a filter
  *    must whose size depends on what is below; or as a service of the host says that gives leave for more.
- *  - A thread that a layer starts is joined when destroy returns. Modules do not fork and write nothing to stdout.
+ *  - A thread that a layer starts is joined when destroy returns. Modules write nothing to stdout. A process that one
+ *    forks does only what signal-safety(7) allows until it calls exec, and has ended when destroy returns.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
  *
