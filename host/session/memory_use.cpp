@@ -99,11 +99,11 @@ std::shared_ptr<void> MemoryUse::counted(std::size_t bytes) {
           }};
 }
 
-std::shared_ptr<void> MemoryUse::try_claim(std::size_t bytes) {
+std::shared_ptr<void> MemoryUse::try_lease(std::size_t bytes) {
   return pool_.limit().try_claim(bytes) ? counted(bytes) : nullptr;
 }
 
-std::shared_ptr<void> MemoryUse::claim(std::size_t bytes) {
+std::shared_ptr<void> MemoryUse::lease(std::size_t bytes) {
   return wait_for(pool_.limit(), bytes, [] { return false; }) ? counted(bytes) : nullptr;
 }
 

@@ -53,9 +53,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
 
   // Claims `bytes` beyond the share for what is no buffer, as long as anybody has what is returned. Null: there is no
   // room for them now.
-  std::shared_ptr<void> try_claim(std::size_t bytes);
-  // As try_claim(), but waits; null: the server stops, or the client has gone. The session holds its share at most.
-  std::shared_ptr<void> claim(std::size_t bytes);
+  std::shared_ptr<void> try_lease(std::size_t bytes);
+  // As try_lease(), but waits; null: the server stops, or the client has gone. The session holds its share at most.
+  std::shared_ptr<void> lease(std::size_t bytes);
 
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }

@@ -274,26 +274,26 @@ void Session::log_end(std::string_view reason) {
 
 // Many names stay until the client has taken them: then they count. While it waits for memory it has none of them.
 std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(std::size_t index, std::size_t most) {
-  std::shared_ptr<void> claim;
-  for (std::size_t claimed = 0; !late();) {
+  std::shared_ptr<void> lease;
+  for (std::size_t leased = 0; !late();) {
     std::vector<Listed> names = names_of(index, most);
     const std::size_t bytes = bytes_of(names);
-    if (bytes > most_uncounted && bytes > claimed) {
-      claim.reset();
-      claim = memory_.try_claim(bytes);
-      if (!claim) {
+    if (bytes > most_uncounted && bytes > leased) {
+      lease.reset();
+      lease = memory_.try_lease(bytes);
+      if (!lease) {
         std::vector<Listed>().swap(names);
-        claim = memory_.claim(bytes);
-        if (!claim) return nullptr;
-        claimed = bytes;
+        lease = memory_.lease(bytes);
+        if (!lease) return nullptr;
+        leased = bytes;
         continue;
       }
     }
     struct Counted {
-      std::shared_ptr<void> claim;  // goes last
+      std::shared_ptr<void> lease;  // goes last
       std::vector<Listed> names;
     };
-    const auto counted = std::make_shared<const Counted>(std::move(claim), std::move(names));
+    const auto counted = std::make_shared<const Counted>(std::move(lease), std::move(names));
     return {counted, &counted->names};
   }
   return nullptr;
