@@ -172,7 +172,7 @@ int diff_command(const Words& words, Streams streams) {
     if (const auto other = second.find(name); other != second.end())
       all.push_back(compare(name, latencies, other->second));
   if (all.empty()) throw UsageError("the traces have no op of a place of the same export and tag in common");
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, {first_path, second_path});
   if (as_json) print_json(output.stream(), to_json(all));
   else print(output.stream(), all);
   output.close();

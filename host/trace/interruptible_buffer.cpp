@@ -23,8 +23,12 @@ bool InterruptibleBuffer::send() {
     pollfd wanted{fd_, POLLOUT, 0};
     if (::poll(&wanted, 1, look_every_ms) <= 0) continue;
     const ssize_t n = ::write(fd_, at, static_cast<std::size_t>(pptr() - at));
-    if (n >= 0) at += n;
-    else if (errno != EINTR && errno != EAGAIN) return false;
+    if (n >= 0) {
+      at += n;
+    } else if (errno != EINTR && errno != EAGAIN) {
+      reader_left_ = errno == EPIPE;
+      return false;
+    }
   }
   begin_anew();
   return true;

@@ -10,6 +10,8 @@ class InterruptibleBuffer : public std::streambuf {
  public:
   // `fd` stays the caller's.
   explicit InterruptibleBuffer(int fd) : fd_(fd) { begin_anew(); }
+  // Whether it failed because nobody reads the pipe or socket any more.
+  bool reader_left() const { return reader_left_; }
 
  protected:
   int_type overflow(int_type c) override;
@@ -20,6 +22,7 @@ class InterruptibleBuffer : public std::streambuf {
   bool send();
 
   const int fd_;
+  bool reader_left_ = false;
   std::array<char, 4096> buffer_;  // PIPE_BUF: so much can be written without waiting where poll() says that some can
 };
 

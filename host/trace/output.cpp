@@ -1,9 +1,11 @@
 #include "trace/output.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -11,26 +13,58 @@
 #include "config/text.hpp"
 
 namespace ashlar::host::traces {
+namespace {
 
-Output::Output(const std::string& path, std::ostream& out)
+[[noreturn]] void fail(const std::string& path, int error) {
+  throw std::runtime_error("cannot write to " + in_quotes(path) + ": " + std::strerror(error));
+}
+
+// Makes an empty file of a name of its own in the same folder.
+std::string make_beside(const std::string& path) {
+  const std::string name = path + "." + std::to_string(::getpid()) + ".part";
+  const int fd = ::open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) fail(path, errno);
+  ::close(fd);
+  return name;
+}
+
+}  // namespace
+
+Output::Output(const std::string& path, std::ostream& out, const std::vector<std::string>& inputs)
     : path_(path), to_stdout_(&out == &std::cout ? &stdout_ : out.rdbuf()) {
   if (path.empty()) return;
-  file_.open(path, std::ios::binary | std::ios::trunc);
-  if (!file_) throw std::runtime_error("cannot write to " + in_quotes(path) + ": " + std::strerror(errno));
+  std::error_code error;
+  for (const std::string& input : inputs)
+    if (std::filesystem::equivalent(path, input, error))
+      throw UsageError("-o: " + in_quotes(path) + " is the trace that is read: name another file");
+  const auto status = std::filesystem::status(path, error);
+  const bool is_file = !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
+  if (is_file) made_ = make_beside(target());
+  file_.open(is_file ? made_ : path, std::ios::binary | std::ios::trunc);
+  if (!file_) fail(path, errno);
+  if (std::filesystem::exists(status) && is_file) std::filesystem::permissions(made_, status.permissions(), error);
 }
 
 Output::~Output() {
+  if (!made_.empty()) ::unlink(made_.c_str());
+}
+
+// A symbolic link stays one.
+std::string Output::target() const {
   std::error_code error;
-  if (path_.empty() || closed_ || !file_.is_open() || !std::filesystem::is_regular_file(path_, error)) return;
-  std::filesystem::remove(path_, error);
+  const auto real = std::filesystem::canonical(path_, error);
+  return error ? path_ : real.string();
 }
 
 void Output::close() {
   if (stream().flush()) {
-    closed_ = true;
+    if (made_.empty()) return;
+    if (::rename(made_.c_str(), target().c_str()) != 0) fail(path_, errno);
+    made_.clear();
     return;
   }
   Interrupt::check();
+  if (path_.empty() && stdout_.reader_left()) return;
   throw std::runtime_error("cannot write to " + (path_.empty() ? "stdout" : in_quotes(path_)));
 }
 

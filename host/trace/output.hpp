@@ -5,6 +5,7 @@
 #include <fstream>
 #include <ostream>
 #include <string>
+#include <vector>
 
 #include "format/record.hpp"
 #include "trace/interrupt.hpp"
@@ -14,23 +15,27 @@
 
 namespace ashlar::host::traces {
 
-// stdout, or the file of -o. What is not closed goes: there is no half of a file.
+// stdout, or the file of -o. A file takes the place of one that is there when it is closed, and not before: what is not
+// closed goes, and there is no half of a file.
 class Output {
  public:
-  // `path`: empty: stdout. Throws std::runtime_error when the file cannot be made.
-  Output(const std::string& path, std::ostream& out);
+  // `path`: empty: stdout. `inputs`: files that are read and must not be written over. Throws UsageError when `path` is
+  // one of them, std::runtime_error when the file cannot be made.
+  Output(const std::string& path, std::ostream& out, const std::vector<std::string>& inputs = {});
   ~Output();
   std::ostream& stream() { return path_.empty() ? to_stdout_ : file_; }
   // Throws std::runtime_error when not all could be written, Interrupted when nobody took it until an Interrupt came.
-  // At the end.
+  // At the end. When whoever reads stdout wants no more, all has been written.
   void close();
 
  private:
+  std::string target() const;
+
   const std::string path_;
+  std::string made_;  // what is renamed to it at the end; empty: it is no regular file, and is written to
   InterruptibleBuffer stdout_{STDOUT_FILENO};
   std::ostream to_stdout_;
   std::ofstream file_;
-  bool closed_ = false;
 };
 
 // Adds -o FILE to a command.

@@ -66,7 +66,7 @@ int prefetch_command(const Words& words, Streams streams) {
   Told told(streams.err);
   told.prints_to(output_path);
   trace::TraceReader reader({path}, told);
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, {path});
   Blocks known;  // read before, or written, which has the bytes in a cache, too
   List list(output.stream());
   trace::Record record;

@@ -27,7 +27,7 @@ int report_command(const Words& words, Streams streams) {
   trace::TraceReader reader(paths, told);
   const Report report(reader);
   told.clear();
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, paths);
   if (as_page) output.stream() << page_of(report);
   else if (as_json) print_json(output.stream(), to_json(report));
   else print(output.stream(), report);

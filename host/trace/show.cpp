@@ -27,7 +27,7 @@ int show_command(const Words& words, Streams streams) {
   Told told(streams.err);
   told.prints_to(output_path);
   trace::TraceReader reader(paths, told);
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, paths);
   Lines lines;
   trace::Record record;
   while (reader.next(record) && output.stream())

@@ -50,6 +50,13 @@ class Ending(Case):
                 shown.stderr.close()
                 self.assertLess(printed.count(b"\n"), REQUESTS)
 
+    def test_a_reader_that_has_enough_is_no_error(self):
+        shown, _ = self.show(subprocess.PIPE)
+        shown.stdout.close()  # as head does
+        self.assertEqual(shown.wait(60), 0)
+        self.assertEqual(shown.stderr.read(), b"")
+        shown.stderr.close()
+
     def test_a_terminal_is_told_how_much_has_been_read(self):
         ours, theirs = pty.openpty()
         shown, _ = self.show(theirs)

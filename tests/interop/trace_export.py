@@ -103,6 +103,28 @@ class Export(Case):
         reads = self.exported(trace, "json", "--op", "read").read_text().splitlines()
         self.assertEqual(len(reads), self.counts(trace)["read"])
 
+    def test_a_file_of_o_is_written_whole_or_stays_as_it_was(self):
+        writer = TraceWriter(self.folder / "disk.trace").begin()
+        writer.request("write", 0, 512, 1, 2)
+        trace = writer.end()
+        before = trace.read_bytes()
+        (self.folder / "link").symlink_to(trace)
+        for words in (("export", "--to", "csv"), ("show",), ("report",), ("prefetch",), ("diff", trace)):
+            for path in (trace, self.folder / "link"):
+                self.assertIn("is the trace that is read", self.trace(*words, trace, "-o", path, code=2).stderr)
+        self.assertEqual(trace.read_bytes(), before)
+        # One that fails, as the trace has no data.
+        out = self.write("out", "dear")
+        out.chmod(0o640)
+        self.trace("export", trace, "--to", "dm-log-writes", "-o", out, code=2)
+        self.assertEqual(out.read_text(), "dear")
+        (self.folder / "to-out").symlink_to(out)
+        self.trace("show", trace, "-o", self.folder / "to-out")
+        self.assertIn("write", out.read_text())
+        self.assertEqual(out.stat().st_mode & 0o777, 0o640)
+        self.trace("show", trace, "-o", "/dev/null")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["disk.trace", "link", "out", "to-out"])
+
     def test_perfetto_has_slices_that_do_not_overlap_on_a_track(self):
         writer = TraceWriter(self.folder / "deep.trace").begin(monotonic=10**12)
         some, at = random.Random(5), 10**12

@@ -97,7 +97,7 @@ int export_command(const Words& words, Streams streams) {
   ClientsTold told(streams.err);
   told.prints_to(output_path);
   trace::TraceReader reader(paths, told);
-  Output output(output_path, streams.out);
+  Output output(output_path, streams.out, paths);
   Unsaid unsaid;
   const auto exporter = format.make({output.stream(), reader, told.clients, unsaid});
   OnePlace one_place(format);
