@@ -2,6 +2,7 @@
 #pragma once
 #include <ashlar/device.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,6 +30,11 @@ struct Settings {
 
   // The file that is being written: `path`, or the ring.
   std::string file() const { return ring == 0 ? path : path + ".ring"; }
+  // As many files are kept: rings that were written out, or traces of servers that were killed.
+  std::uint64_t most_files() const {
+    if (ring == 0) return 10;
+    return max_size == 0 ? 10'000 : std::max<std::uint64_t>(max_size / ring, 1);
+  }
   FileWriter::Options file_options(std::uint64_t run) const {
     return {.append = ring == 0 && append,
             .max_size = ring == 0 ? max_size : ring,

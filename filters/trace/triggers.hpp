@@ -38,6 +38,9 @@ class Triggers {
   // Whether the ring is to be written out now; once for each time. `now`: nanoseconds of CLOCK_MONOTONIC.
   bool due(std::uint64_t now);
 
+  // Whether one came whose turn is still to come.
+  bool pending() const { return pulled_; }
+
   // Of the first one since the last time that it was due.
   const std::string& why() const { return why_; }
   std::uint64_t connection() const { return connection_; }

@@ -1,22 +1,17 @@
 #include "writer.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
 
-#include "format/file_reader.hpp"
 #include "run.hpp"
 
 namespace ashlar::trace {
@@ -35,15 +30,6 @@ constexpr std::size_t most_pending = 1 << 16;
 // Connections send small events only, unless bytes are kept; then the memory is used only while it is full.
 std::size_t ring_bytes(PayloadKind payload) {
   return payload == PayloadKind::data ? std::size_t{256} << 20 : std::size_t{1} << 20;
-}
-
-// Whether a FileWriter has the file.
-bool is_written(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-  if (fd < 0) return false;
-  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
-  ::close(fd);
-  return locked;
 }
 
 int make_eventfd() {
@@ -73,10 +59,9 @@ Writer::~Writer() {
 void Writer::begin() {
   try {
     make_file();
-  } catch (const BeingWritten& e) {
+  } catch (const MustStay& e) {
     said_ = EBUSY;
     host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
-    next_attempt_ = monotonic_now() + second;
   } catch (const std::system_error& e) {
     throw BadParameter("path", std::string("path: ") + e.what(), e.code().value());
   } catch (const std::invalid_argument& e) {
@@ -157,7 +142,7 @@ void Writer::run() noexcept {
 // True: there is more to take out.
 bool Writer::turn(bool last) {
   const std::uint64_t now = monotonic_now();
-  if (file_ == nullptr && (now >= next_attempt_ || last)) open_file(now);
+  if (file_ == nullptr && now >= next_attempt_) open_file(now);
   triggers_.listen();
   if (dump_.exchange(false) && settings_.ring != 0) triggers_.pull("dump");
   Taps taps;
@@ -192,27 +177,6 @@ void Writer::forget(Taps finished) {
     if (tap != nullptr) std::erase(taps_, tap);
   finished.clear();
   left_.notify_all();
-}
-
-void Writer::make_file() {
-  if (settings_.ring != 0 && !continues_) keep_ring_of_before();
-  FileWriter::Options options = settings_.file_options(run_);
-  options.continues = continues_;
-  if (settings_.wait) options.again = [this](int error) { return try_again(error); };
-  file_ = std::make_unique<FileWriter>(settings_.file(), options);
-}
-
-// The first reason for which the file cannot be made is told; it is tried again each second.
-void Writer::open_file(std::uint64_t now) {
-  next_attempt_ = now + second;
-  try {
-    make_file();
-  } catch (const std::system_error& e) {
-    say(e.code().value());
-  } catch (const std::invalid_argument& e) {
-    if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
-    said_ = EBUSY;
-  }
 }
 
 // True: there is more.
@@ -333,59 +297,6 @@ void Writer::say(int error) {
     host_.log(Level::warn, "trace: cannot write to %s: %s; requests are not recorded until that is over",
               settings_.file().c_str(), std::strerror(error));
   said_ = error;
-}
-
-void Writer::end() {
-  if (file_ == nullptr) return;
-  if (said_ != 0) say_over();
-  file_->end();
-  file_.reset();
-  if (settings_.ring != 0) ::unlink(settings_.file().c_str());
-}
-
-void Writer::write_ring_out() {
-  if (file_ == nullptr) return;
-  file_->triggered(0, triggers_.connection(), triggers_.why(), triggers_.id());
-  flush();
-  const std::string to = move_ring_away();
-  if (to.empty()) return;
-  host_.log(Level::info, "trace: the ring is in %s: %s", to.c_str(), triggers_.why().c_str());
-  file_.reset();
-  continues_ = true;
-  open_file(monotonic_now());
-}
-
-// A ring that was not removed, and that nobody writes, is of a server that was killed: what it saw last is worth
-// keeping.
-void Writer::keep_ring_of_before() {
-  if (is_written(settings_.file())) return;
-  Listener nobody;
-  Record record;
-  try {
-    FileReader reader(settings_.file(), nobody);
-    if (!reader.next(record)) return;
-  } catch (const TraceError&) {
-    return;  // there is none
-  }
-  const std::string to = move_ring_away();
-  if (!to.empty()) host_.log(Level::info, "trace: the ring that a server left when it died is in %s", to.c_str());
-}
-
-// Renames the ring to the first of PATH, PATH.1, PATH.2 … that is free, and returns that; empty: it could not, and that
-// has been said.
-std::string Writer::move_ring_away() const {
-  const std::uint64_t most =
-      settings_.max_size == 0 ? 10'000 : std::max<std::uint64_t>(settings_.max_size / settings_.ring, 1);
-  for (std::uint64_t n = 0; n < most; ++n) {
-    const std::string to = settings_.path + (n == 0 ? "" : "." + std::to_string(n));
-    if (::renameat2(AT_FDCWD, settings_.file().c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return to;
-    if (errno == EEXIST) continue;
-    host_.log(Level::warn, "trace: cannot rename the ring to %s: %s", to.c_str(), std::strerror(errno));
-    return {};
-  }
-  host_.log(Level::warn, "trace: the ring stays where it is, as there are %llu files of %s: move them away",
-            static_cast<unsigned long long>(most), settings_.path.c_str());
-  return {};
 }
 
 }  // namespace ashlar::trace

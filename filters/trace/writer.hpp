@@ -64,8 +64,10 @@ class Writer {
   void say_over();
   void end();
   void write_ring_out();
-  void keep_ring_of_before();
-  std::string move_ring_away() const;
+  void note_trigger();
+  bool keep_what_was_before();
+  bool move_ring();
+  std::string move_away() const;
 
   const Settings& settings_;
   const Host& host_;
@@ -86,6 +88,8 @@ class Writer {
   std::unique_ptr<FileWriter> file_;
   std::uint64_t next_attempt_ = 0;  // to make the file
   bool continues_ = false;          // a ring of this run has been written out
+  bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
+  bool owed_ = false;               // the ring has a trigger and is not written out yet
   std::uint64_t new_records_ = 0;   // that written_ does not have yet
   std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
   std::uint64_t lost_in_all_ = 0;   // since the file could not be written to

@@ -145,8 +145,12 @@ bool FileReader::leave() {
   if (last && !find_newer()) return false;
   if (last && !entry().empty()) return true;  // it was written meanwhile
   if (!inside_) return true;
-  completeness_.broken = true;
-  problem(at_, "the segment has no end, although it is not the last one");
+  if (segments_.found[current_ + 1].run != here().run) {
+    ++completeness_.killed;
+  } else {
+    completeness_.broken = true;
+    problem(at_, "the segment has no end, although it is not the last one of its run");
+  }
   inside_ = false;
   ++current_;
   return true;

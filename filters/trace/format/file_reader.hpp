@@ -29,6 +29,9 @@ class FileReader {
   // Begins anew, without telling the listener again what it was told.
   void rewind();
 
+  // Skips what stands before the last segment that was there when the reader was made. Before next().
+  void go_to_last_segment() { current_ = segments_.found.size() - 1; }
+
   // The hashes or bytes of a record of this reader: as many as payload_bytes() says. Throws TraceError when they are no
   // longer there, as the segment was written over.
   void payload(const Record& record, std::vector<std::byte>& into);

@@ -86,7 +86,7 @@ void FileWriter::open_existing(const std::string& path) {
   const std::uint64_t size = size_of(fd_);
   if (size != 0) {
     slots_ = segments_of(fd_).found;
-    header_.sequence = slots_.back().sequence;
+    header_ = slots_.back();
     auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
       return a.position < b.position;
     });
@@ -231,7 +231,8 @@ bool FileWriter::write_out() {
     return true;
   }
   error_ = error;
-  reused_ = true;  // a part of it may have been written
+  // A part of it may have been written. If nothing stands behind, it can be cut off.
+  if (reused_ || ::ftruncate(fd_, static_cast<off_t>(at_)) != 0) reused_ = true;
   lost_ += std::exchange(held_, 0);
   telling_ = new_telling();
   if (!has_header_) entries_.add(header_);

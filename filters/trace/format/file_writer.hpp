@@ -22,10 +22,15 @@ struct Described {
   std::uint64_t entry_bytes = 0;  // 0: not known yet
 };
 
-// Somebody else writes the file.
-class BeingWritten : public std::invalid_argument {
+// What is in the file must not be lost, so that it cannot be written now.
+class MustStay : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
+};
+// Since somebody else writes it.
+class BeingWritten : public MustStay {
+ public:
+  using MustStay::MustStay;
 };
 
 class FileWriter {

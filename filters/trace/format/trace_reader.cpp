@@ -73,6 +73,7 @@ Completeness TraceReader::completeness() const {
     all.records += one.records;
     all.dropped += one.dropped;
     all.left_out += one.left_out;
+    all.killed += one.killed;
     all.beginning_lost |= one.beginning_lost;
     all.broken |= one.broken;
     all.ended &= one.ended;

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include "run.hpp"
 #include "traced.hpp"
 
 using namespace ashlar;
@@ -178,6 +179,7 @@ TEST_CASE("trace passes everything on, but for the lending of bytes that are to 
   disk.geometry().flags = Flag::promises | Flag::shortcuts;
   for (const char* payload : {"none", "hash", "data"}) {
     FakeHost host;
+    std::filesystem::remove(folder.trace());  // the same run goes on behind what is there
     const Traced layer(host, {{"path", folder.trace()}, {"payload", payload}});
     const auto device = layer.open_over(disk);
     const bool none = std::string_view(payload) == "none";
@@ -232,4 +234,100 @@ TEST_CASE("trace counts what finds no place, and goes on without") {
   CHECK(all_of(reader).size() + reader.completeness().dropped >= 1100);
   CHECK(reader.completeness().dropped > 0);
   CHECK(heard.problems.empty());
+}
+
+namespace {
+
+// Each record's run, by place in the file.
+std::vector<std::uint64_t> runs_in(const std::string& path) {
+  Heard heard;
+  FileReader reader(path, heard);
+  std::vector<std::uint64_t> runs;
+  for (const Record& one : all_of(reader)) runs.push_back(one.run);
+  CHECK(heard.problems.empty());
+  return runs;
+}
+
+// Has a layer record one request; returns what it logs.
+std::string trace_one(const Given& given) {
+  FakeHost host;
+  {
+    ModelDisk disk(8192);
+    const Traced layer(host, given);
+    CHECK(ask(*layer.open_over(disk), Io(Op::flush, 0, 0), 0).ok());
+  }
+  std::string all;
+  for (const auto& line : host.lines()) all += line.text + "\n";
+  return all;
+}
+
+void write_one(const std::string& path, std::uint64_t run, bool ends) {
+  Written w(path, {.run = run});
+  w.add(entry(1, 1, 2));
+  REQUIRE(w.writer.flush());
+  if (ends) w.writer.end();
+}
+
+}  // namespace
+
+TEST_CASE("trace begins a file anew over an ended run, but keeps that of a server that was killed") {
+  const Folder folder;
+  const std::string path = folder.trace();
+  const auto in = [](const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; };
+  write_one(path, 7, true);
+  CHECK(trace_one({{"path", path}}).empty());
+  CHECK(runs_in(path) == std::vector{this_run()});
+  CHECK_FALSE(std::filesystem::exists(path + ".1"));
+  for (const std::string& to : {path + ".1", path + ".2"}) {
+    write_one(path, 7, false);
+    CHECK(in(trace_one({{"path", path}}), "the trace that a server left when it died is in " + to));
+    CHECK(runs_in(to) == std::vector<std::uint64_t>{7});
+    CHECK(runs_in(path) == std::vector{this_run()});
+  }
+  // No more than ten are kept, and none of them is lost.
+  for (int n = 3; n <= 10; ++n) std::filesystem::copy(path, path + "." + std::to_string(n));
+  write_one(path, 7, false);
+  CHECK(in(trace_one({{"path", path}}), "there are 10 files of \"" + path + "\": move them away"));
+  CHECK(runs_in(path) == std::vector<std::uint64_t>{7});
+}
+
+TEST_CASE("trace that is made anew in the same run goes on behind what it has written") {
+  const Folder folder;
+  const std::string path = folder.trace();
+  for (int n = 0; n != 2; ++n) CHECK(trace_one({{"path", path}}).empty());
+  CHECK(runs_in(path) == std::vector<std::uint64_t>(2, this_run()));
+  // In a file with another limit it cannot.
+  CHECK_FALSE(trace_one({{"path", path}, {"max_size", "256K"}}).empty());
+  CHECK(runs_in(path + ".1") == std::vector<std::uint64_t>(2, this_run()));
+  CHECK(runs_in(path) == std::vector{this_run()});
+}
+
+TEST_CASE("trace goes on behind what another has written that had the file first") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  const FileWriter::Options same{.max_size = std::uint64_t{1} << 30, .run = 7};
+  auto other = std::make_unique<Written>(folder.trace(), same);
+  other->add(entry(1, 1, 2));
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    for (int i = 0; i != 6000 && !host.said("is being written by another"); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    other->writer.end();
+    other.reset();
+    const auto records = [&folder] {
+      Listener nobody;
+      FileReader reader(folder.trace(), nobody);
+      return all_of(reader).size();
+    };
+    for (int i = 0; i != 6000 && records() == 1; ++i) {
+      CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  const auto runs = runs_in(folder.trace());
+  REQUIRE(runs.size() > 1);
+  CHECK(runs[0] == 7);
+  CHECK(runs[1] == this_run());
 }

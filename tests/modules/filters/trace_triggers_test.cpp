@@ -142,3 +142,37 @@ TEST_CASE("a trigger that came too early has its turn 10 seconds after the one b
   CHECK(triggers.due(Triggers::pause + 1));  // its turn comes then
   CHECK(triggers.why() == "dump");
 }
+
+TEST_CASE("a ring whose trigger is still to be served is kept when the server stops, and by the next one") {
+  const Folder folder;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  // One file of 256K is all that may be there.
+  const Given given{{"path", folder.trace()}, {"ring", "256K"}, {"max_size", "256K"}, {"trigger", "error"}};
+  const std::string ring = folder.trace() + ".ring";
+  const auto records = [](const std::string& path) {
+    Heard heard;
+    FileReader reader(path, heard);
+    return all_of(reader).size();
+  };
+  // Returns whether it has said that the ring stays.
+  const auto fail_one = [&] {
+    FakeHost host;
+    {
+      const Traced layer(host, given);
+      CHECK_FALSE(ask(*layer.open_over(disk), Io(Op::zero, 0, 512), 0).ok());
+    }
+    return host.said("stays where it is, as there are 1 files of \"" + folder.trace());
+  };
+  CHECK_FALSE(fail_one());
+  CHECK(records(folder.trace()) == 1);
+  CHECK_FALSE(std::filesystem::exists(ring));
+  CHECK(fail_one());
+  CHECK(records(ring) == 1);
+  const auto before = std::filesystem::file_size(ring);
+  CHECK(fail_one());  // and records nothing
+  CHECK(std::filesystem::file_size(ring) == before);
+  std::filesystem::remove(folder.trace());
+  static_cast<void>(fail_one());
+  CHECK(records(folder.trace()) == 1);
+}

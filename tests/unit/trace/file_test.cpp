@@ -257,6 +257,26 @@ TEST_CASE("A run is appended to what is there, also behind a file that was cut o
   }
 }
 
+TEST_CASE("A run that has no end is a break unless another run comes behind it") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  for (const std::uint64_t second : {1, 2}) {
+    std::filesystem::remove(path);
+    for (const std::uint64_t run : {std::uint64_t{1}, second}) {
+      Written w(path, {.append = true, .run = run});
+      w.add(entry(run, 1, 2));
+      REQUIRE(w.writer.flush());
+    }
+    Heard heard;
+    FileReader reader(path, heard);
+    CHECK(all_of(reader).size() == 2);
+    CHECK(reader.completeness().killed == (second == 2 ? 1 : 0));
+    CHECK(reader.completeness().broken == (second == 1));
+    CHECK(heard.problems.size() == (second == 1 ? 1 : 0));
+    CHECK(reader.segments().back().index == (second == 1 ? 1 : 0));
+  }
+}
+
 TEST_CASE("Without append a trace is begun anew, and what is no trace is left alone") {
   const TempFolder folder;
   const std::string path = scratch(folder);
@@ -316,5 +336,32 @@ TEST_CASE("What the disk does not take is counted, and told when it takes more a
   const auto read = ids(all_of(reader));
   CHECK(read.size() == 15);
   CHECK(reader.completeness().dropped == 5);
+  CHECK(heard.problems.empty());
+}
+
+TEST_CASE("What the disk has taken of a record in part is cut off") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  {
+    Written w(path, {.run = 1});
+    for (std::uint64_t id = 1; id <= 10; ++id) w.add(entry(id, id, id + 1));
+    REQUIRE(w.writer.flush());
+    const auto old = ::signal(SIGXFSZ, SIG_IGN);
+    struct rlimit full = before;
+    full.rlim_cur = std::filesystem::file_size(path) + 20;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
+    w.add(entry(11, 11, 12));
+    const bool flushed = w.writer.flush();
+    w.writer.end();  // the disk is full to the end
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+    ::signal(SIGXFSZ, old);
+    CHECK_FALSE(flushed);
+  }
+  Heard heard;
+  FileReader reader(path, heard);
+  CHECK(ids(all_of(reader)) == from_to(1, 10));
+  CHECK_FALSE(reader.completeness().broken);
   CHECK(heard.problems.empty());
 }

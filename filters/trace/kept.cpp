@@ -1,0 +1,51 @@
+#include "kept.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "format/file_reader.hpp"
+#include "format/file_writer.hpp"
+
+namespace ashlar::trace {
+
+bool is_written(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool locked = ::flock(fd, LOCK_EX | LOCK_NB) != 0;
+  ::close(fd);
+  return locked;
+}
+
+Before what_is_in(const std::string& path) {
+  Listener nobody;
+  Record record;
+  try {
+    FileReader reader(path, nobody);
+    Before before{.has_records = reader.segments().size() > 1, .run = reader.segments().back().run};
+    reader.go_to_last_segment();
+    while (reader.next(record)) before.has_records = true;
+    before.ended = reader.completeness().ended;
+    return before;
+  } catch (const TraceError&) {
+    return {};
+  }
+}
+
+std::string move_away(const std::string& file, const std::string& path, std::uint64_t first, std::uint64_t most) {
+  for (std::uint64_t n = first; n != first + most; ++n) {
+    std::string to = path + (n == 0 ? "" : "." + std::to_string(n));
+    if (::renameat2(AT_FDCWD, file.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return to;
+    if (errno != EEXIST)
+      throw MustStay("cannot rename \"" + file + "\", which has to be kept, to \"" + to +
+                     "\": " + std::strerror(errno));
+  }
+  throw MustStay("\"" + file + "\" has to be kept and stays where it is, as there are " + std::to_string(most) +
+                 " files of \"" + path + "\": move them away");
+}
+
+}  // namespace ashlar::trace

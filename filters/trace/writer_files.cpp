@@ -1,0 +1,113 @@
+// Which file a layer writes: what was there before, the ring, and where that goes.
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "kept.hpp"
+#include "writer.hpp"
+
+namespace ashlar::trace {
+namespace {
+
+constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
+// What is there is read each time.
+constexpr std::uint64_t look_again_after = 10 * try_again_after;
+
+}  // namespace
+
+void Writer::make_file() {
+  FileWriter::Options options = settings_.file_options(run_);
+  options.continues = continues_;
+  if (settings_.wait) options.again = [this](int error) { return try_again(error); };
+  try {
+    if (!continues_) options.append = keep_what_was_before();
+    file_ = std::make_unique<FileWriter>(settings_.file(), options);
+  } catch (const BeingWritten&) {
+    was_taken_ = true;
+    next_attempt_ = monotonic_now() + try_again_after;
+    throw;
+  } catch (const MustStay&) {
+    next_attempt_ = monotonic_now() + look_again_after;
+    throw;
+  }
+}
+
+// The first reason for which the file cannot be made is told; it is tried again each second.
+void Writer::open_file(std::uint64_t now) {
+  next_attempt_ = now + try_again_after;
+  try {
+    make_file();
+  } catch (const std::system_error& e) {
+    say(e.code().value());
+  } catch (const std::invalid_argument& e) {
+    if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
+    said_ = EBUSY;
+  }
+}
+
+void Writer::end() {
+  if (file_ == nullptr) return;
+  if (said_ != 0) say_over();
+  if (settings_.ring != 0 && triggers_.pending()) note_trigger();
+  file_->end();
+  file_.reset();
+  if (settings_.ring == 0) return;
+  if (owed_) move_ring();
+  else ::unlink(settings_.file().c_str());
+}
+
+void Writer::note_trigger() {
+  file_->triggered(0, triggers_.connection(), triggers_.why(), triggers_.id());
+  owed_ = true;
+}
+
+void Writer::write_ring_out() {
+  if (file_ == nullptr) return;
+  note_trigger();
+  flush();
+  if (!move_ring()) return;
+  file_.reset();
+  continues_ = true;
+  open_file(monotonic_now());
+}
+
+// False: it stays where it is, which has been said.
+bool Writer::move_ring() {
+  try {
+    const std::string to = move_away();
+    host_.log(Level::info, "trace: the ring is in %s: %s", to.c_str(), triggers_.why().c_str());
+    owed_ = false;
+    return true;
+  } catch (const MustStay& e) {
+    host_.log(Level::warn, "trace: %s", e.what());
+    return false;
+  }
+}
+
+// A ring that was not removed is of a server that was killed, or one that could not write it out. A trace without an
+// end is of one that was killed. Returns whether to go on behind what is there: it is of this run, whose layer was made
+// anew, or of somebody who wrote meanwhile. Throws MustStay.
+bool Writer::keep_what_was_before() {
+  if (settings_.append || is_written(settings_.file())) return true;
+  const Before before = what_is_in(settings_.file());
+  if (!before.has_records) return false;
+  const bool goes_on = was_taken_ || before.run == run_;
+  if (settings_.ring == 0) {
+    if (!goes_on && before.ended) return false;
+    FileWriter::Options options = settings_.file_options(run_);
+    options.append = true;
+    if (goes_on && unfit(settings_.file(), options).empty()) return true;
+  }
+  const std::string to = move_away();
+  host_.log(Level::info, "trace: the %s that %s is in %s", settings_.ring == 0 ? "trace" : "ring",
+            goes_on ? "was written before" : "a server left when it died", to.c_str());
+  return false;
+}
+
+// Throws MustStay.
+std::string Writer::move_away() const {
+  return trace::move_away(settings_.file(), settings_.path, settings_.ring == 0 ? 1 : 0, settings_.most_files());
+}
+
+}  // namespace ashlar::trace
