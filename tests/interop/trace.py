@@ -290,12 +290,18 @@ class Trace(Case):
                 self.assertEqual(told.returncode, 2)
                 self.assertRegex(told.stderr, rf'check\.toml:\d+:\d+: key "{key}": .*{part}')
         self.assertEqual(self.file("disk.img").stat().st_size, MIB)
-        layers = [{"type": "trace", "path": "a.trace"}, {"type": "trace", "path": f"{self.folder}/./a.trace"}]
-        file = self.write("two.toml", config.toml([config.file_export(self.folder / "disk.img", filters=layers)]))
-        told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
-        self.assertEqual(told.returncode, 2)
-        lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if "a.trace" in line]
-        self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}, too")
+        (self.folder / "link").symlink_to(self.folder)
+        for one, other, part in (("a.trace", f"{self.folder}/./a.trace", ", too"), ("a.trace", "link/a.trace", ", too"),
+                                 ("a.trace", "a.trace.ring", " would meet"), ("a.trace.12", "a.trace", " would meet"),
+                                 ("a.trace.1", "a.trace.2", None), ("a.trace", "a.trace.old", None)):
+            with self.subTest(one=one, other=other):
+                layers = [{"type": "trace", "path": path} for path in (one, other)]
+                file = self.write("two.toml", config.toml([config.file_export(self.folder / "disk.img", filters=layers)]))
+                told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+                self.assertEqual(told.returncode, 0 if part is None else 2, told.stderr)
+                lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if "a.trace" in line]
+                if part is not None:
+                    self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}{part}")
 
     def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
         server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}], "plugin": {"type": "null", "size": MIB}}],
