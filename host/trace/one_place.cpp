@@ -38,6 +38,7 @@ Contents look(const std::string& path, const std::string& tag, trace::Listener& 
     one.size = std::max(one.size, record.place->size);
     if (record.result == 0) one.end = std::max(one.end, record.end());
     const bool well = record.result == 0 && record.length != 0;
+    if (well && record.op == Op::write) ++one.writes;
     if (well && record.op == Op::write && record.payload != trace::PayloadKind::data) ++one.without_data;
     if (well && record.op == Op::read && record.payload == trace::PayloadKind::none) ++one.without_hashes;
     connections[name].emplace(record.run, record.connection);
@@ -58,6 +59,13 @@ trace::Listener& nobody() {
 
 OnePlace::OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener)
     : path_(path), contents_(look(path, tag, listener)), reader_({path}, nobody()) {}
+
+void OnePlace::tell_killed(std::ostream& err, const char* command) const {
+  if (const std::uint64_t killed = contents_.completeness.killed; killed != 0)
+    err << "ashlar: trace: " << command << ": " << killed << (killed == 1 ? " run has" : " runs have")
+        << " no end, as the server was killed: what it was asked in its last second may be missing\n"
+        << std::flush;
+}
 
 bool OnePlace::next(trace::Record& record) {
   while (reader_.next(record))

@@ -1,6 +1,7 @@
 // OnePlace: the records of one layer's place in a trace, for commands that do again what one disk was asked.
 #pragma once
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ namespace ashlar::host::traces {
 struct Contents {
   PlaceName place;
   std::uint64_t requests = 0;        // of the place
+  std::uint64_t writes = 0;          // of the place: that went well
   std::uint64_t connections = 0;     // of the place
   std::uint64_t size = 0;            // bytes: of the disk, the largest that there was
   std::uint64_t end = 0;             // bytes: where the last request ends that went well
@@ -29,6 +31,8 @@ class OnePlace {
   OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener);
 
   const Contents& contents() const { return contents_; }
+  // Says on `err`, in the name of the command, when a server that wrote the trace was killed.
+  void tell_killed(std::ostream& err, const char* command) const;
   const std::string& path() const { return path_; }
 
   // The place's next record, in the order in which the requests came; false: that was the last one.

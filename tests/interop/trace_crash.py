@@ -150,6 +150,7 @@ class Crash(Case):
             handle = libnbd.connect(server.uri("disk"))
             for _ in range(60):
                 handle.pwrite(os.urandom(BLOCK), 0)
+            handle.flush()
             handle.shutdown()
             server.stop()
 
@@ -167,9 +168,11 @@ class Crash(Case):
             with self.subTest(words):
                 self.assertIn(part, self.crash(code=2, **words).stderr)
         for words, code, part in ((("--points", "some"), 2, '--points: "some" is none of'), (("--points", "0"), 2, "--points"),
+                                  (("--from", "2"), 2, "no state 2: the trace has states 0 to 1"),
                                   (("--place", "above"), 2, 'no request of a place "above"')):
             with self.subTest(words):
                 self.assertIn(part, self.crash(*words, code=code).stderr)
+        self.assertIn("--check: an empty command", self.crash(code=2, check=" ").stderr)
         self.assertIn("No such file", self.crash(code=1, image=self.folder / "none").stderr)
         # A byte of a record in the middle.
         data = bytearray(self.trace.read_bytes())
@@ -177,6 +180,20 @@ class Crash(Case):
         self.trace.write_bytes(data)
         done = self.crash(code=2)
         self.assertIn("broken", done.stderr)
+
+    def test_a_trace_without_a_flush_proves_nothing(self):
+        handle = libnbd.connect(self.traced().uri("disk"))
+        handle.pwrite(bytes(BLOCK), 0)
+        handle.pwrite(bytes(BLOCK), 0)
+        handle.shutdown()
+        self.servers[0].stop()
+        done = self.crash(code=2)
+        self.assertIn("no flush and no FUA in 2 writes", done.stderr)
+        self.assertEqual(done.stdout, "")
+        done = self.crash("--points", "9", check="true")
+        self.assertIn("no flush and no FUA in 2 writes", done.stderr)
+        self.assertIn("--points 9: there are only 4 states", done.stderr)
+        self.assertIn("4 states of the disk", done.stdout)
 
     def test_dropped_requests_are_no_history(self):
         server = self.serve([config.file_export(self.image, filters=[{"type": "trace", "path": "disk.trace", "payload": "data"}])],

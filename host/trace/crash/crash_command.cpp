@@ -82,6 +82,24 @@ void print_bad(std::ostream& out, const BadState& bad, const Options& options, s
   }
 }
 
+// Refuses what would check nothing, or hardly anything.
+void check_count(const Options& options, const States& all, std::uint64_t writes, std::ostream& err) {
+  const Points& chosen = options.chosen;
+  if (chosen.from >= all.count())
+    throw UsageError("--from: there is no state " + std::to_string(chosen.from) + ": the trace has states 0 to " +
+                     std::to_string(all.count() - 1));
+  if (all.moments() == 0) {
+    const std::string text = "there is no flush and no FUA in " + std::to_string(writes) +
+                             " writes: nobody asked for them, or a layer above swallows them";
+    if (!chosen.subsets) throw UsageError(text + "; --points all checks what the end may be like");
+    err << "ashlar: trace: crash: " << text << "\n" << std::flush;
+  }
+  const std::uint64_t left = all.count() - chosen.from;
+  if (chosen.fewer && *chosen.fewer > left)
+    err << "ashlar: trace: crash: --points " << *chosen.fewer << ": there are only " << left << " states\n"
+        << std::flush;
+}
+
 int check_states(const Options& options, std::ostream& out, std::ostream& err, OnePlace& requests) {
   const Contents& contents = requests.contents();
   States all(options.chosen);
@@ -95,6 +113,7 @@ int check_states(const Options& options, std::ostream& out, std::ostream& err, O
     throw UsageError("--image: " + in_quotes(options.image) + " has " + std::to_string(scratch.size()) +
                      " bytes, but the disk of the trace has " + std::to_string(contents.size));
   Progress progress(err, "crash", "states checked");
+  check_count(options, all, contents.writes, err);
   PowerCuts cuts(requests, scratch, options.check, options.chosen, all.count(), progress);
   const auto bad = cuts.run();
   progress.clear();
@@ -137,12 +156,15 @@ int crash_command(const Words& words, Streams streams) {
   add_place(app, options.place);
   if (!parse(app, words, streams)) return exit_ok;
   parse_points(options);
+  if (options.check.find_first_not_of(" \t\n") == std::string::npos)
+    throw UsageError("--check: an empty command finds every disk good");
   check_keep(options.keep);
   if (options.scratch.empty()) options.scratch = std::filesystem::temp_directory_path().string();
 
   Told told(streams.err);
   OnePlace requests(options.path, options.place, told);
   check_whole(requests.contents());
+  requests.tell_killed(streams.err, "crash");
   const Interrupt interrupt;
   Output output("", streams.out);
   const int code = check_states(options, output.stream(), streams.err, requests);

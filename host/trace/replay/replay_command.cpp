@@ -160,6 +160,7 @@ int replay_command(const Words& words, Streams streams) {
   Told told(streams.err);
   OnePlace requests(options.path, options.place, told);
   if (options.verify) check_for_verify(requests.contents());
+  requests.tell_killed(streams.err, "replay");
   const Interrupt interrupt;
   const auto connections = connect(options, requests.contents());
   Progress progress(streams.err, "replay", "requests");
