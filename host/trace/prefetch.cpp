@@ -6,6 +6,7 @@
 
 #include "format/trace_reader.hpp"
 #include "trace/output.hpp"
+#include "trace/selection.hpp"
 #include "trace/subcommands.hpp"
 
 namespace ashlar::host::traces {
@@ -76,6 +77,7 @@ int prefetch_command(const Words& words, Streams streams) {
     for (std::uint64_t number = record.offset / block; number <= (record.end() - 1) / block; ++number)
       if (known.add(number) && record.op == Op::read) list.add(number);
   }
+  if (!place.empty()) need_places(reader, {place});
   list.end();
   output.close();
   if (reader.completeness().beginning_lost)

@@ -2,11 +2,25 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <set>
 
 #include "config/text.hpp"
 #include "trace/words.hpp"
 
 namespace ashlar::host::traces {
+
+void need_places(const trace::TraceReader& reader, const std::vector<std::string>& tags) {
+  std::set<std::string> known;
+  for (std::size_t n = 0; n != reader.files(); ++n)
+    for (const trace::Place& place : reader.file(n).places()) known.insert(place.tag);
+  for (const std::string& tag : tags) {
+    if (known.contains(tag)) continue;
+    std::string names;
+    for (const std::string& one : known) names += (names.empty() ? "" : ", ") + in_quotes(one);
+    throw UsageError("--place: there is no place " + in_quotes(tag) +
+                     (names.empty() ? "; the trace has none" : "; the trace has " + names));
+  }
+}
 
 void Selection::add_to(CLI::App& app) {
   const auto repeatable = [&app](const char* name, auto& into, const char* type, const char* help) {
@@ -40,6 +54,10 @@ void Selection::prepare() {
   const auto time = parse_duration(slower_text_);
   if (!time) throw UsageError("--slower: " + in_quotes(slower_text_) + " is no time; write 500us, 1ms or 2s");
   slower_ = *time;
+}
+
+bool Selection::is_of_places_only() const {
+  return all_ops_ && !in_range_ && slower_text_.empty() && !failed_ && connections_.empty();
 }
 
 bool Selection::has(const trace::Record& record) const {

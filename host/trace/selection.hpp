@@ -4,10 +4,13 @@
 #include <string>
 #include <vector>
 
-#include "format/record.hpp"
+#include "format/trace_reader.hpp"
 #include "trace/subcommands.hpp"
 
 namespace ashlar::host::traces {
+
+// Behind all reading: throws UsageError with the tags that there are when one of `tags` is none of them.
+void need_places(const trace::TraceReader& reader, const std::vector<std::string>& tags);
 
 class Selection {
  public:
@@ -15,6 +18,11 @@ class Selection {
   void add_to(CLI::App& app);
   // Behind parse(): throws UsageError for what is no op, range or time.
   void prepare();
+
+  // Whether it chooses between places and nothing else, or is all.
+  bool is_of_places_only() const;
+  // Behind all reading: throws UsageError when no trace has a place of that name.
+  void need_places(const trace::TraceReader& reader) const { traces::need_places(reader, places_); }
 
   // Whether the request is one of those.
   bool has(const trace::Record& record) const;

@@ -32,6 +32,7 @@ int show_command(const Words& words, Streams streams) {
   trace::Record record;
   while (reader.next(record) && output.stream())
     if (selection.has(record)) output.stream() << (as_json ? lines.json(record) : lines.text(record)) << '\n';
+  if (output.stream()) selection.need_places(reader);
   output.close();
   return reader.completeness().broken ? exit_failure : exit_ok;
 }

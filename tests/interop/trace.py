@@ -244,7 +244,10 @@ class Trace(Case):
         self.assertEqual(ops("--range", "3M.."), [(2, "write")])
         self.assertEqual(ops("--connection", "2"), [(2, "write"), (2, "flush")])
         self.assertEqual(ops("--place", "1", "--op", "flush"), [(2, "flush")])
-        self.assertEqual(ops("--place", "above"), [])
+        for words in ("show",), ("export", "--to", "csv"), ("prefetch",):
+            told = self.trace(*words, self.file(), "--place", "above", code=2).stderr
+            self.assertIn('no place "above"; the trace has "1"', told)
+        self.assertEqual(ops("--place", "1", "--op", "trim"), [])
         self.assertEqual(ops("--slower", "1000s"), [])
         self.assertEqual(len(ops("--slower", "0ns")), 4)
         self.assertEqual(ops("--failed"), [])

@@ -113,6 +113,8 @@ class Export(Case):
             for path in (trace, self.folder / "link"):
                 self.assertIn("is the trace that is read", self.trace(*words, trace, "-o", path, code=2).stderr)
         self.assertEqual(trace.read_bytes(), before)
+        told = self.trace("export", trace, "--to", "dm-log-writes", "-o", self.folder / "log", "--op", "write", code=2).stderr
+        self.assertIn("--place alone goes with it", told)
         # One that fails, as the trace has no data.
         out = self.write("out", "dear")
         out.chmod(0o640)

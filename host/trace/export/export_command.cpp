@@ -93,6 +93,8 @@ int export_command(const Words& words, Streams streams) {
   const ExportFormat& format = format_called(to);
   if (format.needs_file && output_path.empty())
     throw UsageError(to + " needs -o FILE, as its beginning is written when the end is known");
+  if (format.needs_whole && !selection.is_of_places_only())
+    throw UsageError(to + " needs all requests: of the selections, --place alone goes with it");
 
   ClientsTold told(streams.err);
   told.prints_to(output_path);
@@ -107,6 +109,7 @@ int export_command(const Words& words, Streams streams) {
     one_place.check(record);
     exporter->add(record);
   }
+  if (output.stream()) selection.need_places(reader);
   if (format.needs_whole) need_whole(format, reader.completeness());
   if (output.stream()) exporter->end();
   output.close();
