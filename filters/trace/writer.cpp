@@ -181,6 +181,8 @@ void Writer::forget(Taps finished) {
 
 // True: there is more.
 bool Writer::drain(Tap& tap) {
+  if (file_ != nullptr && !std::exchange(tap.came, true))
+    file_->came(tap.place, tap.connection, *tap.place_texts, tap.client);
   const std::uint64_t newest = tap.newest.load(std::memory_order_relaxed);
   if (newest - std::exchange(tap.known_newest, newest) > Replies::newest) tap.misses_replies = true;
   // Whose reply has left by now has put all that it has to tell into the ring.

@@ -1,6 +1,8 @@
 // Advice: what a report's figures say that could be done better.
 #include <algorithm>
 #include <cstdio>
+#include <tuple>
+#include <utility>
 
 #include "trace/report.hpp"
 #include "trace/words.hpp"
@@ -24,9 +26,10 @@ void on_writes(const PlaceStats& stats, bool aligned, std::vector<Advice>& advic
   if (writes.count >= 20 && static_cast<double>(stats.misaligned_writes()) > 0.1 * count)
     add(percent(static_cast<double>(stats.misaligned_writes()), count) + " of " + std::to_string(writes.count) +
         " writes are not on 4 KiB: " + (aligned ? "" : "put align above, or ") + "set the client's block size");
-  if (stats.zeroes() > 1 << 20 && static_cast<double>(stats.zeroes()) > 0.1 * static_cast<double>(writes.bytes))
-    add(percent(static_cast<double>(stats.zeroes()), static_cast<double>(writes.bytes)) + " of " +
-        std::to_string(writes.bytes) + " bytes written are zeroes: have the client detect zeroes and use zero or trim");
+  const std::uint64_t known = writes.bytes - stats.unknown();
+  if (stats.zeroes() > 1 << 20 && static_cast<double>(stats.zeroes()) > 0.1 * static_cast<double>(known))
+    add(percent(static_cast<double>(stats.zeroes()), static_cast<double>(known)) + " of " + std::to_string(known) +
+        " bytes written are zeroes: have the client detect zeroes and use zero or trim");
   const OpStats& flushes = of(stats, Op::flush);
   if (flushes.count >= 20 && static_cast<double>(flushes.count) * 4 > count)
     add("there are " + std::to_string(flushes.count) + " flushes for " + std::to_string(writes.count) + " writes, of " +
@@ -52,13 +55,27 @@ void on_sizes(const PlaceStats& stats, std::vector<Advice>& advice) {
   }
 }
 
-void on_errors(const PlaceStats& stats, std::vector<Advice>& advice) {
+// With this errno, of all ops.
+std::uint64_t failed_with(const PlaceStats& stats, std::int32_t number) {
+  std::uint64_t all = 0;
+  for (const OpStats& op : stats.by_op())
+    if (const auto found = op.by_errno.find(number); found != op.by_errno.end()) all += found->second;
+  return all;
+}
+
+// Where an error was made it is told, and not again of the layers above. `below`: the next place; null: none.
+void on_errors(const PlaceStats& stats, const PlaceStats* below, std::vector<Advice>& advice) {
   for (std::size_t i = 0; i != PlaceStats::ops; ++i)
-    for (const auto& [number, count] : stats.by_op()[i].by_errno)
-      if (number != ENOTSUP)
-        advice.push_back({stats.place().tag, std::to_string(count) + " of " + std::to_string(stats.by_op()[i].count) +
-                                                 " requests to " + name(static_cast<Op>(i)) + " failed with " +
-                                                 result_text(number) + ": ashlar trace show --failed lists them"});
+    for (const auto& [number, count] : stats.by_op()[i].by_errno) {
+      if (number == ENOTSUP) continue;
+      const std::uint64_t here = failed_with(stats, number), there = below != nullptr ? failed_with(*below, number) : 0;
+      if (there >= here) continue;
+      std::string text = std::to_string(count) + " of " + std::to_string(stats.by_op()[i].count) + " requests to " +
+                         name(static_cast<Op>(i)) + " failed with " + result_text(number);
+      if (there != 0) text += ", " + std::to_string(there) + " of them below \"" + below->place().tag + "\"";
+      if (below != nullptr) text += ", made between \"" + stats.place().tag + "\" and \"" + below->place().tag + "\"";
+      advice.push_back({stats.place().tag, text + ": ashlar trace show --failed lists them"});
+    }
 }
 
 // Of requests that are no whole blocks, those in one block wait for each other. The layer where they do is not slow.
@@ -68,6 +85,23 @@ std::string on_waiting(const Between::Pair& pair, double share) {
          "\", most of it in " + std::to_string(grown) +
          " requests that are no whole blocks below: each has blocks read and written for it, and waits for the others "
          "in its block: set the client's block size, a file system's to 4096";
+}
+
+// Names the kind of requests that lost most of the time.
+std::string on_slow_layer(const Between::Pair& pair, double upper, double lower) {
+  const auto lost = [](const Between::Sums& sums) {
+    return sums.upper_time > sums.lower_time ? sums.upper_time - sums.lower_time : 0;
+  };
+  const char* what = "reads";
+  const Between::Sums* most = &pair.reads;
+  for (const auto& [name, sums] : {std::pair{"writes", &pair.writes}, std::pair{"other requests", &pair.others}})
+    if (lost(*sums) > lost(*most)) std::tie(what, most) = std::pair(name, sums);
+  const auto time = static_cast<double>(lost(*most));
+  return percent(upper - lower, upper) + " of the time below \"" + pair.upper.tag + "\" (" +
+         duration_text(upper - lower) + " of " + duration_text(upper) + ") is spent above \"" + pair.lower.tag +
+         "\", " + duration_text(time) + " of it in " + std::to_string(most->upper_requests) + " " + what + ", " +
+         duration_text(time / static_cast<double>(std::max<std::uint64_t>(most->upper_requests, 1))) +
+         " each: the slow layer is between the two";
 }
 
 void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& advice) {
@@ -81,10 +115,7 @@ void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& adv
       advice.push_back({pair.upper.tag, on_waiting(pair, (upper - lower) / upper)});
       continue;
     }
-    if (much)
-      advice.push_back({pair.upper.tag, percent(upper - lower, upper) + " of the time below \"" + pair.upper.tag +
-                                            "\" is spent above \"" + pair.lower.tag +
-                                            "\": the slow layer is between the two"});
+    if (much) advice.push_back({pair.upper.tag, on_slow_layer(pair, upper, lower)});
     if (pair.writes.upper_requests >= 20 && pair.writes.lower_bytes > 2 * pair.writes.upper_bytes)
       advice.push_back({pair.upper.tag, std::to_string(pair.writes.upper_bytes) + " bytes of writes at \"" +
                                             pair.upper.tag + "\" became " + std::to_string(pair.writes.lower_bytes) +
@@ -104,7 +135,10 @@ std::vector<Advice> Report::advice() const {
   std::vector<Advice> advice;
   on_layers(between_, advice);
   for (const auto& place : places_) {
-    on_errors(*place, advice);
+    const PlaceStats* below = nullptr;
+    for (const Between::Pair& pair : between_)
+      if (pair.upper == name_of(place->place())) below = by_name_.at(pair.lower);
+    on_errors(*place, below, advice);
     on_writes(*place, is_aligned_below(between_, name_of(place->place())), advice);
     on_sizes(*place, advice);
   }

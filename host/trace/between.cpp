@@ -3,6 +3,24 @@
 #include <algorithm>
 
 namespace ashlar::host::traces {
+namespace {
+
+template <class Kinds>
+Between::Sums& sums_of(Kinds& kinds, Op op) {
+  return op == Op::read ? kinds.reads : op == Op::write ? kinds.writes : kinds.others;
+}
+
+// Of what came by the upper place, with what came below of it.
+Between::Sums together(const Between::Sums& upper, const Between::Sums& both) {
+  Between::Sums sums = both;
+  sums.upper_requests = upper.upper_requests;
+  sums.upper_bytes = upper.upper_bytes;
+  sums.upper_time = upper.upper_time;
+  sums.spared = upper.spared - both.spared;
+  return sums;
+}
+
+}  // namespace
 
 void Between::add(const std::vector<trace::Record>& group) {
   std::map<PlaceName, Seen> seen;
@@ -15,43 +33,47 @@ void Between::add(const std::vector<trace::Record>& group) {
     here.bytes += record.length;
     here.done = std::max(here.done, record.done);
     here.time += record.done > record.start ? record.done - record.start : 0;
+    here.well &= record.result == 0;
   }
-  for (const auto& [name, what] : seen) places_[name] = true;
-  for (const auto& [upper, up] : seen)
-    for (const auto& [lower, unused] : places_) {
+  for (const auto& [upper, up] : seen) {
+    Sums& all = sums_of(places_[upper], up.op);
+    all.upper_requests += up.requests;
+    all.upper_bytes += up.bytes;
+    all.upper_time += up.time;
+    all.spared += up.well ? 1 : 0;  // those that came below are taken off at the end
+    for (const auto& [lower, down] : seen) {
       if (lower == upper || lower.exported != upper.exported) continue;
       Both& both = both_[{upper, lower}];
-      const auto found = seen.find(lower);
-      Sums& sums = up.op == Op::read ? both.reads : up.op == Op::write ? both.writes : both.others;
-      sums.upper_requests += up.requests;
-      sums.upper_bytes += up.bytes;
-      sums.upper_time += up.time;
-      if (found == seen.end()) {
-        ++sums.spared;
-        continue;
-      }
-      const Seen& down = found->second;
+      Sums& sums = sums_of(both, up.op);
       if (down.start >= up.start && down.done <= up.done) ++both.inside;
       sums.lower_requests += down.requests;
       sums.lower_bytes += down.bytes;
       sums.lower_time += down.time;
+      sums.spared += up.well ? 1 : 0;
       if (down.bytes <= up.bytes) continue;
       ++sums.grown_requests;
       sums.grown_time += up.time > down.time ? up.time - down.time : 0;
     }
+  }
 }
+
+void Between::know(const PlaceName& place) { places_.try_emplace(place); }
 
 std::vector<Between::Pair> Between::pairs() const {
   const auto inside = [this](const PlaceName& upper, const PlaceName& lower) {
     const auto found = both_.find({upper, lower});
     return found != both_.end() ? found->second.inside : 0;
   };
-  // How many places of its export each is above.
+  const auto has_none = [this](const PlaceName& name) {
+    const Kinds& all = places_.at(name);
+    return all.reads.upper_requests + all.writes.upper_requests + all.others.upper_requests == 0;
+  };
+  // How many places of its export each is above. One that nothing came to is below those that something came to.
   std::vector<std::pair<PlaceName, std::size_t>> order;
   for (const auto& [name, unused] : places_) {
     std::size_t above = 0;
     for (const auto& [other, unused_too] : places_)
-      if (other != name && inside(name, other) > inside(other, name)) ++above;
+      if (other != name && (inside(name, other) > inside(other, name) || (has_none(other) && !has_none(name)))) ++above;
     order.emplace_back(name, above);
   }
   std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
@@ -59,10 +81,14 @@ std::vector<Between::Pair> Between::pairs() const {
   });
   std::vector<Pair> pairs;
   for (std::size_t i = 0; i + 1 < order.size(); ++i) {
-    const auto found = both_.find({order[i].first, order[i + 1].first});
-    if (found == both_.end() || found->second.inside == 0) continue;
-    const Both& both = found->second;
-    pairs.push_back({order[i].first, order[i + 1].first, both.reads, both.writes, both.others});
+    const PlaceName &upper = order[i].first, &lower = order[i + 1].first;
+    if (upper.exported != lower.exported || has_none(upper)) continue;
+    if (inside(upper, lower) == 0 && !has_none(lower)) continue;
+    const auto found = both_.find({upper, lower});
+    const Kinds both = found != both_.end() ? Kinds(found->second) : Kinds();
+    const Kinds& all = places_.at(upper);
+    pairs.push_back({upper, lower, together(all.reads, both.reads), together(all.writes, both.writes),
+                     together(all.others, both.others)});
   }
   return pairs;
 }

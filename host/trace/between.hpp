@@ -23,7 +23,7 @@ class Between {
   struct Sums {
     std::uint64_t upper_requests = 0, upper_bytes = 0;
     std::uint64_t lower_requests = 0, lower_bytes = 0;
-    std::uint64_t spared = 0;                      // requests of the upper place of which nothing came below
+    std::uint64_t spared = 0;  // requests of the upper place that went well, and of which nothing came below
     std::uint64_t upper_time = 0, lower_time = 0;  // nanoseconds, in and below each place
     // Requests of which more bytes came below than by the upper place, and the time that they took in between.
     std::uint64_t grown_requests = 0, grown_time = 0;
@@ -33,6 +33,8 @@ class Between {
     Sums reads, writes, others;  // what came below is counted where it comes from
   };
 
+  // A place, to which nothing may have come.
+  void know(const PlaceName& place);
   // What all places saw of one request.
   void add(const std::vector<trace::Record>& group);
   // Each place of an export with the next one below it, from the client down.
@@ -43,12 +45,15 @@ class Between {
     std::uint64_t requests = 0, bytes = 0, time = 0;
     std::uint64_t start = 0, done = 0;
     Op op = Op::read;
+    bool well = true;
   };
-  struct Both {
-    std::uint64_t inside = 0;  // the second one's requests were within the first one's
+  struct Kinds {
     Sums reads, writes, others;
   };
-  std::map<PlaceName, bool> places_;
+  struct Both : Kinds {
+    std::uint64_t inside = 0;  // the second one's requests were within the first one's
+  };
+  std::map<PlaceName, Kinds> places_;  // as upper ones
   std::map<std::pair<PlaceName, PlaceName>, Both> both_;
 };
 

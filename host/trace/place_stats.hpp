@@ -43,6 +43,8 @@ class PlaceStats {
   void add(const trace::Record& record);
   // Of a write whose payload is known: bytes of it that are zero.
   void add_zeroes(std::uint64_t bytes) { zeroes_ += bytes; }
+  // Of a write whose payload cannot be read: so many bytes of which is not known what they were.
+  void add_unknown(std::uint64_t bytes) { unknown_ += bytes; }
   // No more comes.
   void finish();
 
@@ -53,6 +55,7 @@ class PlaceStats {
   const Touched& touched() const { return touched_; }
   const RequestMap& map() const { return map_; }
   std::uint64_t zeroes() const { return zeroes_; }
+  std::uint64_t unknown() const { return unknown_; }
   // Bytes that were written, and nanoseconds, from one flush or FUA write to the next.
   const Histogram& dirty() const { return dirty_; }
   const Histogram& between_flushes() const { return between_flushes_; }
@@ -76,7 +79,7 @@ class PlaceStats {
   Timeline timeline_;
   Touched touched_;
   RequestMap map_;
-  std::uint64_t zeroes_ = 0, misaligned_writes_ = 0, repeated_ = 0;
+  std::uint64_t zeroes_ = 0, unknown_ = 0, misaligned_writes_ = 0, repeated_ = 0;
   std::uint64_t dirty_bytes_ = 0, last_flush_ = 0;
   Histogram dirty_, between_flushes_;
   std::map<std::uint64_t, std::array<std::uint64_t, 2>> ends_;  // by connection: of its last read and write

@@ -12,8 +12,14 @@ Report::Report(trace::TraceReader& reader) {
   trace::Joiner joiner(reader, [&](const trace::Record& record) { add(record, reader); });
   std::vector<trace::Record> group;
   while (joiner.next(group)) between.add(group);
+  for (std::size_t n = 0; n != reader.files(); ++n)
+    for (const trace::Place& place : reader.file(n).places()) {
+      between.know(name_of(place));
+      static_cast<void>(stats_of(place));
+    }
   between_ = between.pairs();
   completeness_ = reader.completeness();
+  completeness_.left_out += not_read_;
   for (const auto& place : places_) place->finish();
   // From the client down.
   std::map<PlaceName, std::size_t> depth;
@@ -24,20 +30,31 @@ Report::Report(trace::TraceReader& reader) {
   });
 }
 
-void Report::add(const trace::Record& record, trace::TraceReader& reader) {
-  PlaceStats*& stats = by_place_[record.place];
+PlaceStats& Report::stats_of(const trace::Place& place) {
+  PlaceStats*& stats = by_place_[&place];
   if (stats == nullptr) {
-    PlaceStats*& named = by_name_[name_of(*record.place)];
-    if (named == nullptr) named = places_.emplace_back(std::make_unique<PlaceStats>(*record.place)).get();
+    PlaceStats*& named = by_name_[name_of(place)];
+    if (named == nullptr) named = places_.emplace_back(std::make_unique<PlaceStats>(place)).get();
     stats = named;
   }
-  stats->add(record);
-  if (record.op == Op::write && record.payload != trace::PayloadKind::none) add_payload(*stats, record, reader);
+  return *stats;
+}
+
+void Report::add(const trace::Record& record, trace::TraceReader& reader) {
+  PlaceStats& stats = stats_of(*record.place);
+  stats.add(record);
+  if (record.op == Op::write && record.payload != trace::PayloadKind::none) add_payload(stats, record, reader);
 }
 
 // Which of the bytes that were written are zero.
 void Report::add_payload(PlaceStats& stats, const trace::Record& record, trace::TraceReader& reader) {
-  reader.payload(record, payload_);
+  try {
+    reader.payload(record, payload_);
+  } catch (const trace::TraceError&) {  // a server has written over it meanwhile
+    ++not_read_;
+    stats.add_unknown(record.length);
+    return;
+  }
   const auto is_zero = [this, &record](std::uint64_t at, std::uint64_t length, std::size_t number) {
     if (record.payload == trace::PayloadKind::data)
       return std::all_of(payload_.begin() + static_cast<std::ptrdiff_t>(at),

@@ -31,6 +31,7 @@ class Report {
   std::vector<Advice> advice() const;
 
  private:
+  PlaceStats& stats_of(const trace::Place& place);
   void add(const trace::Record& record, trace::TraceReader& reader);
   void add_payload(PlaceStats& stats, const trace::Record& record, trace::TraceReader& reader);
 
@@ -41,6 +42,7 @@ class Report {
   trace::Completeness completeness_;
   std::map<std::uint64_t, std::uint64_t> hashes_of_zeroes_;  // by length
   std::vector<std::byte> payload_;
+  std::uint64_t not_read_ = 0;  // records whose payload was gone
 };
 
 // As `report --json` prints it: {"requests", "dropped", "places": [...], …}; README.md of the filter has each key.

@@ -207,6 +207,10 @@ void print(std::ostream& out, const Report& report) {
   for (const auto& place : report.places()) {
     out << one_line("export \"" + place->place().exported + "\", place \"" + place->place().tag + "\"") << ", "
         << bytes_text(place->place().size) << "\n";
+    if (place->requests() == 0) {
+      out << "  no request came here\n\n";
+      continue;
+    }
     print_time(out, *place);
     print_ops(out, *place);
     print_shape(out, *place);

@@ -82,7 +82,7 @@ void print_again_and_again(trace::FileReader& reader, std::ostream& out, std::ch
     wait_for(interval);
     if (terminal) out << "\033[H\033[2J";
     print(out, take(reader), std::chrono::duration<double>(interval).count());
-    if (n == times || !out) return;
+    if (n == times || !out || reader.completeness().ended) return;
   }
 }
 
@@ -101,14 +101,18 @@ int top_command(const Words& words, Streams streams) {
     throw UsageError("--interval: " + in_quotes(interval_text) + " is no time of 1ms or more; write 500ms or 2s");
 
   Told told(streams.err);
+  told.prints_to("");
   trace::FileReader reader(path, told);
   take(reader);  // what was before
   Output output("", streams.out);
   try {
-    print_again_and_again(reader, output.stream(), std::chrono::nanoseconds(*interval), times);
+    if (!reader.completeness().ended)
+      print_again_and_again(reader, output.stream(), std::chrono::nanoseconds(*interval), times);
     output.close();
   } catch (const Interrupted&) {  // which is how it ends
   }
+  if (reader.completeness().ended)
+    streams.err << "ashlar: trace: top: the trace has ended: nobody writes it any more\n" << std::flush;
   return exit_ok;
 }
 

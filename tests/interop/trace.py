@@ -348,12 +348,46 @@ class Trace(Case):
             at = number * 20 * ms
             same = above.request("write", 4096 * number, 4096, at, at + 10 * ms)
             below.request("write", 4096 * number, 4096, at + 8 * ms, at + 10 * ms, ident=same)
+        self.assertRegex(self.advice(above.end(), below.end())["above"],
+                         r'80 % of the time below "above" \(400.00 ms of 500.00 ms\) is spent above "below", 400.00 ms of it in '
+                         r"50 writes, 8.00 ms each: the slow layer is between the two")
         self.assertIn("the slow layer is between the two", self.advice(above.end(), below.end())["above"])
         # And small ones with nothing below that mends them.
         alone = TraceWriter(self.file("above.trace")).begin(run=7)
         for number in range(50):
             alone.request("write", 1024 * number, 1024, number * ms, number * ms + 1000)
         self.assertIn("put align above", self.advice(alone.end())["above"])
+
+    def test_a_layer_that_nothing_came_to_is_in_the_report(self):
+        failing = {"type": "fault", "rules": ["write error=EIO"]}
+        server = self.traced([{"type": "trace", "path": "above.trace", "tag": "above"}, failing,
+                              {"type": "trace", "path": "below.trace", "tag": "below"}])
+        handle = libnbd.connect(server.uri("disk"))
+        for _ in range(3):
+            with self.assertRaises(libnbd.Error):
+                handle.pwrite(bytes(4096), 0)
+        until(lambda: TraceFile(self.file("below.trace")).places)
+        handle.shutdown()
+        server.stop()
+        paths = self.file("above.trace"), self.file("below.trace")
+        report = json.loads(self.trace("report", "--json", *paths).stdout)
+        self.assertEqual([(place["place"], place["requests"]) for place in report["places"]], [("above", 3), ("below", 0)])
+        write = report["between"][0]["write"]
+        self.assertEqual((write["upper_requests"], write["lower_requests"], write["spared"]), (3, 0, 0))  # they failed
+        self.assertIn('3 of 3 requests to write failed with EIO, made between "above" and "below"', report["advice"][0]["text"])
+        self.assertIn("no request came here", self.trace("report", *paths).stdout)
+
+    def test_an_error_is_told_where_it_was_made_and_not_above(self):
+        above = TraceWriter(self.file("above.trace")).begin(run=7)
+        below = TraceWriter(self.file("below.trace")).begin(run=7, tag="below")
+        for number in range(10):
+            same = above.request("write", 0, 4096, 10 * number, 10 * number + 9, result=errno.EIO if number < 4 else 0)
+            if number != 9:  # which something between has spared
+                below.request("write", 0, 4096, 10 * number + 1, 10 * number + 8, ident=same, result=errno.EIO if number < 4 else 0)
+        paths = above.end(), below.end()
+        told = json.loads(self.trace("report", "--json", *paths).stdout)
+        self.assertEqual([one["place"] for one in told["advice"] if "EIO" in one["text"]], ["below"])
+        self.assertEqual(told["between"][0]["write"]["spared"], 1)
 
     def test_diff_prefetch_and_top(self):
         server = self.traced([{"type": "trace", "path": "disk.trace"}])
@@ -372,6 +406,8 @@ class Trace(Case):
         asking.stdout.close()
         handle.shutdown()
         server.stop()
+        done = self.trace("top", self.file())
+        self.assertEqual((done.stdout, done.stderr), ("", "ashlar: trace: top: the trace has ended: nobody writes it any more\n"))
         first = self.trace("prefetch", self.file()).stdout.splitlines()
         self.assertEqual(first[:4], ["# offset length", f"{8 * 4096} 4096", f"{3 * 4096} {3 * 4096}", f"{100 * 4096} 4096"])
         self.assertIn("the same", self.trace("diff", self.file(), self.file()).stdout)

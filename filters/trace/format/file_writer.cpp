@@ -165,11 +165,16 @@ void FileWriter::tell(EntryType type, std::uint16_t place, std::uint64_t connect
   entries_.add(type, place, connection, now(CLOCK_MONOTONIC), of.texts);
 }
 
-void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
-                        Described& client) {
+// Also for what is told of both.
+bool FileWriter::make_room_with(std::uint64_t size, Described& place, Described& client) {
   for (Described* const one : {&place, &client})
     if (one->entry_bytes == 0) one->entry_bytes = Entries::size(one->texts);
-  if (!make_room(Entries::size(payload.size()) + place.entry_bytes + client.entry_bytes)) {
+  return make_room(size + place.entry_bytes + client.entry_bytes);
+}
+
+void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
+                        Described& client) {
+  if (!make_room_with(Entries::size(payload.size()), place, client)) {
     ++lost_;
     return;
   }
@@ -182,6 +187,12 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
 
 void FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
   if (make_room(Entries::size(texts))) entries_.add(type, place, connection, now(CLOCK_MONOTONIC), texts);
+}
+
+void FileWriter::came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client) {
+  if (!make_room_with(0, of_place, of_client)) return;
+  tell(EntryType::place, place, 0, of_place);
+  if (connection != 0) tell(EntryType::client, place, connection, of_client);
 }
 
 void FileWriter::gone(std::uint16_t place, std::uint64_t connection) {

@@ -60,6 +60,8 @@ class FileWriter {
 
   // These add to what the next flush() writes; they write themselves when much has come together.
   void record(const RecordEntry& record, std::span<const std::byte> payload, Described& place, Described& client);
+  // Tells of a connection, which may never have a record.
+  void came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client);
   void gone(std::uint16_t place, std::uint64_t connection);
   // So many requests have no record.
   void lost(std::uint16_t place, std::uint64_t requests);
@@ -85,6 +87,7 @@ class FileWriter {
   void begin_segment();
   std::uint64_t next_position();
   bool make_room(std::uint64_t size);
+  bool make_room_with(std::uint64_t size, Described& place, Described& client);
   bool close_segment(EntryType how);
   bool write_out();
 

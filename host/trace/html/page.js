@@ -77,6 +77,10 @@ function drawPlace(host, number) {
   const place = report.places[number], picture = pictures.places[number];
   drawn = [];
   host.replaceChildren();
+  if (!place.requests) {
+    host.append(element("p", {}, "No request came here."));
+    return;
+  }
   host.append(cardsOf(place));
   section(host, "Operations", (own) => own.append(opsTable(place)));
   section(host, "Where and when", (own) => {
@@ -99,8 +103,9 @@ function drawPlace(host, number) {
 
 function drawHead(host) {
   const names = [...new Set(report.places.map((place) => place.export))];
-  const begin = report.places.length ? report.places.map((place) => place.timeline.begin).sort()[0].replace("T", " ").replace("Z", " UTC") : "";
-  const time = d3.max(report.places, (place) => place.timeline.slice_ns * place.timeline.slices.length) || 0;
+  const asked = report.places.filter((place) => place.requests);
+  const begin = asked.length ? asked.map((place) => place.timeline.begin).sort()[0].replace("T", " ").replace("Z", " UTC") : "";
+  const time = d3.max(asked, (place) => place.timeline.slice_ns * place.timeline.slices.length) || 0;
   document.title = `Trace of ${names.join(", ") || "nothing"}`;
   const theme = element("button", { type: "button", id: "theme", click: () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark") }, "Light or dark");
   host.append(element("div", { class: "head" }, element("h1", {}, document.title), theme));
