@@ -3,6 +3,7 @@
 
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
+#include <ashlar/rules/text.hpp>
 #include <ashlar/wait.hpp>
 #include <chrono>
 #include <cstring>
@@ -94,8 +95,9 @@ class Trace final : public Filter {
           verbs(create) {
       verbs.offer("dump", "write what is in the ring to the next file", [this](VerbCall& call) {
         if (settings.ring == 0) throw std::invalid_argument("there is no ring: everything is written as it comes");
-        writer.dump();
-        call.answer("the ring is being written out");
+        if (!call.arguments().empty())
+          throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
+        call.answer(writer.dump());
       });
     }
     // When the server begins to serve.

@@ -40,6 +40,11 @@ class Triggers {
 
   // Whether one came whose turn is still to come.
   bool pending() const { return pulled_; }
+  // Until then, rounded up.
+  std::uint64_t seconds_left(std::uint64_t now) const {
+    constexpr std::uint64_t second = 1'000'000'000;
+    return now < not_before_ ? (not_before_ - now + second - 1) / second : 0;
+  }
 
   // Of the first one since the last time that it was due.
   const std::string& why() const { return why_; }

@@ -111,11 +111,6 @@ void Writer::wake() noexcept {
   static_cast<void>(::write(wake_fd_, &one, sizeof one) == sizeof one);  // when it is full, it has been woken
 }
 
-void Writer::dump() noexcept {
-  dump_.store(true);
-  wake();
-}
-
 void Writer::pause() const {
   pollfd wait{wake_fd_, POLLIN, 0};
   ::poll(&wait, 1, look_every_ms);
@@ -144,7 +139,7 @@ bool Writer::turn(bool last) {
   const std::uint64_t now = monotonic_now();
   if (file_ == nullptr && now >= next_attempt_) open_file(now);
   triggers_.listen();
-  if (dump_.exchange(false) && settings_.ring != 0) triggers_.pull("dump");
+  const std::uint64_t dumps = look_for_dump();
   Taps taps;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -160,6 +155,7 @@ bool Writer::turn(bool last) {
   }
   flush();
   if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
+  answer_dump(dumps, now);
   forget(std::move(taps));
   return more;
 }

@@ -39,8 +39,9 @@ class Writer {
 
   // Has what is in the rings taken out now. [any thread]
   void wake() noexcept;
-  // Has the ring written to the next file. [any thread]
-  void dump() noexcept;
+  // Has the ring written to the next file, and says what has come of it. Throws std::runtime_error when nothing could.
+  // Waits for the thread that writes, but not for long. [control]
+  std::string dump();
 
  private:
   using Taps = std::vector<std::shared_ptr<Tap>>;
@@ -64,6 +65,8 @@ class Writer {
   void say_over();
   void end();
   void write_ring_out();
+  std::uint64_t look_for_dump();
+  void answer_dump(std::uint64_t asked, std::uint64_t now);
   void note_trigger();
   bool keep_what_was_before();
   bool move_ring();
@@ -75,13 +78,15 @@ class Writer {
   const int wake_fd_;  // an eventfd
   const Counter written_, dropped_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> dump_{false};
 
   std::mutex mutex_;  // of what follows
   Taps taps_;
   std::map<TextList, std::uint16_t> place_numbers_;
   std::vector<std::unique_ptr<Described>> places_;  // by number; what is in them is the thread's
   std::condition_variable left_;                    // connections have been taken out of taps_
+  std::uint64_t dumps_asked_ = 0, dumps_answered_ = 0;
+  std::string dump_answer_, dump_error_;  // of the last one; the error is empty when it went well
+  std::condition_variable answered_;
   std::thread thread_;
 
   // The thread's own.
@@ -90,6 +95,8 @@ class Writer {
   bool continues_ = false;          // a ring of this run has been written out
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
   bool owed_ = false;               // the ring has a trigger and is not written out yet
+  std::string moved_to_;            // the file of the last ring
+  std::string why_not_;             // the last one could not be moved; empty: it could
   std::uint64_t new_records_ = 0;   // that written_ does not have yet
   std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
   std::uint64_t lost_in_all_ = 0;   // since the file could not be written to

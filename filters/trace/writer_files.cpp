@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <stdexcept>
 #include <system_error>
 
 #include "kept.hpp"
@@ -57,6 +59,40 @@ void Writer::end() {
   else ::unlink(settings_.file().c_str());
 }
 
+std::string Writer::dump() {
+  constexpr std::chrono::seconds patience{5};
+  std::unique_lock<std::mutex> lock(mutex_);
+  const std::uint64_t mine = ++dumps_asked_;
+  wake();
+  if (!answered_.wait_for(lock, patience, [&] { return dumps_answered_ >= mine; }))
+    throw std::runtime_error(
+        "the thread that writes the trace does not answer: no client has come yet, or its disk hangs");
+  if (!dump_error_.empty()) throw std::runtime_error(dump_error_);
+  return dump_answer_;
+}
+
+// How many have been asked for by now.
+std::uint64_t Writer::look_for_dump() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (dumps_asked_ != dumps_answered_ && settings_.ring != 0) triggers_.pull("dump");
+  return dumps_asked_;
+}
+
+// What has come of them.
+void Writer::answer_dump(std::uint64_t asked, std::uint64_t now) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (asked == dumps_answered_) return;
+  dump_error_.clear();
+  if (triggers_.pending())
+    dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
+                   " s, as one was written out less than 10 s ago";
+  else if (owed_) dump_error_ = why_not_;
+  else if (file_ == nullptr) dump_error_ = "nothing is recorded now, as the log says";
+  else dump_answer_ = "the ring is in " + moved_to_;
+  dumps_answered_ = asked;
+  answered_.notify_all();
+}
+
 void Writer::note_trigger() {
   file_->triggered(0, triggers_.connection(), triggers_.why(), triggers_.id());
   owed_ = true;
@@ -75,11 +111,13 @@ void Writer::write_ring_out() {
 // False: it stays where it is, which has been said.
 bool Writer::move_ring() {
   try {
-    const std::string to = move_away();
-    host_.log(Level::info, "trace: the ring is in %s: %s", to.c_str(), triggers_.why().c_str());
+    moved_to_ = move_away();
+    host_.log(Level::info, "trace: the ring is in %s: %s", moved_to_.c_str(), triggers_.why().c_str());
     owed_ = false;
+    why_not_.clear();
     return true;
   } catch (const MustStay& e) {
+    why_not_ = e.what();
     host_.log(Level::warn, "trace: %s", e.what());
     return false;
   }

@@ -103,9 +103,34 @@ TEST_CASE("a ring is written out when somebody asks for it, whatever the trigger
   Ring ring("");
   ring.ask_and_reply(Io(Op::flush, 0, 0));
   ring.until_looked();
-  CHECK(ring.host.control().call("dump") == "the ring is being written out");
-  ring.until_there();
+  const auto dump = [&ring](const std::vector<std::string>& arguments = {}) {
+    try {
+      return ring.host.control().call("dump", arguments);
+    } catch (const Refused& e) {
+      return std::string("refused: ") + e.what();
+    }
+  };
+  CHECK(dump({"now"}) == "refused: takes no argument, and was given \"now\"");
+  CHECK(dump() == "the ring is in " + ring.folder.trace());
+  CHECK(ring.is_there());
   CHECK(ring.host.said(": dump"));
+  CHECK(dump().starts_with("the ring will be written out in "));
+}
+
+TEST_CASE("a ring that has to stay is no answer to who asks for it") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  folder.write("disk.trace", "taken");
+  const Traced layer(host, {{"path", folder.trace()}, {"ring", "256K"}, {"max_size", "256K"}});
+  const auto device = layer.open_over(disk);
+  std::string why;
+  try {
+    host.control().call("dump");
+  } catch (const Refused& e) {
+    why = e.what();
+  }
+  CHECK(why.find("stays where it is, as there are 1 files") != std::string::npos);
 }
 
 TEST_CASE("a ring is written out by SIGUSR1, in each layer that hears it and in no other") {
