@@ -88,6 +88,7 @@ zsh -fc 'autoload -Uz compinit; compinit -u -D; print -r -- zsh completes by $_c
 pkg-config --modversion ashlar-sdk
 test -f /usr/share/doc/ashlar/changelog.gz
 test -f /usr/share/doc/ashlar/copyright
+test -f /usr/share/doc/ashlar/filters/trace/FORMAT.md
 dpkg --purge ashlar libashlar-dev
 find / -xdev -newer /packages -name '*ashlar*' -not -path '/packages*' -not -path '/tmp/*' -not -path '/proc/*' | sed 's/^/left: /'
 """)
