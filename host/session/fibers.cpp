@@ -17,9 +17,9 @@ constexpr auto never = Fiber::Clock::time_point::max();
 
 struct Fibers::One final : Fiber {
   One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity, std::shared_ptr<void> memory)
-      : Fiber(stacks, stack, home), claim(std::move(memory)), note(std::move(activity)) {}
+      : Fiber(stacks, stack, home), lease(std::move(memory)), note(std::move(activity)) {}
 
-  const std::shared_ptr<void> claim;  // of its memory
+  const std::shared_ptr<void> lease;  // of its memory
   FiberNote note;
   One* next_ready = nullptr;
 };
@@ -41,18 +41,18 @@ bool Fibers::have_room() {
   all_.reserve(all_.size() + 1);
   at_rest_.reserve(all_.capacity());  // filling these must not fail
   sleepers_.reserve(all_.capacity());
-  std::shared_ptr<void> claim = memory_.try_claim(counted);
-  if (!claim) return false;
+  std::shared_ptr<void> lease = memory_.try_lease(counted);
+  if (!lease) return false;
   const Stack stack = stacks_.try_take();
   if (!stack.is_there()) return false;
-  make_one(stack, std::move(claim));
+  make_one(stack, std::move(lease));
   return true;
 }
 
-void Fibers::make_one(Stack stack, std::shared_ptr<void> claim) {
+void Fibers::make_one(Stack stack, std::shared_ptr<void> lease) {
   Home& home = *this;
   try {
-    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_, std::move(claim)));
+    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_, std::move(lease)));
   } catch (const std::bad_alloc&) {
     stacks_.give_back(stack);
     throw;

@@ -51,7 +51,7 @@ class Fibers final : private Fiber::Home {
     bool operator>(const Sleeper& other) const { return until > other.until; }
   };
   void ready(Fiber& fiber) noexcept override;
-  void make_one(Stack stack, std::shared_ptr<void> claim);
+  void make_one(Stack stack, std::shared_ptr<void> lease);
   One* take_ready();
   void run_waiting();
   void run_due(Fiber::Clock::time_point now);
