@@ -14,13 +14,14 @@ namespace ashlar::host {
 
 namespace {
 
-// A key that is read now alone could not be renewed, and a reload would fail.
-void try_files(Tls& tls, const std::string& who) {
+// What was read before goes on to serve, but could never be renewed.
+void try_files(Tls& tls, const std::string& who, spdlog::logger& logger) {
   const Tls::News news = tls.read_files();
   if (news.mistakes.empty()) return;
-  const std::string group = std::to_string(::getegid());
-  throw std::runtime_error("as " + who + ": " + news.mistakes.front() + "; let its group read what is of TLS: chgrp " +
-                           group + " FILE, and chmod 0640 FILE (a folder: 0750)");
+  logger.warn(
+      "as {}: {}; until a restart it is not renewed, and each reload is refused; let its group read what is of TLS: "
+      "chgrp {} FILE, and chmod 0640 FILE (a folder: 0750)",
+      who, news.mistakes.front(), ::getegid());
 }
 
 }  // namespace
@@ -30,7 +31,7 @@ void Confinement::change_user(const Config& config, const Exports& exports, Tls*
   if (!config.server.user && !config.server.group) return;
   const std::string who = give_up_privileges(config.server.user, config.server.group);
   logger_->info("the server is {} now", who);
-  if (tls != nullptr) try_files(*tls, who);
+  if (tls != nullptr) try_files(*tls, who, *logger_);
   for (std::size_t i = 0; i < exports.size(); ++i) {
     if (config.exports[i].is_template()) continue;
     try {
