@@ -52,12 +52,6 @@ unsigned parse_prefix(std::string_view text, unsigned most) {
                               std::to_string(most));
 }
 
-std::string text_of(const Network& network) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  ::inet_ntop(network.address.v6 ? AF_INET6 : AF_INET, network.address.bytes.data(), text.data(), text.size());
-  return std::string(text.data()) + "/" + std::to_string(network.prefix);
-}
-
 }  // namespace
 
 std::optional<IpAddress> parse_ip_address(const std::string& text) {
@@ -82,12 +76,8 @@ Network parse_network(const std::string& text) {
   if (slash != std::string::npos) network.prefix = parse_prefix(text.substr(slash + 1), network.prefix);
   if (is_mapped(network.address) && network.prefix >= mapped_bits)
     network = {unmapped(network.address), network.prefix - mapped_bits};
-  const IpAddress given = network.address;
   for (std::size_t i = 0; i < network.address.bytes.size(); ++i)
     network.address.bytes[i] &= mask_byte(network.prefix, i);
-  if (given.bytes != network.address.bytes)
-    throw std::invalid_argument(rules::in_quotes(text) + " has bits behind its prefix; write " +
-                                rules::in_quotes(text_of(network)) + " for the network, or the address alone");
   return network;
 }
 
