@@ -72,20 +72,19 @@ Status change(Model& model, const Device& by, Op op, Range range, Flags flags, R
   return status;
 }
 
-Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random) {
-  return Ops::writing().has(op) ? change(model, by, op, range, flags, random, Payload::zeroes_too)
-                                : ask(by, op, range, flags);
+Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random,
+                      Payload payload) {
+  return Ops::writing().has(op) ? change(model, by, op, range, flags, random, payload) : ask(by, op, range, flags);
 }
 
-void change_something(Model& model, Random& random, std::uint64_t most) {
+void change_something(Model& model, Random& random, std::uint64_t most, Payload payload) {
   const Geometry& g = model.geometry();
   constexpr Op ops[] = {Op::write, Op::zero, Op::trim, Op::write};
   const Op op = ops[random() % 4];
   if (!g.ops.has(op)) return;
   const Range range = model.pick(random, model.longest(op, most));
   const std::vector<Flags> sets = flag_sets(g, op, false);
-  static_cast<void>(
-      change(model, model.device(), op, range, sets[random() % sets.size()], random, Payload::zeroes_too));
+  static_cast<void>(change(model, model.device(), op, range, sets[random() % sets.size()], random, payload));
   model.compare_around(range, Request{.op = op, .offset = range.offset, .length = range.length}.text());
 }
 

@@ -16,10 +16,11 @@ enum class Payload { data, zeroes_too };
 Status change(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random,
               Payload payload = Payload::data);
 
-// Any request: those that change something as change() does, with zeroes, too; the others as ask() does.
-Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random);
+// Any request: those that change something as change() does, the others as ask() does.
+Status ask_and_follow(Model& model, const Device& by, Op op, Range range, Flags flags, Random& random,
+                      Payload payload = Payload::data);
 
 // Any change that the device offers, somewhere.
-void change_something(Model& model, Random& random, std::uint64_t most);
+void change_something(Model& model, Random& random, std::uint64_t most, Payload payload = Payload::data);
 
 }  // namespace ashlar::check

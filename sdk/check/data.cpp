@@ -66,7 +66,7 @@ void change_all_over(const Subject& s, Bench& bench, int most) {
   Model model(bench.device());
   Random random(s.options.seed);
   for (Tries tries(s, most, 40); tries.more();)
-    change_something(model, random, tries.number() % 8 == 0 ? large : usual);
+    change_something(model, random, tries.number() % 8 == 0 ? large : usual, Payload::zeroes_too);
   write_zeroes(model, random);
   const Geometry& g = bench.geometry();
   if (g.ops.has(Op::flush)) must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});

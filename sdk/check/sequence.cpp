@@ -88,7 +88,7 @@ void Sequence::run(const Subject& subject) const {
     const Range& range = step.range;
     Status status;
     if (step.op == Op::read) model.compare(device, range, step.flags);
-    else status = ask_and_follow(model, device, step.op, range, step.flags, random);
+    else status = ask_and_follow(model, device, step.op, range, step.flags, random, Payload::zeroes_too);
     if (status.failed() && status != Status::would_block() && status != Status::not_supported())
       throw Broken{step.text() + " answered " + std::to_string(status.code())};
     if (Ops::writing().has(step.op)) model.compare_all(bench.device(), step.text());

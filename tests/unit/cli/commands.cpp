@@ -243,7 +243,7 @@ TEST_CASE("inspect tells the group and the abilities of a module") {
 
 TEST_CASE("inspect tells the path of a module without the detours") {
   const std::string folder = std::filesystem::path(TEST_MODULES).filename();
-  for (const std::string detour : {"/./pond.so", "/../" + folder + "/pond.so"})
+  for (const std::string& detour : {std::string("/./pond.so"), "/../" + folder + "/pond.so"})
     CHECK_THAT(run_command({"inspect", TEST_MODULES + detour}).out,
                ContainsSubstring("\npath     " TEST_MODULES "/pond.so\n"));
 }
