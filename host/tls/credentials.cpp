@@ -78,7 +78,10 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
   mistakes.gather([&] {
     if (tls.ciphers.empty()) return;
     try {
-      made->choose_ciphers(tls.ciphers, !tls.psk.empty());
+      if (!made->choose_ciphers(tls.ciphers) && !tls.psk.empty())
+        warnings.push_back("ciphers = " + in_quotes(tls.ciphers) +
+                           " has no suite of SHA-256, which the keys of psk need in TLS 1.3; add " +
+                           std::string(preferred));
     } catch (const std::invalid_argument& e) {
       fail(config, tls.ciphers_place, "ciphers", e.what());
     }
@@ -161,7 +164,7 @@ void Credentials::add_keys(PskFile file) {
 }
 
 // What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
-void Credentials::choose_ciphers(const std::string& wanted, bool has_keys) {
+bool Credentials::choose_ciphers(const std::string& wanted) {
   std::string suites, older;
   bool fits_keys = false;
   std::string_view rest = wanted;
@@ -178,16 +181,13 @@ void Credentials::choose_ciphers(const std::string& wanted, bool has_keys) {
                                 "; see: openssl ciphers -s -tls1_3 (and take out the older ones)");
   if (!older.empty() && ::SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
     throw std::invalid_argument(in_quotes(older) + ": " + openssl_error() + "; see: openssl ciphers -s");
-  if (has_keys && !suites.empty() && !fits_keys)
-    throw std::invalid_argument(in_quotes(suites) +
-                                " has no suite of SHA-256, which the keys of psk need in TLS 1.3; add " +
-                                std::string(preferred));
   if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-  if (!suites.empty()) return;
+  if (!suites.empty()) return fits_keys;
   if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)
     throw std::invalid_argument(in_quotes(wanted) + " has no suite of TLS 1.3, which is the minimum; add " +
                                 std::string(preferred));
   SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+  return true;
 }
 
 // The system's choice, with the preferred suite first. Of the older ones those with users' keys come first: only a

@@ -40,7 +40,8 @@ class Credentials {
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
   void trust(const Certificates& found, const TlsConfig& config);
   void add_keys(PskFile file);
-  void choose_ciphers(const std::string& wanted, bool has_keys);
+  // Returns whether there is one among them that keys of users can go with.
+  bool choose_ciphers(const std::string& wanted);
   void order_ciphers();
   static const PskKey* key_of(std::string_view user, SSL* ssl);
 
