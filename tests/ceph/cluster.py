@@ -94,13 +94,21 @@ class Cluster:
         run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
         self.start("mon")
         osd = str(uuid.uuid4())
-        self.ceph("osd", "new", osd)
+        self._when_it_answers("osd", "new", osd)
         (self.folder / "osd" / "fsid").write_text(osd + "\n")
         run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
         self.ceph("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
         self.start("osd")
         self.ceph("osd", "pool", "create", "rbd", "8", "8")
         self.wait_until_up()
+
+    def _when_it_answers(self, *words):
+        """Says the same again and again, as a monitor that has just begun refuses even to tell its commands."""
+        end = time.monotonic() + PATIENCE
+        while run("ceph", "-c", self.conf, *words, timeout=PATIENCE, ok=False).returncode != 0:
+            if time.monotonic() > end:
+                raise AssertionError(f"in vain asked the monitor for: {' '.join(words)}")
+            time.sleep(0.1)
 
     def start(self, which):
         """`which`: mon or osd."""
