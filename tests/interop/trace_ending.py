@@ -79,10 +79,13 @@ class Ending(Case):
         self.assertEqual(printed.count(b"\n"), REQUESTS)
 
     def test_ctrl_c_ends_top_although_nobody_takes_what_it_prints(self):
+        running = TraceWriter(self.folder / "running.trace").begin()
+        running.request("flush")
+        trace = running.end(ended=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number.name):
                 reads, writes = full_pipe.make()
-                top = processes.start([PROGRAM, "trace", "top", self.trace, "--interval", "1ms"], stdout=writes, stderr=subprocess.PIPE)
+                top = processes.start([PROGRAM, "trace", "top", trace, "--interval", "1ms"], stdout=writes, stderr=subprocess.PIPE)
                 try:
                     full_pipe.wait_until_it_waits(top)
                     top.send_signal(number)

@@ -50,10 +50,11 @@ class TraceWriter:
     def dropped(self, requests):
         self._info(5, 0, {"requests": requests})
 
-    def _end_segment(self):
+    def _end_segment(self, ended=True):
         if not self.segment:
             return
-        self._entry(7, 0, INFO.pack(0, 0))
+        if ended:
+            self._entry(7, 0, INFO.pack(0, 0))
         size = HEADER.size + len(self.segment)
         size += -size % 4096
         run, realtime, monotonic = self.head
@@ -63,8 +64,9 @@ class TraceWriter:
         self.file += whole + bytes(size - len(whole))
         self.segment = bytearray()
 
-    def end(self):
-        self._end_segment()
+    def end(self, ended=True):
+        """Writes the file. `ended`: else as that of a server that still runs."""
+        self._end_segment(ended)
         with open(self.path, "wb") as file:
             file.write(self.file)
         return self.path
