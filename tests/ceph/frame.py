@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import time
 
 import cluster
 from cluster import PATIENCE
@@ -65,12 +64,6 @@ class OverCeph(Case):
         done = run(PROGRAM, "check", file, ok=False, timeout=PATIENCE)
         self.assertEqual(done.returncode, 2, done.stdout)
         return done.stdout
-
-    def wait_until(self, what, holds):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            self.assertLess(time.monotonic(), end, what)
-            time.sleep(0.02)
 
     def wait_for_log(self, text, server=None):
         self.wait_until(f"the log tells: {text}", lambda: text in (server or self.server).log())

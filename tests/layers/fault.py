@@ -5,7 +5,6 @@ import pathlib
 import subprocess
 import sys
 import threading
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
@@ -34,12 +33,6 @@ class Fault(Case):
                               capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stderr if code else done.stdout
-
-    def wait_until(self, what, holds):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            self.assertLess(time.monotonic(), end, what)
-            time.sleep(0.01)
 
     def in_flight(self, name):
         status = subprocess.run([PROGRAM, "status", "--json", "--control", self.control], capture_output=True, timeout=PATIENCE)

@@ -4,7 +4,6 @@ import os
 import pathlib
 import re
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
@@ -28,12 +27,6 @@ class Outside(Case):
         self.addCleanup(client.close)
         client.go(name)
         return client
-
-    def wait_until(self, what, holds):
-        deadline = time.monotonic() + 60
-        while not holds():
-            self.assertLess(time.monotonic(), deadline, what)
-            time.sleep(0.02)
 
     def said(self, text, times=1):
         self.wait_until(f"the log says {text!r}", lambda: self.server.log().count(text) >= times)

@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 from . import config, tls
 from .server import TRANSPORT, Server
 
+PATIENCE = 60  # seconds; only a failure takes so long
 SKIPPED = 77  # ctest's SKIP_RETURN_CODE: reported as skipped, not as passed
 
 
@@ -52,6 +54,12 @@ class Case(unittest.TestCase):
             server.stop()
         finally:
             self.logs.append(server.log())
+
+    def wait_until(self, what, holds):
+        end = time.monotonic() + PATIENCE
+        while not holds():
+            self.assertLess(time.monotonic(), end, what)
+            time.sleep(0.01)
 
     def write(self, name, text):
         path = self.folder / name

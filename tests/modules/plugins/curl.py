@@ -14,7 +14,7 @@ import web
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
 
-from lib import config, libnbd, processes, tls  # noqa: E402
+from lib import config, figures, libnbd, processes, tls  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.libnbd import nbd  # noqa: E402
 from lib.processes import run  # noqa: E402
@@ -82,22 +82,9 @@ class Curl(Case):
         self.assertEqual(done.returncode, 2, done.stdout)
         return done.stdout
 
-    def wait_until(self, what, holds):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            self.assertLess(time.monotonic(), end, what)
-            time.sleep(0.01)
-
     def metric(self, name, of):
         """Of an export."""
-        with socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(PATIENCE)
-            peer.connect(f"{self.folder}/metrics.sock")
-            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            text = b"".join(iter(lambda: peer.recv(65536), b"")).decode()
-        found = re.findall(rf'^ashlar_module_{name}_total{{[^}}]*export="{of}"[^}}]*}} (\d+)$', text, re.MULTILINE)
-        self.assertEqual(len(found), 1, text)
-        return int(found[0])
+        return figures.module_total(self.folder / "metrics.sock", name, of)
 
 
 class Lies(Curl):

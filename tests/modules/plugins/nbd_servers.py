@@ -7,7 +7,6 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +17,7 @@ import far
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
 
-from lib import config, images, libnbd, processes, tls, wire  # noqa: E402
+from lib import config, figures, images, libnbd, processes, tls, wire  # noqa: E402
 from lib.case import Case, main, names_of_tests, run_at_once  # noqa: E402
 from lib.libnbd import nbd  # noqa: E402
 from lib.processes import run  # noqa: E402
@@ -40,24 +39,11 @@ def unix(path, name=""):
 
 
 class Nbd(Case):
-    def wait_until(self, what, holds):
-        end = time.monotonic() + PATIENCE
-        while not holds():
-            self.assertLess(time.monotonic(), end, what)
-            time.sleep(0.01)
-
     def logged(self, text, server=None):
         self.wait_until(f"the log tells of {text}", lambda: re.search(text, (server or self.server).log()))
 
     def metric(self, name):
-        with socket.socket(socket.AF_UNIX) as peer:
-            peer.settimeout(PATIENCE)
-            peer.connect(f"{self.folder}/metrics.sock")
-            peer.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            text = b"".join(iter(lambda: peer.recv(65536), b"")).decode()
-        found = re.findall(rf"^ashlar_module_{name}_total{{[^}}]*}} (\d+)$", text, re.MULTILINE)
-        self.assertEqual(len(found), 1, text)
-        return int(found[0])
+        return figures.module_total(self.folder / "metrics.sock", name)
 
     def started(self, path, *words):
         """A server of another kind that listens at `path`, until the test has ended."""
