@@ -1,7 +1,12 @@
 // Several connections, several threads.
 #include <array>
+#include <chrono>
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "change.hpp"
 #include "checks.hpp"
@@ -82,6 +87,38 @@ void check_closed(const Subject& s) {
   bench.look();
 }
 
+// Holds each call that reaches one of the disks until another one has come: so calls above overlap on a machine that
+// has no processor free for a second thread, too. Calls that never overlap, as under a lock, go on after a while.
+class Overlap {
+ public:
+  explicit Overlap(std::vector<Disk*> disks) : disks_(std::move(disks)) {
+    for (Disk* disk : disks_)
+      disk->judge([this](const Disk::Call&, std::size_t) {
+        wait_for_another();
+        return Status::success();
+      });
+  }
+  // Once no call is under way.
+  ~Overlap() {
+    for (Disk* disk : disks_) disk->judge({});
+  }
+  Overlap(const Overlap&) = delete;
+  Overlap& operator=(const Overlap&) = delete;
+
+ private:
+  void wait_for_another() {
+    std::unique_lock lock(mutex_);
+    const std::uint64_t mine = ++come_;
+    another_.notify_all();
+    another_.wait_for(lock, std::chrono::microseconds(500), [&] { return come_ != mine; });
+  }
+
+  const std::vector<Disk*> disks_;
+  std::mutex mutex_;
+  std::condition_variable another_;
+  std::uint64_t come_ = 0;
+};
+
 // Each thread has a device of its own and one that they all share; each has a part of the disk of its own.
 class OneOfMany {
  public:
@@ -153,6 +190,7 @@ void check_threads(const Subject& s) {
   if (!s.is_parallel()) throw NotMade{"it is serial"};
   for (const bool adjacent : {false, true}) {
     Bench bench(s);
+    const Overlap overlap(s.is_filter() ? std::vector{&bench.disk()} : std::vector<Disk*>{});
     std::array<std::string, OneOfMany::threads> how;
     std::vector<std::thread> all;
     for (std::uint64_t i = 0; i < how.size(); ++i)
@@ -183,6 +221,7 @@ void check_layers_at_once(const Subject& s) {
     }
   };
   if (one.geometry().size == 0) throw NotMade{"the device is empty"};
+  const Overlap overlap({&one.disk(), &two.disk()});
   std::thread other([&] { work(two, s.options.seed + 1, how[1]); });
   work(one, s.options.seed, how[0]);
   other.join();
