@@ -17,7 +17,7 @@ struct Geometry {
   bool rotational = false;
   bool multi_conn = false;     // flush on one connection covers the completed writes of all
   bool zero_may_fail = false;  // zero may answer not_supported also without Flag::fast
-  bool parks = false;          // the ops never block a thread but by Wait (wait.hpp)
+  bool parks = false;          // the ops never block a thread but by Wait (wait.hpp) or Blocking (blocking.hpp)
   std::uint32_t depth = 0;     // how many requests at once, of one client, it gains from; 0: it does not know
 };
 

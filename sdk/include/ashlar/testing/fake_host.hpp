@@ -1,6 +1,7 @@
 // FakeHost: host services for tests of a module; collects what it logs.
 #pragma once
 #include <ashlar/host.hpp>
+#include <ashlar/testing/fake_blocking.hpp>
 #include <ashlar/testing/fake_control.hpp>
 #include <ashlar/testing/fake_metrics.hpp>
 #include <ashlar/testing/fake_wait.hpp>
@@ -40,6 +41,8 @@ class FakeHost {
   }
   // The service ashlar.wait/1 that the layers have.
   FakeWait& wait() { return wait_; }
+  // The service ashlar.blocking/1 that the layers have.
+  const FakeBlocking& blocking() const { return blocking_; }
   // The metrics and the verbs of the layers.
   const FakeMetrics& metrics() const { return metrics_; }
   const FakeControl& control() const { return control_; }
@@ -60,6 +63,7 @@ class FakeHost {
     const auto& host = *static_cast<const FakeHost*>(self);
     const std::string_view asked(id);
     if (asked == ASHLAR_WAIT_ID) return host.wait_.services();
+    if (asked == ASHLAR_BLOCKING_ID) return host.blocking_.services();
     if (asked == ASHLAR_METRICS_ID) return host.metrics_.services();
     if (asked == ASHLAR_CONTROL_ID) return host.control_.services();
     return nullptr;
@@ -71,6 +75,7 @@ class FakeHost {
   }
 
   FakeWait wait_;
+  FakeBlocking blocking_;
   FakeMetrics metrics_;
   FakeControl control_;
   const Level least_;

@@ -23,9 +23,9 @@
  *    A call that waits, or is in `next`, has not ended: no other enters.
  *  - Two layers of the same module, of two exports, say, are called at once all the same: a library behind them that is
  *    not safe for threads needs a lock of its own.
- *  - Over a call of `next`, a wait (ASHLAR_WAIT_ID) and a reopening (ASHLAR_REOPEN_ID) a layer holds no mutex and no
- *    pointer to thread-local data: the call may return on another thread, and other calls may run on this one
- *    meanwhile. Who must keep others out until then lets them wait by ashlar.wait, too.
+ *  - Over a call of `next`, a wait (ASHLAR_WAIT_ID, ASHLAR_BLOCKING_ID) and a reopening (ASHLAR_REOPEN_ID) a layer
+ *    holds no mutex and no pointer to thread-local data: the call may return on another thread, and other calls may run
+ *    on this one meanwhile. Who must keep others out until then lets them wait by ashlar.wait, too.
  *  - `next` is called only within process and close of the layer above it and within a verb that has one, by the thread
  *    that is in that call; to read (ASHLAR_OP_READ, ASHLAR_OP_EXTENTS) also within describe, on trial too, as a filter
  *    must whose size depends on what is below; or as a service of the host says that gives leave for more.
@@ -33,6 +33,8 @@
  *    forks does only what signal-safety(7) allows until it calls exec, and has ended when destroy returns.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
+ *  - What has failed has left nothing: after a create that failed there is no destroy, after an open that failed no
+ *    close. After a describe that failed there is one close.
  *
  * A status is 0 or a positive errno number (errno(3)).
  */
@@ -141,7 +143,7 @@ struct ashlar_io {
 #define ASHLAR_ROTATIONAL (UINT64_C(1) << 1)
 #define ASHLAR_MULTI_CONN (UINT64_C(1) << 2)    /* flush on one connection covers the completed writes of all */
 #define ASHLAR_ZERO_MAY_FAIL (UINT64_C(1) << 3) /* zero may answer ENOTSUP also without FAST: write instead */
-#define ASHLAR_PARKS (UINT64_C(1) << 4)         /* its process never blocks a thread but by ashlar.wait */
+#define ASHLAR_PARKS (UINT64_C(1) << 4) /* its process never blocks a thread but by ashlar.wait or ashlar.blocking */
 #define ASHLAR_TRAITS_KNOWN UINT64_C(0x1f)
 
 struct ashlar_geometry {
@@ -162,7 +164,7 @@ struct ashlar_geometry {
 struct ashlar_error {
   uint32_t struct_size;
   int32_t parameter; /* the row of the module's table whose value is at fault; -1 (as set by the caller): none */
-  char* text;        /* filled with one line of UTF-8, always terminated */
+  char* text;        /* filled with one line of UTF-8, always terminated; left empty: the status says it all */
   size_t capacity;   /* bytes at `text`, > 0 */
 };
 
@@ -234,7 +236,8 @@ struct ashlar_host { /* valid until destroy returns */
   int32_t (*log_enabled)(void* self, uint32_t level) ASHLAR_NOEXCEPT; /* [any] */
   /* [any] one line, no newline */
   void (*log)(void* self, uint32_t level, const char* text, size_t text_length) ASHLAR_NOEXCEPT;
-  /* [any] ASHLAR_WAIT_ID, ASHLAR_METRICS_ID, ASHLAR_CONTROL_ID, or NULL */
+  /* [any] ASHLAR_WAIT_ID, ASHLAR_BLOCKING_ID, ASHLAR_METRICS_ID, ASHLAR_CONTROL_ID, or NULL. The same each time; valid
+   * until destroy returns. */
   const void* (*extension)(void* self, const char* id)ASHLAR_NOEXCEPT;
 };
 
@@ -253,11 +256,13 @@ struct ashlar_param {
   uint32_t struct_size;
   uint32_t type;
   const char* name;
-  const char* help;           /* one line */
-  const char* default_text;   /* the default as one would write it in TOML without quotes; NULL: none */
-  uint32_t required;          /* 1: the config must have it */
-  uint32_t item;              /* LIST: the type of its items; else 0 */
-  int64_t minimum, maximum;   /* INT and SIZE, and items of these types: the allowed range, both included */
+  const char* help; /* one line */
+  /* The default as one would write it in TOML without quotes ("true", "64K", one of `choices`); NULL: none */
+  const char* default_text;
+  uint32_t required; /* 1: the config must have it */
+  uint32_t item;     /* LIST: the type of its items; else 0 */
+  /* INT and SIZE, and items of these types: the allowed range, both included. Left 0, both allow nothing but 0. */
+  int64_t minimum, maximum;
   const char* const* choices; /* CHOICE, and items of this type: ends with NULL; else NULL */
 };
 
@@ -360,6 +365,26 @@ struct ashlar_wait {
    * for each ticket. */
   void (*on_cancel)(void* self, struct ashlar_ticket* ticket, void (*hook)(void* argument) ASHLAR_NOEXCEPT,
                     void* argument) ASHLAR_NOEXCEPT;
+};
+
+/* ---- Extension of the host: system calls that block, made without keeping the thread of other requests ---- */
+
+#define ASHLAR_BLOCKING_ID "ashlar.blocking/1"
+
+/* Each returns when its work is done, and is a wait as ASHLAR_WAIT_ID's is: other requests may run on this thread
+ * meanwhile. Where the call under way may block its thread, they just block. Nobody cancels them. */
+struct ashlar_blocking {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void* self;
+  /* [data, control] preadv2(2) and pwritev2(2) with one buffer; `flags`: RWF_*. Returns how many bytes, or an errno
+   * number below 0; it may be interrupted and end early, as these may. */
+  int64_t (*read)(void* self, int32_t fd, void* into, uint64_t length, uint64_t offset, uint32_t flags) ASHLAR_NOEXCEPT;
+  int64_t (*write)(void* self, int32_t fd, const void* from, uint64_t length, uint64_t offset,
+                   uint32_t flags) ASHLAR_NOEXCEPT;
+  /* [data, control] Has `work(argument)` called once, by this thread or another, and returns behind it. `work` may
+   * block and hold mutexes; it calls neither `next` nor ashlar.wait nor these. */
+  void (*run)(void* self, void (*work)(void* argument) ASHLAR_NOEXCEPT, void* argument) ASHLAR_NOEXCEPT;
 };
 
 /* ---- Extension of the host: figures for who watches the server ---- */
