@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <utility>
 
 namespace ashlar::host {
@@ -35,7 +36,8 @@ class Cancellation {
 
   const std::function<bool()> is_gone_;
   const std::chrono::milliseconds spared_;
-  std::atomic<Clock::rep> asked_{0};
+  static constexpr Clock::rep never = std::numeric_limits<Clock::rep>::min() / 2;  // what is less overflows
+  std::atomic<Clock::rep> asked_{never};
   std::atomic<bool> cancelled_{false};
 };
 

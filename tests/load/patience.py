@@ -1,6 +1,7 @@
 """Who has to give memory back when others want it, and who has not. max_memory is four times the largest payload here, so two replies
 of that size fit beside the shares."""
 
+import ssl
 import threading
 import time
 
@@ -27,7 +28,7 @@ class Drip(threading.Thread):
             for client in list(self.clients):
                 try:
                     gone = client.socket.recv(RATE // 4) == b""
-                except BlockingIOError:
+                except (BlockingIOError, ssl.SSLWantReadError):
                     gone = False
                 except OSError:
                     gone = True
