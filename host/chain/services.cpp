@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "chain/blocking.hpp"
 #include "chain/wait.hpp"
 
 namespace ashlar::host {
@@ -26,6 +27,7 @@ const void* Services::extension(void* self, const char* id) noexcept {
   const auto& here = *static_cast<const Services*>(self);
   const std::string_view asked(id);
   if (asked == ASHLAR_WAIT_ID) return &wait_services();
+  if (asked == ASHLAR_BLOCKING_ID) return &blocking_services();
   if (asked == ASHLAR_METRICS_ID) return &here.metrics_.table();
   if (asked == ASHLAR_CONTROL_ID) return &here.verbs_.table();
   return nullptr;

@@ -7,6 +7,7 @@
 
 #include "fiber/sanitizers.hpp"
 #include "fiber/stack_pool.hpp"
+#include "fiber/transfer.hpp"
 
 namespace ashlar::host {
 
@@ -27,6 +28,9 @@ class Fiber {
    public:
     // `fiber` is to be resumed. Once for each time that it is put aside, also before it is. [any thread]
     virtual void ready(Fiber& fiber) noexcept = 0;
+    // See Fiber: `fiber` is put aside while it is done. [on it]
+    virtual std::int64_t transfer(Fiber& fiber, const Transfer& what) noexcept = 0;
+    virtual void run_elsewhere(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept = 0;
 
    protected:
     ~Home() = default;
@@ -63,6 +67,12 @@ class Fiber {
   // Puts the calling fiber aside, until it is resumed: when ready() was called, when it is `until`, or when `what` says
   // that the wait is over. [on it]
   void park(Waited& what, Clock::time_point until = Clock::time_point::max());
+  // Makes it, while the fiber is put aside. [on it]
+  std::int64_t transfer(const Transfer& what) noexcept { return home_.transfer(*this, what); }
+  // Has `work(argument)` called by a thread that may block, while the fiber is put aside. [on it]
+  void run_elsewhere(void (*work)(void*) noexcept, void* argument) noexcept {
+    home_.run_elsewhere(*this, work, argument);
+  }
   // Has its home resume it. [any thread]
   void ready() noexcept { home_.ready(*this); }
 

@@ -24,16 +24,16 @@ struct Fibers::One final : Fiber {
   One* next_ready = nullptr;
 };
 
-Fibers::Fibers(StackPool& stacks, std::shared_ptr<Activity> activity, MemoryUse& memory, Waiter& waiter, Outlet& outlet)
-    : stacks_(stacks), activity_(std::move(activity)), memory_(memory), waiter_(waiter), outlet_(outlet) {
-  waiter_.go_on_with(this);
-  outlet_.go_on_in(&waiter_);
+Fibers::Fibers(const Needs& needs, std::shared_ptr<Activity> activity)
+    : needs_(needs), activity_(std::move(activity)), blocking_(*this, needs.executor, needs.workers) {
+  needs_.waiter.go_on_with(this);
+  needs_.outlet.go_on_in(&needs_.waiter);
 }
 
 Fibers::~Fibers() {
   rest();
-  outlet_.go_on_in(nullptr);
-  waiter_.go_on_with(nullptr);
+  needs_.outlet.go_on_in(nullptr);
+  needs_.waiter.go_on_with(nullptr);
 }
 
 bool Fibers::have_room() {
@@ -41,20 +41,20 @@ bool Fibers::have_room() {
   all_.reserve(all_.size() + 1);
   at_rest_.reserve(all_.capacity());  // filling these must not fail
   sleepers_.reserve(all_.capacity());
-  std::shared_ptr<void> lease = memory_.try_lease(counted);
+  std::shared_ptr<void> lease = needs_.memory.try_lease(counted);
   if (!lease) return false;
-  const Stack stack = stacks_.try_take();
+  const Stack stack = needs_.stacks.try_take();
   if (!stack.is_there()) return false;
   make_one(stack, std::move(lease));
   return true;
 }
 
 void Fibers::make_one(Stack stack, std::shared_ptr<void> lease) {
-  Home& home = *this;
+  Fiber::Home& home = *this;
   try {
-    all_.push_back(std::make_unique<One>(stacks_, stack, home, activity_, std::move(lease)));
+    all_.push_back(std::make_unique<One>(needs_.stacks, stack, home, activity_, std::move(lease)));
   } catch (const std::bad_alloc&) {
-    stacks_.give_back(stack);
+    needs_.stacks.give_back(stack);
     throw;
   }
   at_rest_.push_back(all_.back().get());
@@ -86,7 +86,7 @@ void Fibers::run_on(One& one, Go go) {
 void Fibers::go_on() {
   run();
   unsent_ = false;
-  outlet_.send_gathered();
+  needs_.outlet.send_gathered();
 }
 
 void Fibers::run() {
@@ -95,7 +95,7 @@ void Fibers::run() {
     run_on(now, [&] { now.resume(); });
   }
   if (aside_ != 0) run_waiting();
-  if (memory_.is_wanted()) rest();  // this may be within a wait for it
+  if (needs_.memory.is_wanted()) rest();  // this may be within a wait for it
 }
 
 // Those that nobody has made ready: sleepers, and who hears now that its call was cancelled.
@@ -143,12 +143,28 @@ std::chrono::nanoseconds Fibers::patience() {
 }
 
 void Fibers::ready(Fiber& fiber) noexcept {
-  auto& one = static_cast<One&>(fiber);
   const std::lock_guard<std::mutex> lock(mutex_);
+  add_ready(static_cast<One&>(fiber));
+  needs_.waiter.wake();  // under the lock: behind it the session may end
+}
+
+// Its thread need not be woken: it is here.
+void Fibers::ready_here(Fiber& fiber) noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  add_ready(static_cast<One&>(fiber));
+}
+
+// [under the lock]
+void Fibers::add_ready(One& one) {
   one.next_ready = nullptr;
   (last_ready_ != nullptr ? last_ready_->next_ready : first_ready_) = &one;
   last_ready_ = &one;
-  waiter_.wake();  // under the lock: behind it the session may end
+}
+
+std::int64_t Fibers::transfer(Fiber& fiber, const Transfer& what) noexcept { return blocking_.transfer(fiber, what); }
+
+void Fibers::run_elsewhere(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept {
+  blocking_.run(fiber, work, argument);
 }
 
 Fibers::One* Fibers::take_ready() {

@@ -8,6 +8,7 @@
 
 #include "chain/activity.hpp"
 #include "fiber/fiber.hpp"
+#include "session/blocking_calls.hpp"
 #include "session/memory_use.hpp"
 #include "session/outlet.hpp"
 #include "session/waiter.hpp"
@@ -15,16 +16,28 @@
 namespace ashlar::host {
 
 // All members: [the session's thread, not on a fiber]
-class Fibers final : private Fiber::Home {
+class Fibers final : private Fiber::Home, private BlockingCalls::Home {
  public:
   // Bytes of memory that each counts as.
   static constexpr std::size_t counted = Stack::usually_used;
 
-  // What it is given by reference outlives it. From now on `waiter` and `outlet` have them go on in each wait.
-  Fibers(StackPool& stacks, std::shared_ptr<Activity> activity, MemoryUse& memory, Waiter& waiter, Outlet& outlet);
+  // What it needs of its session and of the server, which outlives it.
+  struct Needs {
+    StackPool& stacks;
+    MemoryUse& memory;
+    Waiter& waiter;
+    Outlet& outlet;
+    Executor& executor;
+    Workers& workers;
+  };
+  // From now on the waiter and the outlet have them go on in each wait.
+  Fibers(const Needs& needs, std::shared_ptr<Activity> activity);
   ~Fibers();  // nothing is put aside
   Fibers(const Fibers&) = delete;
   Fibers& operator=(const Fibers&) = delete;
+
+  // What they block with goes over `ring`; null: there is none any more.
+  void use(Ring* ring) { blocking_.use(ring); }
 
   // Whether one more call can be started. False: there is no stack or no memory to be had now. Throws std::bad_alloc.
   bool have_room();
@@ -51,6 +64,10 @@ class Fibers final : private Fiber::Home {
     bool operator>(const Sleeper& other) const { return until > other.until; }
   };
   void ready(Fiber& fiber) noexcept override;
+  void ready_here(Fiber& fiber) noexcept override;
+  std::int64_t transfer(Fiber& fiber, const Transfer& what) noexcept override;
+  void run_elsewhere(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept override;
+  void add_ready(One& one);
   void make_one(Stack stack, std::shared_ptr<void> lease);
   One* take_ready();
   void run_waiting();
@@ -59,11 +76,9 @@ class Fibers final : private Fiber::Home {
   template <class Go>
   void run_on(One& one, Go go);
 
-  StackPool& stacks_;
+  const Needs needs_;
   const std::shared_ptr<Activity> activity_;
-  MemoryUse& memory_;
-  Waiter& waiter_;
-  Outlet& outlet_;
+  BlockingCalls blocking_;
 
   std::vector<std::unique_ptr<One>> all_;
   std::vector<One*> at_rest_;

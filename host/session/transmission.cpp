@@ -55,10 +55,14 @@ Transmission::Transmission(Chain& chain, const Agreement& agreement, const Conne
              .ledger = ledger_,
              .executor = server.executor,
              .workers = server.workers,
-             .fibers = runs_on_fibers(chain)
-                           ? &fibers_.emplace(server.stacks, chain.exported().activity().shared_from_this(), memory_,
-                                              waiter_, outlet_)
-                           : nullptr,
+             .fibers = runs_on_fibers(chain) ? &fibers_.emplace(Fibers::Needs{.stacks = server.stacks,
+                                                                              .memory = memory_,
+                                                                              .waiter = waiter_,
+                                                                              .outlet = outlet_,
+                                                                              .executor = server.executor,
+                                                                              .workers = server.workers},
+                                                                chain.exported().activity().shared_from_this())
+                                             : nullptr,
              .stopping = stopping_},
             width_for(chain, server.workers)),
       sends_files_(socket_.can_send_files()) {}
@@ -70,16 +74,20 @@ class Transmission::Running {
   explicit Running(Transmission& of) : of_(of) {
     const Server& server = of.server_;
     of.poller_.emplace(server.clients, server.busy_poll);
-    of.cold_.emplace(of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_, server.no_io_uring);
-    of.waiter_.serve_meanwhile(&*of.cold_);
+    of.ring_.emplace(server.no_io_uring);
+    of.cold_.emplace(*of.ring_, of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_);
+    of.waiter_.serve_meanwhile(&*of.ring_, &*of.cold_);
+    if (of.fibers_) of.fibers_->use(&*of.ring_);
     of.manners_.include(&*of.cold_, &of.jobs_, of.fibers_ ? &*of.fibers_ : nullptr);
   }
   ~Running() {
     of_.jobs_.give_kept_back();
     if (of_.fibers_) of_.fibers_->rest();  // the next time it may be another thread's
     of_.manners_.include(nullptr, nullptr, nullptr);
-    of_.waiter_.serve_meanwhile(nullptr);
+    of_.waiter_.serve_meanwhile(nullptr, nullptr);
     of_.cold_.reset();
+    if (of_.fibers_) of_.fibers_->use(nullptr);
+    of_.ring_.reset();
     of_.poller_.reset();
   }
   Running(const Running&) = delete;

@@ -18,6 +18,7 @@
 #include "session/reply_batch.hpp"
 #include "session/request_ids.hpp"
 #include "session/request_runner.hpp"
+#include "session/ring.hpp"
 #include "session/waiter.hpp"
 
 namespace ashlar::host {
@@ -37,7 +38,7 @@ class Transmission {
     Workers& workers;
     StackPool& stacks;
     ActiveClients& clients;
-    std::atomic<bool>& no_io_uring;  // see ColdReads
+    std::atomic<bool>& no_io_uring;  // see Ring
     Repeats& repeats;
   };
   // What it shares with its session: `inbox` may hold bytes that came behind the handshake.
@@ -113,6 +114,7 @@ class Transmission {
   Jobs jobs_;
   const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs
+  std::optional<Ring> ring_;       // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   RequestIds ids_;
   unsigned laid_out_ = 0;          // replies to requests without a payload, see reply_early()

@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <iterator>
 
 #include "session/cold_reads.hpp"
 #include "session/fibers.hpp"
+#include "session/ring.hpp"
 
 namespace ashlar::host {
 
@@ -35,11 +37,12 @@ Waiter::~Waiter() {
 ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   using Wait = Socket::Wait;
   if (has_fibers()) {
+    if (has_ring()) reads_->look();  // what they have just begun does not wait for the client to pause
     fibers_->go_on();
     const ssize_t n = inbox.receive(*socket_, Wait::no);
     if (n != -EAGAIN) return n;
   }
-  if (has_fibers() || has_reads()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
+  if (has_fibers() || has_ring()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
   if (poller.begin()) {
     ssize_t n;
     do n = inbox.receive(*socket_, Wait::no);
@@ -54,21 +57,23 @@ ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   return n;
 }
 
-bool Waiter::has_reads() const { return reads_ != nullptr && reads_->any(); }
+bool Waiter::has_ring() const { return ring_ != nullptr && ring_->any(); }
 
 bool Waiter::has_fibers() const { return fibers_ != nullptr && fibers_->any(); }
 
 void Waiter::run_fibers() { fibers_->run(); }
 
 bool Waiter::for_input() {
-  if (!has_fibers()) return has_reads() ? reads_->wait(Watch::client, -1) : socket_->wait_for_input();
+  if (!has_fibers()) return has_ring() ? reads_->wait(Watch::client, -1) : socket_->wait_for_input();
   const bool input = wait_beside_fibers(Watch::client);
   fibers_->go_on();
   return input;
 }
 
 void Waiter::for_room() {
+  if (has_ring()) ring_->submit();
   poll(POLLOUT);
+  if (has_ring()) reads_->reap_all();
   fibers_->run();
 }
 
@@ -78,7 +83,7 @@ void Waiter::wait_for_others() {
     fibers_->go_on();
     return;
   }
-  if (has_reads()) {
+  if (has_ring()) {
     reads_->wait(Watch::event, event());
     const std::lock_guard<std::mutex> lock(mutex_);
     woken_ = false;
@@ -92,20 +97,22 @@ void Waiter::wait_for_others() {
 // Also ends when a fiber can go on. Returns whether there may be input, if that is waited for.
 bool Waiter::wait_beside_fibers(Watch what) {
   const bool for_client = what == Watch::client;
-  if (!has_reads()) return for_client ? socket_->holds_input() || poll(POLLIN | POLLRDHUP) : poll(0);
+  if (!has_ring()) return for_client ? socket_->holds_input() || poll(POLLIN | POLLRDHUP) : poll(0);
   const Listening listening(*this);
   const int wakes = event();
   return reads_->wait(what, wakes, fibers_->patience());
 }
 
-// Waits for `events` at the client's socket, a wake, or what fibers wait for. Returns whether the former are there.
+// Waits for `events` at the client's socket, a wake, or what fibers and the ring wait for. Returns whether the former
+// are there.
 bool Waiter::poll(short events) {
   const Listening listening(*this);
   pollfd watched[] = {{.fd = events != 0 ? socket_->watched_descriptor() : -1, .events = events, .revents = 0},
-                      {.fd = event(), .events = POLLIN, .revents = 0}};
+                      {.fd = event(), .events = POLLIN, .revents = 0},
+                      {.fd = has_ring() ? ring_->descriptor() : -1, .events = POLLIN, .revents = 0}};
   const auto patience = std::chrono::nanoseconds(fibers_->patience()).count();  // once wakes are heard of
   const timespec time{.tv_sec = 0, .tv_nsec = patience};
-  return ::ppoll(watched, 2, &time, nullptr) > 0 && watched[0].revents != 0;
+  return ::ppoll(watched, std::size(watched), &time, nullptr) > 0 && watched[0].revents != 0;
 }
 
 void Waiter::wake() noexcept {

@@ -13,6 +13,7 @@ namespace ashlar::host {
 
 class ColdReads;
 class Fibers;
+class Ring;
 
 class Waiter {
  public:
@@ -26,9 +27,12 @@ class Waiter {
 
   // The client is waited for at `socket` from now on. [the session's thread]
   void wait_at(Socket& socket) { socket_ = &socket; }
-  // Reads from the disk go on, and their replies go out, in every wait from now on; null: no longer. [the session's
-  // thread]
-  void serve_meanwhile(ColdReads* reads) { reads_ = reads; }
+  // What is under way on `ring` goes on, and replies of reads from the disk go out, in every wait from now on; null:
+  // no longer. [the session's thread]
+  void serve_meanwhile(Ring* ring, ColdReads* reads) {
+    ring_ = ring;
+    reads_ = reads;
+  }
   // These go on in every wait from now on; null: there are none any more. [the session's thread]
   void go_on_with(Fibers* fibers) { fibers_ = fibers; }
 
@@ -61,12 +65,13 @@ class Waiter {
  private:
   class Listening;
   void wait_for_others();
-  bool has_reads() const;
+  bool has_ring() const;
   bool wait_beside_fibers(Watch what);
   bool poll(short events);
   int event();
 
   Socket* socket_;
+  Ring* ring_ = nullptr;
   ColdReads* reads_ = nullptr;
   Fibers* fibers_ = nullptr;
   std::atomic<bool> listening_{false};

@@ -1,11 +1,16 @@
 // PathDevice: the device of the file and block plugins, which take the same parameters. A parameter's value goes into
 // OpenOptions, and from there into Facts.
+//
+// With direct I/O everything but a try blocks: reads and writes are the host's to make then (HostSyscalls), all else is
+// done on a thread of the host's, and the device parks. Without, little blocks, and workers are quicker at that.
 #pragma once
 #include <array>
+#include <ashlar/blocking.hpp>
 #include <memory>
 #include <string>
 
 #include "device.hpp"
+#include "host_syscalls.hpp"
 #include "image_format.hpp"
 #include "shared.hpp"
 
@@ -35,7 +40,9 @@ class PathDevice : public BackendDevice {
    public:
     // `block_only`: refuses everything but a block device.
     Layer(const Create& create, bool block_only)
-        : shared_(options(create.params, block_only), create.host),
+        : blocking_(create.host),
+          parks_(create.params.boolean("direct") && blocking_.offered()),
+          shared_(options(create.params, block_only), create.host, syscalls()),
           hint_(std::string(create.params.path("path")), create.host) {}
 
    private:
@@ -51,12 +58,47 @@ class PathDevice : public BackendDevice {
               .extents = given.boolean("extents")};
     }
 
+    std::unique_ptr<Syscalls> syscalls() const {
+      if (parks_) return std::make_unique<HostSyscalls>(blocking_);
+      return std::make_unique<Syscalls>();
+    }
+
+    const Blocking blocking_;
+    const bool parks_;
     SharedBackend shared_;
     FormatHint hint_;
   };
 
   // Throws BadParameter, std::system_error. [control]
-  PathDevice(Layer& layer, const Open& open) : PathDevice(use(layer, open)) { layer.hint_.give_once(); }
+  PathDevice(Layer& layer, const Open& open) : PathDevice(layer, use(layer, open)) { layer.hint_.give_once(); }
+
+  Geometry describe() override {
+    Geometry g = BackendDevice::describe();
+    g.parks = layer_.parks_;
+    return g;
+  }
+  // Where the holes are may have to be read from the disk.
+  Status read(Io& io) noexcept override {
+    return elsewhere(io, io.has(Flag::may_hole), [&] { return BackendDevice::read(io); });
+  }
+  Status write(Io& io) noexcept override {
+    return elsewhere(io, io.has(Flag::fua), [&] { return BackendDevice::write(io); });
+  }
+  Status flush(Io& io) noexcept override {
+    return elsewhere(io, true, [&] { return BackendDevice::flush(io); });
+  }
+  Status trim(Io& io) noexcept override {
+    return elsewhere(io, true, [&] { return BackendDevice::trim(io); });
+  }
+  Status zero(Io& io) noexcept override {
+    return elsewhere(io, true, [&] { return BackendDevice::zero(io); });
+  }
+  Status cache(Io& io) noexcept override {
+    return elsewhere(io, true, [&] { return BackendDevice::cache(io); });
+  }
+  Status extents(Io& io) noexcept override {
+    return elsewhere(io, true, [&] { return BackendDevice::extents(io); });
+  }
 
  private:
   using Use = SharedBackend::Use;
@@ -68,8 +110,18 @@ class PathDevice : public BackendDevice {
       throw BadParameter("path", e.what(), e.code().value());
     }
   }
-  explicit PathDevice(std::unique_ptr<Use> use) : BackendDevice(**use), use_(std::move(use)) {}
+  PathDevice(Layer& layer, std::unique_ptr<Use> use) : BackendDevice(**use), layer_(layer), use_(std::move(use)) {}
 
+  // Runs `op` where it may block, if it `blocks` otherwise than in reading and writing.
+  template <class Op>
+  Status elsewhere(const Io& io, bool blocks, Op op) const noexcept {
+    if (!layer_.parks_ || !blocks || io.has(Flag::nowait)) return op();
+    Status status;
+    layer_.blocking_.run([&] { status = op(); });
+    return status;
+  }
+
+  Layer& layer_;
   const std::unique_ptr<Use> use_;
 };
 

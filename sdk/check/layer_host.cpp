@@ -1,5 +1,6 @@
 #include "layer_host.hpp"
 
+#include <sys/uio.h>
 #include <time.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <deque>
 #include <set>
+#include <thread>
 
 #include "held.hpp"
 #include "services.hpp"
@@ -118,6 +120,38 @@ struct LayerHost::Waits {
   Padded<ashlar_wait> table;
 };
 
+// ashlar.blocking/1, by blocking the thread; work runs on another one, as it may anywhere.
+struct LayerHost::Blocking {
+  explicit Blocking(LayerHost& of) : layer(of), table({0, 0, this, &read, &write, &run}) {}
+
+  static std::int64_t read(void* self, std::int32_t fd, void* into, std::uint64_t length, std::uint64_t offset,
+                           std::uint32_t flags) noexcept {
+    static_cast<Blocking*>(self)->begin();
+    const iovec part{into, length};
+    const auto n = ::preadv2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
+    return n < 0 ? -errno : n;
+  }
+  static std::int64_t write(void* self, std::int32_t fd, const void* from, std::uint64_t length, std::uint64_t offset,
+                            std::uint32_t flags) noexcept {
+    static_cast<Blocking*>(self)->begin();
+    const iovec part{const_cast<void*>(from), length};
+    const auto n = ::pwritev2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
+    return n < 0 ? -errno : n;
+  }
+  static void run(void* self, void (*work)(void*) noexcept, void* argument) noexcept {
+    static_cast<Blocking*>(self)->begin();
+    std::thread([=] { work(argument); }).join();
+  }
+  void begin() {
+    layer.used("blocking");
+    layer.services_.count_wait();
+    if (locks_held() != 0) layer.services_.wrong("it has the host block for it while it holds a lock");
+  }
+
+  LayerHost& layer;
+  Padded<ashlar_blocking> table;
+};
+
 // ashlar.metrics/1, which forgets the figures.
 struct LayerHost::Metrics {
   explicit Metrics(LayerHost& of) : layer(of), table({0, 0, this, &make, &add, &set, &observe}) {}
@@ -194,6 +228,7 @@ struct LayerHost::Control {
 LayerHost::LayerHost(Services& services)
     : services_(services),
       wait_(std::make_unique<Waits>(*this)),
+      blocking_(std::make_unique<Blocking>(*this)),
       metrics_(std::make_unique<Metrics>(*this)),
       control_(std::make_unique<Control>(*this)),
       host_({0, ASHLAR_ABI_MINOR, this, &enabled, &log, &extension}) {}
@@ -239,6 +274,7 @@ const void* LayerHost::extension(void* self, const char* id) noexcept {
   const auto& layer = *static_cast<LayerHost*>(self);
   layer.used("extension");
   if (std::strcmp(id, ASHLAR_WAIT_ID) == 0) return layer.wait_->table.get();
+  if (std::strcmp(id, ASHLAR_BLOCKING_ID) == 0) return layer.blocking_->table.get();
   if (std::strcmp(id, ASHLAR_METRICS_ID) == 0) return layer.metrics_->table.get();
   if (std::strcmp(id, ASHLAR_CONTROL_ID) == 0) return layer.control_->table.get();
   return nullptr;

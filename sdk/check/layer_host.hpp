@@ -44,6 +44,7 @@ class LayerHost {
 
  private:
   struct Waits;
+  struct Blocking;
   struct Metrics;
   struct Control;
 
@@ -56,6 +57,7 @@ class LayerHost {
   Services& services_;
   std::atomic<bool> over_{false};
   std::unique_ptr<Waits> wait_;
+  std::unique_ptr<Blocking> blocking_;
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<Control> control_;
   std::vector<Verb> verbs_;

@@ -65,7 +65,7 @@ class Frozen(unittest.TestCase):
         return subprocess.run(command, input=self.layout, text=True, capture_output=True).stderr
 
     def test_the_header_was_read(self):
-        self.assertEqual(len(self.old.structs), 30)
+        self.assertEqual(len(self.old.structs), 31)
         self.assertEqual(len(self.old.structs["ashlar_io"]), 12)
         self.assertEqual([name for name, _ in self.old.structs["ashlar_client"]][4:7], ["uid", "gid", "pid"])
         self.assertEqual([name for name in self.old.structs if self.old.structs[name] and not self.old.grows(name)],

@@ -383,7 +383,7 @@ struct ashlar_blocking {
   int64_t (*write)(void* self, int32_t fd, const void* from, uint64_t length, uint64_t offset,
                    uint32_t flags) ASHLAR_NOEXCEPT;
   /* [data, control] Has `work(argument)` called once, by this thread or another, and returns behind it. `work` may
-   * block and hold mutexes; it calls neither `next` nor ashlar.wait nor these. */
+   * block and hold mutexes, calls neither `next` nor ashlar.wait, and what it calls of these just blocks. */
   void (*run)(void* self, void (*work)(void* argument) ASHLAR_NOEXCEPT, void* argument) ASHLAR_NOEXCEPT;
 };
 

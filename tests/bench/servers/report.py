@@ -93,6 +93,7 @@ _SECTIONS = {
     "handshakes": ("Handshakes of TLS, and idle connections", _handshakes),
     "copies": ("Copying the whole image to null", _copies),
     "direct": ("4 KiB O_DIRECT random reads, depth 32", _direct),
+    "direct-writes": ("4 KiB O_DIRECT random writes, depth 32", _direct),
     "chains": ("What layers cost: 4 KiB random reads, depth 32", _chains),
     "start": ("From start to listening, median of 20", _start),
     "crowds": ("Memory of many connections", _crowds),

@@ -49,21 +49,21 @@ def copies(options, image, servers):
             for client, command in clients.items()}
 
 
-def direct(options, image, servers):
-    """4 KiB O_DIRECT random reads at depth 32: what fio reaches on the file itself, and servers that bypass the page cache."""
+def direct(options, image, servers, kind="read"):
+    """4 KiB O_DIRECT random reads or writes at depth 32: what fio reaches on the file itself, and servers that bypass the page cache."""
     image.prepare()
 
     def fio(engine):
-        out = processes.output(["fio", "--name=direct", f"--filename={image.path}", "--rw=randread", "--bs=4k", "--iodepth=32",
-                                "--direct=1", f"--ioengine={engine}", "--time_based", f"--runtime={options.seconds}",
+        out = processes.output(["fio", "--name=direct", f"--filename={image.path}", f"--rw=rand{kind}", "--bs=4k",
+                                "--iodepth=32", "--direct=1", f"--ioengine={engine}", "--time_based", f"--runtime={options.seconds}",
                                 "--output-format=json"])
-        read = json.loads(out[out.index("{"):])["jobs"][0]["read"]
-        percentiles = read["clat_ns"].get("percentile", {})
-        return {"ops": read["iops"], "p50": percentiles.get("50.000000", 0) / 1000, "p99": percentiles.get("99.000000", 0) / 1000}
+        told = json.loads(out[out.index("{"):])["jobs"][0][kind]
+        percentiles = told["clat_ns"].get("percentile", {})
+        return {"ops": told["iops"], "p50": percentiles.get("50.000000", 0) / 1000, "p99": percentiles.get("99.000000", 0) / 1000}
 
     def served(server):
         with peers.serving(server, image.path) as running:
-            row = loads.flat(loads.measure(options, running, [loads.Load("randread", 4096, 32).job]))
+            row = loads.flat(loads.measure(options, running, [loads.Load(f"rand{kind}", 4096, 32).job]))
             return {key: row[key] for key in ("ops", "p50", "p99")}
 
     variants = {f"fio {engine}": (fio, engine) for engine in ("io_uring", "libaio")}
@@ -71,7 +71,7 @@ def direct(options, image, servers):
     if any(s.name.startswith("qemu-nbd") for s in servers):
         for aio in ("io_uring", "native"):
             variants[f"qemu-nbd {aio}, --cache=none"] = (served, peers.QemuNbd(aio, direct=True))
-    found = in_turn(options, "direct", variants, lambda variant: variant[0](variant[1]))
+    found = in_turn(options, f"direct {kind}s", variants, lambda variant: variant[0](variant[1]))
     engines = [name for name in found if name.startswith("fio")]
     return loads.summary(found, max(engines, key=lambda name: statistics.median(row["ops"] for row in found[name]), default=None))
 

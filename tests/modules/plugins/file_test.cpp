@@ -426,6 +426,51 @@ TEST_CASE("file: with direct = true nothing is lent or done inline") {
   REQUIRE(disk.run(Io::write(0, unaligned, Flag::fua)) == 0);
 }
 
+TEST_CASE("file: with direct = true all that blocks is the host's to do, and it parks") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}, {"direct", "true"}});
+  const ashlar::testing::FakeBlocking& host = plugin.log.blocking;
+  auto disk = plugin.open();
+  CHECK(disk.geometry.parks);
+  struct Counts {
+    int reads, writes, runs;
+    bool operator==(const Counts&) const = default;
+  };
+  Counts before{host.reads(), host.writes(), host.runs()};
+  const auto adds = [&](int status, Counts more) {
+    CHECK(status == 0);
+    const Counts now{host.reads(), host.writes(), host.runs()};
+    CHECK(now == Counts{before.reads + more.reads, before.writes + more.writes, before.runs + more.runs});
+    before = now;
+  };
+  std::vector<std::byte> bytes(64 * K);
+  adds(disk.run(Io::read(0, bytes)), {1, 0, 0});
+  adds(disk.fill(0, 64 * K, 'y'), {0, 1, 0});
+  adds(disk.fill(0, 64 * K, 'z', Flag::fua), {0, 1, 1});
+  adds(disk.run(Io(Op::flush, 0, 0)), {0, 0, 1});
+  adds(disk.run(Io(Op::trim, 128 * K, 64 * K)), {0, 0, 1});
+  adds(disk.run(Io(Op::zero, 256 * K, 64 * K, Flag::may_trim)), {0, 0, 1});
+  adds(disk.run(Io(Op::cache, 0, 64 * K)), {0, 0, 1});
+  CHECK(disk.extents(0, M) == "D131072 H65536 D65536 H65536 D720896");
+  adds(0, {0, 0, 1});
+  // A try does nothing that blocks.
+  REQUIRE(disk.run(Io::read(0, bytes, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.fill(0, 4096, 'y', Flag::nowait) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::flush, 0, 0, Flag::nowait)) == EAGAIN);
+  adds(0, {0, 0, 0});
+  CHECK(disk.holds(0, 64 * K, 'z'));
+}
+
+TEST_CASE("file: without direct = true nothing is the host's to do, and it does not park") {
+  const Scratch scratch;
+  Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});
+  auto disk = plugin.open();
+  CHECK_FALSE(disk.geometry.parks);
+  CHECK(disk.holds(0, M, 'x'));
+  CHECK(disk.run(Io(Op::flush, 0, 0)) == 0);
+  CHECK(plugin.log.blocking.reads() + plugin.log.blocking.runs() == 0);
+}
+
 TEST_CASE("file: what has to wait for the disk is not done inline") {
   const Scratch scratch;
   Plugin plugin(module_file, {{"path", scratch.filled("disk", M, 'x')}});

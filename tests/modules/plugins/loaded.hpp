@@ -5,6 +5,7 @@
 #include <array>
 #include <ashlar/geometry.hpp>
 #include <ashlar/io.hpp>
+#include <ashlar/testing/fake_blocking.hpp>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -21,7 +22,7 @@ using ashlar::Io;
 using ashlar::Status;
 using ashlar::Flag::none;
 
-// Log lines of a module, by level.
+// The host of a module: its log lines, by level, and what blocks.
 struct Lines {
   ashlar_host services{sizeof(ashlar_host),
                        ASHLAR_ABI_MINOR,
@@ -30,8 +31,12 @@ struct Lines {
                        [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
                          static_cast<Lines*>(self)->lines[level].emplace_back(text, length);
                        },
-                       [](void*, const char*) noexcept -> const void* { return nullptr; }};
+                       [](void* self, const char* id) noexcept -> const void* {
+                         if (std::strcmp(id, ASHLAR_BLOCKING_ID) != 0) return nullptr;
+                         return static_cast<Lines*>(self)->blocking.services();
+                       }};
   std::map<std::uint32_t, std::vector<std::string>> lines;
+  ashlar::testing::FakeBlocking blocking;
 };
 
 struct Failed : std::runtime_error {

@@ -46,6 +46,9 @@ class Runner final : Fiber::Home {
     ready_.push_back(&fiber);
     changed_.notify_one();
   }
+  std::int64_t transfer(Fiber&, const Transfer& what) noexcept override { return host::transfer(what); }
+  void run_elsewhere(Fiber&, void (*work)(void*) noexcept, void* argument) noexcept override { work(argument); }
+
   StackPool stacks_{100};
   std::deque<Run> runs_;
   std::vector<std::unique_ptr<Fiber>> fibers_;

@@ -28,6 +28,8 @@ struct Nothing final : Fiber::Waited {
 // Keeps those that are ready, in their order.
 struct Queue final : Fiber::Home {
   void ready(Fiber& fiber) noexcept override { all.push_back(&fiber); }
+  std::int64_t transfer(Fiber&, const Transfer& what) noexcept override { return host::transfer(what); }
+  void run_elsewhere(Fiber&, void (*work)(void*) noexcept, void* argument) noexcept override { work(argument); }
   std::vector<Fiber*> all;
 };
 

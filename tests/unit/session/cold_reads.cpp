@@ -172,7 +172,8 @@ TEST_CASE("no more reads are started than can be left undone", "[io_uring]") {
   Ledger ledger(cold.disk.chain());
   std::atomic<bool> no_io_uring{false};
   {
-    ColdReads reads(*parts.socket, replies.runner, outlet, parts.memory, ledger, no_io_uring);
+    Ring ring(no_io_uring);
+    ColdReads reads(ring, *parts.socket, replies.runner, outlet, parts.memory, ledger);
     unsigned started = 0;
     for (unsigned i = 0; i < 2 * ColdReads::most_under_way; ++i) {
       Asked asked = replies.ask(cmd_read, 0, 512);

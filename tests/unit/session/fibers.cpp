@@ -11,6 +11,7 @@
 #include "chain/wait.hpp"
 #include "matchers.hpp"
 #include "served.hpp"
+#include "wait_until.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -19,16 +20,6 @@ using namespace protocol;
 
 const ashlar_wait& services = wait_services();
 constexpr std::uint32_t block = 4096;
-
-// Waits until `holds()`.
-template <class Holds>
-void wait_until(Holds holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) throw std::runtime_error("it does not come to be");
-    std::this_thread::yield();
-  }
-}
 
 // Where requests wait until the test lets them go. All members: [any thread]
 class Room {

@@ -14,6 +14,8 @@ namespace ashlar::host {
 struct Has {
   std::size_t memory = 64u << 20;  // besides the session's share
   std::size_t stacks = 2000;
+  unsigned workers = 4;
+  bool io_uring = true;  // unless the system forbids it
 };
 
 // Served by a thread of its own.
@@ -27,6 +29,7 @@ class Served {
          const Bytes& received = {})
       : pool(with_room(has.memory)),
         stacks(has.stacks),
+        has_(has),
         chain_(disk.chain()),
         repeats_(disk.exported().log.logger()),
         agreement_(disk.agreement(structured)),
@@ -88,9 +91,9 @@ class Served {
  private:
   void serve() {
     Executor executor;
-    Workers workers(4);
+    Workers workers(has_.workers);
     ActiveClients clients;
-    std::atomic<bool> no_io_uring{false};
+    std::atomic<bool> no_io_uring{!has_.io_uring};
     Transmission t(chain_, agreement_,
                    {.socket = *parts_.socket,
                     .waiter = parts_.waiter,
@@ -119,6 +122,7 @@ class Served {
     if (thread_.joinable()) thread_.join();
   }
 
+  const Has has_;
   Chain& chain_;
   Repeats repeats_;
   const protocol::Agreement agreement_;

@@ -1,0 +1,116 @@
+#include "session/ring.hpp"
+
+#include <liburing.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "socket/socket.hpp"
+
+namespace ashlar::host {
+namespace {
+
+// So many can be submitted at once, and so many can have ended before they are reaped; what is more the kernel keeps.
+constexpr unsigned entries = 256, end_entries = 2048;
+
+// As much as read(2) and write(2) transfer at most.
+constexpr std::size_t most_at_once = 0x7ffff000;
+
+// Mark the end of a watch; an operation's end has the operation.
+char client_mark, event_mark;
+
+}  // namespace
+
+void Ring::Closer::operator()(io_uring* ring) const {
+  ::io_uring_queue_exit(ring);
+  delete ring;
+}
+
+Ring::~Ring() {
+  while (any()) {
+    wait({}, Socket::patience);
+    bool input = false;
+    while (reap_one(input)) continue;
+  }
+}
+
+bool Ring::open() {
+  if (ring_) return true;
+  if (forbidden_.load(std::memory_order_relaxed)) return false;
+  // What has ended is worked off when this thread asks for it, instead of interrupting it (Linux 6.1).
+  for (const unsigned flags : {IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN, 0u}) {
+    io_uring_params params{};
+    params.flags = flags | IORING_SETUP_CQSIZE;
+    params.cq_entries = end_entries;
+    auto ring = std::make_unique<io_uring>();
+    const int error = ::io_uring_queue_init_params(entries, ring.get(), &params);
+    if (error == 0) {
+      ring_.reset(ring.release());
+      return true;
+    }
+    // Others may pass: no descriptor or no memory left at present.
+    if (error == -EPERM || error == -ENOSYS) forbidden_.store(true, std::memory_order_relaxed);
+  }
+  return false;
+}
+
+bool Ring::can_begin() {
+  if (!open()) return false;
+  if (::io_uring_sq_space_left(ring_.get()) == 0) submit();
+  return ::io_uring_sq_space_left(ring_.get()) != 0;
+}
+
+void Ring::begin(Operation& operation, const Transfer& what) {
+  io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
+  const auto length = static_cast<unsigned>(std::min<std::size_t>(what.length, most_at_once));
+  if (what.to == Transfer::To::file) ::io_uring_prep_write(sqe, what.fd, what.data, length, what.offset);
+  else ::io_uring_prep_read(sqe, what.fd, what.data, length, what.offset);
+  sqe->rw_flags = what.flags;
+  ::io_uring_sqe_set_data(sqe, &operation);
+  ++under_way_;
+}
+
+void Ring::submit() {
+  if (ring_) ::io_uring_submit_and_get_events(ring_.get());
+}
+
+bool Ring::watch(int descriptor, unsigned events, void* mark) {
+  io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
+  if (sqe == nullptr) return false;
+  ::io_uring_prep_poll_add(sqe, descriptor, events);
+  ::io_uring_sqe_set_data(sqe, mark);
+  return true;
+}
+
+void Ring::wait(Watched watched, std::chrono::nanoseconds patience) {
+  if (watched.client >= 0 && !client_watched_)
+    client_watched_ = watch(watched.client, POLLIN | POLLRDHUP, &client_mark);
+  if (watched.event >= 0 && !event_watched_) event_watched_ = watch(watched.event, POLLIN, &event_mark);
+  __kernel_timespec time{.tv_sec = 0, .tv_nsec = patience.count()};
+  io_uring_cqe* first = nullptr;
+  ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &time, nullptr);
+}
+
+int Ring::descriptor() const { return any() ? ring_->ring_fd : -1; }
+
+bool Ring::reap_one(bool& input) {
+  io_uring_cqe* cqe = nullptr;
+  if (!ring_ || ::io_uring_peek_cqe(ring_.get(), &cqe) != 0) return false;
+  void* const mark = ::io_uring_cqe_get_data(cqe);
+  const int result = cqe->res;
+  ::io_uring_cqe_seen(ring_.get(), cqe);
+  if (mark == &event_mark) {
+    event_watched_ = false;
+  } else if (mark == &client_mark) {
+    client_watched_ = false;
+    input = true;
+  } else {
+    --under_way_;
+    ++ended_;
+    static_cast<Operation*>(mark)->ended(result);
+  }
+  return true;
+}
+
+}  // namespace ashlar::host
