@@ -1,7 +1,9 @@
 #include "chain/activity.hpp"
 
+#include <algorithm>
 #include <ashlar/ops.hpp>
 #include <cstdio>
+#include <tuple>
 
 #include "config/text.hpp"
 
@@ -111,6 +113,23 @@ std::string describe(const Activity::UnderWay& call) {
   char seconds[32];
   std::snprintf(seconds, sizeof seconds, "%.1f", static_cast<double>(call.time.count()) / 1000);
   return text + ": under way for " + (call.at_least ? "at least " : "") + seconds + " s";
+}
+
+std::vector<std::string> describe(std::vector<Activity::UnderWay> calls) {
+  const auto kind = [](const Activity::UnderWay& call) { return std::tie(call.exported, call.layer, call.call); };
+  std::stable_sort(calls.begin(), calls.end(), [&](const auto& a, const auto& b) {
+    return std::tuple(kind(a), -a.time) < std::tuple(kind(b), -b.time);
+  });
+  std::vector<std::string> lines;
+  for (auto first = calls.begin(); first != calls.end();) {
+    const auto end = std::find_if(first, calls.end(), [&](const auto& call) { return kind(call) != kind(*first); });
+    lines.push_back(describe(*first));
+    const auto others = end - first - 1;
+    if (others == 1) lines.back() += ", and one more such call";
+    if (others > 1) lines.back() += ", and " + std::to_string(others) + " more such calls";
+    first = end;
+  }
+  return lines;
 }
 
 FiberNote::FiberNote(std::shared_ptr<Activity> activity) : activity_(std::move(activity)) { activity_->enlist(note_); }

@@ -159,6 +159,9 @@ class Activity : public std::enable_shared_from_this<Activity> {
 
 // `call` as a line of the log: export "disk": filter "log": read, offset 0, length 4096: under way for 4.5 s
 std::string describe(const Activity::UnderWay& call);
+// Lines of the log for all `calls`: of those of one kind, in one layer, the oldest is described and the others are
+// counted, as a thousand may wait for one disk.
+std::vector<std::string> describe(std::vector<Activity::UnderWay> calls);
 
 // While it lives, the calling thread is inside a layer, in a call that may block. May stand within another one, whose
 // cancellation it has then.

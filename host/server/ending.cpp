@@ -79,8 +79,8 @@ void Ending::leave() {
 }
 
 void Ending::name_what_is_left() {
-  const auto calls = activity_->under_way();
-  for (const Activity::UnderWay& call : calls) log_.logger()->error("left behind: {}", describe(call));
+  const auto calls = describe(activity_->under_way());
+  for (const std::string& line : calls) log_.logger()->error("left behind: {}", line);
   if (!calls.empty()) return;
   const Connections* const connections = hooks_.connections();
   if (!hooks_.is_created()) log_.logger()->error("left behind: the start, which is inside no module");

@@ -102,11 +102,11 @@ class Transmission::Running {
 Transmission::Outcome Transmission::run() {
   const Running running(*this);
   for (;;) {
-    const Served served = serve_received();
-    if (served == Served::all && try_hold_reply()) continue;
+    const Step last = serve_received();
+    if (last == Step::needs_more && try_hold_reply()) continue;
     send_replies();
-    if (served == Served::disconnect) return end("disconnected");
-    if (served == Served::out_of_step) return end("wrong request magic");
+    if (last == Step::disconnect) return end("disconnected");
+    if (last == Step::out_of_step) return end("wrong request magic");
     if (is_stopping()) return end("the server stops");
     if (!wait_and_receive()) return end(why_closed());
     if (nothing_to_do() && manners_.before_rest()) return Outcome::idle;
@@ -115,31 +115,30 @@ Transmission::Outcome Transmission::run() {
 
 // ---- Serve ----
 
-// Serves the requests that have been received whole.
-Transmission::Served Transmission::serve_received() {
+// Serves the requests that have been received whole, and those that were left undone. Returns why it serves no more.
+Transmission::Step Transmission::serve_received() {
   for (;;) {
     repeat_undone();
-    Served served = Served::all;
-    while (serve_next(served)) continue;
+    const Step last = serve_all_there_is();
     // While it waited it may have left more undone.
-    if (served != Served::all || cold_->undone().empty() || !inbox_.can_give_large_back()) return served;
+    if (last != Step::needs_more || cold_->undone().empty() || !inbox_.can_give_large_back()) return last;
   }
 }
 
-// Serves the next request; false: it has not been received whole, or must not be served; see `served`.
-bool Transmission::serve_next(Served& served) {
-  if (!finish_draining() || inbox_.unread().size() < request_size) return false;
+Transmission::Step Transmission::serve_all_there_is() {
+  Step step;
+  do step = serve_next();
+  while (step == Step::served);
+  return step;
+}
+
+Transmission::Step Transmission::serve_next() {
+  if (!finish_draining() || inbox_.unread().size() < request_size) return Step::needs_more;
   Asked asked;
-  if (!decode_request(inbox_.unread().data(), asked.request)) {
-    served = Served::out_of_step;
-    return false;
-  }
+  if (!decode_request(inbox_.unread().data(), asked.request)) return Step::out_of_step;
   asked.arrived = received_at_;
   asked.verdict = admit(asked.request, runner_.admission());
-  if (asked.verdict.kind == Verdict::Kind::disconnect) {
-    served = Served::disconnect;
-    return false;
-  }
+  if (asked.verdict.kind == Verdict::Kind::disconnect) return Step::disconnect;
   if (is_stopping()) asked = refused_at_end(asked);
 
   std::size_t whole = request_size;
@@ -147,7 +146,7 @@ bool Transmission::serve_next(Served& served) {
   if (runs) whole += asked.verdict.payload;
   if (inbox_.unread().size() < whole) {
     inbox_.expect(whole);  // if that fails, so does the next receive
-    return false;
+    return Step::needs_more;
   }
   asked.id = ids_.next();
   ledger_.begun(asked);
@@ -165,7 +164,7 @@ bool Transmission::serve_next(Served& served) {
   inbox_.consume(whole);
   manners_.between_requests();
   reply_early(asked);
-  return true;
+  return Step::served;
 }
 
 // Throws away the payload of a write that is refused; false: more of it is to come. The reply follows it, as clients do
@@ -385,10 +384,9 @@ void Transmission::refuse_what_comes() {
   const Clock::time_point end = Clock::now() + refusing_time;
   Wait wait = Wait::no;
   while (!outlet_.broken() && memory_.has_share() && inbox_.receive(socket_, wait) > 0 && Clock::now() < end) {
-    Served served = Served::all;
-    while (serve_next(served)) continue;
+    const Step last = serve_all_there_is();
     send_replies();
-    if (served != Served::all) return;
+    if (last != Step::needs_more) return;
     wait = Wait::yes;
   }
 }

@@ -66,11 +66,13 @@ class Transmission {
   bool evicted() const { return starves_others_ || outlet_.too_slow(); }
 
  private:
-  enum class Served { all, disconnect, out_of_step };
+  // What has become of the next request.
+  enum class Step { served, needs_more, disconnect, out_of_step };
   class Running;
 
-  Served serve_received();
-  bool serve_next(Served& served);
+  Step serve_received();
+  Step serve_all_there_is();
+  Step serve_next();
   bool finish_draining();
   void settle(const Asked& asked);
   void find_payload(Asked& asked) const;

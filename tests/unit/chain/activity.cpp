@@ -271,6 +271,27 @@ TEST_CASE("a call under way is described in one line") {
   CHECK(describe(call) == R"(export "disk": plugin "file": close: under way for at least 70.0 s)");
 }
 
+TEST_CASE("of calls of one kind in one layer the oldest is described, and the others are counted") {
+  const auto call = [](const char* exported, const char* layer, const char* op, int milliseconds) {
+    return Activity::UnderWay{.exported = exported,
+                              .layer = layer,
+                              .call = op,
+                              .offset = 0,
+                              .length = 512,
+                              .time = std::chrono::milliseconds(milliseconds)};
+  };
+  const char* const file = R"(plugin "file")";
+  const std::vector<Activity::UnderWay> calls{call("b", file, "read", 1000), call("a", file, "write", 2000),
+                                              call("b", file, "read", 3000), call("b", file, "write", 4000),
+                                              call("b", file, "read", 2000), call("a", file, "write", 1000)};
+  const Lines lines = describe(calls);
+  CHECK(lines ==
+        Lines{R"(export "a": plugin "file": write, offset 0, length 512: under way for 2.0 s, and one more such call)",
+              R"(export "b": plugin "file": read, offset 0, length 512: under way for 3.0 s, and 2 more such calls)",
+              R"(export "b": plugin "file": write, offset 0, length 512: under way for 4.0 s)"});
+  CHECK(describe(std::vector<Activity::UnderWay>()).empty());
+}
+
 TEST_CASE("once stopped, nothing is created or opened any more, and what is open can be closed") {
   Journal journal;  // outlives the layers, whose end it hears
   TwoLayers layers;
