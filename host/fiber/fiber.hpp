@@ -2,6 +2,7 @@
 // stack of its own, and stays with the thread that began it.
 #pragma once
 #include <chrono>
+#include <utility>
 
 #include <boost/context/fiber.hpp>
 
@@ -43,6 +44,18 @@ class Fiber {
 
    protected:
     ~Waited() = default;
+  };
+
+  // While it lives, the calling thread is taken to be on no fiber: what waits blocks it. [on a fiber, or on none]
+  class Off {
+   public:
+    Off() : off_(std::exchange(on_this_thread, nullptr)) {}
+    ~Off() { on_this_thread = off_; }
+    Off(const Off&) = delete;
+    Off& operator=(const Off&) = delete;
+
+   private:
+    Fiber* const off_;
   };
 
   // At rest. `stack`: goes back to `stacks`.

@@ -1,5 +1,8 @@
 #include "session/blocking_calls.hpp"
 
+#include <sys/uio.h>
+
+#include <cerrno>
 #include <utility>
 
 namespace ashlar::host {
@@ -52,7 +55,9 @@ std::int64_t BlockingCalls::transfer(Fiber& fiber, const Transfer& what) noexcep
     OnRing operation(home_, fiber);
     ring_->begin(operation, what);
     fiber.park(operation);
-    return operation.result();
+    // The ring has errors of its own: it could not make a thread, or a descriptor does not do without waiting.
+    const bool of_ring = operation.result() == -ECANCELED || operation.result() == -EAGAIN;
+    if (!of_ring || (what.flags & RWF_NOWAIT) != 0) return operation.result();
   }
   std::int64_t result = 0;
   const auto make = [&] { result = host::transfer(what); };
@@ -67,8 +72,9 @@ std::int64_t BlockingCalls::transfer(Fiber& fiber, const Transfer& what) noexcep
 // client for good.
 void BlockingCalls::run(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept {
   Errand errand(*this, fiber, work, argument);
-  if (start(errand)) fiber.park(errand);
-  else work(argument);
+  if (start(errand)) return fiber.park(errand);
+  const Fiber::Off off;  // it may hold mutexes, which nothing may be put aside with
+  work(argument);
 }
 
 // False: nothing happened.

@@ -1,5 +1,8 @@
 #include "session/cold_reads.hpp"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace ashlar::host {
 namespace {
 
@@ -27,6 +30,7 @@ ColdReads::ColdReads(Ring& ring, Socket& socket, RequestRunner& runner, Outlet& 
                      Ledger& ledger)
     : ring_(ring), socket_(socket), runner_(runner), outlet_(outlet), memory_(memory), ledger_(ledger) {
   done_.reserve(most_under_way);
+  sending_.reserve(most_sent_at_once);
   parts_.reserve(most_sent_at_once);
   undone_.reserve(most_under_way);
 }
@@ -34,14 +38,9 @@ ColdReads::ColdReads(Ring& ring, Socket& socket, RequestRunner& runner, Outlet& 
 ColdReads::~ColdReads() {
   while (under_way_ != 0) {
     wait_on_ring({}, Socket::patience);
-    bool input = false;
-    reap(ring_.ended(), input);
-    for (Read* read : done_) {
-      drop(read->asked);
-      end(read);
-    }
-    done_.clear();
+    reap_all();
   }
+  for (const Read* read : done_) drop(read->asked);
   for (const Asked& asked : undone_) drop(asked);
 }
 
@@ -50,9 +49,9 @@ void ColdReads::drop(const Asked& asked) {
   ledger_.finished(asked, protocol::error_eio, Ledger::By::session, Ledger::ReplyIs::dropped);
 }
 
-// Every read that is under way may end undone, for which there is room then.
+// Every read that is under way may end done or undone, for which there is room then.
 bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
-  if (under_way_ + undone_.size() >= most_under_way) return false;
+  if (under_way_ + undone_.size() + done_.size() >= most_under_way) return false;
   if (!ring_.can_begin()) return false;
   if (free_.empty()) {
     all_.push_back(std::make_unique<Read>(*this));
@@ -89,8 +88,8 @@ bool ColdReads::wait(Watch what, int event, std::chrono::nanoseconds patience) {
   const bool for_client = what == Watch::client;
   bool input = for_client && socket_.holds_input();
   const std::uint64_t before = ring_.ended();
-  if (input) ring_.submit();
-  else wait_on_ring({.client = for_client ? socket_.watched_descriptor() : -1, .event = event}, patience);
+  if (input || !done_.empty()) ring_.submit();
+  else wait_on_ring({.input = for_client ? socket_.watched_descriptor() : -1, .event = event}, patience);
   reap(before, input);
   reap_what_follows(before, input);
   const bool sent = !done_.empty();
@@ -105,6 +104,11 @@ void ColdReads::look() {
   send_done();
 }
 
+void ColdReads::wait_for_room(int event, std::chrono::nanoseconds patience) {
+  wait_on_ring({.room = socket_.watched_descriptor(), .event = event}, patience);
+  reap_all();
+}
+
 void ColdReads::reap_all() {
   ring_.submit();
   bool input = false;
@@ -113,7 +117,7 @@ void ColdReads::reap_all() {
 
 // So that a server which cannot stop can name the layer whose bytes do not come.
 void ColdReads::wait_on_ring(Ring::Watched watched, std::chrono::nanoseconds patience) {
-  if (!any()) return ring_.wait(watched, patience);  // calls on fibers have notes of their own
+  if (under_way_ == 0) return ring_.wait(watched, patience);  // calls on fibers have notes of their own
   const Inside inside = runner_.waiting_for_lent(progress_);
   ring_.wait(watched, patience);
 }
@@ -146,18 +150,27 @@ void ColdReads::reap_what_follows(std::uint64_t before, bool& input) {
 }
 
 void ColdReads::send_done() {
-  if (done_.empty()) return;
+  while (!done_.empty()) {
+    const std::size_t n = std::min(done_.size(), most_sent_at_once);
+    sending_.assign(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(n));
+    done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(n));
+    send();
+  }
+}
+
+// Those that end meanwhile are for the next time.
+void ColdReads::send() {
   parts_.clear();
-  for (Read* read : done_) {
+  for (Read* read : sending_) {
     std::byte* const at = read->data - runner_.data_offset();
     parts_.push_back({at, runner_.lay_out_header(read->asked, at) + read->asked.request.length});
   }
   const auto how = outlet_.send(parts_) ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped;
-  for (Read* read : done_) {
+  for (Read* read : sending_) {
     ledger_.finished(read->asked, protocol::error_none, Ledger::By::session, how);
     end(read);
   }
-  done_.clear();
+  sending_.clear();
 }
 
 }  // namespace ashlar::host

@@ -26,7 +26,8 @@ class ColdReads {
   // Takes a read of bytes that are in `fd` at `offset`; submitted by the ring's next wait. False: it cannot be taken
   // now, or never, as where the system forbids io_uring: then it is for a worker.
   bool start(const Asked& asked, int fd, std::uint64_t offset);
-  bool any() const { return under_way_ != 0; }
+  // Whether a read is under way, or its reply has not been sent.
+  bool any() const { return under_way_ != 0 || !done_.empty(); }
   bool full() const { return under_way_ == most_under_way; }
 
   using Watch = Waiter::Watch;
@@ -36,8 +37,10 @@ class ColdReads {
   bool wait(Watch watch, int event, std::chrono::nanoseconds patience = Socket::patience);
   // Submits what was begun on the ring, and sends the replies of reads that are done by now.
   void look();
-  // Reaps what has ended on the ring, for who sends now: replies wait for the next wait().
+  // For who is sending: reaps what has ended on the ring. Replies of reads wait until nobody is.
   void reap_all();
+  // Likewise, behind a wait until the client takes more, something has ended, `event`, or `patience` is over.
+  void wait_for_room(int event, std::chrono::nanoseconds patience);
 
   // Reads that were not read whole: a worker has to repeat them, which finds the right reply.
   std::vector<Asked>& undone() { return undone_; }
@@ -52,6 +55,7 @@ class ColdReads {
   void reap(std::uint64_t before, bool& input);
   void reap_what_follows(std::uint64_t before, bool& input);
   void send_done();
+  void send();
   void end(Read* read);
   void drop(const Asked& asked);
 
@@ -65,7 +69,8 @@ class ColdReads {
   std::chrono::steady_clock::time_point progress_;  // when the last read ended, or the first began
   std::vector<std::unique_ptr<Read>> all_;
   std::vector<Read*> free_;
-  std::vector<Read*> done_;  // read whole, not yet sent
+  std::vector<Read*> done_;  // read whole, not yet sent; grows while others are sent
+  std::vector<Read*> sending_;
   std::vector<iovec> parts_;
   std::vector<Asked> undone_;
 };

@@ -130,9 +130,10 @@ void Fibers::have_all_look() {
   }
 }
 
-std::chrono::nanoseconds Fibers::patience() {
+std::chrono::nanoseconds Fibers::patience() { return unsent_ ? std::chrono::nanoseconds(0) : patience_of_sender(); }
+
+std::chrono::nanoseconds Fibers::patience_of_sender() {
   using std::chrono::nanoseconds;
-  if (unsent_) return nanoseconds(0);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (first_ready_ != nullptr) return nanoseconds(0);

@@ -52,6 +52,8 @@ class Fibers final : private Fiber::Home, private BlockingCalls::Home {
   void run();
   // For how long nothing is to be done but by a wake; at most Socket::patience.
   std::chrono::nanoseconds patience();
+  // Likewise for who is sending, and can send none of the replies that they have left.
+  std::chrono::nanoseconds patience_of_sender();
 
   // Gives back what those at rest have.
   void rest();

@@ -1,5 +1,5 @@
 // Jobs: the requests of one connection that would have blocked the session's thread: they run on workers, or, where no
-// layer blocks but by ashlar.wait, on fibers of that thread. Bounded in number, in bytes and in how many run at once.
+// layer blocks its thread, on fibers of that one. Bounded in number, in bytes and in how many run at once.
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -17,15 +17,15 @@ constexpr unsigned entries = 256, end_entries = 2048;
 // As much as read(2) and write(2) transfer at most.
 constexpr std::size_t most_at_once = 0x7ffff000;
 
-// Mark the end of a watch; an operation's end has the operation.
-char client_mark, event_mark;
-
 }  // namespace
 
 void Ring::Closer::operator()(io_uring* ring) const {
   ::io_uring_queue_exit(ring);
   delete ring;
 }
+
+Ring::Ring(std::atomic<bool>& forbidden)
+    : forbidden_(forbidden), input_{POLLIN | POLLRDHUP}, room_{POLLOUT}, event_{POLLIN} {}
 
 Ring::~Ring() {
   while (any()) {
@@ -47,10 +47,12 @@ bool Ring::open() {
     const int error = ::io_uring_queue_init_params(entries, ring.get(), &params);
     if (error == 0) {
       ring_.reset(ring.release());
-      return true;
+      if ((params.features & IORING_FEAT_RW_CUR_POS) != 0) return true;
+      ring_.reset();  // Linux 5.5 has no plain reads and writes yet
+      forbidden_.store(true, std::memory_order_relaxed);
     }
-    // Others may pass: no descriptor or no memory left at present.
-    if (error == -EPERM || error == -ENOSYS) forbidden_.store(true, std::memory_order_relaxed);
+    // Other errors may pass: no descriptor or no memory left at present.
+    if (error == -EPERM || error == -EACCES || error == -ENOSYS) forbidden_.store(true, std::memory_order_relaxed);
   }
   return false;
 }
@@ -66,7 +68,7 @@ void Ring::begin(Operation& operation, const Transfer& what) {
   const auto length = static_cast<unsigned>(std::min<std::size_t>(what.length, most_at_once));
   if (what.to == Transfer::To::file) ::io_uring_prep_write(sqe, what.fd, what.data, length, what.offset);
   else ::io_uring_prep_read(sqe, what.fd, what.data, length, what.offset);
-  sqe->rw_flags = what.flags;
+  sqe->rw_flags = what.flags & ~RWF_HIPRI;  // advice, which only rings of another kind take
   ::io_uring_sqe_set_data(sqe, &operation);
   ++under_way_;
 }
@@ -75,24 +77,28 @@ void Ring::submit() {
   if (ring_) ::io_uring_submit_and_get_events(ring_.get());
 }
 
-bool Ring::watch(int descriptor, unsigned events, void* mark) {
-  io_uring_sqe* const sqe = ::io_uring_get_sqe(ring_.get());
-  if (sqe == nullptr) return false;
-  ::io_uring_prep_poll_add(sqe, descriptor, events);
-  ::io_uring_sqe_set_data(sqe, mark);
-  return true;
+// Once: it has to be set again when it was seen.
+void Ring::watch(int descriptor, Watch& watch) {
+  if (descriptor < 0 || watch.set) return;
+  io_uring_sqe* sqe = ::io_uring_get_sqe(ring_.get());
+  if (sqe == nullptr) {
+    submit();
+    sqe = ::io_uring_get_sqe(ring_.get());
+  }
+  if (sqe == nullptr) return;
+  ::io_uring_prep_poll_add(sqe, descriptor, watch.events);
+  ::io_uring_sqe_set_data(sqe, &watch);
+  watch.set = true;
 }
 
 void Ring::wait(Watched watched, std::chrono::nanoseconds patience) {
-  if (watched.client >= 0 && !client_watched_)
-    client_watched_ = watch(watched.client, POLLIN | POLLRDHUP, &client_mark);
-  if (watched.event >= 0 && !event_watched_) event_watched_ = watch(watched.event, POLLIN, &event_mark);
+  watch(watched.input, input_);
+  watch(watched.room, room_);
+  watch(watched.event, event_);
   __kernel_timespec time{.tv_sec = 0, .tv_nsec = patience.count()};
   io_uring_cqe* first = nullptr;
   ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &time, nullptr);
 }
-
-int Ring::descriptor() const { return any() ? ring_->ring_fd : -1; }
 
 bool Ring::reap_one(bool& input) {
   io_uring_cqe* cqe = nullptr;
@@ -100,11 +106,9 @@ bool Ring::reap_one(bool& input) {
   void* const mark = ::io_uring_cqe_get_data(cqe);
   const int result = cqe->res;
   ::io_uring_cqe_seen(ring_.get(), cqe);
-  if (mark == &event_mark) {
-    event_watched_ = false;
-  } else if (mark == &client_mark) {
-    client_watched_ = false;
-    input = true;
+  if (mark == &input_ || mark == &room_ || mark == &event_) {
+    static_cast<Watch*>(mark)->set = false;
+    input = input || mark == &input_;
   } else {
     --under_way_;
     ++ended_;

@@ -23,14 +23,15 @@ class Ring {
    protected:
     ~Operation() = default;
   };
-  // What ends a wait besides an operation's end: input at a client's socket, an eventfd(2). -1: there is none.
+  // What ends a wait besides an operation's end; -1: nothing.
   struct Watched {
-    int client = -1;
-    int event = -1;
+    int input = -1;  // a client's socket: something can be received there
+    int room = -1;   // likewise: something can be sent
+    int event = -1;  // an eventfd(2) that was written to
   };
 
   // `forbidden` is set where the system does not allow io_uring, so that nobody tries again.
-  explicit Ring(std::atomic<bool>& forbidden) : forbidden_(forbidden) {}
+  explicit Ring(std::atomic<bool>& forbidden);
   ~Ring();  // waits for what is under way
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
@@ -48,9 +49,7 @@ class Ring {
   void submit();
   // Submits what was begun, and waits until something has ended, or what is watched is there, or `patience` is over.
   void wait(Watched watched, std::chrono::nanoseconds patience);
-  // Readable when something has ended; -1: nothing is under way.
-  int descriptor() const;
-  // Tells an operation that it has ended; sets `input` if what is watched was the client and has come. False: there is
+  // Tells an operation that it has ended; sets `input` if there is some. False: there is
   // nothing to tell.
   bool reap_one(bool& input);
 
@@ -59,12 +58,15 @@ class Ring {
     void operator()(io_uring* ring) const;
   };
   bool open();
-  bool watch(int descriptor, unsigned events, void* mark);
+  struct Watch {
+    const unsigned events;
+    bool set = false;
+  };
+  void watch(int descriptor, Watch& watch);
 
   std::atomic<bool>& forbidden_;
   std::unique_ptr<io_uring, Closer> ring_;
-  bool client_watched_ = false;
-  bool event_watched_ = false;
+  Watch input_, room_, event_;
   unsigned under_way_ = 0;
   std::uint64_t ended_ = 0;
 };

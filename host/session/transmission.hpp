@@ -112,7 +112,7 @@ class Transmission {
   HeldReply held_;
   ReplyBatch replies_;
   Manners manners_;
-  std::optional<Fibers> fibers_;  // where no layer blocks but by ashlar.wait
+  std::optional<Fibers> fibers_;  // where no layer blocks the thread
   Jobs jobs_;
   const bool sends_files_;
   std::optional<Poller> poller_;   // while run() runs

@@ -57,11 +57,14 @@ ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   return n;
 }
 
-bool Waiter::has_ring() const { return ring_ != nullptr && ring_->any(); }
+bool Waiter::has_ring() const { return ring_ != nullptr && (ring_->any() || reads_->any()); }
 
 bool Waiter::has_fibers() const { return fibers_ != nullptr && fibers_->any(); }
 
-void Waiter::run_fibers() { fibers_->run(); }
+void Waiter::run_fibers() {
+  if (has_ring()) reads_->reap_all();
+  fibers_->run();
+}
 
 bool Waiter::for_input() {
   if (!has_fibers()) return has_ring() ? reads_->wait(Watch::client, -1) : socket_->wait_for_input();
@@ -71,9 +74,13 @@ bool Waiter::for_input() {
 }
 
 void Waiter::for_room() {
-  if (has_ring()) ring_->submit();
-  poll(POLLOUT);
-  if (has_ring()) reads_->reap_all();
+  if (has_ring()) {
+    const Listening listening(*this);
+    const int wakes = event();
+    reads_->wait_for_room(wakes, fibers_->patience_of_sender());
+  } else {
+    poll(POLLOUT);
+  }
   fibers_->run();
 }
 
@@ -103,14 +110,13 @@ bool Waiter::wait_beside_fibers(Watch what) {
   return reads_->wait(what, wakes, fibers_->patience());
 }
 
-// Waits for `events` at the client's socket, a wake, or what fibers and the ring wait for. Returns whether the former
-// are there.
+// Waits for `events` at the client's socket, a wake, or what fibers wait for. Returns whether the former are there.
 bool Waiter::poll(short events) {
   const Listening listening(*this);
   pollfd watched[] = {{.fd = events != 0 ? socket_->watched_descriptor() : -1, .events = events, .revents = 0},
-                      {.fd = event(), .events = POLLIN, .revents = 0},
-                      {.fd = has_ring() ? ring_->descriptor() : -1, .events = POLLIN, .revents = 0}};
-  const auto patience = std::chrono::nanoseconds(fibers_->patience()).count();  // once wakes are heard of
+                      {.fd = event(), .events = POLLIN, .revents = 0}};
+  // Once wakes are heard of.
+  const auto patience = (events == POLLOUT ? fibers_->patience_of_sender() : fibers_->patience()).count();
   const timespec time{.tv_sec = 0, .tv_nsec = patience};
   return ::ppoll(watched, std::size(watched), &time, nullptr) > 0 && watched[0].revents != 0;
 }

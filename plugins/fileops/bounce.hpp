@@ -1,66 +1,69 @@
-// BounceBuffers: aligned memory for direct I/O whose payload is not aligned. Kept for the next request, as many as were
-// ever in use at once.
+// BounceBuffers: aligned memory for direct I/O whose payload is not aligned. Some are kept for the next requests.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
-#include <new>
-#include <vector>
+#include <utility>
 
 namespace ashlar::fileops {
 
 class BounceBuffers {
  public:
-  static constexpr std::size_t bytes = 1u << 20;   // of one buffer
-  static constexpr std::size_t alignment = 65536;  // no device asks for more
+  static constexpr std::size_t bytes = 1u << 20;  // of the largest; who needs more uses it again and again
 
   struct Free {
     void operator()(std::byte* memory) const { std::free(memory); }
   };
   using Buffer = std::unique_ptr<std::byte, Free>;
 
-  // A buffer for as long as it is needed; none if not `needed`.
+  // A buffer of min(`needed`, BounceBuffers::bytes) bytes for as long as it is needed; none if that is 0.
   class Lease {
    public:
-    Lease(BounceBuffers& from, bool needed) : from_(from), needed_(needed), buffer_(needed ? from.take() : nullptr) {}
+    Lease(BounceBuffers& from, std::size_t needed)
+        : from_(from), needed_(needed != 0), large_(needed > small), buffer_(needed_ ? from.take(large_) : nullptr) {}
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     ~Lease() {
-      if (buffer_) from_.give_back(std::move(buffer_));
+      if (buffer_) from_.give_back(std::move(buffer_), large_);
     }
     bool failed() const { return needed_ && buffer_ == nullptr; }  // out of memory
     std::byte* data() const { return buffer_.get(); }
 
    private:
     BounceBuffers& from_;
-    const bool needed_;
+    const bool needed_, large_;
     Buffer buffer_;
   };
 
  private:
+  static constexpr std::size_t alignment = 65536;  // no device asks for more
+  static constexpr std::size_t small = alignment;
+  // Of each size so many are kept: a thousand requests may be under way at once, and then none for long.
+  static constexpr std::size_t most_kept = 16;
+  struct Kept {
+    std::size_t count = 0;
+    std::array<Buffer, most_kept> buffers;
+  };
+
   // [any thread]
-  Buffer take() noexcept {
+  Buffer take(bool large) noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (!spare_.empty()) {
-        Buffer buffer = std::move(spare_.back());
-        spare_.pop_back();
-        return buffer;
-      }
+      Kept& kept = kept_[large];
+      if (kept.count != 0) return std::move(kept.buffers[--kept.count]);
     }
-    return Buffer{static_cast<std::byte*>(std::aligned_alloc(alignment, bytes))};
+    return Buffer{static_cast<std::byte*>(std::aligned_alloc(alignment, large ? bytes : small))};
   }
-  void give_back(Buffer buffer) noexcept {
-    try {
-      const std::lock_guard lock(mutex_);
-      spare_.push_back(std::move(buffer));
-    } catch (const std::bad_alloc&) {  // then it is freed
-    }
+  void give_back(Buffer buffer, bool large) noexcept {
+    const std::lock_guard lock(mutex_);
+    Kept& kept = kept_[large];
+    if (kept.count != most_kept) kept.buffers[kept.count++] = std::move(buffer);
   }
 
   std::mutex mutex_;
-  std::vector<Buffer> spare_;
+  Kept kept_[2];  // small, large
 };
 
 }  // namespace ashlar::fileops

@@ -85,16 +85,13 @@ class PathDevice : public BackendDevice {
     return elsewhere(io, io.has(Flag::fua), [&] { return BackendDevice::write(io); });
   }
   Status flush(Io& io) noexcept override {
-    return elsewhere(io, true, [&] { return BackendDevice::flush(io); });
+    return elsewhere(io, !facts().read_only, [&] { return BackendDevice::flush(io); });
   }
   Status trim(Io& io) noexcept override {
-    return elsewhere(io, true, [&] { return BackendDevice::trim(io); });
+    return change_holes(io, [&] { return BackendDevice::trim(io); });
   }
   Status zero(Io& io) noexcept override {
-    return elsewhere(io, true, [&] { return BackendDevice::zero(io); });
-  }
-  Status cache(Io& io) noexcept override {
-    return elsewhere(io, true, [&] { return BackendDevice::cache(io); });
+    return change_holes(io, [&] { return BackendDevice::zero(io); });
   }
   Status extents(Io& io) noexcept override {
     return elsewhere(io, true, [&] { return BackendDevice::extents(io); });
@@ -120,6 +117,17 @@ class PathDevice : public BackendDevice {
     layer_.blocking_.run([&] { status = op(); });
     return status;
   }
+
+  // Punching holes waits for all direct I/O of the file that is under way: so it is not tried either, as long as there
+  // is anything to do.
+  template <class Op>
+  Status change_holes(const Io& io, Op op) const noexcept {
+    const bool blocks = !facts().manual_zeroing && !facts().read_only;
+    if (layer_.parks_ && blocks && io.has(Flag::nowait)) return Status::would_block();
+    return elsewhere(io, blocks, op);
+  }
+
+  const Facts& facts() const { return (*use_)->facts(); }
 
   Layer& layer_;
   const std::unique_ptr<Use> use_;

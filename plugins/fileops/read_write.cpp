@@ -102,7 +102,7 @@ Status Backend::read_buffered(int fd, std::byte* into, Range range) noexcept {
 
 Status Backend::read_direct(std::byte* into, Range range) noexcept {
   const bool in_place = aligned_address(into, facts_.memory_block);
-  BounceBuffers::Lease bounce(bounce_, !in_place && !range.empty());
+  BounceBuffers::Lease bounce(bounce_, in_place ? 0 : range.length);
   if (bounce.failed()) return Status{ENOMEM};
   while (!range.empty()) {
     const std::uint64_t want = in_place ? range.length : std::min<std::uint64_t>(range.length, BounceBuffers::bytes);
@@ -152,7 +152,7 @@ Status Backend::write_buffered(int fd, const std::byte* from, Range range) noexc
 
 Status Backend::write_direct(const std::byte* from, Range range) noexcept {
   const bool in_place = aligned_address(from, facts_.memory_block);
-  BounceBuffers::Lease bounce(bounce_, !in_place && !range.empty());
+  BounceBuffers::Lease bounce(bounce_, in_place ? 0 : range.length);
   if (bounce.failed()) return Status{ENOMEM};
   while (!range.empty()) {
     const std::uint64_t want = in_place ? range.length : std::min<std::uint64_t>(range.length, BounceBuffers::bytes);
@@ -176,7 +176,7 @@ Status Backend::write_durably(const std::byte* from, Range range) noexcept {
   if (one_write && !abilities_.lacks(Feature::write_dsync)) {
     // Memory that there is not is no error of the disk: it is taken before the call begins.
     const bool in_place = !facts_.direct || aligned_address(from, facts_.memory_block);
-    BounceBuffers::Lease bounce(bounce_, !in_place);
+    BounceBuffers::Lease bounce(bounce_, in_place ? 0 : range.length);
     if (bounce.failed()) return Status{ENOMEM};
     if (!in_place) std::memcpy(bounce.data(), from, range.length);
     sync_errors_.watch();

@@ -140,14 +140,19 @@ struct LayerHost::Blocking {
   }
   static void run(void* self, void (*work)(void*) noexcept, void* argument) noexcept {
     static_cast<Blocking*>(self)->begin();
-    std::thread([=] { work(argument); }).join();
+    std::thread([=] {
+      within_work = true;
+      work(argument);
+    }).join();
   }
   void begin() {
     layer.used("blocking");
+    if (within_work) return;  // where it may hold locks, and just blocks
     layer.services_.count_wait();
     if (locks_held() != 0) layer.services_.wrong("it has the host block for it while it holds a lock");
   }
 
+  static inline thread_local bool within_work = false;
   LayerHost& layer;
   Padded<ashlar_blocking> table;
 };

@@ -111,7 +111,8 @@ extern "C" {
 struct ashlar_extent_sink {
   void* self;
   /* [data] Adds `length` (> 0) bytes in `state` behind what was added before; equal neighbours are merged. The last one
-   * may reach past the end of the request. Returns 0 to go on, 1 when no more is wanted: nothing is added then. */
+   * may reach past the end of the request. Returns 0 to go on, 1 when no more is wanted: nothing is added then. May be
+   * called by another thread than process was; calls neither `next`, ashlar.wait nor ashlar.blocking. */
   int32_t (*add)(void* self, uint64_t length, uint32_t state) ASHLAR_NOEXCEPT;
 };
 
@@ -372,18 +373,20 @@ struct ashlar_wait {
 #define ASHLAR_BLOCKING_ID "ashlar.blocking/1"
 
 /* Each returns when its work is done, and is a wait as ASHLAR_WAIT_ID's is: other requests may run on this thread
- * meanwhile. Where the call under way may block its thread, they just block. Nobody cancels them. */
+ * meanwhile. Where the call under way may block its thread, and on a thread that the layer has made, they just block.
+ * None is called within a request with NOWAIT. That nobody wants the answer any more does not end them. */
 struct ashlar_blocking {
   uint32_t struct_size;
   uint32_t reserved;
   void* self;
-  /* [data, control] preadv2(2) and pwritev2(2) with one buffer; `flags`: RWF_*. Returns how many bytes, or an errno
-   * number below 0; it may be interrupted and end early, as these may. */
+  /* [any] As preadv2(2) and pwritev2(2) with one buffer, of a file or device that is open without O_NONBLOCK and stays
+   * open until it returns. `flags`: RWF_* as these take them; RWF_HIPRI may be ignored. Returns how many bytes, or an
+   * errno number below 0; it may be interrupted and end early, as these may. */
   int64_t (*read)(void* self, int32_t fd, void* into, uint64_t length, uint64_t offset, uint32_t flags) ASHLAR_NOEXCEPT;
   int64_t (*write)(void* self, int32_t fd, const void* from, uint64_t length, uint64_t offset,
                    uint32_t flags) ASHLAR_NOEXCEPT;
-  /* [data, control] Has `work(argument)` called once, by this thread or another, and returns behind it. `work` may
-   * block and hold mutexes, calls neither `next` nor ashlar.wait, and what it calls of these just blocks. */
+  /* [any] Has `work(argument)` called once, by this thread or another, and returns behind it. `work` may block and hold
+   * mutexes, calls neither `next` nor ashlar.wait (`cancelled` neither), and what it calls of these just blocks. */
   void (*run)(void* self, void (*work)(void* argument) ASHLAR_NOEXCEPT, void* argument) ASHLAR_NOEXCEPT;
 };
 

@@ -450,13 +450,15 @@ TEST_CASE("file: with direct = true all that blocks is the host's to do, and it 
   adds(disk.run(Io(Op::flush, 0, 0)), {0, 0, 1});
   adds(disk.run(Io(Op::trim, 128 * K, 64 * K)), {0, 0, 1});
   adds(disk.run(Io(Op::zero, 256 * K, 64 * K, Flag::may_trim)), {0, 0, 1});
-  adds(disk.run(Io(Op::cache, 0, 64 * K)), {0, 0, 1});
+  adds(disk.run(Io(Op::cache, 0, 64 * K)), {0, 0, 0});
   CHECK(disk.extents(0, M) == "D131072 H65536 D65536 H65536 D720896");
   adds(0, {0, 0, 1});
   // A try does nothing that blocks.
   REQUIRE(disk.run(Io::read(0, bytes, Flag::nowait)) == EAGAIN);
   REQUIRE(disk.fill(0, 4096, 'y', Flag::nowait) == EAGAIN);
   REQUIRE(disk.run(Io(Op::flush, 0, 0, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::trim, 0, 4096, Flag::nowait)) == EAGAIN);
+  REQUIRE(disk.run(Io(Op::zero, 0, 4096, Flag::nowait | Flag::may_trim)) == EAGAIN);
   adds(0, {0, 0, 0});
   CHECK(disk.holds(0, 64 * K, 'z'));
 }

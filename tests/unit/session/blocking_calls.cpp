@@ -272,6 +272,55 @@ TEST_CASE("while a client does not take its replies what its requests block with
   CHECK(f.answers(5).size() == 5);
 }
 
+TEST_CASE(
+    "a client that takes its replies late has all of them: reads from the disk and what blocked are sent by turns") {
+  constexpr std::uint64_t count = 64;
+  constexpr std::uint32_t large = 256u << 10;
+  Fixture f;
+  REQUIRE(::ftruncate(f.file, 8 << 20) == 0);
+  f.disk.plugin.geometry.flags = ASHLAR_NOWAIT | ASHLAR_MAY_LEND | ASHLAR_MAY_LEND_COLD;
+  const auto writes = f.disk.plugin.process;
+  f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open& how) -> std::int32_t {
+    if (io.op == ASHLAR_OP_READ && (io.flags & ASHLAR_MAY_LEND_COLD) != 0) {
+      io.lent_fd = f.file;
+      io.lent_offset = io.offset;
+      io.lent_cold = 1;
+      return 0;
+    }
+    if ((io.flags & ASHLAR_NOWAIT) != 0) return EAGAIN;
+    return writes(io, how);
+  };
+  f.read = [&](ashlar_io& io) { return f.read_file(io); };
+  bool late = true;
+  SECTION("late") {}
+  SECTION("at once") { late = false; }
+  f.serve();
+  for (std::uint64_t i = 0; i != count; ++i) {
+    const bool reads = i % 2 == 0;
+    f.served->wire.send(reads ? Served::request(cmd_read, i, i % 16 * large, large)
+                              : Served::write_request(i, i * block, Bytes(block)));
+  }
+  if (late) wait_until([&] { return f.served->waits_to_send(); });
+  CHECK(f.answers(count).size() == count);
+}
+
+TEST_CASE("what is done by the session itself may hold a mutex over what it blocks with") {
+  Fixture f;
+  std::mutex mutex;
+  f.read = [&](ashlar_io& io) {
+    std::int32_t status = 0;
+    f.work([&] {
+      const std::lock_guard lock(mutex);
+      status = f.read_file(io);
+    });
+    return status;
+  };
+  REQUIRE(::ftruncate(f.file, 8 << 20) == 0);
+  f.serve({.workers = 0});
+  f.ask(0, 10);
+  CHECK(f.answers(10).size() == 10);
+}
+
 TEST_CASE("a client that leaves while its requests block: the session ends when they are done") {
   Fixture f;
   f.read = [&](ashlar_io& io) { return f.read_pipe(io); };
