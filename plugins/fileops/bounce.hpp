@@ -11,7 +11,8 @@ namespace ashlar::fileops {
 
 class BounceBuffers {
  public:
-  static constexpr std::size_t bytes = 1u << 20;  // of the largest; who needs more uses it again and again
+  static constexpr std::size_t bytes = 1u << 20;   // of the largest; who needs more uses it again and again
+  static constexpr std::size_t alignment = 65536;  // no device asks for more
 
   struct Free {
     void operator()(std::byte* memory) const { std::free(memory); }
@@ -38,7 +39,6 @@ class BounceBuffers {
   };
 
  private:
-  static constexpr std::size_t alignment = 65536;  // no device asks for more
   static constexpr std::size_t small = alignment;
   // Of each size so many are kept: a thousand requests may be under way at once, and then none for long.
   static constexpr std::size_t most_kept = 16;
