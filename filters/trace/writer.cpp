@@ -154,8 +154,9 @@ bool Writer::turn(bool last) {
     else finish(*tap);
   }
   flush();
+  const bool was_empty = drop_trigger_of_empty_ring();
   if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
-  answer_dump(dumps, now);
+  answer_dump(dumps, now, was_empty);
   forget(std::move(taps));
   return more;
 }
@@ -244,10 +245,12 @@ void Writer::write(Tap& tap, RecordEntry record, std::span<const std::byte> payl
   record.entry.place = tap.place;
   file_->record(record, payload, *tap.place_texts, tap.client);
   ++new_records_;
+  empty_ = false;
 }
 
 void Writer::count_lost(std::uint64_t requests) {
   if (requests == 0) return;
+  empty_ = false;
   lost_ += requests;
   lost_in_all_ += requests;
   dropped_.add(static_cast<double>(requests));

@@ -1,4 +1,4 @@
-// Layers that would write one file.
+// Layers that trace and could not be told apart.
 #pragma once
 #include "config/config.hpp"
 #include "config/mistakes.hpp"
@@ -6,7 +6,7 @@
 namespace ashlar::host {
 
 // The filter trace writes a file of its own: two that name the same one are a mistake, of which both places are told,
-// and so is one of a template whose exports would all have the same.
+// and so is one of a template whose exports would all have the same. Two of one export with one tag are one, too.
 // No layer can see the others, so it is seen here.
 void refuse_shared_traces(const Config& config, Mistakes& mistakes);
 

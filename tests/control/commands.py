@@ -142,11 +142,15 @@ class Layers(Running):
             self.wait_until("there is a trace", lambda: (self.folder / f"{file}.trace").exists())
 
     def test_a_layer_is_found_by_its_tag(self):
+        self.client().ask(READ, 0, 512)
         self.ashlar("control", "disk/below", "dump")
         self.wait_until("there is a trace", lambda: (self.folder / "below.trace").exists())
         self.assertFalse((self.folder / "disk.trace").exists())
 
     def test_a_star_is_every_export_that_has_such_a_layer(self):
+        self.assertIn("no file is made, as no request was finished", self.ashlar("control", "*/trace", "dump"))
+        for name in "memory", "disk":
+            self.client(name).ask(READ, 0, 512)
         self.ashlar("control", "*/trace", "dump")
         for file in ("disk.trace", "memory/memory.trace"):
             self.wait_until("there is a trace", (self.folder / file).exists)

@@ -153,6 +153,8 @@ class Operators(Serving):
 
     def test_layers_of_one_name_of_all_names_and_of_all_exports_answer(self):
         clients = [self.client(f"images/{name}") for name in ("a", "b")]
+        for client in clients:
+            client.ask(wire.CMD_READ, 0, 512)
         heads = ["images/a:", "images/b:"]  # of answers, where there are several
         for layer, wanted in (("images/a/trace", []), ("images/*/trace", heads), ("*/trace", heads)):
             with self.subTest(layer=layer):
