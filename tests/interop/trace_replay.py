@@ -241,6 +241,16 @@ class Replay(Case):
                 done = self.replay(*words, code=code)
                 self.assertIn(part, done.stderr)
                 self.assertEqual(done.stdout, "")
+        writer = TraceWriter(self.trace).begin()
+        writer.request("write", 0, 4096, 1, 2)
+        writer.end()
+        self.assertIn("--verify: the trace has no read", self.replay(none, "--verify", code=2).stderr)
+        # One of several connections does not see what the others wrote, as far as the server says.
+        alone = self.serve([config.file_export(self.sparse_file("alone.img", 4 * MIB), multi_conn="off")]).uri("disk")
+        done = self.replay(alone, "--connections", "2", "--keep-order", code=2)
+        self.assertIn("--connections: the server does not say that several may be used together", done.stderr)
+        self.replay(alone, "--connections", "2")
+        self.replay(alone, "--connections", "1", "--keep-order")
 
     def test_ctrl_c_ends_it_although_nobody_takes_what_it_prints(self):
         self.work(self.traced(), 20)

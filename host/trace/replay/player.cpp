@@ -40,8 +40,9 @@ void Player::run() {
     progress_.tell(seen, requests_.contents().requests);
     const bool asks = can_ask(record);
     if (asks) {
-      wait_for_time(record);
+      const auto due = wait_for_time(record);
       while (has_to_wait(record)) go_on(UINT64_MAX);
+      if (due && monotonic_time() >= *due + millisecond) ++late_;
     }
     if (judge_ != nullptr) judge_->begin(record, asked_, asks);
     if (asks) begin(record);
@@ -74,7 +75,8 @@ bool Player::can_ask(trace::Record& record) {
   return true;
 }
 
-void Player::wait_for_time(const trace::Record& record) {
+// Returns when the request was to come; none: as soon as can be.
+std::optional<std::uint64_t> Player::wait_for_time(const trace::Record& record) {
   if (record.run != run_ || asked_ == 0) {
     while (!under_way_.empty()) go_on(UINT64_MAX);
     run_ = record.run;
@@ -82,11 +84,11 @@ void Player::wait_for_time(const trace::Record& record) {
     last_done_ = record.done;
     run_begun_ = monotonic_time();
   }
-  if (!pace_.speed) return;
+  if (!pace_.speed) return std::nullopt;
   const double after = static_cast<double>(record.start - first_start_) / *pace_.speed;
   const std::uint64_t due = run_begun_ + static_cast<std::uint64_t>(after);
   while (monotonic_time() < due) go_on(due);
-  if (monotonic_time() >= due + millisecond) ++late_;
+  return due;
 }
 
 bool Player::has_to_wait(const trace::Record& record) const {
