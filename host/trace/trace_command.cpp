@@ -69,6 +69,11 @@ bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
   }
 }
 
+std::string traces::whole_number(const std::string& text) {
+  if (!text.empty() && text.find_first_not_of("0123456789") == text.npos) return {};
+  return in_quotes(text) + " is no whole number of 0 or more";
+}
+
 std::vector<Syntax> trace_syntaxes() {
   std::vector<Syntax> all;
   std::ostringstream none;

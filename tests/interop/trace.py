@@ -215,6 +215,9 @@ class Trace(Case):
         self.assertGreater(len(ids), 6 * 32 * 1024 // 88)
         report = json.loads(self.trace("report", "--json", self.file()).stdout)
         self.assertTrue(report["beginning_lost"])
+        told = self.trace("prefetch", self.file(), code=2)  # of which the first line would be wrong
+        self.assertIn("the beginning of the trace is lost", told.stderr)
+        self.assertEqual(told.stdout, "")
 
     def test_runs_are_appended(self):
         for _ in range(2):
@@ -285,6 +288,8 @@ class Trace(Case):
                 (("show", garbage, "--range", "2M"), 2, "--range"),
                 (("show", garbage, "--slower", "2"), 2, "--slower"),
                 (("show", garbage, "--nonsense"), 2, "--nonsense"),
+                (("show", garbage, "--connection", "-1"), 2, '--connection: "-1" is no whole number of 0 or more'),
+                (("top", garbage, "--times", "-1"), 2, '--times: "-1" is no whole number of 0 or more'),
                 (("show", garbage), 1, "garbage: offset 0: this is no trace"),
                 (("report", garbage), 1, "garbage: offset 0: this is no trace"),
                 (("report", self.file("none")), 1, "none: No such file or directory")):

@@ -182,6 +182,8 @@ class Crash(Case):
                 self.assertIn(part, self.crash(code=2, **words).stderr)
         for words, code, part in ((("--points", "some"), 2, '--points: "some" is none of'), (("--points", "0"), 2, "--points"),
                                   (("--from", "2"), 2, "no state 2: the trace has states 0 to 1"),
+                                  (("--from", "-1"), 2, '--from: "-1" is no whole number of 0 or more'),
+                                  (("--keep", self.folder / "none" / "bad"), 2, "--keep: no file can be made in"),
                                   (("--place", "above"), 2, 'no request of a place "above"')):
             with self.subTest(words):
                 self.assertIn(part, self.crash(*words, code=code).stderr)

@@ -90,7 +90,7 @@ class Replay(Case):
         self.assertEqual(done.stderr, "")
         self.assertEqual(self.listed("fresh.trace"), self.listed("disk.trace"))
         self.assertEqual((self.folder / "fresh.img").read_bytes(), (self.folder / "disk.img").read_bytes())
-        self.assertRegex(done.stdout, r"^300 requests by 1 connection in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
+        self.assertRegex(done.stdout, r"^300 requests by 1 connection: now in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
         self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
 
     def test_a_flush_waits_for_what_it_followed_and_changes_wait_for_the_flush(self):

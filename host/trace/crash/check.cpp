@@ -105,7 +105,8 @@ Checked check_image(const std::string& command, const std::string& image) {
   }
   const int code = WEXITSTATUS(status);
   if (code == 126 || code == 127)
-    throw UsageError("--check: " + in_quotes(command) + " cannot be run: " + in_quotes(checked.output));
+    throw UsageError("--check: " + in_quotes(command) + " cannot be run: " +
+                     in_quotes(checked.output.substr(0, checked.output.find_last_not_of('\n') + 1)));
   checked.good = code == 0;
   checked.how = "ended with exit code " + std::to_string(code);
   return checked;

@@ -1,7 +1,10 @@
 // ashlar trace crash: whether the disk would have been good after a power cut, at each moment when something had to be
 // durable.
+#include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 
 #include "config/text.hpp"
@@ -31,11 +34,14 @@ void parse_points(Options& options) {
   options.chosen.fewer = number;
 }
 
-// Refuses to write over what is there; best before hours of checks.
+// Refuses what could not be made, or would be written over; best before hours of checks.
 void check_keep(const std::string& path) {
   std::error_code error;
   if (!path.empty() && std::filesystem::exists(std::filesystem::symlink_status(path, error)))
     throw UsageError("--keep: " + in_quotes(path) + " is there already: name a file that is not");
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!path.empty() && ::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0)
+    throw UsageError("--keep: no file can be made in " + in_quotes(folder.string()) + ": " + std::strerror(errno));
 }
 
 // Refuses a trace that does not have all that was done to the disk.
@@ -166,9 +172,12 @@ int crash_command(const Words& words, Streams streams) {
                  "flush: what had to be there; all: also, three times at each moment and at the end, with some of what "
                  "could have been lost, torn at 512 bytes; N: so many states of these")
       ->type_name("flush|all|N");
-  app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N");
-  app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")->type_name("N");
-  app.add_option("--keep", options.keep, "Copy the first bad disk to this file, which must not be there yet")
+  app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N")->check(whole_number);
+  app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")
+      ->type_name("N")
+      ->check(whole_number);
+  app.add_option("--keep", options.keep,
+                 "Copy the first bad disk, as the power cut left it, to this file, which must not be there yet")
       ->type_name("FILE");
   app.add_option("--scratch", options.scratch, "The folder for two copies of the disk; $TMPDIR, or /tmp")
       ->type_name("DIR");

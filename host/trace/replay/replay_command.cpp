@@ -121,7 +121,7 @@ int tell(const Options& options, const Player& player, const Judge& judge, std::
   for (const auto& [what, times] : player.left_out())
     err << "ashlar: trace: replay: " << times << " requests, " << what << "\n";
   out << player.asked() << " requests by " << connections << (connections == 1 ? " connection" : " connections")
-      << " in " << duration_text(static_cast<double>(player.took())) << ", then in "
+      << ": now in " << duration_text(static_cast<double>(player.took())) << ", then in "
       << duration_text(static_cast<double>(player.took_then())) << "\n";
   print_table_of(out, player);
   if (player.late() != 0) out << player.late() << " requests came 1 ms or more later than they should\n";
