@@ -1,5 +1,10 @@
 #include "config/traces.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <map>
 #include <string_view>
 
@@ -105,6 +110,22 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
                                            : " and " + other +
                                                  " would meet, as a trace may make files "
                                                  "PATH.ring, PATH.1, PATH.2 … beside it; choose another name")));
+    }
+  }
+}
+
+void refuse_folders_of_traces(const Config& config, Mistakes& mistakes, const std::string& who) {
+  for (const ExportConfig& own : config.exports) {
+    if (!own.is_template() || own.optional) continue;
+    for (const LayerConfig& filter : own.filters) {
+      const TomlEntry* const entry = text_of(filter, "path");
+      if (entry == nullptr) continue;
+      const std::filesystem::path folder = (own.folder / std::get<std::string>(entry->node.value)).parent_path();
+      if (folder.native().find('*') != std::string::npos) continue;
+      if (::faccessat(AT_FDCWD, folder.empty() ? "." : folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) continue;
+      mistakes.add(ConfigError(own.file, entry->node.place,
+                               "key \"path\": " + (who.empty() ? "" : "as " + who + ": ") + "no trace can be made in " +
+                                   in_quotes(folder.string()) + ": " + std::strerror(errno)));
     }
   }
 }

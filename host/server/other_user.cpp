@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "config/traces.hpp"
 #include "spawn/privileges.hpp"
 
 namespace ashlar::host {
@@ -27,6 +28,7 @@ void change_user(const Config& config, const Exports& exports, Tls* tls, spdlog:
   const std::string who = give_up_privileges(config.server.user, config.server.group);
   logger.info("the server is {} now", who);
   if (tls != nullptr) try_files(*tls, who, logger);
+  refuse_folders_of_traces(config, mistakes, who);
   for (const auto& one : exports) mistakes.gather([&] { one->try_as(who); });
 }
 

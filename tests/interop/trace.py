@@ -321,6 +321,13 @@ class Trace(Case):
                 told = checked(**own)
                 self.assertEqual(told.returncode, 2)
                 self.assertRegex(told.stderr, rf'check\.toml:\d+:\d+: key "{key}": .*{part}')
+        for path, part in (("none/*.trace", 'no trace can be made in ".*/none": No such file'), ("*.trace", None), ("*/disk.trace", None)):
+            with self.subTest(path):  # its layers are made when a client comes
+                image = {"type": "file", "path": str(self.folder / "*.img")}
+                file = self.write("star.toml", config.toml([{"name": "*", "filters": [{"type": "trace", "path": path}], "plugin": image}]))
+                told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+                self.assertEqual(told.returncode, 0 if part is None else 2, told.stderr)
+                self.assertRegex(told.stderr, rf'star\.toml:\d+:\d+: key "path": {part}' if part else "^$")
         self.assertEqual(self.file("disk.img").stat().st_size, MIB)
         (self.folder / "link").symlink_to(self.folder)
         for one, other, part in (("a.trace", f"{self.folder}/./a.trace", ", too"), ("a.trace", "link/a.trace", ", too"),
