@@ -185,6 +185,16 @@ class Replay(Case):
         self.assertGreaterEqual(seconds("--speed", "0.5"), 1.2)
         self.assertGreaterEqual(seconds("--keep-order", "--speed", "1"), 0.6)
 
+    def test_what_waits_for_its_order_comes_late_and_is_counted(self):
+        trace = TraceWriter(self.trace).begin()
+        trace.request("write", 0, 4096, 0, 10**6)
+        trace.request("write", 0, 4096, 2 * 10**6, 3 * 10**6)
+        trace.end()
+        layers = [{"type": SLOW_WRITES, "milliseconds": 50}]
+        server = self.serve([config.file_export(self.sparse_file("slow.img", MIB), filters=layers)])
+        done = self.replay(server.uri("disk"), "--keep-order", "--speed", "1")
+        self.assertRegex(done.stdout, r"\n[12] requests came 1 ms or more later than they should\n")
+
     def test_other_servers(self):
         self.work(self.traced(payload="data"), clients=2)
         (self.folder / "other.img").write_bytes(bytes(4 * MIB))
