@@ -59,7 +59,8 @@ TextList place_texts(const Settings& settings, const Open& open, const Geometry&
           {"rotational", yes(g.rotational)},
           {"multi_conn", yes(g.multi_conn)},
           {"depth", std::to_string(g.depth)},
-          {"payload", Settings::payloads[static_cast<int>(settings.payload)]}};
+          {"payload", Settings::payloads[static_cast<int>(settings.payload)]},
+          {"topmost", yes(settings.topmost)}};
 }
 
 TextList client_texts(const Client& client) {

@@ -74,6 +74,7 @@ void Writer::begin() {
 // Once.
 void Writer::start_thread() {
   if (thread_.joinable()) return;
+  triggers_.listen();  // before anybody can know that the layer serves, so that no signal is lost
   sigset_t all, before;
   ::sigfillset(&all);
   ::sigdelset(&all, SIGRTMAX);                    // by which the server has each thread enter its sandbox
@@ -209,6 +210,7 @@ bool Writer::drain(Tap& tap) {
 }
 
 void Writer::take_done(Tap& tap, const Ring::Event& event) {
+  empty_ = false;  // whether its reply has been told of or not
   Asked asked;
   std::memcpy(&asked, event.bytes(), sizeof asked);
   const auto kind = static_cast<PayloadKind>(asked.payload);

@@ -195,6 +195,7 @@ class Trace(Case):
         self.assertEqual([path.name for path in self.folder.glob("disk.trace*")], ["disk.trace.ring"])
         handle = libnbd.connect(server.uri("disk"))
         handle.flush()
+        until(lambda: TraceFile(self.file("disk.trace.ring")).records)
         os.kill(server.pid, signal.SIGUSR1)
         until(self.file().exists)  # at once, and not 10 s later
         self.assertEqual(len(TraceFile(self.file()).records), 1)

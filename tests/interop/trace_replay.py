@@ -195,6 +195,22 @@ class Replay(Case):
         done = self.replay(server.uri("disk"), "--keep-order", "--speed", "1")
         self.assertRegex(done.stdout, r"\n[12] requests came 1 ms or more later than they should\n")
 
+    def test_below_another_layer_the_time_of_then_is_that_of_the_layers_below(self):
+        server = self.fresh("then", MIB)
+        for topmost, took in (("1", "50.00 ms"), ("0", "1.00 ms")):
+            trace = TraceWriter(self.trace).begin(topmost=topmost)
+            trace.request("write", 0, 4096, 0, 10**6, sent=50 * 10**6)
+            trace.end()
+            done = self.replay(server.uri("disk"), "--speed", "max")
+            self.assertRegex(done.stdout, rf"\nwrite +1 +0 +0 +{took} ")
+        work = self.serve([config.file_export(self.sparse_file("two.img", MIB), filters=[
+            {"type": "trace", "path": "upper.trace"}, {"type": "trace", "path": "lower.trace"}])])
+        handle = libnbd.connect(work.uri("disk"))
+        handle.flush()
+        handle.shutdown()
+        work.stop()
+        self.assertEqual([TraceFile(self.folder / f"{name}.trace").places[0]["topmost"] for name in ("upper", "lower")], ["1", "0"])
+
     def test_other_servers(self):
         self.work(self.traced(payload="data"), clients=2)
         (self.folder / "other.img").write_bytes(bytes(4 * MIB))

@@ -13,6 +13,12 @@ constexpr std::uint64_t millisecond = 1'000'000;
 
 bool is_change(const trace::Record& record) { return Ops::writing().has(Ops{record.op}); }
 
+// A reply leaves when the layers above are done, too: below one, that is not the time of what is asked again.
+bool is_topmost(const trace::Place& place) {
+  const auto text = place.texts.find("topmost");
+  return text == place.texts.end() || text->second != "0";
+}
+
 // Instead of bytes that are not known: no zeroes, and nothing that a disk could make smaller.
 void fill(std::vector<std::byte>& bytes, std::uint64_t offset) {
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
@@ -151,7 +157,7 @@ void Player::finish(Again& again) {
   const trace::Record& record = again.record;
   bytes_under_way_ -= record.length;
   ThenAndNow& op = by_op_[static_cast<std::size_t>(record.op)];
-  const std::uint64_t end = record.sent != 0 ? record.sent : record.done;
+  const std::uint64_t end = record.sent != 0 && is_topmost(*record.place) ? record.sent : record.done;
   op.then.add(end > record.start ? end - record.start : 0);
   op.now.add(again.done - again.begun);
   op.errors_then += record.result != 0 ? 1 : 0;
