@@ -177,6 +177,7 @@ class Trace(Case):
         server = self.traced([{"type": "trace", "path": "disk.trace", "ring": "1M", "trigger": ["signal"]}])
         handle = libnbd.connect(server.uri("disk"))
         asked = self.work(handle, 50)
+        until(lambda: len(TraceFile(self.file("disk.trace.ring")).records) == len(asked))
         self.assertFalse(self.file().exists())
         os.kill(server.pid, signal.SIGUSR1)
         until(self.file().exists)
