@@ -16,8 +16,12 @@ void add_trigger(Settings& settings, std::string_view text) {
     settings.on_signal = true;
   } else if (const auto time =
                  text.starts_with(slower) ? rules::parse_duration(text.substr(slower.size())) : std::nullopt) {
-    const auto ns = static_cast<std::uint64_t>(time->count());
-    settings.slower = std::min(ns, settings.slower.value_or(UINT64_MAX));
+    if (settings.slower) throw BadParameter("trigger", "trigger: slower stands there twice; write one time");
+    if (time->count() == 0)
+      throw BadParameter("trigger",
+                         "trigger: " + rules::in_quotes(text) +
+                             " is each request; write a time that few of them take, such as \"slower 50ms\"");
+    settings.slower = static_cast<std::uint64_t>(time->count());
   } else {
     throw BadParameter("trigger", "trigger: " + rules::in_quotes(text) +
                                       R"( is none; write "slower 50ms" (or us, s), "error" or "signal")");
@@ -29,6 +33,15 @@ void refuse_small(const char* name, std::uint64_t size) {
   throw BadParameter(name, std::string(name) + " = " + rules::size_text(static_cast<std::int64_t>(size)) +
                                " is too small; write 0, or " +
                                rules::size_text(static_cast<std::int64_t>(FileWriter::least_max_size)) + " or more");
+}
+
+void refuse_ring(const Settings& s) {
+  if (s.append) throw BadParameter("append", "append goes without ring: each trigger has a file of its own");
+  if (s.max_size != 0 && s.ring > s.max_size)
+    throw BadParameter("ring",
+                       "ring = " + rules::size_text(static_cast<std::int64_t>(s.ring)) +
+                           " is more than max_size = " + rules::size_text(static_cast<std::int64_t>(s.max_size)) +
+                           ", which all files of it may have together; make one smaller or the other larger");
 }
 
 }  // namespace
@@ -47,13 +60,17 @@ Settings Settings::from(const Create& create) {
   s.ring = params.size("ring");
   refuse_small("max_size", s.max_size);
   refuse_small("ring", s.ring);
-  if (s.ring != 0 && s.append)
-    throw BadParameter("append", "append goes without ring: each trigger has a file of its own");
+  if (s.tag.empty()) throw BadParameter("tag", "tag is empty: nobody could ask for it; leave it out, or write a name");
+  if (s.ring != 0) refuse_ring(s);
   for (const ashlar_value* item : params.list("trigger")) add_trigger(s, item->text);
   if (s.ring == 0 && params.has("trigger")) throw BadParameter("trigger", "trigger needs ring, such as ring = \"64M\"");
-  const std::string why = unfit(s.file(), s.file_options(0));
-  if (!why.empty()) throw BadParameter("path", "path: " + why);
+  s.refuse_unfit();
   return s;
+}
+
+void Settings::refuse_unfit() const {
+  const std::string why = unfit(file(), file_options(0));
+  if (!why.empty()) throw BadParameter("path", "path: " + why);
 }
 
 }  // namespace ashlar::trace

@@ -27,6 +27,8 @@ struct Settings {
 
   // Throws BadParameter for what cannot be, or cannot be written to. Changes nothing.
   static Settings from(const Create& create);
+  // Throws BadParameter when the file cannot be written by who asks. Changes nothing.
+  void refuse_unfit() const;
 
   // The file that is being written: `path`, or the ring.
   std::string file() const { return ring == 0 ? path : path + ".ring"; }
@@ -39,6 +41,7 @@ struct Settings {
     return {.append = ring == 0 && append,
             .max_size = ring == 0 ? max_size : ring,
             .data = payload == PayloadKind::data,
+            .moves = ring != 0,
             .run = run};
   }
 

@@ -5,6 +5,7 @@
 #include <ashlar/filter.hpp>
 #include <ashlar/rules/text.hpp>
 #include <ashlar/wait.hpp>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -58,7 +59,8 @@ TextList place_texts(const Settings& settings, const Open& open, const Geometry&
           {"rotational", yes(g.rotational)},
           {"multi_conn", yes(g.multi_conn)},
           {"depth", std::to_string(g.depth)},
-          {"payload", Settings::payloads[static_cast<int>(settings.payload)]}};
+          {"payload", Settings::payloads[static_cast<int>(settings.payload)]},
+          {"topmost", yes(settings.topmost)}};
 }
 
 TextList client_texts(const Client& client) {
@@ -101,20 +103,31 @@ class Trace final : public Filter {
       });
     }
     // When the server begins to serve.
-    void begin_serving() { writer.begin(); }
+    void begin_serving() {
+      writer.begin();
+      serves.store(true, std::memory_order_relaxed);
+    }
+    // The server may have become another user since the layer was made.
+    void try_file() const {
+      if (!serves.load(std::memory_order_relaxed)) settings.refuse_unfit();
+    }
 
     const Host host;
     const Wait wait;
     const Settings settings;
     const std::uint64_t most_payload;  // bytes of one request
     Writer writer;
+    std::atomic<bool> serves{false};
     Verbs verbs;
   };
   static constexpr auto& params = Settings::params;
 
   Trace(Layer& layer, const Open& open) : Filter(open), layer_(layer), topmost_(layer.settings.topmost) {
     // On trial there is nothing to trace, and nothing is to be changed.
-    if (!open.client) return;
+    if (!open.client) {
+      layer.try_file();
+      return;
+    }
     tap_ = layer.writer.open(place_texts(layer.settings, open, below()), open.client->number(),
                              client_texts(*open.client));
   }

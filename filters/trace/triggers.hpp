@@ -37,6 +37,8 @@ class Triggers {
   void listen();
   // Whether the ring is to be written out now; once for each time. `now`: nanoseconds of CLOCK_MONOTONIC.
   bool due(std::uint64_t now);
+  // What came is forgotten.
+  void drop() { pulled_ = false; }
 
   // Whether one came whose turn is still to come.
   bool pending() const { return pulled_; }

@@ -74,6 +74,7 @@ void Writer::begin() {
 // Once.
 void Writer::start_thread() {
   if (thread_.joinable()) return;
+  triggers_.listen();  // before anybody can know that the layer serves, so that no signal is lost
   sigset_t all, before;
   ::sigfillset(&all);
   ::sigdelset(&all, SIGRTMAX);                    // by which the server has each thread enter its sandbox
@@ -154,8 +155,9 @@ bool Writer::turn(bool last) {
     else finish(*tap);
   }
   flush();
+  const bool was_empty = drop_trigger_of_empty_ring();
   if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
-  answer_dump(dumps, now);
+  answer_dump(dumps, now, was_empty);
   forget(std::move(taps));
   return more;
 }
@@ -208,6 +210,7 @@ bool Writer::drain(Tap& tap) {
 }
 
 void Writer::take_done(Tap& tap, const Ring::Event& event) {
+  empty_ = false;  // whether its reply has been told of or not
   Asked asked;
   std::memcpy(&asked, event.bytes(), sizeof asked);
   const auto kind = static_cast<PayloadKind>(asked.payload);
@@ -244,10 +247,12 @@ void Writer::write(Tap& tap, RecordEntry record, std::span<const std::byte> payl
   record.entry.place = tap.place;
   file_->record(record, payload, *tap.place_texts, tap.client);
   ++new_records_;
+  empty_ = false;
 }
 
 void Writer::count_lost(std::uint64_t requests) {
   if (requests == 0) return;
+  empty_ = false;
   lost_ += requests;
   lost_in_all_ += requests;
   dropped_.add(static_cast<double>(requests));

@@ -66,9 +66,10 @@ class Writer {
   void end();
   void write_ring_out();
   std::uint64_t look_for_dump();
-  void answer_dump(std::uint64_t asked, std::uint64_t now);
+  void answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty);
   void note_trigger();
   bool keep_what_was_before();
+  bool drop_trigger_of_empty_ring();
   bool move_ring();
   std::string move_away() const;
 
@@ -95,6 +96,7 @@ class Writer {
   bool continues_ = false;          // a ring of this run has been written out
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
   bool owed_ = false;               // the ring has a trigger and is not written out yet
+  bool empty_ = true;               // no request has come to the ring since it was begun
   std::string moved_to_;            // the file of the last ring
   std::string why_not_;             // the last one could not be moved; empty: it could
   std::uint64_t new_records_ = 0;   // that written_ does not have yet

@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
 // What is there is read each time.
 constexpr std::uint64_t look_again_after = 10 * try_again_after;
+constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
 
 }  // namespace
 
@@ -79,11 +80,12 @@ std::uint64_t Writer::look_for_dump() {
 }
 
 // What has come of them.
-void Writer::answer_dump(std::uint64_t asked, std::uint64_t now) {
+void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (asked == dumps_answered_) return;
   dump_error_.clear();
-  if (triggers_.pending())
+  if (was_empty) dump_answer_ = empty_text;
+  else if (triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
   else if (owed_) dump_error_ = why_not_;
@@ -98,6 +100,14 @@ void Writer::note_trigger() {
   owed_ = true;
 }
 
+// A trigger that comes before anything else has nothing to show, and does not keep others waiting. Whether it was one.
+bool Writer::drop_trigger_of_empty_ring() {
+  if (settings_.ring == 0 || file_ == nullptr || !empty_ || !triggers_.pending()) return false;
+  host_.log(Level::info, "trace: %s: %s: %s", settings_.file().c_str(), triggers_.why().c_str(), empty_text);
+  triggers_.drop();
+  return true;
+}
+
 void Writer::write_ring_out() {
   if (file_ == nullptr) return;
   note_trigger();
@@ -105,6 +115,7 @@ void Writer::write_ring_out() {
   if (!move_ring()) return;
   file_.reset();
   continues_ = true;
+  empty_ = true;
   open_file(monotonic_now());
 }
 

@@ -196,6 +196,17 @@ std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
   return chain;
 }
 
+void Export::try_as(const std::string& who) {
+  if (template_ != nullptr) return;
+  try {
+    open();
+  } catch (const OpenError& e) {
+    const std::string text = "as " + who + ": " + e.what();
+    if (!own().optional) throw mistake(config_, e.facts().place, e.facts().key, text);
+    logger_->warn("{}; it is optional, and will be tried again for each client", text);
+  }
+}
+
 // A backend may grow or shrink while it is served. The protocol lets no server tell a client of it.
 void Export::note_size(std::uint64_t size) {
   const std::uint64_t before = backend_->size.exchange(size, std::memory_order_relaxed);

@@ -106,6 +106,10 @@ class Export {
   // other client. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open(const ForClient* client = nullptr, bool for_reading = false);
 
+  // The same, on trial, when the process has become another user; `who` says which. An optional export that cannot be
+  // opened is a warning, and a template has nothing to open. Throws ConfigError, Stopped.
+  void try_as(const std::string& who);
+
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
   // opened for this call. `cancellation`: when nobody wants the answer any more; null: when the server stops. Returns
   // the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any thread]

@@ -1,3 +1,5 @@
+#include <unistd.h>
+
 #include "chain/make_export.hpp"
 #include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
@@ -7,6 +9,7 @@
 #include "config/text.hpp"
 #include "log/log.hpp"
 #include "sandbox/needed_grants.hpp"
+#include "server/other_user.hpp"
 #include "tls/tls.hpp"
 
 namespace ashlar::host {
@@ -32,6 +35,18 @@ void warn_of_unknown_users(const Config& config, Tls& tls, std::vector<std::stri
   if (config.server.allow) warn_of_unknown_users(config, *config.server.allow, tls, warnings);
   for (const ExportConfig& own : config.exports)
     if (own.allow) warn_of_unknown_users(config, *own.allow, tls, warnings);
+}
+
+// As at a start; nothing else may have to be done by who has asked for the check.
+void try_as_user(const Config& config, const Exports& exports, Tls* tls, spdlog::logger& logger, Mistakes& mistakes) {
+  try {
+    change_user(config, exports, tls, logger, mistakes);
+  } catch (const Stopped&) {
+    throw;
+  } catch (const std::runtime_error& e) {
+    if (::geteuid() == 0) return mistakes.add(ConfigError({}, {}, e.what()));
+    logger.warn("what that user may open is not checked: {}", e.what());
+  }
 }
 
 }  // namespace
@@ -64,10 +79,12 @@ int check_command(const CommandOptions& options, Streams streams) {
   const auto read_tls = [&] { mistakes.gather([&] { tls = make_tls(config, warnings); }); };
   if (client) read_tls();
   json::array exports;
+  Exports made;
   std::vector<Seen> seen;
   for (const ExportConfig& own : config.exports) {
-    const auto exported = make_export(config, own, registry, log.logger(), activity, mistakes);
+    const std::shared_ptr<Export> exported = make_export(config, own, registry, log.logger(), activity, mistakes);
     if (exported == nullptr) continue;
+    made.push_back(exported);
     if (client) seen.push_back(seen_by(*client, *exported, config.server.tls, tls.get()));
     if (options.json) exports.push_back(export_to_json(own, *exported, client ? &seen.back() : nullptr));
     else if (!client) print_export(streams.out, own, *exported);
@@ -77,6 +94,7 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (tls != nullptr) warn_of_unknown_users(config, *tls, warnings);
   Grants needed = needed_grants(config, registry, *activity);
   add_names(needed, config);
+  try_as_user(config, made, tls.get(), *log.logger(), mistakes);
   if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)

@@ -22,6 +22,7 @@ Config read_config(const std::filesystem::path& file, Mistakes& mistakes) {
   read_included(config, mistakes);
   refuse_doubled_names(config, mistakes);
   refuse_shared_traces(config, mistakes);
+  refuse_folders_of_traces(config, mistakes);
   return config;
 }
 

@@ -1,18 +1,55 @@
 #include "config/traces.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
 #include <map>
+#include <string_view>
 
 #include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
 
-// The path of a trace; null: the layer is no trace, or has none.
-const TomlEntry* path_of(const LayerConfig& layer) {
+// A text that the layer has been given; null: it is no trace, or has none.
+const TomlEntry* text_of(const LayerConfig& layer, std::string_view key) {
   if (layer.type != "trace") return nullptr;
   for (const TomlEntry& entry : layer.parameters)
-    if (entry.key == "path" && std::holds_alternative<std::string>(entry.node.value)) return &entry;
+    if (entry.key == key && std::holds_alternative<std::string>(entry.node.value)) return &entry;
   return nullptr;
+}
+
+// Where a layer is called by its tag, and in its trace.
+struct Tag {
+  std::string name;
+  Place place;
+  bool is_number;  // of the layer in the chain, as no other was given
+};
+
+Tag tag_of(const LayerConfig& layer, std::size_t number) {
+  if (const TomlEntry* const entry = text_of(layer, "tag"))
+    return {std::get<std::string>(entry->node.value), entry->node.place, false};
+  return {std::to_string(number), layer.place, true};
+}
+
+// Two layers of an export with one tag could not be told apart.
+void refuse_shared_tags(const ExportConfig& own, Mistakes& mistakes) {
+  std::map<std::string, Tag> known;
+  for (std::size_t i = 0; i != own.filters.size(); ++i) {
+    if (own.filters[i].type != "trace") continue;
+    const Tag here = tag_of(own.filters[i], i + 1);
+    const auto [first, added] = known.try_emplace(here.name, here);
+    if (added) continue;
+    const Tag& given = here.is_number ? first->second : here;
+    const Tag& other = here.is_number ? here : first->second;
+    mistakes.add(ConfigError(own.file, given.place,
+                             "key \"tag\": " + in_quotes(here.name) + " is the tag of the layer at line " +
+                                 std::to_string(other.place.line) + ", too" +
+                                 (other.is_number ? ", which has none and so its number in the chain" : "") +
+                                 "; give each one of its own"));
+  }
 }
 
 struct First {
@@ -44,9 +81,10 @@ std::filesystem::path without_suffix(const std::filesystem::path& path) {
 
 void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
   Known first, beside;  // by its path; by the path that it is beside
-  for (const ExportConfig& own : config.exports)
+  for (const ExportConfig& own : config.exports) {
+    refuse_shared_tags(own, mistakes);
     for (const LayerConfig& filter : own.filters) {
-      const TomlEntry* const entry = path_of(filter);
+      const TomlEntry* const entry = text_of(filter, "path");
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
       if (own.is_template() && text.find('*') == std::string::npos) {
@@ -73,6 +111,23 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
                                                  " would meet, as a trace may make files "
                                                  "PATH.ring, PATH.1, PATH.2 … beside it; choose another name")));
     }
+  }
+}
+
+void refuse_folders_of_traces(const Config& config, Mistakes& mistakes, const std::string& who) {
+  for (const ExportConfig& own : config.exports) {
+    if (!own.is_template() || own.optional) continue;
+    for (const LayerConfig& filter : own.filters) {
+      const TomlEntry* const entry = text_of(filter, "path");
+      if (entry == nullptr) continue;
+      const std::filesystem::path folder = (own.folder / std::get<std::string>(entry->node.value)).parent_path();
+      if (folder.native().find('*') != std::string::npos) continue;
+      if (::faccessat(AT_FDCWD, folder.empty() ? "." : folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) continue;
+      mistakes.add(ConfigError(own.file, entry->node.place,
+                               "key \"path\": " + (who.empty() ? "" : "as " + who + ": ") + "no trace can be made in " +
+                                   in_quotes(folder.string()) + ": " + std::strerror(errno)));
+    }
+  }
 }
 
 }  // namespace ashlar::host

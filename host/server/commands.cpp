@@ -95,12 +95,15 @@ struct Called {
 // Throws Refused when there is none.
 std::vector<Called> layers_at(const LayerAddress& address, const Exports& exports) {
   const auto asked = address.all_exports ? all_exports(exports) : exports_named(address.exported, exports);
+  if (asked.empty()) throw Refused("no export is open that " + in_quotes(address.exported) + " stands for");
   std::vector<Called> layers;
   for (const auto& one : asked)
     if (const auto index = find_layer(*one, address)) layers.push_back({one, *index});
-  if (layers.empty() && asked.size() == 1 && !address.all_exports)
+  if (layers.empty() && asked.size() == 1 && !address.all_exports) {
+    const std::vector<std::string> names = layer_names(*asked.front());
     throw Refused("export " + in_quotes(address.exported) + " has no layer " + in_quotes(address.layer) + "; " +
-                  did_you_mean(address.layer, layer_names(*asked.front())));
+                  (names.empty() ? "it has not been opened yet" : did_you_mean(address.layer, names)));
+  }
   if (layers.empty()) throw Refused("no export has a layer " + in_quotes(address.layer));
   return layers;
 }

@@ -1,4 +1,4 @@
-// Confinement: what the server gives up before it serves: its user's rights, and what its sandbox refuses.
+// Confinement: what the server's sandbox refuses once it serves.
 #pragma once
 #include <spdlog/logger.h>
 
@@ -22,9 +22,6 @@ class Confinement {
               const Starter& starter)
       : registry_(registry), logger_(std::move(logger)), activity_(std::move(activity)), starter_(starter) {}
 
-  // Becomes the user that `config` names, if it names one, and tries whether `exports`, and the files of `tls`
-  // (null: there are none), can still be opened. Throws std::exception.
-  void change_user(const Config& config, const Exports& exports, Tls* tls);
   // Makes ready what enter_sandbox() needs. Throws std::exception.
   void make_sandbox(const Config& config);
   void enter_sandbox();

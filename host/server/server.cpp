@@ -27,6 +27,7 @@
 #include "server/ending.hpp"
 #include "server/handler_memory.hpp"
 #include "server/operators.hpp"
+#include "server/other_user.hpp"
 #include "server/reloader.hpp"
 #include "server/supervision.hpp"
 #include "server/tls_files.hpp"
@@ -196,7 +197,8 @@ void Server::create_all() {
   setup_.listen = listen_at(config.server.listen);
   if (config.server.control) setup_.control = listen_at({*config.server.control});
   if (config.server.metrics) setup_.metrics = listen_at({*config.server.metrics});
-  confinement_.change_user(config, *setup_.exports, setup_.tls.get());
+  change_user(config, *setup_.exports, setup_.tls.get(), *log_.logger(), mistakes_);
+  mistakes_.throw_if_any();
   confinement_.make_sandbox(config);
   for (const auto& exported : *setup_.exports) exported->begin_serving();
 }

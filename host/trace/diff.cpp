@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "cli/json.hpp"
 #include "cli/table.hpp"
@@ -63,17 +64,62 @@ struct Name {
   Op op;
   friend auto operator<=>(const Name&, const Name&) = default;
 };
-using All = std::map<Name, Latencies>;
+struct All {
+  std::map<Name, Latencies> ops;
+  std::set<PlaceName> places;
+  std::set<std::uint64_t> runs;
+};
 
 All read_all(const std::string& path, Told& told, bool& broken) {
   trace::TraceReader reader({path}, told);
   All all;
   trace::Record record;
-  while (reader.next(record))
-    if (record.op <= Op::extents)
-      all[{name_of(*record.place), record.op}].add(record.done > record.start ? record.done - record.start : 0);
+  const trace::Place* last = nullptr;
+  while (reader.next(record)) {
+    if (record.op > Op::extents) continue;
+    all.ops[{name_of(*record.place), record.op}].add(record.done > record.start ? record.done - record.start : 0);
+    if (last == record.place && all.runs.count(record.run) != 0) continue;
+    last = record.place;
+    all.places.insert(name_of(*record.place));
+    all.runs.insert(record.run);
+  }
   broken |= reader.completeness().broken;
+  if (all.ops.empty()) throw UsageError(in_quotes(path) + " has no request");
   return all;
+}
+
+std::string names_text(const std::set<PlaceName>& places) {
+  std::string text;
+  for (const PlaceName& one : places)
+    text += (text.empty() ? "" : ", ") + in_quotes(one.tag) + " of export " + in_quotes(one.exported);
+  return text;
+}
+
+// Nothing of one can be compared with something of the other.
+[[noreturn]] void refuse(const std::string& first_path, const All& first, const std::string& second_path,
+                         const All& second) {
+  std::string text = in_quotes(first_path) + " is of " + names_text(first.places) + ", and " + in_quotes(second_path) +
+                     " of " + names_text(second.places);
+  if (first.places != second.places) {
+    text += ": two runs of one place are compared";
+    const bool together = std::any_of(first.runs.begin(), first.runs.end(),
+                                      [&](std::uint64_t run) { return second.runs.count(run) != 0; });
+    text += together ? "; these are of one run, and ashlar trace report tells what the layers between them did"
+                     : "; give both layers the same tag";
+  } else {
+    text += ", but they have no op in common";
+  }
+  throw UsageError(text);
+}
+
+// Of what is in one trace alone.
+void tell_alone(const std::string& path, const All& all, const All& other, std::ostream& err) {
+  for (const auto& [what, latencies] : all.ops)
+    if (other.ops.find(what) == other.ops.end())
+      err << "ashlar: trace: diff: only in " << in_quotes(path) << ": " << latencies.all().count() << " x "
+          << name(what.op) << " at " << in_quotes(what.place.tag) << " of export " << in_quotes(what.place.exported)
+          << "\n";
+  err << std::flush;
 }
 
 // How probable so great a difference between the two would be by chance (Mann and Whitney's test, both ways); 1: there
@@ -168,10 +214,12 @@ int diff_command(const Words& words, Streams streams) {
   const All first = read_all(first_path, told, broken), second = read_all(second_path, told, broken);
   told.clear();
   std::vector<Difference> all;
-  for (const auto& [name, latencies] : first)
-    if (const auto other = second.find(name); other != second.end())
+  for (const auto& [name, latencies] : first.ops)
+    if (const auto other = second.ops.find(name); other != second.ops.end())
       all.push_back(compare(name, latencies, other->second));
-  if (all.empty()) throw UsageError("the traces have no op of a place of the same export and tag in common");
+  if (all.empty()) refuse(first_path, first, second_path, second);
+  tell_alone(first_path, first, second, streams.err);
+  tell_alone(second_path, second, first, streams.err);
   Output output(output_path, streams.out, {first_path, second_path});
   if (as_json) print_json(output.stream(), to_json(all));
   else print(output.stream(), all);

@@ -54,7 +54,8 @@ const std::string& Lines::json(const trace::Record& r) {
                 r.offset, r.length, r.start, r.done);
   line_ += numbers;
   line_ += r.sent != 0 ? std::to_string(r.sent) : "null";
-  line_ += ",\"result\":\"" + result_text(r.result) + "\",\"depth\":" + std::to_string(r.depth) + "}";
+  line_ += ",\"result\":\"" + result_text(r.result) + "\",\"depth\":" + std::to_string(r.depth) + ",\"run\":\"" +
+           run_text(r.run) + "\"}";
   return line_;
 }
 

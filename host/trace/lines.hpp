@@ -14,8 +14,8 @@ class Lines {
   // newline. Valid until the next call.
   const std::string& text(const trace::Record& record);
   // {"id":1,"connection":1,"export":"disk","place":"above","op":"write","flags":["fua"],"offset":0,"length":512,
-  // "start":1,"done":2,"sent":3,"result":"ok","depth":0}: times in nanoseconds of CLOCK_MONOTONIC, `sent` null when it
-  // is not known. Without a newline. Valid until the next call.
+  // "start":1,"done":2,"sent":3,"result":"ok","depth":0,"run":"00000000000000a1"}: times in nanoseconds of
+  // CLOCK_MONOTONIC, `sent` null when it is not known. Without a newline. Valid until the next call.
   const std::string& json(const trace::Record& record);
 
  private:

@@ -38,6 +38,7 @@ Contents look(const std::string& path, const std::string& tag, trace::Listener& 
     one.size = std::max(one.size, record.place->size);
     if (record.result == 0) one.end = std::max(one.end, record.end());
     const bool well = record.result == 0 && record.length != 0;
+    if (well && record.op == Op::read) ++one.reads;
     if (well && record.op == Op::write) ++one.writes;
     if (well && record.op == Op::write && record.payload != trace::PayloadKind::data) ++one.without_data;
     if (well && record.op == Op::read && record.payload == trace::PayloadKind::none) ++one.without_hashes;

@@ -15,6 +15,7 @@ namespace ashlar::host::traces {
 struct Contents {
   PlaceName place;
   std::uint64_t requests = 0;        // of the place
+  std::uint64_t reads = 0;           // of the place: that went well
   std::uint64_t writes = 0;          // of the place: that went well
   std::uint64_t connections = 0;     // of the place
   std::uint64_t size = 0;            // bytes: of the disk, the largest that there was

@@ -71,7 +71,9 @@ int prefetch_command(const Words& words, Streams streams) {
   Blocks known;  // read before, or written, which has the bytes in a cache, too
   List list(output.stream());
   trace::Record record;
-  while (reader.next(record)) {
+  for (bool first = true; reader.next(record); first = false) {
+    if (first && reader.completeness().beginning_lost)
+      throw UsageError("the beginning of the trace is lost: max_size was too small, or it is of a ring");
     const bool counts = record.result == 0 && (record.op == Op::read || record.op == Op::write);
     if (!counts || record.length == 0 || (!place.empty() && record.place->tag != place)) continue;
     for (std::uint64_t number = record.offset / block; number <= (record.end() - 1) / block; ++number)
@@ -80,8 +82,6 @@ int prefetch_command(const Words& words, Streams streams) {
   if (!place.empty()) need_places(reader, {place});
   list.end();
   output.close();
-  if (reader.completeness().beginning_lost)
-    throw UsageError("the beginning of the trace is lost: max_size was too small");
   return reader.completeness().broken ? exit_failure : exit_ok;
 }
 

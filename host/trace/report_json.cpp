@@ -66,7 +66,8 @@ json::object slow_json(const Slow& slow) {
 json::object timeline_json(const Timeline& timeline) {
   json::array slices;
   for (const Timeline::Slice& slice : timeline.slices()) {
-    json::object one{{"depth", slice.busy / static_cast<double>(timeline.width())}, {"max_depth", slice.most_depth}};
+    json::object one{{"depth", slice.busy / static_cast<double>(timeline.width())},
+                     {"max_depth", timeline.most_depth(slice)}};
     for (std::size_t i = 0; i != Timeline::ops; ++i)
       if (slice.count[i] != 0)
         one[name(static_cast<Op>(i))] = json::object{{"count", slice.count[i]},

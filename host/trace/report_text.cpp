@@ -115,7 +115,7 @@ void print_depth(std::ostream& out, const Timeline& timeline) {
     std::uint64_t most = 0;
     for (std::size_t i = from; i != to; ++i) {
       busy += slices[i].busy;
-      most = std::max(most, slices[i].most_depth);
+      most = std::max(most, timeline.most_depth(slices[i]));
     }
     char text[64];
     std::snprintf(text, sizeof text, "%s%.2f (%llu)", part == 0 ? " " : ", ",

@@ -24,13 +24,13 @@ void need_places(const trace::TraceReader& reader, const std::vector<std::string
 
 void Selection::add_to(CLI::App& app) {
   const auto repeatable = [&app](const char* name, auto& into, const char* type, const char* help) {
-    app.add_option(name, into, help)->type_name(type)->allow_extra_args(false);
+    return app.add_option(name, into, help)->type_name(type)->allow_extra_args(false);
   };
   repeatable("--op", op_names_, "OP", "Only read, write, flush, trim, zero, cache or extents; may be repeated");
   app.add_option("--range", range_text_, "Only what touches these bytes: 1M..2M")->type_name("FROM..TO");
   app.add_option("--slower", slower_text_, "Only what took longer in the layers below: 1ms")->type_name("TIME");
   app.add_flag("--failed", failed_, "Only what did not end well");
-  repeatable("--connection", connections_, "N", "Only of this connection; may be repeated");
+  repeatable("--connection", connections_, "N", "Only of this connection; may be repeated")->check(whole_number);
   repeatable("--place", places_, "TAG", "Only as this layer saw it; may be repeated");
 }
 

@@ -44,4 +44,8 @@ inline constexpr Subcommand subcommands[] = {
 // trace_syntaxes() asks for.
 bool parse(CLI::App& app, const Words& words, Streams streams);
 
+// What is wrong with a text that is to be a whole number of 0 or more; empty: nothing. For an option's check(), as
+// CLI11 takes -1 for a large one.
+std::string whole_number(const std::string& text);
+
 }  // namespace ashlar::host::traces

@@ -1,6 +1,7 @@
 #include "trace/timeline.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace ashlar::host::traces {
 
@@ -18,13 +19,20 @@ void Timeline::add(const trace::Record& record) {
     slice.longest[op] = std::max(slice.longest[op], done - record.start);
     slice.latency[op].add(done - record.start);
   }
-  slice.most_depth = std::max<std::uint64_t>(slice.most_depth, record.depth + 1);
+  while (!ends_.empty() && ends_.top() <= start) ends_.pop();
+  ends_.push(end);
+  slice.most_depth = std::max<std::uint64_t>(slice.most_depth, ends_.size());
   const auto width = static_cast<std::int64_t>(width_);
   for (std::int64_t at = std::max(start, begin_); at < end;) {
     const std::int64_t next = std::min(end, begin_ + ((at - begin_) / width + 1) * width);
     slice_at(at).busy += static_cast<double>(next - at);
     at = next;
   }
+}
+
+// There may be a slice in which none came, and all that are under way came before.
+std::uint64_t Timeline::most_depth(const Slice& slice) const {
+  return std::max(slice.most_depth, static_cast<std::uint64_t>(std::ceil(slice.busy / static_cast<double>(width_))));
 }
 
 Timeline::Slice& Timeline::slice_at(std::int64_t time) {

@@ -2,6 +2,8 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <queue>
 #include <vector>
 
 #include "format/record.hpp"
@@ -19,7 +21,7 @@ class Timeline {
     std::array<std::uint64_t, ops> longest{};  // nanoseconds
     std::array<CoarseHistogram, ops> latency;  // nanoseconds
     double busy = 0;                           // nanoseconds that requests were under way, of all together
-    std::uint64_t most_depth = 0;
+    std::uint64_t most_depth = 0;              // that were under way when one of them came
   };
 
   // In the order of their start, as read.
@@ -30,6 +32,8 @@ class Timeline {
   // Nanoseconds of each.
   std::uint64_t width() const { return width_; }
   const std::vector<Slice>& slices() const { return slices_; }
+  // How many requests of all connections were under way at once in one of them.
+  std::uint64_t most_depth(const Slice& slice) const;
 
  private:
   Slice& slice_at(std::int64_t time);
@@ -38,6 +42,7 @@ class Timeline {
   std::int64_t begin_ = 0;
   std::uint64_t width_ = 1'000'000;
   std::vector<Slice> slices_;
+  std::priority_queue<std::int64_t, std::vector<std::int64_t>, std::greater<>> ends_;  // of what is under way
 };
 
 }  // namespace ashlar::host::traces

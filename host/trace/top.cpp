@@ -94,7 +94,7 @@ int top_command(const Words& words, Streams streams) {
   std::uint64_t times = 0;
   app.add_option("TRACE", path, "The trace of a server that runs")->type_name("")->required();
   app.add_option("--interval", interval_text, "Tell so often: 1s")->type_name("TIME");
-  app.add_option("--times", times, "Tell so many times, and end; 0: until Ctrl-C")->type_name("N");
+  app.add_option("--times", times, "Tell so many times, and end; 0: until Ctrl-C")->type_name("N")->check(whole_number);
   if (!parse(app, words, streams)) return exit_ok;
   const auto interval = parse_duration(interval_text);
   if (!interval || *interval < 1'000'000)

@@ -23,8 +23,14 @@ const Words only_syntax{std::string(1, '\0')};
 void print_help(std::ostream& out) {
   out << "Answers from what the filter trace has written\n\nUsage: ashlar trace COMMAND TRACE… "
          "[OPTIONS]\n\nCommands:\n";
-  for (const Subcommand& one : subcommands)
-    out << "  " << one.name << std::string(12 - std::string(one.name).size(), ' ') << one.help << "\n";
+  const std::vector<Syntax> built = trace_syntaxes();
+  for (const Subcommand& one : subcommands) {
+    const bool here = std::any_of(built.begin(), built.end(), [&](const Syntax& syntax) {
+      return syntax.command == std::string("trace ") + one.name;
+    });
+    out << "  " << one.name << std::string(12 - std::string(one.name).size(), ' ') << one.help
+        << (here ? "\n" : " (this build leaves it out)\n");
+  }
   out << "\nashlar trace COMMAND --help tells of each.\n";
 }
 
@@ -67,6 +73,11 @@ bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
   } catch (const CLI::ParseError& e) {
     throw UsageError(std::string(e.what()) + "; see " + app.get_name() + " --help");
   }
+}
+
+std::string traces::whole_number(const std::string& text) {
+  if (!text.empty() && text.find_first_not_of("0123456789") == text.npos) return {};
+  return in_quotes(text) + " is no whole number of 0 or more";
 }
 
 std::vector<Syntax> trace_syntaxes() {

@@ -1,7 +1,7 @@
 #include "trace/words.hpp"
 
-#include <charconv>
-#include <cmath>
+#include <ashlar/rules/duration.hpp>
+#include <cinttypes>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -24,6 +24,12 @@ std::string result_text(std::int32_t result) {
   return name != nullptr ? name : std::to_string(result);
 }
 
+std::string run_text(std::uint64_t run) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016" PRIx64, run);
+  return text;
+}
+
 std::optional<Op> op_called(std::string_view wanted) {
   for (std::uint32_t op = ASHLAR_OP_READ; op <= ASHLAR_OP_EXTENTS; ++op)
     if (wanted == name(static_cast<Op>(op))) return static_cast<Op>(op);
@@ -41,13 +47,9 @@ std::string calendar_text(std::int64_t realtime) {
 }
 
 std::optional<std::uint64_t> parse_duration(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || !(number >= 0)) return std::nullopt;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  const double scale = unit == "ns" ? 1 : unit == "us" ? 1e3 : unit == "ms" ? 1e6 : unit == "s" ? 1e9 : 0;
-  if (scale == 0 || number * scale > 9e18) return std::nullopt;
-  return static_cast<std::uint64_t>(std::llround(number * scale));
+  const auto time = rules::parse_duration(text);
+  if (!time) return std::nullopt;
+  return static_cast<std::uint64_t>(time->count());
 }
 
 std::optional<std::pair<std::uint64_t, std::uint64_t>> parse_range(std::string_view text) {

@@ -14,6 +14,8 @@ namespace ashlar::host::traces {
 std::string flags_text(Flags flags);
 // "ok", "EIO"; the number of an error without a name.
 std::string result_text(std::int32_t result);
+// 16 hexadecimal digits: a text, as readers of JSON and tables keep 53 bits of a number.
+std::string run_text(std::uint64_t run);
 // "read"; nullopt: none of the seven.
 std::optional<Op> op_called(std::string_view name);
 // "2026-11-26T22:48:03.123456Z", of nanoseconds of CLOCK_REALTIME.

@@ -133,7 +133,7 @@ class Layers(Running):
         disk["filters"] = [trace, below]
         (self.folder / "memory").mkdir()
         memory["filters"] = [{**trace, "path": str(self.folder / "memory/memory.trace")}]
-        return [memory, disk]
+        return [memory, disk, config.file_export(self.folder / "none", "later", optional=True)]
 
     def test_a_layer_answers_a_verb(self):
         self.client().ask(READ, 0, 512)
@@ -142,11 +142,15 @@ class Layers(Running):
             self.wait_until("there is a trace", lambda: (self.folder / f"{file}.trace").exists())
 
     def test_a_layer_is_found_by_its_tag(self):
+        self.client().ask(READ, 0, 512)
         self.ashlar("control", "disk/below", "dump")
         self.wait_until("there is a trace", lambda: (self.folder / "below.trace").exists())
         self.assertFalse((self.folder / "disk.trace").exists())
 
     def test_a_star_is_every_export_that_has_such_a_layer(self):
+        self.assertIn("no file is made, as no request was finished", self.ashlar("control", "*/trace", "dump"))
+        for name in "memory", "disk":
+            self.client(name).ask(READ, 0, 512)
         self.ashlar("control", "*/trace", "dump")
         for file in ("disk.trace", "memory/memory.trace"):
             self.wait_until("there is a trace", (self.folder / file).exists)
@@ -154,6 +158,7 @@ class Layers(Running):
     def test_what_is_not_there_is_told(self):
         for words, told in ((("disk/trac", "dump"), 'did you mean "trace"'), (("disc/trace", "dump"), 'did you mean "disk"'),
                             (("disk/trace", "dmp"), 'did you mean "dump"'), (("disk", "dump"), "names no layer"),
+                            (("later/trace", "dump"), 'has no layer "trace"; it has not been opened yet'),
                             (("*/cow", "status"), "no export has a layer")):
             with self.subTest(words=words):
                 self.assertIn(told, self.ashlar("control", *words, code=2))

@@ -152,7 +152,10 @@ class Operators(Serving):
         self.assertEqual(self.figures()['ashlar_connections_opened_total{export="images/a"}'], 1)
 
     def test_layers_of_one_name_of_all_names_and_of_all_exports_answer(self):
+        self.assertIn('no export is open that "images/*" stands for', self.ashlar("control", "images/*/trace", "dump", code=2))
         clients = [self.client(f"images/{name}") for name in ("a", "b")]
+        for client in clients:
+            client.ask(wire.CMD_READ, 0, 512)
         heads = ["images/a:", "images/b:"]  # of answers, where there are several
         for layer, wanted in (("images/a/trace", []), ("images/*/trace", heads), ("*/trace", heads)):
             with self.subTest(layer=layer):

@@ -1,5 +1,5 @@
-"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe`, `status` and `reload` print with --json: every key and
-type, no more."""
+"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe`, `status`, `reload` and `trace` print with --json: every key
+and type, no more."""
 
 import copy
 import json
@@ -34,11 +34,17 @@ def faults(value, schema, place, seen):
     if isinstance(value, dict) and "properties" in schema:
         found += [f"{place} has no {key}" for key in schema["required"] if key not in value]
         for key, item in value.items():
+            if key not in schema["properties"] and "additionalProperties" in schema:
+                found += faults(item, schema["additionalProperties"], f"{place}.{key}", seen)
+                continue
             if key not in schema["properties"]:
                 found.append(f"{place}.{key} is not described")
                 continue
             seen.add((id(schema), key))
             found += faults(item, schema["properties"][key], f"{place}.{key}", seen)
+    elif isinstance(value, dict) and "additionalProperties" in schema:
+        for key, item in value.items():
+            found += faults(item, schema["additionalProperties"], f"{place}.{key}", seen)
     return found
 
 
@@ -57,9 +63,9 @@ def described(schema):
 
 class Schema(Case):
     def printed(self, command, *words, code=0):
-        done = subprocess.run([PROGRAM, command, "--json", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([PROGRAM, *command.split(), "--json", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, code, done.stderr)
-        return json.loads(done.stdout)
+        return json.loads(done.stdout.splitlines()[0] if command == "trace show" else done.stdout)
 
     def outputs(self):
         """Outputs of the commands that have every key, by the name of the command."""
@@ -92,6 +98,23 @@ class Schema(Case):
         file.write_text("[[[")
         yield "reload", self.printed("reload", "--control", f"unix:{self.folder}/tcp.control", code=2)
 
+        trace = self.traced()
+        for command, words in (("trace show", (trace,)), ("trace diff", (trace, trace)), ("trace report", (trace, self.folder / "below.trace"))):
+            yield command, self.printed(command, *words)
+
+    def traced(self):
+        """What a filter has seen above, and another one below."""
+        layers = [{"type": "trace", "path": f"{tag}.trace", "tag": tag, "payload": "hash"} for tag in ("above", "below")]
+        server = self.serve([config.file_export(self.folder / "disk.img", filters=layers)])
+        with wire.Client(server) as client:
+            client.go("disk")
+            for at in range(3):
+                client.ask(wire.CMD_READ, at * 4096, 4096)
+            for at in range(1, 200):  # which advice is given on
+                client.ask(wire.CMD_WRITE, at * 512, 512, data=bytes(512))
+        server.stop()
+        return self.folder / "above.trace"
+
     def template(self):
         return config.file_export(self.folder / "images" / "*", "images/*")
 
@@ -112,7 +135,7 @@ class Schema(Case):
         for command, value in self.outputs():
             commands.add(command)
             self.assertEqual(faults(value, SCHEMA["$defs"][command], command, seen), [])
-        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status", "reload"})
+        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status", "reload", "trace show", "trace diff", "trace report"})
         self.assertEqual({key for _, key in described(SCHEMA) - seen}, set())
 
     def test_what_is_not_as_described_is_found(self):

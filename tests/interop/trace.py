@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import time
@@ -20,7 +21,7 @@ try:
 except ImportError:
     skip("needs xxhash for Python (python3-xxhash)")
 
-LISTED = ("id", "connection", "export", "place", "op", "flags", "offset", "length", "start", "done", "sent", "result", "depth")
+LISTED = ("id", "connection", "export", "place", "op", "flags", "offset", "length", "start", "done", "sent", "result", "depth", "run")
 
 
 def until(what, wanted=True):
@@ -51,7 +52,7 @@ class Trace(Case):
     def agree(self, *paths):
         """Both readers say the same of files; returns what they say."""
         mine = sorted((record for path in paths for record in TraceFile(path).records), key=lambda r: r["start"])
-        listed = [{**{key: r[key] for key in LISTED}, "result": errno.errorcode[r["result"]] if r["result"] else "ok"}
+        listed = [{**{key: r[key] for key in LISTED}, "run": f"{r['run']:016x}", "result": errno.errorcode[r["result"]] if r["result"] else "ok"}
                   for r in mine]
         self.assertEqual(self.shown(*paths), listed)
         return mine
@@ -176,6 +177,7 @@ class Trace(Case):
         server = self.traced([{"type": "trace", "path": "disk.trace", "ring": "1M", "trigger": ["signal"]}])
         handle = libnbd.connect(server.uri("disk"))
         asked = self.work(handle, 50)
+        until(lambda: len(TraceFile(self.file("disk.trace.ring")).records) == len(asked))
         self.assertFalse(self.file().exists())
         os.kill(server.pid, signal.SIGUSR1)
         until(self.file().exists)
@@ -186,6 +188,20 @@ class Trace(Case):
         server.stop()
         self.assertFalse(self.file("disk.trace.ring").exists())
         self.assertFalse(self.file("disk.trace.1").exists())
+
+    def test_a_trigger_of_an_empty_ring_makes_no_file_and_keeps_no_other_waiting(self):
+        server = self.traced([{"type": "trace", "path": "disk.trace", "ring": "1M", "trigger": ["signal"]}])
+        os.kill(server.pid, signal.SIGUSR1)
+        until(lambda: "signal: no file is made, as no request was finished since the ring was begun" in server.log())
+        self.assertEqual([path.name for path in self.folder.glob("disk.trace*")], ["disk.trace.ring"])
+        handle = libnbd.connect(server.uri("disk"))
+        handle.flush()
+        until(lambda: TraceFile(self.file("disk.trace.ring")).records)
+        os.kill(server.pid, signal.SIGUSR1)
+        until(self.file().exists)  # at once, and not 10 s later
+        self.assertEqual(len(TraceFile(self.file()).records), 1)
+        handle.shutdown()
+        server.stop()
 
     def test_a_limit_keeps_the_newest(self):
         server = self.traced([{"type": "trace", "path": "disk.trace", "max_size": "256K", "when_full": "wait"}])
@@ -201,6 +217,9 @@ class Trace(Case):
         self.assertGreater(len(ids), 6 * 32 * 1024 // 88)
         report = json.loads(self.trace("report", "--json", self.file()).stdout)
         self.assertTrue(report["beginning_lost"])
+        told = self.trace("prefetch", self.file(), code=2)  # of which the first line would be wrong
+        self.assertIn("the beginning of the trace is lost", told.stderr)
+        self.assertEqual(told.stdout, "")
 
     def test_runs_are_appended(self):
         for _ in range(2):
@@ -211,6 +230,11 @@ class Trace(Case):
             server.stop()
         records = self.agree(self.file())
         self.assertEqual(len({r["run"] for r in records}), 2)
+        # The same connection and id, in another run: each record has a name of its own in what programs read.
+        for lines in self.trace("show", "--json", self.file()).stdout, self.trace("export", self.file(), "--to", "json").stdout:
+            listed = [json.loads(line) for line in lines.splitlines()]
+            self.assertEqual(len({(r["connection"], r["id"]) for r in listed}), 1)
+            self.assertEqual(len({(r["run"], r["connection"], r["id"]) for r in listed}), 2)
 
     def test_each_of_the_slowest_is_shown_with_what_was_around_it(self):
         trace = TraceWriter(self.file()).begin()
@@ -266,6 +290,8 @@ class Trace(Case):
                 (("show", garbage, "--range", "2M"), 2, "--range"),
                 (("show", garbage, "--slower", "2"), 2, "--slower"),
                 (("show", garbage, "--nonsense"), 2, "--nonsense"),
+                (("show", garbage, "--connection", "-1"), 2, '--connection: "-1" is no whole number of 0 or more'),
+                (("top", garbage, "--times", "-1"), 2, '--times: "-1" is no whole number of 0 or more'),
                 (("show", garbage), 1, "garbage: offset 0: this is no trace"),
                 (("report", garbage), 1, "garbage: offset 0: this is no trace"),
                 (("report", self.file("none")), 1, "none: No such file or directory")):
@@ -287,11 +313,23 @@ class Trace(Case):
                 ({"path": "a.trace", "max_size": "1K"}, "max_size", "is too small"),
                 ({"path": "a.trace", "trigger": ["error"]}, "trigger", "needs ring"),
                 ({"path": "a.trace", "ring": "1M", "trigger": ["slower"]}, "trigger", '"slower" is none'),
+                ({"path": "a.trace", "ring": "1M", "trigger": ["slower 0ms"]}, "trigger", '"slower 0ms" is each request'),
+                ({"path": "a.trace", "ring": "1M", "trigger": ["slower 1ms", "slower 9ms"]}, "trigger", "slower stands there twice"),
+                ({"path": "a.trace", "ring": "255K"}, "ring", "is too small; write 0, or 256K or more"),
+                ({"path": "a.trace", "ring": "2M", "max_size": "1M"}, "ring", "2M is more than max_size = 1M"),
+                ({"path": "a.trace", "tag": ""}, "tag", "tag is empty"),
                 ({"path": "a.trace", "ring": "1M", "append": True}, "append", "goes without ring")):
             with self.subTest(own):
                 told = checked(**own)
                 self.assertEqual(told.returncode, 2)
                 self.assertRegex(told.stderr, rf'check\.toml:\d+:\d+: key "{key}": .*{part}')
+        for path, part in (("none/*.trace", 'no trace can be made in ".*/none": No such file'), ("*.trace", None), ("*/disk.trace", None)):
+            with self.subTest(path):  # its layers are made when a client comes
+                image = {"type": "file", "path": str(self.folder / "*.img")}
+                file = self.write("star.toml", config.toml([{"name": "*", "filters": [{"type": "trace", "path": path}], "plugin": image}]))
+                told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+                self.assertEqual(told.returncode, 0 if part is None else 2, told.stderr)
+                self.assertRegex(told.stderr, rf'star\.toml:\d+:\d+: key "path": {part}' if part else "^$")
         self.assertEqual(self.file("disk.img").stat().st_size, MIB)
         (self.folder / "link").symlink_to(self.folder)
         for one, other, part in (("a.trace", f"{self.folder}/./a.trace", ", too"), ("a.trace", "link/a.trace", ", too"),
@@ -305,6 +343,31 @@ class Trace(Case):
                 lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if "a.trace" in line]
                 if part is not None:
                     self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}{part}")
+
+    def test_two_layers_of_one_tag_are_refused_with_both_lines(self):
+        def checked(*exports):
+            file = self.write("tags.toml", config.toml(exports))
+            told = subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, timeout=600, check=False)
+            return told, [n for n, line in enumerate(file.read_text().splitlines(), 1) if "trace" in line and "type" in line]
+
+        def export(name, *tags):
+            own = [{"type": "trace", "path": f"{name}{n}.trace", **({"tag": tag} if tag else {})} for n, tag in enumerate(tags)]
+            return {"name": name, "filters": own, "plugin": {"type": "memory", "size": MIB}}
+        for tags, where, other, part in ((("a", "a"), 1, 0, ""), (("a", "b", "a"), 2, 0, ""), (("2", None), 0, 1, ", which has none"),
+                                         ((None, "1"), 1, 0, ", which has none"), (("1", None), None, None, None),
+                                         ((None, None), None, None, None)):
+            with self.subTest(tags):
+                told, lines = checked(export("disk", *tags))
+                self.assertEqual(told.returncode, 0 if part is None else 2, told.stderr)
+                if part is None:
+                    continue
+                place = re.search(r"tags\.toml:(\d+):\d+: key \"tag\": .* the layer at line (\d+), too(.*);", told.stderr)
+                self.assertIsNotNone(place, told.stderr)
+                # A tag stands in a line behind that of its layer, a layer without one is named by its own.
+                self.assertIn(int(place[1]) - lines[where], (0, 1, 2))
+                self.assertIn(int(place[2]) - lines[other], (0, 1, 2))
+                self.assertTrue(place[3].startswith(part), place[3])
+        self.assertEqual(checked(export("one", "a"), export("two", "a"))[0].returncode, 0)
 
     def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
         server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}], "plugin": {"type": "null", "size": MIB}}],
@@ -389,6 +452,23 @@ class Trace(Case):
         told = json.loads(self.trace("report", "--json", *paths).stdout)
         self.assertEqual([one["place"] for one in told["advice"] if "EIO" in one["text"]], ["below"])
         self.assertEqual(told["between"][0]["write"]["spared"], 1)
+
+    def test_traces_that_cannot_be_compared_are_named_with_what_they_are_of(self):
+        def written(name, run, tag, *ops):
+            trace = TraceWriter(self.file(name)).begin(run=run, tag=tag)
+            for number, op in enumerate(ops):
+                trace.request(op, 4096, 4096, number * 1000, number * 1000 + 500)
+            return trace.end()
+        above, below = written("above.trace", 7, "above", "write"), written("below.trace", 7, "below", "write")
+        told = self.trace("diff", above, below, code=2).stderr
+        self.assertIn(f'"{above}" is of "above" of export "disk", and "{below}" of "below" of export "disk": two runs of one place', told)
+        self.assertIn("these are of one run, and ashlar trace report tells what the layers between them did", told)
+        self.assertIn("give both layers the same tag", self.trace("diff", above, written("other.trace", 8, "2", "write"), code=2).stderr)
+        self.assertIn("no op in common", self.trace("diff", above, written("other.trace", 8, "above", "read"), code=2).stderr)
+        self.assertIn('other.trace" has no request', self.trace("diff", above, written("other.trace", 8, "above"), code=2).stderr)
+        done = self.trace("diff", above, written("other.trace", 8, "above", "write", "read", "read"))
+        self.assertIn(f'only in "{self.file("other.trace")}": 2 x read at "above" of export "disk"\n', done.stderr)
+        self.assertNotIn("read", done.stdout)
 
     def test_diff_prefetch_and_top(self):
         server = self.traced([{"type": "trace", "path": "disk.trace"}])

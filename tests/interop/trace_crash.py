@@ -99,16 +99,17 @@ class Crash(Case):
         # 3 states are made, and in one of 4 either is lost.
         self.assertTrue(found)
         # Block 4 and its count are between the same two flushes, so that the count may be there without the block.
-        self.assertRegex(last, r"^state \d+ of 0\.\.47 is bad: exit code 3 of the check, after a power cut right before the answer to\n"
+        self.assertRegex(last, r"^state \d+ of 0 to 47 is bad: the check ended with exit code 3 after a power cut right before the answer to\n"
                                r"    \S+ disk 2 #1 flush ")
         self.assertIn("    block 4 of 4 is bad\n", last)
         self.assertRegex(last, rf"\n  (nothing|a part) +\S+ disk 2 #1 write offset={4 * BLOCK} length=4096 ")
-        self.assertRegex(last, r"\n  (all|a part) +\S+ disk 2 #1 write offset=0 length=512 [^\n]*\n  - +\S+ disk 2 #1 flush [^\n]*\n$")
+        self.assertRegex(last, r"\n  (all|a part) +\S+ disk 2 #1 write offset=0 length=512 [^\n]*\n  - +\S+ disk 2 #1 flush [^\n]*\ndurable: ")
         # The same state comes again, by its number alone.
-        number, seed = re.search(r"^state (\d+) of", last)[1], re.search(r"^seed (\d+);", last, re.MULTILINE)[1]
+        words = re.search(r"\nto get this disk: the same command with (--points all --seed \d --from \d+ --keep) FILE\n$", last)[1].split()
         kept = self.folder / "kept.img"
-        again = self.crash("--points", "all", "--seed", seed, "--from", number, "--keep", kept, code=1)
-        self.assertEqual(again.stdout, last)
+        again = self.crash(*words, kept, code=1)
+        self.assertEqual(again.stdout.splitlines()[:-1], last.splitlines()[:-1])
+        self.assertEqual(again.stdout.splitlines()[-1], f'this disk, as the power cut left it, is in "{kept}"')
         done = subprocess.run(["sh", "-c", self.check], env={**os.environ, "image": str(kept)}, capture_output=True, text=True,
                               timeout=600, check=False)
         self.assertEqual((done.returncode, done.stdout), (3, "block 4 of 4 is bad\n"))
@@ -145,6 +146,18 @@ class Crash(Case):
             with self.subTest(spoil):
                 self.crash("--points", "all", check=f"{self.check} && {spoil}")
 
+    def test_what_is_kept_is_as_the_power_cut_left_it_whatever_the_check_does(self):
+        self.journal(self.traced([{"type": SWALLOW, "which": 7}]))
+        for number, words in enumerate((["--from", "5"], ["--points", "all", "--seed", "2", "--from", "21"])):
+            with self.subTest(words):
+                one, other = self.folder / f"one{number}", self.folder / f"other{number}"
+                self.crash(*words, "--keep", one, code=1, check="exit 1")
+                self.crash(*words, "--keep", other, code=1, check=f"head -c {MIB} /dev/urandom > $image; exit 1")
+                self.assertEqual(one.read_bytes(), other.read_bytes())
+                self.assertNotEqual(one.read_bytes(), self.base.read_bytes())
+        self.assertIn("the check printed:", self.crash(code=1, check="echo bad; exit 1").stdout)
+        self.assertIn("the end of what the check printed:", self.crash(code=1, check="yes bad | head -n 3000; exit 1").stdout)
+
     def test_a_trace_that_cannot_serve(self):
         def work(server):
             handle = libnbd.connect(server.uri("disk"))
@@ -169,6 +182,8 @@ class Crash(Case):
                 self.assertIn(part, self.crash(code=2, **words).stderr)
         for words, code, part in ((("--points", "some"), 2, '--points: "some" is none of'), (("--points", "0"), 2, "--points"),
                                   (("--from", "2"), 2, "no state 2: the trace has states 0 to 1"),
+                                  (("--from", "-1"), 2, '--from: "-1" is no whole number of 0 or more'),
+                                  (("--keep", self.folder / "none" / "bad"), 2, "--keep: no file can be made in"),
                                   (("--place", "above"), 2, 'no request of a place "above"')):
             with self.subTest(words):
                 self.assertIn(part, self.crash(*words, code=code).stderr)
@@ -220,7 +235,7 @@ class Crash(Case):
         self.journal(self.traced())
         with open(self.base, "r+b") as file:
             file.write((1).to_bytes(8, "little"))
-        self.assertIn("after nothing: the image as it was", self.crash(code=1).stdout)
+        self.assertIn("ended with exit code 3 for the image as it was before the first request", self.crash(code=1).stdout)
 
     def test_several_places_have_to_be_told_apart(self):
         layers = [{"type": "trace", "path": f"{tag}.trace", "tag": tag, "payload": "data", "append": True} for tag in ("above", "below")]

@@ -21,7 +21,7 @@ try:
 except ImportError:
     skip("needs xxhash for Python (python3-xxhash)")
 
-KEYS = ["id", "connection", "export", "place", "op", "flags", "offset", "length", "start", "done", "sent", "result", "depth"]
+KEYS = ["id", "connection", "export", "place", "op", "flags", "offset", "length", "start", "done", "sent", "result", "depth", "run"]
 
 
 def needs(tool):

@@ -121,6 +121,11 @@ class Html(Case):
         ops = report["places"][0]["ops"]
         told = browser.value("drawn.map((one) => one.graph).filter(Boolean).map((g) => [g.getLabels(), g.rawData_.length])")
         self.assertEqual(told[0][0][1:3], ["read p50", "read p99"])
+        # Times on a logarithmic scale are round.
+        labels = browser.value("[...document.querySelectorAll('.series')[0].querySelectorAll('.dygraph-axis-label-y')].map((one) => one.textContent)")
+        self.assertGreater(len(labels), 1)
+        for label in labels:
+            self.assertRegex(label, r"^[125]0{0,2} (ns|µs|ms|s)$")
         slices = len(report["places"][0]["timeline"]["slices"])
         self.assertEqual([rows for _, rows in told], [slices] * 4)
         for op in ops:
@@ -242,6 +247,15 @@ class Html(Case):
         self.assertAlmostEqual(slices[0]["write"]["p50_ns"], 200 * US, delta=26 * US)
         self.assertEqual([one["write"]["p99_ns"] for one in slices], [200 * US, 400 * US])
         self.assertIn("  depth over time 0.50 (3), 0.40 (1): mean (most)\n", self.trace("report", trace).stdout)
+
+    def test_the_greatest_depth_is_that_of_all_connections_and_no_less_than_the_mean(self):
+        writer = TraceWriter(self.folder / "slices.trace").begin()
+        for connection, (start, took) in enumerate(((0, 3500), (1100, 100), (1150, 100)), 1):
+            writer.request("write", 0, 4096, start * US, (start + took) * US, connection=connection)
+        slices = json.loads(self.trace("report", "--json", writer.end()).stdout)["places"][0]["timeline"]["slices"]
+        self.assertEqual([one["max_depth"] for one in slices], [1, 3, 1, 1])
+        for one in slices:
+            self.assertLessEqual(one["depth"], one["max_depth"])
 
     def test_json_and_html_exclude_each_other(self):
         trace = self.busy_trace(requests=3)

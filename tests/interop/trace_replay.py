@@ -90,7 +90,7 @@ class Replay(Case):
         self.assertEqual(done.stderr, "")
         self.assertEqual(self.listed("fresh.trace"), self.listed("disk.trace"))
         self.assertEqual((self.folder / "fresh.img").read_bytes(), (self.folder / "disk.img").read_bytes())
-        self.assertRegex(done.stdout, r"^300 requests by 1 connection in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
+        self.assertRegex(done.stdout, r"^300 requests by 1 connection: now in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
         self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
 
     def test_a_flush_waits_for_what_it_followed_and_changes_wait_for_the_flush(self):
@@ -185,6 +185,32 @@ class Replay(Case):
         self.assertGreaterEqual(seconds("--speed", "0.5"), 1.2)
         self.assertGreaterEqual(seconds("--keep-order", "--speed", "1"), 0.6)
 
+    def test_what_waits_for_its_order_comes_late_and_is_counted(self):
+        trace = TraceWriter(self.trace).begin()
+        trace.request("write", 0, 4096, 0, 10**6)
+        trace.request("write", 0, 4096, 2 * 10**6, 3 * 10**6)
+        trace.end()
+        layers = [{"type": SLOW_WRITES, "milliseconds": 50}]
+        server = self.serve([config.file_export(self.sparse_file("slow.img", MIB), filters=layers)])
+        done = self.replay(server.uri("disk"), "--keep-order", "--speed", "1")
+        self.assertRegex(done.stdout, r"\n[12] requests came 1 ms or more later than they should\n")
+
+    def test_below_another_layer_the_time_of_then_is_that_of_the_layers_below(self):
+        server = self.fresh("then", MIB)
+        for topmost, took in (("1", "50.00 ms"), ("0", "1.00 ms")):
+            trace = TraceWriter(self.trace).begin(topmost=topmost)
+            trace.request("write", 0, 4096, 0, 10**6, sent=50 * 10**6)
+            trace.end()
+            done = self.replay(server.uri("disk"), "--speed", "max")
+            self.assertRegex(done.stdout, rf"\nwrite +1 +0 +0 +{took} ")
+        work = self.serve([config.file_export(self.sparse_file("two.img", MIB), filters=[
+            {"type": "trace", "path": "upper.trace"}, {"type": "trace", "path": "lower.trace"}])])
+        handle = libnbd.connect(work.uri("disk"))
+        handle.flush()
+        handle.shutdown()
+        work.stop()
+        self.assertEqual([TraceFile(self.folder / f"{name}.trace").places[0]["topmost"] for name in ("upper", "lower")], ["1", "0"])
+
     def test_other_servers(self):
         self.work(self.traced(payload="data"), clients=2)
         (self.folder / "other.img").write_bytes(bytes(4 * MIB))
@@ -241,6 +267,16 @@ class Replay(Case):
                 done = self.replay(*words, code=code)
                 self.assertIn(part, done.stderr)
                 self.assertEqual(done.stdout, "")
+        writer = TraceWriter(self.trace).begin()
+        writer.request("write", 0, 4096, 1, 2)
+        writer.end()
+        self.assertIn("--verify: the trace has no read", self.replay(none, "--verify", code=2).stderr)
+        # One of several connections does not see what the others wrote, as far as the server says.
+        alone = self.serve([config.file_export(self.sparse_file("alone.img", 4 * MIB), multi_conn="off")]).uri("disk")
+        done = self.replay(alone, "--connections", "2", "--keep-order", code=2)
+        self.assertIn("--connections: the server does not say that several may be used together", done.stderr)
+        self.replay(alone, "--connections", "2")
+        self.replay(alone, "--connections", "1", "--keep-order")
 
     def test_ctrl_c_ends_it_although_nobody_takes_what_it_prints(self):
         self.work(self.traced(), 20)

@@ -7,7 +7,7 @@ import pwd
 import signal
 import subprocess
 
-from frame import MIB, Case, read_all  # first: it finds lib
+from frame import MIB, PROGRAM, Case, read_all  # first: it finds lib
 from lib import config, libnbd, tls
 from lib.case import main
 
@@ -32,6 +32,12 @@ class User(Case):
         os.close(writer)
         self.assertTrue(read_all(reader).startswith("READY=1\n"), file.read_text())
         return process
+
+    def checked(self, file, code, **how):
+        done = subprocess.run([PROGRAM, "check", file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600,
+                              check=False, **how)
+        self.assertEqual(done.returncode, code, done.stdout)
+        return done.stdout
 
     @staticmethod
     def ids(pid):
@@ -76,15 +82,47 @@ class User(Case):
 
     def test_what_that_user_may_not_open_is_told_at_the_start(self):
         os.chown(self.disk, 0, 0)
-        text = self.refused(self.config(user="nobody"), code=1)
-        self.assertIn(f"as user nobody ({NOBODY.pw_uid}), group ({NOBODY.pw_gid}): ", text)
-        self.assertIn(f"{self.disk}", text)
-        self.assertIn("Permission denied", text)
-        self.assertNotIn("listening on", text)
+        file = self.config(user="nobody")
+        line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if str(self.disk) in text)
+        for text in self.refused(file), self.checked(file, 2):
+            self.assertRegex(text, rf'a\.toml:{line}:\d+: key "path": as user nobody \({NOBODY.pw_uid}\), group \({NOBODY.pw_gid}\): .*'
+                                   rf"{self.disk}.*: Permission denied")
+            self.assertNotIn("listening on", text)
         process = self.ready(self.config(config.file_export(self.disk, optional=True), config.memory_export(MIB), user="nobody"))
         self.assertEqual(libnbd.connect(f"nbd+unix:///memory?socket={self.socket}").get_size(), MIB)
         self.assertRaises(libnbd.Error, libnbd.connect, f"nbd+unix:///disk?socket={self.socket}")
         process.kill()
+
+    def test_a_trace_that_user_may_not_write_is_told_by_the_check_and_at_the_start(self):
+        traces = self.folder / "traces"
+        traces.mkdir()
+        traces.chmod(0o755)
+        for own in {}, {"ring": "1M"}:
+            layer = {"type": "trace", "path": traces / "disk.trace", **own}
+            file = self.config({**config.memory_export(MIB), "filters": [layer]}, user="nobody")
+            line = next(n for n, text in enumerate(file.read_text().splitlines(), 1) if "disk.trace" in text)
+            for text in self.checked(file, 2), self.refused(file):
+                self.assertRegex(text, rf'a\.toml:{line}:\d+: key "path": as user nobody .*: path: cannot make ".*disk\.trace\S*": '
+                                       "Permission denied")
+            self.assertEqual(list(traces.iterdir()), [])
+            # It may write the file that is there, but a ring is renamed when it has a trigger.
+            there = traces / ("disk.trace.ring" if own else "disk.trace")
+            there.touch()
+            os.chown(there, NOBODY.pw_uid, -1)
+            if own:
+                self.assertRegex(self.checked(file, 2), 'cannot rename ".*disk.trace.ring": Permission denied')
+            else:
+                self.checked(file, 0)
+            there.unlink()
+            os.chown(traces, NOBODY.pw_uid, -1)
+            self.checked(file, 0)
+            self.assertEqual(list(traces.iterdir()), [])
+            process = self.ready(file)
+            self.assertTrue(there.exists())
+            process.send_signal(signal.SIGTERM)
+            self.assertEqual(self.output(process)[1], 0)
+            there.unlink(missing_ok=True)
+            os.chown(traces, 0, -1)
 
     def test_files_of_tls_that_it_may_not_read_are_told_at_the_start(self):
         pki = self.folder / "pki"
@@ -122,6 +160,7 @@ class User(Case):
         file = self.config(user="daemon")
         file.chmod(0o644)
         text = self.refused(file, code=1, before=as_nobody)
+        self.assertRegex(self.checked(file, 0, preexec_fn=as_nobody), r"what that user may open is not checked: \[server\] cannot change")
         self.assertRegex(text, r"ashlar: \[server\] cannot change the supplementary groups: Operation not permitted; start the server as root")
         process = self.ready(self.config(user="nobody"), before=as_nobody)
         process.kill()

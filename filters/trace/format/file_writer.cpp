@@ -23,8 +23,10 @@ constexpr std::uint64_t most_at_once = 256 << 10;
 constexpr std::uint64_t terminator = 8;
 // What a segment keeps free for its last entry.
 constexpr std::uint64_t end_room = sizeof(InfoEntry) + terminator;
-// For what a segment tells of a record's place and client.
-constexpr std::uint64_t most_texts = 16 << 10;
+// For what a segment tells of a record's place, or client: a few texts of up to 1 KiB each.
+constexpr std::uint64_t most_texts = 6 << 10;
+// Of the smallest segment there is something left for a payload.
+static_assert(FileWriter::least_max_size / FileWriter::segments > 2 * most_texts + 16 * 1024);
 
 std::uint64_t now(clockid_t clock) {
   timespec time{};
@@ -250,6 +252,18 @@ bool FileWriter::write_out() {
   return false;
 }
 
+namespace {
+
+// Why files of the folder that `path` is in can be neither made nor renamed; empty: they can.
+std::string unfit_folder(const std::string& path, const char* to_do) {
+  std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return std::string("cannot ") + to_do + " \"" + path + "\": " + std::generic_category().message(errno);
+}
+
+}  // namespace
+
 std::string unfit(const std::string& path, const FileWriter::Options& options) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
   if (fd >= 0) {
@@ -260,13 +274,11 @@ std::string unfit(const std::string& path, const FileWriter::Options& options) {
       why = "cannot be read: " + e.code().message();
     }
     ::close(fd);
-    return why.empty() ? why : "\"" + path + "\" " + why;
+    if (!why.empty()) return "\"" + path + "\" " + why;
+    return options.moves ? unfit_folder(path, "rename") : why;
   }
   if (errno != ENOENT) return "cannot write to \"" + path + "\": " + std::generic_category().message(errno);
-  std::string folder = std::filesystem::path(path).parent_path().string();
-  if (folder.empty()) folder = ".";
-  if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
-  return "cannot make \"" + path + "\": " + std::generic_category().message(errno);
+  return unfit_folder(path, "make");
 }
 
 }  // namespace ashlar::trace

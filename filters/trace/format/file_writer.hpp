@@ -39,6 +39,7 @@ class FileWriter {
     bool append = false;
     std::uint64_t max_size = 0;  // bytes; 0: no limit; else at least least_max_size
     bool data = false;           // records may have up to 64 MiB of payload
+    bool moves = false;          // it will be renamed within its folder
     std::uint64_t run = 0;
     bool continues = false;  // what the run did before is in other files
     // Asked when a write has failed; true: to try it again. None: it is not.

@@ -81,8 +81,7 @@ int wait_for(pid_t pid) {
   return status;
 }
 
-std::string end_of(int fd) {
-  const off_t size = ::lseek(fd, 0, SEEK_END);
+std::string end_of(int fd, off_t size) {
   std::string text(static_cast<std::size_t>(std::clamp<off_t>(size, 0, most_output)), '\0');
   const ssize_t n = ::pread(fd, text.data(), text.size(), std::max<off_t>(size - most_output, 0));
   text.resize(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
@@ -97,16 +96,19 @@ Checked check_image(const std::string& command, const std::string& image) {
   const int status = wait_for(start(command, image, output.get()));
   Interrupt::check();
   Checked checked;
-  checked.output = end_of(output.get());
+  const off_t printed = ::lseek(output.get(), 0, SEEK_END);
+  checked.output = end_of(output.get(), printed);
+  checked.is_cut = printed > most_output;
   if (WIFSIGNALED(status)) {
-    checked.how = "killed by signal " + std::to_string(WTERMSIG(status));
+    checked.how = "was killed by signal " + std::to_string(WTERMSIG(status));
     return checked;
   }
   const int code = WEXITSTATUS(status);
   if (code == 126 || code == 127)
-    throw UsageError("--check: " + in_quotes(command) + " cannot be run: " + in_quotes(checked.output));
+    throw UsageError("--check: " + in_quotes(command) + " cannot be run: " +
+                     in_quotes(checked.output.substr(0, checked.output.find_last_not_of('\n') + 1)));
   checked.good = code == 0;
-  checked.how = "exit code " + std::to_string(code);
+  checked.how = "ended with exit code " + std::to_string(code);
   return checked;
 }
 

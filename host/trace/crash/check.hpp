@@ -6,8 +6,9 @@ namespace ashlar::host::traces {
 
 struct Checked {
   bool good = false;
-  std::string how;     // "exit code 4", "killed by signal 9"
-  std::string output;  // the end of what it printed, at most 4 KiB
+  std::string how;      // "ended with exit code 4", "was killed by signal 9"
+  std::string output;   // the end of what it printed, at most 4 KiB
+  bool is_cut = false;  // it printed more
 };
 
 // Runs `sh -c command` with the image's path as $image. Throws Interrupted, UsageError when there is no such command,

@@ -1,7 +1,10 @@
 // ashlar trace crash: whether the disk would have been good after a power cut, at each moment when something had to be
 // durable.
+#include <unistd.h>
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <filesystem>
 
 #include "config/text.hpp"
@@ -31,11 +34,14 @@ void parse_points(Options& options) {
   options.chosen.fewer = number;
 }
 
-// Refuses to write over what is there; best before hours of checks.
+// Refuses what could not be made, or would be written over; best before hours of checks.
 void check_keep(const std::string& path) {
   std::error_code error;
   if (!path.empty() && std::filesystem::exists(std::filesystem::symlink_status(path, error)))
     throw UsageError("--keep: " + in_quotes(path) + " is there already: name a file that is not");
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  if (!path.empty() && ::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0)
+    throw UsageError("--keep: no file can be made in " + in_quotes(folder.string()) + ": " + std::strerror(errno));
 }
 
 // Refuses a trace that does not have all that was done to the disk.
@@ -46,32 +52,17 @@ void check_whole(const Contents& contents) {
     throw UsageError("the trace lacks the bytes of " + number(contents.without_data) +
                      " writes: record it with payload = \"data\", and max_size = 0 or a large one");
   if (all.beginning_lost)
-    throw UsageError("the beginning of the trace is lost: record it with max_size = 0, or a larger one");
+    throw UsageError(
+        "the beginning of the trace is lost: record it with max_size = 0, or a larger one, and without ring");
   if (all.dropped != 0)
     throw UsageError("the trace lacks " + number(all.dropped) +
                      " requests, which were dropped: record it with when_full = \"wait\"");
   if (all.broken) throw UsageError("the trace is broken, so that requests may be missing");
 }
 
-void print_bad(std::ostream& out, const BadState& bad, const Options& options, std::uint64_t states) {
-  Lines lines;
-  out << "state " << bad.number << " of 0.." << states - 1 << " is bad: " << bad.checked.how << " of the check, after ";
-  if (bad.number == 0) out << "nothing: the image as it was before the first request\n";
-  else if (!bad.cause) out << "a power cut when the trace ends\n";
-  else
-    out << "a power cut right " << (bad.answered ? "behind" : "before") << " the answer to\n    "
-        << lines.text(*bad.cause) << "\n";
-  out << "seed " << options.chosen.seed << "; to look at it again: --from " << bad.number << " --keep FILE\n";
-  if (!bad.checked.output.empty()) {
-    out << "the check printed:\n";
-    for (std::size_t at = 0; at < bad.checked.output.size();) {
-      const std::size_t end = std::min(bad.checked.output.find('\n', at), bad.checked.output.size());
-      out << "    " << one_line(bad.checked.output.substr(at, end - at)) << "\n";
-      at = end + 1;
-    }
-  }
+void print_requests(std::ostream& out, const BadState& bad, Lines& lines) {
   if (bad.recent.empty()) return;
-  out << "the requests before it, and what the disk had of them:\n";
+  out << "the last requests before the power cut, and what the disk has of them:\n";
   for (const trace::Record& record : bad.recent) {
     const auto fate = bad.fates.find(record.position);
     const char* word = "durable";
@@ -80,6 +71,34 @@ void print_bad(std::ostream& out, const BadState& bad, const Options& options, s
       word = fate->second == Fate::lost ? "nothing" : fate->second == Fate::torn ? "a part" : "all";
     out << "  " << word << std::string(9 - std::string_view(word).size(), ' ') << lines.text(record) << "\n";
   }
+  out << "durable: it had to be there; all, a part, nothing: it could be lost, and that is there; -: a flush, or what "
+         "failed\n";
+}
+
+void print_bad(std::ostream& out, const BadState& bad, std::uint64_t states) {
+  Lines lines;
+  out << "state " << bad.number << " of 0 to " << states - 1 << " is bad: the check " << bad.checked.how;
+  if (bad.number == 0) out << " for the image as it was before the first request\n";
+  else if (!bad.cause) out << " after a power cut when the trace ends\n";
+  else
+    out << " after a power cut right " << (bad.answered ? "behind" : "before") << " the answer to\n    "
+        << lines.text(*bad.cause) << "\n";
+  if (!bad.checked.output.empty()) {
+    out << (bad.checked.is_cut ? "the end of what the check printed:\n" : "the check printed:\n");
+    for (std::size_t at = 0; at < bad.checked.output.size();) {
+      const std::size_t end = std::min(bad.checked.output.find('\n', at), bad.checked.output.size());
+      out << "    " << one_line(bad.checked.output.substr(at, end - at)) << "\n";
+      at = end + 1;
+    }
+  }
+  print_requests(out, bad, lines);
+}
+
+// How to get the disk of that state. The numbers of states are those of `all` also when fewer are checked.
+std::string again_text(const BadState& bad, const Points& points) {
+  const std::string which =
+      points.subsets ? "--points all --seed " + std::to_string(points.seed) + " --from " : std::string("--from ");
+  return "to get this disk: the same command with " + which + std::to_string(bad.number) + " --keep FILE\n";
 }
 
 // Refuses what would check nothing, or hardly anything.
@@ -122,8 +141,14 @@ int check_states(const Options& options, std::ostream& out, std::ostream& err, O
         << " flushes and requests with FUA: the check passed for each\n";
     return exit_ok;
   }
-  print_bad(out, *bad, options, all.count());
-  if (!options.keep.empty()) copy_disk(scratch.image(), options.keep);
+  print_bad(out, *bad, all.count());
+  if (options.keep.empty()) {
+    out << again_text(*bad, options.chosen);
+  } else {
+    out.flush();  // whatever becomes of the copy
+    cuts.keep(*bad, options.keep);
+    out << "this disk, as the power cut left it, is in " << in_quotes(options.keep) << "\n";
+  }
   return exit_failure;
 }
 
@@ -147,9 +172,12 @@ int crash_command(const Words& words, Streams streams) {
                  "flush: what had to be there; all: also, three times at each moment and at the end, with some of what "
                  "could have been lost, torn at 512 bytes; N: so many states of these")
       ->type_name("flush|all|N");
-  app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N");
-  app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")->type_name("N");
-  app.add_option("--keep", options.keep, "Copy the first bad disk to this file, which must not be there yet")
+  app.add_option("--seed", options.chosen.seed, "Of what is chosen at random; 1")->type_name("N")->check(whole_number);
+  app.add_option("--from", options.chosen.from, "The first state to check; 0 is the disk as it was")
+      ->type_name("N")
+      ->check(whole_number);
+  app.add_option("--keep", options.keep,
+                 "Copy the first bad disk, as the power cut left it, to this file, which must not be there yet")
       ->type_name("FILE");
   app.add_option("--scratch", options.scratch, "The folder for two copies of the disk; $TMPDIR, or /tmp")
       ->type_name("DIR");

@@ -57,14 +57,25 @@ void PowerCuts::state(std::uint64_t number, const trace::Record* cause, bool ans
   Interrupt::check();
   if (!is_wanted(number)) return;
   if (!answered) {
-    // Of the seed and the number alone, so that a state is the same whichever others are checked.
-    std::seed_seq seeds{points_.seed, points_.seed >> 32, number, number >> 32};
-    std::mt19937_64 random(seeds);
-    for (const Change* const change : history_.at_risk()) lay(*change, random);
+    lay_at_random(number);
   } else {
     for (const Change* const change : history_.at_risk()) fates_[change->record.position] = Fate::lost;
   }
   look(number, cause, answered);
+}
+
+// Of the seed and the number alone, so that a state is the same whichever others are checked.
+void PowerCuts::lay_at_random(std::uint64_t number) {
+  std::seed_seq seeds{points_.seed, points_.seed >> 32, number, number >> 32};
+  std::mt19937_64 random(seeds);
+  for (const Change* const change : history_.at_risk()) lay(*change, random);
+}
+
+// The history stands still where the bad state was found.
+void PowerCuts::keep(const BadState& bad, const std::string& path) {
+  scratch_.restore();
+  if (!bad.answered) lay_at_random(bad.number);
+  copy_disk(scratch_.image(), path);
 }
 
 // All of a change, nothing, or what stands before and behind, or between, two of its sectors.

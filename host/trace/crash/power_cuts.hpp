@@ -67,6 +67,9 @@ class PowerCuts final : public States {
 
   // Up to the first bad state. Throws Interrupted, UsageError, trace::TraceError, std::runtime_error.
   std::optional<BadState> run();
+  // Copies the disk of the bad state to `path`, which must not be there, as it was before the check had it. Behind
+  // run(). Throws std::system_error, std::runtime_error.
+  void keep(const BadState& bad, const std::string& path);
   std::uint64_t checked() const { return checked_; }
 
  private:
@@ -75,6 +78,7 @@ class PowerCuts final : public States {
   void durable(const Change& change) override;
   void state(std::uint64_t number, const trace::Record* cause, bool answered) override;
   bool is_wanted(std::uint64_t number);
+  void lay_at_random(std::uint64_t number);
   void lay(const Change& change, std::mt19937_64& random);
   void put(const Change& change, Range range);
   std::span<const std::byte> bytes_of(const Change& change, Range range);

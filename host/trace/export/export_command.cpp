@@ -63,7 +63,7 @@ class OnePlace {
 // Throws UsageError when requests are missing.
 void need_whole(const ExportFormat& format, const trace::Completeness& whole) {
   std::string missing;
-  if (whole.beginning_lost) missing = "its beginning is lost, as max_size was too small";
+  if (whole.beginning_lost) missing = "its beginning is lost, as max_size was too small, or it is of a ring";
   else if (whole.dropped != 0) missing = std::to_string(whole.dropped) + " requests were dropped and have no record";
   else if (whole.broken) missing = "a part of it is broken";
   if (!missing.empty()) throw UsageError(std::string(format.name) + " needs a whole trace: " + missing);

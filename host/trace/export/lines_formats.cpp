@@ -18,14 +18,14 @@ std::string field(const std::string& text) {
 class Csv : public Exporter {
  public:
   explicit Csv(const Exporting& to) : out_(to.out) {
-    out_ << "id,connection,export,place,op,flags,offset,length,start,done,sent,result,depth\n";
+    out_ << "id,connection,export,place,op,flags,offset,length,start,done,sent,result,depth,run\n";
   }
   void add(const trace::Record& r) override {
     out_ << r.id << ',' << r.connection << ',' << field(r.place->exported) << ',' << field(r.place->tag) << ','
          << name(r.op) << ',' << (r.flags == Flags{} ? "" : field(flags_text(r.flags))) << ',' << r.offset << ','
          << r.length << ',' << r.start << ',' << r.done << ',';
     if (r.sent != 0) out_ << r.sent;
-    out_ << ',' << result_text(r.result) << ',' << r.depth << '\n';
+    out_ << ',' << result_text(r.result) << ',' << r.depth << ',' << run_text(r.run) << '\n';
   }
 
  private:

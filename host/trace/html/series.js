@@ -19,7 +19,6 @@ function lineChart(host, title, chart, rows) {
     series,
     labelsDiv: legend,
     legend: "always",
-    labelsKMG2: chart.text === bytesText,
     logscale: Boolean(chart.log),
     includeZero: !chart.log,
     fillGraph: false,
@@ -27,11 +26,22 @@ function lineChart(host, title, chart, rows) {
     rightGap: 12,
     axes: {
       x: { axisLabelFormatter: (seconds) => timeText(seconds * 1e9), valueFormatter: (seconds) => timeText(seconds * 1e9) + " ", drawGrid: false },
-      y: { axisLabelFormatter: chart.text, valueFormatter: chart.text, axisLabelWidth: 68 },
+      y: {
+        axisLabelFormatter: chart.text, valueFormatter: chart.text, axisLabelWidth: 68, labelsKMG2: chart.text === bytesText,
+        ...(chart.log ? { ticker: (low, high) => logTicks(low, high).map((v) => ({ v, label: chart.text(v) })) } : {}),
+      },
     },
   });
   if (chart.choice) addChoice(choice, chart, graph);
   return { graph, redraw: () => graph.updateOptions(look()), fit: () => graph.resize() };
+}
+
+// Powers of ten, with what is twice and five times as much where these are few.
+function logTicks(low, high) {
+  const steps = high / low > 1000 ? [1] : [1, 2, 5], ticks = [];
+  for (let power = 10 ** Math.floor(Math.log10(low)); power <= high; power *= 10)
+    for (const step of steps) if (step * power >= low && step * power <= high) ticks.push(step * power);
+  return ticks;
 }
 
 // Buttons that hide the lines of an op.

@@ -13,6 +13,12 @@ constexpr std::uint64_t millisecond = 1'000'000;
 
 bool is_change(const trace::Record& record) { return Ops::writing().has(Ops{record.op}); }
 
+// A reply leaves when the layers above are done, too: below one, that is not the time of what is asked again.
+bool is_topmost(const trace::Place& place) {
+  const auto text = place.texts.find("topmost");
+  return text == place.texts.end() || text->second != "0";
+}
+
 // Instead of bytes that are not known: no zeroes, and nothing that a disk could make smaller.
 void fill(std::vector<std::byte>& bytes, std::uint64_t offset) {
   for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
@@ -40,8 +46,9 @@ void Player::run() {
     progress_.tell(seen, requests_.contents().requests);
     const bool asks = can_ask(record);
     if (asks) {
-      wait_for_time(record);
+      const auto due = wait_for_time(record);
       while (has_to_wait(record)) go_on(UINT64_MAX);
+      if (due && monotonic_time() >= *due + millisecond) ++late_;
     }
     if (judge_ != nullptr) judge_->begin(record, asked_, asks);
     if (asks) begin(record);
@@ -74,7 +81,8 @@ bool Player::can_ask(trace::Record& record) {
   return true;
 }
 
-void Player::wait_for_time(const trace::Record& record) {
+// Returns when the request was to come; none: as soon as can be.
+std::optional<std::uint64_t> Player::wait_for_time(const trace::Record& record) {
   if (record.run != run_ || asked_ == 0) {
     while (!under_way_.empty()) go_on(UINT64_MAX);
     run_ = record.run;
@@ -82,11 +90,11 @@ void Player::wait_for_time(const trace::Record& record) {
     last_done_ = record.done;
     run_begun_ = monotonic_time();
   }
-  if (!pace_.speed) return;
+  if (!pace_.speed) return std::nullopt;
   const double after = static_cast<double>(record.start - first_start_) / *pace_.speed;
   const std::uint64_t due = run_begun_ + static_cast<std::uint64_t>(after);
   while (monotonic_time() < due) go_on(due);
-  if (monotonic_time() >= due + millisecond) ++late_;
+  return due;
 }
 
 bool Player::has_to_wait(const trace::Record& record) const {
@@ -149,7 +157,7 @@ void Player::finish(Again& again) {
   const trace::Record& record = again.record;
   bytes_under_way_ -= record.length;
   ThenAndNow& op = by_op_[static_cast<std::size_t>(record.op)];
-  const std::uint64_t end = record.sent != 0 ? record.sent : record.done;
+  const std::uint64_t end = record.sent != 0 && is_topmost(*record.place) ? record.sent : record.done;
   op.then.add(end > record.start ? end - record.start : 0);
   op.now.add(again.done - again.begun);
   op.errors_then += record.result != 0 ? 1 : 0;

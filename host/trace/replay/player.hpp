@@ -53,7 +53,7 @@ class Player {
 
  private:
   bool can_ask(trace::Record& record);
-  void wait_for_time(const trace::Record& record);
+  std::optional<std::uint64_t> wait_for_time(const trace::Record& record);
   bool has_to_wait(const trace::Record& record) const;
   void begin(const trace::Record& record);
   Connection& connection_of(const trace::Record& record);

@@ -38,11 +38,14 @@ Pace pace_of(const Options& options) {
 }
 
 void check_for_verify(const Contents& contents) {
+  if (contents.reads == 0)
+    throw UsageError("--verify: the trace has no read that went well: nothing would be verified");
   if (contents.without_hashes != 0)
     throw UsageError("--verify: the trace has neither hashes nor bytes of " + std::to_string(contents.without_hashes) +
                      " reads: record it with payload = \"hash\" or \"data\"");
   if (contents.completeness.beginning_lost)
-    throw UsageError("--verify: the beginning of the trace is lost: record it with max_size = 0, or a larger one");
+    throw UsageError(
+        "--verify: the beginning of the trace is lost: record it with max_size = 0, or a larger one, and without ring");
   if (contents.completeness.dropped != 0)
     throw UsageError("--verify: the trace lacks " + std::to_string(contents.completeness.dropped) +
                      " requests, which were dropped: record it with when_full = \"wait\"");
@@ -57,6 +60,11 @@ std::vector<std::unique_ptr<Connection>> connect(const Options& options, const C
   if (offers.size < contents.end)
     throw UsageError("the server's disk has " + std::to_string(offers.size) +
                      " bytes, but the trace's requests go up to " + std::to_string(contents.end));
+  if (options.connections > 1 && !offers.multi_conn && (options.keep_order || options.verify))
+    throw UsageError(
+        "--connections: the server does not say that several may be used together, so the order cannot be "
+        "kept over them: leave that out, or " +
+        std::string(options.verify ? "--verify" : "--keep-order"));
   const std::uint64_t wanted = offers.multi_conn ? std::min(contents.connections, most_of_itself) : 1;
   const std::uint64_t number = options.connections != 0 ? options.connections : wanted;
   while (all.size() < number) all.push_back(std::make_unique<Connection>(options.uri));
@@ -113,7 +121,7 @@ int tell(const Options& options, const Player& player, const Judge& judge, std::
   for (const auto& [what, times] : player.left_out())
     err << "ashlar: trace: replay: " << times << " requests, " << what << "\n";
   out << player.asked() << " requests by " << connections << (connections == 1 ? " connection" : " connections")
-      << " in " << duration_text(static_cast<double>(player.took())) << ", then in "
+      << ": now in " << duration_text(static_cast<double>(player.took())) << ", then in "
       << duration_text(static_cast<double>(player.took_then())) << "\n";
   print_table_of(out, player);
   if (player.late() != 0) out << player.late() << " requests came 1 ms or more later than they should\n";

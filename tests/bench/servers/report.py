@@ -94,7 +94,7 @@ _SECTIONS = {
     "copies": ("Copying the whole image to null", _copies),
     "direct": ("4 KiB O_DIRECT random reads, depth 32", _direct),
     "direct-writes": ("4 KiB O_DIRECT random writes, depth 32", _direct),
-    "chains": ("What layers cost: 4 KiB random reads, depth 32", _chains),
+    "chains": ("What layers cost: 4 KiB random reads, depth 32 unless another is named", _chains),
     "start": ("From start to listening, median of 20", _start),
     "crowds": ("Memory of many connections", _crowds),
     "fairness": ("Fairness", _fairness),

@@ -77,19 +77,27 @@ def direct(options, image, servers, kind="read"):
 
 
 def chains(options, image):
-    """4 KiB random reads at depth 32 through layers that do nothing, and through a log filter that is off."""
+    """4 KiB random reads through layers that do nothing, a log filter that is off, and one that traces."""
     image.prepare()
     layer = {"type": json.dumps(str(options.pass_filter))}
     log = {"type": '"log"', "level": '"trace"'}  # the server's own level is info
-    variants = {"no filter": (), "five filters that pass on": (layer,) * 5, "log, at a level that is off": (log,)}
+    trace = {"type": '"trace"', "path": '"disk.trace"'}  # beside the config, in a folder that goes
+    one, several = loads.Load("randread", 4096, 32), loads.Load("randread", 4096, 16, 4)
+    variants = {"no filter": ((), one), "five filters that pass on": ((layer,) * 5, one),
+                "log, at a level that is off": ((log,), one), "trace": ((trace,), one)}
+    beside = {"no filter, depth 16 × 4 connections": ((), several), "trace, depth 16 × 4 connections": ((trace,), several)}
 
-    def one(filters):
+    def measured(variant):
+        filters, load = variant
         with peers.serving(peers.Ashlar(options.ashlar, filters=filters), image.path) as running:
-            row = loads.flat(loads.measure(options, running, [loads.Load("randread", 4096, 32).job]))
+            row = loads.flat(loads.measure(options, running, [load.job]))
             return {key: row[key] for key in ("ops", "cpu")}
 
-    # The difference is small: many rounds.
-    return loads.summary(in_turn(options, "chains", variants, one, rounds=5 * options.rounds), "no filter")
+    # The differences are small: many rounds.
+    table = {}
+    for some in variants, beside:
+        table |= loads.summary(in_turn(options, "chains", some, measured, rounds=5 * options.rounds), next(iter(some)))
+    return table
 
 
 def start(options, image, servers, times=20):

@@ -13,6 +13,30 @@ using namespace ashlar;
 using namespace ashlar::testing;
 using namespace ashlar::trace;
 
+TEST_CASE("in the smallest file there is, a payload that fits is kept and a longer one is left out") {
+  for (const std::string payload : {"data", "hash"}) {
+    const Folder folder;
+    FakeHost host;
+    ModelDisk disk(32 << 20);
+    const auto long_one = bytes_of(payload == "data" ? 64 << 10 : 16 << 20, 1);
+    {
+      const Traced layer(host, {{"path", folder.trace()}, {"max_size", "256K"}, {"payload", payload}});
+      const auto device = layer.open_over(disk);
+      CHECK(ask(*device, Io::write(0, long_one), 1).ok());
+      CHECK(ask(*device, Io::write(4096, bytes_of(4096, 2)), 2).ok());
+    }
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    const auto records = all_of(reader);
+    CHECK(heard.problems.empty());
+    REQUIRE(ids(records) == std::vector<std::uint64_t>{1, 2});
+    CHECK(records[0].left_out);
+    CHECK(records[0].payload == PayloadKind::none);
+    CHECK_FALSE(records[1].left_out);
+    CHECK(records[1].payload == (payload == "data" ? PayloadKind::data : PayloadKind::hash));
+  }
+}
+
 TEST_CASE("trace makes no file before a client comes, and none for a layer that is opened on trial") {
   const Folder folder;
   FakeHost host;

@@ -114,7 +114,19 @@ TEST_CASE("a ring is written out when somebody asks for it, whatever the trigger
   CHECK(dump() == "the ring is in " + ring.folder.trace());
   CHECK(ring.is_there());
   CHECK(ring.host.said(": dump"));
+  CHECK(dump() == "no file is made, as no request was finished since the ring was begun");
+  CHECK_FALSE(ring.is_there(".1"));
+  ring.ask_and_reply(Io(Op::flush, 0, 0));
   CHECK(dump().starts_with("the ring will be written out in "));
+}
+
+TEST_CASE("a trigger before anything else makes no file, and the one behind it need not wait") {
+  Ring ring("");
+  CHECK(ring.host.control().call("dump", {}) == "no file is made, as no request was finished since the ring was begun");
+  CHECK_FALSE(ring.is_there());
+  ring.ask_and_reply(Io(Op::flush, 0, 0));
+  ring.until_looked();
+  CHECK(ring.host.control().call("dump", {}) == "the ring is in " + ring.folder.trace());
 }
 
 TEST_CASE("a ring that has to stay is no answer to who asks for it") {
@@ -124,6 +136,7 @@ TEST_CASE("a ring that has to stay is no answer to who asks for it") {
   folder.write("disk.trace", "taken");
   const Traced layer(host, {{"path", folder.trace()}, {"ring", "256K"}, {"max_size", "256K"}});
   const auto device = layer.open_over(disk);
+  CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
   std::string why;
   try {
     host.control().call("dump");
