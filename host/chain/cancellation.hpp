@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <utility>
 
 namespace ashlar::host {
@@ -35,7 +36,7 @@ class Cancellation {
 
   const std::function<bool()> is_gone_;
   const std::chrono::milliseconds spared_;
-  std::atomic<Clock::rep> asked_{0};
+  std::atomic<Clock::rep> asked_{std::numeric_limits<Clock::rep>::min() / 2};  // long ago
   std::atomic<bool> cancelled_{false};
 };
 
