@@ -1,6 +1,7 @@
 #include "config/mistakes.hpp"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -13,13 +14,18 @@ constexpr std::size_t most_lines = 20;  // more would hide the first of them fro
 
 // Of several files, those of the one that comes first.
 std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes) {
-  std::vector<std::filesystem::path> files;
-  const auto number = [&](const Mistake& mistake) { return std::find(files.begin(), files.end(), mistake.file); };
-  for (const Mistake& mistake : mistakes)
-    if (number(mistake) == files.end()) files.push_back(mistake.file);
-  std::stable_sort(mistakes.begin(), mistakes.end(), [&](const Mistake& a, const Mistake& b) {
-    return std::tuple(number(a), a.place.line, a.place.column) < std::tuple(number(b), b.place.line, b.place.column);
+  std::map<std::filesystem::path, std::size_t> numbers;
+  std::vector<std::pair<std::size_t, Mistake>> numbered;
+  for (Mistake& mistake : mistakes) {
+    const std::size_t number = numbers.emplace(mistake.file, numbers.size()).first->second;
+    numbered.emplace_back(number, std::move(mistake));
+  }
+  std::stable_sort(numbered.begin(), numbered.end(), [](const auto& a, const auto& b) {
+    const Place &one = a.second.place, &other = b.second.place;
+    return std::tie(a.first, one.line, one.column) < std::tie(b.first, other.line, other.column);
   });
+  mistakes.clear();
+  for (auto& [number, mistake] : numbered) mistakes.push_back(std::move(mistake));
   return mistakes;
 }
 
