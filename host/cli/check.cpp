@@ -1,3 +1,5 @@
+#include <cerrno>
+
 #include "chain/make_export.hpp"
 #include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
@@ -7,6 +9,7 @@
 #include "config/text.hpp"
 #include "log/log.hpp"
 #include "sandbox/needed_grants.hpp"
+#include "server/confinement.hpp"
 #include "tls/tls.hpp"
 
 namespace ashlar::host {
@@ -15,7 +18,16 @@ namespace {
 json::array to_json(const std::vector<Mistake>& mistakes) {
   json::array out;
   for (const Mistake& mistake : mistakes)
-    out.push_back({{"line", mistake.place.line}, {"column", mistake.place.column}, {"what", json_text(mistake.what)}});
+    out.push_back({{"file", json_text(mistake.file.string())},
+                   {"line", mistake.place.line},
+                   {"column", mistake.place.column},
+                   {"what", json_text(mistake.what)}});
+  return out;
+}
+
+json::array texts(const std::vector<std::string>& all) {
+  json::array out;
+  for (const std::string& one : all) out.push_back(json_text(one));
   return out;
 }
 
@@ -24,7 +36,7 @@ void warn_of_unknown_users(const Config& config, const AccessRules& allow, Tls& 
                            std::vector<std::string>& warnings) {
   for (const AccessRule& rule : allow.rules)
     if (rule.psk && !tls.knows_user(*rule.psk))
-      warnings.push_back("the rule " + rule.text + " in line " + std::to_string(rule.line) + " fits nobody now: " +
+      warnings.push_back("the rule " + rule.text + " in " + place_in_words(allow, rule.line) + " fits nobody now: " +
                          config.server.tls.psk.string() + " has no key of " + in_quotes(*rule.psk));
 }
 
@@ -32,6 +44,40 @@ void warn_of_unknown_users(const Config& config, Tls& tls, std::vector<std::stri
   if (config.server.allow) warn_of_unknown_users(config, *config.server.allow, tls, warnings);
   for (const ExportConfig& own : config.exports)
     if (own.allow) warn_of_unknown_users(config, *own.allow, tls, warnings);
+}
+
+// Who the server would become. None: who it is, or it cannot, which is a mistake.
+std::optional<Privileges> user_of(const Config& config, Mistakes& mistakes) {
+  if (!config.server.user && !config.server.group) return std::nullopt;
+  try {
+    return privileges_of(config.server.user, config.server.group);
+  } catch (const std::runtime_error& e) {
+    mistakes.add(ConfigError({}, {}, e.what()));
+    return std::nullopt;
+  }
+}
+
+// Whether the server's user can open it, as far as this process may act as that user.
+void try_to_open(const Privileges& user, const ExportConfig& own, Export& exported, Mistakes& mistakes,
+                 std::vector<std::string>& warnings) {
+  if (own.is_template()) return;
+  with_privileges(user, [&] {
+    try {
+      exported.open();
+    } catch (const OpenError& e) {
+      const Mistake mistake = not_open_to(user, own, e);
+      const bool may_not = e.facts().status == EACCES || e.facts().status == EPERM;
+      if (own.optional && may_not) warnings.push_back(mistake.line());
+      if (!own.optional) mistakes.add(ConfigError({mistake}));
+    }
+  });
+}
+
+// And whether he can read again what a server does.
+void try_files(const Config& config, const Privileges& user, std::vector<std::string>& warnings) {
+  with_privileges(user, [&] {
+    for (std::string& warning : warnings_of_files(config, user)) warnings.push_back(std::move(warning));
+  });
 }
 
 }  // namespace
@@ -63,11 +109,13 @@ int check_command(const CommandOptions& options, Streams streams) {
   std::unique_ptr<Tls> tls;
   const auto read_tls = [&] { mistakes.gather([&] { tls = make_tls(config, warnings); }); };
   if (client) read_tls();
+  const std::optional<Privileges> user = user_of(config, mistakes);
   json::array exports;
   std::vector<Seen> seen;
   for (const ExportConfig& own : config.exports) {
     const auto exported = make_export(config, own, registry, log.logger(), activity, mistakes);
     if (exported == nullptr) continue;
+    if (user) try_to_open(*user, own, *exported, mistakes, warnings);
     if (client) seen.push_back(seen_by(*client, *exported, config.server.tls, tls.get()));
     if (options.json) exports.push_back(export_to_json(own, *exported, client ? &seen.back() : nullptr));
     else if (!client) print_export(streams.out, own, *exported);
@@ -75,8 +123,9 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (client && !options.json) print_seen(streams.out, seen);
   if (!client) read_tls();
   if (tls != nullptr) warn_of_unknown_users(config, *tls, warnings);
+  if (user) try_files(config, *user, warnings);
   Grants needed = needed_grants(config, registry, *activity);
-  add_names(needed, config);
+  add_at_start(needed, config);
   if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
@@ -84,6 +133,7 @@ int check_command(const CommandOptions& options, Streams streams) {
                              {"ok", mistakes.size() == 0},
                              {"exports", std::move(exports)},
                              {"sandbox", sandbox_to_json(config.server.sandbox, needed)},
+                             {"warnings", texts(warnings)},
                              {"mistakes", to_json(mistakes.all())}});
   log.flush();  // what the modules had to say comes first
   mistakes.throw_if_any();
