@@ -307,7 +307,8 @@ class Trace(Case):
                     self.assertRegex(told.stderr, rf"two\.toml:{lines[1]}:\d+: .* line {lines[0]}{part}")
 
     def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
-        server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}], "plugin": {"type": "null", "size": MIB}}],
+        server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}],
+                              "plugin": {"type": "null", "size": MIB}}],
                             within=("/bin/bash", "-c", 'ulimit -f 20 && exec "$0" "$@"'))
         handle = libnbd.connect(server.uri("null"))
         for _ in range(50):

@@ -91,7 +91,8 @@ class Html(Case):
             self.assertEqual(browser.value("JSON.parse(document.getElementById('report').textContent)"), report)
             self.assertEqual(browser.value("document.title"), "Trace of disk")
             self.assertIn("Copyright", browser.value("document.querySelector('script[type=\"text/plain\"]').textContent"))
-            rows = browser.value("[...document.querySelectorAll('main table')[0].rows].map((row) => [...row.cells].map((c) => c.textContent))")
+            rows = browser.value("[...document.querySelectorAll('main table')[0].rows]"
+                                 ".map((row) => [...row.cells].map((c) => c.textContent))")
             self.assertEqual([row[0] for row in rows[1:]], ["read", "write", "flush", "trim", "zero"])
             for row in rows[1:]:
                 self.assertEqual(int(re.sub(r"\D", "", row[1])), report["places"][0]["ops"][row[0]]["count"])
@@ -124,10 +125,12 @@ class Html(Case):
         slices = len(report["places"][0]["timeline"]["slices"])
         self.assertEqual([rows for _, rows in told], [slices] * 4)
         for op in ops:
-            sums = browser.value(f"(() => {{ const g = drawn.map((one) => one.graph).filter(Boolean)[2]; const at = g.getLabels().indexOf('{op}'); "
+            sums = browser.value(f"(() => {{ const g = drawn.map((one) => one.graph).filter(Boolean)[2]; "
+                                 f"const at = g.getLabels().indexOf('{op}'); "
                                  "return d3.sum(g.file_, (row) => row[at]) * report.places[0].timeline.slice_ns / 1e9; })()")
             self.assertAlmostEqual(sums, ops[op]["count"], delta=0.01)
-            heat = browser.value(f"d3.sum(heatField(pictures.places[0].latencies.{op}, report.places[0].timeline, '{op}').planes[0].cells, (c) => c.count)")
+            heat = browser.value(f"d3.sum(heatField(pictures.places[0].latencies.{op}, report.places[0].timeline, '{op}')"
+                                 f".planes[0].cells, (c) => c.count)")
             self.assertEqual(heat, ops[op]["count"])
 
     def map_zooms(self, browser):
