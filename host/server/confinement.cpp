@@ -70,7 +70,8 @@ void Confinement::refuse_outside(const Config& config, Registry& modules, Mistak
   };
   if (sandbox_->misses_connect(needed)) refuse("connecting to others", needed.connect(), "restart the server");
   for (const Grant& grant : sandbox_->missing(needed))
-    refuse(grant.path.string(), grant.why, "restart the server, or name the path in sandbox");
+    refuse(grant.path.string(), grant.why,
+           "restart the server; with the folder named in sandbox, a later reload does not need that");
 }
 
 }  // namespace ashlar::host
