@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::size_t longest_text = 4096;
 
-// Beside its texts: the node of a map, and an entry of each of two lists.
-constexpr std::size_t bytes_of_name = 256;
+// Beside its texts: the node of a map, and an entry of a list.
+constexpr std::size_t bytes_of_name = 192;
 
 // The names, as they come.
 class Names {

@@ -19,6 +19,12 @@ constexpr std::chrono::seconds most_wait_for_place{2};
 // Bytes of a template's names that are too few to be counted: they are laid out at once.
 constexpr std::size_t most_uncounted = 64 * 1024;
 
+std::size_t bytes_of(const std::vector<protocol::Catalog::Listed>& names) {
+  std::size_t bytes = names.capacity() * sizeof names[0];
+  for (const protocol::Catalog::Listed& one : names) bytes += one.name.capacity() + one.description.capacity();
+  return bytes;
+}
+
 // Why connections end.
 constexpr const char* too_late = "handshake took too long";
 constexpr const char* server_stops = "the server stops";
@@ -270,10 +276,10 @@ void Session::log_end(std::string_view reason) {
 // gone through; those that take more than is allowed by then are gone through again when there is room for them.
 std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(std::size_t index, std::size_t most) {
   struct Counted {
-    std::shared_ptr<void> lease;  // goes last
+    std::shared_ptr<MemoryLease> lease;  // goes last
     std::vector<Listed> names;
   };
-  std::shared_ptr<void> lease;
+  std::shared_ptr<MemoryLease> lease;
   for (std::size_t allowed = most_uncounted; !late();) {
     ListedExports found = names_of(index, most, allowed);
     if (found.bytes > allowed) {
@@ -285,9 +291,12 @@ std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(st
       continue;
     }
     const auto counted = std::make_shared<Counted>();
-    counted->lease = std::move(lease);
     counted->names.reserve(found.exports.size());
     for (ListedExport& one : found.exports) counted->names.push_back({std::move(one.name), std::move(one.description)});
+    found.exports.clear();
+    found.exports.shrink_to_fit();
+    if (lease) lease->keep(bytes_of(counted->names));  // they took more while they were gathered
+    counted->lease = std::move(lease);
     return {counted, &counted->names};
   }
   return nullptr;
