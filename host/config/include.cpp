@@ -49,6 +49,7 @@ void read_included(Config& config, Mistakes& mistakes) {
       for (const std::filesystem::path& file : files_of(include, config.file))
         if (seen.insert(file).second)
           mistakes.gather([&] {
+            mistakes.expect(file);
             refuse_what_is_no_file(file);
             const TomlTable root = parse_toml(file, read_config_text(file));
             ConfigReader(file, folder_of_config(file), mistakes).read_included(root, config);

@@ -12,9 +12,11 @@ namespace {
 
 constexpr std::size_t most_lines = 20;  // more would hide the first of them from who reads a terminal
 
-// Of several files, those of the one that comes first.
-std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes) {
+// Of several files, those of the one that comes first in `files`, or, where it is not among these, in `mistakes`.
+std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes,
+                                   const std::vector<std::filesystem::path>& files = {}) {
   std::map<std::filesystem::path, std::size_t> numbers;
+  for (const std::filesystem::path& file : files) numbers.emplace(file, numbers.size());
   std::vector<std::pair<std::size_t, Mistake>> numbered;
   for (Mistake& mistake : mistakes) {
     const std::size_t number = numbers.emplace(mistake.file, numbers.size()).first->second;
@@ -57,10 +59,10 @@ void Mistakes::add(const ConfigError& error) {
   all_.insert(all_.end(), error.mistakes().begin(), error.mistakes().end());
 }
 
-std::vector<Mistake> Mistakes::all() const { return in_file_order(all_); }
+std::vector<Mistake> Mistakes::all() const { return in_file_order(all_, files_); }
 
 void Mistakes::throw_if_any() const {
-  if (!all_.empty()) throw ConfigError(all_);
+  if (!all_.empty()) throw ConfigError(all());
 }
 
 }  // namespace ashlar::host
