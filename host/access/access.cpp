@@ -36,11 +36,15 @@ Decision decide(const AccessRules* rules, const Identity& client) {
   return {Access::refused, nullptr};
 }
 
+std::string place_in_words(const AccessRules& rules, std::uint32_t line) {
+  return "line " + std::to_string(line) + (rules.file.empty() ? "" : " of " + rules.file);
+}
+
 std::string reason(const AccessRules* rules, const Decision& decision) {
   if (rules == nullptr) return "there is no allow";
-  if (decision.rule != nullptr) return decision.rule->text + " in line " + std::to_string(decision.rule->line);
+  if (decision.rule != nullptr) return decision.rule->text + " in " + place_in_words(*rules, decision.rule->line);
   const std::string allow =
-      (rules->of_server ? "[server] allow in line " : "allow in line ") + std::to_string(rules->line);
+      (rules->of_server ? "[server] allow in " : "allow in ") + place_in_words(*rules, rules->line);
   return rules->rules.empty() ? allow + " is empty" : "no rule of " + allow + " fits";
 }
 

@@ -38,6 +38,7 @@ struct AccessRules {
   std::vector<AccessRule> rules;  // the first that fits decides
   bool of_server = false;
   std::uint32_t line = 0;  // of the config
+  std::string file{};      // that the config includes and they stand in, in one line; empty: they stand in itself
 };
 
 enum class Access : std::uint8_t { read_write, read_only, refused };
@@ -52,6 +53,9 @@ struct Decision {
 
 // `rules`: null: everybody may do everything. The decision points into them.
 Decision decide(const AccessRules* rules, const Identity& client);
+
+// Where a line of `rules` is: `line 7`, or `line 7 of conf.d/a.toml` in a file that the config includes.
+std::string place_in_words(const AccessRules& rules, std::uint32_t line);
 
 // Why it was decided so, in one line for the log: `{ uid = 0 } in line 7`, `no rule of allow in line 6 fits`.
 std::string reason(const AccessRules* rules, const Decision& decision);

@@ -141,12 +141,12 @@ Layer& Template::lister() {
   return *prototype_->lister;
 }
 
-ListedExports Template::list(std::size_t most) {
+ListedExports Template::list(std::size_t most, std::size_t most_bytes) {
   if (!can_list()) return {};
   ListedExports listed;
   {
     const std::lock_guard lock(prototype_->mutex);
-    listed = listed_exports(lister(), *activity_, most);
+    listed = listed_exports(lister(), *activity_, most, most_bytes);
   }
   std::erase_if(listed.exports, [&](const ListedExport& one) { return !is_there(one.name); });
   for (ListedExport& one : listed.exports) one.name = with_star(own().name, one.name);

@@ -47,9 +47,10 @@ class Template {
   // The layers as the config has them, from the client's side down. None of them is created.
   const std::vector<std::unique_ptr<Layer>>& layers() const { return prototype_->layers; }
   bool can_list() const;
-  // The names of the exports that there could be now, `most` at most; none if the plugin cannot list them. Throws
-  // OpenError, Stopped. [any thread that may wait for modules]
-  ListedExports list(std::size_t most);
+  // The names of the exports that there could be now, `most` at most; none if the plugin cannot list them, or if they
+  // take more than `most_bytes`, see listed_exports(). Throws OpenError, Stopped. [any thread that may wait for
+  // modules]
+  ListedExports list(std::size_t most, std::size_t most_bytes = std::numeric_limits<std::size_t>::max());
 
   // The one of this name, if it is there now, else null; whoever lets go of it last calls modules.
   std::shared_ptr<Export> find(std::string_view name) const;

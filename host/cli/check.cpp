@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include "chain/make_export.hpp"
 #include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
@@ -18,7 +16,16 @@ namespace {
 json::array to_json(const std::vector<Mistake>& mistakes) {
   json::array out;
   for (const Mistake& mistake : mistakes)
-    out.push_back({{"line", mistake.place.line}, {"column", mistake.place.column}, {"what", json_text(mistake.what)}});
+    out.push_back({{"file", json_text(mistake.file.string())},
+                   {"line", mistake.place.line},
+                   {"column", mistake.place.column},
+                   {"what", json_text(mistake.what)}});
+  return out;
+}
+
+json::array texts(const std::vector<std::string>& all) {
+  json::array out;
+  for (const std::string& one : all) out.push_back(json_text(one));
   return out;
 }
 
@@ -27,7 +34,7 @@ void warn_of_unknown_users(const Config& config, const AccessRules& allow, Tls& 
                            std::vector<std::string>& warnings) {
   for (const AccessRule& rule : allow.rules)
     if (rule.psk && !tls.knows_user(*rule.psk))
-      warnings.push_back("the rule " + rule.text + " in line " + std::to_string(rule.line) + " fits nobody now: " +
+      warnings.push_back("the rule " + rule.text + " in " + place_in_words(allow, rule.line) + " fits nobody now: " +
                          config.server.tls.psk.string() + " has no key of " + in_quotes(*rule.psk));
 }
 
@@ -37,16 +44,22 @@ void warn_of_unknown_users(const Config& config, Tls& tls, std::vector<std::stri
     if (own.allow) warn_of_unknown_users(config, *own.allow, tls, warnings);
 }
 
-// As at a start; nothing else may have to be done by who has asked for the check.
-void try_as_user(const Config& config, const Exports& exports, Tls* tls, spdlog::logger& logger, Mistakes& mistakes) {
+// Who the server would become. None: who it is, or it cannot, which is a mistake.
+std::optional<Privileges> user_of(const Config& config, Mistakes& mistakes) {
+  if (!config.server.user && !config.server.group) return std::nullopt;
   try {
-    change_user(config, exports, tls, logger, mistakes);
-  } catch (const Stopped&) {
-    throw;
+    return privileges_of(config.server.user, config.server.group);
   } catch (const std::runtime_error& e) {
-    if (::geteuid() == 0) return mistakes.add(ConfigError({}, {}, e.what()));
-    logger.warn("what that user may open is not checked: {}", e.what());
+    mistakes.add(ConfigError({}, {}, e.what()));
+    return std::nullopt;
   }
+}
+
+// What that user cannot open is told as at a start.
+void try_as_user(const Config& config, const Exports& exports, const Privileges& user, Mistakes& mistakes,
+                 std::vector<std::string>& warnings) {
+  if (!with_privileges(user, [&] { try_as(user, config, exports, mistakes, warnings); }))
+    warnings.push_back("what " + user.who + " may open is not checked: only root may act as another user");
 }
 
 }  // namespace
@@ -78,6 +91,7 @@ int check_command(const CommandOptions& options, Streams streams) {
   std::unique_ptr<Tls> tls;
   const auto read_tls = [&] { mistakes.gather([&] { tls = make_tls(config, warnings); }); };
   if (client) read_tls();
+  const std::optional<Privileges> user = user_of(config, mistakes);
   json::array exports;
   Exports made;
   std::vector<Seen> seen;
@@ -92,9 +106,9 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (client && !options.json) print_seen(streams.out, seen);
   if (!client) read_tls();
   if (tls != nullptr) warn_of_unknown_users(config, *tls, warnings);
+  if (user) try_as_user(config, made, *user, mistakes, warnings);
   Grants needed = needed_grants(config, registry, *activity);
-  add_names(needed, config);
-  try_as_user(config, made, tls.get(), *log.logger(), mistakes);
+  add_at_start(needed, config);
   if (!client && !options.json && mistakes.size() == 0) print_sandbox(streams.out, config.server.sandbox, needed);
   for (const std::string& warning : warnings) log.logger()->warn("{}", warning);
   if (options.json)
@@ -102,6 +116,7 @@ int check_command(const CommandOptions& options, Streams streams) {
                              {"ok", mistakes.size() == 0},
                              {"exports", std::move(exports)},
                              {"sandbox", sandbox_to_json(config.server.sandbox, needed)},
+                             {"warnings", texts(warnings)},
                              {"mistakes", to_json(mistakes.all())}});
   log.flush();  // what the modules had to say comes first
   mistakes.throw_if_any();

@@ -1,6 +1,7 @@
 // What `ashlar check --json` prints of an export.
 #include "chain/template.hpp"
 #include "cli/check_export.hpp"
+#include "protocol/handshake.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -63,10 +64,22 @@ json::array names_to_json(Set set) {
   return out;
 }
 
+// How many it lists; null: that is not known.
+json::value number_of_names(Template& of) {
+  if (!of.can_list()) return nullptr;
+  try {
+    return of.list(protocol::Handshake::max_listed).exports.size();
+  } catch (const OpenError&) {
+    return nullptr;
+  }
+}
+
 // A template is not opened: its size and ops are of what it stands for.
 void add_template(json::object& out, const ExportConfig& own, Template& of) {
   json::array layers;
   for (const auto& layer : of.layers()) layers.push_back(layer_to_json(*layer));
+  out["names"] = number_of_names(of);
+  out["read_only"] = own.read_only;
   out["opened"] = false;
   out["template"] = true;
   out["follow_links"] = own.follow_links;
@@ -118,6 +131,8 @@ json::object export_to_json(const ExportConfig& own, Export& exported, const See
                    {"description", json_text(own.description)},
                    {"optional", own.optional},
                    {"exclusive", own.exclusive},
+                   {"max_connections", own.max_connections ? json::value(*own.max_connections) : nullptr},
+                   {"tls_required", own.tls_required},
                    {"allow", allow_to_json(exported.allow())}};
   if (seen != nullptr) out["as"] = {{"access", access_name(seen->access)}, {"why", json_text(seen->why)}};
   try {

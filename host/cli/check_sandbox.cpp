@@ -32,21 +32,21 @@ void print_sandbox(std::ostream& out, const SandboxConfig& config, const Grants&
   out << "sandbox " << name(config.mode) << "\n";
   if (config.mode != SandboxConfig::Mode::off) {
     for (const Grant& grant : needed.all())
-      out << "  " << words(grant.access) << one_line(grant.path.string()) << " (" << one_line(grant.why) << ")\n";
-    const bool connects = !needed.connect().empty();
-    out << "  connects  " << (connects ? "yes (" + one_line(needed.connect()) + ")" : "no") << "\n";
+      out << "  " << words(grant.access) << one_line(grant.path.string()) << " (" << one_line(grant.why.words) << ")\n";
+    const bool connects = !needed.connect().words.empty();
+    out << "  connects  " << (connects ? "yes (" + one_line(needed.connect().words) + ")" : "no") << "\n";
   }
   out << "\n";
 }
 
 json::object sandbox_to_json(const SandboxConfig& config, const Grants& needed) {
-  const bool connects = !needed.connect().empty();
+  const bool connects = !needed.connect().words.empty();
   json::array allowed, refused;
   if (config.mode != SandboxConfig::Mode::off) {
     for (const Grant& grant : needed.all())
       allowed.push_back({{"path", json_text(grant.path.string())},
                          {"access", host::name(grant.access)},
-                         {"why", json_text(grant.why)}});
+                         {"why", json_text(grant.why.words)}});
     for (const char* const call : RefusedCalls::names(connects)) refused.push_back(call);
   }
   return {{"mode", name(config.mode)},

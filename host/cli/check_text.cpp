@@ -3,6 +3,7 @@
 #include "cli/check_export.hpp"
 #include "config/size.hpp"
 #include "config/text.hpp"
+#include "protocol/handshake.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -93,6 +94,8 @@ void print_head(std::ostream& out, const ExportConfig& own) {
 
 void print_access(std::ostream& out, const ExportConfig& own, const Export& exported) {
   if (own.exclusive) out << "  exclusive    yes\n";
+  if (own.max_connections) out << "  connections  " << *own.max_connections << " at most\n";
+  if (own.tls_required) out << "  tls          required\n";
   const AccessRules* const allow = exported.allow();
   if (allow == nullptr) return;
   const char* head = "  allow        ";
@@ -106,10 +109,9 @@ void print_access(std::ostream& out, const ExportConfig& own, const Export& expo
 // A template has no size and no ops: these are of what it stands for.
 void print_template(std::ostream& out, const ExportConfig& own, const Export& exported) {
   Template& of = *exported.as_template();
-  constexpr std::size_t most = 100'000;
   std::string names = "not known: the plugin cannot list them";
   try {
-    const ListedExports listed = of.list(most);
+    const ListedExports listed = of.list(protocol::Handshake::max_listed);
     const std::size_t n = listed.exports.size();
     if (of.can_list()) names = std::to_string(n) + (listed.is_cut ? " and more" : "");
     if (n != 0) names += ", such as " + in_quotes(listed.exports.front().name);

@@ -18,6 +18,7 @@
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
 #include "config/text.hpp"
+#include "tls/tls.hpp"
 #include "trace/trace_command.hpp"
 
 namespace ashlar::host {
@@ -101,8 +102,9 @@ void add_new(CLI::App& app, CommandOptions& options) {
 }
 
 void add_certs(CLI::App& app, CommandOptions& options) {
-  CLI::App& certs = *app.add_subcommand(
-      "certs", "Make a CA, and certificates and keys of a server and its clients; later, add clients and renew");
+  std::string help = "Make a CA, and certificates and keys of a server and its clients; later, add clients and renew";
+  if (!lack_of_tls().empty()) help += " (not with this program, which was built without TLS)";
+  CLI::App& certs = *app.add_subcommand("certs", help);
   add_operand(certs, "DIR",
               "The folder: DIR/server is what [server] tls.certificates takes, DIR/clients/NAME what qemu, libnbd and "
               "nbdkit take, DIR/keys.psk what tls.psk takes",

@@ -21,35 +21,35 @@ struct CommandOptions {
   std::vector<std::string> module_path;
   // serve only
   std::vector<std::string> listen;
-  std::string log_level;  // empty: the config's
-  int verbose = 0;        // 1: debug; 2 and more: trace
-  std::string ready_fd;   // the number of a descriptor; empty: none
+  std::optional<std::string> log_level;  // none: the config's
+  int verbose = 0;                       // 1: debug; 2 and more: trace
+  std::optional<std::string> ready_fd;   // the number of a descriptor
   bool exit_with_parent = false;
   std::optional<std::string> run;   // a command
   std::optional<std::string> name;  // of the server, in its log
   // serve and probe
   bool read_only = false;
   // new only
-  std::string kind;   // "plugin" or "filter", if it is right
-  std::string dir;    // the project's folder; empty: that of the module's name
-  bool in_c = false;  // not in C++
+  std::string kind;                // "plugin" or "filter", if it is right
+  std::optional<std::string> dir;  // the project's folder; none: that of the module's name
+  bool in_c = false;               // not in C++
   // certs only
   std::vector<std::string> hosts;    // each a list with commas between
   std::vector<std::string> clients;  // names
   std::vector<std::string> users;    // of keys
   int days = 365;
   // probe only
-  std::string plugin;  // empty: by the kind of the path
+  std::optional<std::string> plugin;  // none: by the kind of the path
   // check only
   std::vector<std::string> as;  // "KEY=VALUE,…": a client; none: nobody in particular
   // check, list, inspect, probe, status and reload
   bool json = false;
   // those that talk to a running server
-  std::string control;                 // its address; empty: see control_address()
-  std::string export_name;             // disconnect
-  bool drain = false;                  // reload
-  std::string verb;                    // control; `operand` is EXPORT/LAYER
-  std::vector<std::string> arguments;  // of the verb
+  std::optional<std::string> control;      // its address; none: see control_address()
+  std::optional<std::string> export_name;  // disconnect
+  bool drain = false;                      // reload
+  std::string verb;                        // control; `operand` is EXPORT/LAYER
+  std::vector<std::string> arguments;      // of the verb
 };
 
 int serve_command(const CommandOptions& options, Streams streams);

@@ -20,13 +20,39 @@ ModuleKind kind_of(const CommandOptions& options) {
                    nearest(options.kind, kinds).value_or("plugin") + " " + shell_word(options.operand));
 }
 
+// Of a path its last part is taken for the name, and all of it for the folder.
 void check_name(const CommandOptions& options) {
-  if (is_module_name(options.operand)) return;
-  const std::string meant = as_module_name(options.operand);
-  throw UsageError("new: " + in_quotes(options.operand) +
+  const std::string& name = options.operand;
+  if (is_module_name(name)) return;
+  const bool is_path = name.find('/') != std::string::npos;
+  const std::string meant = as_module_name(is_path ? name.substr(name.rfind('/') + 1) : name);
+  throw UsageError("new: " + in_quotes(name) +
                    " is no name for a module: it has letters a to z, digits and single hyphens between them, a letter "
                    "first, and is at most 64 long; write: ashlar new " +
-                   options.kind + " " + (meant.empty() ? "NAME" : meant));
+                   options.kind + " " + (meant.empty() ? "NAME" : meant) +
+                   (is_path && !options.dir ? " --dir " + shell_word(name) : ""));
+}
+
+// A config could name only one of the two.
+void refuse_taken_name(ModuleKind kind, const std::string& module) {
+  try {
+    Registry({}).find(kind, module);
+  } catch (const ModuleNotFound&) {
+    return;
+  } catch (const ModuleError&) {
+    // It is there, and cannot be used here.
+  }
+  throw UsageError("new: ashlar has a " + std::string(name(kind)) + " " + in_quotes(module) +
+                   " already, and the type of a layer in a config can mean only one; choose another name, such as my-" +
+                   module);
+}
+
+std::filesystem::path folder_of(const CommandOptions& options) {
+  if (options.dir && options.dir->empty())
+    throw UsageError("new: --dir: the folder's name is empty; name one to be made, or leave the option out");
+  std::filesystem::path folder = options.dir.value_or(options.operand);
+  if (!folder.has_filename()) folder = folder.parent_path();  // it was written with a '/' at its end
+  return folder;
 }
 
 // The folder that ashlar is installed in; none: this program runs from where it was built.
@@ -63,8 +89,8 @@ std::string next_commands(ModuleKind kind, const std::string& module, const std:
 int new_command(const CommandOptions& options, Streams streams) {
   const ModuleKind kind = kind_of(options);
   check_name(options);
-  std::filesystem::path folder = options.dir.empty() ? options.operand : options.dir;
-  if (!folder.has_filename()) folder = folder.parent_path();  // it was written with a '/' at its end
+  refuse_taken_name(kind, options.operand);
+  const std::filesystem::path folder = folder_of(options);
   const auto files = project_files(kind, options.operand, options.in_c ? Language::c : Language::cpp);
   try {
     write_project(folder, files);

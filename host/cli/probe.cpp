@@ -57,10 +57,12 @@ const ashlar_probe& probe_of(const Library& library) {
 
 std::string plugin_for(const CommandOptions& options) {
   struct stat status;
-  if (::stat(options.operand.c_str(), &status) != 0 && options.plugin.empty())
+  if (::stat(options.operand.c_str(), &status) != 0 && !options.plugin)
     throw UsageError("probe: " + in_quotes(options.operand) + ": " + std::strerror(errno) +
                      "; name an existing file, folder or block device");
-  if (!options.plugin.empty()) return options.plugin;
+  if (options.plugin && options.plugin->empty())
+    throw UsageError("probe: --plugin: the name is empty; name a plugin, or leave the option out");
+  if (options.plugin) return *options.plugin;
   return S_ISBLK(status.st_mode) ? "block" : "file";
 }
 

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <system_error>
@@ -15,6 +16,30 @@ namespace {
 
 bool is_small_letter(char c) { return c >= 'a' && c <= 'z'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// What is written for the letters from U+00C0 to U+00DF, which are those from U+00E0 on but for the last, where there
+// are only a to z. In UTF-8 all of them begin with 0xC3.
+constexpr std::array<std::string_view, 32> latin{"a",  "a", "a", "a", "ae", "a", "ae", "c", "e",  "e", "e",
+                                                 "e",  "i", "i", "i", "i",  "d", "n",  "o", "o",  "o", "o",
+                                                 "oe", "-", "o", "u", "u",  "u", "ue", "y", "th", "ss"};
+
+// Without the marks that make another letter of the one before them, from U+0300 to U+036F.
+std::string in_small_ascii(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : '\0');
+    if (c == '\xc3' && next >= 0x80) {
+      out += next == 0xbf ? "y" : latin[next % latin.size()];
+      ++i;
+    } else if ((c == '\xcc' && next >= 0x80) || (c == '\xcd' && next >= 0x80 && next <= 0xaf)) {
+      ++i;
+    } else {
+      out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+  }
+  return out;
+}
 
 // Words of a template, and what stands for them in a project.
 using Words = std::vector<std::pair<std::string_view, std::string_view>>;
@@ -55,14 +80,13 @@ bool is_module_name(std::string_view name) {
 std::string as_module_name(std::string_view text) {
   std::string name;
   bool between_words = false;
-  for (const char c : text) {
-    const char small = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    if (!is_small_letter(small) && !is_digit(small)) {
+  for (const char c : in_small_ascii(text)) {
+    if (!is_small_letter(c) && !is_digit(c)) {
       between_words = !name.empty();
       continue;
     }
     if (std::exchange(between_words, false)) name += '-';
-    name += small;
+    name += c;
   }
   return is_module_name(name) ? name : "";
 }

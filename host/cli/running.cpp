@@ -88,10 +88,12 @@ int ask(const CommandOptions& options, Streams streams, const json::object& comm
 }  // namespace
 
 ControlClient server_of(const CommandOptions& options) {
+  if (options.control && options.control->empty())
+    throw UsageError("--control: the address is empty; write one such as unix:/run/ashlar/control.sock");
   try {
-    return ControlClient(control_address(options.control));
+    return ControlClient(control_address(options.control.value_or("")));
   } catch (const std::invalid_argument& e) {
-    throw UsageError((options.control.empty() ? "$ASHLAR_CONTROL: " : "--control: ") + std::string(e.what()));
+    throw UsageError((options.control ? "--control: " : "$ASHLAR_CONTROL: ") + std::string(e.what()));
   }
 }
 
@@ -123,11 +125,11 @@ int status_command(const CommandOptions& options, Streams streams) {
 }
 
 int disconnect_command(const CommandOptions& options, Streams streams) {
-  if (options.operand.empty() == options.export_name.empty())
+  if (options.operand.empty() != options.export_name.has_value())
     throw UsageError("disconnect: name either a client's ID or --export NAME");
   json::object command{{"command", "disconnect"}};
-  if (!options.export_name.empty()) {
-    command["export"] = options.export_name;
+  if (options.export_name) {
+    command["export"] = *options.export_name;
   } else {
     std::uint64_t id = 0;
     const char* const end = options.operand.data() + options.operand.size();

@@ -42,10 +42,10 @@ std::vector<ListenAddress> listen_addresses(const std::vector<std::string>& text
 }
 
 LogLevel log_level(const CommandOptions& options, LogLevel of_config) {
-  if (!options.log_level.empty()) {
-    if (const auto level = parse_log_level(options.log_level)) return *level;
-    throw UsageError("--log-level: no level " + in_quotes(options.log_level) + "; " +
-                     did_you_mean(options.log_level, log_level_names()));
+  if (options.log_level) {
+    if (const auto level = parse_log_level(*options.log_level)) return *level;
+    throw UsageError("--log-level: no level " + in_quotes(*options.log_level) + "; " +
+                     did_you_mean(*options.log_level, log_level_names()));
   }
   if (options.verbose == 0) return of_config;
   return options.verbose == 1 ? LogLevel::debug : LogLevel::trace;
@@ -64,8 +64,7 @@ auto as_usage(const std::string& where, Act act) {
 // What the command line says of the program that starts the server.
 Starter starter_of(const CommandOptions& options) {
   Starter starter;
-  if (!options.ready_fd.empty())
-    as_usage("--ready-fd: ", [&] { starter.ready = std::make_unique<ReadyFd>(options.ready_fd); });
+  if (options.ready_fd) as_usage("--ready-fd: ", [&] { starter.ready = std::make_unique<ReadyFd>(*options.ready_fd); });
   if (options.exit_with_parent) starter.parent = std::make_unique<Parent>();
   if (options.run && options.run->find_first_not_of(" \t\n") == std::string::npos)
     throw UsageError("--run: the command is empty; write one, such as --run 'nbdinfo $uri'");
@@ -144,6 +143,8 @@ ConfigSource source_of(const CommandOptions& options, const std::vector<HandedSo
     source.why_not = "the config came from a pipe or a descriptor, which cannot be read again; restart the server";
   else
     source.read = [=](Mistakes& mistakes) {
+      if (!can_be_read_again(options.operand))
+        throw ConfigError(options.operand, {}, "cannot read the config: it has become a pipe; put a file there");
       Config config = read_config(options.operand, mistakes);
       apply(options, config);
       place_handed_sockets(handed, config.server);

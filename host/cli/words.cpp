@@ -84,7 +84,11 @@ class Reader {
       if (option.joined && !word.starts_with("--")) more_letters_ = *option.joined;
       return;
     }
-    if (option.joined) return add_option({word});
+    if (option.joined && !option.joined->empty()) return add_option({word});
+    if (option.joined) {  // CLI11 would take the next word
+      note(option.name + " has no value", "; write: ");
+      return add_option({option.name, known.value});
+    }
     if (at_ < words_.size() && !is_option(words_[at_])) return add_option({word, words_[at_++]});
     note(option.name + " has no value", "; write: ");
     add_option({word, known.value});

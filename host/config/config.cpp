@@ -17,6 +17,7 @@ Config read_config(const std::filesystem::path& file) {
 }
 
 Config read_config(const std::filesystem::path& file, Mistakes& mistakes) {
+  mistakes.expect(file);
   const TomlTable root = parse_toml(file, read_config_text(file));
   Config config = ConfigReader(file, folder_of_config(file), mistakes).read(root);
   read_included(config, mistakes);

@@ -103,8 +103,9 @@ struct ServerConfig {
   LogFormat log_format = LogFormat::text;
   // Who the server becomes once its sockets and modules are open; none: who has started it.
   std::optional<uid_t> user;
-  std::optional<gid_t> group;                           // none: that of the user
-  std::vector<std::filesystem::path> module_path;       // absolute; before the built-in place
+  std::optional<gid_t> group;                      // none: that of the user
+  std::vector<std::filesystem::path> module_path;  // absolute; before the built-in place
+  Place module_path_place;
   bool module_path_flawed = false;                      // a mistake is in it: modules may lie where nobody looks
   std::uint32_t max_connections = 4096;                 // 1..1'000'000
   std::chrono::milliseconds handshake_timeout{10'000};  // > 0

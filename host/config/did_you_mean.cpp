@@ -12,6 +12,8 @@ char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + '
 
 // Longer words are no typing errors; comparing them costs their product.
 constexpr std::size_t longest_word = 256;
+// More are no help to who reads them: a server may have thousands of exports.
+constexpr std::size_t most_known = 50;
 
 }  // namespace
 
@@ -51,7 +53,9 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 std::string did_you_mean(std::string_view word, std::span<const std::string> candidates) {
   if (const auto meant = nearest(word, candidates)) return "did you mean " + in_quotes(*meant) + "?";
   std::string known;
-  for (const std::string& candidate : candidates) known += (known.empty() ? "known: " : ", ") + candidate;
+  for (const std::string& candidate : candidates.first(std::min(candidates.size(), most_known)))
+    known += (known.empty() ? "known: " : ", ") + (candidate.empty() ? "\"\"" : candidate);
+  if (candidates.size() > most_known) known += ", and " + std::to_string(candidates.size() - most_known) + " more";
   return known;
 }
 

@@ -31,6 +31,15 @@ std::vector<std::filesystem::path> files_of(const Include& include, const std::f
   return files;
 }
 
+// A pipe that somebody has put there would be waited for without an end.
+void refuse_what_is_no_file(const std::filesystem::path& file) {
+  std::error_code error;
+  const auto status = std::filesystem::status(file, error);
+  if (std::filesystem::exists(status) && !std::filesystem::is_directory(status) &&
+      !std::filesystem::is_regular_file(status))
+    throw ConfigError(file, {}, "cannot read the config: it is not a regular file; take it out of the folder");
+}
+
 }  // namespace
 
 void read_included(Config& config, Mistakes& mistakes) {
@@ -40,6 +49,8 @@ void read_included(Config& config, Mistakes& mistakes) {
       for (const std::filesystem::path& file : files_of(include, config.file))
         if (seen.insert(file).second)
           mistakes.gather([&] {
+            mistakes.expect(file);
+            refuse_what_is_no_file(file);
             const TomlTable root = parse_toml(file, read_config_text(file));
             ConfigReader(file, folder_of_config(file), mistakes).read_included(root, config);
           });

@@ -1,6 +1,7 @@
 #include "config/mistakes.hpp"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -11,15 +12,22 @@ namespace {
 
 constexpr std::size_t most_lines = 20;  // more would hide the first of them from who reads a terminal
 
-// Of several files, those of the one that comes first.
-std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes) {
-  std::vector<std::filesystem::path> files;
-  const auto number = [&](const Mistake& mistake) { return std::find(files.begin(), files.end(), mistake.file); };
-  for (const Mistake& mistake : mistakes)
-    if (number(mistake) == files.end()) files.push_back(mistake.file);
-  std::stable_sort(mistakes.begin(), mistakes.end(), [&](const Mistake& a, const Mistake& b) {
-    return std::tuple(number(a), a.place.line, a.place.column) < std::tuple(number(b), b.place.line, b.place.column);
+// Of several files, those of the one that comes first in `files`, or, where it is not among these, in `mistakes`.
+std::vector<Mistake> in_file_order(std::vector<Mistake> mistakes,
+                                   const std::vector<std::filesystem::path>& files = {}) {
+  std::map<std::filesystem::path, std::size_t> numbers;
+  for (const std::filesystem::path& file : files) numbers.emplace(file, numbers.size());
+  std::vector<std::pair<std::size_t, Mistake>> numbered;
+  for (Mistake& mistake : mistakes) {
+    const std::size_t number = numbers.emplace(mistake.file, numbers.size()).first->second;
+    numbered.emplace_back(number, std::move(mistake));
+  }
+  std::stable_sort(numbered.begin(), numbered.end(), [](const auto& a, const auto& b) {
+    const Place &one = a.second.place, &other = b.second.place;
+    return std::tie(a.first, one.line, one.column) < std::tie(b.first, other.line, other.column);
   });
+  mistakes.clear();
+  for (auto& [number, mistake] : numbered) mistakes.push_back(std::move(mistake));
   return mistakes;
 }
 
@@ -51,10 +59,10 @@ void Mistakes::add(const ConfigError& error) {
   all_.insert(all_.end(), error.mistakes().begin(), error.mistakes().end());
 }
 
-std::vector<Mistake> Mistakes::all() const { return in_file_order(all_); }
+std::vector<Mistake> Mistakes::all() const { return in_file_order(all_, files_); }
 
 void Mistakes::throw_if_any() const {
-  if (!all_.empty()) throw ConfigError(all_);
+  if (!all_.empty()) throw ConfigError(all());
 }
 
 }  // namespace ashlar::host

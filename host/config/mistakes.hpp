@@ -37,6 +37,8 @@ class ConfigError : public std::runtime_error {
 // Gathers mistakes. [one thread]
 class Mistakes {
  public:
+  // What is wrong in `file` comes behind what is wrong in those that were named before.
+  void expect(const std::filesystem::path& file) { files_.push_back(file); }
   void add(const ConfigError& error);
   // Calls `read`; what it throws as a ConfigError is added. Whether it threw none.
   template <class Read>
@@ -51,13 +53,14 @@ class Mistakes {
   }
 
   std::size_t size() const { return all_.size(); }
-  // In the order of the file.
+  // In the order of the files, and in that of each file.
   std::vector<Mistake> all() const;
   // All of them as one ConfigError, if there are any.
   void throw_if_any() const;
 
  private:
   std::vector<Mistake> all_;
+  std::vector<std::filesystem::path> files_;
 };
 
 }  // namespace ashlar::host

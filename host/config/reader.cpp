@@ -53,6 +53,8 @@ void ConfigReader::read_included(const TomlTable& root, Config& config) const {
   Config part;
   read_table(root, included_keys(), "an included file", part);
   check_exports(part.exports, config.server);
+  for (ExportConfig& own : part.exports)
+    if (own.allow) own.allow->file = one_line(file_.string());
   std::move(part.exports.begin(), part.exports.end(), std::back_inserter(config.exports));
 }
 
@@ -152,6 +154,7 @@ void ConfigReader::read_module_path(const TomlEntry& entry, ServerConfig& into) 
     into.module_path.push_back(folder);
   };
   into.module_path_flawed = true;
+  into.module_path_place = entry.node.place;
   bool good = true;
   for (const TomlNode& node : array(entry, "an array of strings", hint))
     good = mistakes_.gather([&] { read_folder(node); }) && good;

@@ -79,7 +79,7 @@ bool same_places_of_rules(const Config& a, const Config& b) {
   const AccessRules* const one = rules_of(a);
   const AccessRules* const other = rules_of(b);
   if (one == nullptr || other == nullptr) return one == other;
-  return one->line == other->line && one->of_server == other->of_server &&
+  return one->line == other->line && one->file == other->file && one->of_server == other->of_server &&
          compare_rules(a, b, [](const AccessRule& x, const AccessRule& y) {
            return same_rule(x, y) && x.line == y.line && x.column == y.column;
          });

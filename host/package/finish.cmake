@@ -7,7 +7,7 @@ string(REGEX REPLACE "^MIT License\n\nCopyright[^\n]*\n\n" "" license "${license
 string(STRIP "${license}" license)
 string(REPLACE "\n\n" "\n.\n" license "${license}")
 string(REPLACE "\n" "\n " license "${license}")
-foreach(group server sdk)
+foreach(group IN LISTS CPACK_ASHLAR_GROUPS)
   string(TOUPPER ${group} upper)
   set(package ${CPACK_DEBIAN_${upper}_PACKAGE_NAME})
   set(share ${CPACK_TEMPORARY_DIRECTORY}/${group}${CPACK_INSTALL_PREFIX}/share)

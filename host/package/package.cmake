@@ -1,4 +1,5 @@
-# Debian packages: `cpack -G DEB` in the build folder makes ashlar and libashlar-dev. Who makes them is named by
+# Debian packages: `cpack -G DEB` in the build folder makes ashlar, libashlar-dev, and ashlar-modules-NAME for each
+# module that needs a library which not everybody wants (own_package.cmake). Who makes them is named by
 # -D CPACK_PACKAGE_CONTACT="NAME <ADDRESS>".
 set(CPACK_PACKAGE_VENDOR "the ashlar authors")
 set(CPACK_PACKAGE_CONTACT "the ashlar authors <ashlar@localhost>")
@@ -13,7 +14,14 @@ set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/finish.cmake)
 
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
+get_property(own_packages GLOBAL PROPERTY ASHLAR_OWN_PACKAGES)
+set(CPACK_ASHLAR_GROUPS server sdk)
+foreach(name IN LISTS own_packages)
+  list(APPEND CPACK_ASHLAR_GROUPS modules_${name})
+endforeach()
 set(CPACK_COMPONENTS_ALL server manual systemd sdk)
+list(APPEND CPACK_COMPONENTS_ALL ${CPACK_ASHLAR_GROUPS})
+list(REMOVE_DUPLICATES CPACK_COMPONENTS_ALL)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
@@ -35,10 +43,22 @@ set(CPACK_DEBIAN_SDK_PACKAGE_RECOMMENDS "ashlar, cmake | pkg-config, g++")
 set(CPACK_DEBIAN_SDK_DESCRIPTION "To build modules for it: headers, files for CMake and pkg-config, examples,
 and ashlar-check, which tries whether a module keeps what all promise.")
 
+foreach(name IN LISTS own_packages)
+  get_property(needs GLOBAL PROPERTY ASHLAR_OWN_PACKAGE_${name})
+  string(TOUPPER MODULES_${name} upper)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_NAME ashlar-modules-${name})
+  set(CPACK_DEBIAN_${upper}_PACKAGE_SECTION net)
+  set(CPACK_DEBIAN_${upper}_PACKAGE_DEPENDS "ashlar (= ${PROJECT_VERSION})")
+  set(CPACK_DEBIAN_${upper}_DESCRIPTION "The module ${name} of the server ashlar, which needs ${needs}. What it does
+and takes is in ashlar-${name}(7).")
+  string(APPEND CPACK_DEBIAN_SERVER_PACKAGE_SUGGESTS ", ashlar-modules-${name}")
+endforeach()
+
 include(CPack)
-cpack_add_component_group(server)
-cpack_add_component_group(sdk)
-foreach(component server manual systemd)
+foreach(group IN LISTS CPACK_ASHLAR_GROUPS)
+  cpack_add_component_group(${group})
+  cpack_add_component(${group} GROUP ${group})
+endforeach()
+foreach(component manual systemd)
   cpack_add_component(${component} GROUP server)
 endforeach()
-cpack_add_component(sdk GROUP sdk)

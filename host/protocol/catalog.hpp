@@ -23,7 +23,7 @@ class Catalog {
   // Whether `index` is none that can be opened, but a template: what stands for all exports whose names fit.
   virtual bool is_template(std::size_t) const { return false; }
   struct Listed {
-    std::string name, description;
+    std::string name, description;  // no description: as the template has it
   };
   // The exports that the template `index` stands for now, `most` at most; null: none. May block.
   virtual std::shared_ptr<const std::vector<Listed>> listed(std::size_t, std::size_t /*most*/) { return nullptr; }

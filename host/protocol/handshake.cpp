@@ -225,7 +225,7 @@ void Handshake::list_some() {
     for (; list.next_name < list.names->size(); ++list.next_name) {
       if (output_.size() >= list_part) return;
       const Catalog::Listed& one = (*list.names)[list.next_name];
-      list_one(one.name, one.description);
+      list_one(one.name, one.description.empty() ? catalog_.description(list.next) : one.description);
     }
     list.names.reset();
     list.next_name = 0;

@@ -7,9 +7,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Whether `granted` lets somebody do what `wanted` does.
-bool includes(FileAccess granted, FileAccess wanted) { return granted == FileAccess::write || granted == wanted; }
-
 bool is_within(const fs::path& path, const fs::path& folder) {
   const std::string &inner = path.native(), &outer = folder.native();
   if (!inner.starts_with(outer)) return false;
@@ -36,7 +33,7 @@ const char* name(FileAccess access) {
   return "write";
 }
 
-void Grants::add(const fs::path& path, FileAccess access, const std::string& why) {
+void Grants::add(const fs::path& path, FileAccess access, const Need& why) {
   std::error_code error;
   const fs::path there = fs::canonical(path, error);
   if (error || all_.contains({there, FileAccess::write})) return;
@@ -47,7 +44,7 @@ void Grants::add(const fs::path& path, FileAccess access, const std::string& why
   all_.emplace(Key{there, access}, why);
 }
 
-void Grants::add_file(const fs::path& path, FileAccess access, const std::string& why) {
+void Grants::add_file(const fs::path& path, FileAccess access, const Need& why) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   // What comes to /dev is often a link to another place in it.
@@ -58,17 +55,18 @@ void Grants::add_file(const fs::path& path, FileAccess access, const std::string
   add(fs::canonical(path, error).parent_path(), access, why);
 }
 
-void Grants::add_connect(const std::string& why) {
-  if (connect_.empty()) connect_ = why;
+void Grants::add_connect(const Need& why) {
+  if (connect_.words.empty()) connect_ = why;
 }
 
 bool Grants::allow(const fs::path& path, FileAccess access) const {
   std::error_code error;
   const fs::path there = fs::weakly_canonical(path, error);
   if (error) return false;
-  for (const auto& [key, why] : all_)
-    if (includes(key.second, access) && is_within(there, key.first)) return true;
-  return false;
+  for (fs::path folder = there;; folder = folder.parent_path()) {
+    if (all_.contains({folder, access}) || all_.contains({folder, FileAccess::write})) return true;
+    if (folder == folder.parent_path()) return false;
+  }
 }
 
 std::vector<Grant> Grants::missing(const Grants& others) const {

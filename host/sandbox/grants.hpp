@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "config/toml_value.hpp"
+
 namespace ashlar::host {
 
 // What may be done with a path and, if it is a folder, with all below it.
@@ -18,27 +20,39 @@ enum class FileAccess {
 // "read" and so on.
 const char* name(FileAccess access);
 
+// What needs a grant.
+struct Need {
+  Need(const char* in_words) : words(in_words) {}
+  Need(std::string in_words) : words(std::move(in_words)) {}
+  Need(std::string in_words, std::filesystem::path of_file, Place at)
+      : words(std::move(in_words)), file(std::move(of_file)), place(at) {}
+
+  std::string words;
+  std::filesystem::path file;  // of the config, where the key stands that needs it; empty: in none
+  Place place{};               // of the key's value there
+};
+
 struct Grant {
   std::filesystem::path path;  // absolute, without links
   FileAccess access = FileAccess::read;
-  std::string why;  // what needs it, in words
+  Need why;
 };
 
 class Grants {
  public:
   // Adds `path`, which exists, as it is without links; what does not exist is passed over. Of several reasons for the
   // same access the first is kept.
-  void add(const std::filesystem::path& path, FileAccess access, const std::string& why);
+  void add(const std::filesystem::path& path, FileAccess access, const Need& why);
 
   // Adds what it takes to open the file at `path`, also after another one was renamed over it: the folder in which it
   // is, and, when it is a link, the folder in which the link is. Of a folder or a device it is itself; of a file that
   // is not there, the nearest folder that is, unless that is the root; of what is not there below /dev, all of /dev.
-  void add_file(const std::filesystem::path& path, FileAccess access, const std::string& why);
+  void add_file(const std::filesystem::path& path, FileAccess access, const Need& why);
 
   // Lets modules connect to others. Of several reasons the first is kept.
-  void add_connect(const std::string& why);
-  // What needs that, in words; empty: nothing, and they may not.
-  const std::string& connect() const { return connect_; }
+  void add_connect(const Need& why);
+  // What needs that; no words: nothing, and they may not.
+  const Need& connect() const { return connect_; }
 
   // Whether `path`, which need not exist, lies in what is granted with that access.
   bool allow(const std::filesystem::path& path, FileAccess access) const;
@@ -51,8 +65,8 @@ class Grants {
 
  private:
   using Key = std::pair<std::filesystem::path, FileAccess>;
-  std::map<Key, std::string> all_;  // and why
-  std::string connect_;
+  std::map<Key, Need> all_;  // and why
+  Need connect_{""};
 };
 
 }  // namespace ashlar::host

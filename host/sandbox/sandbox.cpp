@@ -36,7 +36,7 @@ Sandbox::Sandbox(const SandboxConfig& config, Grants grants, std::shared_ptr<spd
     if (required_) lacks("this build has a sanitizer, which does what a sandbox would refuse");
     return;
   }
-  const bool connects = !grants_.connect().empty();
+  const bool connects = !grants_.connect().words.empty();
   if (const int version = Landlock::version(); version > 0)
     landlock_ = std::make_shared<const Landlock>(version, grants_, connects);
   else
@@ -64,7 +64,7 @@ void Sandbox::enter() {
 
 bool Sandbox::misses_connect(const Grants& wanted) const {
   const bool bounded = calls_ != nullptr || (landlock_ != nullptr && landlock_->bounds_tcp());
-  return bounded && grants_.connect().empty() && !wanted.connect().empty();
+  return bounded && grants_.connect().words.empty() && !wanted.connect().words.empty();
 }
 
 std::vector<Grant> Sandbox::missing(const Grants& wanted) const {

@@ -2,16 +2,24 @@
 #pragma once
 #include <spdlog/logger.h>
 
+#include <string>
+#include <vector>
+
 #include "chain/export.hpp"
 #include "config/config.hpp"
 #include "config/mistakes.hpp"
-#include "tls/tls.hpp"
+#include "spawn/privileges.hpp"
 
 namespace ashlar::host {
 
-// Becomes the user that `config` names, if it names one, for good, and tries whether `exports`, and the files of `tls`
-// (null: there are none), can still be opened. What cannot is added to `mistakes`, or a warning where it keeps nobody
-// from being served. Throws Stopped, and std::runtime_error when the process may not become that user.
-void change_user(const Config& config, const Exports& exports, Tls* tls, spdlog::logger& logger, Mistakes& mistakes);
+// Tries whether the calling thread, which has the privileges of `user`, can open `exports`, the folders of their
+// traces, and the files that a server reads again while it runs. What cannot be opened is added to `mistakes`, or to
+// `warnings` where it keeps nobody from being served. Throws Stopped.
+void try_as(const Privileges& user, const Config& config, const Exports& exports, Mistakes& mistakes,
+            std::vector<std::string>& warnings);
+
+// Becomes the user that `config` names, if it names one, for good, and tries as above. Throws Stopped, and
+// std::runtime_error when the process may not become that user.
+void change_user(const Config& config, const Exports& exports, spdlog::logger& logger, Mistakes& mistakes);
 
 }  // namespace ashlar::host

@@ -197,7 +197,7 @@ void Server::create_all() {
   setup_.listen = listen_at(config.server.listen);
   if (config.server.control) setup_.control = listen_at({*config.server.control});
   if (config.server.metrics) setup_.metrics = listen_at({*config.server.metrics});
-  change_user(config, *setup_.exports, setup_.tls.get(), *log_.logger(), mistakes_);
+  change_user(config, *setup_.exports, *log_.logger(), mistakes_);
   mistakes_.throw_if_any();
   confinement_.make_sandbox(config);
   for (const auto& exported : *setup_.exports) exported->begin_serving();

@@ -90,21 +90,32 @@ std::shared_ptr<Buffer> MemoryUse::counted(std::shared_ptr<Buffer> buffer) const
   return {raw, std::move(given_back)};
 }
 
-// `bytes` have been claimed.
-std::shared_ptr<void> MemoryUse::counted(std::size_t bytes) {
-  bytes_->fetch_add(bytes, std::memory_order_relaxed);
-  return {this, [all = bytes_, bytes, &limit = pool_.limit()](void*) {
-            all->fetch_sub(bytes, std::memory_order_relaxed);
-            limit.release(bytes);
-          }};
+void MemoryLease::take(std::size_t bytes) noexcept {
+  bytes_ = bytes;
+  all_->fetch_add(bytes, std::memory_order_relaxed);
 }
 
-std::shared_ptr<void> MemoryUse::try_lease(std::size_t bytes) {
-  return pool_.limit().try_claim(bytes) ? counted(bytes) : nullptr;
+void MemoryLease::keep(std::size_t bytes) noexcept {
+  if (bytes >= bytes_) return;
+  const std::size_t surplus = bytes_ - bytes;
+  bytes_ = bytes;
+  all_->fetch_sub(surplus, std::memory_order_relaxed);
+  limit_.release(surplus);
 }
 
-std::shared_ptr<void> MemoryUse::lease(std::size_t bytes) {
-  return wait_for(pool_.limit(), bytes, [] { return false; }) ? counted(bytes) : nullptr;
+// Made first, so that nothing is claimed when there is no memory for it.
+std::shared_ptr<MemoryLease> MemoryUse::try_lease(std::size_t bytes) {
+  auto made = std::make_shared<MemoryLease>(pool_.limit(), bytes_);
+  if (!pool_.limit().try_claim(bytes)) return nullptr;
+  made->take(bytes);
+  return made;
+}
+
+std::shared_ptr<MemoryLease> MemoryUse::lease(std::size_t bytes) {
+  auto made = std::make_shared<MemoryLease>(pool_.limit(), bytes_);
+  if (!wait_for(pool_.limit(), bytes, [] { return false; })) return nullptr;
+  made->take(bytes);
+  return made;
 }
 
 std::shared_ptr<Buffer> MemoryUse::take(std::size_t capacity) {

@@ -17,6 +17,27 @@
 
 namespace ashlar::host {
 
+// Bytes that a session has claimed for what is no buffer. Given back by its destructor. [any thread]
+class MemoryLease {
+ public:
+  // Of so many that have been claimed of `limit`, and are counted in `all`. Outlived by the limit.
+  MemoryLease(MemoryLimit& limit, std::shared_ptr<std::atomic<std::uint64_t>> all)
+      : limit_(limit), all_(std::move(all)) {}
+  ~MemoryLease() { keep(0); }
+  MemoryLease(const MemoryLease&) = delete;
+  MemoryLease& operator=(const MemoryLease&) = delete;
+
+  // `bytes` have been claimed. Once.
+  void take(std::size_t bytes) noexcept;
+  // Gives back all but so many. [one thread at a time]
+  void keep(std::size_t bytes) noexcept;
+
+ private:
+  MemoryLimit& limit_;
+  const std::shared_ptr<std::atomic<std::uint64_t>> all_;
+  std::size_t bytes_ = 0;
+};
+
 // All members but the destructor's buffers are for the session's thread.
 class MemoryUse final : private MemoryLimit::Waiting {
  public:
@@ -53,9 +74,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
 
   // Claims `bytes` beyond the share for what is no buffer, as long as anybody has what is returned. Null: there is no
   // room for them now.
-  std::shared_ptr<void> try_lease(std::size_t bytes);
+  std::shared_ptr<MemoryLease> try_lease(std::size_t bytes);
   // As try_lease(), but waits; null: the server stops, or the client has gone. The session holds its share at most.
-  std::shared_ptr<void> lease(std::size_t bytes);
+  std::shared_ptr<MemoryLease> lease(std::size_t bytes);
 
   // Bytes that this session has, its share included. [any thread]
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
@@ -70,7 +91,6 @@ class MemoryUse final : private MemoryLimit::Waiting {
   void granted() noexcept override { waiter_.wake(); }
   bool share_is_free() const;
   std::shared_ptr<Buffer> counted(std::shared_ptr<Buffer> buffer) const;
-  std::shared_ptr<void> counted(std::size_t bytes);
   template <class Else>
   bool wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise);
 

@@ -272,50 +272,52 @@ void Session::log_end(std::string_view reason) {
                      n.of(Op::write).bytes, n.errors());
 }
 
-// Many names stay until the client has taken them: then they count. While it waits for memory it has none of them.
+// Many names stay until the client has taken them: then they count. How much they take is known when they have been
+// gone through; those that take more than is allowed by then are gone through again when there is room for them.
 std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(std::size_t index, std::size_t most) {
-  std::shared_ptr<void> lease;
-  for (std::size_t leased = 0; !late();) {
-    std::vector<Listed> names = names_of(index, most);
-    const std::size_t bytes = bytes_of(names);
-    if (bytes > most_uncounted && bytes > leased) {
+  struct Counted {
+    std::shared_ptr<MemoryLease> lease;  // goes last
+    std::vector<Listed> names;
+  };
+  std::shared_ptr<MemoryLease> lease;
+  for (std::size_t allowed = most_uncounted; !late();) {
+    ListedExports found = names_of(index, most, allowed);
+    if (found.bytes > allowed) {
+      allowed = found.bytes;
       lease.reset();
-      lease = memory_.try_lease(bytes);
-      if (!lease) {
-        std::vector<Listed>().swap(names);
-        lease = memory_.lease(bytes);
-        if (!lease) return nullptr;
-        leased = bytes;
-        continue;
-      }
+      lease = memory_.try_lease(allowed);
+      if (!lease) lease = memory_.lease(allowed);
+      if (!lease) return nullptr;
+      continue;
     }
-    struct Counted {
-      std::shared_ptr<void> lease;  // goes last
-      std::vector<Listed> names;
-    };
-    const auto counted = std::make_shared<const Counted>(std::move(lease), std::move(names));
+    const auto counted = std::make_shared<Counted>();
+    counted->names.reserve(found.exports.size());
+    for (ListedExport& one : found.exports) counted->names.push_back({std::move(one.name), std::move(one.description)});
+    found.exports.clear();
+    found.exports.shrink_to_fit();
+    if (lease) lease->keep(bytes_of(counted->names));  // they took more while they were gathered
+    counted->lease = std::move(lease);
     return {counted, &counted->names};
   }
   return nullptr;
 }
 
-// What the template at `index` lists.
-std::vector<protocol::Catalog::Listed> Session::names_of(std::size_t index, std::size_t most) {
-  std::vector<Listed> out;
-  const Export& of = visible_->exported(index);
+// What the template at `index` lists, unless it takes more than `most_bytes`.
+ListedExports Session::names_of(std::size_t index, std::size_t most, std::size_t most_bytes) {
   try {
-    ListedExports listed = visible_->listed(index, most);
-    if (listed.is_cut)
-      context_.repeats.log(spdlog::level::warn, "export " + in_quotes(of.name()) + ": there are more than the " +
-                                                    std::to_string(most) + " names that clients are told of");
-    for (ListedExport& one : listed.exports)
-      out.push_back({std::move(one.name), one.description.empty() ? of.description() : std::move(one.description)});
+    ListedExports found = visible_->listed(index, most, most_bytes);
+    if (found.is_cut && found.bytes <= most_bytes)
+      context_.repeats.log(spdlog::level::warn, "export " + in_quotes(visible_->exported(index).name()) +
+                                                    ": there are more than the " +
+                                                    std::to_string(protocol::Handshake::max_listed) +
+                                                    " names that clients are told of, of all templates together");
+    return found;
   } catch (const Stopped&) {
     // It ends anyway.
   } catch (const OpenError& e) {
     log_failure(e.what());
   }
-  return out;
+  return {};
 }
 
 std::optional<std::size_t> Session::other(std::string_view name) {

@@ -117,7 +117,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   bool late() const;
   Outcome end(std::string_view reason);
   void log_end(std::string_view reason);
-  std::vector<Listed> names_of(std::size_t index, std::size_t most);
+  ListedExports names_of(std::size_t index, std::size_t most, std::size_t most_bytes);
   void log_failure(const char* why);
   void log_refusal(const std::string& why);
   std::string lacks_place(Export& exported, bool for_reading);

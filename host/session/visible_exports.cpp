@@ -111,9 +111,9 @@ bool VisibleExports::renew(std::size_t index, const ServedExports& served) {
   return true;
 }
 
-ListedExports VisibleExports::listed(std::size_t index, std::size_t most) const {
+ListedExports VisibleExports::listed(std::size_t index, std::size_t most, std::size_t most_bytes) const {
   const Export* const exported = at(index).exported->get();
-  ListedExports listed = exported->as_template()->list(most);
+  ListedExports listed = exported->as_template()->list(most, most_bytes);
   std::unordered_set<std::string_view> names;
   std::vector<const Template*> before;
   bool is_before = true;

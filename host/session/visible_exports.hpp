@@ -35,8 +35,9 @@ class VisibleExports {
   static constexpr std::size_t most_others = 16;
   std::optional<std::size_t> other(const std::string& name, const ServedExports& served);
   // What clients may be told of the exports that the template `index` stands for, and which no other export goes
-  // before: `most` at most. Throws OpenError, Stopped. May block.
-  ListedExports listed(std::size_t index, std::size_t most) const;
+  // before: `most` at most, and none if they take more than `most_bytes`, see listed_exports(). Throws OpenError,
+  // Stopped. May block.
+  ListedExports listed(std::size_t index, std::size_t most, std::size_t most_bytes) const;
   // Has the export that is `served` by the same name take the place of exported(index), which is served no longer.
   // False: there is none that the client may open. May block.
   bool renew(std::size_t index, const ServedExports& served);

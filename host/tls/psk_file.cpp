@@ -1,6 +1,7 @@
 #include "tls/psk_file.hpp"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include "config/text.hpp"
@@ -90,7 +91,12 @@ class Line {
 PskFile parse_psk_file(std::string_view text, const std::filesystem::path& file) {
   PskFile found;
   Mistakes mistakes;
+  std::map<std::string, std::uint32_t> lines;  // of each user's key
   std::uint32_t number = 0;
+  if (text.starts_with("\xef\xbb\xbf")) {
+    mistakes.add(ConfigError(file, {1, 1}, "the line begins with a byte order mark; save the file without one"));
+    text.remove_prefix(3);
+  }
   while (!text.empty()) {
     const auto end = text.find('\n');
     const Line line(text.substr(0, end), ++number, file);
@@ -98,8 +104,11 @@ PskFile parse_psk_file(std::string_view text, const std::filesystem::path& file)
     if (line.says_nothing()) continue;
     mistakes.gather([&] {
       auto [user, key] = line.parse();
-      if (found.keys.contains(user))
-        throw ConfigError(file, {number, 1}, "the user " + in_quotes(user) + " has a key already; take one out");
+      const auto [first, is_new] = lines.emplace(user, number);
+      if (!is_new)
+        throw ConfigError(file, {number, 1},
+                          "the user " + in_quotes(user) + " has a key already, in line " +
+                              std::to_string(first->second) + "; take one out");
       if (key.size() < short_psk) found.short_keys.push_back(user);
       found.keys.emplace(std::move(user), std::move(key));
     });

@@ -21,11 +21,12 @@ class Tls : public TlsServer {
   // Looks whether the files have changed since they were last looked at, and if so, has new connections use them if
   // they fit. Those that are there go on as they are. [any thread, one at a time]
   virtual News look_for_new_files() = 0;
-  // The same, whether they have changed or not. [any thread, one at a time]
-  virtual News read_files() = 0;
   // Whether there is a key of that user now. [any thread]
   virtual bool knows_user(std::string_view user) = 0;
 };
+
+// Why this program has no TLS, and what to do; empty: it has.
+std::string lack_of_tls();
 
 // Null when the config wants none, or a mistake in it was found before. `warnings` is for what is no mistake. Throws
 // ConfigError when the files are not as they have to be, or this program was built without TLS.

@@ -6,20 +6,19 @@
 
 namespace ashlar::host {
 
+std::string lack_of_tls() {
+  return "this program was built without TLS; build it where OpenSSL's headers are (libssl-dev)";
+}
+
 std::unique_ptr<Tls> make_tls(const Config& config, std::vector<std::string>&) {
   const TlsConfig& tls = config.server.tls;
   if (tls.mode == TlsConfig::Mode::off || tls.flawed) return nullptr;
-  throw ConfigError(
-      config.file, tls.place,
-      "key \"tls\": this program was built without TLS; build it where OpenSSL's headers are (libssl-dev), "
-      "or write mode = \"off\"");
+  throw ConfigError(config.file, tls.place, "key \"tls\": " + lack_of_tls() + ", or write mode = \"off\"");
 }
 
 namespace {
 
-[[noreturn]] void refuse() {
-  throw std::runtime_error("this program was built without TLS; build it where OpenSSL's headers are (libssl-dev)");
-}
+[[noreturn]] void refuse() { throw std::runtime_error("certs: " + lack_of_tls()); }
 
 }  // namespace
 

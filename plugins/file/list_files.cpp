@@ -42,7 +42,7 @@ void list_files(const std::string& path, const ExportsSink& sink) {
     std::error_code gone;  // meanwhile, or a link that leads nowhere
     if (!star.empty() && file->is_regular_file(gone) && !sink.add(star)) break;
   }
-  if (error) throw std::system_error(error, "cannot list '" + folder.string() + "'");
+  if (error) throw BadParameter("path", "cannot list '" + folder.string() + "': " + error.message(), error.value());
 }
 
 }  // namespace ashlar::file

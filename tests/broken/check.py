@@ -200,7 +200,8 @@ class Own(unittest.TestCase):
         # Over other servers: tests/modules/plugins/nbd_servers.py.
         if not (MODULES / "plugins/nbd.so").exists() or shutil.which("nbdkit") is None:
             self.skipTest("needs libnbd and nbdkit")
-        self.assert_all_kept([["--write", MODULES / "plugins/nbd.so", f"command=nbdkit,memory,{size}"] for size in some_of(("3000064", "6G"))])
+        self.assert_all_kept([["--write", MODULES / "plugins/nbd.so", f"command=nbdkit,memory,{size}"]
+                              for size in some_of(("3000064", "6G"))])
 
     def test_own_file(self):
         with tempfile.TemporaryDirectory(prefix="ashlar-check-") as folder:
@@ -248,7 +249,8 @@ class Usage(unittest.TestCase):
                             ([memory, "size"], "KEY=VALUE"), ([memory, "sise=1"], "sise"), ([memory], "size"),
                             ([memory, "size=many"], "many"), (["--only", "nothing-like-it", memory, "size=1M"], "nothing-like-it"),
                             (["--seed", "x", memory, "size=1M"], "--seed"), (["--time", "0", memory], "between 1 and 86400"),
-                            ([memory, "size=1M", "size=2M"], "given twice"), (["--only", "", memory], "--only needs"), (["--only"], "--only")):
+                            ([memory, "size=1M", "size=2M"], "given twice"), (["--only", "", memory], "--only needs"),
+                            (["--only"], "--only")):
             with self.subTest(words=words):
                 done = check(*words)
                 self.assertEqual(done.returncode, 2, done.stdout + done.stderr)

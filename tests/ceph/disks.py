@@ -244,6 +244,7 @@ class Promises(OverCeph):
         # All but sequences, which open it so often that a slow machine needs more than their minute; Disks has the like.
         checks = "[a-r]*,se[a-p]*,sl*,symbols,sa*,[t-z]*"
         image = self.image("3000000B")
-        done = subprocess.run([CHECK, "--only", checks, "--write", MODULE, f"image={image}", f"conf={self.ceph.conf}"], capture_output=True, text=True,
+        done = subprocess.run([CHECK, "--only", checks, "--write", MODULE, f"image={image}", f"conf={self.ceph.conf}"],
+                              capture_output=True, text=True,
                               timeout=300)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)

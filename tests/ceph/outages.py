@@ -150,7 +150,8 @@ class Silence(OverCeph):
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
 
     def test_a_cluster_that_is_not_there(self):
-        told = self.refused(self.export("any", conf=str(self.write("none.conf", "[global]\nmon host = v1:127.0.0.1:1\nauth client required = none\n")),
+        told = self.refused(self.export("any", conf=str(self.write("none.conf",
+                                                                   "[global]\nmon host = v1:127.0.0.1:1\nauth client required = none\n")),
                                         timeout="1s"))
         self.assertRegex(told, r"conf.*the cluster \(mon_host = v1:127.0.0.1:1\) cannot be reached|the cluster was asked in vain")
 

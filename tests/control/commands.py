@@ -192,7 +192,8 @@ class Socket(Running):
         peer = self.raw()
         for line in (b"\n", b"{\n", b"[]\n", b'"status"\n', b"{}\n", b'{"command": 1}\n', b'{"command": "stat"}\n', b"\xff\x00\n",
                      b'{"command": "disconnect", "id": -1}\n', b'{"command": "disconnect", "id": "a"}\n', b'{"command": "disconnect"}\n',
-                     b'{"command": "log-level", "level": []}\n', b'{"command": "control", "layer": "disk/file", "verb": "x", "arguments": [1]}\n',
+                     b'{"command": "log-level", "level": []}\n',
+                     b'{"command": "control", "layer": "disk/file", "verb": "x", "arguments": [1]}\n',
                      b"[" * 100000 + b"\n"):
             with self.subTest(line=line[:60]):
                 answer = self.ask(peer, line)
@@ -231,7 +232,8 @@ class NoServer(Case):
     def test_it_is_told_where_was_looked(self):
         for words in (["status"], ["top"], ["drain"], ["log-level", "info"], ["disconnect", "1"], ["control", "a/b", "c"]):
             with self.subTest(words=words):
-                done = subprocess.run([PROGRAM, *words, "--control", f"unix:{self.folder}/none"], capture_output=True, text=True, timeout=60)
+                done = subprocess.run([PROGRAM, *words, "--control", f"unix:{self.folder}/none"], capture_output=True,
+                                      text=True, timeout=60)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(f"no server at unix:{self.folder}/none", done.stderr)
 

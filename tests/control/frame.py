@@ -104,6 +104,7 @@ class Running(Case):
 
     def load(self, job, connections=1, requests=2000):
         """Has the load generator send so many requests on each connection; returns how many that are."""
-        subprocess.run([BENCH_LOAD, self.server.address(), "--export", "disk", "--requests", str(requests), f"{job},connections={connections}"],
+        subprocess.run([BENCH_LOAD, self.server.address(), "--export", "disk", "--requests", str(requests),
+                        f"{job},connections={connections}"],
                        stdout=subprocess.DEVNULL, timeout=PATIENCE, check=True)
         return connections * requests

@@ -42,7 +42,8 @@ class Figures(Running):
         self.assertGreater(figures['ashlar_request_duration_seconds_sum{export="disk",op="read"}'], 0)
 
     def test_they_agree_with_status_and_with_who_has_asked(self):
-        sent = self.load("op=randread,block=4K,depth=32", 2) + self.load("op=write,block=256K,depth=4") + self.load("op=randwrite,block=4K,depth=8")
+        sent = self.load("op=randread,block=4K,depth=32", 2)
+        sent += self.load("op=write,block=256K,depth=4") + self.load("op=randwrite,block=4K,depth=8")
         self.wait_until("all clients are gone", lambda: self.status()["connections"] == 0)
         figures, told = self.figures(), self.export()
         for op, requests in told["ops"].items():
@@ -82,7 +83,8 @@ class Waiting(Running):
         self.assertEqual([figures[f"ashlar_{name}"] for name in ("workers", "workers_busy", "requests_waiting")], [1, 0, 0])
         for cookie in range(3):
             client.request(wire.CMD_READ, 0, 512, cookie=cookie)
-        self.wait_until("one runs and two wait", lambda: [self.figures()[f"ashlar_{name}"] for name in ("workers_busy", "requests_waiting")] == [1, 2])
+        self.wait_until("one runs and two wait",
+                        lambda: [self.figures()[f"ashlar_{name}"] for name in ("workers_busy", "requests_waiting")] == [1, 2])
         self.gate.unlink()
         client.receive(3 * (16 + 512))
         self.wait_until("none waits", lambda: [self.figures()[f"ashlar_{name}"] for name in ("workers_busy", "requests_waiting")] == [0, 0])

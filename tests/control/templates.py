@@ -173,6 +173,7 @@ class Operators(Serving):
         self.assertIn({"path": str(self.images), "access": "write", "why": 'export "images/*": file: path'}, told["sandbox"]["allowed"])
         one, = told["exports"]
         self.assertEqual((one["template"], one["opened"], [layer["type"] for layer in one["layers"]]), (True, False, ["trace", "file"]))
+        self.assertEqual((one["names"], one["read_only"]), (2, False))
 
     def test_check_tells_of_it(self):
         text = self.ashlar("check", self.folder / "0.toml")

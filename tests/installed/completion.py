@@ -40,7 +40,8 @@ class Told(Case):
 
     def test_options_are_those_that_help_tells(self):
         for command in (["serve"], ["certs"], ["trace", "show"], ["status"]):
-            there = set(re.findall(r"(--[\w-]+)", " ".join(re.findall(r"^  (-.*?)(?:  |$)", run(PROGRAM, *command, "--help"), re.MULTILINE))))
+            there = set(re.findall(r"(--[\w-]+)",
+                                   " ".join(re.findall(r"^  (-.*?)(?:  |$)", run(PROGRAM, *command, "--help"), re.MULTILINE))))
             self.assertGreater(len(there), 1)
             self.assertEqual(set(complete(*command, "--")), there)
         self.assertEqual(complete("serve", "--read-"), ["--read-only"])
@@ -134,7 +135,8 @@ class Tab(Case):
         self.addCleanup(shell.close)
         for typed, words in (
                 ("ashlar tr", ["trace"]), ("ashlar trace repl", ["trace", "replay"]),
-                ("ashlar serve --exit", ["serve", "--exit-with-parent"]), ("ashlar serve --log-level de", ["serve", "--log-level", "debug"]),
+                ("ashlar serve --exit", ["serve", "--exit-with-parent"]),
+                ("ashlar serve --log-level de", ["serve", "--log-level", "debug"]),
                 ("ashlar serve --listen uni", ["serve", "--listen", "unix:"]), ("ashlar inspect zero-", ["inspect", "zero-emulation"]),
                 ("ashlar serve my", ["serve", "my disk.img"]), ("ashlar serve --module-path m", ["serve", "--module-path", "modules"])):
             # A shell may take the slash behind a folder away again.

@@ -25,7 +25,8 @@ class Manual(Case):
 
     def shown(self, name):
         """As a reader sees it, without the breaks of lines."""
-        text = run("env", "LC_ALL=C.UTF-8", "MANWIDTH=200", "MAN_KEEP_FORMATTING=", "GROFF_NO_SGR=1", "man", "-P", "cat", "-l", PAGES / name)
+        text = run("env", "LC_ALL=C.UTF-8", "MANWIDTH=200", "MAN_KEEP_FORMATTING=", "GROFF_NO_SGR=1", "man", "-P",
+                   "cat", "-l", PAGES / name)
         return " ".join(re.sub(r".\x08", "", text).replace("\u2019", "'").split())
 
     def test_they_have_no_fault(self):
@@ -109,7 +110,7 @@ class Manual(Case):
                     self.assertIn(default, rows[parameter["name"]][2], f"{name}: {parameter['name']}")
 
     def test_they_are_installed(self):
-        run("cmake", "--install", BUILD, "--prefix", self.folder / "usr", "--component", "manual")
+        run("cmake", "--install", BUILD, "--prefix", self.folder / "usr")
         installed = {path.name for path in (self.folder / "usr" / "share" / "man").glob("man?/*")}
         self.assertEqual(installed, {page.name for page in self.pages()})
 

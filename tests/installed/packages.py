@@ -8,8 +8,12 @@ import subprocess
 import tempfile
 import unittest
 
-from frame import BUILD, ROOT, Case, main, run
+from frame import BUILD, PROGRAM, ROOT, Case, main, run
 
+MODULES = json.loads(run(PROGRAM, "list", "--json"))
+# Modules that are built here and have packages of their own, and the packages that they need.
+OWN = {"curl": "libcurl4", "nbd": "libnbd0", "rbd": "librbd1", "xz": "liblzma5", "zstd": "libzstd1"}
+OWN = {module["name"]: OWN[module["name"]] for module in MODULES if module["name"] in OWN}
 CONTACT = "the ashlar authors <ashlar@debian.org>"  # lintian wants an address outside
 # In a mount namespace of its own: what is written to / goes to memory.
 ENTER = """
@@ -39,18 +43,21 @@ class Packages(Case):
     def setUpClass(cls):
         super().setUpClass()
         cls.packages = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="ashlar-packages-"))
-        cls.made = run("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", cls.packages, "-D", f"CPACK_PACKAGE_CONTACT={CONTACT}")
+        cls.made = run("cpack", "-G", "DEB", "--config", BUILD / "CPackConfig.cmake", "-B", cls.packages, "-D",
+                       f"CPACK_PACKAGE_CONTACT={CONTACT}")
 
     def files(self):
         files = sorted(pathlib.Path(self.packages).glob("*.deb"))
-        self.assertEqual([file.name.split("_")[0] for file in files], ["ashlar", "libashlar-dev"])
-        return files
+        names = [file.name.split("_")[0] for file in files]
+        self.assertEqual(sorted(names), ["ashlar", *sorted(f"ashlar-modules-{name}" for name in OWN), "libashlar-dev"])
+        return dict(zip(names, files))
 
     def in_copy_of_root(self, script):
         """What a script prints that has the packages in /packages, the tree in /src, and no network."""
         space = self.folder / "space"
         space.mkdir()
-        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "private", "sh", "-euc", ENTER, "sh", space, self.packages,
+        words = ["unshare", "--mount", "--net", "--pid", "--fork", "--propagation", "private", "sh", "-euc", ENTER,
+                 "sh", space, self.packages,
                  BEGIN + script, ROOT]
         done = run(*words, ok=False)
         if done.returncode == 77:
@@ -59,19 +66,43 @@ class Packages(Case):
         return done.stdout
 
     def test_lintian_finds_no_error(self):
-        said = run("lintian", "--allow-root", "--fail-on", "none", *self.files())
+        said = run("lintian", "--allow-root", "--fail-on", "none", *self.files().values())
         self.assertNotRegex(said, r"(?m)^E: ")
 
+    def field(self, package, name):
+        return subprocess.run(["dpkg-deb", "-f", self.files()[package], name], check=True, capture_output=True, text=True).stdout
+
     def test_they_need_what_the_programs_are_linked_with(self):
-        for file, needed in zip(self.files(), (("libc6", "liburing2", "libstdc++6"), ("libc6", "libstdc++6"))):
-            depends = subprocess.run(["dpkg-deb", "-f", file, "Depends"], check=True, capture_output=True, text=True).stdout
-            for package in needed:
-                self.assertRegex(depends, rf"(^|, ){re.escape(package)} ")
+        for package, needed in (("ashlar", ("libc6", "liburing2", "libstdc++6")), ("libashlar-dev", ("libc6", "libstdc++6")),
+                                *((f"ashlar-modules-{name}", ("ashlar", OWN[name])) for name in OWN)):
+            depends = self.field(package, "Depends")
+            for other in needed:
+                self.assertRegex(depends, rf"(^|, ){re.escape(other)} ")
+
+    def test_who_installs_the_server_needs_no_library_of_single_modules(self):
+        depends = self.field("ashlar", "Depends")
+        for library in ("librbd1", "librados2", "libcurl4", "liblzma5", "libzstd1"):
+            self.assertNotIn(f"{library} ", depends)
+
+    def test_each_module_is_in_one_package(self):
+        found = {}
+        for package, file in self.files().items():
+            for line in run("dpkg-deb", "-c", file).splitlines():
+                if module := re.search(r" \./usr/lib/ashlar/(plugins|filters)/([^/]+)\.so$", line):
+                    found.setdefault(module[2], []).append(package)
+                if page := re.search(r"/man7/ashlar-([^/]+)\.7\.gz$", line):
+                    self.assertEqual(package, f"ashlar-modules-{page[1]}" if page[1] in OWN else "ashlar", page[1])
+        self.assertEqual(found, {module["name"]: [f"ashlar-modules-{module['name']}" if module["name"] in OWN else "ashlar"]
+                                 for module in MODULES})
 
     def test_an_installed_package_serves_and_goes_without_a_trace(self):
         said = self.in_copy_of_root("""
-dpkg -i /packages/*.deb
-dpkg --verify ashlar libashlar-dev
+dpkg -i /packages/ashlar_*.deb /packages/libashlar-dev_*.deb
+ashlar list --json
+dpkg -i /packages/ashlar-modules-*.deb
+ashlar list
+installed=$(dpkg-query -W -f '${Package} ' 'ashlar*' libashlar-dev)
+dpkg --verify $installed
 cd /usr/share/doc/ashlar/examples
 mkdir /disks
 cp exports.toml /disks
@@ -89,7 +120,7 @@ pkg-config --modversion ashlar-sdk
 test -f /usr/share/doc/ashlar/changelog.gz
 test -f /usr/share/doc/ashlar/copyright
 test -f /usr/share/doc/ashlar/filters/trace/FORMAT.md
-dpkg --purge ashlar libashlar-dev
+dpkg --purge $installed
 find / -xdev -newer /packages -name '*ashlar*' -not -path '/packages*' -not -path '/tmp/*' -not -path '/proc/*' | sed 's/^/left: /'
 """)
         for words in ("OK", "export-size: 4194304", "/usr/share/man/man1/ashlar-trace.1.gz", "/usr/share/man/man5/ashlar.toml.5.gz",
@@ -98,6 +129,9 @@ find / -xdev -newer /packages -name '*ashlar*' -not -path '/packages*' -not -pat
                       "ashlar.service:ExecStart=/usr/bin/ashlar serve", "ashlar@.service:ExecStart=/usr/bin/ashlar serve"):
             self.assertIn(words, said)
         self.assertNotIn("left: ", said)
+        self.assertEqual({name for name in OWN if re.search(f'"name": *"{name}"', said)}, set())  # before their packages were there
+        for name in OWN:
+            self.assertRegex(said, rf"(?m)^ +{name} ")
 
     def test_the_container_of_the_recipe_serves(self):
         # Its lines are run in the copy of this machine's root, which stands for both stages, but for those that compile and pack,
@@ -114,9 +148,11 @@ find / -xdev -newer /packages -name '*ashlar*' -not -path '/packages*' -not -pat
         self.assertIn(["COPY", "--from=build /packages/ashlar_*.deb /packages/"], serve)
         self.assertEqual(place, program[-1])
         said = self.in_copy_of_root("\n".join([
-            "cd /src", *[rest for word, rest in build if word == "RUN"][:2], said["RUN"], f"mkdir -p {place.rpartition('/')[0]} {said['VOLUME']}",
+            "cd /src", *[rest for word, rest in build if word == "RUN"][:2], said["RUN"],
+            f"mkdir -p {place.rpartition('/')[0]} {said['VOLUME']}",
             f"cp {config} {place}", f"truncate -s 4M {said['VOLUME']}/disk.img", f"chmod 666 {said['VOLUME']}/disk.img",
-            f"mkfifo /ready; setpriv --reuid {said['USER']} --regid nogroup --clear-groups {' '.join(program)} --ready-fd 9 9>/ready & server=$!",
+            f"mkfifo /ready; setpriv --reuid {said['USER']} --regid nogroup --clear-groups "
+            f"{' '.join(program)} --ready-fd 9 9>/ready & server=$!",
             "grep -q READY=1 /ready", f"nbdinfo nbd://localhost:{said['EXPOSE'].split()[0]}",
             "kill $server; wait $server; echo ended well"]))
         self.assertIn("export-size: 4194304", said)

@@ -88,7 +88,8 @@ class Recipes(Recipe):
         pki, handed = self.folder / "pki", self.folder / "handed"
         self.shell(self.replaced(made, {"/etc/ashlar/pki": pki}))
         handed.mkdir()
-        for name, file in re.findall(r"(?m)^LoadCredential=(\S+):/etc/ashlar/pki/(\S+)$", (ROOT / "examples" / "systemd" / "tls.conf").read_text()):
+        for name, file in re.findall(r"(?m)^LoadCredential=(\S+):/etc/ashlar/pki/(\S+)$",
+                                     (ROOT / "examples" / "systemd" / "tls.conf").read_text()):
             shutil.copy(pki / file, handed / name)
         self.sparse_file("disk.img", MIB)
         text = self.replaced((RECIPES / "tls-behind-systemd.toml").read_text(), {

@@ -64,7 +64,8 @@ class OverTcp(Case):
         self.assertEqual(self.names(server, "127.0.0.1"), [])
 
     def test_the_rules_of_the_server_are_those_of_the_exports_that_have_none(self):
-        server = self.everywhere([config.memory_export("1M", "default"), config.memory_export("1M", "own", allow=[{"address": "127.0.0.3"}]),
+        server = self.everywhere([config.memory_export("1M", "default"),
+                                  config.memory_export("1M", "own", allow=[{"address": "127.0.0.3"}]),
                                   config.memory_export("1M", "nobody", allow=[])], allow=[{"address": "127.0.0.2"}])
         for source, wanted in (("127.0.0.1", []), ("127.0.0.2", ["default"]), ("127.0.0.3", ["own"])):
             self.assertEqual(self.names(server, source), wanted, source)
@@ -79,7 +80,8 @@ class OverTcp(Case):
             counted = len(name).to_bytes(4, "big") + name.encode()
             query = counted + b"\0\0\0\1\0\0\0\x0fbase:allocation"
             return [client.option(option, data) for option, data in
-                    ((wire.OPT_INFO, wire.go_data(name, (1, 2, 3))), (wire.OPT_LIST_META_CONTEXT, query), (wire.OPT_SET_META_CONTEXT, query),
+                    ((wire.OPT_INFO, wire.go_data(name, (1, 2, 3))), (wire.OPT_LIST_META_CONTEXT, query),
+                     (wire.OPT_SET_META_CONTEXT, query),
                      (wire.OPT_GO, wire.go_data(name)))]
 
         self.assertEqual(answers("127.0.0.1", "hidden"), answers("127.0.0.1", "absent"))
@@ -143,13 +145,15 @@ class OverTcp(Case):
         self.assertLess(len(refused), 10, server.log())
         self.assertEqual(len(first) + sum(more), 20, server.log())
         self.assertTrue([line for line in refused if "127.0.0.3:" in line], server.log())
-        self.assertRegex(server.log(), r'tcp:127\.0\.0\.2:\d+: opened export "hidden" for reading by { address = "127.0.0.2", read_only = true } in line')
+        self.assertRegex(server.log(),
+                         r'tcp:127\.0\.0\.2:\d+: opened export "hidden" for reading by { address = "127.0.0.2", read_only = true } in line')
 
     def test_real_clients(self):
         disk = self.folder / "disk.img"
         disk.write_bytes(pattern(MIB))
         here = [{"address": "127.0.0.1", "read_only": True}]
-        server = self.serve([config.memory_export("1M", "hidden", allow=[]), config.file_export(disk, allow=here)], listen=["tcp:127.0.0.1:0"])
+        server = self.serve([config.memory_export("1M", "hidden", allow=[]), config.file_export(disk, allow=here)],
+                            listen=["tcp:127.0.0.1:0"])
         shown = run("nbdinfo", "--list", server.uri(kind="tcp"))
         self.assertIn('export="disk"', shown)
         self.assertNotIn("hidden", shown)

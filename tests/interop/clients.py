@@ -155,7 +155,8 @@ class Clients(Case):
     def test_fio_verifies_random_writes(self):
         _, uri, _ = self.served(FIO_MIB * MIB)
         run("fio", "--name=verify", "--ioengine=nbd", f"--uri={uri}", "--rw=randwrite", "--bs=4k", "--iodepth=32", "--numjobs=4",
-            f"--size={FIO_MIB // 4}m", f"--offset_increment={FIO_MIB // 4}m", "--verify=crc32c", "--verify_fatal=1", "--verify_state_save=0",
+            f"--size={FIO_MIB // 4}m", f"--offset_increment={FIO_MIB // 4}m", "--verify=crc32c", "--verify_fatal=1",
+            "--verify_state_save=0",
             "--group_reporting")
 
 

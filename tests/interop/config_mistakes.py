@@ -147,7 +147,8 @@ class ConfigMistakes(Case):
             self.assert_mistake(GOOD, '"listen"', server=f'listen = [§"{address}"]')
 
     def test_a_socket_for_nobody_there_is(self):
-        for key, wrong, said in (("owner", "no-such-user", "no user"), ("group", "no-such-group", "no group"), ("mode", "0888", "not a mode")):
+        for key, wrong, said in (("owner", "no-such-user", "no user"), ("group", "no-such-group", "no group"),
+                                 ("mode", "0888", "not a mode")):
             self.assert_mistake(GOOD, f'"{key}"', f'"{wrong}"', said,
                                 server=f'listen = [{{ unix = "{self.folder}/ashlar.sock", {key} = §"{wrong}" }}]')
 

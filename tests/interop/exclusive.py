@@ -44,7 +44,8 @@ class Exclusive(Case):
         self.assertEqual(second.ask(wire.CMD_READ, 0, 16), bytes(16))
         self.assertEqual(first.ask(wire.CMD_WRITE, 0, 512, data=b"1" * 512), 0)
         server.stop()
-        self.assertRegex(server.log(), r'warning unix:pid=\d+,uid=\d+: refused export "disk": it is exclusive, and unix:pid=\d+,uid=\d+ has it')
+        self.assertRegex(server.log(),
+                         r'warning unix:pid=\d+,uid=\d+: refused export "disk": it is exclusive, and unix:pid=\d+,uid=\d+ has it')
 
     def test_export_name_is_closed_and_logged(self):
         server = self.disk()

@@ -1,5 +1,5 @@
-"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe`, `status`, `reload` and `trace` print with --json: every key
-and type, no more."""
+"""host/cli/schema.json tells all that `help`, `list`, `inspect`, `check`, `probe`, `status`, `reload` and `trace` print with --json:
+every key and type, no more."""
 
 import copy
 import json
@@ -63,7 +63,8 @@ def described(schema):
 
 class Schema(Case):
     def printed(self, command, *words, code=0):
-        done = subprocess.run([PROGRAM, *command.split(), "--json", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run([PROGRAM, *command.split(), "--json", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60)
         self.assertEqual(done.returncode, code, done.stderr)
         return json.loads(done.stdout.splitlines()[0] if command == "trace show" else done.stdout)
 
@@ -99,7 +100,8 @@ class Schema(Case):
         yield "reload", self.printed("reload", "--control", f"unix:{self.folder}/tcp.control", code=2)
 
         trace = self.traced()
-        for command, words in (("trace show", (trace,)), ("trace diff", (trace, trace)), ("trace report", (trace, self.folder / "below.trace"))):
+        for command, words in (("trace show", (trace,)), ("trace diff", (trace, trace)),
+                               ("trace report", (trace, self.folder / "below.trace"))):
             yield command, self.printed(command, *words)
 
     def traced(self):
@@ -135,7 +137,8 @@ class Schema(Case):
         for command, value in self.outputs():
             commands.add(command)
             self.assertEqual(faults(value, SCHEMA["$defs"][command], command, seen), [])
-        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status", "reload", "trace show", "trace diff", "trace report"})
+        self.assertEqual(commands, {"help", "list", "inspect", "check", "probe", "status", "reload",
+                                    "trace show", "trace diff", "trace report"})
         self.assertEqual({key for _, key in described(SCHEMA) - seen}, set())
 
     def test_what_is_not_as_described_is_found(self):

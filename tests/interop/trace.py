@@ -52,7 +52,8 @@ class Trace(Case):
     def agree(self, *paths):
         """Both readers say the same of files; returns what they say."""
         mine = sorted((record for path in paths for record in TraceFile(path).records), key=lambda r: r["start"])
-        listed = [{**{key: r[key] for key in LISTED}, "run": f"{r['run']:016x}", "result": errno.errorcode[r["result"]] if r["result"] else "ok"}
+        listed = [{**{key: r[key] for key in LISTED}, "run": f"{r['run']:016x}",
+                   "result": errno.errorcode[r["result"]] if r["result"] else "ok"}
                   for r in mine]
         self.assertEqual(self.shown(*paths), listed)
         return mine
@@ -370,7 +371,8 @@ class Trace(Case):
         self.assertEqual(checked(export("one", "a"), export("two", "a"))[0].returncode, 0)
 
     def test_a_full_disk_under_the_trace_is_told_once_and_the_export_goes_on(self):
-        server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}], "plugin": {"type": "null", "size": MIB}}],
+        server = self.serve([{"name": "null", "filters": [{"type": "trace", "path": "disk.trace"}],
+                              "plugin": {"type": "null", "size": MIB}}],
                             within=("/bin/bash", "-c", 'ulimit -f 20 && exec "$0" "$@"'))
         handle = libnbd.connect(server.uri("null"))
         for _ in range(50):

@@ -99,11 +99,13 @@ class Crash(Case):
         # 3 states are made, and in one of 4 either is lost.
         self.assertTrue(found)
         # Block 4 and its count are between the same two flushes, so that the count may be there without the block.
-        self.assertRegex(last, r"^state \d+ of 0 to 47 is bad: the check ended with exit code 3 after a power cut right before the answer to\n"
+        self.assertRegex(last, r"^state \d+ of 0 to 47 is bad: "
+                               r"the check ended with exit code 3 after a power cut right before the answer to\n"
                                r"    \S+ disk 2 #1 flush ")
         self.assertIn("    block 4 of 4 is bad\n", last)
         self.assertRegex(last, rf"\n  (nothing|a part) +\S+ disk 2 #1 write offset={4 * BLOCK} length=4096 ")
-        self.assertRegex(last, r"\n  (all|a part) +\S+ disk 2 #1 write offset=0 length=512 [^\n]*\n  - +\S+ disk 2 #1 flush [^\n]*\ndurable: ")
+        self.assertRegex(last, r"\n  (all|a part) +\S+ disk 2 #1 write offset=0 length=512 [^\n]*\n"
+                               r"  - +\S+ disk 2 #1 flush [^\n]*\ndurable: ")
         # The same state comes again, by its number alone.
         words = re.search(r"\nto get this disk: the same command with (--points all --seed \d --from \d+ --keep) FILE\n$", last)[1].split()
         kept = self.folder / "kept.img"

@@ -91,7 +91,8 @@ class Html(Case):
             self.assertEqual(browser.value("JSON.parse(document.getElementById('report').textContent)"), report)
             self.assertEqual(browser.value("document.title"), "Trace of disk")
             self.assertIn("Copyright", browser.value("document.querySelector('script[type=\"text/plain\"]').textContent"))
-            rows = browser.value("[...document.querySelectorAll('main table')[0].rows].map((row) => [...row.cells].map((c) => c.textContent))")
+            rows = browser.value("[...document.querySelectorAll('main table')[0].rows]"
+                                 ".map((row) => [...row.cells].map((c) => c.textContent))")
             self.assertEqual([row[0] for row in rows[1:]], ["read", "write", "flush", "trim", "zero"])
             for row in rows[1:]:
                 self.assertEqual(int(re.sub(r"\D", "", row[1])), report["places"][0]["ops"][row[0]]["count"])
@@ -122,17 +123,20 @@ class Html(Case):
         told = browser.value("drawn.map((one) => one.graph).filter(Boolean).map((g) => [g.getLabels(), g.rawData_.length])")
         self.assertEqual(told[0][0][1:3], ["read p50", "read p99"])
         # Times on a logarithmic scale are round.
-        labels = browser.value("[...document.querySelectorAll('.series')[0].querySelectorAll('.dygraph-axis-label-y')].map((one) => one.textContent)")
+        labels = browser.value("[...document.querySelectorAll('.series')[0].querySelectorAll('.dygraph-axis-label-y')]"
+                               ".map((one) => one.textContent)")
         self.assertGreater(len(labels), 1)
         for label in labels:
             self.assertRegex(label, r"^[125]0{0,2} (ns|µs|ms|s)$")
         slices = len(report["places"][0]["timeline"]["slices"])
         self.assertEqual([rows for _, rows in told], [slices] * 4)
         for op in ops:
-            sums = browser.value(f"(() => {{ const g = drawn.map((one) => one.graph).filter(Boolean)[2]; const at = g.getLabels().indexOf('{op}'); "
+            sums = browser.value(f"(() => {{ const g = drawn.map((one) => one.graph).filter(Boolean)[2]; "
+                                 f"const at = g.getLabels().indexOf('{op}'); "
                                  "return d3.sum(g.file_, (row) => row[at]) * report.places[0].timeline.slice_ns / 1e9; })()")
             self.assertAlmostEqual(sums, ops[op]["count"], delta=0.01)
-            heat = browser.value(f"d3.sum(heatField(pictures.places[0].latencies.{op}, report.places[0].timeline, '{op}').planes[0].cells, (c) => c.count)")
+            heat = browser.value(f"d3.sum(heatField(pictures.places[0].latencies.{op}, report.places[0].timeline, '{op}')"
+                                 f".planes[0].cells, (c) => c.count)")
             self.assertEqual(heat, ops[op]["count"])
 
     def map_zooms(self, browser):

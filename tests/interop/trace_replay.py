@@ -24,7 +24,8 @@ except ImportError:
 SLOW_WRITES = os.environ["ASHLAR_SLOW_WRITES"]
 FUA = libnbd.nbd.CMD_FLAG_FUA
 
-if "leaves it out" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True, timeout=600, check=False).stderr:
+if "leaves it out" in subprocess.run([PROGRAM, "trace", "replay", "none", "none"], capture_output=True, text=True,
+                                     timeout=600, check=False).stderr:
     skip("needs a build with libnbd (libnbd-dev)")
 
 
@@ -90,7 +91,8 @@ class Replay(Case):
         self.assertEqual(done.stderr, "")
         self.assertEqual(self.listed("fresh.trace"), self.listed("disk.trace"))
         self.assertEqual((self.folder / "fresh.img").read_bytes(), (self.folder / "disk.img").read_bytes())
-        self.assertRegex(done.stdout, r"^300 requests by 1 connection: now in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
+        self.assertRegex(done.stdout,
+                         r"^300 requests by 1 connection: now in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
         self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
 
     def test_a_flush_waits_for_what_it_followed_and_changes_wait_for_the_flush(self):
@@ -148,7 +150,8 @@ class Replay(Case):
                 self.assertIn(f"\nthe first difference: {where} of the disk, read by request 3\n  the requests around it:\n", done.stdout)
                 around = done.stdout.split("the requests around it:\n")[1]
                 self.assertRegex(around, r"^    \S+ disk 1 #1 read offset=0 .*\n    \S+ disk 1 #1 write .*\n"
-                                         r"  > \S+ disk 1 #1 read offset=8192 length=12288 .*\n    \S+ disk 1 #1 flush .*\n    \S+ disk 1 #1 read .*\n$")
+                                         r"  > \S+ disk 1 #1 read offset=8192 length=12288 .*\n"
+                                         r"    \S+ disk 1 #1 flush .*\n    \S+ disk 1 #1 read .*\n$")
                 server.stop()
 
     def test_what_the_server_does_not_offer_is_told(self):
@@ -161,7 +164,8 @@ class Replay(Case):
 
     def test_requests_that_fail_now_are_named(self):
         self.work(self.traced(payload="data"))
-        server = self.serve([{"name": "disk", "filters": [], "plugin": {"type": "file", "path": str(self.sparse_file("full.img", 4 * MIB))}}],
+        server = self.serve([{"name": "disk", "filters": [],
+                              "plugin": {"type": "file", "path": str(self.sparse_file("full.img", 4 * MIB))}}],
                             within=("/bin/bash", "-c", 'ulimit -f 100 && exec "$0" "$@"'))
         done = self.replay(server.uri("disk"), "--keep-order", code=1)
         self.assertRegex(done.stdout, r"\n\d+ requests failed that went well then, first with ENOSPC:\n")

@@ -159,7 +159,8 @@ class Fault(Case):
         self.assertEqual(client.pread(4096, 0), bytes(4096))
         client.shutdown()
         self.server.stop()
-        shown = subprocess.run([PROGRAM, "trace", "report", str(self.folder / "rig.trace")], capture_output=True, text=True, timeout=PATIENCE)
+        shown = subprocess.run([PROGRAM, "trace", "report", str(self.folder / "rig.trace")], capture_output=True,
+                               text=True, timeout=PATIENCE)
         self.assertEqual(shown.returncode, 0, shown.stderr)
         self.assertIn("EIO", shown.stdout)
 

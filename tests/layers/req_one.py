@@ -21,7 +21,8 @@ from lib.storage import loop_device  # noqa: E402
 STRIPES = os.environ.get("ASHLAR_STRIPES", "")
 SIZE = 1 << 20
 WIDTH = 64 << 10  # of the stripes of data in files and memory
-FILTERS = {"align": {"block_size": 4096}, "cache": {"write": "back"}, "cow": {"scope": "connection"}, "fault": {"volatile": True}, "log": {},
+FILTERS = {"align": {"block_size": 4096}, "cache": {"write": "back"}, "cow": {"scope": "connection"},
+           "fault": {"volatile": True}, "log": {},
            "offset": {"offset": 4096}, "rate": {"bytes": "64M"}, "readonly": {}, "retry": {}, "trace": {},
            "truncate": {"round_up": 65536}, "zero-emulation": {}}
 NEEDS_ITS_OWN_BYTES = {"partition", "xz", "zstd"}

@@ -1,6 +1,7 @@
 """Memory in flight is bounded, whatever clients ask for and however slowly they read or write."""
 
 import contextlib
+import os
 import socket
 import threading
 import time
@@ -172,6 +173,33 @@ class StalledWriters(Memory):
         self.small_reads(self.talking())
         self.watch.look()
         self.assertLess(self.watch.most, self.memory + BASE, "lengths that were only claimed took memory")
+
+
+class Listing(Memory):
+    """Names of a template, each of which would have the description, too."""
+
+    names, clients_at_once = 30_000, 24
+
+    def serve(self, exports, **how):
+        (self.folder / "images").mkdir()
+        source = self.folder / "source"
+        source.write_bytes(bytes(512))
+        for number in range(self.names):
+            os.link(source, self.folder / "images" / f"{number:06}{'x' * 200}")
+        template = config.file_export(self.folder / "images" / "*", "images/*", description="d" * 4096)
+        return super().serve([*exports, template], **how)
+
+    def test_many_that_list_at_once(self):
+        small = self.talking()
+        for _ in range(self.clients_at_once):
+            client = self.client()
+            client.greet()
+            client.option_head(wire.OPT_LIST, 0)
+        self.small_reads(small)
+        self.let_clients_go()
+        client = self.client()
+        client.greet()
+        self.assertEqual(len(client.option(wire.OPT_LIST)), self.names + 3)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ class Clients(Reloading):
             answers.close()
         self.assertEqual(wrong, [])
         self.assertTrue(all(rounds), rounds)
-        self.wait_until("descriptors and threads are as they were", lambda: all(now <= then + 4 for now, then in zip(self.footprint(), before)))
+        self.wait_until("descriptors and threads are as they were",
+                        lambda: all(now <= then + 4 for now, then in zip(self.footprint(), before)))
 
     def footprint(self):
         """Descriptors and threads of the server."""

@@ -55,6 +55,18 @@ class Mistakes(Reloading):
                 self.assert_nothing_changed()
         self.assertEqual(self.reload([KEEP, new])["added"], ["new"])
 
+    def test_a_pipe_in_the_place_of_a_config_is_not_waited_for(self):
+        self.file.unlink()
+        os.mkfifo(self.file)
+        self.assertIn(f"{self.file}: cannot read the config: it has become a pipe", self.ashlar("reload", code=2))
+        self.file.unlink()
+        (self.folder / "conf.d").mkdir()
+        os.mkfifo(self.folder / "conf.d" / "a.toml")
+        self.rewrite([KEEP])
+        self.file.write_text(f'include = ["conf.d/*"]\n{self.file.read_text()}')
+        self.assertIn(f"{self.folder}/conf.d/a.toml: cannot read the config: it is not a regular file", self.ashlar("reload", code=2))
+        self.assert_nothing_changed()
+
     def test_all_mistakes_are_told_with_their_lines(self):
         self.file.write_text("[server]\nlog_level = 1\n[[export]]\nname = \"a\"\n[export.plugin]\ntype = \"memroy\"\n")
         told = self.ashlar("reload", code=2).splitlines()

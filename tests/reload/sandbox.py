@@ -21,7 +21,15 @@ class Sandbox(Reloading):
             told = self.refused([KEEP, config.file_export(disk, "new")])
             if "no Landlock" in self.server.log():
                 self.skipTest("needs Landlock")
-            self.assertIn(f'{other} (export "new": file: path) is outside of the sandbox', told)
+            line = self.file.read_text().splitlines()[-1]
+            place = f"{self.file}:{len(self.file.read_text().splitlines())}:{line.index(str(disk))}"
+            self.assertIn(f'{place}: {other} (export "new": file: path) is outside of the sandbox', told)
+            (self.folder / "conf.d").mkdir()
+            part = self.write("conf.d/new.toml", f'[[export]]\nname = "new"\nplugin = {{ type = "file", path = "{disk}" }}\n')
+            self.rewrite([KEEP])
+            self.file.write_text(f'include = ["conf.d/*"]\n{self.file.read_text()}')
+            told = self.ashlar("reload", code=2)
+            self.assertIn(f'{part}:3:34: {other} (export "new": file: path) is outside of the sandbox', told)
             self.assertEqual(self.names(), ["keep"])
 
     @unittest.skipUnless(CURL.exists(), "built without the plugin curl")
@@ -32,11 +40,18 @@ class Sandbox(Reloading):
         self.assertIn('connecting to others (export "new": curl) is outside of the sandbox', told)
         self.assertEqual(self.names(), ["keep"])
 
+    def test_another_sandbox_is_told_to_need_a_restart_and_hinders_nothing(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-") as other:
+            said = self.reload([KEEP], sandbox={"mode": "auto", "connect": True, "read": [other], "write": [str(self.folder)]})
+            self.assertEqual(said["after_restart"], ["sandbox"])
+
     def test_a_name_that_cannot_be_looked_up_is_told_as_such(self):
         for told in (self.refused([{**KEEP, "allow": [{"user": "nobody"}]}]), self.refused([{**KEEP, "allow": [{"group": "daemon"}]}])):
             if "no Landlock" in self.server.log():
                 self.skipTest("needs Landlock")
-            self.assertRegex(told, 'cannot look up the (user "nobody": /etc/passwd|group "daemon": /etc/group) cannot be read; it is outside of the sandbox')
+            self.assertRegex(told,
+                             'cannot look up the (user "nobody": /etc/passwd|group "daemon": /etc/group) cannot be read; '
+                             'it is outside of the sandbox')
         self.assertRegex(self.refused([KEEP], listen=[f"unix:{self.folder}/0.sock", "tcp:LOCALHOST:0"]),
                          "cannot listen on tcp:LOCALHOST:0: .*; it is outside of the sandbox")
 

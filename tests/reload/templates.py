@@ -77,7 +77,7 @@ class Templates(Serving):
         told = self.refused([config.file_export(self.folder / "images" / "a", "images/*")])
         self.assertIn("no parameter of its layers has the *", told)
         told = self.refused([self.template("nowhere")])
-        self.assertIn(f"cannot list '{self.folder}/nowhere'", told)
+        self.assertRegex(told, f"""{self.file}:\\d+:\\d+: key "path": .*: cannot list '{self.folder}/nowhere'""")
 
 
 class Exclusive(Serving):

@@ -91,7 +91,8 @@ class FromInside(Sandboxed):
     def test_without_a_sandbox_it_may_do_more(self):
         port, path = self.listeners()
         self.start("off")
-        for words, answer in {("read", "/etc/passwd"): "ok", ("write", self.outside / "new"): "ok", ("exec",): "ENOENT", ("mount",): "ENOENT", ("ptrace",): "ESRCH",
+        for words, answer in {("read", "/etc/passwd"): "ok", ("write", self.outside / "new"): "ok", ("exec",): "ENOENT",
+                              ("mount",): "ENOENT", ("ptrace",): "ESRCH",
                               ("tcp", port): "ok", ("unix", path): "ok",
                               ("write", self.readable / "disk.img"): "ok"}.items():
             with self.subTest(words=words):
@@ -127,7 +128,8 @@ class GoesOn(Sandboxed):
         (self.outside / "target.img").write_bytes(bytes(MIB))
         link = config.file_export(self.readable / "link.img", "link")
         server = self.start(exports=[*self.exports(), link])
-        for export, file in (("disk", self.images / "disk.img"), ("readable", self.readable / "disk.img"), ("link", self.outside / "target.img")):
+        for export, file in (("disk", self.images / "disk.img"), ("readable", self.readable / "disk.img"),
+                             ("link", self.outside / "target.img")):
             (file.parent / "new.img").write_bytes(b"x" * MIB)
             (file.parent / "new.img").rename(file)
             self.assertEqual(self.read(server, export), b"x" * 512)
@@ -141,7 +143,8 @@ class GoesOn(Sandboxed):
 
     def test_the_command_is_not_in_it(self):
         text = 'cat /etc/passwd >"$OUT" && nbdinfo --size "$uri" >"$OUT.size" && echo "$unixsocket" >"$OUT.socket"'
-        done = subprocess.run([PROGRAM, "serve", self.images / "disk.img", "--run", text], env={**os.environ, "OUT": str(self.outside / "out")},
+        done = subprocess.run([PROGRAM, "serve", self.images / "disk.img", "--run", text],
+                              env={**os.environ, "OUT": str(self.outside / "out")},
                               stdin=subprocess.DEVNULL, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0)
         self.assertEqual((self.outside / "out").read_bytes(), pathlib.Path("/etc/passwd").read_bytes())

@@ -120,7 +120,8 @@ class Log(Case):
         with open(path, "wb") as log:
             status = os.fstat(log.fileno())
             stream = {None: {}, True: {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, False: {"JOURNAL_STREAM": "1:1"}}[journal]
-            process = self.start(config or self.disk, "--run", "true", *words, env=without("JOURNAL_STREAM", **stream), stdout=subprocess.DEVNULL,
+            process = self.start(config or self.disk, "--run", "true", *words, env=without("JOURNAL_STREAM", **stream),
+                                 stdout=subprocess.DEVNULL,
                                  stderr=log)
             self.assertEqual(process.wait(ENOUGH), 0)
         lines = path.read_text().splitlines()
@@ -128,7 +129,9 @@ class Log(Case):
         return lines
 
     def config(self, log_format):
-        return self.write("a.toml", f'[server]\nlog_format = "{log_format}"\n[[export]]\nname = "x"\nplugin = {{ type = "file", path = "disk.img" }}\n')
+        return self.write("a.toml",
+                          f'[server]\nlog_format = "{log_format}"\n'
+                          f'[[export]]\nname = "x"\nplugin = {{ type = "file", path = "disk.img" }}\n')
 
     def test_the_journal_gets_the_priority_and_no_time(self):
         lines = self.log_of("-v", journal=True)

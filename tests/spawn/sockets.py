@@ -41,7 +41,8 @@ class Sockets(Case):
         # The shell puts its own number, which becomes the server's, into LISTEN_PID.
         script = "".join(f"exec {3 + i}<&{d} {d}<&-; " for i, d in enumerate(copies))
         script += 'export LISTEN_PID="${LISTEN_PID-$$}"; exec "$@"'
-        process = processes.start(["/bin/bash", "-c", script, "-", PROGRAM, "serve", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        process = processes.start(["/bin/bash", "-c", script, "-", PROGRAM, "serve", *words], stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, pass_fds=copies,
                                   env={**without("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"), **variables}, **how)
         for copy in copies:
@@ -112,7 +113,8 @@ class Sockets(Case):
     def test_an_address_takes_all_sockets_of_its_name(self):
         given = [self.unix("a"), self.unix("b"), self.unix("c")]
         for listen in ('["fd:x", "tcp:127.0.0.1:0"]', '[{ fd = "x" }, "tcp:127.0.0.1:0"]'):
-            file = self.write("a.toml", f'[server]\nlisten = {listen}\n[[export]]\nname = "x"\nplugin = {{ type = "memory", size = "1M" }}\n')
+            file = self.write("a.toml",
+                              f'[server]\nlisten = {listen}\n[[export]]\nname = "x"\nplugin = {{ type = "memory", size = "1M" }}\n')
             process, listening = self.served(given, file, names="x:y:x", lines=3)
             self.assertEqual(listening[:2], [f"unix:{self.folder}/a.sock", f"unix:{self.folder}/c.sock"])
             self.assertRegex(listening[2], "^tcp:127.0.0.1:")
@@ -156,7 +158,8 @@ class Sockets(Case):
                 ([listening], {"LISTEN_FDNAMES": "a:b"}, 'LISTEN_FDNAMES: "a:b" has 2 names for the 1 sockets of LISTEN_FDS'),
                 ([listening], {"LISTEN_FDS": "2", "LISTEN_FDNAMES": "a:b"}, 'LISTEN_FDS: descriptor 4 ("b") is not open'),
                 ([file.fileno()], {}, 'LISTEN_FDS: descriptor 3 ("unknown") is no socket'),
-                ([self.unix("datagrams", False, socket.SOCK_DGRAM)], {}, 'descriptor 3 ("unknown") is neither a tcp nor a unix stream socket'),
+                ([self.unix("datagrams", False, socket.SOCK_DGRAM)], {},
+                 'descriptor 3 ("unknown") is neither a tcp nor a unix stream socket'),
                 ([self.unix("deaf", False)], {}, 'descriptor 3 ("unknown") does not listen'),
             ]
             for handed, environment, said in cases:
@@ -175,7 +178,8 @@ class Sockets(Case):
             self.assertNotIn("handed over", self.stop(process))
 
     def test_the_variables_are_gone_for_what_the_server_runs(self):
-        process, _ = self.served([self.unix("a")], self.disk, "--run", "env | grep ^LISTEN; ls -l /proc/self/fd | grep socket; exit 4", names="x")
+        process, _ = self.served([self.unix("a")], self.disk, "--run", "env | grep ^LISTEN; ls -l /proc/self/fd | grep socket; exit 4",
+                                 names="x")
         text, code = self.output(process)
         self.assertEqual(code, 4, text)
         self.assertNotRegex(self.said + text, "(?m)^LISTEN|socket:")

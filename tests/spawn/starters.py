@@ -176,14 +176,16 @@ class Run(Case):
 
     def test_addresses_that_are_given_are_told(self):
         at = self.folder / "a b%.sock"
-        text, code = self.output(self.run_command('echo "[$uri] [$unixsocket] [$port]"; nbdinfo --size "$uri"', "--listen", "tcp:127.0.0.1:0",
+        text, code = self.output(self.run_command('echo "[$uri] [$unixsocket] [$port]"; nbdinfo --size "$uri"',
+                                                  "--listen", "tcp:127.0.0.1:0",
                                                   "--listen", f"unix:{at}", stderr=subprocess.DEVNULL))
         self.assertEqual(code, 0, text)
         port = re.search(r"tcp:127\.0\.0\.1:(\d+)", text)[1]
         uri = f"nbd+unix:///?socket={self.folder}/a%20b%25.sock"
         self.assertEqual(text.splitlines()[2:], [f"[{uri}] [{at}] [{port}]", str(MIB)])
         for listen in ("tcp:127.0.0.1:0", "tcp::0"):
-            text, code = self.output(self.run_command('echo "[$unixsocket] [$port]"; nbdinfo --size $uri', "--listen", listen, stderr=subprocess.DEVNULL))
+            text, code = self.output(self.run_command('echo "[$unixsocket] [$port]"; nbdinfo --size $uri', "--listen",
+                                                      listen, stderr=subprocess.DEVNULL))
             self.assertEqual(code, 0, text)
             self.assertRegex(text, rf"\n\[\] \[[1-9]\d*\]\n{MIB}\n$")
 
@@ -234,7 +236,8 @@ class Run(Case):
         self.assert_nothing_left()
 
     def test_the_command_has_the_signals_descriptors_and_limits_of_the_caller(self):
-        command = "grep -E 'Sig(Blk|Ign)' /proc/self/status; ulimit -Sn; ls -l /proc/self/fd | grep -c socket; echo $NOTIFY_SOCKET$LISTEN_FDS"
+        command = "grep -E 'Sig(Blk|Ign)' /proc/self/status; ulimit -Sn; " \
+                  "ls -l /proc/self/fd | grep -c socket; echo $NOTIFY_SOCKET$LISTEN_FDS"
         self.environment["NOTIFY_SOCKET"] = f"{self.folder}/absent"
         text, code = self.output(self.start(self.disk, "--run", command, env=self.environment, stderr=subprocess.DEVNULL,
                                             before=lambda: __import__("resource").setrlimit(7, (100, 2000))))

@@ -13,6 +13,7 @@ from lib.case import main
 
 NOBODY = pwd.getpwnam("nobody")
 DAEMON = grp.getgrnam("daemon")
+VAULT = os.environ["ASHLAR_VAULT"]  # a filter that has a secret
 
 
 class User(Case):
@@ -45,7 +46,8 @@ class User(Case):
         found = set()
         for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
             lines = dict(line.split(":", 1) for line in (thread / "status").read_text().splitlines())
-            found.add(tuple(tuple(lines[key].split()) for key in ("Uid", "Gid", "Groups")) + (lines["CapEff"].strip(), lines["CapPrm"].strip()))
+            found.add(tuple(tuple(lines[key].split()) for key in ("Uid", "Gid", "Groups")) + (lines["CapEff"].strip(),
+                                                                                              lines["CapPrm"].strip()))
         return found
 
     def test_all_threads_are_that_user_for_good_and_have_no_other_groups(self):
@@ -140,8 +142,52 @@ class User(Case):
         key.chmod(0o640)
         self.assertNotRegex(said(), warning)
 
+    def test_files_that_are_read_again_and_it_may_not_read_are_told_by_serve_and_check(self):
+        pki = self.folder / "pki"
+        tls.make(pki, "--server", "localhost", "--psk", "alice")
+        os.chown(pki, NOBODY.pw_uid, NOBODY.pw_gid)
+        secret = self.write("secret", "word")
+        (self.folder / "conf.d").mkdir()
+        disk = config.memory_export(MIB)
+        part = self.write("conf.d/part.toml", f"""[[export]]
+name = "vault"
+filter = [ {{ type = "{VAULT}", key = {{ file = "../secret" }} }} ]
+plugin = {{ type = "memory", size = "1M" }}
+""")
+        file = self.config(disk, user="nobody", tls={"mode": "require", "certificates": pki / "server", "psk": pki / "keys.psk"})
+        file.write_text(f'include = ["conf.d/*"]\n{file.read_text()}')
+        closed = {file: f"{file}: Permission denied", part: f"{part}: Permission denied",
+                  pki / "server" / "server-key.pem": rf'{file}:\d+:\d+: key "certificates": {pki}/server/server-key.pem: Permission denied',
+                  pki / "keys.psk": rf'{file}:\d+:\d+: key "psk": {pki}/keys.psk: Permission denied',
+                  secret: rf'{part}:3:\d+: key "key": {part.parent}/../secret: Permission denied'}
+
+        def said_by_serve():
+            process = self.ready(file)
+            process.send_signal(signal.SIGTERM)
+            return self.output(process)[0]
+
+        def said_by_check():
+            return subprocess.run([PROGRAM, "check", file], capture_output=True, text=True, check=True).stderr
+        for said in (said_by_serve, said_by_check):
+            for path in closed:
+                path.chmod(0o600)
+            for text in closed.values():
+                self.assertRegex(said(), f"as user nobody .*: {text}; .* chgrp {NOBODY.pw_gid} FILE")
+            for path in closed:
+                path.chmod(0o644)
+            self.assertNotIn("Permission denied", said())
+            self.folder.chmod(0o700)
+            self.assertEqual(said().count("Permission denied"), 1)
+            self.folder.chmod(0o755)
+
+    def test_a_user_without_a_group_is_told_by_check(self):
+        done = subprocess.run([PROGRAM, "check", self.config(config.memory_export(MIB), user=54321)], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("[server] user: 54321 is not in the list of users and has no group of its own; add group", done.stderr)
+
     def test_the_command_is_that_user_and_finds_the_server(self):
-        file = self.write("b.toml", f'[server]\nuser = "nobody"\n[[export]]\nname = "x"\nplugin = {{ type = "file", path = "{self.disk}" }}\n')
+        file = self.write("b.toml",
+                          f'[server]\nuser = "nobody"\n[[export]]\nname = "x"\nplugin = {{ type = "file", path = "{self.disk}" }}\n')
         temporary = self.folder / "tmp"
         temporary.mkdir()
         temporary.chmod(0o1777)
@@ -160,8 +206,9 @@ class User(Case):
         file = self.config(user="daemon")
         file.chmod(0o644)
         text = self.refused(file, code=1, before=as_nobody)
-        self.assertRegex(self.checked(file, 0, preexec_fn=as_nobody), r"what that user may open is not checked: \[server\] cannot change")
-        self.assertRegex(text, r"ashlar: \[server\] cannot change the supplementary groups: Operation not permitted; start the server as root")
+        self.assertRegex(self.checked(file, 0, preexec_fn=as_nobody), r"what user daemon .* may open is not checked: only root may")
+        self.assertRegex(text, r"ashlar: \[server\] cannot change the supplementary groups: Operation not permitted; "
+                               r"start the server as root")
         process = self.ready(self.config(user="nobody"), before=as_nobody)
         process.kill()
 

@@ -38,7 +38,8 @@ class Access(Case):
         self.assertEqual(client.ask(wire.CMD_WRITE, 0, 512, data=bytes(512)), 0)
 
     def test_before_tls_an_export_that_requires_it_does_not_tell_who_may_open_it(self):
-        server = self.served(self.export("mine", {"dn": "CN=host1,*"}, tls="require"), self.export("theirs", {"dn": "CN=host2,*"}, tls="require"))
+        server = self.served(self.export("mine", {"dn": "CN=host1,*"}, tls="require"),
+                             self.export("theirs", {"dn": "CN=host2,*"}, tls="require"))
         plain, secured = self.client(server, False), self.client(server, True)
         for name, answer in (("mine", wire.REP_ACK), ("theirs", wire.REP_ERR_UNKNOWN), ("absent", wire.REP_ERR_UNKNOWN)):
             self.assertEqual(plain.option(wire.OPT_INFO, wire.go_data(name))[-1][0], wire.REP_ERR_TLS_REQD, name)

@@ -74,12 +74,15 @@ class LetIn(TlsCase):
         folder, key = tls.client_folder(), (tls.folder() / "keys.psk").read_text().split(":")[1].strip()
         certificate = ["-cert", folder / "client-cert.pem", "-key", folder / "client-key.pem", "-CAfile", folder / "ca-cert.pem"]
         user = ["-psk_identity", tls.USER, "-psk", key]
-        commands = [["openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", version, "-connect", f"127.0.0.1:{relay.port}", *how]
+        commands = [["openssl", "s_client", "-quiet", "-no_ign_eof", "-verify_return_error", version, "-connect",
+                     f"127.0.0.1:{relay.port}", *how]
                     for version in ("-tls1_3", "-tls1_2") for how in (certificate, user)]
-        commands += [["gnutls-cli", "--logfile=/dev/null", "--x509cafile", folder / "ca-cert.pem", "--x509certfile", folder / "client-cert.pem",
+        commands += [["gnutls-cli", "--logfile=/dev/null", "--x509cafile", folder / "ca-cert.pem", "--x509certfile",
+                      folder / "client-cert.pem",
                       "--x509keyfile", folder / "client-key.pem", "--priority", priority, "-p", relay.port, "127.0.0.1"]
                      for priority in ("NORMAL", "NORMAL:-VERS-TLS1.3")]
-        commands += [["gnutls-cli", "--logfile=/dev/null", "--pskusername", tls.USER, "--pskkey", key, "--priority", priority, "-p", relay.port, "127.0.0.1"]
+        commands += [["gnutls-cli", "--logfile=/dev/null", "--pskusername", tls.USER, "--pskkey", key, "--priority",
+                      priority, "-p", relay.port, "127.0.0.1"]
                      # gnutls-cli 3.7 crashes when it tells of the other exchanges of TLS 1.2 after their handshake.
                      for priority in ("NORMAL:+ECDHE-PSK:+DHE-PSK:+PSK", "NORMAL:-VERS-TLS1.3:-KX-ALL:+PSK")]
         for command in commands:
@@ -194,7 +197,8 @@ class KeptOut(TlsCase):
         tls.Authority(made).revoke(made / "clients" / "bad" / "client-cert.pem", made / "server" / "ca-crl.pem")
         server = self.secured("require", certificates=made / "server")
         # libnbd says nothing of the certificate that is wanted, but shows its own.
-        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "bad"), ok=False).returncode, 0)
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "bad"),
+                                ok=False).returncode, 0)
         self.assert_logged(server, 'certificate "CN=bad,O=ashlar": certificate revoked')
         self.assertNotIn("opened export", server.log())
         self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "good"))), SIZE)

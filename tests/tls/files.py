@@ -104,6 +104,18 @@ class Mistakes(Case):
             file.chmod(mode)
         self.assertNotIn("warning", self.check().stdout)
 
+    def test_all_mistakes_of_the_file_of_keys_are_told(self):
+        key = "ab" * 32
+        lines = ["alice", f"bob:{key}a", "carol:", f"alice:{key[:-1]}x", f"dave:{key}", f"#64617665:{key}", ":abcd", f"erin:{'ab' * 300}"]
+        for end in ("\n", "\r\n"):
+            self.keys.write_bytes((b"\xef\xbb\xbf" + end.join(lines).encode()))  # the last one has no end
+            told = self.assert_mistake(*(f"{self.keys}:{place}: the " for place in (
+                "1:1", "1:1", "2:5", "3:7", "4:70", "6:1", "7:1", "8:6")))
+            self.assertIn("the line begins with a byte order mark", told)
+            self.assertIn('6:1: the user "dave" has a key already, in line 5; take one out', told)
+            self.assertEqual(told.count(f"{self.keys}:"), 8, told)
+            self.assertNotIn(key[:10], told)
+
     def test_lines_of_the_file_of_keys(self):
         key = "ab" * 32
         for text, place, what in (
@@ -115,8 +127,9 @@ class Mistakes(Case):
             self.keys.write_text(text)
             out = self.assert_mistake(f"{self.keys}:{place}: ", what)
             self.assertNotIn(key[:10], out)
-        self.keys.write_text("# nobody\n")
-        self.assert_mistake(f"{self.keys}: has no user")
+        for text in ("# nobody\n", "", "\r\n\r\n"):
+            self.keys.write_text(text)
+            self.assert_mistake(f"{self.keys}: has no user")
         self.keys.write_text(f"# a comment: with a colon\r\n#616c696365:{key}\r\nbob:{key.upper()}")
         self.assertEqual(self.check().returncode, 0)
 
@@ -128,7 +141,8 @@ class Mistakes(Case):
         self.assert_mistake('key "ciphers": ', "no cipher match", ciphers="NONSENSE")
         warning = "has no suite of SHA-256, which the keys of psk need"
         self.assertIn(f'warning ciphers = "TLS_AES_256_GCM_SHA384" {warning}', self.check(ciphers="TLS_AES_256_GCM_SHA384").stdout)
-        for fits in ({"ciphers": "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"}, {"ciphers": "TLS_AES_256_GCM_SHA384", "psk": None}):
+        for fits in ({"ciphers": "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"},
+                     {"ciphers": "TLS_AES_256_GCM_SHA384", "psk": None}):
             done = self.check(**fits)
             self.assertEqual(done.returncode, 0)
             self.assertNotIn(warning, done.stdout)
@@ -150,7 +164,8 @@ class Mistakes(Case):
         self.assertRegex(b, "refused *needs TLS, and so a client that has a key or a certificate")
         self.assertRegex(c, "refused *no rule of allow")
         self.assertRegex(self.as_client("address=10.0.0.7", [plain])[0], "refused *needs TLS")
-        self.assertRegex(self.as_client("address=10.0.0.7", [plain], verify_client=False)[0], "read-write *there is no allow; by TLS alone$")
+        self.assertRegex(self.as_client("address=10.0.0.7", [plain], verify_client=False)[0],
+                         "read-write *there is no allow; by TLS alone$")
         self.assertRegex(self.as_client("psk=alice", [for_alice])[0], "read-write *{ psk = \"alice\" } in line [0-9]+; by TLS alone$")
         self.assertRegex(self.as_client("psk=bob", [plain])[0], f"refused *{self.keys} has no key of \"bob\"")
         self.assertRegex(self.as_client("dn=CN=host1", [plain], certificates=None)[0], "refused *the server asks for no certificate")
@@ -189,7 +204,8 @@ class Certs(Case):
         shown = run("openssl", "x509", "-in", self.made / "server" / "server-cert.pem", "-noout", "-text")
         for text in ("DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1", "TLS Web Server Authentication"):
             self.assertIn(text, shown)
-        run("openssl", "verify", "-purpose", "sslclient", "-CAfile", self.made / "ca-cert.pem", self.made / "clients" / "a" / "client-cert.pem")
+        run("openssl", "verify", "-purpose", "sslclient", "-CAfile", self.made / "ca-cert.pem",
+            self.made / "clients" / "a" / "client-cert.pem")
 
     def test_a_second_run_adds_and_renews_and_keeps(self):
         tls.make(self.made, "--server", "localhost", "--client", "a", "--psk", "u")

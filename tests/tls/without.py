@@ -36,10 +36,15 @@ class Without(Case):
             self.assertEqual(client.option(wire.OPT_GO, wire.go_data("memory"))[-1][0], wire.REP_ACK)
             self.assertEqual(client.ask(wire.CMD_READ, MIB - 512, 512), bytes(512))
 
+    def test_help_tells_it(self):
+        for words in (["--help"], ["help", "certs"]):
+            said = " ".join(run(PROGRAM, *words).split())
+            self.assertIn("renew (not with this program, which was built without TLS)", said)
+
     def test_certificates_are_made_elsewhere(self):
         done = run(PROGRAM, "certs", self.folder / "pki", "--server", "localhost", ok=False)
         self.assertEqual(done.returncode, 1, done.stdout)
-        self.assertIn(WITHOUT, done.stdout)
+        self.assertIn(f"certs: {WITHOUT}", done.stdout)
         self.assertEqual([path.name for path in self.folder.rglob("*.pem*")], [])
         self.assertFalse((self.folder / "pki").exists())
 

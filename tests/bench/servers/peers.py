@@ -165,8 +165,8 @@ def certificates(binary):
 
 @contextlib.contextmanager
 def serving(peer, image, transport="unix", kill=False, tls=None):
-    """Runs `peer` on `image` for the duration of the block. `tls`: see Place. `kill`: then ends it without ceremony: qemu-nbd does not hear a SIGTERM
-    that comes right after its start."""
+    """Runs `peer` on `image` for the duration of the block. `tls`: see Place. `kill`: then ends it without ceremony: qemu-nbd does not
+    hear a SIGTERM that comes right after its start."""
     with tempfile.TemporaryDirectory(prefix="ashlar-bench-") as folder, open(os.path.join(folder, "log"), "w+b") as log:
         running = Running(peer, image, Place(folder, transport, tls), log)
         try:

@@ -184,7 +184,8 @@ def crowds(options, image, servers, idle=1000, held=10_000):
 
 
 def handshakes(options, image, servers, number=300):
-    """Of a full handshake of TLS, with both certificates: server CPU in ms, and MiB of 1000 idle connections: {transport: {server: row}}."""
+    """Of a full handshake of TLS, with both certificates: server CPU in ms, and MiB of 1000 idle connections:
+    {transport: {server: row}}."""
     image.prepare()
     context = ssl.create_default_context(cafile=f"{options.tls}/ca-cert.pem")
     context.check_hostname = False

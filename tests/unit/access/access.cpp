@@ -115,6 +115,10 @@ TEST_CASE("access: the reason names the rule, or the list of which none fits") {
   CHECK(reason(nullptr, decide(nullptr, by_unix(0))) == "there is no allow");
   CHECK(reason(&rules, decide(&rules, by_unix(0))) == "{ uid = 0 } in line 7");
   CHECK(reason(&rules, decide(&rules, by_unix(1))) == "no rule of allow in line 6 fits");
+  rules.file = "conf.d/a.toml";
+  CHECK(reason(&rules, decide(&rules, by_unix(0))) == "{ uid = 0 } in line 7 of conf.d/a.toml");
+  CHECK(reason(&rules, decide(&rules, by_unix(1))) == "no rule of allow in line 6 of conf.d/a.toml fits");
+  rules.file.clear();
   rules.of_server = true;
   CHECK(reason(&rules, decide(&rules, by_unix(1))) == "no rule of [server] allow in line 6 fits");
   rules.rules.clear();

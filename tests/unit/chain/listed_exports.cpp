@@ -83,6 +83,25 @@ TEST_CASE("a plugin that lists more than is wanted is told so, and what it has l
   CHECK(listed(4).is_cut);
 }
 
+TEST_CASE("names that take more than is allowed are counted and not kept") {
+  Lister lister;
+  listing.names = {{"a", "the first"}, {"b", nullptr}, {"c", nullptr}};
+  const std::string longest(4096, 'x');
+  listing.names[2].second = longest.c_str();
+  const auto listed = [&](std::size_t most_bytes) {
+    return listed_exports(lister.layer(), (*lister.made)->activity(), 100, most_bytes);
+  };
+  const std::size_t bytes = listed(std::numeric_limits<std::size_t>::max()).bytes;
+  CHECK(bytes > longest.size() + 12);
+  CHECK(listed(bytes).exports.size() == 3);
+  CHECK(listed(bytes).bytes == bytes);
+  for (const std::size_t less : {bytes - 1, bytes / 2, std::size_t{0}}) {
+    CHECK(listed(less).exports.empty());
+    CHECK(listed(less).bytes == bytes);
+    CHECK_FALSE(listed(less).is_cut);
+  }
+}
+
 TEST_CASE("a plugin that cannot list is told of") {
   Lister lister;
   listing.status = EACCES;

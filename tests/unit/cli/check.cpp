@@ -312,6 +312,19 @@ TEST_CASE("of a module_path that is wrong only that is told, not what lies in it
              StartsWith(":2:16: key \"module_path\": /nowhere-at-all: "));
 }
 
+TEST_CASE("mistakes of included files come in the order in which these are read, however late they are found") {
+  const TempFolder folder;
+  const auto late = folder.write("conf.d/a.toml", "[[export]]\nname = \"a\"\nplugin = { type = \"pnod\" }\n");
+  const auto early = folder.write("conf.d/b.toml", "[[export]]\nname = 3\nplugin = { type = \"pond\", size = 1 }\n");
+  const auto main = folder.write("m.toml", "include = [\"conf.d/*\"]\n" + with_plugin("type = \"pnod\"\n"));
+  const std::string told = check(main).err;
+  CHECK_THAT(told, StartsWith(main.string() + ":5:8: key \"type\""));
+  const auto at_late = told.find("\n" + late.string() + ":3:"), at_early = told.find("\n" + early.string() + ":2:");
+  CHECK(at_late != std::string::npos);
+  CHECK(at_early != std::string::npos);
+  CHECK(at_late < at_early);
+}
+
 TEST_CASE("mistakes of several exports, one line each; the good ones are still printed") {
   const TempFolder folder;
   const auto file = folder.write("a.toml", R"([[export]]

@@ -106,6 +106,17 @@ TEST_CASE("check --as: a line for each export, with what the client may do and w
                                      "\"own\"         read-only  { uid = 0, read_only = true } in line 8\n"));
 }
 
+TEST_CASE("check --as: of a rule in an included file that file is named") {
+  const TempFolder folder;
+  const auto part =
+      folder.write("conf.d/b.toml", std::string("[[export]]\nname = \"b\"\nallow = [{ uid = 2 }]\n") + pond);
+  const auto file = folder.write(
+      "a.toml", std::string("include = [\"conf.d/*\"]\n[server]\nallow = []\n") + "[[export]]\nname = \"a\"\n" + pond);
+  CHECK_THAT(check_as(file, {"--as", "uid=0"}).out, StartsWith("\"a\"  refused  [server] allow in line 3 is empty\n"
+                                                               "\"b\"  refused  no rule of allow in line 3 of " +
+                                                               part.string() + " fits\n"));
+}
+
 TEST_CASE("check --as: without allow everybody may; what cannot be written to is read-only") {
   const TempFolder folder;
   const auto file = folder.write("a.toml", std::string("[[export]]\nname = \"a\"\n") + pond +

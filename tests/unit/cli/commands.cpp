@@ -116,6 +116,24 @@ TEST_CASE("missing argument") {
   CHECK_THAT(run_command({"serve", "a.img", "--listen="}).err, ContainsSubstring("--listen"));
 }
 
+TEST_CASE("an option with an empty value is not one that is left out") {
+  check_refused({"serve", "--ready-fd", "", "a.img"},
+                "ashlar: --ready-fd: \"\" is not the number of a descriptor, such as 3");
+  CHECK_THAT(run_command({"serve", "--log-level", "", "a.img"}).err,
+             StartsWith("ashlar: --log-level: no level \"\"; known: "));
+  check_refused({"serve", "--log-level=", "a.img"},
+                "ashlar: serve: --log-level has no value; write: ashlar serve a.img --log-level LEVEL");
+  check_refused({"probe", "--plugin", "", "."},
+                "ashlar: probe: --plugin: the name is empty; name a plugin, or leave the option out");
+  check_refused({"status", "--control", ""},
+                "ashlar: --control: the address is empty; write one such as unix:/run/ashlar/control.sock");
+  // Of a server without a config the only export is called so.
+  const Outcome outcome = run_command({"disconnect", "--export", "", "--control", "unix:/nowhere-at-all"});
+  CHECK(outcome.code == 1);
+  check_refused({"disconnect"}, "ashlar: disconnect: name either a client's ID or --export NAME");
+  check_refused({"disconnect", "3", "--export", ""}, "ashlar: disconnect: name either a client's ID or --export NAME");
+}
+
 TEST_CASE("surplus argument") {
   check_refused({"list", "a"}, "ashlar: list: takes no operand; take out \"a\"");
   check_refused({"serve", "a", "b"}, "ashlar: serve: takes one FILE; take out \"b\"");

@@ -110,9 +110,8 @@ plugin = { type = "pond", size = 1, dry = true }
   CHECK(layers[2].at("implicit") == true);
   CHECK(layers[3].at("kind") == "plugin");
   CHECK(layers[3].at("parameters") == json::parse(R"({"size": 65536, "depth": "shallow", "dry": false, "wet": true})"));
-  CHECK(exports[1] ==
-        json::parse(R"({"name": "dry", "description": "", "optional": true, "exclusive": false, "allow": null,
-    "opened": false,
+  CHECK(exports[1] == json::parse(R"({"name": "dry", "description": "", "optional": true, "exclusive": false,
+    "max_connections": null, "tls_required": false, "allow": null, "opened": false,
     "error": "the pond is dry: No such file or directory", "layers": [{"type": "pond", "kind": "plugin"}]})"));
 }
 
@@ -128,10 +127,18 @@ TEST_CASE("check --json lists the mistakes, and stderr has them, too") {
   CHECK(all.at("exports").as_array().size() == 1);
   const json::array& mistakes = all.at("mistakes").as_array();
   REQUIRE(mistakes.size() == 2);
-  CHECK(mistakes[0] == json::parse(R"({"line": 2, "column": 11,
-    "what": "key \"workers\": 0 is out of range; give 1 to 4096"})"));
+  CHECK(mistakes[0] == json::value{{"file", file.string()},
+                                   {"line", 2},
+                                   {"column", 11},
+                                   {"what", "key \"workers\": 0 is out of range; give 1 to 4096"}});
+  CHECK(all.at("warnings").as_array().empty());
   CHECK(mistakes[1].at("line") == 5);
   CHECK_THAT(outcome.err, StartsWith(file.string() + ":2:11: ") && ContainsSubstring("\n" + file.string() + ":5:19: "));
+
+  const auto part = folder.write("conf.d/b.toml", "[[export]]\nname = 3\n");
+  const auto including = folder.write("b.toml", "include = [\"conf.d/*\"]\n");
+  const Outcome included = run_command({"check", "--json", including.string(), "--module-path", TEST_MODULES});
+  CHECK(printed(included).at("mistakes").at(0).at("file").as_string().c_str() == part.string());
 
   const Outcome none = run_command({"check", "--json", (folder.path() / "none.toml").string()});
   CHECK(none.code == 2);

@@ -140,17 +140,53 @@ TEST_CASE("new refuses what cannot be the name of a module, and tells one that c
   check("my_disk", "my-disk");
   check("My  Disk.so", "my-disk-so");
   check("../up", "up");
-  check("a/b", "a-b");
+  check("a/b", "b");
   check("a-", "a");
   check("a--b", "a-b");
   check("9p", "NAME");
   check("", "NAME");
-  check("größe", "gr-e");
+  check("Größe", "groesse");
+  check("ÉCRAN ÿ", "ecran-y");
+  check(
+      "a\xcc\x88"
+      "b",
+      "ab");
+  check("диск", "NAME");
+  check("диск 2", "NAME");
   check(std::string(65, 'a'), "NAME");
   CHECK(is_module_name("a"));
   CHECK(is_module_name("s3-v2"));
   CHECK(is_module_name(std::string(64, 'a')));
   CHECK_FALSE(is_module_name("-a"));
+}
+
+TEST_CASE("new takes a path for the folder that is meant") {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "My Disk").string();
+  const Outcome outcome = run_command({"new", "filter", path});
+  CHECK(outcome.code == 2);
+  CHECK_THAT(outcome.err, EndsWith("; write: ashlar new filter my-disk --dir '" + path + "'\n"));
+  CHECK(names_in(folder.path()).empty());
+}
+
+TEST_CASE("new refuses a folder without a name") {
+  const TempFolder folder;
+  check_refused({"new", "plugin", "a", "--dir", ""},
+                "--dir: the folder's name is empty; name one to be made, or leave the option out", folder);
+}
+
+TEST_CASE("new refuses the name of a module of that kind that there is, and says why") {
+  const TempFolder folder;
+  const std::string project = (folder.path() / "x").string();
+  check_refused({"new", "plugin", "file", "--dir", project},
+                "ashlar has a plugin \"file\" already, and the type of a layer in a config can mean only one; choose "
+                "another name, such as my-file",
+                folder);
+  check_refused({"new", "filter", "log", "--dir", project},
+                "ashlar has a filter \"log\" already, and the type of a layer in a config can mean only one; choose "
+                "another name, such as my-log",
+                folder);
+  CHECK(run_command({"new", "plugin", "log", "--dir", project}).code == 0);
 }
 
 TEST_CASE("new wants a kind and a name") {

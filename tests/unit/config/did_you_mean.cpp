@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "catch.hpp"
+#include "unit/matchers.hpp"
 
 using namespace ashlar::host;
 
@@ -34,4 +34,7 @@ TEST_CASE("what to do about an unknown word: the nearest, else all that are know
   CHECK(did_you_mean("fiel", words) == "did you mean \"file\"?");
   CHECK(did_you_mean("tape", words) == "known: file, memory");
   CHECK(did_you_mean("tape", {}).empty());
+  CHECK(did_you_mean("tape", std::vector<std::string>{"", "disk"}) == "known: \"\", disk");
+  const std::vector<std::string> many(1000, "a-disk");
+  CHECK_THAT(did_you_mean("tape", many), Catch::Matchers::EndsWith("a-disk, and 950 more"));
 }

@@ -1,5 +1,8 @@
 // The exports of files that a config includes.
 #include "config/config.hpp"
+
+#include <sys/stat.h>
+
 #include "unit/matchers.hpp"
 #include "unit/temp_folder.hpp"
 
@@ -70,6 +73,16 @@ TEST_CASE("an included export knows its file, and its folder, from which its pat
   CHECK(alone.folder == a.folder);
 }
 
+TEST_CASE("rules of who may open an included export know their file") {
+  const Folder folder;
+  folder.write("conf.d/a.toml", disk("a", "allow = []\n") + disk("b"));
+  const Config config = read_config(folder.write("main.toml", all + disk("main", "allow = []\n")));
+  REQUIRE(config.exports.size() == 3);
+  CHECK(config.exports[0].allow->file.empty());
+  CHECK(config.exports[1].allow->file == folder.in("conf.d/a.toml"));
+  CHECK_FALSE(config.exports[2].allow);
+}
+
 TEST_CASE("what only the config may hold is refused in an included file, with its place there") {
   const Folder folder;
   const auto file = folder.write("conf.d/a.toml", "include = [\"x\"]\n[server]\nworkers = 3\n" + disk("a")).string();
@@ -115,6 +128,14 @@ TEST_CASE("what an included export wants of the server is looked at with the ser
   const Folder folder;
   const auto a = folder.write("conf.d/a.toml", disk("a", "tls = \"require\"\n")).string();
   CHECK_THAT(folder.read(all), Catch::Matchers::StartsWith(a + ":3:7: key \"tls\": the server has no TLS"));
+}
+
+TEST_CASE("a pipe among the files is a mistake, and not waited for") {
+  const Folder folder;
+  folder.write("conf.d/a.toml", disk("a"));
+  const std::string pipe = folder.in("conf.d/b.toml");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  CHECK(folder.read(all) == pipe + ": cannot read the config: it is not a regular file; take it out of the folder");
 }
 
 TEST_CASE("a folder that cannot be read, and patterns that are none, are mistakes") {

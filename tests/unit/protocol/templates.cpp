@@ -35,8 +35,8 @@ bool says(const std::string& output, std::uint32_t option, std::uint32_t type) {
 
 TEST_CASE("templates: LIST tells of what they stand for, in their place, and not of themselves") {
   Templates catalog;
-  CHECK(answers(catalog, option(opt_list)) ==
-        listed("images/a", "one") + listed("images/b", "") + listed("disk", "a disk") + reply(opt_list, rep_ack));
+  CHECK(answers(catalog, option(opt_list)) == listed("images/a", "one") + listed("images/b", "a template") +
+                                                  listed("disk", "a disk") + reply(opt_list, rep_ack));
   CHECK(catalog.most_wanted == Handshake::max_listed);
 }
 
@@ -46,7 +46,7 @@ TEST_CASE("templates: many names are listed in parts, which are asked for once")
   std::string all;
   for (int i = 0; i < 10'000; ++i) {
     catalog.of_templates.push_back({"images/" + std::to_string(i), ""});
-    all += listed(catalog.of_templates.back().name, "");
+    all += listed(catalog.of_templates.back().name, "a template");
   }
   Handshake handshake(catalog, {});
   const std::string asked = client_flags() + option(opt_list);

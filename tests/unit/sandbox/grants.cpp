@@ -10,7 +10,7 @@ namespace {
 std::vector<std::string> words(const std::vector<Grant>& grants) {
   std::vector<std::string> all;
   for (const Grant& one : grants)
-    all.push_back(std::string(name(one.access)) + " " + one.path.string() + " " + one.why);
+    all.push_back(std::string(name(one.access)) + " " + one.path.string() + " " + one.why.words);
   return all;
 }
 
@@ -92,10 +92,30 @@ TEST_CASE("what others need and these do not allow is missing") {
                                             "read " + (folder.path() / "b").string() + " other"});
 }
 
+TEST_CASE("what is missing is told with the place of the key that needs it") {
+  const TempFolder folder;
+  folder.write("disks/x", "");
+  Grants had, wanted;
+  wanted.add_file(folder.path() / "disks/x", FileAccess::read, {"path", "conf.d/a.toml", {3, 8}});
+  const std::vector<Grant> missing = had.missing(wanted);
+  REQUIRE(missing.size() == 1);
+  CHECK(missing[0].why.file == "conf.d/a.toml");
+  CHECK(missing[0].why.place.line == 3);
+  CHECK(missing[0].why.place.column == 8);
+}
+
+TEST_CASE("the root allows all that is below it") {
+  const TempFolder folder;
+  Grants grants;
+  grants.add("/", FileAccess::read, "test");
+  CHECK(grants.allow(folder.path() / "not/there", FileAccess::read));
+  CHECK_FALSE(grants.allow(folder.path(), FileAccess::write));
+}
+
 TEST_CASE("the first reason to connect is kept") {
   Grants grants;
-  CHECK(grants.connect().empty());
+  CHECK(grants.connect().words.empty());
   grants.add_connect("one");
   grants.add_connect("two");
-  CHECK(grants.connect() == "one");
+  CHECK(grants.connect().words == "one");
 }

@@ -1,0 +1,7 @@
+# ashlar_own_package(NAME NEEDS): what the folder that calls this installs from there on, the module NAME, goes into a
+# Debian package of its own, ashlar-modules-NAME, so that who installs ashlar does not need NEEDS, a library.
+macro(ashlar_own_package name needs)
+  set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME modules_${name})
+  set_property(GLOBAL APPEND PROPERTY ASHLAR_OWN_PACKAGES ${name})
+  set_property(GLOBAL PROPERTY ASHLAR_OWN_PACKAGE_${name} "${needs}")
+endmacro()
