@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -97,6 +98,7 @@ bool with_privileges(const Privileges& wanted, const std::function<void()>& act)
   }
   bool given = false;
   std::exception_ptr failure;
+  const int dumpable = ::prctl(PR_GET_DUMPABLE);  // which the kernel takes from the process when a thread changes
   std::thread([&] {
     try {
       given = give_to_this_thread(wanted);
@@ -105,6 +107,7 @@ bool with_privileges(const Privileges& wanted, const std::function<void()>& act)
       failure = std::current_exception();
     }
   }).join();
+  if (dumpable == 1) ::prctl(PR_SET_DUMPABLE, 1);
   if (failure) std::rethrow_exception(failure);
   return given;
 }
