@@ -4,6 +4,7 @@
 #include <ashlar/filter.hpp>
 #include <ashlar/metrics.hpp>
 #include <ashlar/wait.hpp>
+#include <cstring>
 #include <optional>
 
 #include "lost_writes.hpp"
@@ -127,13 +128,13 @@ Status Retry::written(Io& io) noexcept {
   }
 }
 
-// Fails when nobody wants the answer any more.
+// Fails when nobody wants the answer any more; that of what changes the disk is wanted until the server stops.
 Status Retry::pause(const Io& io, Status failed, std::uint64_t n) noexcept {
   if (layer_.wait.cancelled()) return Status{ECANCELED};
   const auto delay = layer_.settings.delay_before(n);
-  layer_.host.log(Level::warn, "%s %llu@%llu failed with errno %d; it is made again in %lld ms", name(io.op()),
+  layer_.host.log(Level::warn, "%s %llu@%llu failed: %s; it is made again in %lld ms", name(io.op()),
                   static_cast<unsigned long long>(io.length()), static_cast<unsigned long long>(io.offset()),
-                  failed.code(), static_cast<long long>(delay / std::chrono::milliseconds(1)));
+                  std::strerror(failed.code()), static_cast<long long>(delay / std::chrono::milliseconds(1)));
   layer_.wait.sleep_until(steady_clock::now() + delay);
   return layer_.wait.cancelled() ? Status{ECANCELED} : Status::success();
 }
@@ -158,9 +159,9 @@ void Retry::reopen(const Io& io, std::uint64_t seen) noexcept {
 void Retry::lose(Status cause) noexcept {
   if (layer_.loss.set(cause))
     layer_.host.log(Level::error,
-                    "what was written and not flushed may be lost (errno %d): every flush fails until all clients "
+                    "what was written and not flushed may be lost (%s): every flush fails until all clients "
                     "of this export have gone",
-                    cause.code());
+                    std::strerror(cause.code()));
 }
 
 ASHLAR_MODULE(Retry, .name = "retry", .version = "1.0", .summary = "makes requests that fail again",

@@ -74,7 +74,7 @@ TEST_CASE("retry: a request that fails is made again, as often as it may be") {
   for (std::size_t n = 0; n != 4; ++n) disk.fail_call(n, Status{ETIMEDOUT});
   CHECK(device->write(0, bytes_of(10, 1)) == Status{ETIMEDOUT});
   CHECK(disk.calls().size() == 4);
-  CHECK(host.said("read 200@100 failed with errno 5; it is made again in 0 ms"));
+  CHECK(host.said("read 200@100 failed: Input/output error; it is made again in 0 ms"));
 }
 
 TEST_CASE("retry: only the errors that are listed") {
