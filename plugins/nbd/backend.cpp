@@ -34,6 +34,8 @@ Backend::Backend(const Create& create)
 
 Backend::~Backend() {
   for (const auto& link : links_) link->end();  // all of them, before one is waited for
+  links_.clear();
+  if (command_ && silent_ && !losses_.unflushed()) command_->hurry();
 }
 
 Facts Backend::open(Purpose purpose) {
@@ -201,6 +203,7 @@ std::string Backend::accept(const Facts& facts) {
 
 void Backend::reached(Link& link) noexcept {
   connects_.add();
+  silent_ = false;
   std::vector<Request*> ready;
   {
     const std::lock_guard lock(mutex_);

@@ -203,7 +203,12 @@ std::string Command::why_ended(std::uint64_t start) {
 void Command::end_program() {
   const std::lock_guard lock(mutex_);
   ends_ = runs_;
-  const char word = 'e';
+  const helper::Word word = helper::Word::end;
+  static_cast<void>(::send(helper_.get(), &word, sizeof word, MSG_NOSIGNAL));
+}
+
+void Command::hurry() {
+  const helper::Word word = helper::Word::hurry;
   static_cast<void>(::send(helper_.get(), &word, sizeof word, MSG_NOSIGNAL));
 }
 

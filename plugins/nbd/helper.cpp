@@ -15,13 +15,14 @@
 #include <cerrno>
 #include <climits>
 #include <csignal>
+#include <cstring>
 #include <ctime>
 
 namespace helper {
 namespace {
 
 constexpr int exec_failed = 127;
-constexpr int patience = 3000;  // ms; for the program to end by itself
+constexpr int usual_patience = 3000, little_patience = 300;  // ms; for the program to end by itself
 
 // Where the descriptors lie in the helper. The program finds its socket at 3, as sd_listen_fds(3) has it.
 constexpr int socket_fd = 3, listener_fd = 4, output_fd = 5, signals_fd = 6, first_other = 7;
@@ -38,6 +39,7 @@ class Helper {
   void hear_signals();
   void start(const Start& as);
   [[noreturn]] void become_program(const Start& as, int failure);
+  void hear(Word word);
   void reap();
   void end_program();
   void tell(Told::Kind kind, int value) {
@@ -47,6 +49,7 @@ class Helper {
 
   const Plan& plan_;
   pid_t program_ = -1;
+  int patience_ = usual_patience;
 };
 
 // Nothing of the server stays but what is needed, so that no file or connection is kept open by it. A terminal's
@@ -98,11 +101,18 @@ void Helper::run() {
     const ssize_t n = ::recv(socket_fd, &as, sizeof as, 0);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) break;
-    if (n == 1) end_program();
+    Word word{};
+    std::memcpy(&word, &as, sizeof word);
+    if (n == sizeof word) hear(word);
     else start(as);
   }
   end_program();
   ::_exit(0);
+}
+
+void Helper::hear(Word word) {
+  if (word == Word::hurry) patience_ = little_patience;
+  else end_program();
 }
 
 void Helper::start(const Start& as) {
@@ -176,11 +186,11 @@ void Helper::end_program() {
   pollfd ends{signals_fd, POLLIN, 0};
   timespec begun{}, now{};
   ::clock_gettime(CLOCK_MONOTONIC, &begun);
-  for (int left = patience; left > 0 && program_ > 0;) {
+  for (int left = patience_; left > 0 && program_ > 0;) {
     ::poll(&ends, 1, left);
     reap();
     ::clock_gettime(CLOCK_MONOTONIC, &now);
-    left = patience - static_cast<int>((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000);
+    left = patience_ - static_cast<int>((now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000);
   }
   if (program_ <= 0) return;
   ::kill(program_, SIGKILL);

@@ -11,6 +11,9 @@
 
 namespace helper {
 
+// What it is told besides: to end the program; to have less patience with it.
+enum class Word : char { end = 'e', hurry = 'h' };
+
 // What it is told: to start the program, as this user.
 struct Start {
   uid_t user;

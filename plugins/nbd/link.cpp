@@ -12,7 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds first_delay{50}, longest_delay{5000};
 constexpr std::chrono::milliseconds tick{100};        // how late it may be seen that a request has waited for too long
 constexpr std::chrono::milliseconds slow_tick{1000};  // likewise, that the server is silent
-constexpr std::chrono::seconds for_a_goodbye{2};
+constexpr std::chrono::milliseconds for_a_flush{2000};  // and a goodbye
 constexpr std::chrono::milliseconds grace{500};  // for a server to answer what nobody waits for any more
 constexpr std::chrono::seconds long_enough{1};   // a connection that holds so long was worth it
 
@@ -198,7 +198,10 @@ void Link::serve() noexcept {
       if (now - looked < tick) continue;
     }
     looked = now;
-    if (const char* const why = fault_of_silence(now); why != nullptr) return lost(why);
+    if (const char* const why = fault_of_silence(now); why != nullptr) {
+      backend_.set_silent();
+      return lost(why);
+    }
   }
 }
 
@@ -262,11 +265,14 @@ void Link::hang_up() noexcept {
   turn_.take();
   const std::unique_ptr<Handle> handle = std::move(handle_);
   turn_.give_back();
+  const bool flushes = backend_.losses().unflushed();
+  if (!flushes && backend_.is_silent()) return;  // nothing is lost without a goodbye
+  const Time until = std::chrono::steady_clock::now() + (flushes ? for_a_flush : grace);
   try {
-    const Patience patience(waker_, std::chrono::steady_clock::now() + for_a_goodbye, [] { return std::string(); });
-    handle->say_goodbye(backend_.losses().unflushed(), patience);
+    handle->say_goodbye(flushes, Patience(waker_, until, [] { return std::string(); }));
   } catch (const std::exception&) {
     // It ends without.
+    if (std::chrono::steady_clock::now() >= until) backend_.set_silent();
   }
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The plugin nbd in a server: over nbdkit, qemu-nbd, an ashlar, and a server that does whatever is wrong; by TLS; killed under load."""
 
+import json
 import os
 import pathlib
 import random
@@ -68,6 +69,22 @@ class Nbd(Case):
         self.other = far.Far(self.folder / "far.sock", **how)
         self.addCleanup(self.other.end)
         return unix(self.folder / "far.sock")
+
+    def in_flight(self):
+        told = run(PROGRAM, "status", "--json", "--control", f"unix:{self.folder}/control.sock", timeout=PATIENCE)
+        return json.loads(told)["exports"][0]["in_flight"]
+
+    def stop_over_a_silent_one(self, other, reads):
+        """Its other server, the process `other`, is stopped when all is flushed; it has to stop well all the same."""
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
+        client.flush()
+        os.kill(other, signal.SIGSTOP)
+        self.wait_until("it is silent", lambda: pathlib.Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        if reads:
+            client.aio_pread(nbd.Buffer(512), 0)
+            self.wait_until("the read is under way", lambda: self.in_flight() == 1)
+        self.server.stop()
 
     def client(self, name="disk"):
         return libnbd.connect(self.server.uri(name))
@@ -409,6 +426,19 @@ class Away(Nbd):
         client.aio_pread(buffer, 0)
         self.server.stop()
 
+    def test_one_that_is_stopped_holds_up_nobody_who_has_flushed(self):
+        """Neither when a read is under way, nor when none is."""
+        for reads in (False, True):
+            with self.subTest(reads=reads):
+                process, uri = self.nbdkit("memory", "1M")
+                self.server = self.serve([export(uri)], control=f"unix:{self.folder}/control.sock",
+                                         metrics=f"unix:{self.folder}/metrics.sock")
+                other = self.client()
+                self.wait_until("all are connected", lambda: self.metric("connects") == 4)
+                self.stop_over_a_silent_one(process.pid, reads)
+                del other
+                self.ended(process)
+
     def test_who_goes_away_does_not_disturb_others(self):
         uri = self.far(way="hangs")
         self.server = self.serve([export(uri)])
@@ -525,6 +555,15 @@ class Programs(Nbd):
         self.server.process.stdout.close()
         self.gone(helper)
         self.gone(process)
+
+    def test_one_that_is_stopped_ends_with_the_server(self):
+        for reads in (False, True):
+            with self.subTest(reads=reads):
+                self.server = self.serve([export(command=["nbdkit", "memory", "1M"])],
+                                         control=f"unix:{self.folder}/control.sock")
+                process = self.program("nbdkit")
+                self.stop_over_a_silent_one(process, reads)
+                self.gone(process)
 
     def test_it_stays_when_the_server_hears_ctrl_c(self):
         self.server = self.serve([export(command=["nbdkit", "memory", "1M"])])
