@@ -21,7 +21,8 @@ class Format {
   virtual ~Format() = default;
 
   // Where the frames are. `longest`: of one, in bytes. Throws std::invalid_argument when the bytes below are none that
-  // can be served, with the command that makes some, and std::system_error. [within describe()]
+  // can be served, with the command that makes some unless they are only damaged, and std::system_error. [within
+  // describe()]
   virtual Index index(const Below& below, std::uint64_t longest) const = 0;
   // Fills `into`, all of it, from the bytes of a frame. [any thread]
   virtual Outcome unpack(const Frame& frame, std::span<const std::byte> packed, std::span<std::byte> into) noexcept = 0;

@@ -13,6 +13,8 @@ constexpr std::uint64_t most_frames = std::uint64_t{1} << 22;  // 128 MiB of mem
 
 void Index::refuse(const std::string& what) const { throw std::invalid_argument(what + "; " + remedy_); }
 
+void Index::refuse_broken(const std::string& what) { throw std::invalid_argument(what); }
+
 void Index::add(std::uint64_t from, std::uint64_t packed, std::uint64_t length, std::uint32_t tag) {
   if (length == 0) return;
   const std::string at = " at byte " + std::to_string(from);
@@ -20,8 +22,8 @@ void Index::add(std::uint64_t from, std::uint64_t packed, std::uint64_t length, 
     refuse("the frame" + at + " has " + std::to_string(length) +
            " bytes when it is unpacked, more than max_frame = " + std::to_string(longest_));
   if (packed == 0 || packed > 2 * length + 65536)
-    refuse("the frame" + at + " is broken: " + std::to_string(packed) + " bytes cannot be " + std::to_string(length) +
-           " bytes packed");
+    refuse_broken("the frame" + at + " is broken: " + std::to_string(packed) + " bytes cannot be " +
+                  std::to_string(length) + " bytes packed");
   if (frames_.size() == most_frames) refuse("there are more than " + std::to_string(most_frames) + " frames");
   frames_.push_back({from, size(), static_cast<std::uint32_t>(packed), static_cast<std::uint32_t>(length), tag});
 }

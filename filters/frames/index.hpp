@@ -34,6 +34,8 @@ class Index {
   std::uint64_t find(std::uint64_t offset) const;
   // Throws std::invalid_argument: `what`, and the remedy.
   [[noreturn]] void refuse(const std::string& what) const;
+  // Likewise, of a file that was made well and is damaged or cut: no other way of making it would help.
+  [[noreturn]] static void refuse_broken(const std::string& what);
 
  private:
   std::uint64_t longest_;

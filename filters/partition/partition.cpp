@@ -37,8 +37,8 @@ class Partition final : public Window {
   struct Layer {
     explicit Layer(const Create& create);
     Wanted wanted;
-    const char* given = "";    // the parameter that says which
-    std::uint64_t sector = 0;  // 0: as it turns out
+    const char* given = nullptr;  // the parameter that says which
+    std::uint64_t sector = 0;     // 0: as it turns out
     Host host;
   };
   static constexpr Param params[] = {
@@ -46,7 +46,7 @@ class Partition final : public Window {
           .range(1, 8192),
       Param::string("label", "GPT: the name of the partition"),
       Param::string("type_guid", "GPT: the type of the partition, of which there must be one"),
-      Param::choice("sector_size", sector_sizes, "of the disk, in bytes; auto: where a GPT is, else 512")
+      Param::choice("sector_size", sector_sizes, "of the disk, in bytes; auto: where a GPT is, else the blocks below")
           .or_else("auto"),
   };
 
@@ -63,10 +63,13 @@ class Partition final : public Window {
 
 Partition::Layer::Layer(const Create& create) : host(create.host) {
   const Params& given_params = create.params;
-  int n = 0;
-  for (const char* name : {"number", "label", "type_guid"})
-    if (given_params.has(name) && ++n == 1) given = name;
-  if (n != 1)
+  for (const char* name : {"number", "label", "type_guid"}) {
+    if (!given_params.has(name)) continue;
+    if (given != nullptr)
+      throw BadParameter(name, std::string(given) + " and " + name + " stand side by side: write one of them");
+    given = name;
+  }
+  if (given == nullptr)
     throw std::invalid_argument("it needs one of number, label and type_guid, to know which partition is meant");
   if (given_params.has("number")) wanted.number = static_cast<unsigned>(given_params.integer("number"));
   if (given_params.has("label")) wanted.label = std::string(given_params.text("label"));

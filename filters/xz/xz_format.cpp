@@ -3,10 +3,12 @@
 #include <lzma.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace ashlar::xz {
@@ -26,6 +28,30 @@ const char* text_of(lzma_ret code) {
     case LZMA_BUF_ERROR: return "it is cut";
     default: return "it cannot be unpacked";
   }
+}
+
+bool holds(const frames::Below& below, std::uint64_t at, std::string_view text) {
+  if (below.size() < at + text.size()) return false;
+  std::vector<std::byte> there(text.size());
+  below.read_now(at, there);
+  return std::memcmp(there.data(), text.data(), text.size()) == 0;
+}
+
+// Throws std::invalid_argument. What liblzma says of a file that is cut is what it finds at its end: anything.
+[[noreturn]] void refuse(lzma_ret code, const frames::Below& below, const frames::Index& index) {
+  using namespace std::string_view_literals;
+  const std::uint64_t size = below.size();
+  const bool begins_well = holds(below, 0,
+                                 "\xfd"
+                                 "7zXZ\0"sv);
+  // Behind the last stream there may be zeroes.
+  const bool ends_well = begins_well && (holds(below, size - 2, "YZ"sv) || holds(below, size - 4, "\0\0\0\0"sv));
+  if (begins_well && !ends_well)
+    frames::Index::refuse_broken("the file is cut at byte " + std::to_string(size) +
+                                 ", or damaged there: it does not end as a file of xz does");
+  if (begins_well && (code == LZMA_FORMAT_ERROR || code == LZMA_DATA_ERROR || code == LZMA_BUF_ERROR))
+    frames::Index::refuse_broken("the file is damaged: its index does not fit it");
+  index.refuse(std::string("the file cannot be served: ") + text_of(code));
 }
 
 struct EndIndex {
@@ -60,7 +86,7 @@ OwnIndex read_index(const frames::Below& below, const frames::Index& index) {
     } else if (code == LZMA_MEM_ERROR) {
       throw std::bad_alloc();
     } else if (code != LZMA_OK) {
-      index.refuse(std::string("the file cannot be served: ") + text_of(code));
+      refuse(code, below, index);
     }
   }
 }

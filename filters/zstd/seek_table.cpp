@@ -28,14 +28,14 @@ Table find(const frames::Below& below, const frames::Index& index, std::span<con
   const std::uint64_t entry_bytes = (descriptor & 0x80) != 0 ? 12 : 8;
   const std::uint64_t bytes = count * entry_bytes + footer_bytes;
   if (bytes + header_bytes > below.size())
-    index.refuse("the seek table is broken: it is to have " + std::to_string(count) +
-                 " entries, and the file is shorter");
+    frames::Index::refuse_broken("the seek table is broken: it is to have " + std::to_string(count) +
+                                 " entries, and the file is shorter");
   const std::uint64_t begin = below.size() - bytes - header_bytes;
   std::array<std::byte, header_bytes> header{};
   below.read_now(begin, header);
   const std::span h(header);
   if (little_endian(h.first(4)) != table_frame_magic || little_endian(h.subspan(4)) != bytes)
-    index.refuse("the seek table is broken: it does not begin at byte " + std::to_string(begin));
+    frames::Index::refuse_broken("the seek table is broken: it does not begin at byte " + std::to_string(begin));
   return {count, entry_bytes, begin};
 }
 
@@ -59,15 +59,15 @@ bool read_seek_table(const frames::Below& below, frames::Index& index) {
       const auto sum =
           static_cast<std::uint32_t>(table.entry_bytes == 12 ? little_endian(entry.subspan(8)) : no_checksum);
       if (packed > table.begin - from)
-        index.refuse("the seek table is broken: the frames in it are longer than the file");
+        frames::Index::refuse_broken("the seek table is broken: the frames in it are longer than the file");
       index.add(from, packed, length, sum);
       from += packed;
     }
     done += n;
   }
   if (from != table.begin)
-    index.refuse("the seek table is broken: the frames in it end at byte " + std::to_string(from) +
-                 ", and it begins at byte " + std::to_string(table.begin));
+    frames::Index::refuse_broken("the seek table is broken: the frames in it end at byte " + std::to_string(from) +
+                                 ", and it begins at byte " + std::to_string(table.begin));
   return true;
 }
 

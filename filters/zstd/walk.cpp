@@ -16,6 +16,7 @@ namespace {
 class Window {
  public:
   explicit Window(const frames::Below& below) : below_(below) {}
+  std::uint64_t size() const { return below_.size(); }
   std::uint64_t left(std::uint64_t at) const { return below_.size() - at; }
   // Fewer, where the file ends.
   std::span<const std::byte> at(std::uint64_t offset, std::uint64_t n) {
@@ -43,10 +44,15 @@ struct Header {
   index.refuse("at byte " + std::to_string(at) + " " + what);
 }
 
+[[noreturn]] void refuse_cut(const Window& window) {
+  frames::Index::refuse_broken("the file is cut at byte " + std::to_string(window.size()) +
+                               ", in the middle of a frame");
+}
+
 // Of the frame at `at` (RFC 8878, 3.1.1.1).
 Header header_at(Window& window, const frames::Index& index, std::uint64_t at) {
   const auto bytes = window.at(at, 18);
-  if (bytes.size() < 6) refuse_at(index, at, "the file is cut");
+  if (bytes.size() < 6) refuse_cut(window);
   const auto descriptor = static_cast<unsigned>(bytes[4]);
   if ((descriptor & 8) != 0) refuse_at(index, at, "is a frame of a kind that is not known");
   const bool single = (descriptor & 0x20) != 0;
@@ -55,22 +61,23 @@ Header header_at(Window& window, const frames::Index& index, std::uint64_t at) {
   const std::uint64_t content_bytes = descriptor >> 6 == 0 && single ? 1 : sizes[descriptor >> 6];
   if (content_bytes == 0) refuse_at(index, at, "is a frame that does not state its size");
   const std::uint64_t before = 5 + (single ? 0 : 1);
-  if (bytes.size() < before + content_bytes) refuse_at(index, at, "the file is cut");
+  if (bytes.size() < before + content_bytes) refuse_cut(window);
   const std::uint64_t content = little_endian(bytes.subspan(before, content_bytes)) + (content_bytes == 2 ? 256 : 0);
   return {before + content_bytes, content, (descriptor & 4) != 0};
 }
 
 // Where the frame ends whose blocks begin at `at`.
-std::uint64_t end_of_blocks(Window& window, const frames::Index& index, std::uint64_t at) {
+std::uint64_t end_of_blocks(Window& window, std::uint64_t at) {
   for (bool last = false; !last;) {
     const auto bytes = window.at(at, 3);
-    if (bytes.size() < 3) refuse_at(index, at, "the file is cut");
+    if (bytes.size() < 3) refuse_cut(window);
     const std::uint64_t header = little_endian(bytes);
     const std::uint64_t type = header >> 1 & 3;
-    if (type == 3) refuse_at(index, at, "is no block of a frame");
+    if (type == 3)
+      frames::Index::refuse_broken("the file is damaged: at byte " + std::to_string(at) + " is no block of a frame");
     last = (header & 1) != 0;
     const std::uint64_t length = 3 + (type == 1 ? 1 : header >> 3);
-    if (length > window.left(at)) refuse_at(index, at, "the file is cut");
+    if (length > window.left(at)) refuse_cut(window);
     at += length;
   }
   return at;
@@ -85,15 +92,18 @@ void walk_frames(const frames::Below& below, frames::Index& index) {
     const auto start = window.at(at, 8);
     const std::uint64_t magic = start.size() < 4 ? 0 : little_endian(start.first(4));
     if ((magic & ~std::uint64_t{15}) == skippable_magic) {
-      if (start.size() < 8 || little_endian(start.subspan(4)) > window.left(at) - 8)
-        refuse_at(index, at, "the file is cut");
+      if (start.size() < 8 || little_endian(start.subspan(4)) > window.left(at) - 8) refuse_cut(window);
       at += 8 + little_endian(start.subspan(4));
       continue;
     }
-    if (magic != frame_magic) refuse_at(index, at, "is no frame of zstd");
+    if (magic != frame_magic) {
+      if (at == 0) refuse_at(index, at, "is no frame of zstd");
+      if (start.size() < 4) refuse_cut(window);
+      frames::Index::refuse_broken("the file is damaged: at byte " + std::to_string(at) + " is no frame of zstd");
+    }
     const Header header = header_at(window, index, at);
-    const std::uint64_t end = end_of_blocks(window, index, at + header.bytes) + (header.checksum ? 4 : 0);
-    if (end > below.size()) refuse_at(index, at, "the file is cut");
+    const std::uint64_t end = end_of_blocks(window, at + header.bytes) + (header.checksum ? 4 : 0);
+    if (end > below.size()) refuse_cut(window);
     index.add(at, end - at, header.content, no_checksum);
     at = end;
   }

@@ -13,8 +13,8 @@ constexpr std::chrono::milliseconds first_delay{50}, longest_delay{5000};
 constexpr std::chrono::milliseconds tick{100};        // how late it may be seen that a request has waited for too long
 constexpr std::chrono::milliseconds slow_tick{1000};  // likewise, that the server is silent
 constexpr std::chrono::milliseconds for_a_flush{2000};  // and a goodbye
-constexpr std::chrono::milliseconds grace{500};  // for a server to answer what nobody waits for any more
-constexpr std::chrono::seconds long_enough{1};   // a connection that holds so long was worth it
+constexpr std::chrono::milliseconds grace{500};         // for a server to answer what nobody waits for any more
+constexpr std::chrono::seconds long_enough{1};          // a connection that holds so long was worth it
 
 std::chrono::milliseconds delay_before(unsigned tries) {
   return tries == 0 ? std::chrono::milliseconds(0)

@@ -266,7 +266,8 @@ TEST_CASE("partition: what does not say which is refused, and so is a disk that 
   ModelDisk disk(mib);
   put_row(disk.bytes(), 0, 0, 0x83, 8, 64);
   CHECK(says(outcome(disk, {}), "needs one of number, label and type_guid"));
-  CHECK(says(outcome(disk, {{"number", "1"}, {"label", "x"}}), "needs one of number, label and type_guid"));
+  CHECK(
+      says(outcome(disk, {{"number", "1"}, {"label", "x"}}), "number and label stand side by side: write one of them"));
   CHECK(says(outcome(disk, {{"type_guid", "0fc63daf"}}), "is no GUID such as"));
   disk.fail(Op::read, Status{EIO});
   CHECK(says(outcome(disk, {{"number", "1"}}), "cannot read the partition table at byte 0"));

@@ -313,7 +313,13 @@ TEST_CASE("zstd: files that cannot be served are refused, with the command that 
   CHECK(holds(refusal(Bytes{}, Given{{"cache", "1M"}}), "more than half of cache"));
   Bytes file = joined(frames_of(disk));
   file.resize(file.size() - 1);
-  CHECK(holds(refusal(file), "the file is cut"));
+  CHECK(refusal(file) == "the file is cut at byte " + std::to_string(file.size()) + ", in the middle of a frame");
+  file.resize(file.size() + 1);
+  const Bytes whole = file;
+  file.resize(file.size() + 2);
+  CHECK(refusal(file) == "the file is cut at byte " + std::to_string(file.size()) + ", in the middle of a frame");
+  file.resize(file.size() + 2);
+  CHECK(refusal(file) == "the file is damaged: at byte " + std::to_string(whole.size()) + " is no frame of zstd");
   file.resize(3);
   CHECK(holds(refusal(file), "at byte 0 is no frame of zstd"));
   Bytes huge;
@@ -325,7 +331,7 @@ TEST_CASE("zstd: files that cannot be served are refused, with the command that 
   CHECK(holds(refusal(huge), "has 18446744073709551615 bytes when it is unpacked"));
 }
 
-TEST_CASE("zstd: a seek table that does not fit is refused") {
+TEST_CASE("zstd: a seek table that does not fit is refused, and no other way of packing is told of") {
   const Bytes disk = some_disk(300'000);
   const auto frames = frames_of(disk);
   auto entries = entries_of(disk, frames);
@@ -342,8 +348,10 @@ TEST_CASE("zstd: a seek table that does not fit is refused") {
   CHECK(holds(refusal(with_table(frames, entries)), "are longer than the file"));
   entries[1].packed -= 2;
   CHECK(holds(refusal(with_table(frames, entries)), "in it end at byte"));
+  CHECK_FALSE(holds(refusal(with_table(frames, entries)), "split"));
   entries[1].packed = 0;
   CHECK(holds(refusal(with_table(frames, entries)), "cannot be 65536 bytes packed"));
+  CHECK_FALSE(holds(refusal(with_table(frames, entries)), "split"));
 }
 
 TEST_CASE("zstd: a seek table that lies about a frame gives errors, and no wrong bytes of it") {
