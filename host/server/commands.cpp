@@ -108,10 +108,15 @@ std::vector<Called> layers_at(const LayerAddress& address, const Exports& export
   return layers;
 }
 
+// Whether several are meant, of which some may be read-only.
+bool is_group(const LayerAddress& address) {
+  return address.all_exports || address.exported.find('*') != address.exported.npos;
+}
+
 // What the layers have answered, one after another; those behind one that refuses are asked, too, unless the caller has
-// gone.
-json::object call(const std::vector<Called>& layers, const std::string& verb, const std::vector<std::string>& arguments,
-                  const std::atomic<bool>& gone) {
+// gone. A verb that writes has nothing to do where nothing is written: within a group that is no refusal.
+json::object call(const std::vector<Called>& layers, bool group, const std::string& verb,
+                  const std::vector<std::string>& arguments, const std::atomic<bool>& gone) {
   json::array answers;
   json::object answer{{"ok", true}};
   for (const Called& one : layers) {
@@ -122,6 +127,10 @@ json::object call(const std::vector<Called>& layers, const std::string& verb, co
       answers.push_back({{"export", json_text(one.of->name())}, {"answer", json_text(text)}});
     } catch (const std::exception& e) {
       const auto* const failed = dynamic_cast<const VerbError*>(&e);
+      if (group && one.of->read_only() && failed != nullptr && failed->status() == EROFS) {
+        answers.push_back({{"export", json_text(one.of->name())}, {"answer", "left out: the export is read-only"}});
+        continue;
+      }
       const bool asked_wrong = failed != nullptr && (failed->status() == ENOENT || failed->status() == EINVAL);
       if (answer.at("ok").as_bool()) answer = refusal(e.what(), asked_wrong ? code_usage : code_failed);
       answers.push_back({{"export", json_text(one.of->name())}, {"error", json_text(e.what())}});
@@ -135,7 +144,7 @@ json::object call(const std::vector<Called>& layers, const std::string& verb, co
 json::object answer_of(const Exports& exports, const LayerAddress& address, const std::string& verb,
                        const std::vector<std::string>& arguments, const std::atomic<bool>& gone) {
   try {
-    return call(layers_at(address, exports), verb, arguments, gone);
+    return call(layers_at(address, exports), is_group(address), verb, arguments, gone);
   } catch (const Refused& e) {
     return refusal(e.what(), e.code());
   }

@@ -94,6 +94,14 @@ class Fault(Case):
         self.assertEqual((self.folder / "two.img").read_bytes()[:4096], b"x" * 4096)
         client.shutdown()
 
+    def test_a_group_is_paused_though_one_of_it_is_read_only(self):
+        fixed = {**self.faulty("fixed"), "read_only": True}
+        self.start([fixed, self.faulty("one"), self.faulty("two")])
+        said = self.ashlar("*/fault", "pause").splitlines()
+        self.assertEqual(said, ["fixed:", "left out: the export is read-only", "one:", "paused", "two:", "paused"])
+        self.assertEqual(self.ashlar("*/fault", "resume").count("resumed"), 2)
+        self.assertIn("the export is read-only", self.ashlar("fixed/fault", "pause", code=1))
+
     def test_what_hangs_starves_no_other_export_and_does_not_keep_the_server_from_stopping(self):
         self.start([self.faulty(rules=["read hang", "write hang"]), memory_export("1M")], workers=2)
         hung = [libnbd.connect(self.server.uri("disk")) for _ in range(4)]
