@@ -352,7 +352,8 @@ std::string Contents::drop() {
 }
 
 std::string Contents::warm(const Below& below) {
-  if (settings_.warm.ranges().empty()) throw std::runtime_error("there is no list: the parameter warm names it");
+  if (!settings_.has_warm) throw std::runtime_error("there is no list: the parameter warm names it");
+  if (settings_.warm.ranges().empty()) throw std::runtime_error("the list that the parameter warm names has no range");
   begin();
   std::uint64_t loaded = 0;
   for (const Range& range : settings_.warm.ranges()) {

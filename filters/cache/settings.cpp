@@ -34,7 +34,8 @@ Settings::Settings(const Params& params)
       back(params.choice("write") == "back"),
       most_dirty(params.has("max_dirty") ? params.size("max_dirty") : std::min(usual_dirty, bytes / 2)),
       most_ahead(std::min(ahead_of(params.text("readahead")), bytes / 16)),
-      folder(params.path("store")) {
+      folder(params.path("store")),
+      has_warm(params.has("warm")) {
   const std::string ours = "block_size = " + std::to_string(block);
   if (!std::has_single_bit(block)) throw BadParameter("block_size", ours + " is not a power of two");
   if (bytes / block < 16)
@@ -45,7 +46,7 @@ Settings::Settings(const Params& params)
   if (most_dirty > bytes / 2)
     throw BadParameter("max_dirty", "max_dirty = " + std::to_string(most_dirty) +
                                         " is more than half of size = " + std::to_string(bytes));
-  if (params.has("warm")) warm = WarmList::read(std::string(params.path("warm")));
+  if (has_warm) warm = WarmList::read(std::string(params.path("warm")));
 }
 
 }  // namespace ashlar::caching

@@ -18,6 +18,7 @@ struct Settings {
   std::uint64_t most_dirty;  // bytes
   std::uint64_t most_ahead;  // bytes that are read before they are asked for; 0: none
   std::string folder;        // of the file that they are kept in; empty: they are kept in memory
+  bool has_warm;             // a list, which may have no range
   WarmList warm;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <ashlar/extents.hpp>
 #include <bit>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -168,19 +169,19 @@ Status Contents::make_room(const Io& io, const Below& below, Range part, Room& r
     }
     const Range range{begin, std::min(begin + std::max(longest_run, settings_.block), size_)};
     if (const Status s = write_back_run(io, below, dirty_run(range)); s.failed()) {
-      note_failure(s, "what was written cannot be written below (errno %d): it is kept, and the next flush tells");
+      note_failure(s, "what was written cannot be written below (%s): it is kept, and the next flush tells");
       return s;
     }
   }
   return Status::success();
 }
 
-// `what`: has %d for the errno.
+// `what`: has %s for the error.
 void Contents::note_failure(Status s, const char* what) noexcept {
   figures_.failed.add();
   int none = 0;
   failed_.compare_exchange_strong(none, s.code());
-  host_.log(Level::error, what, s.code());
+  host_.log(Level::error, what, std::strerror(s.code()));
 }
 
 // Without waiting there is no time to write back: what becomes dirty meanwhile was not there before the flush.
@@ -192,7 +193,7 @@ Status Contents::flush(Io& io, const Below& below) noexcept {
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) {
     figures_.failed.add();
-    host_.log(Level::error, "what was written cannot be written below (errno %d): it is kept", back.code());
+    host_.log(Level::error, "what was written cannot be written below (%s): it is kept", std::strerror(back.code()));
   }
   Status s;
   if (below.geometry.ops.has(Op::flush)) s = below.next(io);
@@ -204,11 +205,10 @@ void Contents::write_back_all(const Below& below) noexcept {
   if (is_clean()) return;
   Io io(Op::flush, 0, 0);
   const Status back = write_back(io, below, {0, size_});
-  if (back.failed())
-    note_failure(back, "what was written cannot be written below (errno %d), and its clients have gone");
+  if (back.failed()) note_failure(back, "what was written cannot be written below (%s), and its clients have gone");
   if (!below.geometry.ops.has(Op::flush)) return;
   if (const Status s = below.next(io); s.failed())
-    note_failure(s, "the flush of what was written failed below (errno %d), and its clients have gone");
+    note_failure(s, "the flush of what was written failed below (%s), and its clients have gone");
 }
 
 std::string Contents::write_back_now(const Below& below) {

@@ -11,6 +11,8 @@
 namespace ashlar::fault {
 namespace {
 
+constexpr std::uint64_t usual_most_kept = 256 << 20;
+
 // Is alone within a gate, for a verb.
 class Alone {
  public:
@@ -67,13 +69,15 @@ Layer::Layer(const Create& create)
     : host(create.host),
       wait(create.host),
       keeps(create.params.boolean("volatile")),
-      most_kept(create.params.size("volatile_size")),
+      most_kept(create.params.has("volatile_size") ? create.params.size("volatile_size") : usual_most_kept),
       counters(Metrics(create.host)),
       rules(static_cast<std::uint64_t>(create.params.integer("seed")), wait),
       gate(wait),
       unflushed(wait),
       operators_(wait),
       verbs_(create) {
+  if (create.params.has("volatile_size") && !keeps)
+    throw BadParameter("volatile_size", "volatile_size needs volatile = true");
   for (const ashlar_value* item : create.params.list("rules")) {
     try {
       rules.add(item->text);

@@ -30,9 +30,9 @@ struct Layer {
   static constexpr Param params[] = {
       Param::integer("seed", "the same seed makes the same faults").range(0, INT64_MAX).or_else("1"),
       Param::boolean("volatile", "keep what is not flushed apart, for the verb power-cut").or_else("false"),
-      Param::size("volatile_size", "of memory for it; what is more is written below, as a disk's cache does")
-          .range(64 << 10, INT64_MAX)
-          .or_else("256M"),
+      Param::size("volatile_size",
+                  "with volatile: of memory for it, 256M; what is more is written below, as a disk's cache does")
+          .range(64 << 10, INT64_MAX),
       Param::list(Param::string("rules", "\"read error=EIO every=100\", \"write delay=40ms\"; see the README")),
   };
 

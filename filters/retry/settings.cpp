@@ -35,7 +35,12 @@ Settings::Settings(const Params& params)
   if (max_delay < delay) throw BadParameter("max_delay", "max_delay is less than delay");
   if (!params.has("errors")) errors.assign(error_numbers, error_numbers + usual_errors);
   else if (params.list("errors").empty()) throw BadParameter("errors", "errors has no error in it");
-  for (const ashlar_value* value : params.list("errors")) errors.push_back(error_numbers[value->number]);
+  for (const ashlar_value* value : params.list("errors")) {
+    const int error = error_numbers[value->number];
+    if (std::ranges::find(errors, error) != errors.end())
+      throw BadParameter("errors", std::string("errors has ") + error_names[value->number] + " twice");
+    errors.push_back(error);
+  }
 }
 
 bool Settings::worth_trying_again(Status s) const { return std::ranges::find(errors, s.code()) != errors.end(); }

@@ -116,6 +116,27 @@ TEST_CASE("cache: the verb warm loads no more than half of what is kept") {
   CHECK(over.verb("status").find("used 131072\n") != std::string::npos);
 }
 
+TEST_CASE("cache: the verb warm tells a list without a range from none") {
+  const Scratch scratch;
+  std::ofstream(scratch.path("boot.list")) << "\n# nothing\n0 0\n";
+  CacheOver with(Given{{"warm", scratch.path("boot.list")}});
+  const auto device = with.open();
+  CHECK_THROWS_WITH(with.host.control().call_over(with.disk, "warm"),
+                    "the list that the parameter warm names has no range");
+  CacheOver without;
+  const auto other = without.open();
+  CHECK_THROWS_WITH(without.host.control().call_over(without.disk, "warm"),
+                    "there is no list: the parameter warm names it");
+}
+
+TEST_CASE("cache: no verb takes an argument") {
+  CacheOver over;
+  const auto device = over.open();
+  for (const char* verb : {"status", "drop", "warm", "write-back"})
+    CHECK_THROWS_WITH(over.host.control().call_over(over.disk, verb, {"now"}),
+                      "takes no argument, and was given \"now\"");
+}
+
 TEST_CASE("cache: who is cancelled asks for nothing more below") {
   CacheOver over({}, 9 << 20);
   const auto device = over.open();
@@ -163,7 +184,7 @@ TEST_CASE("cache: back: the log tells of each flush that fails") {
   CHECK(device->write(0, bytes_of(4096, 7)).ok());
   over.flaky.fail_one_of(1);
   CHECK(device->flush() == Status::io_error());
-  CHECK(over.host.said("cannot be written below (errno 5)"));
+  CHECK(over.host.said("cannot be written below (Input/output error)"));
   over.flaky.fail_one_of(0);
   CHECK(device->flush().ok());
 }

@@ -120,6 +120,12 @@ TEST_CASE("fault refuses a wrong rule of the config, by its parameter") {
                     Contains("rules: \"read eror=EIO\": \"eror=EIO\" is not known"));
 }
 
+TEST_CASE("fault refuses a size for what is not kept apart") {
+  const FakeHost host;
+  CHECK_THROWS_WITH(TestLayer(own_module(), host, {{"volatile_size", "64K"}}),
+                    Contains("volatile_size needs volatile"));
+}
+
 TEST_CASE("fault hits the Nth and its multiples with every, spares N with after, and ends with times") {
   const auto hits = [](const std::string& which) {
     Bench b("read error=EIO " + which);

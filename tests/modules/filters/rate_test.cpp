@@ -101,7 +101,7 @@ TEST_CASE("rate's other limit holds for those that wait, too") {
 }
 
 TEST_CASE("rate without limits lets everything through, as the layer below offers it") {
-  Bench b(Given{});
+  Bench b(Given{{"bytes", "0"}});
   CHECK(b.device->geometry().flags == b.disk.geometry().flags);
   CHECK(b.device->geometry().depth == b.disk.geometry().depth);
   CHECK(read_all(*b.device, 0, 1 << 20) == b.disk.bytes());
@@ -200,6 +200,7 @@ TEST_CASE("rate's limits are told and set while it runs") {
   CHECK(went_on);
   CHECK_THROWS_WITH(b.set({"bites=3"}), Contains("\"bites=3\" is no limit"));
   CHECK_THROWS_WITH(b.set({"bytes=x"}), Contains("is not a size"));
+  CHECK_THROWS_WITH(b.set({"bytes=1M", "bytes=2M"}), Contains("\"bytes\" stands there twice"));
   CHECK_THROWS_WITH(b.set({"requests=x"}), Contains("is no number of requests"));
   CHECK(b.set({}) == "bytes=16M requests=1000");
 }
@@ -216,4 +217,10 @@ TEST_CASE("rate gives up what waits when it is cancelled") {
 TEST_CASE("rate refuses a burst that is no duration") {
   const FakeHost host;
   CHECK_THROWS_WITH(TestLayer(own_module(), host, {{"burst", "40"}}), Contains("\"40\" is no duration"));
+}
+
+TEST_CASE("rate wants to be told a limit, or that there is none yet") {
+  const FakeHost host;
+  CHECK_THROWS_WITH(TestLayer(own_module(), host, {}), Contains("there is no limit: write bytes = "));
+  CHECK_NOTHROW(TestLayer(own_module(), host, {{"bytes", "0"}}));
 }

@@ -141,6 +141,7 @@ TEST_CASE("retry: the delay grows, up to its limit") {
   CHECK_THROWS_AS(TestLayer(own_module(), host, {{"delay", "soon"}}), Refused);
   CHECK_THROWS_AS(TestLayer(own_module(), host, {{"delay", "2s"}, {"max_delay", "1s"}}), Refused);
   CHECK_THROWS_AS(TestLayer(own_module(), host, {{"errors", ""}}), Refused);
+  CHECK_THROWS_WITH(TestLayer(own_module(), host, {{"errors", "EIO,ENXIO,EIO"}}), "errors has EIO twice");
 }
 
 TEST_CASE("retry: reopens the layers below, behind a flush of what was written") {
