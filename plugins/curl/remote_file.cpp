@@ -85,10 +85,12 @@ void RemoteFile::keep_to_version() const {
   const std::lock_guard lock(shared_.mutex);
   if (shared_.served) {
     if (const Fault fault = fault_of_change(*shared_.served, known_.size, known_.etag, known_.modified))
-      throw BadParameter("url",
-                         shared_.settings.shown + ": " + fault.text +
-                             "; the export keeps to the file that it began with: restart the server for the new one",
-                         fault.code);
+      throw BadParameter(
+          "url",
+          shared_.settings.shown + ": " + fault.text +
+              "; the export keeps to the file that it began with: for the new one change a parameter, such as "
+              "times, and run ashlar reload, or restart the server",
+          fault.code);
     return;
   }
   shared_.served = known_;

@@ -131,8 +131,17 @@ void Settings::check_access(const Params& params) const {
   if (params.has("proxy_user") && proxy.empty()) throw BadParameter("proxy_user", "proxy_user needs proxy");
   if (params.has("proxy_password") && proxy_user.empty())
     throw BadParameter("proxy_password", "proxy_password needs proxy_user");
-  if (!proxy.empty())
-    parse("proxy", proxy, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME, "proxy_user", "proxy_password");
+  if (!proxy.empty()) check_proxy();
+}
+
+void Settings::check_proxy() const {
+  const Url parsed =
+      parse("proxy", proxy, CURLU_DEFAULT_SCHEME | CURLU_NON_SUPPORT_SCHEME, "proxy_user", "proxy_password");
+  const std::string scheme = part_of(parsed.get(), CURLUPART_SCHEME);
+  constexpr std::array known{"http", "https", "socks4", "socks4a", "socks5", "socks5h"};
+  if (std::ranges::find(known, scheme) == known.end())
+    throw BadParameter("proxy", "proxy begins with " + scheme +
+                                    "://, which is none of http, https, socks4, socks4a, socks5 and socks5h");
 }
 
 std::chrono::nanoseconds Settings::delay_before(std::uint64_t n) const {

@@ -31,4 +31,5 @@ struct Settings {
   void read_url();
   void read_headers(const ashlar::Params& params);
   void check_access(const ashlar::Params& params) const;
+  void check_proxy() const;
 };

@@ -303,7 +303,12 @@ Fault Transfer::fault_of_end(CURLcode code) const {
     return fault;
   }
   const bool has_answer = settings_.is_http && answer_.status() != 0;
-  // A redirect that libcurl has refused to follow: it says why.
+  // A redirect that libcurl has refused to follow: it says why, but not who has forbidden it.
+  if (has_answer && code == CURLE_UNSUPPORTED_PROTOCOL && answer_.status() / 100 == 3)
+    return {EACCES, false,
+            "the server leads to " + answer_.location().substr(0, answer_.location().find(':')) +
+                "://, and ashlar follows redirects " +
+                (settings_.is_https ? "from https only to https" : "only to http and https")};
   if (has_answer && code != CURLE_OK && answer_.status() / 100 == 3) return fault_of_curl(code);
   if (has_answer && !head_only_ && !looked_at_)
     if (Fault fault = answer_.fault(offset_, into_.size(), known_)) return fault;

@@ -413,7 +413,8 @@ class Nginx(Curl):
                                   export(self.url(False, "up/"), "in", ca=str(tls.folder() / "ca-cert.pem"))])
         self.assert_reads("up", content=self.content)
         self.assert_reads("in", content=self.content)
-        self.assertRegex(self.refused(self.secure(path="down/")), "cannot be opened: Protocol .http. .*(disabled|not supported)")
+        self.assertIn("the server leads to http://, and ashlar follows redirects from https only to https",
+                      self.refused(self.secure(path="down/")))
 
     def test_a_request_that_is_silent_ends_and_no_other_of_its_connection(self):
         """Of HTTP/2. The next try has a connection of its own."""
@@ -452,9 +453,10 @@ class Nginx(Curl):
             client.shutdown()
             self.assertLessEqual(self.metric("connects", name), most)
 
-    def test_a_file_that_changes_is_an_error_until_the_server_is_started_anew(self):
+    def test_a_file_that_changes_is_an_error_until_the_export_has_changed_or_the_server_is_started_anew(self):
         """Also for clients that come later: layers above may keep bytes of the old one."""
-        self.server = self.serve([self.secure()])
+        more = {"listen": [f"unix:{self.folder}/0.sock"], "control": f"unix:{self.folder}/control.sock"}
+        self.server = self.serve([self.secure()], **more)
         client = libnbd.connect(self.server.uri("disk"))
         self.read(client, 4096, 0)
         other = bytes(reversed(self.content))
@@ -468,6 +470,13 @@ class Nginx(Curl):
             libnbd.connect(self.server.uri("disk"))
         self.wait_until("the log tells why", lambda: re.search(
             "the file has changed: its ETag was .*; the export keeps to the file that it began with", self.server.log()))
+        self.assertIn("change a parameter, such as times, and run ashlar reload, or restart the server", self.server.log())
+        run(PROGRAM, "reload", "--control", more["control"])
+        with self.assertRaises(nbd.Error):
+            libnbd.connect(self.server.uri("disk"))
+        self.write("0.toml", config.toml([self.secure(times=3)], **more))
+        run(PROGRAM, "reload", "--control", more["control"])
+        self.assert_reads(content=other)
         self.server.stop()
         self.server = self.serve([self.secure()])
         self.assert_reads(content=other)

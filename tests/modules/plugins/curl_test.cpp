@@ -138,6 +138,9 @@ TEST_CASE("curl: refuses parameters that make no sense, and names them") {
     return "";
   };
   CHECK(refused({{"url", "gopher://x/"}}).find("gopher://") != std::string::npos);
+  for (const char* const scheme : {"foo", "ftp"})
+    CHECK(refused({{"url", "http://x/"}, {"proxy", std::string(scheme) + "://x/"}})
+              .find("proxy begins with " + std::string(scheme)) == 0);
   CHECK(refused({{"url", "http://"}}).find("url is no URL") == 0);
   CHECK(refused({{"url", "http://me:pw@x/"}}).find("url holds a user") == 0);
   for (const char* const url : {"http://:sesame@x/", "http://me:sesame@x/"}) {
