@@ -49,8 +49,10 @@ class ConfigReader {
   using Names = std::set<std::string, std::less<>>;
   // Returns the names of the keys that are there, right or wrong, and of those that mistyped ones are taken to mean:
   // nobody needs to be told that these are missing.
+  using OtherKey = std::string(std::string_view word);
   template <class T>
-  Names read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into) const;
+  Names read_table(const TomlTable& table, std::span<const Key<T>> keys, const char* section, T& into,
+                   OtherKey* other_key_of = nullptr) const;
 
   // Each function that reads something throws a ConfigError at the first mistake in it; who reads several things
   // gathers them.

@@ -1,6 +1,7 @@
 // ConfigReader's exports and their layers.
 #include <algorithm>
 
+#include "config/other_names.hpp"
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -49,7 +50,7 @@ ExportConfig ConfigReader::read_export(const TomlNode& node) const {
   out.file = file_;
   out.folder = folder_;
   out.place = node.place;
-  const Names there = read_table(keys, export_keys(), "[[export]]", out);
+  const Names there = read_table(keys, export_keys(), "[[export]]", out, other_key);
   if (!there.contains("name")) tell(node.place, "name", "missing in this [[export]]; add name = \"disk\"");
   if (!there.contains("plugin"))
     tell(node.place, "plugin", "missing in this [[export]]; add an [export.plugin] with a type, such as \"file\"");

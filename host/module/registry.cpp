@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "config/did_you_mean.hpp"
+#include "config/other_names.hpp"
 #include "config/text.hpp"
-#include "module/other_names.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -95,7 +95,9 @@ std::shared_ptr<const Library> Registry::search(ModuleKind kind, const std::stri
 namespace {
 
 // What to write instead of the name of a module that is not there. A file is one only with a '/'.
-std::string remedy(const std::string& module, const std::vector<std::string>& names) {
+std::string remedy(const std::string& module, const std::vector<std::string>& names,
+                   const std::vector<std::string>& of_both_kinds) {
+  if (std::string other = other_name(module, of_both_kinds); !other.empty()) return other;
   if (!module.ends_with(".so")) return did_you_mean(module, names);
   const std::string stem = module.substr(0, module.size() - 3);
   if (std::ranges::find(names, stem) != names.end()) return did_you_mean(stem, names);
@@ -115,9 +117,7 @@ std::shared_ptr<const Library> Registry::find(ModuleKind kind, const std::string
   }
   if (namesake != nullptr)
     not_found(name(kind), module, "it is a " + std::string(name(other(kind))) + ": use it in " + section(other(kind)));
-  const std::vector<std::string> names = file_names(kind);
-  const std::string meant = kind == ModuleKind::filter ? other_name(module, names) : "";
-  not_found(name(kind), module, meant.empty() ? remedy(module, names) : meant);
+  not_found(name(kind), module, remedy(module, file_names(kind), file_names(std::nullopt)));
 }
 
 std::vector<std::shared_ptr<const Library>> Registry::find_any(const std::string& module) {
@@ -125,8 +125,9 @@ std::vector<std::shared_ptr<const Library>> Registry::find_any(const std::string
   std::vector<std::shared_ptr<const Library>> found;
   for (const ModuleKind kind : both_kinds)
     if (auto library = search(kind, module)) found.push_back(std::move(library));
-  if (found.empty()) not_found("plugin or filter", module, remedy(module, file_names(std::nullopt)));
-  return found;
+  if (!found.empty()) return found;
+  const std::vector<std::string> names = file_names(std::nullopt);
+  not_found("plugin or filter", module, remedy(module, names, names));
 }
 
 std::vector<std::string> Registry::file_names(std::optional<ModuleKind> kind) const {
