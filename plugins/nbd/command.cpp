@@ -183,6 +183,7 @@ std::uint64_t Command::start() {
   as.n_groups = n > 0 ? static_cast<std::uint32_t>(n) : 0;
   starts_ = true;
   start_error_ = 0;
+  first_line_.clear();
   last_line_.clear();
   if (::send(helper_.get(), &as, sizeof as, MSG_NOSIGNAL) < 0) {
     starts_ = false;
@@ -197,7 +198,9 @@ std::uint64_t Command::start() {
 std::string Command::why_ended(std::uint64_t start) {
   const std::lock_guard lock(mutex_);
   if (runs_ && started_ == start) return "";
-  return ended_ + (last_line_.empty() ? "" : "; it said: " + last_line_);
+  if (first_line_.empty()) return ended_;
+  // What is wrong stands in the first or the last, as a rule, and how it is to be called between them.
+  return ended_ + "; it said: " + first_line_ + (last_line_.empty() ? "" : " … " + last_line_);
 }
 
 void Command::end_program() {
@@ -218,9 +221,9 @@ void Command::watch() noexcept {
     pollfd both[] = {{helper_.get(), POLLIN, 0}, {prints ? output_.get() : -1, POLLIN, 0}};
     if (::poll(both, 2, -1) < 0) continue;
     try {
-      prints = prints && read_output();
       helper::Told told{};
       const ssize_t n = ::recv(helper_.get(), &told, sizeof told, MSG_DONTWAIT);
+      prints = prints && read_output();  // behind it: when it tells of the end, all that was printed is there
       if (n == sizeof told) take(told);
       helper_is_there = n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
     } catch (const std::bad_alloc&) {
@@ -289,5 +292,5 @@ void Command::log_line(std::string_view line) {
   if (line.empty()) return;
   host_.log(Level::info, "%s: %.*s", name_.c_str(), static_cast<int>(line.size()), line.data());
   const std::lock_guard lock(mutex_);
-  last_line_ = line;
+  (first_line_.empty() ? first_line_ : last_line_) = line;
 }

@@ -62,7 +62,7 @@ class Command {
   bool runs_ = false, starts_ = false, ends_ = false;  // ends_: it was told to
   int start_error_ = 0;
   std::uint64_t started_ = 0;  // how often
-  std::string ended_, last_line_;
+  std::string ended_, first_line_, last_line_;
 
   std::string unfinished_;  // a line [thread_]
   std::thread thread_;

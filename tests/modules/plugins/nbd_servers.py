@@ -589,7 +589,9 @@ class Programs(Nbd):
         says(["no-such-program"], r"there is no program no-such-program in \$PATH")
         says([str(self.folder)], "is no program that can be started")
         says(["false"], "false cannot be reached: false has ended with exit code 1")
-        says(["sh", "-c", "echo out of order >&2; exit 3"], "has ended with exit code 3; it said: out of order")
+        says(["sh", "-c", "echo out of order >&2; exit 3"], "has ended with exit code 3; it said: out of order\n")
+        says(["sh", "-c", "echo out of order >&2; echo usage; echo see the manual; exit 3"],
+             "has ended with exit code 3; it said: out of order … see the manual")
         says(["sleep", "100"], "the server does not answer", timeout="300ms")
         script = self.write("garbage.py", "import socket\nsocket.socket(fileno=3).accept()[0].sendall(b'this is no server at all' * 9)\n")
         says(["/usr/bin/python3", str(script)], "python3 cannot be reached: ")
