@@ -20,6 +20,10 @@ Layer::~Layer() {
 }
 
 std::shared_ptr<Image> Layer::enter(bool writable) {
+  if (settings.image.find('*') != settings.image.npos)
+    throw BadParameter("image", "image = \"" + settings.image +
+                                    "\" has a *, which stands for a name in a template alone: there the name of the "
+                                    "[[export]] has one, too");
   const std::lock_guard lock(mutex_);
   std::vector<Used>& used = used_[writable ? 1 : 0];
   if (used.empty() || used.back().image->is_lost())

@@ -29,6 +29,9 @@ def data_of(client):
     return found
 
 
+KEY = "AQAsRr5nAAAAABAAPvqmCSdDMTIX6ZdpcPJMHQ=="
+
+
 class Disks(OverCeph):
     def test_random_requests(self):
         """Each answer is compared with a plain copy; at the end what Ceph itself has, and its own list of objects."""
@@ -218,6 +221,11 @@ class Mistakes(OverCeph):
                            ({"image": "a/b"}, "image.*has a / or @"),
                            ({"user": "client.admin"}, 'user.*leave client. out; write "admin"'),
                            ({"timeout": "1d"}, "timeout.*is no time of 1s to 3600s"),
+                           ({"timeout": "2m"}, 'timeout.*is no time of 1s to 3600s; write "30s" or "120s"'),
+                           ({"image": "a*"}, 'image.*"a\\*" has a \\*, which stands for a name in a template alone'),
+                           ({"key": "secret"}, "key.*is none of Ceph's; `ceph auth get-key client.admin` prints it"),
+                           ({"key": KEY[:-4]}, "key.*is none of Ceph's"),
+                           ({"key": KEY[:13] + "C" + KEY[14:]}, "key.*is none of Ceph's"),
                            ({"options": ["nonsense"]}, '"nonsense" is not "name=value"'),
                            ({"options": ["no_such_option=1"]}, "no_such_option=1: Ceph has no such option"),
                            ({"options": ["osd_heartbeat_grace=x"]}, "osd_heartbeat_grace=x: Ceph refuses it"),
@@ -232,7 +240,7 @@ class Mistakes(OverCeph):
         """An option goes before the configuration: here it says where the cluster is, in a file that does not."""
         image = self.image("8M")
         empty = self.write("empty.conf", "[global]\nauth client required = none\n")
-        secret = self.write("key", "AQAsRr5nAAAAABAAPvqmCSdDMTIX6ZdpcPJMHQ==")
+        secret = self.write("key", KEY)
         self.server = self.serve([self.export(image, conf=str(empty), options=[f"mon_host=v1:127.0.0.1:{self.ceph.port}"],
                                               user="someone", key={"file": str(secret)})])
         self.assertEqual(self.connect().get_size(), 8 * MIB)
