@@ -68,6 +68,7 @@ void compare(const Exports& before, const Exports& now, Differences& out) {
     }
     if (same_export(found->second->config(), one->config())) ++out.untouched;
     else out.changed.push_back(one->name());
+    if (!same_layers(found->second->config(), one->config())) out.new_layers.push_back(one->name());
     known.erase(found);
   }
   for (const auto& one : before)
@@ -94,18 +95,28 @@ Differences differences(const Setup& before, const Setup& now, const Config& sta
 }
 
 json::object to_json(const Differences& what) {
-  return {{"added", texts(what.added)},     {"changed", texts(what.changed)},
-          {"removed", texts(what.removed)}, {"untouched", what.untouched},
-          {"server", texts(what.server)},   {"listening", texts(what.opened)},
-          {"closed", texts(what.closed)},   {"after_restart", texts(what.after_restart)}};
+  return {{"added", texts(what.added)},
+          {"changed", texts(what.changed)},
+          {"new_layers", texts(what.new_layers)},
+          {"removed", texts(what.removed)},
+          {"untouched", what.untouched},
+          {"server", texts(what.server)},
+          {"listening", texts(what.opened)},
+          {"closed", texts(what.closed)},
+          {"after_restart", texts(what.after_restart)}};
 }
 
 std::vector<std::string> lines_of(const json::object& answer) {
   std::vector<std::string> lines;
+  const json::value* const new_layers = answer.if_contains("new_layers");  // not in the answer of an older server
+  const auto is_new = [&](const json::value& name) {
+    return new_layers != nullptr && std::ranges::find(new_layers->as_array(), name) != new_layers->as_array().end();
+  };
   const auto add = [&](const char* key, const char* before, bool quoted) {
     for (const json::value& one : answer.at(key).as_array()) {
       const std::string text(one.as_string());
-      lines.push_back(before + (quoted ? in_quotes(text) : one_line(text)));
+      lines.push_back(before + (quoted ? in_quotes(text) : one_line(text)) +
+                      (key == std::string_view("changed") && is_new(one) ? ": its layers are new" : ""));
     }
   };
   add("added", "added: export ", true);

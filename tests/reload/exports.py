@@ -8,7 +8,8 @@ import subprocess
 from reloading import MIB, PROGRAM, READ, WRITE, Case, Reloading, config, main, wire
 
 KEEP = config.memory_export("1M", "keep")
-UNTOUCHED = {"changed": [], "removed": [], "added": [], "server": [], "listening": [], "closed": [], "after_restart": []}
+UNTOUCHED = {"changed": [], "new_layers": [], "removed": [], "added": [], "server": [], "listening": [], "closed": [],
+             "after_restart": []}
 
 
 def read(client, length=4):
@@ -64,11 +65,21 @@ class Exports(Reloading):
 
     def test_other_rules_or_words_leave_the_layers_alone(self):
         self.write_words()
-        for own in ({"description": "words"}, {"exclusive": True}, {"allow": [{"uid": os.getuid()}]}, {"allow": []}):
-            self.assertEqual(self.reload([{**KEEP, **own}])["changed"], ["keep"])
+        for own in ({"description": "words"}, {"exclusive": True}, {"max_connections": 9}, {"multi_conn": "off"},
+                    {"allow": [{"uid": os.getuid()}]}, {"allow": []}):
+            said = self.reload([{**KEEP, **own}])
+            self.assertEqual((said["changed"], said["new_layers"]), (["keep"], []))
         self.assertEqual(self.names(), [])
         self.reload([KEEP])
         self.assertEqual(read(self.client("keep")), b"kept")
+
+    def test_any_other_key_makes_them_anew_and_the_answer_says_so(self):
+        for own in ({"optional": True}, {"read_only": True}, {"zero_emulation": False}, {"filters": [{"type": "log"}]}):
+            self.write_words()
+            said = self.reload([{**KEEP, **own}])
+            self.assertEqual((said["changed"], said["new_layers"]), (["keep"], ["keep"]))
+            self.assertEqual(read(self.client("keep")), bytes(4))
+            self.reload([KEEP])
 
     def test_an_exclusive_one_has_one_writer_across_a_change(self):
         only = {**KEEP, "exclusive": True}
@@ -114,8 +125,10 @@ class Exports(Reloading):
     def test_for_people_it_is_lines(self):
         self.rewrite([config.memory_export("2M", "keep"), config.memory_export("1M", "new")])
         self.assertEqual(self.ashlar("reload"),
-                         'added: export "new"\nchanged: export "keep"\nremoved: export "other"\n')
+                         'added: export "new"\nchanged: export "keep": its layers are new\nremoved: export "other"\n')
         self.assertEqual(self.ashlar("reload"), "nothing has changed\n")
+        self.rewrite([config.memory_export("2M", "keep", description="words"), config.memory_export("1M", "new")])
+        self.assertEqual(self.ashlar("reload"), 'changed: export "keep"\n')
         self.wait_for_line('reload: removed: export "other"')
 
     def test_hangup_does_it_too_and_the_log_tells(self):
