@@ -80,6 +80,16 @@ class Cache(Case):
         server.stop()  # with the client still there
         self.assertEqual(image.read_bytes()[8192:12288], b"b" * 4096)
 
+    def test_what_cannot_be_written_back_when_the_server_stops_is_told_by_the_log_alone(self):
+        server, uri = self.serve_one(self.sparse_file("disk.img", MIB), {"type": "cache", "size": "1M", "write": "back"},
+                                     {"type": "fault", "rules": ["write error=EIO"]})
+        client = libnbd.connect(uri)
+        client.pwrite(b"x" * 4096, 0)
+        client.shutdown()
+        server.stop()  # which has to end with exit code 0
+        self.assertIn("what was written cannot be written below (Input/output error), and its clients have gone", server.log())
+        self.assertIn("4096 bytes that were written are lost", server.log())
+
     def test_a_list_of_what_a_machine_reads_at_its_start_saves_requests(self):
         image = self.sparse_file("disk.img", SIZE)
         image.write_bytes(random.Random(1).randbytes(SIZE))
