@@ -166,12 +166,14 @@ class Layers(Running):
 
 class Several(Running):
     def exports(self):
-        fault = [{"type": "fault"}]
-        return [config.memory_export("1M", "fixed", fault, read_only=True), config.memory_export("1M", "other", fault)]
+        return [config.memory_export("1M", "plain", [{"type": "fault"}]),
+                config.memory_export("1M", "other", [{"type": "fault", "volatile": True}])]
 
     def test_a_star_asks_all_though_the_first_refuses(self):
-        self.assertIn("fixed", self.ashlar("control", "*/fault", "pause", code=1))  # which has nothing to flush
-        self.assertEqual(self.ashlar("control", "other/fault", "pause"), "paused already\n")
+        client = self.client("other")
+        self.assertEqual(client.ask(WRITE, 0, 4, data=b"lost"), 0)
+        self.assertIn("plain", self.ashlar("control", "*/fault", "power-cut", code=2))  # which keeps nothing apart
+        self.assertEqual(client.ask(READ, 0, 4), bytes(4))
 
 
 class Socket(Running):
