@@ -22,7 +22,7 @@ namespace helper {
 namespace {
 
 constexpr int exec_failed = 127;
-constexpr int usual_patience = 3000, little_patience = 300;  // ms; for the program to end by itself
+constexpr int usual_patience = 3000, little_patience = 100;  // ms; for the program to end by itself
 
 // Where the descriptors lie in the helper. The program finds its socket at 3, as sd_listen_fds(3) has it.
 constexpr int socket_fd = 3, listener_fd = 4, output_fd = 5, signals_fd = 6, first_other = 7;
