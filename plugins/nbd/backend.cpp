@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::chrono::seconds for_a_try{10};    // to connect and shake hands
 constexpr std::chrono::seconds for_an_open{10};  // a client waits for its export
-constexpr std::size_t enough = 32;               // requests under way keep one connection busy
+constexpr std::chrono::seconds just_now{2};
+constexpr std::size_t enough = 32;  // requests under way keep one connection busy
 
 Request::Time now() { return std::chrono::steady_clock::now(); }
 
@@ -35,8 +36,10 @@ Backend::Backend(const Create& create)
 Backend::~Backend() {
   for (const auto& link : links_) link->end();  // all of them, before one is waited for
   links_.clear();
-  if (command_ && silent_ && !losses_.unflushed()) command_->hurry();
+  if (command_ && is_silent() && !losses_.unflushed()) command_->hurry();
 }
+
+bool Backend::is_silent() const noexcept { return now() - silent_at_.load() < just_now; }
 
 Facts Backend::open(Purpose purpose) {
   be_the_same_user();
@@ -203,7 +206,6 @@ std::string Backend::accept(const Facts& facts) {
 
 void Backend::reached(Link& link) noexcept {
   connects_.add();
-  silent_ = false;
   std::vector<Request*> ready;
   {
     const std::lock_guard lock(mutex_);

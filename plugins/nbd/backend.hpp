@@ -54,9 +54,9 @@ class Backend {
   void not_reached(unsigned number, const std::string& why, bool is_another) noexcept;
   void gone(Link& link) noexcept;
   void lost(const std::string& why) noexcept;
-  // Whether the server did not answer when it was asked last; it is until it is reached anew.
-  void set_silent() noexcept { silent_ = true; }
-  bool is_silent() const noexcept { return silent_; }
+  // Whether a connection has just been given up because the server did not answer.
+  void set_silent() noexcept { silent_at_ = std::chrono::steady_clock::now(); }
+  bool is_silent() const noexcept;
   // Hands it to a link that is ready, or has it wait for one. The second: one that was lost with its connection.
   void give(Request& request) noexcept;
   void give_again(Request& request) noexcept;
@@ -78,7 +78,7 @@ class Backend {
   const ashlar::Counter connects_, repeats_, lost_flushes_;
   Losses losses_;
   std::unique_ptr<Command> command_;  // null: there is a uri
-  std::atomic<bool> silent_ = false;
+  std::atomic<Request::Time> silent_at_{};
 
   std::mutex mutex_;  // of what follows; held for a moment
   std::vector<Request*> waiting_;

@@ -32,7 +32,7 @@ class Command {
   std::string why_ended(std::uint64_t start);
   // Has it end, if it runs. [any thread]
   void end_program();
-  // It does not answer, and nothing is lost with it: from now on it has less time to end by itself. [any thread]
+  // It does not answer, and nothing is lost with it: when it is told to end it has little time for it. [any thread]
   void hurry();
   // Where it is connected to.
   const std::string& socket() const { return socket_; }

@@ -272,7 +272,6 @@ void Link::hang_up() noexcept {
     handle->say_goodbye(flushes, Patience(waker_, until, [] { return std::string(); }));
   } catch (const std::exception&) {
     // It ends without.
-    if (std::chrono::steady_clock::now() >= until) backend_.set_silent();
   }
 }
 
