@@ -1,6 +1,7 @@
 // cache: keeps what was read and written, over a slow layer below.
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
+#include <ashlar/rules/text.hpp>
 #include <stdexcept>
 
 #include "contents.hpp"
@@ -14,6 +15,11 @@ using caching::Settings;
 namespace {
 
 constexpr const char* writes[] = {"through", "back", nullptr};
+
+void refuse_arguments(const VerbCall& call) {
+  if (!call.arguments().empty())
+    throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
+}
 
 }  // namespace
 
@@ -106,14 +112,20 @@ Cache::Layer::Layer(const Create& create)
 
 void Cache::Layer::offer_verbs() {
   const auto below_of = [](VerbCall& call) {
+    refuse_arguments(call);
     if (!call.has_below()) throw std::runtime_error("there are no layers below");
     const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
     return caching::Below{&call, next, call.below()};
   };
   verbs_.offer("status", "how much is kept, and how much of it the layer below does not have yet",
-               [this](VerbCall& call) { call.answer(of_export()->status()); });
-  verbs_.offer("drop", "forget what the layer below has, too",
-               [this](VerbCall& call) { call.answer(of_export()->drop()); });
+               [this](VerbCall& call) {
+                 refuse_arguments(call);
+                 call.answer(of_export()->status());
+               });
+  verbs_.offer("drop", "forget what the layer below has, too", [this](VerbCall& call) {
+    refuse_arguments(call);
+    call.answer(of_export()->drop());
+  });
   verbs_.offer("warm", "load what the list of the parameter warm has", ashlar::Below::read,
                [this, below_of](VerbCall& call) {
                  const caching::Below below = below_of(call);
