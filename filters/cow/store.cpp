@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fileops/temporary.hpp>
 #include <limits>
+#include <stdexcept>
 #include <system_error>
 
 using namespace ashlar;
@@ -110,10 +111,10 @@ void lock(int fd, const std::string& path) {
   if (::fcntl(fd, F_OFD_SETLK, &all) == 0) return;
   if (errno != EAGAIN && errno != EACCES) fail("cannot lock " + path);
   if (!have_it_open_elsewhere(fd)) fail(path + " is used by another server", EBUSY);
-  fail(path +
-           " is used by this server already, for another export, which needs a file of its own, or for this one as " +
-           "it was before: restart the server, or reload without this export, and with it when its clients have left",
-       EBUSY);
+  throw std::runtime_error(
+      path +
+      " is used by this server already, for another export, which needs a file of its own, or for this one as it " +
+      "was before: restart the server, or reload without this export, and with it when its clients have left");
 }
 
 // Opened, or made of `wanted` with `end` bytes, and locked. `made`: whether it was not there.
