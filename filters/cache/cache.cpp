@@ -112,6 +112,7 @@ Cache::Layer::Layer(const Create& create)
 
 void Cache::Layer::offer_verbs() {
   const auto below_of = [](VerbCall& call) {
+    refuse_arguments(call);
     if (!call.has_below()) throw std::runtime_error("there are no layers below");
     const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
     return caching::Below{&call, next, call.below()};

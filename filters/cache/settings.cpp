@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <ashlar/rules/size.hpp>
 #include <bit>
+#include <fileops/temporary.hpp>
 #include <stdexcept>
+#include <system_error>
 
 namespace ashlar::caching {
 
@@ -26,6 +28,15 @@ std::uint64_t ahead_of(std::string_view text) {
   return bytes;
 }
 
+// Told before the server takes clients, and by `ashlar check`, too.
+void must_be_folder(const std::string& folder) {
+  try {
+    fileops::must_be_folder(folder);
+  } catch (const std::system_error& e) {
+    throw BadParameter("store", e.what(), e.code().value());
+  }
+}
+
 }  // namespace
 
 Settings::Settings(const Params& params)
@@ -46,6 +57,7 @@ Settings::Settings(const Params& params)
   if (most_dirty > bytes / 2)
     throw BadParameter("max_dirty", "max_dirty = " + std::to_string(most_dirty) +
                                         " is more than half of size = " + std::to_string(bytes));
+  if (!folder.empty()) must_be_folder(folder);
   if (has_warm) warm = WarmList::read(std::string(params.path("warm")));
 }
 

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
+#include <ashlar/rules/text.hpp>
+#include <atomic>
 #include <bit>
 #include <stdexcept>
 
@@ -14,6 +16,17 @@ namespace {
 constexpr const char* usual_folder = "/var/tmp";
 constexpr const char* scopes[] = {"connection", "export", nullptr};
 
+// What would keep the overlay from being made is told before the server takes clients, and by `ashlar check`, too.
+void must_have_room(const Settings& settings) {
+  const bool kept = !settings.path.empty();
+  try {
+    if (kept) Store::must_have_room_for(settings.path);
+    else Store::must_have_room(settings.folder);
+  } catch (const std::system_error& e) {
+    throw BadParameter(kept ? "path" : "store", e.what(), e.code().value());
+  }
+}
+
 // Throws BadParameter.
 Settings settings_of(const Params& params) {
   Settings settings;
@@ -21,14 +34,32 @@ Settings settings_of(const Params& params) {
   if (!std::has_single_bit(settings.block))
     throw BadParameter("block_size", "block_size = " + std::to_string(settings.block) + " is not a power of two");
   if (params.has("max_size")) settings.max_bytes = params.size("max_size");
+  if (settings.max_bytes < settings.block)
+    throw BadParameter("max_size", "max_size = " + std::to_string(settings.max_bytes) + " is less than one block of " +
+                                       std::to_string(settings.block) + " bytes (block_size)");
   settings.on_read = params.boolean("on_read");
   settings.folder = params.path("store");
   settings.path = std::string(params.path("path"));
-  if (settings.path.empty()) return settings;
-  if (params.choice("scope") != "export")
+  const bool kept = !settings.path.empty();
+  if (kept && params.choice("scope") != "export")
     throw BadParameter("path", "path needs scope = \"export\": the overlay of a connection goes with it");
-  if (settings.folder != usual_folder) throw BadParameter("store", "store and path exclude each other");
+  if (kept && settings.folder != usual_folder) throw BadParameter("store", "store and path exclude each other");
+  must_have_room(settings);
   return settings;
+}
+
+void refuse_arguments(const VerbCall& call) {
+  if (!call.arguments().empty())
+    throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
+}
+
+// Whether the only argument is "force".
+bool is_forced(const VerbCall& call) {
+  const auto& given = call.arguments();
+  if (given.empty()) return false;
+  if (given.size() == 1 && given[0] == "force") return true;
+  throw std::invalid_argument("takes no argument but \"force\", and was given " +
+                              rules::in_quotes(given[0] == "force" ? given[1] : given[0]));
 }
 
 }  // namespace
@@ -48,7 +79,7 @@ class Cow final : public Filter {
           .range(4096, 1 << 20)
           .or_else("64K"),
       Param::boolean("on_read", "keep what was read of the layer below, too").or_else("false"),
-      Param::size("max_size", "the most that the overlay may take, in bytes").range(4096, INT64_MAX),
+      Param::size("max_size", "the most that the overlay may take, in bytes").range(65536, INT64_MAX),
   };
 
   Cow(Layer& layer, const Open& open)
@@ -67,6 +98,8 @@ class Cow final : public Filter {
   Status extents(Io& io) noexcept override { return overlay_->extents(io, base(), below().ops.has(Op::extents)); }
 
  private:
+  void look_after_verb() const;
+  Status peek(Io& io) noexcept;
   Base base() noexcept {
     const auto call = [](void* self, Io& io) noexcept { return static_cast<Cow*>(self)->next(io); };
     return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait)};
@@ -86,9 +119,12 @@ class Cow::Layer {
         per_export_(create.params.choice("scope") == "export"),
         host_(create.host),
         verbs_(create) {
-    verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) { call.answer(of_export().status()); });
-    verbs_.offer("discard", "forget all that was written: the layers below show again",
-                 [this](VerbCall& call) { call.answer(of_export().discard()); });
+    verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) {
+      refuse_arguments(call);
+      call.answer(of_export().status());
+    });
+    verbs_.offer("discard", "forget all that was written; with force also what a commit has left unfinished",
+                 [this](VerbCall& call) { discard(call); });
     verbs_.offer("commit", "write the overlay into the layers below, and empty it", Below::write,
                  [this](VerbCall& call) { commit(call); });
   }
@@ -96,6 +132,8 @@ class Cow::Layer {
   const Settings& settings() const { return settings_; }
   bool per_export() const { return per_export_; }
   const Host& host() const { return host_; }
+  // Of the devices that are opened for clients, and on trial.
+  void note_read_only(bool read_only) { read_only_ = read_only; }
   // The overlay that a device over `base` uses. Throws BadParameter, std::system_error.
   std::shared_ptr<Overlay> overlay(const Base& base);
   // Makes what is to be there from the start, and finds out whether a file can be made where one will be needed.
@@ -103,11 +141,13 @@ class Cow::Layer {
 
  private:
   Overlay& of_export();
+  void discard(VerbCall& call);
   void commit(VerbCall& call);
 
   const Settings settings_;
   const bool per_export_;
   const Host host_;
+  std::atomic<bool> read_only_{false};
   std::mutex mutex_;  // not held over a call below
   std::shared_ptr<Overlay> shared_;
   Verbs verbs_;  // last: it is gone before what its verbs use
@@ -150,7 +190,17 @@ Overlay& Cow::Layer::of_export() {
   return *shared_;
 }
 
+// That an export is read-only the host only sees to for verbs that write below.
+void Cow::Layer::discard(VerbCall& call) {
+  const bool force = is_forced(call);
+  Overlay& overlay = of_export();
+  if (read_only_)
+    throw std::runtime_error("nothing may be changed here: the export is read-only, or the layers above write nothing");
+  call.answer(overlay.discard(force));
+}
+
 void Cow::Layer::commit(VerbCall& call) {
+  refuse_arguments(call);
   Overlay& overlay = of_export();
   if (!call.has_below()) throw std::runtime_error("there are no layers below");
   const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
@@ -159,12 +209,28 @@ void Cow::Layer::commit(VerbCall& call) {
   call.answer(overlay.commit(base));
 }
 
+// A commit above empties an overlay that is kept: what it writes here would have to last as long.
+void Cow::look_after_verb() const {
+  if (!layer_.per_export())
+    throw BadParameter("scope", "scope = \"connection\": what is written here would be gone with its connection",
+                       EROFS);
+  if (layer_.settings().path.empty())
+    layer_.host().log(Level::warn,
+                      "opened for a verb of a layer above: what that writes here is gone with the server, for this "
+                      "overlay has no path");
+}
+
 Geometry Cow::describe() {
+  if (purpose_ != Purpose::verb) layer_.note_read_only(read_only_);
+  else if (!read_only_) look_after_verb();
   if (layer_.settings().block < below().minimum)
     throw BadParameter("block_size", "block_size = " + std::to_string(layer_.settings().block) + " is less than the " +
                                          std::to_string(below().minimum) + " byte blocks of the layer below");
   overlay_ = layer_.overlay(base());
-  if (purpose_ != Purpose::trial) overlay_->begin();
+  if (purpose_ != Purpose::trial) {
+    overlay_->use();
+    overlay_->begin();
+  }
   Geometry g = offer(Flag::shortcuts);
   g.ops = (g.ops & Ops{Op::cache}) | Op::read | Op::flush | Op::extents;
   g.flags |= Flag::fua | Flag::req_one | Flag::nowait;
@@ -182,6 +248,7 @@ Geometry Cow::describe() {
 // On trial the store was not made.
 bool Cow::begin() noexcept {
   try {
+    overlay_->use();
     overlay_->begin();
     return true;
   } catch (const std::exception& e) {
@@ -190,9 +257,18 @@ bool Cow::begin() noexcept {
   }
 }
 
+// What a layer above reads to describe itself, before the store was made: the layer below, as nothing was written.
+Status Cow::peek(Io& io) noexcept {
+  if (io.op() == Op::read || below().ops.has(Op::extents)) return hand_on(io);
+  io.add_extent(io.length(), Extent::allocated);
+  return Status::success();
+}
+
 Status Cow::process(Io& io) noexcept {
-  if (!overlay_->has_begun() && !begin()) return Status::io_error();
-  return Filter::process(io);
+  if (overlay_->has_begun()) return Filter::process(io);
+  const bool looks = io.op() == Op::read || io.op() == Op::extents;
+  if (purpose_ == Purpose::trial && looks && !overlay_->is_there()) return peek(io);
+  return begin() ? Filter::process(io) : Status::io_error();
 }
 
 ASHLAR_MODULE(Cow, .name = "cow", .version = "1.0", .summary = "a writable overlay over what is never written",

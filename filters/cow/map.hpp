@@ -35,6 +35,8 @@ class Map {
   // How many blocks take room in the store.
   std::uint64_t count_room() const;
 
+  bool is_clear() const { return blocks_ == 0 || (at(0) == Where::base && run_end(0, blocks_) == blocks_); }
+
   // A page as it is kept in a file. load(): before the first request.
   void save(std::uint64_t page, std::span<std::byte> into) const;
   void load(std::uint64_t page, std::span<const std::byte> from);

@@ -29,8 +29,8 @@ void must_fit(const std::string& path, const Header& found, const Header& ours) 
   if (found.block != ours.block)
     throw BadParameter("block_size", path + " was made with block_size = " + std::to_string(found.block));
   // A commit that was broken off has changed the base.
-  if (found.state != Header::State::committing && found.fingerprint != ours.fingerprint)
-    refuse(" was made over a base with other contents");
+  const bool known = found.state != Header::State::committing && found.fingerprint != 0;
+  if (known && found.fingerprint != ours.fingerprint) refuse(" was made over a base with other contents");
 }
 
 }  // namespace
@@ -45,6 +45,21 @@ Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fin
       gate_(wait_),
       changing_(wait_) {
   if (!settings.path.empty()) dirty_ = std::make_unique<std::atomic<bool>[]>(map_.pages());
+}
+
+Overlay::~Overlay() {
+  if (store_ == nullptr || !store_->is_kept()) return;
+  if (!used_by_some_) {
+    if (map_.is_clear()) store_->remove_if_made(settings_.path);
+    return;
+  }
+  // What was written is told to be there, also if nobody has flushed it.
+  const bool changed =
+      std::any_of(dirty_.get(), dirty_.get() + map_.pages(), [](const auto& one) { return one.load(); });
+  if (!changed) return;
+  if (const Status s = persist(); s.failed())
+    host_.log(Level::error, "what was not flushed is lost: %s cannot be written (%s)", settings_.path.c_str(),
+              std::generic_category().message(s.code()).c_str());
 }
 
 void Overlay::check_kept() const {
@@ -92,11 +107,15 @@ void Overlay::load() {
   }
   used_ = map_.count_room();
   if (store_->header().state == Header::State::discarding) {
-    forget_all();
+    forget_all(store_->header());
   } else if (store_->header().state == Header::State::committing) {
     host_.log(Level::warn, "a commit of %s was broken off; the base holds a part of it: commit again",
               settings_.path.c_str());
   }
+  Header header = store_->header();
+  if (header.fingerprint != 0 || header.state != Header::State::normal) return;
+  header.fingerprint = fingerprint_;
+  store_->set_header(header);
 }
 
 void Overlay::set(std::uint64_t block, Where where) {

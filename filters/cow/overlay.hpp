@@ -30,12 +30,21 @@ class Overlay {
   // Over a base of `size` bytes. `settings` outlives it. Throws std::system_error, BadParameter.
   Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, ashlar::Host host);
 
+  // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
+  ~Overlay();
+  Overlay(const Overlay&) = delete;
+  Overlay& operator=(const Overlay&) = delete;
+
   std::uint64_t size() const { return size_; }
   // Throws BadParameter when `path` holds an overlay of another base; changes nothing.
   void check_kept() const;
   // Opens the store, or makes it, and reads its map; once, before the first request. Throws BadParameter. [any thread]
   void begin();
   bool has_begun() const { return begun_.load(std::memory_order_acquire); }
+  // Whether begin() would find a file, rather than make one.
+  bool is_there() const noexcept { return !settings_.path.empty() && Store::is_there(settings_.path); }
+  // A client or a verb has come: what begin() makes, or has made, stays.
+  void use() noexcept { used_by_some_ = true; }
 
   // The ops, as in Device. [data]
   ashlar::Status read(ashlar::Io& io, const Base& base, bool may_keep) noexcept;
@@ -47,7 +56,8 @@ class Overlay {
 
   // The verbs. They throw what is told to who has asked; one of them runs at a time. [control]
   std::string status() const;
-  std::string discard();
+  // `force`: also what a commit that was broken off has not written yet.
+  std::string discard(bool force);
   std::string commit(const Base& base);
 
  private:
@@ -93,7 +103,7 @@ class Overlay {
   ashlar::Status make_holes(Blocks blocks) noexcept;
   std::uint64_t commit_some(const Base& base, std::uint64_t& block);
   void commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer);
-  void forget_all();
+  void forget_all(Header header);
 
   const Settings& settings_;
   const std::uint64_t size_, fingerprint_;
@@ -101,7 +111,7 @@ class Overlay {
   const ashlar::Wait wait_;
   Map map_;
   std::unique_ptr<Store> store_;
-  std::atomic<bool> begun_{false};
+  std::atomic<bool> begun_{false}, used_by_some_{false};
   std::mutex begin_mutex_;
 
   Gate gate_;

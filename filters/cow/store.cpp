@@ -1,6 +1,7 @@
 #include "store.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <fileops/temporary.hpp>
 #include <limits>
+#include <stdexcept>
 #include <system_error>
 
 using namespace ashlar;
@@ -86,12 +88,49 @@ void make(const std::string& path, const Header& wanted, std::uint64_t end) {
   sync_folder_of(path);
 }
 
+bool same_file(const struct stat& one, const struct stat& other) {
+  return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Whether this process has the file of `fd` open once more. Who holds such a lock the kernel does not tell, and the
+// sandbox may keep /proc away.
+bool have_it_open_elsewhere(int fd) {
+  struct stat ours {};
+  struct stat one {};
+  rlimit limit{};
+  if (::fstat(fd, &ours) != 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return false;
+  const int end = static_cast<int>(std::min<rlim_t>(limit.rlim_cur, 1 << 20));
+  for (int other = 0; other < end; ++other)
+    if (other != fd && ::fstat(other, &one) == 0 && same_file(one, ours)) return true;
+  return false;
+}
+
 void lock(int fd, const std::string& path) {
   struct flock all {};
   all.l_type = F_WRLCK;
-  if (::fcntl(fd, F_OFD_SETLK, &all) != 0) {
-    if (errno == EAGAIN || errno == EACCES) fail(path + " is used by another server or export", EBUSY);
-    fail("cannot lock " + path);
+  if (::fcntl(fd, F_OFD_SETLK, &all) == 0) return;
+  if (errno != EAGAIN && errno != EACCES) fail("cannot lock " + path);
+  if (!have_it_open_elsewhere(fd)) fail(path + " is used by another server", EBUSY);
+  throw std::runtime_error(
+      path +
+      " is used by this server already, for another export, which needs a file of its own, or for this one as it " +
+      "was before: restart the server, or reload without this export, and with it when its clients have left");
+}
+
+// Opened, or made of `wanted` with `end` bytes, and locked. `made`: whether it was not there.
+Fd open_or_make(const std::string& path, const Header& wanted, std::uint64_t end, bool& made, struct stat& facts) {
+  for (made = false;;) {
+    Fd fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
+    if (!fd.valid() && errno == ENOENT) {
+      make(path, wanted, end);
+      made = true;
+      continue;
+    }
+    if (!fd.valid()) fail("cannot open " + path);
+    lock(fd.get(), path);
+    if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
+    if (facts.st_nlink != 0) return fd;
+    made = false;  // another server has removed it meanwhile: see remove_if_made()
   }
 }
 
@@ -109,6 +148,21 @@ std::unique_ptr<Store> Store::temporary(const std::string& folder, std::uint64_t
   return std::unique_ptr<Store>(new Store(fileops::temporary_file(folder, size), 0, 0, size, host));
 }
 
+void Store::must_have_room(const std::string& folder) { fileops::must_be_folder(folder); }
+
+void Store::must_have_room_for(const std::string& path) {
+  try {
+    fileops::must_be_folder(folder_of(path));
+  } catch (const std::system_error& e) {
+    fail("cannot make " + path, e.code().value());
+  }
+}
+
+bool Store::is_there(const std::string& path) noexcept {
+  struct stat facts {};
+  return ::stat(path.c_str(), &facts) == 0 || errno != ENOENT;
+}
+
 bool Store::look(const std::string& path, Header& found) {
   const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!fd.valid() && errno == ENOENT) return false;
@@ -122,22 +176,27 @@ std::unique_ptr<Store> Store::kept(const std::string& path, const Header& wanted
   const std::uint64_t data_at = (header_bytes + map_bytes + unit - 1) / unit * unit;
   if (wanted.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - data_at) fail(path, EFBIG);
   const std::uint64_t end = data_at + wanted.size;
-  Fd fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
-  if (!fd.valid() && errno == ENOENT) {
-    make(path, wanted, end);
-    fd = Fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
-  }
-  if (!fd.valid()) fail("cannot open " + path);
-  lock(fd.get(), path);
-  const Header header = read_header(fd.get(), path);
+  bool made = false;
   struct stat facts {};
-  if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
+  Fd fd = open_or_make(path, wanted, end, made, facts);
+  const Header header = read_header(fd.get(), path);
   if (static_cast<std::uint64_t>(facts.st_size) < end)
     throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
                              std::to_string(end) + " bytes");
   std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, data_at, end, host));
   store->header_ = header;
+  if (made) {
+    store->device_ = facts.st_dev;
+    store->inode_ = facts.st_ino;
+  }
   return store;
+}
+
+// It is locked still: whoever has opened it meanwhile finds that it has no name any more.
+void Store::remove_if_made(const std::string& path) const noexcept {
+  struct stat facts {};
+  if (inode_ == 0 || ::lstat(path.c_str(), &facts) != 0 || facts.st_dev != device_ || facts.st_ino != inode_) return;
+  ::unlink(path.c_str());
 }
 
 void Store::set_header(const Header& header) {

@@ -13,13 +13,19 @@ struct Header {
   std::uint32_t block = 0;
   State state = State::normal;
   std::uint64_t size = 0;         // of the base, in bytes
-  std::uint64_t fingerprint = 0;  // of the base; means nothing while a commit is under way
+  std::uint64_t fingerprint = 0;  // of the base; means nothing while a commit is under way; 0: not known
 };
 
 class Store {
  public:
   // A file without a name, in `folder`, gone with the store. Throws std::system_error.
   static std::unique_ptr<Store> temporary(const std::string& folder, std::uint64_t size, ashlar::Host host);
+  // Whether a store could be in `folder`, or at `path`, as far as that is seen without making one. Throw
+  // std::system_error.
+  static void must_have_room(const std::string& folder);
+  static void must_have_room_for(const std::string& path);
+  // Whether there is a file at `path`, or it cannot be told.
+  static bool is_there(const std::string& path) noexcept;
   // What `path` holds, or nothing if there is no such file. Changes nothing. Throws std::runtime_error when it is
   // no overlay, std::system_error.
   static bool look(const std::string& path, Header& found);
@@ -29,6 +35,8 @@ class Store {
                                      ashlar::Host host);
 
   bool is_kept() const { return map_at_ != 0; }
+  // Removes the file at `path` if it is this one, and kept() has made it.
+  void remove_if_made(const std::string& path) const noexcept;
   const Header& header() const { return header_; }
   // Durable when it returns. Throws std::system_error.
   void set_header(const Header& header);
@@ -50,6 +58,7 @@ class Store {
   const std::uint64_t map_at_;  // 0: there is none
   const std::uint64_t data_at_;
   Header header_;
+  std::uint64_t device_ = 0, inode_ = 0;  // of a file that kept() has made; 0: it was there
   ashlar::fileops::Syscalls syscalls_;
   const std::unique_ptr<ashlar::fileops::Backend> file_;
 };

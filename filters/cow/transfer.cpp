@@ -230,10 +230,9 @@ std::string Overlay::status() const {
 }
 
 // All blocks are in the base again. The header says so first, so that a discard which is broken off is finished at the
-// next start.
-void Overlay::forget_all() {
+// next start. `header`: as it is to be, but for its state.
+void Overlay::forget_all(Header header) {
   if (store_->is_kept()) {
-    Header header = store_->header();
     header.state = Header::State::discarding;
     store_->set_header(header);
     map_.clear();
@@ -247,12 +246,23 @@ void Overlay::forget_all() {
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
 }
 
-std::string Overlay::discard() {
+std::string Overlay::discard(bool force) {
   const Alone alone(verb_runs_);
+  use();
   begin();
+  Header header = store_->header();
+  if (header.state == Header::State::committing) {
+    if (!force)
+      throw std::runtime_error(
+          "a commit is unfinished, so the base holds a part of what was written: commit again; or discard force, which "
+          "leaves the base as it is now");
+    header.fingerprint = 0;
+    host_.log(Level::warn, "%s is discarded with a commit unfinished: the base stays changed in part",
+              settings_.path.c_str());
+  }
   const Gate::Closed closed(gate_);
   const std::uint64_t before = used_;
-  forget_all();
+  forget_all(header);
   return std::to_string(before * settings_.block) + " bytes discarded\n";
 }
 
@@ -262,6 +272,7 @@ std::string Overlay::commit(const Base& base) {
   if (settings_.path.empty())
     throw std::runtime_error(
         "only an overlay with path can be committed: without, a crash would leave the base half changed");
+  use();
   begin();
   Header header = store_->header();
   header.state = Header::State::committing;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <system_error>
@@ -21,6 +22,14 @@ Fd temporary_file(const std::string& folder, std::uint64_t bytes) {
   if (::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
     fail("cannot make a file of " + std::to_string(bytes) + " bytes in " + folder);
   return fd;
+}
+
+void must_be_folder(const std::string& folder) {
+  struct stat facts {};
+  const bool is_there = ::stat(folder.c_str(), &facts) == 0;
+  const int error = !is_there ? errno : S_ISDIR(facts.st_mode) ? 0 : ENOTDIR;
+  if (error == ENOENT || error == ENOTDIR)
+    throw std::system_error(error, std::generic_category(), "cannot make a file in " + folder);
 }
 
 }  // namespace ashlar::fileops

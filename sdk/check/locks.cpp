@@ -2,6 +2,7 @@
 // keeps another request from going on, it shows as a hang, too.
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -98,16 +99,22 @@ void check_same_thread(const Subject& s) {
   for (const Device* device : devices)
     each_pair(bench, [&](Op one, Op other) {
       bool inside = false;
+      std::exception_ptr failure;
       bench.disk().judge([&](const Disk::Call& call, std::size_t) {
         if (inside || touches(call, there_below)) return Status::success();
         inside = true;
         s.watch.scene(scene(call.op));
-        send(model, *device, other, there, random);
+        try {
+          send(model, *device, other, there, random);
+        } catch (...) {
+          failure = std::current_exception();  // nothing is thrown through the module
+        }
         s.watch.scene(nullptr);
         return Status::success();
       });
       send(model, bench.device(), one, here, random);
       bench.disk().judge({});
+      if (failure) std::rethrow_exception(failure);
       model.compare(here, "another request ran on the thread meanwhile");
       model.compare(there, "it ran on the thread of another request");
     });

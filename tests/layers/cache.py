@@ -39,6 +39,14 @@ class Cache(Case):
     def reads_below(self):
         return int(re.search(r"matches=(\d+)", self.verb("fault", "list")).group(1))
 
+    def test_arguments_of_verbs(self):
+        self.serve_one(self.sparse_file("disk.img", MIB), {"type": "cache"})
+        for verb in ("status", "drop", "warm", "write-back"):
+            done = subprocess.run([PROGRAM, "control", "--control", self.control, "disk/cache", verb, "x=1"],
+                                  stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+            self.assertIn('takes no argument, and was given "x=1"', done.stderr)
+
     def test_copies_by_qemu_img_and_nbdcopy(self):
         source = images.write_sparse(self.folder / "source.img")
         size = source.stat().st_size

@@ -103,6 +103,15 @@ TEST_CASE("cow: scope is needed, and path is for an export") {
         }) == "block_size = 5000 is not a power of two");
 }
 
+TEST_CASE("cow: max_size has room for a block") {
+  FakeHost host;
+  const auto refused = [&](const char* most) {
+    return refusal([&] { TestLayer(own_module(), host, per_export({{"block_size", "1M"}, {"max_size", most}})); });
+  };
+  CHECK(refused("1048575") == "max_size = 1048575 is less than one block of 1048576 bytes (block_size)");
+  CHECK(refused("1048576").empty());
+}
+
 TEST_CASE("cow: the base is never written, and what was written is read") {
   for (const char* scope : {"connection", "export"}) {
     Over over(Given{{"scope", scope}});
@@ -215,7 +224,7 @@ TEST_CASE("cow: extents are those of the base where it shows") {
 }
 
 TEST_CASE("cow: zeroes are recorded, and those to be kept room for are provisioned") {
-  Over over(per_export({{"max_size", "40960"}}));
+  Over over(per_export({{"max_size", "65536"}}));
   const auto device = over.layer->open_over(over.disk);
   Bytes expected = over.before;
   std::fill(expected.begin() + 1000, expected.begin() + 290000, std::byte{0});
@@ -225,7 +234,7 @@ TEST_CASE("cow: zeroes are recorded, and those to be kept room for are provision
   CHECK(read_all(*device, 0, 300001) == expected);
   CHECK(device->zero(8192, 8192).ok());
   CHECK(extents(*device, 8192, 8192) == std::vector<ListedExtent>{{8192, Extent::zero}});
-  CHECK(device->zero(8192, 45056) == Status::no_space());
+  CHECK(device->zero(8192, 69632) == Status::no_space());
   CHECK(device->zero(8193, 4096, Flag::fast) == Status::not_supported());
   CHECK(read_all(*device, 0, 300001) == expected);
 }
@@ -242,20 +251,21 @@ TEST_CASE("cow: a block that was zeroed does not show what the store has") {
 }
 
 TEST_CASE("cow: no more than max_size") {
-  Over over(per_export({{"max_size", "8192"}}));
+  Over over(per_export({{"max_size", "65536"}}));
   const auto device = over.layer->open_over(over.disk);
-  CHECK(device->write(0, bytes_of(8192, 7)).ok());
-  CHECK(device->write(8192, bytes_of(1, 7)) == Status::no_space());
-  CHECK(over.host.said("max_size = 8192"));
+  CHECK(device->write(0, bytes_of(65536, 7)).ok());
+  CHECK(device->write(65536, bytes_of(1, 7)) == Status::no_space());
+  CHECK(over.host.said("max_size = 65536"));
   CHECK(device->write(10, bytes_of(100, 8)).ok());  // there already
   CHECK(device->trim(0, 4096).ok());
-  CHECK(device->write(8192, bytes_of(1, 7)).ok());
-  CHECK(over.host.control().call("status").find("allocated 8192\n") != std::string::npos);
+  CHECK(device->write(65536, bytes_of(1, 7)).ok());
+  CHECK(over.host.control().call("status").find("allocated 65536\n") != std::string::npos);
 }
 
 TEST_CASE("cow: on_read keeps what was read") {
   Over over(per_export({{"on_read", "true"}}));
   const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(200704, bytes_of(block, 7)).ok());  // from then on there is a file
   over.disk.forget_calls();
   CHECK(read_all(*device, 100, 10000) == part(over.before, 100, 10000));
   CHECK(over.disk.count(Op::read) == 3);
@@ -303,6 +313,22 @@ TEST_CASE("cow: a kept overlay is found again, private to its user") {
   CHECK(over.base_is_untouched());
 }
 
+TEST_CASE("cow: what is read on trial makes no file, and is what a file has that is there") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  const std::string path = scratch.path("overlay.cow");
+  {
+    const auto device = over.layer->open_over(over.disk);
+    CHECK(read_all(*device, 0, 300001) == over.before);
+    CHECK(extents(*device, 0, 300001) == std::vector<ListedExtent>{{300001, Extent::allocated}});
+    CHECK_FALSE(std::filesystem::exists(path));
+    CHECK(device->write(0, bytes_of(block, 7)).ok());
+    CHECK(device->flush().ok());
+  }
+  over.start();
+  CHECK(read_all(*over.layer->open_over(over.disk), 0, block) == bytes_of(block, 7));
+}
+
 TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, or beside another server") {
   Scratch scratch;
   Over over(kept(scratch));
@@ -313,7 +339,7 @@ TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, 
     const auto beside = second.open_over(over.disk);
     Bytes into(1);
     CHECK(beside->read(0, into) == Status::io_error());
-    CHECK(over.host.said("is used by another server or export"));
+    CHECK(over.host.said("is used by this server already"));
   }
   const auto said = [&](ModelDisk& disk, const std::string& text) {
     over.start();
