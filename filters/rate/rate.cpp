@@ -64,14 +64,10 @@ class Rate final : public Filter {
           burst(burst_in(create.params)),
           per_connection(create.params.choice("per") == "connection"),
           waits(Metrics(create.host).counter("rate_waits", "requests that had to wait")),
-          bytes(create.params.has("bytes") ? create.params.size("bytes") : 0),
-          requests(static_cast<std::uint64_t>(create.params.has("requests") ? create.params.integer("requests") : 0)),
+          bytes(create.params.size("bytes")),
+          requests(static_cast<std::uint64_t>(create.params.integer("requests"))),
           buckets(bytes, requests, burst),
           verbs(create) {
-      if (!create.params.has("bytes") && !create.params.has("requests"))
-        throw BadParameter("bytes",
-                           "there is no limit: write bytes = \"16M\" or requests = 100, of a second; or "
-                           "bytes = 0, where the verb set is to tell them later");
       verbs.offer("set", "other limits: set bytes=16M requests=100 (0: none); without words: tell them",
                   [this](VerbCall& call) { set(call); });
     }
@@ -87,8 +83,8 @@ class Rate final : public Filter {
   };
   static constexpr const char* pers[] = {"export", "connection", nullptr};
   static constexpr Param params[] = {
-      Param::size("bytes", "of reads and writes in a second; 0: no limit"),
-      Param::integer("requests", "in a second; 0: no limit").range(0, 1'000'000'000),
+      Param::size("bytes", "of reads and writes in a second; 0: no limit").or_else("0"),
+      Param::integer("requests", "in a second; 0: no limit").range(0, 1'000'000'000).or_else("0"),
       Param::string("burst", "for how long what was not used is kept: \"40ms\", \"2s\"").or_else("40ms"),
       Param::choice("per", pers, "whether all connections of the export share the limits, or each has its own")
           .or_else("export"),

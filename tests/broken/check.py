@@ -39,7 +39,7 @@ CONFIGURED = {
     "log": [[], ["level=trace"]],
     "offset": [[], ["offset=512", "size=300K"], ["offset=5G", "size=1M"]],
     "partition": [],  # the disk that filters are checked over has no table
-    "rate": [["bytes=0"], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
+    "rate": [[], ["bytes=1G"], ["bytes=256M", "requests=50000", "burst=0s", "per=connection"]],
     "rbd": [],  # over a Ceph: tests/ceph
     "readonly": [[]],
     "retry": [["times=1", "delay=1us"], ["times=1", "delay=1us", "reopen=true"]],

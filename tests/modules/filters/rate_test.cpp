@@ -101,7 +101,7 @@ TEST_CASE("rate's other limit holds for those that wait, too") {
 }
 
 TEST_CASE("rate without limits lets everything through, as the layer below offers it") {
-  Bench b(Given{{"bytes", "0"}});
+  Bench b(Given{});
   CHECK(b.device->geometry().flags == b.disk.geometry().flags);
   CHECK(b.device->geometry().depth == b.disk.geometry().depth);
   CHECK(read_all(*b.device, 0, 1 << 20) == b.disk.bytes());
@@ -217,10 +217,4 @@ TEST_CASE("rate gives up what waits when it is cancelled") {
 TEST_CASE("rate refuses a burst that is no duration") {
   const FakeHost host;
   CHECK_THROWS_WITH(TestLayer(own_module(), host, {{"burst", "40"}}), Contains("\"40\" is no duration"));
-}
-
-TEST_CASE("rate wants to be told a limit, or that there is none yet") {
-  const FakeHost host;
-  CHECK_THROWS_WITH(TestLayer(own_module(), host, {}), Contains("there is no limit: write bytes = "));
-  CHECK_NOTHROW(TestLayer(own_module(), host, {{"bytes", "0"}}));
 }
