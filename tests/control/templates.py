@@ -7,6 +7,7 @@ import re
 import tempfile
 
 from frame import MIB, Running, config, libnbd, main, wire
+from lib.server import SANITIZED
 
 MANY = 10_000
 MOST = 100_000  # names that LIST tells of
@@ -97,14 +98,15 @@ class Links(Serving):
         self.assertEqual(self.first("images/out"), "")
         self.assertEqual(self.names(), ["images/a", "images/b", "images/out"])
 
-    def test_where_the_sandbox_keeps_it_from_following_one_it_is_told_as_such(self):
-        with tempfile.TemporaryDirectory(prefix="ashlar-") as other:
-            (self.images / "far").symlink_to(f"{other}/disk.img")
-            (pathlib.Path(other) / "disk.img").write_bytes(bytes(MIB))
-            if self.answer("images/far") == wire.REP_ACK:
-                self.skipTest("needs Landlock")
-            self.wait_until("the log tells of it", lambda: re.search(
-                'export "images/far": .*Permission denied; it is outside of the sandbox .* name its folder in sandbox', self.server.log()))
+    if not SANITIZED:  # a server is in no sandbox then
+        def test_where_the_sandbox_keeps_it_from_following_one_it_is_told_as_such(self):
+            with tempfile.TemporaryDirectory(prefix="ashlar-") as other:
+                (self.images / "far").symlink_to(f"{other}/disk.img")
+                (pathlib.Path(other) / "disk.img").write_bytes(bytes(MIB))
+                if self.answer("images/far") == wire.REP_ACK:
+                    self.skipTest("needs Landlock")
+                self.wait_until("the log tells of it", lambda: re.search(
+                    'export "images/far": .*Permission denied; it is outside of the sandbox .* name its folder in sandbox', self.server.log()))
 
 
 class Rules(Serving):

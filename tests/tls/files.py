@@ -391,16 +391,17 @@ class Renewal(TlsCase):
                 (folder / "next").rename(folder / "own" / name)
         self.assert_renewed(renew, folder / "own", self.other_folder())
 
-    def test_what_the_sandbox_keeps_from_being_read_is_told_as_such(self):
-        folder, other = self.other_folder(), self.other_folder()
-        shutil.copytree(self.made / "server", folder / "own")
-        shutil.copytree(self.made / "server", other / "own")
-        self.server = self.secured("require", certificates=folder / "own")
-        if SANITIZED or "no Landlock" in self.server.log():
-            self.skipTest("needs Landlock")
-        (folder / "own").rename(folder / "old")
-        (folder / "own").symlink_to(other / "own")
-        self.assert_logged(self.server, "server-cert.pem: Permission denied; it is outside of the sandbox .* name its folder in sandbox")
+    if not SANITIZED:  # a server is in no sandbox then
+        def test_what_the_sandbox_keeps_from_being_read_is_told_as_such(self):
+            folder, other = self.other_folder(), self.other_folder()
+            shutil.copytree(self.made / "server", folder / "own")
+            shutil.copytree(self.made / "server", other / "own")
+            self.server = self.secured("require", certificates=folder / "own")
+            if "no Landlock" in self.server.log():
+                self.skipTest("needs Landlock")
+            (folder / "own").rename(folder / "old")
+            (folder / "own").symlink_to(other / "own")
+            self.assert_logged(self.server, "server-cert.pem: Permission denied; it is outside of the sandbox .* name its folder in sandbox")
 
     def test_a_pair_that_does_not_fit_keeps_the_old_one(self):
         before = self.servers_certificate()
