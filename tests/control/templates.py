@@ -105,8 +105,8 @@ class Links(Serving):
                 (pathlib.Path(other) / "disk.img").write_bytes(bytes(MIB))
                 if self.answer("images/far") == wire.REP_ACK:
                     self.skipTest("needs Landlock")
-                self.wait_until("the log tells of it", lambda: re.search(
-                    'export "images/far": .*Permission denied; it is outside of the sandbox .* name its folder in sandbox', self.server.log()))
+                told = 'export "images/far": .*Permission denied; it is outside of the sandbox .* name its folder in sandbox'
+                self.wait_until("the log tells of it", lambda: re.search(told, self.server.log()))
 
 
 class Rules(Serving):
