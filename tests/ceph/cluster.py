@@ -123,7 +123,7 @@ class Cluster:
 
     def halt(self, which):
         """It is there and answers nothing, until go_on()."""
-        self._running[which].send_signal(signal.SIGSTOP)
+        processes.halt(self._running[which].pid)
 
     def go_on(self, which):
         self._running[which].send_signal(signal.SIGCONT)

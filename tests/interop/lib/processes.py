@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -32,6 +33,24 @@ def run(*command, timeout=300, ok=True):
     if ok and done.returncode != 0:
         raise AssertionError(f"{' '.join(words)}: exit code {done.returncode}\n{done.stdout}")
     return done.stdout if ok else done
+
+
+def halt(pid):
+    """Stops a process with all its threads, until SIGCONT. One that runs at the moment goes on for a little behind the signal: it
+    has stopped when this returns."""
+    os.kill(pid, signal.SIGSTOP)
+    end = time.monotonic() + 60
+    while not all(_is_stopped(thread) for thread in pathlib.Path(f"/proc/{pid}/task").iterdir()):
+        if time.monotonic() > end:
+            raise AssertionError(f"process {pid} does not stop")
+        time.sleep(0.001)
+
+
+def _is_stopped(thread):
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0] == "T"
+    except (FileNotFoundError, ProcessLookupError):
+        return True  # it has ended meanwhile
 
 
 def open_descriptors(pid):

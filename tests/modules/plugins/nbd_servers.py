@@ -79,8 +79,7 @@ class Nbd(Case):
         client = self.client()
         client.pwrite(b"x" * 512, 0)
         client.flush()
-        os.kill(other, signal.SIGSTOP)
-        self.wait_until("it is silent", lambda: pathlib.Path(f"/proc/{other}/stat").read_text().rpartition(")")[2].split()[0] == "T")
+        processes.halt(other)
         if reads:
             client.aio_pread(nbd.Buffer(512), 0)
             self.wait_until("the read is under way", lambda: self.in_flight() == 1)
