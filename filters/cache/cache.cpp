@@ -1,7 +1,6 @@
 // cache: keeps what was read and written, over a slow layer below.
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
-#include <ashlar/rules/text.hpp>
 #include <stdexcept>
 
 #include "contents.hpp"
@@ -15,11 +14,6 @@ using caching::Settings;
 namespace {
 
 constexpr const char* writes[] = {"through", "back", nullptr};
-
-void refuse_arguments(const VerbCall& call) {
-  if (!call.arguments().empty())
-    throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
-}
 
 }  // namespace
 
@@ -112,29 +106,29 @@ Cache::Layer::Layer(const Create& create)
 
 void Cache::Layer::offer_verbs() {
   const auto below_of = [](VerbCall& call) {
-    refuse_arguments(call);
+    call.refuse_arguments();
     if (!call.has_below()) throw std::runtime_error("there are no layers below");
     const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
     return caching::Below{&call, next, call.below()};
   };
   verbs_.offer("status", "how much is kept, and how much of it the layer below does not have yet",
                [this](VerbCall& call) {
-                 refuse_arguments(call);
+                 call.refuse_arguments();
                  call.answer(of_export()->status());
                });
   verbs_.offer("drop", "forget what the layer below has, too", [this](VerbCall& call) {
-    refuse_arguments(call);
+    call.refuse_arguments();
     call.answer(of_export()->drop());
   });
   verbs_.offer("warm", "load what the list of the parameter warm has", ashlar::Below::read,
                [this, below_of](VerbCall& call) {
-                 refuse_arguments(call);
+                 call.refuse_arguments();
                  const caching::Below below = below_of(call);
                  call.answer(of_export_over(below)->warm(below));
                });
   verbs_.offer("write-back", "write below what it does not have yet, and flush", ashlar::Below::write,
                [this, below_of](VerbCall& call) {
-                 refuse_arguments(call);
+                 call.refuse_arguments();
                  const caching::Below below = below_of(call);
                  call.answer(of_export_over(below)->write_back_now(below));
                });

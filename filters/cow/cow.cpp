@@ -48,11 +48,6 @@ Settings settings_of(const Params& params) {
   return settings;
 }
 
-void refuse_arguments(const VerbCall& call) {
-  if (!call.arguments().empty())
-    throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
-}
-
 // Whether the only argument is "force".
 bool is_forced(const VerbCall& call) {
   const auto& given = call.arguments();
@@ -120,7 +115,7 @@ class Cow::Layer {
         host_(create.host),
         verbs_(create) {
     verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) {
-      refuse_arguments(call);
+      call.refuse_arguments();
       call.answer(of_export().status());
     });
     verbs_.offer("discard", "forget all that was written; with force also what a commit has left unfinished",
@@ -200,7 +195,7 @@ void Cow::Layer::discard(VerbCall& call) {
 }
 
 void Cow::Layer::commit(VerbCall& call) {
-  refuse_arguments(call);
+  call.refuse_arguments();
   Overlay& overlay = of_export();
   if (!call.has_below()) throw std::runtime_error("there are no layers below");
   const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };

@@ -39,11 +39,6 @@ std::string all_words(const VerbCall& call) {
   return text;
 }
 
-void refuse_arguments(const VerbCall& call) {
-  if (!call.arguments().empty())
-    throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
-}
-
 std::uint64_t rule_number(const VerbCall& call) {
   const std::string text = all_words(call);
   std::uint64_t number = 0;
@@ -102,7 +97,7 @@ void Layer::offer_verbs() {
     call.answer("rule " + std::to_string(number) + " removed");
   });
   verbs_.offer("list", "the rules, with what they have counted", [this](VerbCall& call) {
-    refuse_arguments(call);
+    call.refuse_arguments();
     call.answer(rules.list());
   });
   verbs_.offer("pause", "let requests under way end, flush, and let no other go below until resume", Below::write,
@@ -113,7 +108,7 @@ void Layer::offer_verbs() {
 }
 
 void Layer::pause(VerbCall& call) {
-  refuse_arguments(call);
+  call.refuse_arguments();
   const Alone operators(operators_);
   if (paused_) return call.answer("paused already");
   Alone within(gate);
@@ -129,7 +124,7 @@ void Layer::pause(VerbCall& call) {
 }
 
 void Layer::resume(VerbCall& call) {
-  refuse_arguments(call);
+  call.refuse_arguments();
   const Alone operators(operators_);
   if (!paused_) return call.answer("was not paused");
   paused_ = false;
@@ -139,7 +134,7 @@ void Layer::resume(VerbCall& call) {
 }
 
 void Layer::cut_power(VerbCall& call) {
-  refuse_arguments(call);
+  call.refuse_arguments();
   if (!keeps) throw std::invalid_argument("nothing is kept apart; write volatile = true in the config");
   const Alone operators(operators_);
   std::uint64_t gone = 0;

@@ -3,7 +3,6 @@
 
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
-#include <ashlar/rules/text.hpp>
 #include <ashlar/wait.hpp>
 #include <atomic>
 #include <chrono>
@@ -97,8 +96,7 @@ class Trace final : public Filter {
           verbs(create) {
       verbs.offer("dump", "write what is in the ring to the next file", [this](VerbCall& call) {
         if (settings.ring == 0) throw std::invalid_argument("there is no ring: everything is written as it comes");
-        if (!call.arguments().empty())
-          throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(call.arguments()[0]));
+        call.refuse_arguments();
         call.answer(writer.dump());
       });
     }

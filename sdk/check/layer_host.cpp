@@ -1,11 +1,11 @@
 #include "layer_host.hpp"
 
-#include <sys/uio.h>
 #include <time.h>
 
 #include <algorithm>
 #include <ashlar/rules/name.hpp>
 #include <ashlar/rules/text.hpp>
+#include <ashlar/rules/transfer.hpp>
 #include <cerrno>
 #include <condition_variable>
 #include <cstdio>
@@ -127,16 +127,12 @@ struct LayerHost::Blocking {
   static std::int64_t read(void* self, std::int32_t fd, void* into, std::uint64_t length, std::uint64_t offset,
                            std::uint32_t flags) noexcept {
     static_cast<Blocking*>(self)->begin();
-    const iovec part{into, length};
-    const auto n = ::preadv2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
-    return n < 0 ? -errno : n;
+    return rules::read_blocking(fd, into, length, offset, static_cast<int>(flags));
   }
   static std::int64_t write(void* self, std::int32_t fd, const void* from, std::uint64_t length, std::uint64_t offset,
                             std::uint32_t flags) noexcept {
     static_cast<Blocking*>(self)->begin();
-    const iovec part{const_cast<void*>(from), length};
-    const auto n = ::pwritev2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
-    return n < 0 ? -errno : n;
+    return rules::write_blocking(fd, from, length, offset, static_cast<int>(flags));
   }
   static void run(void* self, void (*work)(void*) noexcept, void* argument) noexcept {
     static_cast<Blocking*>(self)->begin();

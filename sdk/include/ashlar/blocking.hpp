@@ -2,10 +2,8 @@
 // other requests. Over each call of it, as over next(), a layer holds no mutex and no pointer to thread-local data.
 #pragma once
 #include <ashlar/host.hpp>
+#include <ashlar/rules/transfer.hpp>
 
-#include <sys/uio.h>
-
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -28,16 +26,12 @@ class Blocking {
   std::int64_t read(int fd, std::span<std::byte> into, std::uint64_t offset, int flags = 0) const noexcept {
     if (services_ != nullptr)
       return services_->read(services_->self, fd, into.data(), into.size(), offset, static_cast<std::uint32_t>(flags));
-    const iovec part{into.data(), into.size()};
-    const auto n = ::preadv2(fd, &part, 1, static_cast<off_t>(offset), flags);
-    return n < 0 ? -errno : n;
+    return rules::read_blocking(fd, into.data(), into.size(), offset, flags);
   }
   std::int64_t write(int fd, std::span<const std::byte> from, std::uint64_t offset, int flags = 0) const noexcept {
     if (services_ != nullptr)
       return services_->write(services_->self, fd, from.data(), from.size(), offset, static_cast<std::uint32_t>(flags));
-    const iovec part{const_cast<std::byte*>(from.data()), from.size()};
-    const auto n = ::pwritev2(fd, &part, 1, static_cast<off_t>(offset), flags);
-    return n < 0 ? -errno : n;
+    return rules::write_blocking(fd, from.data(), from.size(), offset, flags);
   }
   // Calls `work()` once, on this thread or another, and returns behind it. `work` throws nothing; it may block and hold
   // mutexes, and neither asks the layer below nor waits by Wait.

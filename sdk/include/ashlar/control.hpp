@@ -12,6 +12,7 @@
 #pragma once
 #include <ashlar/device.hpp>
 #include <ashlar/module.hpp>
+#include <ashlar/rules/text.hpp>
 
 #include <deque>
 #include <functional>
@@ -40,6 +41,11 @@ class VerbCall {
 
   // As given, UTF-8.
   const std::vector<std::string_view>& arguments() const { return arguments_; }
+  // Throws std::invalid_argument where there is any: for a verb that takes none.
+  void refuse_arguments() const {
+    if (!arguments_.empty())
+      throw std::invalid_argument("takes no argument, and was given " + rules::in_quotes(arguments_[0]));
+  }
   // Adds text to the answer.
   void answer(std::string_view text) const { call_->answer(call_->self, text.data(), text.size()); }
 

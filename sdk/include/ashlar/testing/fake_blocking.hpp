@@ -1,10 +1,9 @@
 // FakeBlocking: the service ashlar.blocking/1 for tests of a module: it blocks, and counts.
 #pragma once
 #include <ashlar/abi.h>
-#include <sys/uio.h>
+#include <ashlar/rules/transfer.hpp>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 #include <thread>
 
@@ -28,16 +27,12 @@ class FakeBlocking {
   static std::int64_t read(void* self, std::int32_t fd, void* into, std::uint64_t length, std::uint64_t offset,
                            std::uint32_t flags) noexcept {
     ++static_cast<FakeBlocking*>(self)->reads_;
-    const iovec part{into, length};
-    const auto n = ::preadv2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
-    return n < 0 ? -errno : n;
+    return rules::read_blocking(fd, into, length, offset, static_cast<int>(flags));
   }
   static std::int64_t write(void* self, std::int32_t fd, const void* from, std::uint64_t length, std::uint64_t offset,
                             std::uint32_t flags) noexcept {
     ++static_cast<FakeBlocking*>(self)->writes_;
-    const iovec part{const_cast<void*>(from), length};
-    const auto n = ::pwritev2(fd, &part, 1, static_cast<off_t>(offset), static_cast<int>(flags));
-    return n < 0 ? -errno : n;
+    return rules::write_blocking(fd, from, length, offset, static_cast<int>(flags));
   }
   // On another thread, so that what leans on its own is found out.
   static void run(void* self, void (*work)(void*) noexcept, void* argument) noexcept {
