@@ -41,8 +41,8 @@ struct Connected {
 class Account {
  public:
   using Clock = std::chrono::steady_clock;
-  // Each counts for itself, so that the session's thread needs no atomic addition.
-  enum class By : bool { session, worker };
+  // Where it is known that only the session's thread counts, it needs no atomic addition.
+  enum class By : bool { session, anybody };
 
   // Of a connection to the export that `all` is of; from now on it is among them. `all` outlives it.
   Account(Accounts& all, Connected connection);
@@ -55,7 +55,8 @@ class Account {
     bump(begun_, 1);
     if (!details_[op]) make_details(op);
   }
-  // Their replies have left, or they were dropped with their connection; at `now`. [the thread of `by`]
+  // Their replies have left, or they were dropped with their connection; at `now`. [By::session: the session's thread;
+  // else any thread]
   void ended(const Ended& ones, By by, Clock::time_point now);
 
   // [any thread; exact when nothing is under way]

@@ -25,7 +25,8 @@ std::mutex all;  // guards the list of all fibers
 constinit thread_local Fiber* Fiber::on_this_thread = nullptr;
 Fiber* Fiber::first = nullptr;
 
-Fiber::Fiber(StackPool& stacks, Stack stack, Home& home) : stacks_(stacks), stack_(stack), home_(home) {
+Fiber::Fiber(StackPool& stacks, Stack stack, Scheduler& scheduler)
+    : stacks_(stacks), stack_(stack), scheduler_(scheduler) {
   context::stack_context of;
   of.sp = stack_.end();
   of.size = Stack::size;

@@ -25,7 +25,7 @@ class Fiber {
     ~Call() = default;
   };
   // Whoever resumes fibers that were put aside.
-  class Home {
+  class Scheduler {
    public:
     // `fiber` is to be resumed. Once for each time that it is put aside, also before it is. [any thread]
     virtual void ready(Fiber& fiber) noexcept = 0;
@@ -34,7 +34,7 @@ class Fiber {
     virtual void run_elsewhere(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept = 0;
 
    protected:
-    ~Home() = default;
+    ~Scheduler() = default;
   };
   // What a fiber that was put aside waits for.
   class Waited {
@@ -59,7 +59,7 @@ class Fiber {
   };
 
   // At rest. `stack`: goes back to `stacks`.
-  Fiber(StackPool& stacks, Stack stack, Home& home);
+  Fiber(StackPool& stacks, Stack stack, Scheduler& scheduler);
   ~Fiber();  // it is at rest
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
@@ -81,13 +81,13 @@ class Fiber {
   // that the wait is over. [on it]
   void park(Waited& what, Clock::time_point until = Clock::time_point::max());
   // Makes it, while the fiber is put aside. [on it]
-  std::int64_t transfer(const Transfer& what) noexcept { return home_.transfer(*this, what); }
+  std::int64_t transfer(const Transfer& what) noexcept { return scheduler_.transfer(*this, what); }
   // Has `work(argument)` called by a thread that may block, while the fiber is put aside. [on it]
   void run_elsewhere(void (*work)(void*) noexcept, void* argument) noexcept {
-    home_.run_elsewhere(*this, work, argument);
+    scheduler_.run_elsewhere(*this, work, argument);
   }
-  // Has its home resume it. [any thread]
-  void ready() noexcept { home_.ready(*this); }
+  // Has its scheduler resume it. [any thread]
+  void ready() noexcept { scheduler_.ready(*this); }
 
  private:
   // What the language keeps of exceptions for each thread: a call that waits within a handler must find its own.
@@ -109,7 +109,7 @@ class Fiber {
 
   StackPool& stacks_;
   const Stack stack_;
-  Home& home_;
+  Scheduler& scheduler_;
   boost::context::fiber back_;  // to its thread, while it runs
   sanitizers::Line line_, threads_line_;
   Exceptions exceptions_;

@@ -133,7 +133,9 @@ std::string metrics_text(const Figures& now, Exposition::Format format) {
   counter("ashlar_clients_turned_away", "Clients that came when as many were there as may be", now.turned_away);
   gauge("ashlar_workers_busy", "Threads that run requests that block", now.workers_busy);
   gauge("ashlar_workers", "Threads that there may be for requests that block", now.workers);
-  gauge("ashlar_requests_waiting", "Requests that wait for one of these threads", now.requests_waiting);
+  gauge("ashlar_requests_waiting",
+        "Requests that wait for one of these threads, or for others of their connection to be done",
+        now.requests_waiting);
   counter("ashlar_tls_handshakes", "Clients that have come to speak TLS", now.tls_handshakes);
   counter("ashlar_tls_handshake_failures", "Clients that were to speak TLS and did not", now.tls_handshake_failures);
   gauge("ashlar_memory_waiting", "Sessions that wait for memory", now.memory_waiting);

@@ -10,16 +10,16 @@ namespace ashlar::host {
 // A transfer that the kernel makes.
 class BlockingCalls::OnRing final : public Ring::Operation, public Fiber::Waited {
  public:
-  OnRing(Home& home, Fiber& fiber) : home_(home), fiber_(fiber) {}
+  OnRing(Resumer& resumer, Fiber& fiber) : resumer_(resumer), fiber_(fiber) {}
   void ended(int result) noexcept override {
     result_ = result;
-    home_.ready_here(fiber_);
+    resumer_.ready_here(fiber_);
   }
   bool look() noexcept override { return false; }  // nobody cancels it
   int result() const { return result_; }
 
  private:
-  Home& home_;
+  Resumer& resumer_;
   Fiber& fiber_;
   int result_ = 0;
 };
@@ -52,7 +52,7 @@ class BlockingCalls::Errand final : public Task, public Fiber::Waited {
 
 std::int64_t BlockingCalls::transfer(Fiber& fiber, const Transfer& what) noexcept {
   if (ring_ != nullptr && ring_->can_begin()) {
-    OnRing operation(home_, fiber);
+    OnRing operation(resumer_, fiber);
     ring_->begin(operation, what);
     fiber.park(operation);
     // The ring has errors of its own: it could not make a thread, or a descriptor does not do without waiting.

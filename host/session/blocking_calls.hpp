@@ -15,24 +15,24 @@ namespace ashlar::host {
 class BlockingCalls {
  public:
   // Whoever resumes the session's fibers, on its thread.
-  class Home {
+  class Resumer {
    public:
     // `fiber` is to be resumed. [the session's thread, not on a fiber]
     virtual void ready_here(Fiber& fiber) noexcept = 0;
 
    protected:
-    ~Home() = default;
+    ~Resumer() = default;
   };
 
-  BlockingCalls(Home& home, Executor& executor, Workers& workers)
-      : home_(home), executor_(executor), workers_(workers) {}
+  BlockingCalls(Resumer& resumer, Executor& executor, Workers& workers)
+      : resumer_(resumer), executor_(executor), workers_(workers) {}
   BlockingCalls(const BlockingCalls&) = delete;
   BlockingCalls& operator=(const BlockingCalls&) = delete;
 
   // Null: there is none any more. [the session's thread]
   void use(Ring* ring) { ring_ = ring; }
 
-  // See Fiber::Home. [on `fiber`, which is of this session]
+  // See Fiber::Scheduler. [on `fiber`, which is of this session]
   std::int64_t transfer(Fiber& fiber, const Transfer& what) noexcept;
   void run(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept;
 
@@ -42,7 +42,7 @@ class BlockingCalls {
   bool start(Errand& errand) noexcept;
   Errand* next() noexcept;
 
-  Home& home_;
+  Resumer& resumer_;
   Executor& executor_;
   Workers& workers_;
   Ring* ring_ = nullptr;

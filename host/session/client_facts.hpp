@@ -9,7 +9,7 @@
 
 namespace ashlar::host {
 
-// Keeps its address.
+// Keeps its address. What changes it: [the session's thread, while no chain is open]; the rest: [any thread].
 class ClientFacts {
  public:
   explicit ClientFacts(const Peer& peer);

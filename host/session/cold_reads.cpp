@@ -6,10 +6,8 @@
 namespace ashlar::host {
 namespace {
 
-// So many replies go out at once: a disk that ends many reads or writes together would else have nothing to do until
-// all were sent and the client had asked for more.
-constexpr std::size_t most_sent_at_once = 8;
-constexpr std::size_t most_kept = 32;  // small buffers, for the next reads
+constexpr std::size_t most_sent_at_once = 8;  // replies, so that the first ones do not wait for all
+constexpr std::size_t most_kept = 32;         // small buffers, for the next reads
 
 }  // namespace
 
@@ -26,9 +24,8 @@ class ColdReads::Read final : public Ring::Operation {
   ColdReads& reads_;
 };
 
-ColdReads::ColdReads(Ring& ring, Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory,
-                     Ledger& ledger)
-    : ring_(ring), socket_(socket), runner_(runner), outlet_(outlet), memory_(memory), ledger_(ledger) {
+ColdReads::ColdReads(Ring& ring, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger)
+    : ring_(ring), runner_(runner), outlet_(outlet), memory_(memory), ledger_(ledger) {
   done_.reserve(most_under_way);
   sending_.reserve(most_sent_at_once);
   parts_.reserve(most_sent_at_once);
@@ -36,9 +33,9 @@ ColdReads::ColdReads(Ring& ring, Socket& socket, RequestRunner& runner, Outlet& 
 }
 
 ColdReads::~ColdReads() {
-  while (under_way_ != 0) {
-    wait_on_ring({}, Socket::patience);
-    reap_all();
+  while (is_under_way()) {
+    const Inside inside = note_of_wait();
+    ring_.turn({}, Socket::patience);
   }
   for (const Read* read : done_) drop(read->asked);
   for (const Asked& asked : undone_) drop(asked);
@@ -72,54 +69,14 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
   return true;
 }
 
-// The read is used again, the last to end first, and keeps its buffer if that is a small one. Not while anybody waits
-// for memory: this may be within such a wait.
+// The read is used again, the last to end first, and keeps its buffer if that is a small one.
 void ColdReads::end(Read* read) {
-  const bool keeps = read->answer->capacity() <= BufferPool::small_capacity && free_.size() < most_kept;
-  if (!keeps || memory_.is_wanted()) read->answer.reset();
+  if (free_.size() >= most_kept || !memory_.may_keep(*read->answer)) read->answer.reset();
   free_.push_back(read);
 }
 
 void ColdReads::give_kept_back() {
   for (Read* read : free_) read->answer.reset();
-}
-
-bool ColdReads::wait(Watch what, int event, std::chrono::nanoseconds patience) {
-  const bool for_client = what == Watch::client;
-  bool input = for_client && socket_.holds_input();
-  const std::uint64_t before = ring_.ended();
-  if (input || !done_.empty()) ring_.submit();
-  else wait_on_ring({.input = for_client ? socket_.watched_descriptor() : -1, .event = event}, patience);
-  reap(before, input);
-  reap_what_follows(before, input);
-  const bool sent = !done_.empty();
-  send_done();
-  return input || sent;
-}
-
-void ColdReads::look() {
-  ring_.submit();
-  bool input = false;
-  reap(ring_.ended(), input);
-  send_done();
-}
-
-void ColdReads::wait_for_room(int event, std::chrono::nanoseconds patience) {
-  wait_on_ring({.room = socket_.watched_descriptor(), .event = event}, patience);
-  reap_all();
-}
-
-void ColdReads::reap_all() {
-  ring_.submit();
-  bool input = false;
-  while (ring_.reap_one(input)) continue;
-}
-
-// So that a server which cannot stop can name the layer whose bytes do not come.
-void ColdReads::wait_on_ring(Ring::Watched watched, std::chrono::nanoseconds patience) {
-  if (under_way_ == 0) return ring_.wait(watched, patience);  // calls on fibers have notes of their own
-  const Inside inside = runner_.waiting_for_lent(progress_);
-  ring_.wait(watched, patience);
 }
 
 void ColdReads::ended(Read& read, int result) {
@@ -133,29 +90,15 @@ void ColdReads::ended(Read& read, int result) {
   }
 }
 
-// `before`: how many had ended before this turn.
-void ColdReads::reap(std::uint64_t before, bool& input) {
-  while (ring_.ended() - before < most_sent_at_once && ring_.reap_one(input)) continue;
-}
-
-// A disk often ends many reads or writes within microseconds, and the first of them wakes this thread. As long as more
-// end while one looks, their replies go out together: each sending costs a turn of the client and of the disk.
-void ColdReads::reap_what_follows(std::uint64_t before, bool& input) {
-  std::uint64_t known = before;
-  while (ring_.ended() > known && ring_.ended() - before < most_sent_at_once && ring_.any()) {
-    known = ring_.ended();
-    ring_.submit();
-    reap(before, input);
-  }
-}
-
-void ColdReads::send_done() {
-  while (!done_.empty()) {
+bool ColdReads::send_done() {
+  const bool some = has_done();
+  while (has_done()) {
     const std::size_t n = std::min(done_.size(), most_sent_at_once);
     sending_.assign(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(n));
     done_.erase(done_.begin(), done_.begin() + static_cast<std::ptrdiff_t>(n));
     send();
   }
+  return some;
 }
 
 // Those that end meanwhile are for the next time.

@@ -17,31 +17,27 @@ class ColdReads {
  public:
   static constexpr unsigned most_under_way = 128;
 
-  // All members are for the ring's thread.
-  ColdReads(Ring& ring, Socket& socket, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger);
+  // All members: [the session's thread]
+  ColdReads(Ring& ring, RequestRunner& runner, Outlet& outlet, MemoryUse& memory, Ledger& ledger);
   ~ColdReads();  // waits for the reads that are under way, and drops them
   ColdReads(const ColdReads&) = delete;
   ColdReads& operator=(const ColdReads&) = delete;
 
-  // Takes a read of bytes that are in `fd` at `offset`; submitted by the ring's next wait. False: it cannot be taken
-  // now, or never, as where the system forbids io_uring: then it is for a worker.
+  // Takes a read of bytes that are in `fd` at `offset`, over the ring. False: it cannot be taken now, or never, as
+  // where the system forbids io_uring: then it is for a worker.
   bool start(const Asked& asked, int fd, std::uint64_t offset);
   // Whether a read is under way, or its reply has not been sent.
-  bool any() const { return under_way_ != 0 || !done_.empty(); }
+  bool any() const { return is_under_way() || has_done(); }
+  bool is_under_way() const { return under_way_ != 0; }
   bool full() const { return under_way_ == most_under_way; }
+  // While one is under way: the note of a thread that waits for it, so that a server which cannot stop can name the
+  // layer whose bytes do not come.
+  Inside note_of_wait() const { return runner_.waiting_for_lent(progress_); }
 
-  using Watch = Waiter::Watch;
-  // Waits until something has ended on the ring, or what is watched, or `event`, an eventfd(2) (-1: none), or
-  // `patience` is over. Sends the replies of reads that are done; adds those that were not read whole to undone().
-  // Returns whether there may be input: there is, or the client has just got replies.
-  bool wait(Watch watch, int event, std::chrono::nanoseconds patience = Socket::patience);
-  // Submits what was begun on the ring, and sends the replies of reads that are done by now.
-  void look();
-  // For who is sending: reaps what has ended on the ring. Replies of reads wait until nobody is.
-  void reap_all();
-  // Likewise, behind a wait until the client takes more, something has ended, `event`, or `patience` is over.
-  void wait_for_room(int event, std::chrono::nanoseconds patience);
-
+  // Whether some were read whole, and their replies have not been sent.
+  bool has_done() const { return !done_.empty(); }
+  // Sends those replies. Returns whether there were any.
+  bool send_done();
   // Reads that were not read whole: a worker has to repeat them, which finds the right reply.
   std::vector<Asked>& undone() { return undone_; }
 
@@ -50,17 +46,12 @@ class ColdReads {
 
  private:
   class Read;
-  void wait_on_ring(Ring::Watched watched, std::chrono::nanoseconds patience);
   void ended(Read& read, int result);
-  void reap(std::uint64_t before, bool& input);
-  void reap_what_follows(std::uint64_t before, bool& input);
-  void send_done();
   void send();
   void end(Read* read);
   void drop(const Asked& asked);
 
   Ring& ring_;
-  Socket& socket_;
   RequestRunner& runner_;
   Outlet& outlet_;
   MemoryUse& memory_;

@@ -16,8 +16,9 @@ constexpr auto never = Fiber::Clock::time_point::max();
 }  // namespace
 
 struct Fibers::One final : Fiber {
-  One(StackPool& stacks, Stack stack, Home& home, std::shared_ptr<Activity> activity, std::shared_ptr<void> memory)
-      : Fiber(stacks, stack, home), lease(std::move(memory)), note(std::move(activity)) {}
+  One(StackPool& stacks, Stack stack, Scheduler& scheduler, std::shared_ptr<Activity> activity,
+      std::shared_ptr<void> memory)
+      : Fiber(stacks, stack, scheduler), lease(std::move(memory)), note(std::move(activity)) {}
 
   const std::shared_ptr<void> lease;  // of its memory
   FiberNote note;
@@ -26,14 +27,14 @@ struct Fibers::One final : Fiber {
 
 Fibers::Fibers(const Needs& needs, std::shared_ptr<Activity> activity)
     : needs_(needs), activity_(std::move(activity)), blocking_(*this, needs.executor, needs.workers) {
-  needs_.waiter.go_on_with(this);
-  needs_.outlet.go_on_in(&needs_.waiter);
+  needs_.waiter.set_fibers(this);
+  needs_.outlet.set_waiter(&needs_.waiter);
 }
 
 Fibers::~Fibers() {
   rest();
-  needs_.outlet.go_on_in(nullptr);
-  needs_.waiter.go_on_with(nullptr);
+  needs_.outlet.set_waiter(nullptr);
+  needs_.waiter.set_fibers(nullptr);
 }
 
 bool Fibers::have_room() {
@@ -50,9 +51,9 @@ bool Fibers::have_room() {
 }
 
 void Fibers::make_one(Stack stack, std::shared_ptr<void> lease) {
-  Fiber::Home& home = *this;
+  Fiber::Scheduler& scheduler = *this;
   try {
-    all_.push_back(std::make_unique<One>(needs_.stacks, stack, home, activity_, std::move(lease)));
+    all_.push_back(std::make_unique<One>(needs_.stacks, stack, scheduler, activity_, std::move(lease)));
   } catch (const std::bad_alloc&) {
     needs_.stacks.give_back(stack);
     throw;
@@ -83,13 +84,13 @@ void Fibers::run_on(One& one, Go go) {
   }
 }
 
-void Fibers::go_on() {
-  run();
+void Fibers::resume_and_send() {
+  resume_ready();
   unsent_ = false;
   needs_.outlet.send_gathered();
 }
 
-void Fibers::run() {
+void Fibers::resume_ready() {
   for (One* one = take_ready(); one != nullptr;) {
     One& now = *std::exchange(one, one->next_ready);
     run_on(now, [&] { now.resume(); });

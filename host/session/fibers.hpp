@@ -15,8 +15,8 @@
 
 namespace ashlar::host {
 
-// All members: [the session's thread, not on a fiber]
-class Fibers final : private Fiber::Home, private BlockingCalls::Home {
+// Public members: [the session's thread, not on a fiber]
+class Fibers final : private Fiber::Scheduler, private BlockingCalls::Resumer {
  public:
   // Bytes of memory that each counts as.
   static constexpr std::size_t counted = Stack::usually_used;
@@ -44,12 +44,13 @@ class Fibers final : private Fiber::Home, private BlockingCalls::Home {
   // Runs `call` until it is done or put aside. There is room.
   void start(Fiber::Call& call);
 
-  // Whether go_on() will have something to do: some are put aside, or have left replies that are not sent.
-  bool any() const { return aside_ != 0 || unsent_; }
+  bool any_aside() const { return aside_ != 0; }
+  // Whether resume_and_send() will have something to do: some are put aside, or have left replies that are not sent.
+  bool has_work() const { return any_aside() || unsent_; }
   // Goes on with all whose wait is over, and sends the replies that they leave.
-  void go_on();
+  void resume_and_send();
   // Likewise, but leaves the replies: for who is sending.
-  void run();
+  void resume_ready();
   // For how long nothing is to be done but by a wake; at most Socket::patience.
   std::chrono::nanoseconds patience();
   // Likewise for who is sending, and can send none of the replies that they have left.
@@ -65,8 +66,9 @@ class Fibers final : private Fiber::Home, private BlockingCalls::Home {
     One* one;
     bool operator>(const Sleeper& other) const { return until > other.until; }
   };
-  void ready(Fiber& fiber) noexcept override;
-  void ready_here(Fiber& fiber) noexcept override;
+  void ready(Fiber& fiber) noexcept override;       // [any thread]
+  void ready_here(Fiber& fiber) noexcept override;  // [the session's thread, not on a fiber]
+  // [on `fiber`]
   std::int64_t transfer(Fiber& fiber, const Transfer& what) noexcept override;
   void run_elsewhere(Fiber& fiber, void (*work)(void*) noexcept, void* argument) noexcept override;
   void add_ready(One& one);

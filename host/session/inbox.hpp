@@ -13,6 +13,7 @@ namespace ashlar::host {
 
 class MemoryUse;
 
+// All members: [the session's thread], unless something else is said.
 class Inbox {
  public:
   explicit Inbox(MemoryUse& memory) : memory_(memory) {}

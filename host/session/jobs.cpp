@@ -28,7 +28,7 @@ class Jobs::Job final : public Task, public Fiber::Call, public Posted {
 
   std::span<std::byte> bytes() override { return {at_, reply_.bytes}; }
   void sent(bool left) noexcept override {
-    jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::worker,
+    jobs_.needs_.ledger.finished(asked_, reply_.error, Ledger::By::anybody,
                                  left ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped);
     jobs_.done(*this);
   }
@@ -43,7 +43,7 @@ class Jobs::Job final : public Task, public Fiber::Call, public Posted {
     payload_.release();
     // May end in sent() at once: nothing of this job is touched behind it.
     if (on == On::fiber) needs.outlet.gather(*this);
-    else needs.outlet.post(*this, on == On::worker ? Outlet::Place::has : Outlet::Place::none);
+    else needs.outlet.post(*this, on == On::worker ? Outlet::From::worker : Outlet::From::session);
   }
 
   // The server stops, or the client has gone and nothing of its own would be lost: then it is not begun.
@@ -130,8 +130,9 @@ void Jobs::have_free_job() {
 std::optional<Jobs::On> Jobs::take_place() {
   if (active_ >= width_) return std::nullopt;
   if (needs_.fibers != nullptr && needs_.fibers->have_room()) return On::fiber;
-  // Who waits on the session's thread itself keeps those on fibers from going on: workers only when there are none.
-  if (needs_.fibers != nullptr && needs_.fibers->any()) return std::nullopt;
+  // A worker may not be had after all, and the job then runs on the session's thread, which must not block while fibers
+  // are put aside. So none is tried then.
+  if (needs_.fibers != nullptr && needs_.fibers->any_aside()) return std::nullopt;
   if (needs_.workers.take()) return On::worker;
   return std::nullopt;
 }
@@ -200,10 +201,9 @@ Jobs::Job* Jobs::next(On on) {
   return nullptr;
 }
 
-// The buffer of a small reply is kept for the next one, which costs less than the pool's. Not while anybody waits for
-// memory.
+// The buffer of a small reply is kept for the next one, which costs less than the pool's.
 void Jobs::done(Job& job) {
-  const bool keeps = job.answer_ && job.answer_->capacity() <= BufferPool::small_capacity && !needs_.memory.is_wanted();
+  const bool keeps = job.answer_ && needs_.memory.may_keep(*job.answer_);
   if (!keeps) job.answer_.reset();
   const std::lock_guard<std::mutex> lock(mutex_);
   if (keeps) kept_.push_back(std::move(job.answer_));

@@ -32,7 +32,7 @@ class Jobs {
     Ledger& ledger;
     Executor& executor;
     Workers& workers;
-    Fibers* fibers;  // null: the chain's layers may block
+    Fibers* fibers;  // null: a layer may block its thread, or the export is serial
     const std::atomic<bool>& stopping;
   };
   // `width`: how many run at once.
@@ -83,9 +83,9 @@ class Jobs {
   unsigned active_ = 0;  // threads and fibers that run jobs of this connection
   std::vector<std::unique_ptr<Job>> all_;
   std::vector<Job*> free_;
-  std::vector<std::shared_ptr<Buffer>> kept_;  // small ones, of replies that were sent
-  Job* first_waiting_ = nullptr;               // for one of them to come free
+  Job* first_waiting_ = nullptr;  // for one of `active_` to come free
   Job* last_waiting_ = nullptr;
+  std::vector<std::shared_ptr<Buffer>> kept_;  // small ones, of replies that were sent
 };
 
 }  // namespace ashlar::host

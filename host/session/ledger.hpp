@@ -31,7 +31,7 @@ class Ledger {
   void begun(const Asked& asked) { account_.begun(op_of(asked)); }
 
   // `asked`, which has begun, has been carried out or refused. Its reply tells `error` (of the wire; error_none:
-  // success). laid_out is for the session alone. [`by`'s thread]
+  // success). laid_out is for By::session alone. [By::session: the session's thread; else any thread]
   void finished(const Asked& asked, std::uint32_t error, By by, ReplyIs reply) {
     if (reply == ReplyIs::laid_out) return laid_out(asked, ended(asked, error));
     const int status = reply == ReplyIs::sent ? protocol::errno_of(error) : ECONNABORTED;

@@ -16,9 +16,9 @@ class Manners {
  public:
   Manners(MemoryUse& memory, Inbox& inbox, ReplyBatch& replies, Outlet& outlet)
       : memory_(memory), inbox_(inbox), replies_(replies), outlet_(outlet) {
-    memory_.before_waiting([this] { before_memory(); });
+    memory_.set_give_back([this] { before_memory(); });
   }
-  ~Manners() { memory_.before_waiting(nullptr); }
+  ~Manners() { memory_.set_give_back(nullptr); }
   Manners(const Manners&) = delete;
   Manners& operator=(const Manners&) = delete;
 

@@ -38,7 +38,7 @@ class MemoryLease {
   std::size_t bytes_ = 0;
 };
 
-// All members but the destructor's buffers are for the session's thread.
+// All members: [the session's thread], unless something else is said. Its buffers may be let go of by any thread.
 class MemoryUse final : private MemoryLimit::Waiting {
  public:
   // `stopping`: ends every wait.
@@ -67,10 +67,10 @@ class MemoryUse final : private MemoryLimit::Waiting {
   // A buffer of at least `capacity` bytes beyond the share; null: there is no room for it now. Throws std::bad_alloc.
   std::shared_ptr<Buffer> try_take(std::size_t capacity) { return counted(pool_.try_take(capacity)); }
   // As try_take(), but waits; null: the server stops, or the client has gone. What must not be held meanwhile is given
-  // back first by the function that was set with before_waiting(). Of the usual capacity, it may be one of the share
+  // back first by the function that was set with set_give_back(). Of the usual capacity, it may be one of the share
   // that has come free.
   std::shared_ptr<Buffer> take(std::size_t capacity);
-  void before_waiting(std::function<void()> give_back) { give_back_ = std::move(give_back); }
+  void set_give_back(std::function<void()> give_back) { give_back_ = std::move(give_back); }
 
   // Claims `bytes` beyond the share for what is no buffer, as long as anybody has what is returned. Null: there is no
   // room for them now.
@@ -82,6 +82,9 @@ class MemoryUse final : private MemoryLimit::Waiting {
   std::uint64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
   // Whether anybody waits for memory, this session too. [any thread]
   bool is_wanted() const { return pool_.wanted(); }
+  // Whether `buffer` may be kept for the next request, which costs less than to take another of the pool: a small one,
+  // and not while anybody waits for memory, as this session may within the call. [any thread]
+  bool may_keep(const Buffer& buffer) const { return buffer.capacity() <= BufferPool::small_capacity && !is_wanted(); }
   // Whether another session does. [any thread]
   bool wanted_by_others() const { return pool_.waiting() > (waits_.load(std::memory_order_relaxed) ? 1u : 0u); }
 

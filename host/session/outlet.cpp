@@ -40,7 +40,7 @@ class Outlet::Sending {
   }
   ~Sending() {
     lock_.lock();
-    outlet_.send_all_posted(lock_, Place::none);
+    outlet_.send_all_posted(lock_, From::session);
     outlet_.busy_ = false;
     outlet_.waits_.store(false, std::memory_order_relaxed);
   }
@@ -50,14 +50,14 @@ class Outlet::Sending {
   std::unique_lock<std::mutex> lock_;
 };
 
-bool Outlet::has_fibers() const { return waiter_ != nullptr && waiter_->has_fibers(); }
+bool Outlet::has_fibers() const { return waiter_ != nullptr && waiter_->fibers_have_work(); }
 
 // Until no worker sends.
 void Outlet::wait_for_turn(std::unique_lock<std::mutex>& lock) {
   const auto is_free = [this] { return !busy_; };
   while (has_fibers() && !free_.wait_for(lock, go_on_every, is_free)) {
     lock.unlock();
-    waiter_->run_fibers();
+    waiter_->resume_fibers();
     lock.lock();
   }
   free_.wait(lock, is_free);
@@ -89,7 +89,7 @@ Outlet::Lent Outlet::send_lent(std::span<const std::byte> header, int fd, std::u
 // Returns the file's error. `well` becomes false when the connection is broken.
 int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well) {
   while (length != 0) {
-    if (has_fibers()) waiter_->run_fibers();
+    if (has_fibers()) waiter_->resume_fibers();
     const auto began = start_of_send();
     const auto [n, is_of_connection] = socket_.send_file(fd, offset, length);
     if (n > 0 || n == -EAGAIN) {
@@ -139,13 +139,13 @@ void Outlet::gather(Posted& reply) {
 
 void Outlet::send_gathered() {
   std::unique_lock<std::mutex> lock(mutex_);
-  send_posted(lock, Place::none);
+  send_posted(lock, From::session);
 }
 
-void Outlet::post(Posted& reply, Place place) {
+void Outlet::post(Posted& reply, From from) {
   std::unique_lock<std::mutex> lock(mutex_);
   append(reply);
-  send_posted(lock, place);
+  send_posted(lock, from);
 }
 
 bool Outlet::try_rest() {
@@ -156,27 +156,27 @@ bool Outlet::try_rest() {
 }
 
 // Sends what is posted, unless somebody is sending, who does it then. The lock is held on entry and on return.
-void Outlet::send_posted(std::unique_lock<std::mutex>& lock, Place place) {
+void Outlet::send_posted(std::unique_lock<std::mutex>& lock, From from) {
   if (busy_ || first_posted_ == nullptr) return;
   busy_ = true;
-  send_all_posted(lock, place);
+  send_all_posted(lock, from);
   busy_ = false;
   waits_.store(false, std::memory_order_relaxed);
   free_.notify_one();
 }
 
 // Sends what is posted until nothing is. Likewise.
-void Outlet::send_all_posted(std::unique_lock<std::mutex>& lock, Place place) {
+void Outlet::send_all_posted(std::unique_lock<std::mutex>& lock, From from) {
   while (first_posted_ != nullptr) {
     Posted* batch = std::exchange(first_posted_, nullptr);
     last_posted_ = nullptr;
     lock.unlock();
-    send_batch(batch, place);
+    send_batch(batch, from);
     lock.lock();
   }
 }
 
-void Outlet::send_batch(Posted* reply, Place place) {
+void Outlet::send_batch(Posted* reply, From from) {
   while (reply != nullptr) {
     Posted* done = reply;
     std::array<iovec, most_parts> parts;
@@ -185,7 +185,7 @@ void Outlet::send_batch(Posted* reply, Place place) {
       const std::span<std::byte> bytes = reply->bytes();
       parts[n++] = {bytes.data(), bytes.size()};
     }
-    const bool left = !broken() && send_all({parts.data(), n}, false, place);
+    const bool left = !broken() && send_all({parts.data(), n}, false, from);
     if (!left) break_off();
     while (done != reply) std::exchange(done, done->next_posted)->sent(left);  // may be used anew from then on
   }
@@ -214,8 +214,8 @@ bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t
 
 // Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast
 // it is.
-ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, Place place) {
-  if (place == Place::none && has_fibers()) {
+ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, From from) {
+  if (from == From::session && has_fibers()) {
     const ssize_t n = socket_.send(parts, Socket::Wait::no, more);
     if (n == -EAGAIN) waiter_->for_room();
     return n;
@@ -226,12 +226,12 @@ ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, Place plac
 }
 
 // Sends every byte of `parts`, which it uses up. False: the connection is broken.
-bool Outlet::send_all(std::span<iovec> parts, bool more, Place place) {
+bool Outlet::send_all(std::span<iovec> parts, bool more, From from) {
   bool well = true, place_given_back = false;
   while (!parts.empty()) {
-    const bool waits = place == Place::none || place_given_back;
+    const bool waits = from == From::session || place_given_back;
     const auto began = start_of_send();
-    const ssize_t n = waits ? wait_to_send(parts, more, place) : socket_.send(parts, Socket::Wait::no, more);
+    const ssize_t n = waits ? wait_to_send(parts, more, from) : socket_.send(parts, Socket::Wait::no, more);
     if (n < 0 && n != -EAGAIN) {
       well = false;
       break;

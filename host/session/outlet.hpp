@@ -1,5 +1,5 @@
-// Outlet: the sending side of one connection. One thread at a time sends; replies of workers that come meanwhile are
-// sent by it, so that no worker waits for another's reply and no two replies mix.
+// Outlet: the sending side of one connection. One thread at a time sends; replies of jobs that are posted meanwhile are
+// sent by it, so that nobody waits for another's reply and no two replies mix.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -32,8 +32,8 @@ class Posted {
 
 class Outlet {
  public:
-  // Whether the calling thread has a place among the workers.
-  enum class Place : bool { none, has };
+  // Which thread sends: the session's, or a worker, which has a place.
+  enum class From : bool { session, worker };
 
   // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others
   // want memory.
@@ -52,16 +52,17 @@ class Outlet {
   // Sends `header`, `length` bytes of `fd` from `offset`, in one piece. When reading `fd` fails, zeroes are sent in
   // place of the rest if `pad`, else the connection is broken. [the session's thread]
   Lent send_lent(std::span<const std::byte> header, int fd, std::uint64_t offset, std::size_t length, bool pad);
-  // Sends a worker's reply, now or by whoever is sending. A place is given back while the client is waited for: one
-  // that does not read must not keep workers from the others. [any thread]
-  void post(Posted& reply, Place place);
+  // Sends a job's reply, now or by whoever is sending. A worker's place is given back while the client is waited for:
+  // one that does not read must not keep workers from the others. [any thread]
+  void post(Posted& reply, From from);
 
-  // Keeps a reply for send_gathered(), or for whoever sends before, so that many leave at once. [the session's thread]
+  // Keeps a reply for send_gathered(), or for whoever sends before, so that many leave at once. [the session's thread,
+  // on a fiber, too]
   void gather(Posted& reply);
   void send_gathered();
   // While the session's thread waits here, requests that it has put aside go on; null: there are none. [the session's
   // thread]
-  void go_on_in(Waiter* waiter) { waiter_ = waiter; }
+  void set_waiter(Waiter* waiter) { waiter_ = waiter; }
 
   // Has the socket rest, unless somebody is sending; returns whether it does. [the session's thread]
   bool try_rest();
@@ -77,17 +78,17 @@ class Outlet {
   void append(Posted& reply);
   void wait_for_turn(std::unique_lock<std::mutex>& lock);
   bool has_fibers() const;
-  ssize_t wait_to_send(std::span<const iovec> parts, bool more, Place place);
+  ssize_t wait_to_send(std::span<const iovec> parts, bool more, From from);
   std::optional<Pace::Clock::time_point> start_of_send() const;
   bool note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
   bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
-  bool send_all(std::span<iovec> parts, bool more, Place place = Place::none);
+  bool send_all(std::span<iovec> parts, bool more, From from = From::session);
   int send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well);
   bool send_zeroes(std::size_t length);
-  void send_batch(Posted* first, Place place);
+  void send_batch(Posted* first, From from);
   void break_off();
-  void send_posted(std::unique_lock<std::mutex>& lock, Place place);
-  void send_all_posted(std::unique_lock<std::mutex>& lock, Place place);
+  void send_posted(std::unique_lock<std::mutex>& lock, From from);
+  void send_all_posted(std::unique_lock<std::mutex>& lock, From from);
 
   Socket& socket_;
   Workers& workers_;

@@ -11,7 +11,7 @@ std::byte* ReplyBatch::room(std::size_t bytes) {
 
 bool ReplyBatch::have_room(std::size_t bytes) {
   if (buffer_ && buffer_->capacity() - size_ >= bytes) return true;
-  buffer_.reset();
+  buffer_.reset();  // nothing is laid out in it now
   if (bytes <= BufferPool::usual_capacity) buffer_ = memory_.usual();
   if (!buffer_) buffer_ = memory_.take(bytes);
   return buffer_ != nullptr;

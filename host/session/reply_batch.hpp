@@ -20,7 +20,8 @@ class ReplyBatch {
       : outlet_(outlet), memory_(memory), ledger_(ledger), held_(held) {}
 
   // Memory for a reply of up to `bytes`, behind those laid out before, which are sent first if it would not fit. Null:
-  // there was none to be had, because the server stops or the client has gone.
+  // there was none to be had, because the server stops or the client has gone. It may wait for memory; before it does,
+  // Manners calls send() and give_back() of this batch, and may move what the inbox holds: look for payloads anew.
   std::byte* room(std::size_t bytes);
   // `bytes` of a reply have been laid out at room().
   void add(std::size_t bytes) { size_ += bytes; }

@@ -80,7 +80,6 @@ int RequestRunner::call(const Asked& asked, Io& io) {
 
 // Logs a failed request, or counts it among others that failed alike; returns `error`.
 int RequestRunner::failed(const Asked& asked, int error) {
-  errors_.fetch_add(1, std::memory_order_relaxed);
   const std::string exported = "export " + in_quotes(chain_.exported().name());
   const char* const op = name(asked.verdict.op);
   const char* const cause = std::strerror(error);

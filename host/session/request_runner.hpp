@@ -93,8 +93,6 @@ class RequestRunner {
   bool structured() const { return style_.chunked(); }
   // Whether the chain can be asked not to block.
   bool can_nowait() const { return offered_.has(Flag::nowait); }
-  // How many requests the layers have failed.
-  std::uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr std::size_t page = 4096;
@@ -119,7 +117,6 @@ class RequestRunner {
   const std::uint32_t context_;
   protocol::Admission admission_;
   Repeats& repeats_;
-  std::atomic<std::uint64_t> errors_{0};
 };
 
 }  // namespace ashlar::host

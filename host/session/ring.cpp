@@ -14,6 +14,10 @@ namespace {
 // So many can be submitted at once, and so many can have ended before they are reaped; what is more the kernel keeps.
 constexpr unsigned entries = 256, end_entries = 2048;
 
+// So many are told at once that they have ended: a disk that ends many reads or writes together would else have nothing
+// to do until all replies were sent and the client had asked for more.
+constexpr std::uint64_t most_told_at_once = 8;
+
 // As much as read(2) and write(2) transfer at most.
 constexpr std::size_t most_at_once = 0x7ffff000;
 
@@ -28,11 +32,7 @@ Ring::Ring(std::atomic<bool>& forbidden)
     : forbidden_(forbidden), input_{POLLIN | POLLRDHUP}, room_{POLLOUT}, event_{POLLIN} {}
 
 Ring::~Ring() {
-  while (any()) {
-    wait({}, Socket::patience);
-    bool input = false;
-    while (reap_one(input)) continue;
-  }
+  while (any()) turn({}, Socket::patience);
 }
 
 bool Ring::open() {
@@ -73,6 +73,30 @@ void Ring::begin(Operation& operation, const Transfer& what) {
   ++under_way_;
 }
 
+bool Ring::turn(Watched watched, std::chrono::nanoseconds patience) {
+  bool input = false;
+  const std::uint64_t before = ended_;
+  wait(watched, patience);
+  reap(before, input);
+  reap_what_follows(before, input);
+  return input;
+}
+
+bool Ring::look() {
+  bool input = false;
+  const std::uint64_t before = ended_;
+  submit();
+  reap(before, input);
+  return input;
+}
+
+void Ring::reap_all() {
+  submit();
+  bool input = false;
+  while (reap_one(input)) continue;
+}
+
+// Also lets end what can.
 void Ring::submit() {
   if (ring_) ::io_uring_submit_and_get_events(ring_.get());
 }
@@ -100,6 +124,7 @@ void Ring::wait(Watched watched, std::chrono::nanoseconds patience) {
   ::io_uring_submit_and_wait_timeout(ring_.get(), &first, 1, &time, nullptr);
 }
 
+// Tells an operation that it has ended; sets `input` if there is some. False: there is nothing to tell.
 bool Ring::reap_one(bool& input) {
   io_uring_cqe* cqe = nullptr;
   if (!ring_ || ::io_uring_peek_cqe(ring_.get(), &cqe) != 0) return false;
@@ -115,6 +140,22 @@ bool Ring::reap_one(bool& input) {
     static_cast<Operation*>(mark)->ended(result);
   }
   return true;
+}
+
+// `before`: how many had ended before this turn.
+void Ring::reap(std::uint64_t before, bool& input) {
+  while (ended_ - before < most_told_at_once && reap_one(input)) continue;
+}
+
+// A disk often ends many reads or writes within microseconds, and the first of them wakes this thread. As long as more
+// end while one looks, their replies go out together: each sending costs a turn of the client and of the disk.
+void Ring::reap_what_follows(std::uint64_t before, bool& input) {
+  std::uint64_t known = before;
+  while (ended_ > known && ended_ - before < most_told_at_once && any()) {
+    known = ended_;
+    submit();
+    reap(before, input);
+  }
 }
 
 }  // namespace ashlar::host

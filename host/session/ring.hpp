@@ -1,5 +1,6 @@
 // Ring: what the kernel does for a session's thread meanwhile, over an io_uring(7): reads and writes, which go to it
-// together and cost no thread each. Opened when it is first used.
+// together and cost no thread each. Opened when it is first used. Its turns are the Waiter's: what was begun is
+// submitted there, and what has ended is told there.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -17,7 +18,7 @@ class Ring {
  public:
   class Operation {
    public:
-    // It has ended. `result`: the system call's, or an errno number below 0. [within reap_one()]
+    // It has ended. `result`: the system call's, or an errno number below 0. [within turn(), look() or reap_all()]
     virtual void ended(int result) noexcept = 0;
 
    protected:
@@ -38,20 +39,18 @@ class Ring {
 
   // Whether begin() can be called; false: not now, or never.
   bool can_begin();
-  // It is submitted by submit() or wait(); `operation` keeps its place until it has ended.
+  // It is submitted in the next turn, or when many have been begun; `operation` keeps its place until it has ended.
   void begin(Operation& operation, const Transfer& what);
 
   bool any() const { return under_way_ != 0; }
-  // How many have ended.
-  std::uint64_t ended() const { return ended_; }
 
-  // Submits what was begun, and lets end what can, without waiting.
-  void submit();
-  // Submits what was begun, and waits until something has ended, or what is watched is there, or `patience` is over.
-  void wait(Watched watched, std::chrono::nanoseconds patience);
-  // Tells an operation that it has ended; sets `input` if there is some. False: there is
-  // nothing to tell.
-  bool reap_one(bool& input);
+  // Submits what was begun, waits until something has ended, or what is watched is there, or `patience` is over, and
+  // tells a few operations that they have ended. Returns whether there is input.
+  bool turn(Watched watched, std::chrono::nanoseconds patience);
+  // Likewise, without waiting for anything.
+  bool look();
+  // Tells all that have ended by now.
+  void reap_all();
 
  private:
   struct Closer {
@@ -63,12 +62,17 @@ class Ring {
     bool set = false;
   };
   void watch(int descriptor, Watch& watch);
+  void submit();
+  void wait(Watched watched, std::chrono::nanoseconds patience);
+  bool reap_one(bool& input);
+  void reap(std::uint64_t before, bool& input);
+  void reap_what_follows(std::uint64_t before, bool& input);
 
   std::atomic<bool>& forbidden_;
   std::unique_ptr<io_uring, Closer> ring_;
   Watch input_, room_, event_;
   unsigned under_way_ = 0;
-  std::uint64_t ended_ = 0;
+  std::uint64_t ended_ = 0;  // how many have
 };
 
 }  // namespace ashlar::host

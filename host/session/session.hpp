@@ -59,8 +59,11 @@ struct SessionContext {
   Executor executor{};
 };
 
+// Here and in all that it is made of, "the session's thread" is whichever runs run() at present: one at a time, and the
+// next time perhaps another.
 class Session : private protocol::Catalog, private Places::Holder {
  public:
+  // [the io thread]
   Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context);
   // It has no chain and no export any more, so no module is called. [any thread]
   ~Session() override = default;
@@ -71,7 +74,7 @@ class Session : private protocol::Catalog, private Places::Holder {
     idle,  // wait until the socket is readable, then call run() again
     over,  // the connection has ended, and the chain is closed: destroy it
   };
-  // Talks to the client until there is nothing to do. [one thread at a time]
+  // Talks to the client until there is nothing to do. [a thread of the executor: the session's thread meanwhile]
   Outcome run() noexcept;
 
   // Why clients are ended whose export is served no longer.

@@ -75,7 +75,7 @@ class Transmission::Running {
     const Server& server = of.server_;
     of.poller_.emplace(server.clients, server.busy_poll);
     of.ring_.emplace(server.no_io_uring);
-    of.cold_.emplace(*of.ring_, of.socket_, of.runner_, of.outlet_, of.memory_, of.ledger_);
+    of.cold_.emplace(*of.ring_, of.runner_, of.outlet_, of.memory_, of.ledger_);
     of.waiter_.serve_meanwhile(&*of.ring_, &*of.cold_);
     if (of.fibers_) of.fibers_->use(&*of.ring_);
     of.manners_.include(&*of.cold_, &of.jobs_, of.fibers_ ? &*of.fibers_ : nullptr);
@@ -240,7 +240,8 @@ void Transmission::laid_out(const Asked& asked, const Reply& reply) {
   ledger_.finished(asked, reply.error, Ledger::By::session, Ledger::ReplyIs::laid_out);
 }
 
-// The data are on the disk: fetched from there while other requests run.
+// The data are read by the ring while other requests run: they are on the disk, or in memory where they cannot be sent
+// from. What was laid out for them is not used.
 void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
   if (cold_->full()) {
     manners_.before_work();
@@ -285,7 +286,7 @@ void Transmission::repeat_undone() {
       undone.pop_back();
       continue;
     }
-    if (!inbox_.can_give_large_back()) return;  // to wait for memory is for those who hold none; later
+    if (!inbox_.can_give_large_back()) return;  // start() may wait for memory, which who holds some must not: later
     undone.pop_back();
     hand_over(asked);
   }
@@ -294,16 +295,16 @@ void Transmission::repeat_undone() {
 // ---- Reply ----
 
 void Transmission::send_replies() {
-  laid_out_ = 0;
+  served_since_sending_ = 0;
   replies_.send();
 }
 
 // A client that sleeps until it has replies wakes, and asks for more, while the rest of the batch is served. Not for
 // writes: such a client would send what it writes in smaller pieces, which costs both more.
 void Transmission::reply_early(const Asked& asked) {
-  if (asked.verdict.payload != 0 || ++laid_out_ < early_replies) return;
+  if (asked.verdict.payload != 0 || ++served_since_sending_ < early_replies) return;
   if (server_.clients.cores_to_spare()) send_replies();
-  laid_out_ = 0;
+  served_since_sending_ = 0;
 }
 
 // Whether the reply laid out last waits for more requests, which have been received then. See HeldReply.
@@ -321,11 +322,11 @@ bool Transmission::try_hold_reply() {
 
 // ---- Wait and receive ----
 
-// Waits for more from the client and receives it. Nothing may have come, see received_. False: the connection is to be
-// closed.
+// Waits for more from the client and receives it; received_ is -EAGAIN when nothing has come. False: the connection is
+// to be closed.
 bool Transmission::wait_and_receive() {
-  fetched_ = cold_->any() || waiter_.has_fibers();
-  const bool must_be_quick = manners_.before_client(fetched_ || !jobs_.idle());
+  replies_were_to_come_ = cold_->any() || waiter_.fibers_have_work();
+  const bool must_be_quick = manners_.before_client(replies_were_to_come_ || !jobs_.idle());
   const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
   received_ = receive();
   if (received_ > 0) received_at_ = Clock::now();
@@ -345,10 +346,10 @@ ssize_t Transmission::receive() {
   return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
 }
 
-// Whether nothing has come for a while and nothing is under way. While reads from the disk were fetched the client may
-// just have got its last reply, and will ask for more.
+// Whether nothing has come for a while and nothing is under way. When replies were to come the client may just have got
+// the last one, and will ask for more.
 bool Transmission::nothing_to_do() {
-  return received_ == -EAGAIN && !fetched_ && cold_->undone().empty() && jobs_.idle();
+  return received_ == -EAGAIN && !replies_were_to_come_ && cold_->undone().empty() && jobs_.idle();
 }
 
 // ---- The end ----
@@ -383,7 +384,9 @@ Transmission::Outcome Transmission::end(std::string reason) {
 void Transmission::refuse_what_comes() {
   const Clock::time_point end = Clock::now() + refusing_time;
   Wait wait = Wait::no;
-  while (!outlet_.broken() && memory_.has_share() && inbox_.receive(socket_, wait) > 0 && Clock::now() < end) {
+  while (!outlet_.broken() && memory_.has_share() && Clock::now() < end) {
+    const ssize_t came = wait == Wait::no ? inbox_.receive(socket_, wait) : waiter_.receive(inbox_, *poller_);
+    if (came <= 0) return;
     const Step last = serve_all_there_is();
     send_replies();
     if (last != Step::needs_more) return;

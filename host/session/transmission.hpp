@@ -119,13 +119,13 @@ class Transmission {
   std::optional<Ring> ring_;       // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   RequestIds ids_;
-  unsigned laid_out_ = 0;          // replies to requests without a payload, see reply_early()
-  std::optional<Asked> draining_;  // a write that is refused, while its payload comes
-  std::uint64_t to_drain_ = 0;     // bytes of it still to come
+  unsigned served_since_sending_ = 0;  // requests without a payload, since replies were sent; see reply_early()
+  std::optional<Asked> draining_;      // a write that is refused, while its payload comes
+  std::uint64_t to_drain_ = 0;         // bytes of it still to come
 
   // Of the last wait.
-  ssize_t received_ = 0;  // as Inbox::receive() returned
-  bool fetched_ = false;  // reads from the disk or requests that were put aside were under way
+  ssize_t received_ = 0;               // as Inbox::receive() returned
+  bool replies_were_to_come_ = false;  // of reads from the disk, or of requests that were put aside
   // When something came last; what was received with the handshake came just now.
   std::chrono::steady_clock::time_point received_at_ = std::chrono::steady_clock::now();
 

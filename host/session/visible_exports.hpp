@@ -21,6 +21,7 @@ Identity identity_of(const Peer& peer);
 // `peer` without what differs from one connection to the next: "tcp:192.0.2.1", "unix:uid=0"; by TLS, with who it is.
 std::string who(const Peer& peer);
 
+// All members: [the session's thread]
 class VisibleExports {
  public:
   VisibleExports(std::shared_ptr<const Exports> all, const Peer& peer);

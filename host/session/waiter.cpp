@@ -10,7 +10,6 @@
 
 #include "session/cold_reads.hpp"
 #include "session/fibers.hpp"
-#include "session/ring.hpp"
 
 namespace ashlar::host {
 
@@ -36,13 +35,13 @@ Waiter::~Waiter() {
 
 ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   using Wait = Socket::Wait;
-  if (has_fibers()) {
-    if (has_ring()) reads_->look();  // what they have just begun does not wait for the client to pause
-    fibers_->go_on();
+  if (fibers_have_work()) {
+    look_at_ring();  // what they have just begun does not wait for the client to pause
+    fibers_->resume_and_send();
     const ssize_t n = inbox.receive(*socket_, Wait::no);
     if (n != -EAGAIN) return n;
   }
-  if (has_fibers() || has_ring()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
+  if (fibers_have_work() || ring_has_work()) return for_input() ? inbox.receive(*socket_, Wait::no) : -EAGAIN;
   if (poller.begin()) {
     ssize_t n;
     do n = inbox.receive(*socket_, Wait::no);
@@ -57,41 +56,68 @@ ssize_t Waiter::receive(Inbox& inbox, Poller& poller) {
   return n;
 }
 
-bool Waiter::has_ring() const { return ring_ != nullptr && (ring_->any() || reads_->any()); }
+// Whether something is under way on the ring, or was, and is to be replied to.
+bool Waiter::ring_has_work() const { return ring_ != nullptr && (ring_->any() || reads_->any()); }
 
-bool Waiter::has_fibers() const { return fibers_ != nullptr && fibers_->any(); }
+void Waiter::look_at_ring() {
+  if (!ring_has_work()) return;
+  ring_->look();
+  reads_->send_done();
+}
 
-void Waiter::run_fibers() {
-  if (has_ring()) reads_->reap_all();
-  fibers_->run();
+// A turn of the ring that ends when there is input, if that is waited for, at a wake by `event` (-1: by none), or when
+// `patience` is over. Returns whether there may be input: there is, or the client has just got replies.
+bool Waiter::wait_with_ring(Watch what, int event, std::chrono::nanoseconds patience) {
+  const bool for_client = what == Watch::client;
+  bool input = for_client && socket_->holds_input();
+  if (input || reads_->has_done()) ring_->look();
+  else input = turn_ring({.input = for_client ? socket_->watched_descriptor() : -1, .event = event}, patience);
+  const bool sent = reads_->send_done();
+  return input || sent;
+}
+
+// Calls on fibers have notes of their own.
+bool Waiter::turn_ring(Ring::Watched watched, std::chrono::nanoseconds patience) {
+  if (!reads_->is_under_way()) return ring_->turn(watched, patience);
+  const Inside inside = reads_->note_of_wait();
+  return ring_->turn(watched, patience);
+}
+
+bool Waiter::fibers_have_work() const { return fibers_ != nullptr && fibers_->has_work(); }
+
+void Waiter::resume_fibers() {
+  if (ring_has_work()) ring_->reap_all();  // replies of reads wait until nobody sends
+  fibers_->resume_ready();
 }
 
 bool Waiter::for_input() {
-  if (!has_fibers()) return has_ring() ? reads_->wait(Watch::client, -1) : socket_->wait_for_input();
+  if (!fibers_have_work())
+    return ring_has_work() ? wait_with_ring(Watch::client, -1, Socket::patience) : socket_->wait_for_input();
   const bool input = wait_beside_fibers(Watch::client);
-  fibers_->go_on();
+  fibers_->resume_and_send();
   return input;
 }
 
 void Waiter::for_room() {
-  if (has_ring()) {
+  if (ring_has_work()) {
     const Listening listening(*this);
     const int wakes = event();
-    reads_->wait_for_room(wakes, fibers_->patience_of_sender());
+    turn_ring({.room = socket_->watched_descriptor(), .event = wakes}, fibers_->patience_of_sender());
+    ring_->reap_all();
   } else {
     poll(POLLOUT);
   }
-  fibers_->run();
+  fibers_->resume_ready();
 }
 
 void Waiter::wait_for_others() {
-  if (has_fibers()) {
+  if (fibers_have_work()) {
     wait_beside_fibers(Watch::event);
-    fibers_->go_on();
+    fibers_->resume_and_send();
     return;
   }
-  if (has_ring()) {
-    reads_->wait(Watch::event, event());
+  if (ring_has_work()) {
+    wait_with_ring(Watch::event, event(), Socket::patience);
     const std::lock_guard<std::mutex> lock(mutex_);
     woken_ = false;
     return;
@@ -104,10 +130,10 @@ void Waiter::wait_for_others() {
 // Also ends when a fiber can go on. Returns whether there may be input, if that is waited for.
 bool Waiter::wait_beside_fibers(Watch what) {
   const bool for_client = what == Watch::client;
-  if (!has_ring()) return for_client ? socket_->holds_input() || poll(POLLIN | POLLRDHUP) : poll(0);
+  if (!ring_has_work()) return for_client ? socket_->holds_input() || poll(POLLIN | POLLRDHUP) : poll(0);
   const Listening listening(*this);
   const int wakes = event();
-  return reads_->wait(what, wakes, fibers_->patience());
+  return wait_with_ring(what, wakes, fibers_->patience());
 }
 
 // Waits for `events` at the client's socket, a wake, or what fibers wait for. Returns whether the former are there.

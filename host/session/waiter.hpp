@@ -7,13 +7,13 @@
 
 #include "session/inbox.hpp"
 #include "session/poller.hpp"
+#include "session/ring.hpp"
 #include "socket/socket.hpp"
 
 namespace ashlar::host {
 
 class ColdReads;
 class Fibers;
-class Ring;
 
 class Waiter {
  public:
@@ -34,20 +34,20 @@ class Waiter {
     reads_ = reads;
   }
   // These go on in every wait from now on; null: there are none any more. [the session's thread]
-  void go_on_with(Fibers* fibers) { fibers_ = fibers; }
+  void set_fibers(Fibers* fibers) { fibers_ = fibers; }
 
   // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from
   // the disk was done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
   ssize_t receive(Inbox& inbox, Poller& poller);
   // As receive(), but leaves what has come where it is; returns whether there is something. [the session's thread]
   bool for_input();
-  // Whether requests are put aside. [the session's thread]
-  bool has_fibers() const;
+  // Whether requests are put aside, or have left replies that are not sent. [the session's thread]
+  bool fibers_have_work() const;
   // For who sends while there are: waits until the client takes more, one can go on, or Socket::patience is over, and
   // has them go on. [the session's thread]
   void for_room();
   // Has those go on that can. [the session's thread]
-  void run_fibers();
+  void resume_fibers();
 
   // Waits until `done()`. It is asked first, after each wake(), and every Socket::patience. [the session's thread]
   template <class Done>
@@ -65,7 +65,10 @@ class Waiter {
  private:
   class Listening;
   void wait_for_others();
-  bool has_ring() const;
+  bool ring_has_work() const;
+  void look_at_ring();
+  bool wait_with_ring(Watch what, int event, std::chrono::nanoseconds patience);
+  bool turn_ring(Ring::Watched watched, std::chrono::nanoseconds patience);
   bool wait_beside_fibers(Watch what);
   bool poll(short events);
   int event();

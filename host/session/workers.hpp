@@ -1,5 +1,5 @@
-// Workers: how many requests of all clients together may run on threads of their own. A place is given back only by who
-// has it.
+// Workers: how many requests of all clients together, and calls that requests on fibers block with, may run on threads
+// of their own. A place is given back only by who has it.
 #pragma once
 #include <atomic>
 
@@ -30,10 +30,10 @@ class Workers {
     return false;
   }
   void give_back() { free_.fetch_add(1, std::memory_order_release); }
-  // A request begins to wait for a thread, or waits no more.
+  // A request begins to wait for a worker, or for one of its connection's requests to be done, or waits no more.
   void waits() { waiting_.fetch_add(1, std::memory_order_relaxed); }
   void waited() { waiting_.fetch_sub(1, std::memory_order_relaxed); }
-  // How many requests wait for a thread.
+  // How many do.
   unsigned waiting() const { return waiting_.load(std::memory_order_relaxed); }
   // Takes a place again that was given back for a while, even if that makes one too many.
   void retake() { free_.fetch_sub(1, std::memory_order_acquire); }

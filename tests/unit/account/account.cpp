@@ -46,7 +46,7 @@ TEST_CASE("errors are counted by number, those that no reply tells as EIO") {
 
 TEST_CASE("requests of one kind that ended together count as they would one by one") {
   const auto now = Account::Clock::now();
-  for (const Account::By by : {Account::By::session, Account::By::worker}) {
+  for (const Account::By by : {Account::By::session, Account::By::anybody}) {
     for (const int error : {0, ENOSPC}) {
       Accounts together, apart;
       Account once(together, {}), thrice(apart, {});
@@ -88,7 +88,7 @@ TEST_CASE("what a connection did stays counted when it is gone, and is under way
     CHECK(all.connections() == 1);
     for (const std::size_t op : {read_op, read_op, write_op, flush_op}) one.begun(op);
     one.ended(ended(read_op, 4096, now), Account::By::session, now + 10us);
-    one.ended(ended(write_op, 512, now, ENOSPC), Account::By::worker, now + 3ms);
+    one.ended(ended(write_op, 512, now, ENOSPC), Account::By::anybody, now + 3ms);
     CHECK(one.summary().in_flight() == 2);
     CHECK(one.connection() == 7);
     CHECK(one.identity() == "psk alice");
@@ -131,7 +131,8 @@ TEST_CASE("workers and readers at the same time") {
     for (int i = 0; i < rounds; ++i) one.ended(ended(read_op, 1, now), by, now);
   };
   for (int i = 0; i < 3 * rounds; ++i) one.begun(read_op);
-  std::thread first(work, Account::By::worker), second(work, Account::By::worker), session(work, Account::By::session);
+  std::thread first(work, Account::By::anybody), second(work, Account::By::anybody),
+      session(work, Account::By::session);
   std::uint64_t last = 0;
   bool rises = true;
   for (int i = 0; i < 100; ++i) {

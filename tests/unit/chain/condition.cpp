@@ -14,7 +14,7 @@ namespace ashlar::host {
 namespace {
 
 // Runs calls on fibers of one thread until all are done.
-class Runner final : Fiber::Home {
+class Runner final : Fiber::Scheduler {
  public:
   struct Run final : Fiber::Call {
     explicit Run(std::function<void()> function) : what(std::move(function)) {}
@@ -23,7 +23,7 @@ class Runner final : Fiber::Home {
   };
   void start(std::function<void()> what) {
     runs_.emplace_back(std::move(what));
-    fibers_.push_back(std::make_unique<Fiber>(stacks_, stacks_.try_take(), static_cast<Home&>(*this)));
+    fibers_.push_back(std::make_unique<Fiber>(stacks_, stacks_.try_take(), static_cast<Fiber::Scheduler&>(*this)));
     fibers_.back()->start(runs_.back());
   }
   void finish() {

@@ -26,7 +26,7 @@ struct Nothing final : Fiber::Waited {
 };
 
 // Keeps those that are ready, in their order.
-struct Queue final : Fiber::Home {
+struct Queue final : Fiber::Scheduler {
   void ready(Fiber& fiber) noexcept override { all.push_back(&fiber); }
   std::int64_t transfer(Fiber&, const Transfer& what) noexcept override { return host::transfer(what); }
   void run_elsewhere(Fiber&, void (*work)(void*) noexcept, void* argument) noexcept override { work(argument); }
@@ -35,11 +35,11 @@ struct Queue final : Fiber::Home {
 
 struct Fixture {
   StackPool stacks{16};
-  Queue home;
+  Queue scheduler;
   Nothing nothing;
   std::string said;
 
-  std::unique_ptr<Fiber> make() { return std::make_unique<Fiber>(stacks, stacks.try_take(), home); }
+  std::unique_ptr<Fiber> make() { return std::make_unique<Fiber>(stacks, stacks.try_take(), scheduler); }
   void park() { Fiber::current()->park(nothing); }
 };
 
@@ -96,7 +96,7 @@ TEST_CASE("a call knows the fiber that it is on, and what it waits for stays wit
   CHECK(&fiber->waited() == &f.nothing);
   CHECK(fiber->until() == when);
   fiber->ready();
-  REQUIRE(f.home.all == std::vector<Fiber*>{fiber.get()});
+  REQUIRE(f.scheduler.all == std::vector<Fiber*>{fiber.get()});
   fiber->resume();
   CHECK(fiber->is_at_rest());
 }

@@ -113,7 +113,7 @@ TEST_CASE("who waits for memory gives back what it need not hold, and others see
   Parts parts(pool), others(pool);
   auto held = pool.try_take(mib);
   bool given_back = false;
-  parts.memory.before_waiting([&] { given_back = true; });
+  parts.memory.set_give_back([&] { given_back = true; });
   auto taken = std::async(std::launch::async, [&] { return parts.memory.take(mib); });
   while (!pool.wanted()) std::this_thread::yield();
   CHECK(others.memory.wanted_by_others());

@@ -114,7 +114,7 @@ TEST_CASE("replies of many threads and lent data never mix, and each is told onc
   std::vector<std::thread> workers;
   for (std::uint32_t t = 0; t < threads; ++t)
     workers.emplace_back([&, t] {
-      for (std::uint32_t i = 0; i < each; ++i) f.outlet.post(replies[t * each + i], Outlet::Place::none);
+      for (std::uint32_t i = 0; i < each; ++i) f.outlet.post(replies[t * each + i], Outlet::From::session);
     });
   std::thread session([&] {
     for (std::uint32_t i = 0; i < own; ++i) {
@@ -144,7 +144,7 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
   std::vector<std::thread> workers;
   for (std::size_t t = 0; t < 4; ++t)
     workers.emplace_back([&, t] {
-      for (std::size_t i = 0; i < 50; ++i) f.outlet.post(replies[50 * t + i], Outlet::Place::none);
+      for (std::size_t i = 0; i < 50; ++i) f.outlet.post(replies[50 * t + i], Outlet::From::session);
     });
   CHECK(receive_frame(f.wire, 100));
   f.wire.hang_up();
@@ -210,7 +210,7 @@ TEST_CASE("a worker that waits for the client gives its place to others meanwhil
   f.wire.limit_send_buffer(1);
   REQUIRE(f.workers.take());
   FakeReply reply(frame(mib, 1));
-  std::thread worker([&] { f.outlet.post(reply, Outlet::Place::has); });
+  std::thread worker([&] { f.outlet.post(reply, Outlet::From::worker); });
   while (!f.workers.take()) std::this_thread::yield();
   CHECK(receive_frame(f.wire, mib));
   worker.join();
@@ -263,7 +263,7 @@ TEST_CASE("a client that takes nothing is waited for, unless others wait for mem
   }
   SECTION("memory is short, but only this client wants it") {
     auto held = take(f.pool, mib);
-    f.parts.memory.before_waiting([&] {});
+    f.parts.memory.set_give_back([&] {});
     std::thread session([&] { CHECK(f.parts.memory.take(mib) != nullptr); });
     while (!f.pool.wanted()) std::this_thread::yield();
     CHECK_FALSE(f.parts.memory.wanted_by_others());
@@ -327,14 +327,14 @@ TEST_CASE("what has left has left, also when the connection breaks right behind 
   Outlet* to = nullptr;
   bool posted = false;
   OnceSocket socket([&] {
-    if (!std::exchange(posted, true)) to->post(behind, Outlet::Place::none);
+    if (!std::exchange(posted, true)) to->post(behind, Outlet::From::session);
   });
   Outlet outlet(socket, f.workers, f.parts.memory, f.parts.waits_to_send);
   to = &outlet;
   SECTION("sent by the session") { CHECK(outlet.send(pattern(10, 1))); }
   SECTION("lent") { CHECK(outlet.send_lent(pattern(10, 1), 0, 0, 10, false).left); }
   SECTION("posted") {
-    outlet.post(first, Outlet::Place::none);
+    outlet.post(first, Outlet::From::session);
     CHECK(first.has_left);
   }
   CHECK(outlet.broken());

@@ -41,7 +41,7 @@ TEST_CASE("without memory to encrypt, a worker's reply breaks its connection, an
   Workers workers(1);
   Outlet outlet(*parts.socket, workers, parts.memory, parts.waits_to_send);
   Reply reply;
-  with_memory(0, [&] { return outlet.post(reply, Outlet::Place::none), true; });
+  with_memory(0, [&] { return outlet.post(reply, Outlet::From::session), true; });
   CHECK(reply.dropped == 1);
   CHECK(outlet.broken());
   CHECK(parts.wire.at_end());
