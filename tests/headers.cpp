@@ -1,0 +1,1 @@
+// A target that makes precompiled headers has to have a source.
