@@ -37,7 +37,7 @@ std::int32_t errno_named(std::string_view word, std::string_view name) {
 
 std::chrono::nanoseconds duration(std::string_view word, std::string_view text) {
   const auto found = rules::parse_duration(text);
-  if (!found) refuse(word, "has no duration; write 40ms (or ns, us, s), or normal(5ms,2ms)");
+  if (!found) refuse(word, "has no duration; write 40ms (or ns, us, s, m, h), or normal(5ms,2ms)");
   if (*found > longest_delay) refuse(word, "is more than a day; write hang for what is to wait until the rule goes");
   return *found;
 }

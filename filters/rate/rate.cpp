@@ -27,7 +27,7 @@ std::chrono::nanoseconds burst_in(const Params& params) {
   const auto found = rules::parse_duration(params.text("burst"));
   if (!found || *found > std::chrono::hours(1))
     throw BadParameter("burst", "burst: " + rules::in_quotes(params.text("burst")) +
-                                    " is no duration of up to an hour; write 40ms (or ns, us, s)");
+                                    " is no duration of up to an hour; write 40ms (or ns, us, s, m, h)");
   return *found;
 }
 

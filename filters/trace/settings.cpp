@@ -24,7 +24,7 @@ void add_trigger(Settings& settings, std::string_view text) {
     settings.slower = static_cast<std::uint64_t>(time->count());
   } else {
     throw BadParameter("trigger", "trigger: " + rules::in_quotes(text) +
-                                      R"( is none; write "slower 50ms" (or us, s), "error" or "signal")");
+                                      R"( is none; write "slower 50ms" (or ns, us, s, m, h), "error" or "signal")");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <ashlar/rules/extension.hpp>
+#include <ashlar/rules/text.hpp>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <set>
 
 #include "checks.hpp"
+#include "error_room.hpp"
 #include "model.hpp"
 
 namespace ashlar::check {
@@ -57,22 +59,29 @@ class Scratch {
   Bytes bytes_;
 };
 
+// `most`: how many texts are wanted; 0: all.
 struct Rows {
+  int most = 0;
   int kinds = 0, rows = 0;
-  std::string fault;
+  std::string fault = {};
+
+  std::int32_t enough() {
+    if (most != 0 && kinds + rows > most) fault = "it tells more when no more is wanted";
+    return most != 0 && kinds + rows >= most ? 1 : 0;
+  }
 
   static std::int32_t kind(void* self, const char* kind) noexcept {
     auto& rows = *static_cast<Rows*>(self);
     if (++rows.kinds > 1 || rows.rows != 0) rows.fault = "it tells what it found more than once, or not first";
     if (kind == nullptr) rows.fault = "what it found has no name";
-    return 0;
+    return rows.enough();
   }
   static std::int32_t row(void* self, const char* name, std::uint32_t supported, const char* note) noexcept {
     auto& rows = *static_cast<Rows*>(self);
     ++rows.rows;
     if (name == nullptr || note == nullptr) rows.fault = "a row lacks a text";
     if (supported > ASHLAR_PROBE_UNKNOWN) rows.fault = "a row says neither yes nor no nor that it is not known";
-    return 0;
+    return rows.enough();
   }
 };
 
@@ -80,43 +89,58 @@ void check_probe(const Subject& s) {
   const auto& probe = *static_cast<const ashlar_probe*>(ability(s, ASHLAR_PROBE_ID));
   require(rules::is_usable(probe), "its table is wrong");
   const Scratch scratch;
-  for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
-    Rows rows;
+  const auto ask = [&](const std::string& path, std::uint32_t flags, int most) {
+    Rows rows{.most = most};
     const ashlar_probe_sink sink{&rows, &Rows::kind, &Rows::row};
-    char text[256] = "";
-    ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
+    ErrorRoom error(256);
     s.watch.begin("probe");
-    const std::int32_t status = probe.probe(scratch.file().c_str(), flags, &sink, &error);
+    const std::int32_t status = probe.probe(path.c_str(), flags, &sink, error.get());
     s.watch.end();
-    require(status >= 0, "probe answered " + std::to_string(status));
+    if (status != 0) static_cast<void>(error.refused(s.module, "probe", status));
+    else error.look("probe");
     require(rows.fault.empty(), rows.fault);
     scratch.must_be_as_before();
+  };
+  for (const std::uint32_t flags : {ASHLAR_PROBE_ONLY_ASK, 0u}) {
+    for (const int most : {0, 1, 2}) ask(scratch.file(), flags, most);
+    ask(scratch.file() + ".is.not.there", flags, 0);
+    ask("", flags, 0);
   }
 }
+
+// The names that it lists; `most`: how many are wanted, 0: all.
+struct Names {
+  std::size_t most = 0;
+  std::set<std::string> all = {};
+  std::string fault = {};
+
+  static std::int32_t add(void* self, const char* name, const char*) noexcept {
+    auto& n = *static_cast<Names*>(self);
+    if (n.most != 0 && n.all.size() >= n.most) n.fault = "it lists more when no more is wanted";
+    else if (name == nullptr || *name == '\0') n.fault = "it lists an export without a name";
+    else if (*name == '.' || std::strchr(name, '/') != nullptr)
+      n.fault = "it lists " + rules::in_quotes(name) + ", which stands for no '*'";
+    else if (!n.all.insert(name).second) n.fault = std::string("it lists ") + name + " twice";
+    return n.most != 0 && n.all.size() >= n.most ? 1 : 0;
+  }
+};
 
 void check_exports(const Subject& s) {
   const auto& exports = *static_cast<const ashlar_exports*>(ability(s, ASHLAR_EXPORTS_ID));
   require(rules::is_usable(exports), "its table is wrong");
-  struct Names {
-    std::set<std::string> all;
-    std::string fault;
-  } names;
-  const ashlar_exports_sink sink{&names, [](void* self, const char* name, const char*) noexcept -> std::int32_t {
-                                   auto& n = *static_cast<Names*>(self);
-                                   if (name == nullptr || *name == '\0') n.fault = "it lists an export without a name";
-                                   else if (!n.all.insert(name).second)
-                                     n.fault = std::string("it lists ") + name + " twice";
-                                   return 0;
-                                 }};
   Services services(s.options);
   const Layer layer(s.module, services, s.options.given, s.watch);
-  char text[256] = "";
-  ashlar_error error{sizeof(ashlar_error), -1, text, sizeof text};
-  s.watch.begin("list");
-  const std::int32_t status = exports.list(layer.self(), &sink, &error);
-  s.watch.end();
-  require(status >= 0, "list answered " + std::to_string(status));
-  require(names.fault.empty(), names.fault);
+  for (const std::size_t most : {0, 1}) {
+    Names names{.most = most};
+    const ashlar_exports_sink sink{&names, &Names::add};
+    ErrorRoom error(256);
+    s.watch.begin("list");
+    const std::int32_t status = exports.list(layer.self(), &sink, error.get());
+    s.watch.end();
+    if (status != 0) static_cast<void>(error.refused(s.module, "list", status));
+    else error.look("list");
+    require(names.fault.empty(), names.fault);
+  }
 }
 
 void check_group(const Subject& s) {

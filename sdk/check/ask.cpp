@@ -11,9 +11,10 @@
 namespace ashlar::check {
 namespace {
 
-// Half of the turns each, and not each second, so that both are tried with whatever comes by turns.
+// Half of the turns amid, and not each second, so that all are tried with whatever comes by turns.
 Memory::Place place_of(std::uint64_t turn) {
-  return std::popcount(turn) % 2 == 0 ? Memory::Place::amid : Memory::Place::at_the_end;
+  if (std::popcount(turn) % 2 == 0) return Memory::Place::amid;
+  return std::popcount(turn) % 4 == 1 ? Memory::Place::at_the_end : Memory::Place::at_the_start;
 }
 
 void look(const Request& request, const Memory& memory) {

@@ -13,6 +13,18 @@ constexpr Flags any_of(Flags set, std::uint64_t number, std::initializer_list<Fl
   return set;
 }
 
+// All of it the same byte; or blocks that are equal, or nearly; mostly nothing. A module may keep them once.
+void repeat_some(Bytes& bytes, Random& random) {
+  const std::uint64_t kind = random() % 8;
+  if (kind == 0) std::fill(bytes.begin(), bytes.end(), std::byte{0xff});
+  if (kind != 1 && kind != 2) return;
+  constexpr std::size_t block = 512;
+  for (std::size_t at = block; at + block <= bytes.size(); at += block) {
+    std::copy_n(bytes.begin(), block, bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    if (kind == 2) bytes[at + random() % block] ^= static_cast<std::byte>(0x80);
+  }
+}
+
 // All of it, or blocks; mostly nothing.
 void clear_some(Bytes& bytes, Range range, Random& random) {
   const std::uint64_t kind = random() % 8;
@@ -57,7 +69,10 @@ Status change(Model& model, const Device& by, Op op, Range range, Flags flags, R
   const Request request{.op = op, .offset = range.offset, .length = range.length, .flags = flags};
   Bytes bytes;
   if (op == Op::write) bytes = some_bytes(random, range.length);
-  if (op == Op::write && payload == Payload::zeroes_too) clear_some(bytes, range, random);
+  if (op == Op::write && payload == Payload::zeroes_too) {
+    repeat_some(bytes, random);
+    clear_some(bytes, range, random);
+  }
   const Status status =
       op == Op::write ? write(by, range.offset, bytes, flags) : act(by, op, range.offset, range.length, flags);
   if (status == Status::would_block()) return status;  // and the model stays as it is

@@ -16,6 +16,7 @@ struct Check {
 
 std::span<const Check> table_checks();     // table.cpp: what the module says of itself
 std::span<const Check> life_checks();      // life.cpp: layers and devices
+std::span<const Check> trial_checks();     // trials.cpp: layers that never serve
 std::span<const Check> request_checks();   // requests.cpp: what holds of each request
 std::span<const Check> data_checks();      // data.cpp: what is read is what was written
 std::span<const Check> shortcut_checks();  // shortcuts.cpp: nowait, lending, holes
@@ -27,6 +28,9 @@ std::span<const Check> ability_checks();   // abilities.cpp: probe, exports
 std::span<const Check> verb_checks();      // verbs.cpp: verbs, and devices that are opened for those of others
 std::span<const Check> end_checks();       // life.cpp: what is left behind
 std::span<const Check> lock_checks();      // locks.cpp: filters: what is held over a call of the layer below
+
+// Opens the module as a host does that only looks: throws Broken when files are made or changed, or it cannot be done.
+void open_on_trial(const Subject& subject);
 
 // The file, before it is loaded: exports ashlar_entry and nothing else.
 void check_symbols(const std::string& file);

@@ -37,8 +37,27 @@ void read_all_over(const Subject& s, Bench& bench) {
   model.compare({last, g.size - last});
 }
 
+// The same read several times in a row, and reads one behind the other, forwards and backwards: a module may read on,
+// or keep what was asked for often.
+void read_in_a_row(Bench& bench) {
+  const Model model(bench.device());
+  const Geometry& g = bench.geometry();
+  const Range& place = model.places().front();
+  const std::uint64_t n = std::max<std::uint64_t>(g.minimum, 4096);
+  const std::uint64_t pieces = std::min<std::uint64_t>(place.length / n, 24);
+  for (std::uint64_t i = 0; i < pieces; ++i) {
+    for (int again = 0; again < 5; ++again) model.compare({place.offset + i * n, n});
+    if (i >= 2) break;
+  }
+  for (std::uint64_t i = 0; i < pieces; ++i) model.compare({place.offset + i * n, n});
+  for (std::uint64_t i = pieces; i != 0; --i) model.compare({place.offset + (i - 1) * n, n});
+}
+
 void check_reads(const Subject& s) {
-  over_layers(s, layers(), [&](Bench& bench) { read_all_over(s, bench); });
+  over_layers(s, layers(), [&](Bench& bench) {
+    read_all_over(s, bench);
+    read_in_a_row(bench);
+  });
 }
 
 // A write of zeroes over data, and one that has a block of them, which a module may store without writing it.
@@ -114,24 +133,6 @@ void check_places(const Subject& s) {
   bench.look();
 }
 
-// Extents of the range, checked against what it holds.
-void check_told(const Model& model, Range range, const Told& told, const std::string& what) {
-  std::uint64_t at = range.offset;
-  for (const ListedExtent& e : told.extents) {
-    // Extents may reach past the range, and past what is known.
-    const std::uint64_t end = std::min(at + e.length, range.end());
-    if (at >= end) break;
-    const auto bytes = model.bytes({at, end - at});
-    const auto not_zero = std::find_if(bytes.begin(), bytes.end(), [](std::byte b) { return b != std::byte{0}; });
-    if (not_zero != bytes.end() && e.state.has(Extent::zero))
-      throw Broken{what + " call byte " + std::to_string(at + static_cast<std::uint64_t>(not_zero - bytes.begin())) +
-                   " zero, and it is not"};
-    if (not_zero != bytes.end() && e.state.has(Extent::hole) && !model.trimmed({at, end - at}))
-      throw Broken{what + " call " + std::to_string(at) + " a hole, where data were written"};
-    at = end;
-  }
-}
-
 void tell_all_over(const Subject& s, Bench& bench, bool far) {
   const Geometry& g = bench.geometry();
   if (!g.ops.has(Op::extents)) throw NotMade{"it does not tell extents"};
@@ -146,8 +147,12 @@ void tell_all_over(const Subject& s, Bench& bench, bool far) {
     const Request request{.op = Op::extents, .offset = range.offset, .length = range.length, .flags = flags};
     const Told told = extents(bench.device(), range.offset, range.length, flags, random() % 3);
     must(told.status, request);
-    check_told(model, range, told, request.text());
+    model.compare_extents(range, told, request.text());
   }
+  const Request whole{.op = Op::extents, .offset = 0, .length = g.size};
+  const Told told = extents(bench.device(), 0, g.size);
+  must(told.status, whole);
+  model.compare_extents({0, g.size}, told, whole.text());
 }
 
 void check_extents(const Subject& s) {

@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <time.h>
 
+#include <algorithm>
 #include <ashlar/rules/extension.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "error_room.hpp"
+#include "under_way.hpp"
 
 namespace ashlar::check {
 namespace {
@@ -38,6 +41,11 @@ const void* connection_extension(void* self, const char* id) noexcept {
   return static_cast<Services*>(self)->of_connection(id);
 }
 
+std::vector<std::uint8_t> bytes_of(const ashlar_module& module) {
+  const auto* const bytes = reinterpret_cast<const std::uint8_t*>(&module);
+  return {bytes, bytes + std::min<std::size_t>(module.struct_size, sizeof module)};
+}
+
 // By turns one of each transport, of which all is known that can be, or nothing.
 ashlar_client a_client(std::uint64_t number, const char* export_name) {
   const auto n = number;
@@ -51,8 +59,9 @@ ashlar_client a_client(std::uint64_t number, const char* export_name) {
 
 }  // namespace
 
-Layer::Layer(const ashlar_module& module, Services& services, const testing::Given& given, Watch& watch)
+Layer::Layer(const ashlar_module& module, Services& services, const testing::Given& given, Watch& watch, bool on_trial)
     : module_(module),
+      table_(bytes_of(module)),
       services_(services),
       watch_(watch),
       values_(module, given),
@@ -76,7 +85,7 @@ Layer::Layer(const ashlar_module& module, Services& services, const testing::Giv
   };
   try {
     look();
-    begin_serving();
+    if (!on_trial) begin_serving();
   } catch (...) {
     module_.destroy(layer_->self);
     host_.end();
@@ -105,6 +114,7 @@ Layer::~Layer() {
 }
 
 void Layer::look() const {
+  require(table_ == bytes_of(module_), "the module's table has changed");
   create_.look("the module, which create_ was lent to,");
   values_.look();
   host_.look();
@@ -123,7 +133,10 @@ Device::Device(Layer& layer, const Opening& how)
       described_({0, 0, 0, 0, 0, 0, 0, 0, 0, 0}) {
   ErrorRoom error(layer_.services().error_room());
   layer_.watch().begin("open");
-  const std::int32_t status = layer_.module().open(layer_.self(), open_.get(), device_.get(), error.get());
+  const std::int32_t status = [&] {
+    const WithinOpen opening;
+    return layer_.module().open(layer_.self(), open_.get(), device_.get(), error.get());
+  }();
   layer_.watch().end();
   if (status != 0) throw error.refused(layer_.module(), "open", status);
   if (device_->close == nullptr) throw Broken{"its device lacks close"};
@@ -146,6 +159,11 @@ void Device::ask_for_replied() {
   replied_ = static_cast<const ashlar_replied*>(device_->extension(device_->self, ASHLAR_REPLIED_ID));
   if (replied_ == nullptr) return;
   if (!rules::is_usable(*replied_)) throw Broken{"its table for replies is wrong"};
+  // Of requests that were refused, or answered by a layer above.
+  layer_.watch().begin("replied");
+  for (const std::int32_t status : {0, EINVAL, ESHUTDOWN, ECONNABORTED})
+    replied_->replied(replied_->self, layer_.new_id(), status);
+  layer_.watch().end();
 }
 
 void Device::describe() {
@@ -175,27 +193,54 @@ void Device::look() const {
   layer_.look();
 }
 
+namespace {
+
+// The request of which this thread makes another: by which device, and its id.
+thread_local const Device* made_by = nullptr;
+thread_local std::uint64_t made_of = 0;
+
+}  // namespace
+
+// Most are a client's own. A layer above may make two of one, or one of none; and a try that would have waited comes
+// again.
+Device::Origin Device::origin(std::uint64_t id) const {
+  const std::uint64_t turn = layer_.new_request();
+  const bool longer = turn % 2 == 0;
+  if (id != 0) return {id, true, longer};
+  if (std::exchange(made_by, nullptr) == this) return {made_of, true, longer};
+  if (turn % 7 == 6) return {0, false, longer};
+  return {layer_.new_id(), turn % 7 != 4, longer};
+}
+
 Status Device::send(Request& request) const {
-  if (request.id == 0) request.id = layer_.new_id();
+  const Origin of = origin(request.id);
+  request.id = of.id;
   ashlar_io io{};
   io.op = static_cast<std::uint32_t>(request.op);
   io.flags = request.flags.bits();
   io.offset = request.offset;
   io.length = request.length;
   io.data = request.data;
-  io.extents = request.sink;
+  LentForACall<LentSink> sink(request.sink);
+  if (request.sink != nullptr) io.extents = sink.get();
   io.lent_fd = -1;
   io.id = request.id;
-  io.arrived = now();
-  Padded<ashlar_io> sent(io, request.id % 2 == 0);
+  io.arrived = request.id != 0 ? now() : 0;
+  LentForACall<Padded<ashlar_io>> lent(io, of.longer);
+  Padded<ashlar_io>& sent = *lent;
   const ashlar_io asked = *sent.get();
 
   std::int32_t status = 0;
   {
     const Within within(below_, request.id);
+    const WithinRequest process(request.flags.has(Flag::nowait));
     layer_.watch().begin(asked);
     status = device_->process(device_->self, sent.get());
     layer_.watch().end();
+  }
+  if (!of.last && of.id != 0) {
+    made_by = this;
+    made_of = of.id;
   }
   if (request.sink != nullptr) request.sink->close();
   sent.look(request.text());
@@ -203,7 +248,7 @@ Status Device::send(Request& request) const {
   request.lent_fd = sent->lent_fd;
   request.cold = sent->lent_cold != 0;
   request.lent_offset = sent->lent_offset;
-  if (replied_ != nullptr && status != EAGAIN) {
+  if (replied_ != nullptr && of.last && status != EAGAIN) {
     layer_.watch().begin("replied");
     replied_->replied(replied_->self, request.id, status);
     layer_.watch().end();

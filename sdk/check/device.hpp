@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "memory.hpp"
 #include "padded.hpp"
@@ -38,7 +39,7 @@ struct Request {
   Flags flags = {};
   std::byte* data = nullptr;
   Sink* sink = nullptr;
-  std::uint64_t id = 0;  // 0: one is made up
+  std::uint64_t id = 0;  // 0: one is made up, or it is of no client's
 
   std::int32_t lent_fd = -1;
   bool cold = false;
@@ -53,7 +54,9 @@ struct Request {
 class Layer {
  public:
   // Throws Refused, Broken, and std::invalid_argument when `given` does not fit the module's table.
-  Layer(const ashlar_module& module, Services& services, const testing::Given& given, Watch& watch);
+  // `on_trial`: it will not serve, as those of `ashlar check`.
+  Layer(const ashlar_module& module, Services& services, const testing::Given& given, Watch& watch,
+        bool on_trial = false);
   ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
@@ -65,6 +68,8 @@ class Layer {
   const LayerHost& host() const { return host_; }
   Watch& watch() const { return watch_; }
   std::uint64_t new_id() { return ++ids_; }
+  // Counts the requests that come without an id of their own.
+  std::uint64_t new_request() { return ++requests_; }
   std::uint64_t new_turn() { return ++turns_; }
   std::uint64_t new_client() { return ++clients_; }
   // Throws Broken if the module has changed what it was only to read.
@@ -74,13 +79,14 @@ class Layer {
   void begin_serving();
 
   const ashlar_module& module_;
+  const std::vector<std::uint8_t> table_;  // as the module had it
   Services& services_;
   Watch& watch_;
   LentValues values_;
   LayerHost& host_;
   Padded<ashlar_create> create_;
   Padded<ashlar_layer> layer_;
-  std::atomic<std::uint64_t> ids_{1000}, turns_{0}, clients_{0};
+  std::atomic<std::uint64_t> ids_{1000}, requests_{0}, turns_{0}, clients_{0};
 };
 
 struct Opening {
@@ -111,6 +117,13 @@ class Device {
   void look() const;
 
  private:
+  // Whose request it is, as the layers above could have it.
+  struct Origin {
+    std::uint64_t id;  // 0: of no client's
+    bool last;         // no other is made of the client's request
+    bool longer;       // its struct is that of a later host
+  };
+  Origin origin(std::uint64_t id) const;
   void describe();
   void ask_for_replied();
   void must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const;

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "held.hpp"
+#include "under_way.hpp"
 
 namespace ashlar::check {
 namespace {
@@ -110,6 +111,7 @@ Status Disk::request(Connection& from, ashlar_io& io) {
   if (s.ok()) s = carry_out(from, request, to_tell);
   if (place >= forgotten_) calls_[place - forgotten_].status = s;
   lock.unlock();
+  const WithinSink telling;
   for (const Store::Extent& extent : to_tell)
     if (!request.add_extent(extent.length, extent.state)) break;
   return s;
@@ -117,6 +119,7 @@ Status Disk::request(Connection& from, ashlar_io& io) {
 
 std::string Disk::breach(const Connection& from, const ashlar_io& io) const {
   if (const char* fault = rules::request_fault(geometry_, io)) return fault;
+  if (within_sink != 0) return "it came from within a sink";
   const bool changes = Ops::writing().has(static_cast<Op>(io.op));
   const std::lock_guard guard(from.mutex_);
   const auto& above = from.under_way_;

@@ -54,6 +54,7 @@ class Failing {
     bench_.disk().judge({});
     if (got.status.ok()) must_have_recovered(request, got.bytes);
     else if (!fails) must_not_go_on(request, got.status);
+    else must_be_told(request, got.status);
     follow(request, got.status, written);
   }
 
@@ -63,6 +64,19 @@ class Failing {
     if (request.op == Op::flush || request.flags.has(Flag::fua)) return;
     throw Broken{request.text() + " answered " + std::to_string(status.code()) +
                  ", although nothing fails below any more"};
+  }
+
+  // What went wrong below is told as it is: who asked may do one thing about a full disk, and another about a broken
+  // one.
+  void must_be_told(const Request& request, Status status) const {
+    if (status == Status::would_block()) return;
+    bool failed = false;
+    for (const Disk::Call& call : bench_.disk().calls()) {
+      if (call.status == status) return;
+      failed = failed || (call.status.failed() && call.status != Status::would_block());
+    }
+    if (!failed || (status == Status::not_supported() && request.op == Op::zero)) return;
+    throw Broken{request.text() + " answered " + std::to_string(status.code()) + ", and the layer below nothing such"};
   }
 
   // Success although a call below failed: only if another call has done the same, or the bytes are right all the same.

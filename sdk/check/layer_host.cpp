@@ -17,8 +17,10 @@
 #include "held.hpp"
 #include "services.hpp"
 #include "text.hpp"
+#include "under_way.hpp"
 
 struct ashlar_ticket {
+  const std::thread::id begun_by = std::this_thread::get_id();
   std::mutex mutex;
   std::condition_variable ready;
   bool done = false;
@@ -38,6 +40,9 @@ namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
 constexpr std::size_t most_metrics = 1000;  // of a layer
+
+// In work that ashlar.blocking has called.
+thread_local bool within_work = false;
 
 }  // namespace
 
@@ -67,6 +72,8 @@ struct LayerHost::Waits {
   }
   static std::int64_t wait(void* self, ashlar_ticket* ticket) noexcept {
     auto& w = *static_cast<Waits*>(self);
+    if (ticket->begun_by != std::this_thread::get_id())
+      w.layer.services_.wrong("it waits in another call than the one that began to");
     w.begin_waiting();
     std::int64_t result = 0;
     {
@@ -102,6 +109,8 @@ struct LayerHost::Waits {
   void begin_waiting() {
     layer.services_.count_wait();
     if (locks_held() != 0) layer.services_.wrong("it waits while it holds a lock");
+    if (within_sink != 0) layer.services_.wrong("it waits within a sink");
+    if (within_work) layer.services_.wrong("it waits within work that the host has blocked for");
   }
   static std::int32_t cancelled(void* self) noexcept {
     return Services::Clock::now() >= static_cast<Waits*>(self)->layer.services_.cancelled_at() ? 1 : 0;
@@ -146,9 +155,10 @@ struct LayerHost::Blocking {
     if (within_work) return;  // where it may hold locks, and just blocks
     layer.services_.count_wait();
     if (locks_held() != 0) layer.services_.wrong("it has the host block for it while it holds a lock");
+    if (within_sink != 0) layer.services_.wrong("it has the host block for it within a sink");
+    if (within_nowait != 0) layer.services_.wrong("it has the host block for it within a request with nowait");
   }
 
-  static inline thread_local bool within_work = false;
   LayerHost& layer;
   Padded<ashlar_blocking> table;
 };
@@ -264,6 +274,7 @@ void LayerHost::log(void* self, std::uint32_t level, const char* text, std::size
   static_cast<LayerHost*>(self)->used("log");
   if (level > ASHLAR_LOG_ERROR) return services.wrong("a line of an unknown level was logged");
   if (std::memchr(text, '\n', length) != nullptr) services.wrong("a line with a newline in it was logged");
+  if (services.tells_secret({text, length})) services.wrong("a secret was logged");
   const std::lock_guard guard(mutex);
   const Options& options = services.options();
   if (options.verbose)

@@ -2,11 +2,13 @@
 #include <algorithm>
 #include <ashlar/rules/extension.hpp>
 #include <ashlar/rules/geometry.hpp>
+#include <ashlar/rules/text.hpp>
 #include <cstring>
 #include <iterator>
 #include <utility>
 #include <vector>
 
+#include "change.hpp"
 #include "checks.hpp"
 #include "left.hpp"
 #include "model.hpp"
@@ -15,23 +17,35 @@
 namespace ashlar::check {
 namespace {
 
-constexpr const char* unknown = "ashlar.no-such-thing/1";
+// Extensions of hosts, modules and devices, and what only looks like one of them.
+std::vector<std::string> known_ids() {
+  return {ASHLAR_WAIT_ID,    ASHLAR_BLOCKING_ID, ASHLAR_METRICS_ID, ASHLAR_CONTROL_ID,
+          ASHLAR_REOPEN_ID,  ASHLAR_REPLIED_ID,  ASHLAR_PROBE_ID,   ASHLAR_SERVING_ID,
+          ASHLAR_EXPORTS_ID, ASHLAR_CONNECTS_ID, ASHLAR_GROUP_ID,   ASHLAR_DISCONNECT_ID};
+}
+std::vector<std::string> unknown_ids() {
+  std::vector<std::string> all = {"ashlar.no-such-thing/1", "", "ashlar.", std::string(5000, 'x')};
+  for (const std::string& id : known_ids())
+    for (const char* const other : {"2", "10", "", "1x"}) all.push_back(id.substr(0, id.size() - 1) + other);
+  return all;
+}
 
-// A few requests of each kind, the same each time.
+// A request of each kind with each set of flags, on blocks of 4 KiB and off them, the same each time.
 void use(Bench& bench, Device& device) {
   const Geometry& g = device.geometry();
   if (g.size == 0) return;
   const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 4096), g.size);
-  const Bytes bytes = std::move(read(device, 0, n).bytes);
-  for (const Flags flags : {Flag::nowait, Flag::nowait | Flag::may_lend, Flag::may_hole})
-    if (g.flags.has(flags)) static_cast<void>(read(device, 0, n, flags));
-  if (g.ops.has(Op::extents)) static_cast<void>(extents(device, 0, n));
-  if (g.ops.has(Op::cache)) static_cast<void>(act(device, Op::cache, 0, n));
-  if (g.ops.has(Op::flush)) static_cast<void>(act(device, Op::flush, 0, 0));
-  if (!bench.writes()) return;
-  static_cast<void>(write(device, 0, bytes.empty() ? Bytes(n) : bytes, g.flags & Flag::fua));
-  for (const Op op : {Op::zero, Op::trim})
-    if (g.ops.has(op)) static_cast<void>(act(device, op, 0, n, g.flags & Flag::fua));
+  const std::uint64_t some = std::max<std::uint64_t>(g.minimum, 3072);
+  std::vector<Range> ranges{{0, n}};
+  if (g.size >= 5 * some && (g.maximum == 0 || g.maximum >= 4 * some)) ranges.push_back({some, 4 * some});
+  for (const Range& range : ranges) {
+    Bytes bytes = read(device, range.offset, range.length).bytes;
+    if (bytes.empty()) bytes.resize(range.length);
+    for (const Op op : all_ops) {
+      if (!device.offers(op) || !bench.may_send(op)) continue;
+      for (const Flags flags : flag_sets(g, op, true)) static_cast<void>(ask(device, op, range, flags, bytes));
+    }
+  }
 }
 
 void check_layers(const Subject& s) {
@@ -107,8 +121,12 @@ void check_extension(const Subject& s) {
   const ashlar_device& d = bench.device().raw();
   if (d.extension == nullptr && !rules::has_extensions(s.module)) throw NotMade{"it has none"};
   s.watch.begin("extension");
-  if (d.extension != nullptr) require(d.extension(d.self, unknown) == nullptr, "a device claims to have one");
-  require(rules::extension_of(s.module, unknown) == nullptr, "the module claims to have one");
+  for (const std::string& id : unknown_ids()) {
+    const std::string named =
+        " claims to have the extension " + rules::in_quotes(id.substr(0, 60)) + ", which nobody knows";
+    if (d.extension != nullptr) require(d.extension(d.self, id.c_str()) == nullptr, "a device" + named);
+    require(rules::extension_of(s.module, id.c_str()) == nullptr, "the module" + named);
+  }
 }
 
 // Runs the cycle again and again: what grows each time by what every round would leave behind is left behind. It may
@@ -172,6 +190,13 @@ void check_left(const Subject& s) {
     use_it(bench.device());
     bench.disk().judge({});
   });
+  must_leave_nothing("request that would wait", [&] {
+    bench.disk().judge([](const Disk::Call& call, std::size_t) {
+      return call.flags.has(Flag::nowait) ? Status::would_block() : Status::success();
+    });
+    use_it(bench.device());
+    bench.disk().judge({});
+  });
 }
 
 // Refusals have a text that fits into its room. What most modules refuse is a path to nowhere, or a layer below that is
@@ -179,6 +204,15 @@ void check_left(const Subject& s) {
 void check_errors(const Subject& s) {
   Services services(s.options);
   int refusals = 0;
+  const auto refused = [&](const testing::Given& given, Disk::Connection* connection) {
+    try {
+      Layer layer(s.module, services, given, s.watch);
+      const Device device(layer, {.below = s.is_filter() ? connection : nullptr});
+      return false;
+    } catch (const Refused&) {
+      return true;
+    }
+  };
   for (const std::size_t room : {1, 2, 24, 256}) {
     services.set_error_room(room);
     testing::Given given = s.options.given;
@@ -194,12 +228,9 @@ void check_errors(const Subject& s) {
     odd.minimum = path ? 1 : 512;
     Disk disk(odd);
     const auto connection = disk.connect();
-    try {
-      Layer layer(s.module, services, given, s.watch);
-      const Device device(layer, {.below = s.is_filter() ? connection.get() : nullptr});
-    } catch (const Refused&) {
-      ++refusals;
-    }
+    if (refused(given, connection.get())) ++refusals;
+    // The same each time, so that it is the refusal which leaves something behind.
+    if (refusals != 0 && room == 256) must_leave_nothing("refusal", [&] { refused(given, connection.get()); });
   }
   if (refusals == 0) throw NotMade{"it refuses nothing that could be tried"};
 }

@@ -2,12 +2,14 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <ashlar/rules/extension.hpp>
 #include <chrono>
 #include <cstdio>
 #include <optional>
 #include <stdexcept>
 
 #include "checks.hpp"
+#include "process.hpp"
 #include "report.hpp"
 #include "sequence.hpp"
 #include "symbols.hpp"
@@ -40,7 +42,7 @@ class Run {
       if (!options_.only.empty() && !size_index_) know_size(alone([this] { return open_somehow(); }));
     }
     for (const auto checks :
-         {&life_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
+         {&life_checks, &trial_checks, &request_checks, &data_checks, &shortcut_checks, &together_checks, &below_checks,
           &promise_checks, &error_checks, &ability_checks, &verb_checks, &end_checks, &lock_checks})
       all_of(checks());
     if (!stopped_) sequences();
@@ -69,6 +71,7 @@ class Run {
 
   // In the process of a check: loads the module and hands it over.
   void with_subject(const std::function<void(const Subject&)>& use) {
+    const Process process = Process::now();
     watch_.begin("loading");
     const testing::Library library(options_.file);
     watch_.end();
@@ -81,6 +84,10 @@ class Run {
     } catch (const Refused& r) {
       throw Broken{r.what()};
     }
+    if (const std::string changed = process.difference(Process::now()); !changed.empty())
+      throw Broken{"it changed the process, which is not its own: " + changed};
+    if (connections_made() != 0 && !rules::connects(library.module()))
+      throw Broken{std::string("it connects to others, and does not say so by ") + ASHLAR_CONNECTS_ID};
     watch_.begin("unloading");
   }
 
@@ -89,7 +96,10 @@ class Run {
     for (std::size_t i = 0;; ++i) {
       size_index_ = i;
       try {
-        with_subject([](const Subject& s) { Bench(s).look(); });
+        with_subject([](const Subject& s) {
+          open_on_trial(s);
+          Bench(s).look();
+        });
         return std::to_string(i);
       } catch (const Unusable&) {
         bool filter = false;

@@ -2,24 +2,59 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace ashlar::check {
 
 using Bytes = std::vector<std::byte>;
 
-// Between pages that cannot be touched, at an odd address. Gone when it goes out of scope: who still uses it then ends
-// the process.
+// Pages that are gone when it goes out of scope. Their addresses are used for nothing else for a while: who still uses
+// them ends the process.
+class Pages {
+ public:
+  // Throws std::bad_alloc.
+  explicit Pages(std::size_t bytes);
+  ~Pages();
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+
+  std::byte* begin() const { return begin_; }
+  std::size_t size() const { return size_; }
+
+ private:
+  std::byte* begin_;
+  std::size_t size_;
+};
+
+// What a request lends for the time of one call.
+template <class T>
+class LentForACall {
+ public:
+  template <class... Args>
+  explicit LentForACall(Args&&... args)
+      : pages_(sizeof(T)), it_(*new (pages_.begin()) T(std::forward<Args>(args)...)) {}
+  ~LentForACall() { it_.~T(); }
+
+  T* get() { return &it_; }
+  T& operator*() { return it_; }
+  T* operator->() { return &it_; }
+
+ private:
+  Pages pages_;
+  T& it_;
+};
+
+// Between pages that cannot be touched. Gone when it goes out of scope, as Pages are.
 class Memory {
  public:
-  // Where the bytes lie: amid others that touched() looks at, or right before the page behind.
-  enum class Place { amid, at_the_end };
+  // Where the bytes lie: amid others that touched() looks at, at an odd address; or right before the page behind; or
+  // right behind the page before.
+  enum class Place { amid, at_the_end, at_the_start };
 
   Memory(std::size_t n, Place place);
-  ~Memory();
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
 
   std::span<std::byte> bytes() const { return {data_, size_}; }
   std::byte* data() const { return data_; }
@@ -32,9 +67,8 @@ class Memory {
 
  private:
   std::size_t size_;
-  std::byte* base_;    // the page before
-  std::size_t whole_;  // bytes at base_
-  std::byte* begin_;   // what can be touched
+  Pages pages_;       // with the one before and the one behind
+  std::byte* begin_;  // what can be touched
   std::byte* end_;
   std::byte* data_;
   Place place_;

@@ -164,4 +164,24 @@ void Model::compare_all(const Device& by, const std::string& after) const {
   for (const Range& place : places_) compare(by, place, {}, after);
 }
 
+// Extents may reach past the range, and past what is known.
+void Model::compare_extents(Range range, const Told& told, const std::string& what) const {
+  std::uint64_t at = range.offset;
+  for (const ListedExtent& e : told.extents) {
+    const std::uint64_t end = std::min(at + e.length, range.end());
+    for (const auto& [i, part] : parts({at, end - std::min(at, end)})) {
+      const auto known = bytes(part);
+      const auto not_zero = std::find_if(known.begin(), known.end(), [](std::byte b) { return b != std::byte{0}; });
+      if (not_zero == known.end()) continue;
+      if (e.state.has(Extent::zero))
+        throw Broken{what + " call byte " +
+                     std::to_string(part.offset + static_cast<std::uint64_t>(not_zero - known.begin())) +
+                     " zero, and it is not"};
+      if (e.state.has(Extent::hole) && !trimmed(part))
+        throw Broken{what + " call " + std::to_string(part.offset) + " a hole, where data were written"};
+    }
+    at = end;
+  }
+}
+
 }  // namespace ashlar::check

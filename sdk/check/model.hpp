@@ -46,6 +46,8 @@ class Model {
   // A range with what is beside it.
   void compare_around(Range range, const std::string& after) const;
   void compare_all(const Device& by, const std::string& after = {}) const;
+  // What was told of the range. `what`: whose extents it is.
+  void compare_extents(Range range, const Told& told, const std::string& what) const;
 
  private:
   struct Part {  // of a range, within a place

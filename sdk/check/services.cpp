@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "held.hpp"
+#include "under_way.hpp"
 
 namespace ashlar::check {
 
@@ -20,11 +21,17 @@ LayerHost& Services::add_layer() {
 
 const void* Services::of_connection(const char* id) {
   if (std::strcmp(id, ASHLAR_DISCONNECT_ID) == 0) return disconnect_.get();
-  if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) return reopen_.get();
+  if (std::strcmp(id, ASHLAR_REOPEN_ID) == 0) {
+    if (within_open == 0) wrong(std::string("it asks for ") + ASHLAR_REOPEN_ID + " outside of open");
+    return reopen_.get();
+  }
   return nullptr;
 }
 
 std::int32_t Services::reopen(void* self, std::uint64_t, ashlar_error*) noexcept {
+  if (within_process == 0)
+    static_cast<Services*>(self)->wrong("it has the layers below reopened, and not within a request");
+  if (within_sink != 0) static_cast<Services*>(self)->wrong("it has the layers below reopened within a sink");
   if (locks_held() != 0) static_cast<Services*>(self)->wrong("it has the layers below reopened while it holds a lock");
   return EIO;
 }

@@ -7,6 +7,7 @@
 #include <deque>
 #include <mutex>
 #include <string>
+#include <string_view>
 
 #include "layer_host.hpp"
 #include "options.hpp"
@@ -41,6 +42,11 @@ class Services {
   // How often a thread has slept in a wait.
   std::uint64_t waits() const { return waits_; }
   void count_wait() { ++waits_; }
+  // What nobody prints; empty: nothing.
+  void set_secret(const std::string& text) { secret_ = text; }
+  bool tells_secret(std::string_view text) const {
+    return !secret_.empty() && text.find(secret_) != std::string_view::npos;
+  }
   // A module did something wrong with what it was given.
   void wrong(const std::string& what);
   // The first of these; empty: none.
@@ -52,6 +58,7 @@ class Services {
   static std::int32_t reopen(void* self, std::uint64_t, ashlar_error*) noexcept;
 
   const Options& options_;
+  std::string secret_;
   std::size_t error_room_ = 256;
   std::atomic<std::uint64_t> waits_{0};
   std::atomic<Clock::time_point> cancel_at_{Clock::time_point::max()};

@@ -1,7 +1,12 @@
 // Requests that must not wait, and reads that are lent or told of.
+#include <pthread.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
+#include <exception>
+#include <functional>
+#include <system_error>
 
 #include "change.hpp"
 #include "checks.hpp"
@@ -151,9 +156,9 @@ class Blocked {
     ++calls_;
     blocked_ += !excused && long_enough && times_slept() != slept_;
   }
-  void must_be_seldom(const std::string& what) const {
-    if (blocked_ * 2 >= calls_)
-      throw Broken{what + " slept " + std::to_string(blocked_) + " times of " + std::to_string(calls_)};
+  bool is_seldom() const { return blocked_ * 4 < calls_; }
+  std::string text(const std::string& what) const {
+    return what + " slept " + std::to_string(blocked_) + " times of " + std::to_string(calls_);
   }
 
  private:
@@ -168,10 +173,22 @@ class Blocked {
   std::chrono::steady_clock::time_point from_;
 };
 
+// Where there is much else to do, a call may be late now and then for no fault of its own, but not again and again.
+template <class Round>
+void must_be_seldom(const std::string& what, Round round) {
+  constexpr int rounds = 3;
+  for (int i = 0;; ++i) {
+    Blocked blocked;
+    round(blocked);
+    if (blocked.is_seldom()) return;
+    if (i + 1 == rounds) throw Broken{blocked.text(what)};
+  }
+}
+
 // Some tries of one kind, all of them as long as `most`, or short.
-void try_without_sleep(Bench& bench, Model& model, Op op, Flags flags, std::uint64_t most, Random& random) {
+void try_without_sleep(Bench& bench, Model& model, Op op, Flags flags, std::uint64_t most, Blocked& blocked,
+                       Random& random) {
   const Geometry& g = bench.geometry();
-  Blocked blocked;
   for (int i = 0; i < 16; ++i) {
     Range range = op == Op::flush ? Range{0, 0} : model.pick(random, model.longest(op, most));
     const Range& place = model.places().front();
@@ -188,7 +205,6 @@ void try_without_sleep(Bench& bench, Model& model, Op op, Flags flags, std::uint
     blocked.end();
     if (status.ok() && (op == Op::zero || op == Op::trim)) model.reload(range, op == Op::trim);
   }
-  blocked.must_be_seldom(Request{.op = op, .offset = 0, .length = most, .flags = flags}.text());
 }
 
 void check_sleep(const Subject& s) {
@@ -200,9 +216,38 @@ void check_sleep(const Subject& s) {
     if (!bench.may_send(op)) continue;
     for (const Flags flags : flag_sets(bench.geometry(), op, true))
       for (const std::uint64_t most : {std::uint64_t{4096}, usual})
-        if (flags.has(Flag::nowait)) try_without_sleep(bench, model, op, flags, most, random);
+        if (flags.has(Flag::nowait))
+          must_be_seldom(Request{.op = op, .offset = 0, .length = most, .flags = flags}.text(),
+                         [&](Blocked& blocked) { try_without_sleep(bench, model, op, flags, most, blocked, random); });
   }
   bench.look();
+}
+
+// Runs `f` on a stack as small as that of a request which waits without a thread (sdk/README.md). Throws what it does.
+void on_a_small_stack(const std::function<void()>& f) {
+  constexpr std::size_t bytes = 256 << 10;
+  struct Run {
+    const std::function<void()>& f;
+    std::exception_ptr error;
+  } run{f, nullptr};
+  pthread_attr_t attributes;
+  ::pthread_attr_init(&attributes);
+  ::pthread_attr_setstacksize(&attributes, bytes);
+  pthread_t thread;
+  const auto start = [](void* argument) -> void* {
+    auto& it = *static_cast<Run*>(argument);
+    try {
+      it.f();
+    } catch (...) {
+      it.error = std::current_exception();
+    }
+    return nullptr;
+  };
+  const int error = ::pthread_create(&thread, &attributes, start, &run);
+  ::pthread_attr_destroy(&attributes);
+  if (error != 0) throw std::system_error(error, std::generic_category(), "no thread");
+  ::pthread_join(thread, nullptr);
+  if (run.error) std::rethrow_exception(run.error);
 }
 
 // The same of a layer that says it never blocks a thread but by ashlar.wait.
@@ -211,21 +256,61 @@ void check_parks(const Subject& s) {
   if (!bench.geometry().parks) throw NotMade{"it does not say that it parks"};
   Model model(bench.device());
   Random random(s.options.seed);
-  Blocked blocked;
-  for (int i = 0; i < 40; ++i) {
-    const Range range = model.pick(random, model.longest(Op::read, usual));
-    Bytes bytes(range.length);
-    Request request{.op = Op::read, .offset = range.offset, .length = range.length, .data = bytes.data()};
-    const std::uint64_t waits = bench.services().waits();
-    blocked.begin();
-    must(bench.device().send(request), request);
-    blocked.end(bench.services().waits() != waits);
+  const auto some_requests = [&](Op op, Blocked& blocked) {
+    for (int i = 0; i < 16; ++i) {
+      const Range range = model.pick(random, model.longest(op, usual));
+      const Bytes bytes = read_all(bench.device(), range.offset, range.length);
+      const std::uint64_t waits = bench.services().waits();
+      blocked.begin();
+      const Status status = ask(bench.device(), op, range, Flag::none, bytes);
+      blocked.end(bench.services().waits() != waits);
+      if (status != Status::not_supported()) must(status, {.op = op, .offset = range.offset, .length = range.length});
+    }
+  };
+  for (const Op op : all_ops)
+    if (bench.may_send(op))
+      must_be_seldom(name(op), [&](Blocked& blocked) { on_a_small_stack([&] { some_requests(op, blocked); }); });
+  bench.look();
+}
+
+// A zero that is offered to be fast is not slower than writing by far.
+void check_fast_time(const Subject& s) {
+  using Clock = std::chrono::steady_clock;
+  if (s.options.in_process) throw NotMade{"nothing is timed"};
+  Bench bench(s);
+  bench.need_writes();
+  need(bench, Flag::fast, "fast");
+  const Geometry& g = bench.geometry();
+  const std::uint64_t most = g.maximum != 0 ? std::min<std::uint64_t>(g.maximum, 1 << 20) : 1 << 20;
+  const std::uint64_t n = std::min(most, g.size) / g.minimum * g.minimum;
+  if (n == 0 || !g.ops.has(Op::zero)) throw NotMade{"there is nothing to zero"};
+  Random random(s.options.seed);
+  const auto timed = [&](Op op, Flags flags, const Bytes& bytes) -> std::optional<Clock::duration> {
+    const auto from = Clock::now();
+    if (ask(bench.device(), op, {0, n}, flags, bytes).failed()) return {};
+    if (g.ops.has(Op::flush)) static_cast<void>(act(bench.device(), Op::flush, 0, 0));
+    return Clock::now() - from;
+  };
+  std::vector<Clock::duration> writes, zeroes;
+  for (int i = 0; i < 8; ++i) {
+    const auto write = timed(Op::write, Flag::none, some_bytes(random, n)), zero = timed(Op::zero, Flag::fast, {});
+    if (!write || !zero) throw NotMade{"it refuses to do so"};
+    writes.push_back(*write);
+    zeroes.push_back(*zero);
   }
-  blocked.must_be_seldom("read");
+  std::sort(writes.begin(), writes.end());
+  const Clock::duration usual_write = writes[writes.size() / 2], fastest_zero = *std::ranges::min_element(zeroes);
+  const auto us = [](Clock::duration d) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(d).count()) + " us";
+  };
+  require(fastest_zero < 4 * usual_write || fastest_zero < std::chrono::milliseconds(2),
+          "zeroing " + std::to_string(n) + " bytes with fast took " + us(fastest_zero) +
+              " at the least, writing them " + us(usual_write) + " as a rule");
   bench.look();
 }
 
 constexpr Check checks[] = {
+    {"fast-time", "what is to be fast is not slower than writing by far", &check_fast_time},
     {"nowait", "a try without waiting does all of it, or nothing", &check_nowait},
     {"sleep", "a try without waiting does not wait", &check_sleep},
     {"parks", "what parks never blocks its thread", &check_parks},

@@ -29,6 +29,7 @@ class Sink : public ashlar_extent_sink {
   std::string fault() const;
 
  private:
+  friend class LentSink;
   static std::int32_t thunk(void* self, std::uint64_t length, std::uint32_t state) noexcept;
   bool add(std::uint64_t length, std::uint32_t state);
   bool wrong(const char* how);
@@ -40,6 +41,20 @@ class Sink : public ashlar_extent_sink {
   std::uint64_t total_ = 0;
   bool enough_ = false, closed_ = false;
   std::string fault_;
+};
+
+// A sink as one call has it.
+class LentSink : public ashlar_extent_sink {
+ public:
+  explicit LentSink(Sink* to) : ashlar_extent_sink{this, &add_to}, to_(to) {}
+
+ private:
+  static std::int32_t add_to(void* self, std::uint64_t length, std::uint32_t state) noexcept {
+    Sink* const to = static_cast<LentSink*>(static_cast<ashlar_extent_sink*>(self))->to_;
+    return Sink::thunk(static_cast<ashlar_extent_sink*>(to), length, state);
+  }
+
+  Sink* const to_;
 };
 
 }  // namespace ashlar::check

@@ -14,6 +14,20 @@
 namespace ashlar::check {
 namespace {
 
+// Whether what `device` tells of the range, and reads there by any way, is what the model has.
+void look_by(const Device& device, const Model& model, Range range, Random& random, const char* after) {
+  const Geometry& g = device.geometry();
+  for (const Flags flags : {Flag::none, Flag::nowait, Flag::may_lend, Flag::may_hole, Flag::nowait | Flag::may_hole})
+    if (g.flags.has(flags)) model.compare(device, range, flags, after);
+  if (!g.ops.has(Op::extents)) return;
+  const std::vector<Flags> sets = flag_sets(g, Op::extents, false);
+  const Flags flags = sets[random() % sets.size()];
+  const Request request{.op = Op::extents, .offset = range.offset, .length = range.length, .flags = flags};
+  const Told told = extents(device, range.offset, range.length, flags);
+  must(told.status, request);
+  model.compare_extents(range, told, request.text() + ", after " + after + ",");
+}
+
 // What one connection has written, and flushed or not, the others read. Flush by another covers it, too.
 void check_connections(const Subject& s) {
   Bench bench(s);
@@ -34,9 +48,33 @@ void check_connections(const Subject& s) {
     static_cast<void>(change(model, by, op, range, flags, random));
     const Device& flusher = *devices[random() % 3];
     if (!flags.any() && g.ops.has(Op::flush)) must(act(flusher, Op::flush, 0, 0), {.op = Op::flush});
-    model.compare(reader, range, {}, "another connection wrote and flushed it");
+    look_by(reader, model, range, random, "another connection wrote and flushed it");
   }
   for (const Device* device : devices) model.compare_all(*device);
+  bench.look();
+}
+
+// Through a device that is opened to be read only, too, one sees what is written through others; and it is the same
+// disk.
+void check_seen_read_only(const Subject& s) {
+  Bench bench(s);
+  bench.need_writes();
+  Model model(bench.device());
+  Random random(s.options.seed);
+  const auto early = bench.open(true);
+  require(early->device.geometry().size == bench.geometry().size,
+          "a device that is opened to be read only has another size");
+  for (Tries tries(s, 60); tries.more();) {
+    const Op op = random() % 2 == 0 && bench.geometry().ops.has(Op::zero) ? Op::zero : Op::write;
+    const Range range = model.pick(random, model.longest(op, usual));
+    static_cast<void>(change(model, bench.device(), op, range, Flag::none, random));
+    if (bench.geometry().ops.has(Op::flush)) must(act(bench.device(), Op::flush, 0, 0), {.op = Op::flush});
+    constexpr const char* after = "it was written and flushed through another device";
+    look_by(early->device, model, range, random, after);
+    if (tries.number() % 8 == 0) look_by(bench.open(true)->device, model, range, random, after);
+  }
+  model.compare_all(early->device);
+  early->look();
   bench.look();
 }
 
@@ -80,7 +118,8 @@ void check_closed(const Subject& s) {
     const auto opened = bench.open();
     const Range range = model.pick(random, model.longest(Op::write, usual));
     static_cast<void>(change(model, opened->device, Op::write, range, Flag::none, random));
-    if (bench.geometry().ops.has(Op::flush)) must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
+    if (i % 2 == 0 && bench.geometry().ops.has(Op::flush))
+      must(act(opened->device, Op::flush, 0, 0), {.op = Op::flush});
   }
   model.compare_all(bench.open()->device, "the connection that wrote it was closed");
   if (bench.geometry().multi_conn) model.compare_all(bench.device(), "other connections were closed");
@@ -119,15 +158,26 @@ class Overlap {
   std::uint64_t come_ = 0;
 };
 
-// Each thread has a device of its own and one that they all share; each has a part of the disk of its own.
+// What each thread does: on pieces that lie between those of the others, or on a part of its own; by a device of its
+// own and one that they all share, or by that alone, as without multi_conn what others write may not be seen.
+struct Way {
+  bool adjacent;
+  bool one_device;
+  std::uint64_t piece;  // bytes
+};
+
 class OneOfMany {
  public:
-  OneOfMany(Bench& bench, std::uint64_t number, bool adjacent, std::uint64_t seed)
-      : bench_(bench), number_(number), adjacent_(adjacent), random_(seed + number) {}
+  OneOfMany(Bench& bench, std::uint64_t number, Way way, std::uint64_t seed)
+      : bench_(bench), number_(number), way_(way), random_(seed + number) {}
 
   // Returns how it was broken; empty: it was not.
   std::string run(const Subject& s) {
     try {
+      if (way_.one_device) {
+        work(s, bench_.device());
+        return {};
+      }
       const auto own = bench_.open(!bench_.writes());
       work(s, own->device);
       return {};
@@ -145,22 +195,20 @@ class OneOfMany {
  private:
   // Its ranges: a part of its own, or pieces that lie between those of the others.
   Range pick(const Geometry& g) {
-    const std::uint64_t piece = std::max<std::uint64_t>(g.minimum, adjacent_ ? 100 / g.minimum * g.minimum : 512);
-    const std::uint64_t pieces = std::min<std::uint64_t>(g.size, 256 << 10) / piece / threads;
+    const std::uint64_t piece = std::max<std::uint64_t>(g.minimum, way_.piece / g.minimum * g.minimum);
+    const std::uint64_t pieces = std::min<std::uint64_t>(g.size, 1 << 20) / piece / threads;
     if (pieces == 0) throw NotMade{"the device is too small"};
     const std::uint64_t mine = random_() % pieces;
-    return {(adjacent_ ? mine * threads + number_ : number_ * pieces + mine) * piece, piece};
+    return {(way_.adjacent ? mine * threads + number_ : number_ * pieces + mine) * piece, piece};
   }
   void work(const Subject& s, const Device& own) {
     const Geometry& g = own.geometry();
     std::map<std::uint64_t, Bytes> held;
-    for (Tries tries(s, 300); tries.more();) {
+    for (Tries tries(s, 200); tries.more();) {
       const Range range = pick(g);
       const Device& device = tries.number() % 2 == 0 || !g.multi_conn ? own : bench_.device();
       if (bench_.writes()) {
-        held[range.offset] = some_bytes(random_, range.length);
-        must(write(device, range.offset, held[range.offset]),
-             {.op = Op::write, .offset = range.offset, .length = range.length});
+        held[range.offset] = change_it(device, range);
       } else if (!held.contains(range.offset)) {
         held[range.offset] = read_all(device, range.offset, range.length);
       }
@@ -168,6 +216,18 @@ class OneOfMany {
       compare(tries.number() % 3 == 0 || !g.multi_conn ? own : bench_.device(), look, held[look.offset]);
     }
     for (const auto& [offset, bytes] : held) compare(own, {offset, bytes.size()}, bytes);
+  }
+  // Writes or zeroes the range; now and then others ask for something beside it.
+  Bytes change_it(const Device& device, Range range) {
+    const Geometry& g = device.geometry();
+    const Op op = random_() % 4 == 0 && g.ops.has(Op::zero) && !g.zero_may_fail ? Op::zero : Op::write;
+    const Bytes bytes = op == Op::zero ? Bytes(range.length) : some_bytes(random_, range.length);
+    const Request request{.op = op, .offset = range.offset, .length = range.length};
+    must(ask(device, op, range, Flag::none, bytes), request);
+    constexpr Op others[] = {Op::flush, Op::cache, Op::extents, Op::read, Op::read, Op::read};
+    if (const Op other = others[random_() % std::size(others)]; other != Op::read && g.ops.has(other))
+      must(ask(device, other, range), {.op = other, .offset = range.offset, .length = range.length});
+    return bytes;
   }
   void compare(const Device& device, Range range, const Bytes& wanted) {
     const Bytes got = read_all(device, range.offset, range.length);
@@ -182,19 +242,19 @@ class OneOfMany {
  private:
   Bench& bench_;
   const std::uint64_t number_;
-  const bool adjacent_;
+  const Way way_;
   Random random_;
 };
 
 void check_threads(const Subject& s) {
   if (!s.is_parallel()) throw NotMade{"it is serial"};
-  for (const bool adjacent : {false, true}) {
+  for (const Way way : {Way{false, false, 512}, {true, false, 100}, {false, true, 4096}, {true, true, 20000}}) {
     Bench bench(s);
     const Overlap overlap(s.is_filter() ? std::vector{&bench.disk()} : std::vector<Disk*>{});
     std::array<std::string, OneOfMany::threads> how;
     std::vector<std::thread> all;
     for (std::uint64_t i = 0; i < how.size(); ++i)
-      all.emplace_back([&, i] { how[i] = OneOfMany(bench, i, adjacent, s.options.seed).run(s); });
+      all.emplace_back([&, i] { how[i] = OneOfMany(bench, i, way, s.options.seed).run(s); });
     for (std::thread& t : all) t.join();
     for (const std::string& text : how) require(text.empty(), text);
     bench.look();
@@ -267,6 +327,7 @@ void check_apart(const Subject& s) {
 
 constexpr Check checks[] = {
     {"connections", "connections see what others wrote and flushed", &check_connections},
+    {"seen-read-only", "what is opened to be read only sees what others write", &check_seen_read_only},
     {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
     {"closed", "what was written stays when its connection is closed", &check_closed},
     {"threads", "calls on several threads do not disturb each other", &check_threads},

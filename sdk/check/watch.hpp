@@ -39,6 +39,12 @@ class Watch {
   }
   // What is going on beside the calls, "while a write is under way in the layer below", say; nullptr: nothing.
   void scene(const char* text) noexcept { scene_.store(text, std::memory_order_relaxed); }
+  // The same with a text that need not stay.
+  void scene_of(const std::string& text) noexcept {
+    scene(nullptr);
+    std::snprintf(copied_scene_, sizeof copied_scene_, "%s", text.c_str());
+    scene(copied_scene_);
+  }
   // Before each check.
   void clear() noexcept {
     end();
@@ -58,7 +64,7 @@ class Watch {
   std::atomic<const char*> scene_{nullptr};
   std::atomic<std::uint32_t> op_{0};
   std::atomic<std::uint64_t> offset_{0}, length_{0}, flags_{0};
-  char verb_[64] = "";
+  char verb_[64] = "", copied_scene_[128] = "";
 };
 
 // "write 512@1024 fua,nowait": a request as messages have it.

@@ -1,5 +1,5 @@
-"""The lies of lying_plugin and lying_filter, and of liar.c, liar_extensions.c and liar_verbs.c those that ashlar-check alone
-finds: which check has to name each. Where a lie may show in several ways, one of them is enough."""
+"""The lies of lying_plugin and lying_filter, and of liar.c, liar_extensions.c, liar_verbs.c and liar_module.c those that
+ashlar-check alone finds: which check has to name each. Where a lie may show in several ways, one of them is enough."""
 
 ALL = ["read", "write", "flush", "trim", "zero", "cache", "extents"]
 CHANGING = ["write", "trim", "zero"]
@@ -8,6 +8,9 @@ CHANGING = ["write", "trim", "zero"]
 WITH_A_SANITIZER = {
     "holds_mutex": (["read", "write"], {"same-thread"}),
     "holds_recursive_mutex": (["read", "write"], {"other-thread"}),
+    "holds_a_timed_mutex": None,
+    "holds_a_mutex_of_c": (["read", "write"], {"same-thread"}),
+    "connects_and_does_not_say_so": None,
     "leaks_a_mapping_per_open": None,
     "reopens_under_a_lock": None,
     "verb_holds_a_lock": None,
@@ -34,6 +37,8 @@ FILTER = {
     "swallows_not_supported": (["zero"], {"zero-may-fail"}),
     "hides_that_zero_may_fail": (None, {"zero-may-fail"}),
     "fails_ever_after": (["read", "write", "trim", "zero", "cache", "extents"], {"below-fails"}),
+    "every_error_is_the_same": (ALL, {"below-fails"}),
+    "errors_become_not_supported": (["read", "write", "flush", "trim", "cache", "extents"], {"below-fails"}),
     "always_refuses": (ALL, {"offers", "reads"}),
     "refuses_fua": (CHANGING, {"offers"}),
     "refuses_fast": (None, {"offers"}),
@@ -99,6 +104,11 @@ FILTER = {
     "crashes": (["read", "write", "extents"], {"fields"}),
     "holds_mutex": (ALL, {"held"}),
     "holds_recursive_mutex": (ALL, {"held"}),
+    "holds_a_timed_mutex": (ALL, {"held"}),
+    "holds_a_mutex_of_c": (ALL, {"held"}),
+    "asks_below_within_a_sink": (None, {"extents"}),
+    "waits_within_a_sink": (None, {"extents"}),
+    "reopens_within_close": (None, {"alike", "left"}),
     "spins_for_its_turn": (None, {"turns"}),
     "reopens_under_a_lock": (None, {"below-fails"}),
     "asks_below_on_another_thread": (ALL, {"traffic"}),
@@ -109,6 +119,7 @@ FILTER = {
     # connections
     "one_buffer_for_all_layers": (None, {"layers-at-once"}),
     "keeps_writes_to_itself": (None, {"connections"}),
+    "loses_what_was_not_flushed_when_closed": (None, {"closed"}),
     "uses_the_first_connection": (None, {"apart"}),
     "uses_the_last_connection": (None, {"apart"}),
     "claims_multi_conn": (None, {"flush-all"}),
@@ -116,6 +127,9 @@ FILTER = {
     "leaks_a_descriptor": (["read", "extents"], {"left"}),
     "leaks_memory": (["read", "cache"], {"left"}),
     "leaks_memory_when_it_fails": (["read", "write"], {"left"}),
+    "leaks_memory_when_it_would_wait": (["read", "write"], {"left"}),
+    "leaks_memory_off_blocks": (["read", "write", "zero"], {"left"}),
+    "leaks_memory_when_fast": (None, {"left"}),
     "leaks_a_descriptor_per_open": (None, {"left"}),
     "leaks_memory_per_open": (None, {"left"}),
     "leaks_a_thread_per_open": (None, {"left"}),
@@ -167,6 +181,9 @@ PLUGIN = {
     "nothing_beyond_4_gib": (["write", "zero"], {"places"}),
     "short_reads": (None, {"reads"}),
     "drops_long_zeroes": (None, {"writes"}),
+    "keeps_once_what_begins_alike": (None, {"writes"}),
+    "reads_the_same_twice_alone": (None, {"reads"}),
+    "reads_ahead_wrongly": (None, {"reads"}),
     "writes_late": (None, {"writes"}),
     # errors and answers
     "always_refuses": (ALL, {"offers", "reads"}),
@@ -187,6 +204,14 @@ PLUGIN = {
     "writes_behind_data": (None, {"fields"}),
     "writes_before_data": (None, {"fields"}),
     "reads_behind_data": (None, {"fields"}),
+    "reads_before_its_data": (None, {"fields"}),
+    "touches_data_of_the_last_read": (None, {"fields"}),
+    "looks_at_data_of_the_last_write": (None, {"fields", "writes"}),
+    "looks_at_the_last_request": (None, {"fields"}),
+    "tells_the_last_sink": (None, {"fields"}),
+    "answers_each_id_once": (["read", "write"], {"reads", "writes"}),
+    "needs_an_id": (None, {"fields"}),
+    "needs_a_time": (None, {"fields"}),
     # extents, holes and lending
     "all_zero": (None, {"extents"}),
     "extents_for_ever": (None, {"fields"}),
@@ -199,12 +224,24 @@ PLUGIN = {
     # waiting, threads, connections
     "sleeps": (ALL, {"sleep"}),
     "parks_and_sleeps": (None, {"parks"}),
+    "parks_and_sleeps_when_it_writes": (["write", "flush", "trim", "zero", "extents"], {"parks"}),
+    "parks_on_a_large_stack": (None, {"parks"}),
+    "sleeps_each_third_time": (["read", "write"], {"sleep"}),
+    "fast_is_slow": (None, {"fast-time"}),
     "sleeps_when_long": (["read", "write", "zero"], {"sleep"}),
     "hangs": (["write"], {"fields"}),
     "crashes": (["read", "zero"], {"fields"}),
     "has_a_disk_of_its_own": (None, {"connections"}),
     "keeps_writes_to_itself": (None, {"connections"}),
     "takes_turns": (None, {"threads"}),
+    "takes_turns_on_one_connection": (None, {"threads"}),
+    "zeroes_by_turns": (None, {"threads"}),
+    "long_ones_take_turns": (None, {"threads"}),
+    "remembers_reads_without_waiting": (None, {"connections"}),
+    "remembers_reads_with_holes": (None, {"connections"}),
+    "remembers_extents": (None, {"connections"}),
+    "reads_a_snapshot": (None, {"seen-read-only"}),
+    "another_size_when_read_only": (None, {"seen-read-only"}),
     "leaks_a_descriptor": (["read", "write"], {"left"}),
     "leaks_memory": (["read", "zero"], {"left"}),
     "leaks_a_descriptor_per_open": (None, {"left"}),
@@ -217,6 +254,11 @@ PLUGIN = {
     "crashes_in_close": (None, {"opens"}),
     "crashes_for_a_verb": (None, {"alike", "for-a-verb"}),
     "closing_one_breaks_the_others": (None, {"alike"}),
+    # the process
+    **dict.fromkeys(["changes_the_folder", "changes_the_umask", "ignores_a_signal", "catches_a_signal", "blocks_a_signal",
+                     "changes_a_limit", "changes_the_locale", "changes_the_environment", "leaves_a_timer", "rounds_down",
+                     "is_nicer"], (None, {"reads"})),
+    "connects_and_does_not_say_so": (None, {"reads"}),
 }
 
 # Of a lie in the struct or the table, the check is told here; of the others any will do.
@@ -277,6 +319,22 @@ EXTENSIONS = {
     "reserved_in_connects": {"connects"},
     "never_writes_below": {"writes"},
 }
-TABLE |= EXTENSIONS
+# Those of liar_module.c. Some lie with a path or a secret alone.
+MODULE = {
+    "serves_major_0": {"entry"},
+    **dict.fromkeys(["table_changes", "crashes_for_an_unknown_reply", "needs_to_begin"], {"opens"}),
+    **dict.fromkeys(["extension_of_another_revision", "device_extension_of_another_revision"], {"extension"}),
+    **dict.fromkeys(["exports_when_no_more_is_wanted", "exports_with_a_slash", "exports_with_a_dot", "list_status_huge"],
+                    {"exports"}),
+    **dict.fromkeys(["probe_when_no_more_is_wanted", "probe_status_huge", "probe_crashes_for_no_file"], {"probe"}),
+    **dict.fromkeys(["crashes_at_the_least", "crashes_at_the_most", "crashes_at_a_choice"], {"parameters"}),
+    **dict.fromkeys(["waits_on_another_thread", "blocks_within_nowait", "waits_within_work"], {"fields"}),
+}
+WITH_A_SECRET = {"logs_its_secret": {"secrets"}, "refuses_with_its_secret": {"secrets"}}
+WITH_A_PATH = {
+    **dict.fromkeys(["makes_a_file_on_trial", "writes_to_its_file_on_trial"], {"opens"}),
+    "leaks_when_it_refuses": {"errors"},
+}
+TABLE |= EXTENSIONS | MODULE | WITH_A_SECRET | WITH_A_PATH
 # With a sanitizer, locks are not counted.
 COUNTED = {"locks_over_a_wait", "locks_over_a_sleep", "verb_locks_over_a_wait"}

@@ -221,7 +221,7 @@ class Mistakes(OverCeph):
                            ({"image": "a/b"}, "image.*has a / or @"),
                            ({"user": "client.admin"}, 'user.*leave client. out; write "admin"'),
                            ({"timeout": "1d"}, "timeout.*is no time of 1s to 3600s"),
-                           ({"timeout": "2m"}, 'timeout.*is no time of 1s to 3600s; write "30s" or "120s"'),
+                           ({"timeout": "2h"}, 'timeout.*is no time of 1s to 3600s; write "30s" or "120s"'),
                            ({"image": "a*"}, 'image.*"a\\*" has a \\*, which stands for a name in a template alone'),
                            ({"key": "secret"}, "key.*is none of Ceph's; `ceph auth get-key client.admin` prints it"),
                            ({"key": KEY[:-4]}, "key.*is none of Ceph's"),

@@ -11,7 +11,7 @@
 
 namespace ashlar {
 
-// Where the names go. Valid during the call of list_exports().
+// Where the names go. Valid during the call of list_exports(). What is added when nothing more is wanted goes nowhere.
 class ExportsSink {
  public:
   explicit ExportsSink(const ashlar_exports_sink& sink) : sink_(&sink) {}
@@ -19,11 +19,13 @@ class ExportsSink {
   // A text that could stand for the '*' in the layer's parameters and be opened then, in any order. UTF-8. False:
   // nothing more is wanted.
   bool add(const std::string& name, const std::string& description = "") const {
-    return sink_->add(sink_->self, name.c_str(), description.empty() ? nullptr : description.c_str()) == 0;
+    return wanted_ = wanted_ &&
+                     sink_->add(sink_->self, name.c_str(), description.empty() ? nullptr : description.c_str()) == 0;
   }
 
  private:
   const ashlar_exports_sink* sink_;
+  mutable bool wanted_ = true;
 };
 
 // A plugin class with `static void list_exports(Layer&, const ExportsSink&)` has the extension ASHLAR_EXPORTS_ID. That

@@ -19,22 +19,24 @@ enum class Supported : std::uint32_t {
   unknown = ASHLAR_PROBE_UNKNOWN,  // it was not tried, or trying it did not tell
 };
 
-// Where the rows go. Valid during the call of probe().
+// Where the rows go. Valid during the call of probe(). What is told when nothing more is wanted goes nowhere.
 class ProbeReport {
  public:
   explicit ProbeReport(const ashlar_probe_sink& sink) : sink_(&sink) {}
 
   // What the path was found to be; once, before the rows.
   // False: nothing more is wanted.
-  bool kind(const std::string& kind) const { return sink_->kind(sink_->self, kind.c_str()) == 0; }
+  bool kind(const std::string& kind) const { return wanted_ = wanted_ && sink_->kind(sink_->self, kind.c_str()) == 0; }
   // `name`: one word, as the plugin's log and documentation have it; `note`: one line for an operator. False: nothing
   // more is wanted.
   bool row(const std::string& name, Supported supported, const std::string& note) const {
-    return sink_->row(sink_->self, name.c_str(), static_cast<std::uint32_t>(supported), note.c_str()) == 0;
+    return wanted_ = wanted_ &&
+                     sink_->row(sink_->self, name.c_str(), static_cast<std::uint32_t>(supported), note.c_str()) == 0;
   }
 
  private:
   const ashlar_probe_sink* sink_;
+  mutable bool wanted_ = true;
 };
 
 // A plugin class with `static void probe(const ProbeRequest&)` has the extension ASHLAR_PROBE_ID. It may throw, as a

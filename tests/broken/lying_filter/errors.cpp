@@ -19,6 +19,14 @@ Status swallows_not_supported(Liar& f, Io& io) noexcept {
   return s == Status::not_supported() && !io.has(Flag::fast) ? Status::success() : s;
 }
 void never_fails_to_zero(Liar&, Geometry& g) { g.zero_may_fail = false; }
+Status every_error_is_the_same(Liar& f, Io& io) noexcept {  // "no space left" among them
+  const Status s = f.next(io);
+  return s.ok() || s == Status::would_block() || s == Status::not_supported() ? s : Status::io_error();
+}
+Status errors_become_not_supported(Liar& f, Io& io) noexcept {
+  const Status s = f.next(io);
+  return s.ok() || s == Status::would_block() ? s : Status::not_supported();
+}
 Status fails_ever_after(Liar& f, Io& io) noexcept {
   if (f.forked) return Status::io_error();
   const Status s = f.next(io);
@@ -44,6 +52,8 @@ constexpr Lie lies[] = {
     LIE(swallows_a_shutdown),
     {"swallows_not_supported", &swallows_not_supported, &never_fails_to_zero},
     {"hides_that_zero_may_fail", nullptr, &never_fails_to_zero},
+    LIE(every_error_is_the_same),
+    LIE(errors_become_not_supported),
     LIE(fails_ever_after),
     LIE(always_refuses),
     LIE(refuses_fua),

@@ -23,7 +23,9 @@ Layer::Layer(const Create& create)
     : lie(find(create.params.text("lie"))),
       op(number_of(create.params.choice("op"))),
       host(create.host),
+      wait(create.host),
       verbs(create) {
+  ::mtx_init(&of_c, mtx_plain);
   if (lie->offer != nullptr) lie->offer(*this);
 }
 
@@ -33,7 +35,7 @@ Liar::Liar(Layer& of, const Open& open) : Filter(open), layer(of), raw_next(*ope
   if (layer.first_next == nullptr) layer.first_next = open.next;
   layer.last_next = open.next;
   if (layer.is("lends_a_copy")) fd = ::memfd_create("copy", MFD_CLOEXEC);
-  if (layer.is("reopens_under_a_lock")) reopen.emplace(open);
+  if (layer.is("reopens_under_a_lock") || layer.is("reopens_within_close")) reopen.emplace(open);
   if (layer.is("crashes_for_a_verb") && open.purpose == Purpose::verb) std::abort();
   if (layer.is("crashes_for_a_client_by_tcp") && open.client && open.client->transport() == Transport::tcp)
     std::abort();
@@ -49,6 +51,8 @@ Liar::~Liar() {
   if (fd >= 0) ::close(fd);
   layer.taken = true;
   if (layer.is("closes_what_is_not_its_own")) ::close(0);
+  if (layer.is("reopens_within_close") && *reopen) static_cast<void>(reopen->reopen(reopen->generation()));
+  if (layer.is("loses_what_was_not_flushed_when_closed")) kept.clear();
   if (layer.is("closes_below")) raw_next.close(raw_next.self);
   if (layer.is("crashes_in_close")) std::abort();
 }

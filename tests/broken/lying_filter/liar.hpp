@@ -1,10 +1,13 @@
 // A filter that hands everything on, and lies in one thing. Each kind of lie has a file of its own.
 #pragma once
+#include <threads.h>
+
 #include <ashlar/connection.hpp>
 #include <ashlar/control.hpp>
 #include <ashlar/extents.hpp>
 #include <ashlar/filter.hpp>
 #include <ashlar/metrics.hpp>
+#include <ashlar/wait.hpp>
 #include <atomic>
 #include <mutex>
 #include <optional>
@@ -47,12 +50,18 @@ std::span<const Lie> verb_lies();
 
 struct Layer {
   explicit Layer(const Create& create);
+  ~Layer() { ::mtx_destroy(&of_c); }
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
   bool is(std::string_view what) const { return lie->name == what; }
   const Lie* const lie;
   const std::int64_t op;
   const Host host;
+  const Wait wait;
   std::mutex mutex;
   std::recursive_mutex recursive;
+  std::timed_mutex timed;
+  mtx_t of_c;
   std::atomic<bool> taken{false};
   const ashlar_device* first_next = nullptr;
   const ashlar_device* last_next = nullptr;

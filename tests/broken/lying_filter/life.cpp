@@ -26,6 +26,22 @@ Status leaks_memory_when_it_fails(Liar& f, Io& io) noexcept {
   static_cast<void>(lost);
   return s;
 }
+Status leaks_memory_when_it_would_wait(Liar& f, Io& io) noexcept {
+  const Status s = f.next(io);
+  const char* volatile lost = s == Status::would_block() ? new char[24] : nullptr;
+  static_cast<void>(lost);
+  return s;
+}
+Status leaks_memory_off_blocks(Liar& f, Io& io) noexcept {
+  const char* volatile lost = io.length() % 4096 != 0 || io.offset() % 4096 != 0 ? new char[24] : nullptr;
+  static_cast<void>(lost);
+  return f.hand_on(io);
+}
+Status leaks_memory_when_fast(Liar& f, Io& io) noexcept {
+  const char* volatile lost = io.has(Flag::fast) ? new char[24] : nullptr;
+  static_cast<void>(lost);
+  return f.hand_on(io);
+}
 Status fails_when_one_was_closed(Liar& f, Io& io) noexcept {
   return f.layer.taken ? Status::io_error() : f.hand_on(io);
 }
@@ -49,6 +65,10 @@ constexpr Lie lies[] = {
     LIE(leaks_a_descriptor),
     LIE(leaks_memory),
     LIE(leaks_memory_when_it_fails),
+    LIE(leaks_memory_when_it_would_wait),
+    LIE(leaks_memory_off_blocks),
+    LIE(leaks_memory_when_fast),
+    {"reopens_within_close"},
     LIE(makes_a_metric_for_each),
     LIE(writes_to_stdout),
     LIE(forks),

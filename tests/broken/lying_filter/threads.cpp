@@ -2,8 +2,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "liar.hpp"
 
@@ -33,6 +35,40 @@ Status holds_mutex(Liar& f, Io& io) noexcept {
 Status holds_recursive_mutex(Liar& f, Io& io) noexcept {
   const std::lock_guard guard(f.layer.recursive);
   return f.next(io);
+}
+Status holds_a_timed_mutex(Liar& f, Io& io) noexcept {
+  const std::unique_lock lock(f.layer.timed, std::chrono::seconds(1));
+  return f.next(io);
+}
+Status holds_a_mutex_of_c(Liar& f, Io& io) noexcept {
+  ::mtx_lock(&f.layer.of_c);
+  const Status s = f.next(io);
+  ::mtx_unlock(&f.layer.of_c);
+  return s;
+}
+Status locks_for_a_moment(Liar& f, Io& io) noexcept {  // no lie
+  { const std::unique_lock lock(f.layer.timed, std::chrono::seconds(1)); }
+  ::mtx_lock(&f.layer.of_c);
+  ::mtx_unlock(&f.layer.of_c);
+  return f.hand_on(io);
+}
+// What comes to its own sink, it looks at below first, or after a while.
+template <class Then>
+Status told_after(Liar& f, Io& io, Then then) noexcept {
+  if (io.op() != Op::extents) return f.hand_on(io);
+  ExtentSink sink([&](std::uint64_t bytes, ExtentState state) {
+    then();
+    return io.add_extent(bytes, state);
+  });
+  Io other(io, Op::extents, io.offset(), io.length(), io.flags());
+  other.set_sink(&sink);
+  return f.next(other);
+}
+Status asks_below_within_a_sink(Liar& f, Io& io) noexcept {
+  return told_after(f, io, [&] { f.read_something(); });
+}
+Status waits_within_a_sink(Liar& f, Io& io) noexcept {
+  return told_after(f, io, [&] { f.layer.wait.sleep_until(std::chrono::steady_clock::now()); });
 }
 Status spins_for_its_turn(Liar& f, Io& io) noexcept {  // where another writes the same blocks
   if (io.op() != Op::write || io.has(Flag::nowait) || io.offset() > later) return f.hand_on(io);
@@ -118,6 +154,18 @@ Status keeps_writes_to_itself(Liar& f, Io& io) noexcept {  // what it wrote last
   }
   return f.hand_on(io);
 }
+Status loses_what_was_not_flushed_when_closed(Liar& f, Io& io) noexcept {
+  if (Ops::writing().has(io.op()) || io.op() == Op::flush) {
+    const std::vector<std::byte> kept = std::exchange(f.kept, {});
+    if (const Status s = kept.empty() ? Status::success() : f.next(Io::write(io, f.kept_at, kept)); !s.ok()) return s;
+  }
+  return keeps_writes_to_itself(f, io);
+}
+void reads_writes_and_flushes(Liar& f, Geometry& g) {
+  g.ops = Op::read | Op::write | (f.below().ops & Ops{Op::flush});
+  g.flags = Flag::none;
+  g.multi_conn = false;
+}
 void reads_and_writes(Liar&, Geometry& g) {
   g.ops = Op::read | Op::write;
   g.flags = Flag::none;
@@ -136,6 +184,11 @@ constexpr Lie lies[] = {
     LIE(crashes),
     LIE(holds_mutex),
     LIE(holds_recursive_mutex),
+    LIE(holds_a_timed_mutex),
+    LIE(holds_a_mutex_of_c),
+    LIE(locks_for_a_moment),
+    LIE(asks_below_within_a_sink),
+    LIE(waits_within_a_sink),
     LIE(spins_for_its_turn),
     LIE(reopens_under_a_lock),
     LIE(keeps_thread_local),
@@ -145,6 +198,7 @@ constexpr Lie lies[] = {
     LIE(patches_pages),
     LIE(one_buffer_for_all_layers),
     {"keeps_writes_to_itself", &keeps_writes_to_itself, &reads_and_writes},
+    {"loses_what_was_not_flushed_when_closed", &loses_what_was_not_flushed_when_closed, &reads_writes_and_flushes},
     LIE(uses_the_first_connection),
     LIE(uses_the_last_connection),
     {"passes_flags_on", &passes_flags_on, &claims_promises},

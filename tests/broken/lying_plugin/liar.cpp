@@ -13,7 +13,8 @@ namespace {
 
 // Throws BadParameter.
 const Lie* find(std::string_view name) {
-  for (const auto lies : {&data_lies, &answer_lies, &request_lies, &shortcut_lies, &thread_lies, &life_lies})
+  for (const auto lies : {&data_lies, &answer_lies, &request_lies, &shortcut_lies, &thread_lies, &life_lies, &view_lies,
+                          &kept_lies, &process_lies})
     for (const Lie& lie : lies())
       if (lie.name == name) return &lie;
   throw BadParameter("lie", "lie: there is none called " + std::string(name));
@@ -39,10 +40,14 @@ Layer::Layer(const Create& create)
   throw BadParameter("secret", "there is no \x1b" + secret + "\xff here");
 }
 
-Liar::Liar(Layer& of, const Open& open) : layer(of), own(of.size), fd(of.file.fd()) {
+Liar::Liar(Layer& of, const Open& open) : layer(of), own(of.size), fd(of.file.fd()), read_only(open.read_only) {
   ++layer.opened;
   if (layer.is("crashes_for_a_verb") && open.purpose == Purpose::verb) std::abort();
   leave_behind(layer.lie->name, kept_per_open);
+  if (!layer.is("reads_a_snapshot") || !read_only) return;
+  kept.resize(std::min<std::uint64_t>(layer.size, 4 << 20));
+  static_cast<void>(!::pread(fd, kept.data(), kept.size(), 0));
+  kept_at = layer.size;
 }
 
 Liar::~Liar() {
@@ -56,6 +61,7 @@ Geometry Liar::describe() {
   g.size = layer.size;
   g.flags = Flag::promises | Flag::nowait | Flag::may_lend | Flag::may_hole;
   g.multi_conn = true;
+  if (read_only && layer.is("another_size_when_read_only")) g.size -= block;
   if (layer.lie->describe != nullptr) layer.lie->describe(layer, g);
   return g;
 }

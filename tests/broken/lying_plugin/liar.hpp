@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "lying.hpp"
@@ -32,6 +33,9 @@ std::span<const Lie> request_lies();
 std::span<const Lie> shortcut_lies();
 std::span<const Lie> thread_lies();
 std::span<const Lie> life_lies();
+std::span<const Lie> view_lies();
+std::span<const Lie> kept_lies();
+std::span<const Lie> process_lies();
 
 #define LIE(name) \
   { #name, &name }
@@ -58,7 +62,7 @@ struct Layer {
   const std::uint64_t size;
   File file;
   std::atomic<std::uint64_t> opened{0};
-  std::atomic<bool> one_was_closed{false};
+  std::atomic<bool> one_was_closed{false}, changed{false};
 };
 
 class Liar final : public Plugin {
@@ -111,9 +115,15 @@ class Liar final : public Plugin {
   std::mutex mutex;
   std::uint64_t kept_at = 0;
   std::vector<std::byte> kept;  // is read instead of what is in the file
-  std::byte shared[4096];
+  std::byte shared[4096], large[64 << 10];
   std::thread late;
   char* kept_per_open = nullptr;
+  // Of the last request.
+  std::byte* last_data = nullptr;
+  const std::uint64_t* last_length = nullptr;
+  const ashlar_extent_sink* last_sink = nullptr;
+  std::uint64_t last_id = 0, times = 0;
+  const bool read_only;
 
  private:
   Status tell(Io& io) noexcept;

@@ -38,10 +38,16 @@ Status reads_behind_data(Liar& p, Io& io) noexcept {
   if (io.op() == Op::write) static_cast<void>(*behind);
   return p.honest(io);
 }
+Status reads_before_its_data(Liar& p, Io& io) noexcept {
+  const volatile auto* const data = static_cast<const std::byte*>(io.data);
+  if (io.op() == Op::write) static_cast<void>(data[-1]);
+  return p.honest(io);
+}
 
 constexpr Lie lies[] = {
-    LIE(changes_flags),   LIE(changes_offset),     LIE(changes_length),     LIE(changes_data),
-    LIE(changes_payload), LIE(writes_behind_data), LIE(writes_before_data), LIE(reads_behind_data),
+    LIE(changes_flags),      LIE(changes_offset),    LIE(changes_length),
+    LIE(changes_data),       LIE(changes_payload),   LIE(writes_behind_data),
+    LIE(writes_before_data), LIE(reads_behind_data), LIE(reads_before_its_data),
 };
 
 }  // namespace

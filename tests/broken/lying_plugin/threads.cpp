@@ -47,6 +47,40 @@ Status takes_turns(Liar& p, Io& io) noexcept {  // with one buffer for all threa
   std::this_thread::yield();
   return p.put(io.offset(), p.shared, io.length());
 }
+// One buffer of a connection, for all threads that use it.
+Status zeroes_by_turns(Liar& p, Io& io) noexcept {
+  if (io.op() != Op::zero || io.length() > sizeof p.shared) return takes_turns(p, io);
+  std::memset(p.shared, 0, io.length());
+  std::this_thread::yield();
+  return p.put(io.offset(), p.shared, io.length());
+}
+Status long_ones_take_turns(Liar& p, Io& io) noexcept {
+  if (io.op() != Op::write || io.length() <= 4096) return p.honest(io);
+  const std::span all(p.large);
+  if (io.length() > all.size()) return p.honest(io);
+  std::memcpy(all.data(), io.payload().data(), io.length());
+  std::this_thread::yield();
+  return p.put(io.offset(), all.data(), io.length());
+}
+void for_one_connection(Layer&, Geometry& g) { g.multi_conn = false; }
+Status sleeps_each_third_time(Liar& p, Io& io) noexcept {
+  if (io.has(Flag::nowait) && ++p.times % 3 == 0) ::usleep(3000);
+  return p.honest(io);
+}
+Status parks_and_sleeps_when_it_writes(Liar& p, Io& io) noexcept {
+  if (!io.has(Flag::nowait) && io.op() != Op::read) ::usleep(3000);
+  return p.honest(io);
+}
+Status parks_on_a_large_stack(Liar& p, Io& io) noexcept {
+  volatile char large[512 << 10];
+  for (std::size_t i = 0; i < sizeof large; i += 4096) large[i] = 0;
+  return p.honest(io);
+}
+Status fast_is_slow(Liar& p, Io& io) noexcept {
+  if (io.op() == Op::zero && io.has(Flag::fast) && !io.has(Flag::nowait)) ::usleep(20000);
+  return p.honest(io);
+}
+void parks(Layer&, Geometry& g) { g.parks = true; }
 Status fails_when_one_was_closed(Liar& p, Io& io) noexcept {
   return p.layer.one_was_closed ? Status::io_error() : p.honest(io);
 }
@@ -61,6 +95,13 @@ constexpr Lie lies[] = {
     LIE(has_a_disk_of_its_own),
     {"keeps_writes_to_itself", &keeps_writes_to_itself, &promises_nothing},
     LIE(takes_turns),
+    {"takes_turns_on_one_connection", &takes_turns, &for_one_connection},
+    {"zeroes_by_turns", &zeroes_by_turns, &for_one_connection},
+    LIE(long_ones_take_turns),
+    LIE(sleeps_each_third_time),
+    {"parks_and_sleeps_when_it_writes", &parks_and_sleeps_when_it_writes, &parks},
+    {"parks_on_a_large_stack", &parks_on_a_large_stack, &parks},
+    LIE(fast_is_slow),
     {"closing_one_breaks_the_others", &fails_when_one_was_closed},
 };
 
