@@ -6,6 +6,7 @@
 #include <ashlar/metrics.hpp>
 #include <ashlar/wait.hpp>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -66,7 +67,8 @@ class Backend {
   std::unique_ptr<Handle> make_handle(const Waker& waker, std::function<std::string()> why_not, bool lists = false);
 
  private:
-  Link* pick() noexcept;
+  Link* pick(const Request& request) noexcept;
+  Link* oldest() noexcept;
   bool any_ready() noexcept;
   void give_up(Request& request) noexcept;
   void fail_waiting(const std::function<bool(const Request&)>& fits, int error) noexcept;
@@ -85,6 +87,7 @@ class Backend {
   std::optional<Facts> facts_;  // none: not reached yet
   std::string last_error_;
   unsigned devices_ = 0, clients_ = 0;
+  std::uint64_t made_ = 0;                    // connections, so far
   unsigned user_ = 0;                         // as whom the server was reached
   std::vector<std::unique_ptr<Link>> links_;  // last: their threads are gone before what they use
 };

@@ -275,7 +275,9 @@ void Link::hang_up() noexcept {
   }
 }
 
+// It is told before no flush comes this way any more: one that went another way might succeed meanwhile.
 void Link::lost(const std::string& why) noexcept {
+  backend_.lost(why);
   close();
   turn_.take();
   send_new();  // what has come meanwhile
@@ -284,7 +286,6 @@ void Link::lost(const std::string& why) noexcept {
   std::swap(left, under_way_);
   load_ = 0;
   turn_.give_back();
-  backend_.lost(why);
   const Time now = std::chrono::steady_clock::now();
   if (now - connected_ >= long_enough) tries_ = 0;
   else if (has_answered_) tries_ = 1;

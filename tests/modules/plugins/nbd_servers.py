@@ -475,6 +475,22 @@ class Away(Nbd):
             client.flush()
         self.assertEqual([self.metric(name) for name in ("connects", "lost", "repeats")], [3, 1, 0])
 
+    def test_a_flush_goes_over_the_oldest_connection(self):
+        """What it was acknowledged over is lost with it. A newer one may lead to a server that never had it, and would flush in vain."""
+        uri = self.far(flags=(*far.USUAL, "multi_conn"))
+        self.server = self.serve([export(uri, connections=2)], metrics=f"unix:{self.folder}/metrics.sock")
+        client = self.client()
+        self.wait_until("both are made", lambda: self.metric("connects") == 2)
+        for made in (3, 4):
+            self.other.cut(slice(0, 1))
+            self.wait_until("it is made anew", lambda: self.metric("connects") == made)
+            oldest = self.other.clients[0]
+            client.pwrite(b"x" * 512, 0)
+            client.flush()
+            self.assertEqual(self.other.asked[-1][0], wire.CMD_FLUSH)
+            self.assertIs(self.other.takers[-1], oldest)
+        client.shutdown()
+
     def test_a_lost_write_of_which_nobody_was_told_is_told_to_who_comes(self):
         uri = self.far()
         self.server = self.serve([export(uri)])
