@@ -1,5 +1,5 @@
-"""A whole Ceph of one's own for tests: a monitor and an OSD that keeps all in memory, on loopback, without authentication, with
-the pool rbd. It is there within 5 s and ends with the process that started it."""
+"""A whole Ceph of one's own for tests: a monitor and an OSD that keeps all in memory, or on the disk where it is to be killed, on
+loopback, without authentication, with the pool rbd. It is there within 5 s and ends with the process that started it."""
 
 import json
 import os
@@ -48,9 +48,7 @@ mon data avail warn = 2
 osd pool default size = 1
 osd pool default min size = 1
 osd crush chooseleaf type = 0
-osd objectstore = memstore
-memstore device bytes = {bytes}
-memstore page set = true
+{store}
 osd class update on start = false
 osd crush update on start = false
 osd client watch timeout = 5
@@ -66,29 +64,38 @@ log file =
 admin socket =
 rbd default features = 61
 """
+# What the OSD keeps its objects in. The first has them in a file only once it has ended in order; the second always.
+MEMORY = """osd objectstore = memstore
+memstore device bytes = {bytes}
+memstore page set = true"""
+DISK = """osd objectstore = bluestore
+bluestore block size = {bytes}
+bluestore cache autotune = false
+bluestore cache size = 67108864"""
 
 
 class Cluster:
-    """Runs when constructed, until stop()."""
+    """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes."""
 
-    def __init__(self, memory=2 << 30):
+    def __init__(self, size=2 << 30, store=MEMORY):
         self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
         self.folder = pathlib.Path(self._holder.name)
         self.conf = self.folder / "ceph.conf"
         self._running = {}
         try:
-            self._start(memory)
+            self._start(size, store)
         except BaseException:
             self.stop()
             raise
 
-    def _start(self, memory):
+    def _start(self, size, store):
         for name in ("mon", "osd"):
             (self.folder / name).mkdir()
         self.fsid = str(uuid.uuid4())
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.conf.write_text(CONF.format(fsid=self.fsid, port=self.port, folder=self.folder, bytes=memory, host=socket.gethostname()))
+        self.conf.write_text(CONF.format(fsid=self.fsid, port=self.port, folder=self.folder, host=socket.gethostname(),
+                                          store=store.format(bytes=size)))
         run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:127.0.0.1:{self.port}]",
             self.folder / "monmap")
         run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
