@@ -26,9 +26,9 @@ PATIENCE = 60  # seconds; only a failure takes so long
 CONF = """
 [global]
 fsid = {fsid}
-mon host = v1:127.0.0.1:{port}
-public addr = 127.0.0.1
-cluster addr = 127.0.0.1
+mon host = v1:{address}:{port}
+public addr = {address}
+cluster addr = {address}
 auth cluster required = none
 auth service required = none
 auth client required = none
@@ -56,7 +56,7 @@ osd fast shutdown = false
 [mon.a]
 host = {host}
 mon data = {folder}/mon
-mon addr = 127.0.0.1:{port}
+mon addr = {address}:{port}
 [osd.0]
 osd data = {folder}/osd
 [client]
@@ -75,9 +75,11 @@ bluestore cache size = 67108864"""
 
 
 class Cluster:
-    """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes."""
+    """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes. `address`: where it listens, and `within`: words
+    of a command that executes the words behind it, where there is that address."""
 
-    def __init__(self, size=2 << 30, store=MEMORY):
+    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=()):
+        self.address, self._within = address, within
         self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
         self.folder = pathlib.Path(self._holder.name)
         self.conf = self.folder / "ceph.conf"
@@ -94,25 +96,28 @@ class Cluster:
         self.fsid = str(uuid.uuid4())
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.conf.write_text(CONF.format(fsid=self.fsid, port=self.port, folder=self.folder, host=socket.gethostname(),
-                                          store=store.format(bytes=size)))
-        run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:127.0.0.1:{self.port}]",
+        self.conf.write_text(CONF.format(fsid=self.fsid, address=self.address, port=self.port, folder=self.folder,
+                                         host=socket.gethostname(), store=store.format(bytes=size)))
+        self._run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:{self.address}:{self.port}]",
             self.folder / "monmap")
-        run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
+        self._run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
         self.start("mon")
         osd = str(uuid.uuid4())
         self._when_it_answers("osd", "new", osd)
         (self.folder / "osd" / "fsid").write_text(osd + "\n")
-        run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
+        self._run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
         self.ceph("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
         self.start("osd")
         self.ceph("osd", "pool", "create", "rbd", "8", "8")
         self.wait_until_up()
 
+    def _run(self, *words, **how):
+        return run(*self._within, *words, **how)
+
     def _when_it_answers(self, *words):
         """Says the same again and again, as a monitor that has just begun refuses even to tell its commands."""
         end = time.monotonic() + PATIENCE
-        while run("ceph", "-c", self.conf, *words, timeout=PATIENCE, ok=False).returncode != 0:
+        while self._run("ceph", "-c", self.conf, *words, timeout=PATIENCE, ok=False).returncode != 0:
             if time.monotonic() > end:
                 raise AssertionError(f"in vain asked the monitor for: {' '.join(words)}")
             time.sleep(0.1)
@@ -120,8 +125,8 @@ class Cluster:
     def start(self, which):
         """`which`: mon or osd."""
         name = {"mon": "a", "osd": "0"}[which]
-        self._running[which] = processes.start([f"ceph-{which}", "-c", self.conf, "-f", "-i", name], stdin=subprocess.DEVNULL,
-                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._running[which] = processes.start([*self._within, f"ceph-{which}", "-c", self.conf, "-f", "-i", name],
+                                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill(self, which, how=signal.SIGKILL):
         process = self._running.pop(which)
@@ -143,17 +148,17 @@ class Cluster:
         self._holder.cleanup()
 
     def ceph(self, *words, timeout=PATIENCE):
-        return run("ceph", "-c", self.conf, *words, timeout=timeout)
+        return self._run("ceph", "-c", self.conf, *words, timeout=timeout)
 
     def rbd(self, *words, timeout=PATIENCE, ok=True):
-        return run("rbd", "-c", self.conf, *words, timeout=timeout, ok=ok)
+        return self._run("rbd", "-c", self.conf, *words, timeout=timeout, ok=ok)
 
     def wait_until_up(self):
         """Until images can be written to."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             try:
-                if run("rbd", "-c", self.conf, "ls", timeout=5, ok=False).returncode == 0:
+                if self._run("rbd", "-c", self.conf, "ls", timeout=5, ok=False).returncode == 0:
                     return
             except subprocess.TimeoutExpired:
                 pass
@@ -166,7 +171,7 @@ class Cluster:
 
     def export(self, name):
         """The bytes of an image, as Ceph's own program has them."""
-        done = subprocess.run(["rbd", "-c", str(self.conf), "export", "--no-progress", name, "-"], capture_output=True,
+        done = subprocess.run([*self._within, "rbd", "-c", str(self.conf), "export", "--no-progress", name, "-"], capture_output=True,
                               timeout=PATIENCE, check=True)
         return done.stdout
 
