@@ -95,8 +95,8 @@ class Machines(OverCeph):
         self.takes_the_address(first[0])
         target = (f"driver=nbd,server.type=inet,server.host={SERVICE},server.port=10809,server.keep-alive=on,export=disk,"
                   f"reconnect-delay={PATIENCE}")
-        copy = processes.start([*client.within, "qemu-img", "convert", "-n", "-r", "8M", "-f", "raw", "--target-image-opts", source, target],
-                               stdin=subprocess.DEVNULL)
+        words = ["qemu-img", "convert", "-n", "-r", "8M", "-f", "raw", "--target-image-opts", source, target]
+        copy = processes.start([*client.within, *words], stdin=subprocess.DEVNULL)
         self.addCleanup(copy.wait)
         self.addCleanup(copy.kill)
         self.wait_until("a part is there", lambda: (self.ceph.diff(image) or [(0, 0)])[0][1] >= 8 * MIB)
