@@ -196,3 +196,27 @@ class Cluster:
 def missing_programs():
     folders = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
     return [name for name in PROGRAMS if shutil.which(name, path=folders) is None]
+
+
+def main():
+    """Runs a command while there is a cluster; $CEPH_CONF tells it where. Ends with its exit code."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: cluster.py COMMAND…")
+    if lacking := missing_programs():
+        sys.exit(f"cluster.py: needs {', '.join(lacking)}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    own = Cluster()
+    try:
+        command = processes.start(sys.argv[1:], env={**os.environ, "CEPH_CONF": str(own.conf)})
+        try:
+            code = command.wait()
+        finally:
+            command.kill()
+            command.wait()
+    finally:
+        own.stop()
+    sys.exit(code if code >= 0 else 1)
+
+
+if __name__ == "__main__":
+    main()
