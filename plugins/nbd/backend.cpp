@@ -260,6 +260,11 @@ void Backend::lost(const std::string& why) noexcept {
       may_be_lost ? "; what was written since the last flush may be lost, the next flush of each client fails" : "");
 }
 
+void Backend::not_flushed(const char* why) noexcept {
+  host_.log(Level::error, "%s: what was written since the last flush may be lost: the server does not flush it: %s",
+            settings_.shown.c_str(), why);
+}
+
 std::unique_ptr<Handle> Backend::make_handle(const Waker& waker, std::function<std::string()> why_not, bool lists) {
   const auto until = now() + std::min<std::chrono::milliseconds>(settings_.timeout, for_a_try);
   if (command_) {

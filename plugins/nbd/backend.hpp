@@ -55,6 +55,8 @@ class Backend {
   void not_reached(unsigned number, const std::string& why, bool is_another) noexcept;
   void gone(Link& link) noexcept;
   void lost(const std::string& why) noexcept;
+  // A connection has ended on our side, and what was written is not flushed.
+  void not_flushed(const char* why) noexcept;
   // Whether a connection has just been given up because the server did not answer.
   void set_silent() noexcept { silent_at_ = std::chrono::steady_clock::now(); }
   bool is_silent() const noexcept;

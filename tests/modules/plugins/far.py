@@ -141,7 +141,8 @@ class Far:
         if self.way == "loses_replies":  # it has done it, and nobody knows
             self.way = "well"
             raise Gone
-        self.simple(client, cookie, wire.ESHUTDOWN if self.way == "stops" else 0)
+        refused = command == wire.CMD_FLUSH and self.way == "does_not_flush"
+        self.simple(client, cookie, wire.EIO if refused else wire.ESHUTDOWN if self.way == "stops" else 0)
 
     @staticmethod
     def simple(client, cookie, error=0, data=b""):
@@ -204,4 +205,7 @@ class Far:
         self.fails(client, structured, cookie, offset, length)
 
     def loses_replies(self, client, structured, cookie, offset, length):
+        self.well(client, structured, cookie, offset, length)
+
+    def does_not_flush(self, client, structured, cookie, offset, length):
         self.well(client, structured, cookie, offset, length)
