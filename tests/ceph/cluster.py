@@ -106,9 +106,9 @@ class Cluster:
         self._when_it_answers("osd", "new", osd)
         (self.folder / "osd" / "fsid").write_text(osd + "\n")
         self._run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
-        self.ceph("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
+        self._when_it_answers("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
         self.start("osd")
-        self.ceph("osd", "pool", "create", "rbd", "8", "8")
+        self._when_it_answers("osd", "pool", "create", "rbd", "8", "8")
         self.wait_until_up()
 
     def _run(self, *words, **how):

@@ -131,7 +131,8 @@ class Full(OverCeph):
 
         def is_full():
             try:
-                client.pwrite(b"x" * 4096, next(places) % 256 * OBJECT)  # a new object
+                turn, number = divmod(next(places), 256)
+                client.pwrite(b"x" * 4096, number * OBJECT + turn * 4096)  # where nothing is yet: other writes need no space
                 return False
             except nbd.Error as error:
                 refused.append(error.errno)
