@@ -1,5 +1,6 @@
 """A whole Ceph of one's own for tests: a monitor and an OSD that keeps all in memory, or on the disk where it is to be killed, on
-loopback, without authentication, with the pool rbd. It is there within 5 s and ends with the process that started it."""
+loopback, with the pool rbd; it asks nobody who he is unless it is to. It is there within 5 s and ends with the process that started
+it."""
 
 import json
 import os
@@ -19,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 from lib import processes  # noqa: E402
 from lib.processes import run  # noqa: E402
 
-PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "rbd", "monmaptool")
+PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "rbd", "monmaptool")
 PATIENCE = 60  # seconds; only a failure takes so long
 # The OSD asks the monitor before it knows the cluster unless it is told not to, and then ends now and then. A watch of a dead client
 # is over after 5 s, where a cluster that is not for tests takes 30.
@@ -29,9 +30,10 @@ fsid = {fsid}
 mon host = v1:{address}:{port}
 public addr = {address}
 cluster addr = {address}
-auth cluster required = none
-auth service required = none
-auth client required = none
+auth cluster required = {auth}
+auth service required = {auth}
+auth client required = {auth}
+keyring = {folder}/$name.keyring
 auth allow insecure global id reclaim = true
 run dir = {folder}
 log file = {folder}/$name.log
@@ -76,10 +78,10 @@ bluestore cache size = 67108864"""
 
 class Cluster:
     """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes. `address`: where it listens, and `within`: words
-    of a command that executes the words behind it, where there is that address."""
+    of a command that executes the words behind it, where there is that address. `auth`: "none" or "cephx"."""
 
-    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=()):
-        self.address, self._within = address, within
+    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=(), auth="none"):
+        self.address, self._within, self.auth = address, within, auth
         self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
         self.folder = pathlib.Path(self._holder.name)
         self.conf = self.folder / "ceph.conf"
@@ -96,20 +98,38 @@ class Cluster:
         self.fsid = str(uuid.uuid4())
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        self.conf.write_text(CONF.format(fsid=self.fsid, address=self.address, port=self.port, folder=self.folder,
+        self.conf.write_text(CONF.format(fsid=self.fsid, address=self.address, port=self.port, folder=self.folder, auth=self.auth,
                                          host=socket.gethostname(), store=store.format(bytes=size)))
         self._run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:{self.address}:{self.port}]",
             self.folder / "monmap")
-        self._run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap")
+        self._run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap", *self._first_keys())
         self.start("mon")
         osd = str(uuid.uuid4())
         self._when_it_answers("osd", "new", osd)
         (self.folder / "osd" / "fsid").write_text(osd + "\n")
+        if self.auth != "none":
+            self.add_user("osd.0", "mon", "allow profile osd", "osd", "allow *")
         self._run("ceph-osd", "-c", self.conf, "--mkfs", "-i", "0", "--osd-uuid", osd)
         self._when_it_answers("osd", "crush", "add", "0", "1.0", "root=default", "host=h")
         self.start("osd")
         self._when_it_answers("osd", "pool", "create", "rbd", "8", "8")
         self.wait_until_up()
+
+    def _first_keys(self):
+        """Words for the monitor, which knows nobody else at first."""
+        if self.auth == "none":
+            return []
+        keys = self.folder / "client.admin.keyring"
+        for name, caps in (("mon.", ["mon", "allow *"]), ("client.admin", ["mon", "allow *", "osd", "allow *"])):
+            caps = [word for pair in zip(caps[::2], caps[1::2]) for word in ("--cap", *pair)]
+            self._run("ceph-authtool", keys, *([] if keys.exists() else ["--create-keyring"]), "--gen-key", "-n", name, *caps)
+        return ["--keyring", keys]
+
+    def add_user(self, name, *caps):
+        """Its key is in its keyring then, and is returned."""
+        keyring = self.folder / f"{name}.keyring"
+        self._when_it_answers("auth", "get-or-create", name, *caps, "-o", keyring)
+        return re.search(r"key = (\S+)", keyring.read_text()).group(1)
 
     def _run(self, *words, **how):
         return run(*self._within, *words, **how)
