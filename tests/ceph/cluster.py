@@ -22,8 +22,7 @@ from lib.processes import run  # noqa: E402
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "rbd", "monmaptool")
 PATIENCE = 60  # seconds; only a failure takes so long
-# The OSD asks the monitor before it knows the cluster unless it is told not to, and then ends now and then. A watch of a dead client
-# is over after 5 s, where a cluster that is not for tests takes 30.
+# The OSD asks the monitor before it knows the cluster unless it is told not to, and then ends now and then.
 CONF = """
 [global]
 fsid = {fsid}
@@ -53,7 +52,7 @@ osd crush chooseleaf type = 0
 {store}
 osd class update on start = false
 osd crush update on start = false
-osd client watch timeout = 5
+osd client watch timeout = {watch}
 osd fast shutdown = false
 [mon.a]
 host = {host}
@@ -78,10 +77,11 @@ bluestore cache size = 67108864"""
 
 class Cluster:
     """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes. `address`: where it listens, and `within`: words
-    of a command that executes the words behind it, where there is that address. `auth`: "none" or "cephx"."""
+    of a command that executes the words behind it, where there is that address. `auth`: "none" or "cephx". `watch`: after so
+    many seconds a client that is not heard of is dead, and shut out by who wants its lock; it is heard of every 5 s."""
 
-    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=(), auth="none"):
-        self.address, self._within, self.auth = address, within, auth
+    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=(), auth="none", watch=10):
+        self.address, self._within, self.auth, self._watch = address, within, auth, watch
         self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
         self.folder = pathlib.Path(self._holder.name)
         self.conf = self.folder / "ceph.conf"
@@ -99,7 +99,7 @@ class Cluster:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.conf.write_text(CONF.format(fsid=self.fsid, address=self.address, port=self.port, folder=self.folder, auth=self.auth,
-                                         host=socket.gethostname(), store=store.format(bytes=size)))
+                                         host=socket.gethostname(), watch=self._watch, store=store.format(bytes=size)))
         self._run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:{self.address}:{self.port}]",
             self.folder / "monmap")
         self._run("ceph-mon", "-c", self.conf, "--mkfs", "-i", "a", "--monmap", self.folder / "monmap", *self._first_keys())

@@ -1,5 +1,5 @@
-"""The OSD and the monitor are killed and started again while clients work: they see a pause, and no byte is wrong.
-ASHLAR_CEPH_KILLS says how often."""
+"""Clients work while the OSD and the monitor are killed and started again, and while their servers fight for the lock of the image: no
+byte is wrong. ASHLAR_CEPH_KILLS says how often something is killed."""
 
 import os
 import random
@@ -52,9 +52,40 @@ class Load(threading.Thread):
                 self.client.flush()
 
 
-class Kills(OverCeph):
+class Loads(OverCeph):
+    """Several, each with a part of the image."""
+
     LOADS, PART = 3, 16 * MIB
 
+    def begin(self, servers):
+        """One client for each of `servers`."""
+        self.loads = [Load(server.uri("disk"), n * self.PART, self.PART) for n, server in enumerate(servers)]
+        for load in self.loads:
+            self.addCleanup(load.over.set)
+            load.start()
+
+    def work(self, what, requests=20):
+        """Until each has gone on for a while."""
+        before = [load.done for load in self.loads]
+        end = time.monotonic() + PATIENCE
+        while not all(load.done > then + requests or load.wrong for load, then in zip(self.loads, before)):
+            self.assertLess(time.monotonic(), end, f"the load goes on {what}")
+            time.sleep(0.01)
+
+    def assert_right(self, image):
+        """All end; what they know is what Ceph itself has."""
+        for load in self.loads:
+            load.over.set()
+        for load in self.loads:
+            load.join(PATIENCE)
+        self.assertEqual([load.wrong for load in self.loads], [[]] * self.LOADS)
+        content = self.ceph.export(image)
+        for load in self.loads:
+            for at in range(load.begin, load.begin + load.size, BLOCK):
+                self.assert_same(content[at:at + BLOCK], load.blocks.get(at, EMPTY), f"the block at {at}")
+
+
+class Kills(Loads):
     def cluster(self):
         own = cluster.Cluster(store=cluster.DISK)
         self.addCleanup(own.stop)
@@ -67,36 +98,35 @@ class Kills(OverCeph):
             self.ceph.start(which)
         self.ceph.wait_until_up()
 
-    def work(self, loads, what):
-        """Until each has gone on for a while."""
-        before = [load.done for load in loads]
-        end = time.monotonic() + PATIENCE
-        while not all(load.done > then + 20 or load.wrong for load, then in zip(loads, before)):
-            self.assertLess(time.monotonic(), end, f"the load goes on {what}")
-            time.sleep(0.01)
-
     def test_no_byte_is_wrong(self):
         image = self.image(f"{self.LOADS * self.PART}B")
         self.server = self.serve([self.export(image, timeout=f"{PATIENCE}s")])
-        loads = [Load(self.server.uri("disk"), n * self.PART, self.PART) for n in range(self.LOADS)]
-        for load in loads:
-            self.addCleanup(load.over.set)
-            load.start()
+        self.begin([self.server] * self.LOADS)
         dice = random.Random(KILLS)
         kills = 0
-        while kills < KILLS and not any(load.wrong for load in loads):
-            self.work(loads, f"behind {kills} kills")
+        while kills < KILLS and not any(load.wrong for load in self.loads):
+            self.work(f"behind {kills} kills")
             time.sleep(dice.random() * 0.05)  # anywhere in their work
             self.kill(*(("osd",), ("mon",), ("mon", "osd"))[kills % 3])
             kills += 1
-        self.work(loads, "at the end")
-        for load in loads:
-            load.over.set()
-        for load in loads:
-            load.join(PATIENCE)
-        self.assertEqual([load.wrong for load in loads], [[]] * self.LOADS)
-        content = self.ceph.export(image)
-        for load in loads:
-            for at in range(load.begin, load.begin + load.size, BLOCK):
-                self.assert_same(content[at:at + BLOCK], load.blocks.get(at, EMPTY), f"the block at {at}")
-        print(f"{kills} kills, {sum(load.done for load in loads)} requests", file=sys.stderr)
+        self.work("at the end")
+        self.assert_right(image)
+        print(f"{kills} kills, {sum(load.done for load in self.loads)} requests", file=sys.stderr)
+
+
+class Fight(Loads):
+    def cluster(self):
+        own = cluster.Cluster(watch=60)  # a busy machine may keep one from being heard of for long
+        self.addCleanup(own.stop)
+        return own
+
+    def test_no_byte_is_wrong(self):
+        """Each server writes, so each takes the lock from the others, again and again."""
+        image = self.image(f"{self.LOADS * self.PART}B")
+        self.begin([self.serve([self.export(image)]) for _ in range(self.LOADS)])
+        owners = set()
+        for _ in range(10):
+            self.work("while they fight")
+            owners.add(self.ceph.lock_owner(image))
+        self.assertGreater(len(owners - {None}), 1)
+        self.assert_right(image)
