@@ -3,6 +3,7 @@
 #
 #   tests/setup.sh                what a build and all tests need
 #   tests/setup.sh --quickstart   what a build and examples/quickstart.sh need
+#   tests/setup.sh --ceph         what a build and examples/ceph.sh need
 #   tests/setup.sh --build-only   what a build without tests needs
 #
 # Exit codes: 0 all there, 1 something is missing and could not be installed, 2 usage.
@@ -12,6 +13,8 @@ build="cmake ninja-build g++ pkg-config libboost1.81-dev libboost-context1.81-de
   liburing-dev libssl-dev libseccomp-dev libxxhash-dev libnbd-dev libcurl4-openssl-dev librbd-dev libzstd-dev liblzma-dev"
 # Makes the image and talks to the server.
 quickstart="e2fsprogs libnbd-bin qemu-utils"
+# Brings up a Ceph, and copies to it.
+ceph="ceph-mon ceph-osd ceph-common python3 libnbd-bin"
 # zstd, xz-utils: they make what the filters of these names unpack; catch2: unit tests; libbenchmark: benchmarks of the
 # parts; clang: the headers compile with it too; clang-format: how the
 # sources look; make, meson: modules are built with them too; doxygen: the reference of the SDK; gnutls-bin, openssl: TLS;
@@ -24,16 +27,16 @@ quickstart="e2fsprogs libnbd-bin qemu-utils"
 tests="zstd xz-utils catch2 libbenchmark-dev clang clang-format make meson doxygen fio python3 sqlite3 blktrace nbdkit
   mandoc groff-base man-db bash-completion zsh fish lintian dpkg-dev file python3-yaml nginx-light
   chromium-headless-shell node-d3 libjs-dygraphs python3-libnbd python3-xxhash systemd gnutls-bin openssl prometheus
-  ceph-mon ceph-osd ceph-common
   xfsprogs btrfs-progs util-linux iproute2 mount strace
   qemu-system-x86 busybox-static nbd-client kmod cpio"
 
 case "${1:-}" in
-  "") wanted="$build $quickstart $tests" ;;
+  "") wanted="$build $quickstart $ceph $tests" ;;
   --quickstart) wanted="$build $quickstart" ;;
+  --ceph) wanted="$build $ceph" ;;
   --build-only) wanted="$build" ;;
   *)
-    echo "usage: tests/setup.sh [--build-only | --quickstart]" >&2
+    echo "usage: tests/setup.sh [--build-only | --ceph | --quickstart]" >&2
     exit 2
     ;;
 esac

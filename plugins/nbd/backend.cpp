@@ -102,7 +102,8 @@ int Backend::run(Request& request) noexcept {
 }
 
 // The first that is not busy, so that answers come many at a time; of busy ones the one with the fewest.
-Link* Backend::pick() noexcept {
+Link* Backend::pick(const Request& request) noexcept {
+  if (request.kind == Request::Kind::flush) return oldest();
   Link* best = nullptr;
   for (const auto& link : links_) {
     if (!link->is_ready()) continue;
@@ -112,6 +113,15 @@ Link* Backend::pick() noexcept {
   return best;
 }
 
+// A flush over it covers what was acknowledged over any. A newer one may lead to a server that has come in place of the
+// one whose last answers over the older ones are still being taken: that has nothing of what they tell of.
+Link* Backend::oldest() noexcept {
+  Link* found = nullptr;
+  for (const auto& link : links_)
+    if (link->is_ready() && (found == nullptr || link->made_before() < found->made_before())) found = link.get();
+  return found;
+}
+
 // [under mutex_]
 bool Backend::any_ready() noexcept {
   return std::ranges::any_of(links_, [](const auto& link) { return link->is_ready(); });
@@ -119,7 +129,7 @@ bool Backend::any_ready() noexcept {
 
 void Backend::give(Request& request) noexcept {
   for (;;) {
-    if (Link* const link = pick(); link != nullptr) {
+    if (Link* const link = pick(request); link != nullptr) {
       if (request.kind == Request::Kind::connection) return finish(request, 0);
       if (link->submit(request)) return;
     }
@@ -210,6 +220,7 @@ void Backend::reached(Link& link) noexcept {
   {
     const std::lock_guard lock(mutex_);
     last_error_.clear();
+    link.set_made_before(made_++);
     link.set_ready(true);
     std::swap(ready, waiting_);
   }
@@ -247,6 +258,11 @@ void Backend::lost(const std::string& why) noexcept {
   host_.log(
       Level::warn, "%s: the connection is lost: %s%s", settings_.shown.c_str(), why.c_str(),
       may_be_lost ? "; what was written since the last flush may be lost, the next flush of each client fails" : "");
+}
+
+void Backend::not_flushed(const char* why) noexcept {
+  host_.log(Level::error, "%s: what was written since the last flush may be lost: the server does not flush it: %s",
+            settings_.shown.c_str(), why);
 }
 
 std::unique_ptr<Handle> Backend::make_handle(const Waker& waker, std::function<std::string()> why_not, bool lists) {

@@ -6,6 +6,7 @@
 #include <ashlar/metrics.hpp>
 #include <ashlar/wait.hpp>
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -54,6 +55,8 @@ class Backend {
   void not_reached(unsigned number, const std::string& why, bool is_another) noexcept;
   void gone(Link& link) noexcept;
   void lost(const std::string& why) noexcept;
+  // A connection has ended on our side, and what was written is not flushed.
+  void not_flushed(const char* why) noexcept;
   // Whether a connection has just been given up because the server did not answer.
   void set_silent() noexcept { silent_at_ = std::chrono::steady_clock::now(); }
   bool is_silent() const noexcept;
@@ -66,7 +69,8 @@ class Backend {
   std::unique_ptr<Handle> make_handle(const Waker& waker, std::function<std::string()> why_not, bool lists = false);
 
  private:
-  Link* pick() noexcept;
+  Link* pick(const Request& request) noexcept;
+  Link* oldest() noexcept;
   bool any_ready() noexcept;
   void give_up(Request& request) noexcept;
   void fail_waiting(const std::function<bool(const Request&)>& fits, int error) noexcept;
@@ -85,6 +89,7 @@ class Backend {
   std::optional<Facts> facts_;  // none: not reached yet
   std::string last_error_;
   unsigned devices_ = 0, clients_ = 0;
+  std::uint64_t made_ = 0;                    // connections, so far
   unsigned user_ = 0;                         // as whom the server was reached
   std::vector<std::unique_ptr<Link>> links_;  // last: their threads are gone before what they use
 };

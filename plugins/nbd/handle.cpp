@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <new>
+#include <system_error>
 
 using namespace ashlar;
 
@@ -253,24 +254,29 @@ int Handle::send(Request& r, Done done) noexcept {
   return error != 0 ? error : EIO;
 }
 
-void Handle::say_goodbye(bool flushes, const Patience& patience) {
+void Handle::flush(const Patience& patience) {
+  if (!facts_.ops.has(Op::flush)) return;
   struct Flush {
     bool over = false;
+    int error = 0;
   } flush;
-  const nbd_completion_callback over{[](void* of, int*) {
-                                       static_cast<Flush*>(of)->over = true;
+  const nbd_completion_callback over{[](void* of, int* error) {
+                                       *static_cast<Flush*>(of) = {true, *error};
                                        return 1;
                                      },
                                      &flush, nullptr};
-  nbd_handle* const h = handle_.get();
-  flush.over = !flushes || !facts_.ops.has(Op::flush) || ::nbd_aio_flush(h, over, 0) == -1;
-  bool said = false;
+  must(::nbd_aio_flush(handle_.get(), over, 0) == -1 ? -1 : 0);
+  while (!flush.over) {
+    if (is_over()) throw Unreachable(why_over());
+    const short ready = patience.wait(fd(), events());
+    if (ready != 0) move_once(ready);
+  }
+  if (flush.error != 0) throw Unreachable(std::generic_category().message(flush.error));
+}
+
+void Handle::say_goodbye(const Patience& patience) {
+  if (!is_over()) must(::nbd_aio_disconnect(handle_.get(), 0));
   while (!is_over()) {
-    if (flush.over && !said) {
-      said = true;
-      must(::nbd_aio_disconnect(h, 0));
-      continue;
-    }
     const short ready = patience.wait(fd(), events());
     if (ready != 0) move_once(ready);
   }

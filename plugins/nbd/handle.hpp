@@ -29,9 +29,11 @@ class Handle {
   // errno number; 0: it is under way.
   using Done = int (*)(void* request, int* error) noexcept;
   int send(Request& request, Done done) noexcept;
-  // Ends a connection over which nothing is under way, and waits until the server has ended it, too. `flushes`: when
-  // what was written is durable. Throws Unreachable.
-  void say_goodbye(bool flushes, const Patience& patience);
+  // The next two: of a connection over which nothing is under way.
+  // Returns when all that was written is durable, if the server can flush. Throws Unreachable.
+  void flush(const Patience& patience);
+  // Ends it, and waits until the server has ended it, too. Throws Unreachable.
+  void say_goodbye(const Patience& patience);
 
   int fd() const noexcept { return ::nbd_aio_get_fd(handle_.get()); }
   short events() const noexcept;  // of poll(2), to be waited for

@@ -268,14 +268,30 @@ void Link::hang_up() noexcept {
   const bool flushes = backend_.losses().unflushed();
   if (!flushes && backend_.is_silent()) return;  // nothing is lost without a goodbye
   const Time until = std::chrono::steady_clock::now() + (flushes ? for_a_flush : grace);
+  const Patience patience(waker_, until, [] { return std::string(); });
+  if (flushes) flush_last(*handle, patience);
   try {
-    handle->say_goodbye(flushes, Patience(waker_, until, [] { return std::string(); }));
+    handle->say_goodbye(patience);
   } catch (const std::exception&) {
     // It ends without.
   }
 }
 
+void Link::flush_last(Handle& handle, const Patience& patience) noexcept {
+  Losses& losses = backend_.losses();
+  const std::uint64_t covered = losses.covered();
+  try {
+    handle.flush(patience);
+    losses.flushed(covered);
+  } catch (const std::exception& e) {
+    // Over another connection it may have succeeded.
+    if (losses.unflushed()) backend_.not_flushed(e.what());
+  }
+}
+
+// It is told before no flush comes this way any more: one that went another way might succeed meanwhile.
 void Link::lost(const std::string& why) noexcept {
+  backend_.lost(why);
   close();
   turn_.take();
   send_new();  // what has come meanwhile
@@ -284,7 +300,6 @@ void Link::lost(const std::string& why) noexcept {
   std::swap(left, under_way_);
   load_ = 0;
   turn_.give_back();
-  backend_.lost(why);
   const Time now = std::chrono::steady_clock::now();
   if (now - connected_ >= long_enough) tries_ = 0;
   else if (has_answered_) tries_ = 1;

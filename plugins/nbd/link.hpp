@@ -5,6 +5,7 @@
 // to who has it.
 #pragma once
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,9 @@ class Link {
   std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
   bool is_ready() const noexcept { return ready_.load(std::memory_order_acquire); }
   void set_ready(bool ready) noexcept { ready_.store(ready, std::memory_order_release); }
+  // How many connections were made before it.
+  std::uint64_t made_before() const noexcept { return made_before_.load(std::memory_order_relaxed); }
+  void set_made_before(std::uint64_t count) noexcept { made_before_.store(count, std::memory_order_relaxed); }
   // Has its thread look whether there is something to do; `hurries`: to connect at once. [does not block]
   void wake(bool hurries = false) noexcept;
   // Ends the connection, which is made anew when it is wanted.
@@ -48,6 +52,7 @@ class Link {
   void serve() noexcept;
   void close() noexcept;
   void hang_up() noexcept;
+  void flush_last(Handle& handle, const Patience& patience) noexcept;
   void lost(const std::string& why) noexcept;
   short wait_for_answers(short events) noexcept;
   bool take_answers(short ready) noexcept;
@@ -65,6 +70,7 @@ class Link {
   Waker waker_;
   std::atomic<bool> ready_ = false, ends_ = false, hurries_ = false, drops_ = false;
   std::atomic<std::size_t> load_ = 0;
+  std::atomic<std::uint64_t> made_before_ = 0;
   std::atomic<bool> sleeps_ = false;  // its thread waits without end
   std::atomic<Time> busy_since_{};
 

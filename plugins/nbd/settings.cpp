@@ -10,6 +10,8 @@ using namespace ashlar;
 
 namespace {
 
+constexpr std::size_t longest_name = 4096;  // proto.md, "Protocol phases": of strings
+
 std::chrono::milliseconds duration(const Params& params, const char* name) {
   const std::string text(params.text(name));
   const auto found = rules::parse_duration(text);
@@ -40,6 +42,8 @@ Settings::Settings(const Params& params)
       server_name(params.text("server_name")),
       timeout(duration(params, "timeout")) {
   read_server(params);
+  need(export_name.size() <= longest_name, uri && !uri->export_name.empty() ? "uri" : "export",
+       "the export's name has more than 4096 bytes, which is the most that NBD allows");
   read_tls(params);
   check_files();
 }

@@ -1,16 +1,31 @@
 #include "cluster.hpp"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <rbd/librbd.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 using namespace ashlar;
 
 namespace {
 
+constexpr const char* several_files = ";,= \t";  // that part the files which $CEPH_CONF names
+constexpr std::size_t npos = std::string_view::npos;
+
 std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
+
+// Sets errno. access(2) would not ask the sandbox.
+bool can_be_read(const char* file) {
+  const int fd = ::open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ::close(fd);
+  return true;
+}
 
 }  // namespace
 
@@ -34,12 +49,23 @@ Cluster::Cluster(const Settings& settings) {
   open_pool(settings);
 }
 
-void Cluster::set_options(const Settings& settings) {
-  const char* const conf = settings.conf.empty() ? nullptr : settings.conf.c_str();
+void Cluster::read_configuration(const Settings& settings) {
+  const auto refuse = [](const std::string& which, int error) {
+    throw BadParameter("conf", which + " cannot be read: " + text_of(error), error);
+  };
+  // librados passes over one that is named there and is not to be had.
+  const char* const named = std::getenv("CEPH_CONF");
+  if (settings.conf.empty() && named != nullptr && *named != 0 &&
+      std::string_view(named).find_first_of(several_files) == npos && !can_be_read(named))
+    refuse(std::string("$CEPH_CONF = ") + named, errno);
   // Without a file there may still be options that say where the cluster is.
+  const char* const conf = settings.conf.empty() ? nullptr : settings.conf.c_str();
   if (const int r = rados_conf_read_file(cluster_.get(), conf); r < 0 && (conf != nullptr || r != -ENOENT))
-    throw BadParameter(
-        "conf", (conf != nullptr ? settings.conf : "Ceph's configuration") + " cannot be read: " + text_of(r), -r);
+    refuse(conf != nullptr ? settings.conf : "Ceph's configuration", -r);
+}
+
+void Cluster::set_options(const Settings& settings) {
+  read_configuration(settings);
   const std::string seconds = std::to_string(settings.timeout.count());
   // The log and what is beside it are the server's, unless `options` says otherwise.
   const std::pair<const char*, std::string> own[] = {{"client_mount_timeout", seconds},

@@ -24,6 +24,7 @@ class Cluster {
   std::vector<std::string> images() const;
 
  private:
+  void read_configuration(const Settings& settings);
   void set_options(const Settings& settings);
   void connect(const Settings& settings);
   void open_pool(const Settings& settings);

@@ -41,6 +41,7 @@ class ObjectMap {
   void flush();
   std::optional<std::uint64_t> version() const;
   std::shared_ptr<const ObjectList> load(std::uint64_t first, std::uint64_t end) const;
+  std::shared_ptr<const ObjectList> read(std::uint64_t objects) const;
 
   const rbd_image_t image_;
   const rados_ioctx_t pool_;

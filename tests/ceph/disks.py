@@ -6,7 +6,7 @@ import random
 import subprocess
 
 from frame import MIB, OBJECT, OverCeph
-from lib import libnbd
+from lib import config, libnbd
 from lib.libnbd import nbd
 from lib.processes import run
 from lib.server import PROGRAM
@@ -235,6 +235,26 @@ class Mistakes(OverCeph):
                            ({"image": locked, "exclusive_lock": "off"}, f"exclusive_lock.*rbd feature disable rbd/{locked}")):
             with self.subTest(**more):
                 self.assertRegex(self.refused(self.export(**{"image": image, **more})), said)
+
+    def test_a_configuration_that_the_environment_names(self):
+        one = self.export(self.image("8M"))
+        del one["plugin"]["conf"]
+        file = self.write("environment.toml", config.toml([one]))
+        for path, code, said in ((self.ceph.conf, 0, "disk"),
+                                 ("/nowhere.conf", 2, "conf.*CEPH_CONF = /nowhere.conf cannot be read: No such")):
+            done = run("env", f"CEPH_CONF={path}", PROGRAM, "check", file, ok=False)
+            self.assertEqual(done.returncode, code, done.stdout)
+            self.assertRegex(done.stdout, said)
+        # The sandbox does not know what is in the environment.
+        for sandbox, said in (({"mode": "require", "read": [str(self.ceph.folder)]}, None),
+                              ("require", "cannot be read: Permission denied")):
+            server = self.serve([{**one, "optional": True}], sandbox=sandbox, environment={"CEPH_CONF": str(self.ceph.conf)})
+            if said is None:
+                self.assertEqual(self.connect(server=server).get_size(), 8 * MIB)
+            else:
+                with self.assertRaises(nbd.Error):
+                    self.connect(server=server)
+                self.wait_for_log(said, server)
 
     def test_options_and_a_key(self):
         """An option goes before the configuration: here it says where the cluster is, in a file that does not."""

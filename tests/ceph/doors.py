@@ -10,6 +10,7 @@ from frame import MIB, PATIENCE, OverCeph
 from lib import processes
 from lib.libnbd import nbd
 from lib.processes import run
+from lib.server import PROGRAM
 
 README = pathlib.Path(__file__).resolve().parents[2] / "plugins" / "rbd" / "README.md"
 
@@ -116,3 +117,10 @@ class Recipes(OverCeph):
         self.assert_same(self.ceph.export("vm1"), (self.folder / "vm1.img").read_bytes(), "what rbd export has")
         self.assertEqual(self.ceph.diff("vm1"), [(0, 8 * MIB)])
 
+
+    def test_the_example(self):
+        """With a program that cannot do it, it says so, too."""
+        for program, code in ((PROGRAM, 0), ("/bin/false", 1)):
+            done = run("env", f"ASHLAR={program}", README.parents[2] / "examples" / "ceph.sh", ok=False)
+            self.assertEqual(done.returncode, code, done.stdout)
+            self.assertEqual("All was right." in done.stdout, code == 0)

@@ -36,7 +36,10 @@ class Shared:
 class OverCeph(Case):
     def setUp(self):
         super().setUp()
-        self.ceph = Shared.get()
+        self.ceph = self.cluster()
+
+    def cluster(self):
+        return Shared.get()
 
     def image(self, size="64M", *more):
         """A new one's name."""

@@ -9,7 +9,7 @@ import cluster
 import frame  # noqa: F401  (finds the tests' library)
 from lib.case import SKIPPED, skip
 
-FILES = ("disks", "doors", "outages")
+FILES = ("disks", "doors", "kills", "machines", "outages", "users")
 
 
 def main():

@@ -27,6 +27,7 @@ class Far:
         self.path, self.size, self.flags, self.blocks, self.structured, self.way = str(path), size, flags, blocks, structured, way
         self.disk, self.export, self.error = bytearray(size), export, wire.EIO
         self.asked, self.connected, self.clients = [], 0, []
+        self.takers = []  # for each that was asked for: the socket over which it came
         self.arrived = threading.Semaphore(0)  # one for each request that is left without an answer
         self.lock = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX)
@@ -42,10 +43,11 @@ class Far:
             self.listener.close()
         self.cut()
 
-    def cut(self):
-        """All connections."""
+    def cut(self, which=slice(None)):
+        """All connections, or those of them in the order in which they came."""
         with self.lock:
-            clients, self.clients = self.clients, []
+            clients = self.clients[which]
+            del self.clients[which]
         for client in clients:
             try:
                 client.shutdown(socket.SHUT_RDWR)
@@ -124,6 +126,7 @@ class Far:
             raise Gone
         with self.lock:
             self.asked.append((command, flags, offset, length))
+            self.takers.append(client)
         way = getattr(self, self.way)
         if command == wire.CMD_READ:
             way(client, structured, cookie, offset, length)
@@ -138,7 +141,8 @@ class Far:
         if self.way == "loses_replies":  # it has done it, and nobody knows
             self.way = "well"
             raise Gone
-        self.simple(client, cookie, wire.ESHUTDOWN if self.way == "stops" else 0)
+        refused = command == wire.CMD_FLUSH and self.way == "does_not_flush"
+        self.simple(client, cookie, wire.EIO if refused else wire.ESHUTDOWN if self.way == "stops" else 0)
 
     @staticmethod
     def simple(client, cookie, error=0, data=b""):
@@ -201,4 +205,7 @@ class Far:
         self.fails(client, structured, cookie, offset, length)
 
     def loses_replies(self, client, structured, cookie, offset, length):
+        self.well(client, structured, cookie, offset, length)
+
+    def does_not_flush(self, client, structured, cookie, offset, length):
         self.well(client, structured, cookie, offset, length)

@@ -475,6 +475,37 @@ class Away(Nbd):
             client.flush()
         self.assertEqual([self.metric(name) for name in ("connects", "lost", "repeats")], [3, 1, 0])
 
+    def test_what_is_not_flushed_at_the_end_is_told(self):
+        """The client has not flushed; when the server ends the plugin does, and says if it cannot."""
+        for way, told in (("well", False), ("does_not_flush", True), ("hangs", True)):
+            with self.subTest(way=way):
+                uri = self.far()
+                self.server = self.serve([export(uri)])
+                client = self.client()
+                client.pwrite(b"x" * 512, 0)
+                client.shutdown()
+                self.other.way = way
+                self.server.stop()
+                self.assertIn((wire.CMD_FLUSH, 0, 0, 0), self.other.asked)
+                self.assertEqual("what was written since the last flush may be lost" in self.server.log(), told)
+                self.other.end()
+
+    def test_a_flush_goes_over_the_oldest_connection(self):
+        """What it was acknowledged over is lost with it. A newer one may lead to a server that never had it, and would flush in vain."""
+        uri = self.far(flags=(*far.USUAL, "multi_conn"))
+        self.server = self.serve([export(uri, connections=2)], metrics=f"unix:{self.folder}/metrics.sock")
+        client = self.client()
+        self.wait_until("both are made", lambda: self.metric("connects") == 2)
+        for made in (3, 4):
+            self.other.cut(slice(0, 1))
+            self.wait_until("it is made anew", lambda: self.metric("connects") == made)
+            oldest = self.other.clients[0]
+            client.pwrite(b"x" * 512, 0)
+            client.flush()
+            self.assertEqual(self.other.asked[-1][0], wire.CMD_FLUSH)
+            self.assertIs(self.other.takers[-1], oldest)
+        client.shutdown()
+
     def test_a_lost_write_of_which_nobody_was_told_is_told_to_who_comes(self):
         uri = self.far()
         self.server = self.serve([export(uri)])

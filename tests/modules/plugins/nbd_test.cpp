@@ -216,6 +216,9 @@ TEST_CASE("nbd: refuses parameters that make no sense, and names them") {
   says({{"command", "no-such-program"}}, "there is no program no-such-program");
   says({{"command", scratch.path("ca-cert.pem")}}, "is no program that can be started");
   says({{"uri", "nbd://127.0.0.1:1/x"}, {"export", "y"}}, "names an export already");
+  const std::string name(4097, 'x');
+  says({tcp, {"export", name}}, "more than 4096 bytes");
+  says({{"uri", "nbd://127.0.0.1:1/" + name}}, "more than 4096 bytes");
   says({tcp, {"timeout", "0s"}}, "timeout = \"0s\" is no time");
   says({tcp, {"psk", "/x"}}, "psk needs tls");
   says({tls, {"tls", "off"}}, "goes with tls");
