@@ -78,6 +78,13 @@ std::string in_hex(const PskKey& bytes) {
   return text;
 }
 
+// qemu takes two commas in a value for one.
+std::string qemu_value(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == ',' ? std::string(",,") : std::string(1, c);
+  return out;
+}
+
 [[noreturn]] void fail(const fs::path& path, int error) {
   throw std::runtime_error("certs: " + path.string() + ": " + std::strerror(error));
 }
@@ -227,22 +234,22 @@ class Certs {
 
   void tell_server() const {
     out_ << "\nIn the server's config:\n\n  [server]\n  listen = [\"tcp::10809\"]\n  tls = { mode = \"require\", "
-            "certificates = \""
-         << absolute(folder_ / "server") << "\"";
-    if (fs::exists(users_file())) out_ << ", psk = \"" << absolute(users_file()) << "\"";
+            "certificates = "
+         << in_quotes(absolute(folder_ / "server"));
+    if (fs::exists(users_file())) out_ << ", psk = " << in_quotes(absolute(users_file()));
     out_ << " }\n";
   }
   void tell_client(const std::string& name) const {
     const std::string folder = absolute(client_folder(name));
     tell(name, "nbds://" + host_in_uri() + "/?tls-certificates=" + percent_encoded(folder),
-         "tls-creds-x509,id=tls0,endpoint=client,dir=" + folder);
+         "tls-creds-x509,id=tls0,endpoint=client,dir=" + qemu_value(folder));
   }
   void tell_user(const std::string& user) const {
     const std::string folder = absolute(client_folder(user));
     tell(user,
          "nbds://" + percent_encoded(user) + "@" + host_in_uri() + "/?tls-psk-file=" + percent_encoded(folder) +
              "/keys.psk",
-         "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + folder);
+         "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + qemu_value(folder));
   }
   void tell(const std::string& who, const std::string& uri, const std::string& object) const {
     out_ << "\nOn the machine of " << who << ", with a copy of " << absolute(client_folder(who))

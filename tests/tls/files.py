@@ -272,8 +272,8 @@ class Certs(Case):
         out = tls.make(self.made, "--server", "127.0.0.1", "--client", "a", "--psk", "u")
         self.try_commands(out)
 
-    def test_those_of_a_second_run_name_the_server_and_folders_with_spaces(self):
-        self.made = self.folder / "a folder"
+    def test_those_of_a_second_run_name_the_server_and_odd_folders(self):
+        self.made = self.folder / 'a folder, "b" \\c'
         tls.make(self.made, "--server", "127.0.0.1,localhost")
         out = tls.make(self.made, "--client", "late@home", "--psk", "u@home")
         self.assertIn(f"with a copy of {self.made}/clients/late@home there", out)
