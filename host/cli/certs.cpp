@@ -14,6 +14,7 @@
 #include "config/text.hpp"
 #include "spawn/command_variables.hpp"
 #include "tls/issue.hpp"
+#include "tls/psk_file.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -21,13 +22,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int days_of_authority = 3650;
-constexpr std::size_t longest_name = 64;  // bytes: of a CN (RFC 5280, ub-common-name)
+constexpr std::size_t longest_name = 64;                      // bytes: of a CN (RFC 5280, ub-common-name)
+constexpr std::size_t longest_host = 253, longest_part = 63;  // bytes: of a host's name (RFC 1035)
 constexpr std::size_t key_bytes = 32;
 
-std::vector<std::string> parts_of(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream in(list);
-  for (std::string part; std::getline(in, part, ',');) parts.push_back(part);
+// At least one, and an empty one behind a separator at the end.
+std::vector<std::string> parts_of(const std::string& list, char separator) {
+  std::vector<std::string> parts{""};
+  for (const char c : list) {
+    if (c == separator) parts.emplace_back();
+    else parts.back() += c;
+  }
   return parts;
 }
 
@@ -38,10 +43,17 @@ bool all_of(const std::string& text, const char* more) {
   });
 }
 
+// A name whose last part is a number is a misspelled address.
+bool is_host_name(const std::string& host) {
+  const std::vector<std::string> parts = parts_of(host, '.');
+  const bool good = std::all_of(parts.begin(), parts.end(), [](const std::string& part) {
+    return !part.empty() && part.size() <= longest_part && all_of(part, "-_*") && part[0] != '-';
+  });
+  return good && host.size() <= longest_host && parts.back().find_first_not_of("0123456789") != std::string::npos;
+}
+
 void check_host(const std::string& host) {
-  if (is_address(host)) return;
-  const bool good = !host.empty() && host.size() <= 253 && all_of(host, ".-_*") && host[0] != '-' && host[0] != '.';
-  if (!good)
+  if (!is_address(host) && !is_host_name(host))
     throw UsageError("certs: --server: " + in_quotes(host) +
                      " is neither a host's name nor an address; write such as disks.example.org,192.0.2.7");
 }
@@ -54,6 +66,23 @@ void check_name(const char* option, const std::string& name) {
     throw UsageError(std::string("certs: ") + option + ": " + in_quotes(name) +
                      " is no name here: it has letters, digits and . _ - @, begins with a letter or digit, and is at "
                      "most 64 long");
+}
+
+std::string in_hex(const PskKey& bytes) {
+  constexpr const char* digits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
+// qemu takes two commas in a value for one.
+std::string qemu_value(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == ',' ? std::string(",,") : std::string(1, c);
+  return out;
 }
 
 [[noreturn]] void fail(const fs::path& path, int error) {
@@ -99,11 +128,12 @@ class Certs {
  public:
   Certs(const CommandOptions& options, std::ostream& out) : options_(options), out_(out), folder_(options.operand) {
     for (const std::string& list : options.hosts)
-      for (const std::string& host : parts_of(list)) hosts_.push_back(host);
+      for (const std::string& host : parts_of(list, ',')) hosts_.push_back(host);
   }
 
   void run() {
     check();
+    if (!options_.users.empty()) read_users();
     have_authority();
     if (!hosts_.empty()) make_server();
     for (const std::string& client : options_.clients) make_client(client);
@@ -119,8 +149,6 @@ class Certs {
     if (folder_.empty()) throw UsageError("certs: the folder's name is empty; name one to be made");
     if (options_.days < 1 || options_.days > 36500)
       throw UsageError("certs: --days: " + std::to_string(options_.days) + " is out of range; give 1 to 36500");
-    for (const std::string& list : options_.hosts)
-      if (list.empty()) check_host(list);
     for (const std::string& host : hosts_) check_host(host);
     for (const std::string& client : options_.clients) check_name("--client", client);
     for (const std::string& user : options_.users) check_name("--psk", user);
@@ -173,25 +201,30 @@ class Certs {
          << " (" << name_of_certificate(pair.certificate) << ")\n";
   }
 
+  fs::path users_file() const { return folder_ / "keys.psk"; }
+  void read_users() {
+    if (!fs::exists(users_file())) return;
+    user_lines_ = read(users_file());
+    users_ = parse_psk_file(user_lines_, users_file()).keys;
+    if (!user_lines_.empty() && user_lines_.back() != '\n') user_lines_ += '\n';
+  }
   // Who has a key keeps it: there may be clients that use it.
   void add_users() {
     if (options_.users.empty()) return;
-    const fs::path file = folder_ / "keys.psk";
-    std::string lines = fs::exists(file) ? read(file) : "";
-    if (!lines.empty() && lines.back() != '\n') lines += '\n';
     for (const std::string& user : options_.users) {
-      const auto at = ("\n" + lines).find("\n" + user + ":");
-      if (at != std::string::npos) {
-        out_ << user << " has a key already, which stays\n";
-        continue;
+      const fs::path own = client_folder(user) / "keys.psk";
+      const auto [found, is_new] = users_.try_emplace(user);
+      if (is_new) found->second = random_bytes(key_bytes);
+      const std::string line = user + ":" + in_hex(found->second) + "\n";
+      if (is_new) user_lines_ += line;
+      if (is_new || !fs::exists(own)) {
+        make_folder(client_folder(user));
+        write(own, line, 0600);
       }
-      const std::string line = user + ":" + random_hex(key_bytes) + "\n";
-      lines += line;
-      make_folder(client_folder(user));
-      write(client_folder(user) / "keys.psk", line, 0600);
-      out_ << "Made a key for " << user << ": " << (client_folder(user) / "keys.psk").string() << "\n";
+      if (is_new) out_ << "Made a key for " << user << ": " << own.string() << "\n";
+      else out_ << user << " has a key already, which stays\n";
     }
-    write(file, lines, 0600);
+    write(users_file(), user_lines_, 0600);
   }
 
   fs::path client_folder(const std::string& name) const { return folder_ / "clients" / name; }
@@ -201,22 +234,22 @@ class Certs {
 
   void tell_server() const {
     out_ << "\nIn the server's config:\n\n  [server]\n  listen = [\"tcp::10809\"]\n  tls = { mode = \"require\", "
-            "certificates = \""
-         << absolute(folder_ / "server") << "\"";
-    if (fs::exists(folder_ / "keys.psk")) out_ << ", psk = \"" << absolute(folder_ / "keys.psk") << "\"";
+            "certificates = "
+         << in_quotes(absolute(folder_ / "server"));
+    if (fs::exists(users_file())) out_ << ", psk = " << in_quotes(absolute(users_file()));
     out_ << " }\n";
   }
   void tell_client(const std::string& name) const {
     const std::string folder = absolute(client_folder(name));
     tell(name, "nbds://" + host_in_uri() + "/?tls-certificates=" + percent_encoded(folder),
-         "tls-creds-x509,id=tls0,endpoint=client,dir=" + folder);
+         "tls-creds-x509,id=tls0,endpoint=client,dir=" + qemu_value(folder));
   }
   void tell_user(const std::string& user) const {
     const std::string folder = absolute(client_folder(user));
     tell(user,
          "nbds://" + percent_encoded(user) + "@" + host_in_uri() + "/?tls-psk-file=" + percent_encoded(folder) +
              "/keys.psk",
-         "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + folder);
+         "tls-creds-psk,id=tls0,endpoint=client,username=" + user + ",dir=" + qemu_value(folder));
   }
   void tell(const std::string& who, const std::string& uri, const std::string& object) const {
     out_ << "\nOn the machine of " << who << ", with a copy of " << absolute(client_folder(who))
@@ -231,6 +264,8 @@ class Certs {
   const fs::path folder_;
   std::vector<std::string> hosts_;
   PemPair authority_;
+  std::string user_lines_;  // the file of keys
+  PskKeys users_;           // what it says
 };
 
 }  // namespace

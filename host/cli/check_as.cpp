@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <set>
 #include <stdexcept>
 
@@ -51,7 +52,8 @@ uid_t parse_uid(const std::string& text) {
   uid_t uid = 0;
   const char* const end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, uid);
-  if (error != std::errc{} || rest != end) refuse("uid=" + text + " is no number; for a name write user=" + text);
+  if (error != std::errc{} || rest != end || uid == std::numeric_limits<uid_t>::max())
+    refuse("uid=" + text + " is no number of a user; for a name write user=" + text);
   return uid;
 }
 

@@ -48,6 +48,16 @@ void append_name(std::string& list, std::string_view name, bool in_front = false
   else list = in_front ? std::string(name) + ":" + list : list + ":" + std::string(name);
 }
 
+// Whether a part of a list of ciphers adds none. OpenSSL passes over a name that it does not know without a word, so a
+// misspelled suite would be left out unnoticed. What takes out, moves or sets need not find anything.
+bool adds_no_cipher(const std::string& part) {
+  if (part.empty() || std::strchr("!-+@", part.front()) != nullptr) return false;
+  const SslContextPtr alone(or_bad_alloc(::SSL_CTX_new(::TLS_server_method())));
+  const bool adds = ::SSL_CTX_set_cipher_list(alone.get(), part.c_str()) == 1;
+  ::ERR_clear_error();
+  return !adds;
+}
+
 [[noreturn]] void fail(const Config& config, Place place, const char* key, const std::string& what) {
   throw ConfigError(config.file, place, "key " + in_quotes(key) + ": " + what);
 }
@@ -62,6 +72,7 @@ PskFile read_keys(const Config& config, std::vector<std::string>& warnings) {
   }
   PskFile file = parse_psk_file(text, tls.psk);
   ::OPENSSL_cleanse(text.data(), text.size());
+  if (file.keys.empty()) throw ConfigError(tls.psk, {}, "has no user; add lines such as alice:HEXKEY");
   for (const std::string& user : file.short_keys)
     warnings.push_back(tls.psk.string() + ": the key of " + in_quotes(user) +
                        " has less than 16 bytes; make a longer one");
@@ -78,7 +89,7 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
   mistakes.gather([&] {
     if (tls.ciphers.empty()) return;
     try {
-      if (!made->choose_ciphers(tls.ciphers) && !tls.psk.empty())
+      if (!made->choose_ciphers(tls.ciphers, warnings) && !tls.psk.empty())
         warnings.push_back("ciphers = " + in_quotes(tls.ciphers) +
                            " has no suite of SHA-256, which the keys of psk need in TLS 1.3; add " +
                            std::string(preferred));
@@ -164,14 +175,17 @@ void Credentials::add_keys(PskFile file) {
 }
 
 // What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
-bool Credentials::choose_ciphers(const std::string& wanted) {
+bool Credentials::choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings) {
   std::string suites, older;
+  std::vector<std::string> unknown;
   bool fits_keys = false;
   std::string_view rest = wanted;
   while (!rest.empty()) {
     const std::string_view one = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-    append_name(one.starts_with("TLS_") ? suites : older, one);
+    const bool is_old = !one.starts_with("TLS_");
+    append_name(is_old ? older : suites, one);
+    if (is_old && adds_no_cipher(std::string(one))) unknown.push_back(in_quotes(one));
     fits_keys = fits_keys || (one.starts_with("TLS_") && one.ends_with("_SHA256"));
   }
   SSL_CTX* const context = context_.get();
@@ -181,6 +195,9 @@ bool Credentials::choose_ciphers(const std::string& wanted) {
                                 "; see: openssl ciphers -s -tls1_3 (and take out the older ones)");
   if (!older.empty() && ::SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
     throw std::invalid_argument(in_quotes(older) + ": " + openssl_error() + "; see: openssl ciphers -s");
+  for (const std::string& one : unknown)
+    warnings.push_back("ciphers: " + one +
+                       " names no suite that OpenSSL has here, and is left out; see: openssl ciphers -s");
   if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   if (!suites.empty()) return fits_keys;
   if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)

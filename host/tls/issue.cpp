@@ -164,16 +164,10 @@ std::vector<std::string> hosts_of_certificate(const std::string& certificate) {
   return hosts;
 }
 
-std::string random_hex(std::size_t bytes) {
-  std::vector<unsigned char> chance(bytes);
-  check(::RAND_bytes(chance.data(), static_cast<int>(bytes)), "a key");
-  constexpr const char* digits = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : chance) {
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
-  return text;
+std::vector<unsigned char> random_bytes(std::size_t count) {
+  std::vector<unsigned char> chance(count);
+  check(::RAND_bytes(chance.data(), static_cast<int>(count)), "a key");
+  return chance;
 }
 
 }  // namespace ashlar::host

@@ -39,8 +39,8 @@ std::string name_of_certificate(const std::string& certificate);
 // The names and addresses that clients reach the server of this certificate by; empty: it has none.
 std::vector<std::string> hosts_of_certificate(const std::string& certificate);
 
-// `bytes` of chance, as hexadecimal digits. Throws std::runtime_error when there is none to be had.
-std::string random_hex(std::size_t bytes);
+// `count` bytes of chance. Throws std::runtime_error when there are none to be had.
+std::vector<unsigned char> random_bytes(std::size_t count);
 
 // Whether `text` is a numeric address of IPv4 or IPv6.
 inline bool is_address(const std::string& text) {

@@ -20,6 +20,9 @@ constexpr std::size_t record_overhead = 128;    // more than any cipher adds
 constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
 // Encrypted bytes that wait to be sent: a batch is added where a batch is not yet full.
 constexpr std::size_t most_unsent = 2 * (batch + batch / record * record_overhead);
+// Bytes that OpenSSL makes by itself behind the handshake and that wait for the next reply: answers to a client that
+// changes keys, which are some 30 bytes each. More of them than that are asked for only to fill the memory.
+constexpr std::size_t most_made = 4096;
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -69,6 +72,7 @@ ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
 int OpensslSocket::write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written) {
   auto& self = *static_cast<OpensslSocket*>(::BIO_get_data(bio));
   ::BIO_clear_retry_flags(bio);
+  if (self.is_secured_ && self.output_ == &self.made_ && self.made_.size() + count > most_made) return 0;
   const auto* const from = reinterpret_cast<const std::byte*>(bytes);
   try {
     self.output_->insert(self.output_->end(), from, from + count);

@@ -27,6 +27,6 @@ std::string authority_fault(const PemPair&) { refuse(); }
 PemPair issue(const PemPair&, const Subject&, int) { refuse(); }
 std::string name_of_certificate(const std::string&) { refuse(); }
 std::vector<std::string> hosts_of_certificate(const std::string&) { refuse(); }
-std::string random_hex(std::size_t) { refuse(); }
+std::vector<unsigned char> random_bytes(std::size_t) { refuse(); }
 
 }  // namespace ashlar::host

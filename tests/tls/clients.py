@@ -100,7 +100,8 @@ class LetIn(TlsCase):
             client.communicate()
             self.assertIn(b"sealed", found, f"{' '.join(words)}: {found!r}\n{self.server.log()[-2000:]}")
 
-    def test_a_client_that_changes_keys_and_wants_the_server_to(self):
+    def openssl_client(self):
+        """openssl s_client by TLS 1.3, and a function that reads what it prints up to some words; false: it has ended."""
         relay = Relay(self.server)
         self.addCleanup(relay.close)
         folder = tls.client_folder()
@@ -115,17 +116,38 @@ class LetIn(TlsCase):
             found = b""
             while wanted not in found:
                 part = client.stdout.read1(4096)
-                self.assertTrue(part, f"{found!r}\n{self.server.log()[-2000:]}")
+                if not part:
+                    return False
                 found += part
+            return True
 
-        reads(b"Verify return code: 0")
+        self.assertTrue(reads(b"Verify return code: 0"))
+        return client, reads
+
+    def test_a_client_that_changes_keys_and_wants_the_server_to(self):
+        client, reads = self.openssl_client()
         for _ in range(3):
             client.stdin.write(b"K\n")  # s_client's command
             client.stdin.flush()
-            reads(b"KEYUPDATE")
+            self.assertTrue(reads(b"KEYUPDATE"))
             client.stdin.write(list_option())
             client.stdin.flush()
-            reads(b"sealed")
+            self.assertTrue(reads(b"sealed"), self.server.log()[-2000:])
+
+    def test_a_client_that_only_changes_keys_is_ended_for_the_answers_take_memory(self):
+        client, reads = self.openssl_client()
+        ended = False
+        for _ in range(1000):
+            try:
+                client.stdin.write(b"K\n")
+                client.stdin.flush()
+            except BrokenPipeError:
+                ended = True
+            if ended or not reads(b"KEYUPDATE"):
+                ended = True
+                break
+        self.assertTrue(ended)
+        self.good_client(self.server)
 
     def test_a_client_that_speaks_plainly(self):
         done = run("nbdinfo", "--size", self.server.uri("disk"), ok=False)

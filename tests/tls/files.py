@@ -139,6 +139,10 @@ class Mistakes(Case):
         self.assert_mistake('key "tls": has nothing to show', certificates=None, psk=None)
         self.assert_mistake('key "minimum_version": no version "1.1"', minimum_version="1.1")
         self.assert_mistake('key "ciphers": ', "no cipher match", ciphers="NONSENSE")
+        done = self.check(ciphers="TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA265:HIGH:!NONE:@SECLEVEL=2")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn('warning ciphers: "ECDHE-ECDSA-AES128-GCM-SHA265" names no suite that OpenSSL has here', done.stdout)
+        self.assertEqual(done.stdout.count("names no suite"), 1, done.stdout)
         warning = "has no suite of SHA-256, which the keys of psk need"
         self.assertIn(f'warning ciphers = "TLS_AES_256_GCM_SHA384" {warning}', self.check(ciphers="TLS_AES_256_GCM_SHA384").stdout)
         for fits in ({"ciphers": "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"},
@@ -222,6 +226,26 @@ class Certs(Case):
         for file in ("ca-cert.pem", "ca-key.pem"):
             self.assertEqual((self.made / file).read_bytes(), before[self.made / file], file)
 
+    def test_who_has_a_key_gets_it_again_where_its_folder_is_gone(self):
+        tls.make(self.made, "--server", "localhost", "--psk", "u")
+        file, own = self.made / "keys.psk", self.made / "clients" / "u" / "keys.psk"
+        key = own.read_text()
+        for text in (key, f"# of psktool\n#75:{key.split(':')[1]}"):  # u, in hexadecimal digits
+            file.write_text(text)
+            shutil.rmtree(self.made / "clients")
+            self.assertIn("u has a key already", tls.make(self.made, "--psk", "u"))
+            self.assertEqual((own.read_text(), file.read_text()), (key, text))
+
+    def test_a_file_of_keys_with_a_mistake_is_refused_as_the_server_refuses_it(self):
+        tls.make(self.made, "--server", "localhost", "--psk", "u")
+        for text in ("u\n", "u:xy\n"):
+            (self.made / "keys.psk").write_text(text)
+            self.assertIn(f"{self.made / 'keys.psk'}:1:", self.refused(self.made, "--psk", "v"))
+            self.assertEqual((self.made / "keys.psk").read_text(), text)
+        (self.made / "keys.psk").write_text("# nobody yet\n")
+        tls.make(self.made, "--psk", "v")
+        self.assertRegex((self.made / "keys.psk").read_text(), "^# nobody yet\nv:[0-9a-f]{64}\n$")
+
     def test_a_ca_without_its_key_is_refused(self):
         tls.make(self.made, "--server", "localhost")
         for gone in ("ca-key.pem", "ca-cert.pem"):
@@ -235,7 +259,7 @@ class Certs(Case):
 
     def test_what_is_wrong_on_the_command_line(self):
         self.assertIn("no server; add --server HOST", self.refused(self.made))
-        for host in ("a b", "a,,b", "-x", "a;b", "x" * 300):
+        for host in ("a b", "a,,b", "a,", "-x", "a;b", "x" * 300, "x" * 64, "a..b", "1.2.3", "192.0.2.300", "192.0.2.7.1"):
             self.assertIn("is neither a host's name nor an address", self.refused(self.made, f"--server={host}"))
         for name in ("../x", "a/b", ".hidden", "a:b", "x" * 65):
             for option in ("--client", "--psk"):
@@ -248,8 +272,8 @@ class Certs(Case):
         out = tls.make(self.made, "--server", "127.0.0.1", "--client", "a", "--psk", "u")
         self.try_commands(out)
 
-    def test_those_of_a_second_run_name_the_server_and_folders_with_spaces(self):
-        self.made = self.folder / "a folder"
+    def test_those_of_a_second_run_name_the_server_and_odd_folders(self):
+        self.made = self.folder / 'a folder, "b" \\c'
         tls.make(self.made, "--server", "127.0.0.1,localhost")
         out = tls.make(self.made, "--client", "late@home", "--psk", "u@home")
         self.assertIn(f"with a copy of {self.made}/clients/late@home there", out)

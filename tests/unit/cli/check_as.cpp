@@ -67,8 +67,9 @@ TEST_CASE("a client in words: what is wrong with it") {
   CHECK(mistake("uid=1,gid=2") == "unknown \"gid=2\"; did you mean \"uid\"?");
   CHECK(mistake("psk=alice,") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
   CHECK(mistake("psk=") == "psk= has no value; write one behind it");
-  CHECK(mistake("uid=root") == "uid=root is no number; for a name write user=root");
-  CHECK(mistake("uid=-1") == "uid=-1 is no number; for a name write user=-1");
+  CHECK(mistake("uid=root") == "uid=root is no number of a user; for a name write user=root");
+  CHECK(mistake("uid=-1") == "uid=-1 is no number of a user; for a name write user=-1");
+  CHECK(mistake("uid=4294967295") == "uid=4294967295 is no number of a user; for a name write user=4294967295");
   CHECK_THAT(mistake("user=no-such-one"), StartsWith("no user \"no-such-one\" on this machine"));
   CHECK_THAT(mistake("group=no-such-one"), StartsWith("no group \"no-such-one\" on this machine"));
   CHECK(mistake("address=10.0.0.0/8") == "address=10.0.0.0/8 is no address; write one such as 10.0.0.7 or 2001:db8::1");
