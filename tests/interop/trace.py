@@ -497,6 +497,22 @@ class Trace(Case):
         told = json.loads(self.trace("diff", "--json", self.file(), self.file()).stdout)
         self.assertEqual({one["change"] for one in told}, {0})
 
+    def test_prefetch_names_each_block_of_a_large_disk_once(self):
+        some, trace = random.Random(1), TraceWriter(self.file()).begin(size=str(1 << 46))
+        wanted, known = [], set()
+        for number in range(8000):
+            first, blocks = some.choice((some.randrange(1 << 34), some.randrange(4000))), some.randrange(1, 4)
+            op = some.choice(("read", "read", "read", "write", "trim"))
+            trace.request(op, first * 4096 + 512 * some.randrange(2), blocks * 4096 - 1024, number * 1000)
+            if op == "trim":
+                continue
+            new = [block for block in range(first, first + blocks) if block not in known]
+            known.update(new)
+            wanted += new if op == "read" else []
+        told = [line.split() for line in self.trace("prefetch", trace.end()).stdout.splitlines()[1:]]
+        self.assertEqual([block for offset, length in told
+                          for block in range(int(offset) // 4096, (int(offset) + int(length)) // 4096)], wanted)
+
 
 if __name__ == "__main__":
     main()
