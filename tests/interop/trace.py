@@ -513,6 +513,44 @@ class Trace(Case):
         self.assertEqual([block for offset, length in told
                           for block in range(int(offset) // 4096, (int(offset) + int(length)) // 4096)], wanted)
 
+    def compared(self, *runs, code):
+        """What diff says of reads that took so long, in two runs; nanoseconds."""
+        paths = []
+        for number, times in enumerate(runs):
+            trace, at = TraceWriter(self.file(f"{number}.trace")).begin(run=number + 1), 0
+            for took in times:
+                trace.request("read", 0, 4096, at, at + int(took))
+                at += int(took) + 1000
+            paths.append(trace.end())
+        found, = json.loads(self.trace("diff", "--json", *paths, code=code).stdout)
+        return found, self.trace("diff", *paths, code=code).stdout
+
+    def test_diff_finds_that_a_few_take_much_longer(self):
+        some = random.Random(3)
+        usual = [[some.lognormvariate(0, 0.3) * 100_000 for _ in range(4000)] for _ in range(2)]
+        found, _ = self.compared(*usual, code=0)
+        self.assertEqual(found["verdict"], "the same")
+        longer = [took + (10_000_000 if number % 20 == 0 else 0) for number, took in enumerate(usual[1])]
+        found, told = self.compared(usual[0], longer, code=1)
+        self.assertEqual(found["verdict"], "slower in the mean")
+        self.assertLess(abs(found["change"]), 0.05)
+        self.assertGreater(found["mean_change"], 4)
+        self.assertLess(found["mean_chance"], 0.001)
+        self.assertRegex(told, r"\+4\d\d\.\d %  +< 0\.01 %  +slower in the mean")
+        self.assertEqual(self.compared(longer, usual[0], code=1)[0]["verdict"], "faster in the mean")
+
+    def test_diff_is_not_sure_of_what_comes_and_goes(self):
+        some = random.Random(8)
+
+        def drifting():
+            at = 0
+            for _ in range(2000):  # as a machine that is busy now and then
+                at = 0.99 * at + some.gauss(0, 0.05)
+                yield 100_000 * 2.718 ** at
+        for _ in range(12):
+            self.assertEqual(self.compared(drifting(), drifting(), code=0)[0]["verdict"], "the same")
+        self.assertEqual(self.compared(drifting(), [2.5 * took for took in drifting()], code=1)[0]["verdict"], "slower")
+
 
 if __name__ == "__main__":
     main()
