@@ -111,6 +111,8 @@ int prefetch_command(const Words& words, Streams streams) {
   if (!place.empty()) need_places(reader, {place});
   list.end();
   output.close();
+  told.clear();
+  tell_dropped(streams.err, "prefetch", reader.completeness());
   return reader.completeness().broken ? exit_failure : exit_ok;
 }
 

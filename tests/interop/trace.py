@@ -513,6 +513,14 @@ class Trace(Case):
         self.assertEqual([block for offset, length in told
                           for block in range(int(offset) // 4096, (int(offset) + int(length)) // 4096)], wanted)
 
+    def test_prefetch_tells_that_requests_are_missing(self):
+        trace = TraceWriter(self.file()).begin()
+        trace.request("read", 0, 4096)
+        trace.dropped(7)
+        done = self.trace("prefetch", trace.end())
+        self.assertEqual(done.stdout, "# offset length\n0 4096\n")
+        self.assertEqual(done.stderr, "ashlar: trace: prefetch: 7 requests were dropped and have no record\n")
+
     def compared(self, *runs, code):
         """What diff says of reads that took so long, in two runs; nanoseconds."""
         paths = []
