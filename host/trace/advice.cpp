@@ -34,9 +34,7 @@ void on_errors(const PlaceStats& stats, const PlaceStats* below, std::vector<Adv
 struct Lost {
   const char* what;
   std::uint64_t requests;
-  double upper, lower;  // nanoseconds
-
-  double time() const { return upper > lower ? upper - lower : 0; }
+  double time;  // nanoseconds
 };
 
 double mean(std::uint64_t sum, std::uint64_t count) {
@@ -50,7 +48,7 @@ Lost lost_of(const char* what, const Between::Sums& sums, double usual) {
   const bool spares_time = mean(sums.spared_time, sums.spared) <= (passed != 0 ? mean(sums.lower_time, passed) : usual);
   const std::uint64_t left = spares_time ? passed : sums.upper_requests;
   const std::uint64_t upper = spares_time ? sums.upper_time - sums.spared_time : sums.upper_time;
-  return {what, left, static_cast<double>(upper), static_cast<double>(sums.lower_time)};
+  return {what, left, upper > sums.lower_time ? static_cast<double>(upper - sums.lower_time) : 0};
 }
 
 std::vector<Lost> lost_of(const Between::Pair& pair) {
@@ -66,6 +64,8 @@ std::vector<Lost> lost_of(const Between::Pair& pair) {
           lost_of("other requests", pair.others, usual)};
 }
 
+constexpr const char* of_larger_blocks = "have the client ask for more at once, or give that layer smaller blocks";
+
 // Of requests that are no whole blocks, those in one block wait for each other. The layer where they do is not slow.
 std::string on_waiting(const Between::Pair& pair, double share) {
   std::uint64_t grown = 0, in_blocks = 0;
@@ -76,9 +76,8 @@ std::string on_waiting(const Between::Pair& pair, double share) {
   const std::string where = percent(share, 1) + " of the time below \"" + pair.upper.tag + "\" is spent above \"" +
                             pair.lower.tag + "\", most of it in " + std::to_string(grown) + " requests that are ";
   if (in_blocks * 2 > grown)
-    return where +
-           "smaller than the blocks of a layer between the two: each has blocks read and written for it: have the "
-           "client ask for more at once, or give that layer smaller blocks";
+    return where + "smaller than the blocks of a layer between the two, which reads and writes some for each: " +
+           of_larger_blocks;
   return where +
          "no whole blocks below: each has blocks read and written for it, and waits for the others "
          "in its block: set the client's block size, a file system's to 4096";
@@ -87,22 +86,29 @@ std::string on_waiting(const Between::Pair& pair, double share) {
 // Names the kind of requests that lost most of the time.
 std::string on_slow_layer(const Between::Pair& pair, const std::vector<Lost>& kinds, double upper, double all_lost) {
   const Lost& most =
-      *std::max_element(kinds.begin(), kinds.end(), [](const Lost& a, const Lost& b) { return a.time() < b.time(); });
+      *std::max_element(kinds.begin(), kinds.end(), [](const Lost& a, const Lost& b) { return a.time < b.time; });
   return percent(all_lost, upper) + " of the time below \"" + pair.upper.tag + "\" (" + duration_text(all_lost) +
-         " of " + duration_text(upper) + ") is spent above \"" + pair.lower.tag + "\", " + duration_text(most.time()) +
+         " of " + duration_text(upper) + ") is spent above \"" + pair.lower.tag + "\", " + duration_text(most.time) +
          " of it in " + std::to_string(most.requests) + " " + most.what + ", " +
-         duration_text(most.time() / static_cast<double>(std::max<std::uint64_t>(most.requests, 1))) +
+         duration_text(most.time / static_cast<double>(std::max<std::uint64_t>(most.requests, 1))) +
          " each: the slow layer is between the two";
+}
+
+// Why more bytes of writes came below than above.
+std::string why_more(const Between::Sums& writes) {
+  if (writes.grown_requests * 2 <= writes.upper_requests)
+    return "a layer between the two makes more of them than it is asked to write";
+  if (writes.grown_blocks * 2 > writes.grown_requests)
+    return std::string("a layer between the two has larger blocks: ") + of_larger_blocks;
+  return "they are no whole blocks: set the client's block size, a file system's to 4096";
 }
 
 void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& advice) {
   for (const Between::Pair& pair : pairs) {
     const std::vector<Lost> kinds = lost_of(pair);
-    double upper = 0, lost = 0;
-    for (const Lost& one : kinds) {
-      upper += one.upper;
-      lost += one.time();
-    }
+    const auto upper = static_cast<double>(pair.reads.upper_time + pair.writes.upper_time + pair.others.upper_time);
+    double lost = 0;
+    for (const Lost& one : kinds) lost += one.time;
     const bool much = upper > 1e6 && lost > 0.5 * upper;
     const auto grown = static_cast<double>(pair.reads.grown_time + pair.writes.grown_time + pair.others.grown_time);
     if (much && grown > 0.5 * lost) {
@@ -110,10 +116,11 @@ void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& adv
       continue;
     }
     if (much) advice.push_back({pair.upper.tag, on_slow_layer(pair, kinds, upper, lost)});
-    if (pair.writes.upper_requests >= 20 && pair.writes.lower_bytes > 2 * pair.writes.upper_bytes)
-      advice.push_back({pair.upper.tag, std::to_string(pair.writes.upper_bytes) + " bytes of writes at \"" +
-                                            pair.upper.tag + "\" became " + std::to_string(pair.writes.lower_bytes) +
-                                            " bytes at \"" + pair.lower.tag + "\": see alignment and sizes above"});
+    const Between::Sums& writes = pair.writes;
+    if (writes.upper_requests < 20 || writes.lower_bytes <= 2 * writes.upper_bytes) continue;
+    advice.push_back({pair.upper.tag, std::to_string(writes.upper_bytes) + " bytes of writes at \"" + pair.upper.tag +
+                                          "\" became " + std::to_string(writes.lower_bytes) + " bytes at \"" +
+                                          pair.lower.tag + "\": " + why_more(writes)});
   }
 }
 

@@ -172,6 +172,15 @@ class Advice(Case):
                 self.pass_on(below, same, "read", 0, BLOCK, took=40 * US, before=80 * US)
         self.assertEqual(self.advice(above, below), [])
 
+    def test_what_is_lost_is_a_part_of_all_the_time(self):
+        above, below = self.writer(), self.writer("below")
+        for number in range(400):  # most of the time is that of the hits
+            missed = number % 10 == 0
+            same = self.ask(above, "read", self.somewhere(), BLOCK, took=(400 if missed else 90) * US)
+            if missed:
+                self.pass_on(below, same, "read", 0, BLOCK, took=100 * US, before=390 * US)
+        self.assertEqual(self.advice(above, below), [])
+
     def test_a_cache_whose_hits_are_slower_than_the_disk_is(self):
         above, below = self.writer(), self.writer("below")
         for number in range(400):
@@ -211,6 +220,24 @@ class Advice(Case):
         self.assertIn("smaller than the blocks of a layer between the two", told)
         self.assertNotIn("4096", told.replace(f"{50 * BLOCK} bytes", ""))
         self.assertNotIn("align", told)
+
+    def test_more_is_written_below(self):
+        for offset, length, what, why in (
+                (0, BLOCK, ("read", "write"), "a layer between the two has larger blocks: have the client ask for more at once, or give "
+                                              "that layer smaller blocks"),
+                (512, 512, ("read", "write"), "they are no whole blocks: set the client's block size, a file system's to 4096"),
+                (0, BLOCK, ("write", "write"), "a layer between the two makes more of them than it is asked to write")):
+            with self.subTest(why):
+                above, below = self.writer(), self.writer("below")
+                for _ in range(50):
+                    at = self.somewhere()
+                    same = self.ask(above, "write", at + offset, length)
+                    for op in what:
+                        self.pass_on(below, same, op, at, 4 * BLOCK, took=9 * US, before=49 * US)
+                same = self.ask(above, "flush")
+                self.pass_on(below, same, "flush", took=18 * US, before=49 * US)
+                told = [text for place, text in self.advice(above, below) if place == "above"]
+                self.assertEqual(told[0], f'{50 * length} bytes of writes at "above" became {50 * 8 * BLOCK} bytes at "below": {why}')
 
     def test_what_a_layer_fills_up_with_zeroes_is_not_the_clients(self):
         above, below = self.writer(payload="data"), self.writer("below", payload="data")
