@@ -291,6 +291,9 @@ class Trace(Case):
                 (("show", garbage, "--range", "2M"), 2, "--range"),
                 (("show", garbage, "--slower", "2"), 2, "--slower"),
                 (("show", garbage, "--nonsense"), 2, "--nonsense"),
+                *((("show", garbage, name, ""), 2, f"show: {name} is empty")
+                  for name in ("--range", "--slower", "--op", "--place", "--output")),
+                (("show", ""), 2, "show: TRACE is empty"),
                 (("show", garbage, "--connection", "-1"), 2, '--connection: "-1" is no whole number of 0 or more'),
                 (("top", garbage, "--times", "-1"), 2, '--times: "-1" is no whole number of 0 or more'),
                 (("show", garbage), 1, "garbage: offset 0: this is no trace"),
