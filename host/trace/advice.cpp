@@ -1,59 +1,11 @@
-// Advice: what a report's figures say that could be done better.
+// Advice: what a report's figures say that could be done better, of the layers between two places and of errors.
 #include <algorithm>
-#include <cstdio>
-#include <tuple>
-#include <utility>
 
-#include "trace/report.hpp"
+#include "trace/request_advice.hpp"
 #include "trace/words.hpp"
 
 namespace ashlar::host::traces {
 namespace {
-
-std::string percent(double part, double whole) {
-  char text[16];
-  std::snprintf(text, sizeof text, "%.0f %%", whole > 0 ? 100 * part / whole : 0);
-  return text;
-}
-
-const OpStats& of(const PlaceStats& stats, Op op) { return stats.by_op()[static_cast<std::size_t>(op)]; }
-
-// `aligned`: a layer below makes whole blocks of them.
-void on_writes(const PlaceStats& stats, bool aligned, std::vector<Advice>& advice) {
-  const OpStats& writes = of(stats, Op::write);
-  const auto add = [&](const std::string& text) { advice.push_back({stats.place().tag, text}); };
-  const auto count = static_cast<double>(writes.count);
-  if (writes.count >= 20 && static_cast<double>(stats.misaligned_writes()) > 0.1 * count)
-    add(percent(static_cast<double>(stats.misaligned_writes()), count) + " of " + std::to_string(writes.count) +
-        " writes are not on 4 KiB: " + (aligned ? "" : "put align above, or ") + "set the client's block size");
-  const std::uint64_t known = writes.bytes - stats.unknown();
-  if (stats.zeroes() > 1 << 20 && static_cast<double>(stats.zeroes()) > 0.1 * static_cast<double>(known))
-    add(percent(static_cast<double>(stats.zeroes()), static_cast<double>(known)) + " of " + std::to_string(known) +
-        " bytes written are zeroes: have the client detect zeroes and use zero or trim");
-  const OpStats& flushes = of(stats, Op::flush);
-  if (flushes.count >= 20 && static_cast<double>(flushes.count) * 4 > count)
-    add("there are " + std::to_string(flushes.count) + " flushes for " + std::to_string(writes.count) + " writes, of " +
-        duration_text(static_cast<double>(flushes.latency.percentile(0.5))) +
-        " each (p50): see whether the client may flush less often");
-  if (writes.count >= 100 && flushes.count == 0 && stats.between_flushes().count() == 0)
-    add("there are " + std::to_string(writes.count) +
-        " writes and no flush: nothing that was written is known to be "
-        "durable");
-}
-
-void on_sizes(const PlaceStats& stats, std::vector<Advice>& advice) {
-  for (const Op op : {Op::read, Op::write}) {
-    const OpStats& one = of(stats, op);
-    if (one.count < 100) continue;
-    const double sequential = static_cast<double>(one.sequential) / static_cast<double>(one.count);
-    const double mean = static_cast<double>(one.bytes) / static_cast<double>(one.count);
-    if (sequential > 0.5 && mean < 32 * 1024)
-      advice.push_back({stats.place().tag, percent(sequential, 1) + " of " + std::to_string(one.count) + " " +
-                                               name(op) + "s go on where the last one ended, with " +
-                                               std::to_string(static_cast<std::uint64_t>(mean)) +
-                                               " bytes each: larger requests would be fewer"});
-  }
-}
 
 // With this errno, of all ops.
 std::uint64_t failed_with(const PlaceStats& stats, std::int32_t number) {
@@ -78,55 +30,98 @@ void on_errors(const PlaceStats& stats, const PlaceStats* below, std::vector<Adv
     }
 }
 
+// What a kind of requests lost between two places.
+struct Lost {
+  const char* what;
+  std::uint64_t requests;
+  double time;  // nanoseconds
+};
+
+double mean(std::uint64_t sum, std::uint64_t count) {
+  return count != 0 ? static_cast<double>(sum) / static_cast<double>(count) : 0;
+}
+
+// What was answered in between, as a cache does, is no loss when it took less time than what came below: `usual`, or
+// what that took of this kind; nanoseconds.
+Lost lost_of(const char* what, const Between::Sums& sums, double usual) {
+  const std::uint64_t passed = sums.upper_requests - sums.spared;
+  const bool spares_time = mean(sums.spared_time, sums.spared) <= (passed != 0 ? mean(sums.lower_time, passed) : usual);
+  const std::uint64_t left = spares_time ? passed : sums.upper_requests;
+  const std::uint64_t upper = spares_time ? sums.upper_time - sums.spared_time : sums.upper_time;
+  return {what, left, upper > sums.lower_time ? static_cast<double>(upper - sums.lower_time) : 0};
+}
+
+std::vector<Lost> lost_of(const Between::Pair& pair) {
+  const Between::Sums* const all[] = {&pair.reads, &pair.writes, &pair.others};
+  std::uint64_t passed = 0, time = 0;
+  for (const Between::Sums* const sums : all) {
+    passed += sums->upper_requests - sums->spared;
+    time += sums->lower_time;
+  }
+  constexpr double nothing_came_below = 1e6;
+  const double usual = passed != 0 ? mean(time, passed) : nothing_came_below;
+  return {lost_of("reads", pair.reads, usual), lost_of("writes", pair.writes, usual),
+          lost_of("other requests", pair.others, usual)};
+}
+
+constexpr const char* of_larger_blocks = "have the client ask for more at once, or give that layer smaller blocks";
+
 // Of requests that are no whole blocks, those in one block wait for each other. The layer where they do is not slow.
 std::string on_waiting(const Between::Pair& pair, double share) {
-  const std::uint64_t grown = pair.reads.grown_requests + pair.writes.grown_requests + pair.others.grown_requests;
-  return percent(share, 1) + " of the time below \"" + pair.upper.tag + "\" is spent above \"" + pair.lower.tag +
-         "\", most of it in " + std::to_string(grown) +
-         " requests that are no whole blocks below: each has blocks read and written for it, and waits for the others "
+  std::uint64_t grown = 0, in_blocks = 0;
+  for (const Between::Sums* const sums : {&pair.reads, &pair.writes, &pair.others}) {
+    grown += sums->grown_requests;
+    in_blocks += sums->grown_blocks;
+  }
+  const std::string where = percent(share, 1) + " of the time below \"" + pair.upper.tag + "\" is spent above \"" +
+                            pair.lower.tag + "\", most of it in " + std::to_string(grown) + " requests that are ";
+  if (in_blocks * 2 > grown)
+    return where + "smaller than the blocks of a layer between the two, which reads and writes some for each: " +
+           of_larger_blocks;
+  return where +
+         "no whole blocks below: each has blocks read and written for it, and waits for the others "
          "in its block: set the client's block size, a file system's to 4096";
 }
 
 // Names the kind of requests that lost most of the time.
-std::string on_slow_layer(const Between::Pair& pair, double upper, double lower) {
-  const auto lost = [](const Between::Sums& sums) {
-    return sums.upper_time > sums.lower_time ? sums.upper_time - sums.lower_time : 0;
-  };
-  const char* what = "reads";
-  const Between::Sums* most = &pair.reads;
-  for (const auto& [name, sums] : {std::pair{"writes", &pair.writes}, std::pair{"other requests", &pair.others}})
-    if (lost(*sums) > lost(*most)) std::tie(what, most) = std::pair(name, sums);
-  const auto time = static_cast<double>(lost(*most));
-  return percent(upper - lower, upper) + " of the time below \"" + pair.upper.tag + "\" (" +
-         duration_text(upper - lower) + " of " + duration_text(upper) + ") is spent above \"" + pair.lower.tag +
-         "\", " + duration_text(time) + " of it in " + std::to_string(most->upper_requests) + " " + what + ", " +
-         duration_text(time / static_cast<double>(std::max<std::uint64_t>(most->upper_requests, 1))) +
+std::string on_slow_layer(const Between::Pair& pair, const std::vector<Lost>& kinds, double upper, double all_lost) {
+  const Lost& most =
+      *std::max_element(kinds.begin(), kinds.end(), [](const Lost& a, const Lost& b) { return a.time < b.time; });
+  return percent(all_lost, upper) + " of the time below \"" + pair.upper.tag + "\" (" + duration_text(all_lost) +
+         " of " + duration_text(upper) + ") is spent above \"" + pair.lower.tag + "\", " + duration_text(most.time) +
+         " of it in " + std::to_string(most.requests) + " " + most.what + ", " +
+         duration_text(most.time / static_cast<double>(std::max<std::uint64_t>(most.requests, 1))) +
          " each: the slow layer is between the two";
+}
+
+// Why more bytes of writes came below than above.
+std::string why_more(const Between::Sums& writes) {
+  if (writes.grown_requests * 2 <= writes.upper_requests)
+    return "a layer between the two makes more of them than it is asked to write";
+  if (writes.grown_blocks * 2 > writes.grown_requests)
+    return std::string("a layer between the two has larger blocks: ") + of_larger_blocks;
+  return "they are no whole blocks: set the client's block size, a file system's to 4096";
 }
 
 void on_layers(const std::vector<Between::Pair>& pairs, std::vector<Advice>& advice) {
   for (const Between::Pair& pair : pairs) {
-    const auto all = [&pair](std::uint64_t Between::Sums::*what) {
-      return static_cast<double>(pair.reads.*what + pair.writes.*what + pair.others.*what);
-    };
-    const double upper = all(&Between::Sums::upper_time), lower = all(&Between::Sums::lower_time);
-    const bool much = upper > 1e6 && upper - lower > 0.5 * upper;
-    if (much && all(&Between::Sums::grown_time) > 0.5 * (upper - lower)) {
-      advice.push_back({pair.upper.tag, on_waiting(pair, (upper - lower) / upper)});
+    const std::vector<Lost> kinds = lost_of(pair);
+    const auto upper = static_cast<double>(pair.reads.upper_time + pair.writes.upper_time + pair.others.upper_time);
+    double lost = 0;
+    for (const Lost& one : kinds) lost += one.time;
+    const bool much = upper > 1e6 && lost > 0.5 * upper;
+    const auto grown = static_cast<double>(pair.reads.grown_time + pair.writes.grown_time + pair.others.grown_time);
+    if (much && grown > 0.5 * lost) {
+      advice.push_back({pair.upper.tag, on_waiting(pair, lost / upper)});
       continue;
     }
-    if (much) advice.push_back({pair.upper.tag, on_slow_layer(pair, upper, lower)});
-    if (pair.writes.upper_requests >= 20 && pair.writes.lower_bytes > 2 * pair.writes.upper_bytes)
-      advice.push_back({pair.upper.tag, std::to_string(pair.writes.upper_bytes) + " bytes of writes at \"" +
-                                            pair.upper.tag + "\" became " + std::to_string(pair.writes.lower_bytes) +
-                                            " bytes at \"" + pair.lower.tag + "\": see alignment and sizes above"});
+    if (much) advice.push_back({pair.upper.tag, on_slow_layer(pair, kinds, upper, lost)});
+    const Between::Sums& writes = pair.writes;
+    if (writes.upper_requests < 20 || writes.lower_bytes <= 2 * writes.upper_bytes) continue;
+    advice.push_back({pair.upper.tag, std::to_string(writes.upper_bytes) + " bytes of writes at \"" + pair.upper.tag +
+                                          "\" became " + std::to_string(writes.lower_bytes) + " bytes at \"" +
+                                          pair.lower.tag + "\": " + why_more(writes)});
   }
-}
-
-bool is_aligned_below(const std::vector<Between::Pair>& pairs, const PlaceName& place) {
-  return std::any_of(pairs.begin(), pairs.end(), [&](const Between::Pair& pair) {
-    return pair.upper == place && pair.writes.grown_requests * 2 > pair.writes.upper_requests;
-  });
 }
 
 }  // namespace
@@ -136,11 +131,19 @@ std::vector<Advice> Report::advice() const {
   on_layers(between_, advice);
   for (const auto& place : places_) {
     const PlaceStats* below = nullptr;
-    for (const Between::Pair& pair : between_)
-      if (pair.upper == name_of(place->place())) below = by_name_.at(pair.lower);
+    Around around;
+    for (const Between::Pair& pair : between_) {
+      if (pair.upper == name_of(place->place())) {
+        below = by_name_.at(pair.lower);
+        around.below = &pair;
+      }
+      if (pair.lower == name_of(place->place())) {
+        around.above = by_name_.at(pair.upper);
+        around.from_above = &pair;
+      }
+    }
     on_errors(*place, below, advice);
-    on_writes(*place, is_aligned_below(between_, name_of(place->place())), advice);
-    on_sizes(*place, advice);
+    on_requests(*place, around, advice);
   }
   return advice;
 }

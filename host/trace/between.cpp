@@ -5,6 +5,8 @@
 namespace ashlar::host::traces {
 namespace {
 
+constexpr std::uint64_t block = 4096;
+
 template <class Kinds>
 Between::Sums& sums_of(Kinds& kinds, Op op) {
   return op == Op::read ? kinds.reads : op == Op::write ? kinds.writes : kinds.others;
@@ -17,10 +19,19 @@ Between::Sums together(const Between::Sums& upper, const Between::Sums& both) {
   sums.upper_bytes = upper.upper_bytes;
   sums.upper_time = upper.upper_time;
   sums.spared = upper.spared - both.spared;
+  sums.spared_time = upper.spared_time - both.spared_time;
   return sums;
 }
 
 }  // namespace
+
+// What changes a part of a block has to read the block; of what is read, the blocks come that it lies in. What is read
+// ahead is no such thing, nor is what a flush writes back.
+bool Between::has_grown(const Seen& up, const Seen& down) {
+  if (up.bytes == 0 || down.bytes <= up.bytes) return false;
+  if (up.op == Op::read) return !up.in_blocks && down.bytes < up.bytes + 2 * block;
+  return (up.op == Op::write || up.op == Op::zero || up.op == Op::trim) && down.reads != 0;
+}
 
 void Between::add(const std::vector<trace::Record>& group) {
   std::map<PlaceName, Seen> seen;
@@ -33,7 +44,9 @@ void Between::add(const std::vector<trace::Record>& group) {
     here.bytes += record.length;
     here.done = std::max(here.done, record.done);
     here.time += record.done > record.start ? record.done - record.start : 0;
+    here.reads += record.op == Op::read ? 1 : 0;
     here.well &= record.result == 0;
+    here.in_blocks &= (record.offset | record.length) % block == 0;
   }
   for (const auto& [upper, up] : seen) {
     Sums& all = sums_of(places_[upper], up.op);
@@ -41,6 +54,7 @@ void Between::add(const std::vector<trace::Record>& group) {
     all.upper_bytes += up.bytes;
     all.upper_time += up.time;
     all.spared += up.well ? 1 : 0;  // those that came below are taken off at the end
+    all.spared_time += up.well ? up.time : 0;
     for (const auto& [lower, down] : seen) {
       if (lower == upper || lower.exported != upper.exported) continue;
       Both& both = both_[{upper, lower}];
@@ -50,8 +64,10 @@ void Between::add(const std::vector<trace::Record>& group) {
       sums.lower_bytes += down.bytes;
       sums.lower_time += down.time;
       sums.spared += up.well ? 1 : 0;
-      if (down.bytes <= up.bytes) continue;
+      sums.spared_time += up.well ? up.time : 0;
+      if (!has_grown(up, down)) continue;
       ++sums.grown_requests;
+      sums.grown_blocks += up.in_blocks ? 1 : 0;
       sums.grown_time += up.time > down.time ? up.time - down.time : 0;
     }
   }

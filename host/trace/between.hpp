@@ -23,10 +23,12 @@ class Between {
   struct Sums {
     std::uint64_t upper_requests = 0, upper_bytes = 0;
     std::uint64_t lower_requests = 0, lower_bytes = 0;
-    std::uint64_t spared = 0;  // requests of the upper place that went well, and of which nothing came below
+    std::uint64_t spared = 0;       // requests of the upper place that went well, and of which nothing came below
+    std::uint64_t spared_time = 0;  // of upper_time, in those
     std::uint64_t upper_time = 0, lower_time = 0;  // nanoseconds, in and below each place
-    // Requests of which more bytes came below than by the upper place, and the time that they took in between.
+    // Requests that are no whole blocks below, so that more bytes came there, and the time that they took in between.
     std::uint64_t grown_requests = 0, grown_time = 0;
+    std::uint64_t grown_blocks = 0;  // of those requests, the ones that are whole blocks of 4 KiB all the same
   };
   struct Pair {
     PlaceName upper, lower;
@@ -44,8 +46,10 @@ class Between {
   struct Seen {
     std::uint64_t requests = 0, bytes = 0, time = 0;
     std::uint64_t start = 0, done = 0;
+    std::uint64_t reads = 0;
     Op op = Op::read;
     bool well = true;
+    bool in_blocks = true;  // all are whole blocks of 4 KiB
   };
   struct Kinds {
     Sums reads, writes, others;
@@ -53,6 +57,8 @@ class Between {
   struct Both : Kinds {
     std::uint64_t inside = 0;  // the second one's requests were within the first one's
   };
+  static bool has_grown(const Seen& up, const Seen& down);
+
   std::map<PlaceName, Kinds> places_;  // as upper ones
   std::map<std::pair<PlaceName, PlaceName>, Both> both_;
 };

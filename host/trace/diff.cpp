@@ -33,14 +33,23 @@ class Latencies {
   const Histogram& all() const { return all_; }
   // The median of each whole part.
   std::vector<double> medians() const {
-    std::vector<double> medians;
-    for (const Histogram& part : parts_)
-      if (part.count() * 2 >= part_) medians.push_back(static_cast<double>(part.percentile(0.5)));
-    return medians;
+    return of_each([](const Histogram& part) { return static_cast<double>(part.percentile(0.5)); });
+  }
+  // And the mean, which tells of few that took much longer.
+  std::vector<double> means() const {
+    return of_each([](const Histogram& part) { return part.mean(); });
   }
 
  private:
   static constexpr std::size_t most_parts = 64;
+
+  template <class What>
+  std::vector<double> of_each(const What& what) const {
+    std::vector<double> values;
+    for (const Histogram& part : parts_)
+      if (part.count() * 2 >= part_) values.push_back(what(part));
+    return values;
+  }
 
   void next_part() {
     if (parts_.size() == most_parts) {
@@ -122,29 +131,64 @@ void tell_alone(const std::string& path, const All& all, const All& other, std::
   err << std::flush;
 }
 
+constexpr std::size_t fewest_parts = 4;
+
+// How alike parts are that follow each other, from 0 (as by chance) to 1: the correlation of their ranks with those of
+// the next ones.
+double likeness(const std::vector<double>& values) {
+  const auto n = static_cast<double>(values.size());
+  std::vector<double> ranks;
+  for (const double x : values) {
+    double rank = 0;
+    for (const double other : values) rank += other < x ? 1 : other == x ? 0.5 : 0;
+    ranks.push_back(rank - n / 2);
+  }
+  double all = 0, next = 0;
+  for (std::size_t i = 0; i != ranks.size(); ++i) {
+    all += ranks[i] * ranks[i];
+    if (i + 1 != ranks.size()) next += ranks[i] * ranks[i + 1];
+  }
+  const double found = all > 0 ? next / all : 0;
+  return found > 2 / std::sqrt(n) ? std::min(found, 1.0) : 0;
+}
+
 // How probable so great a difference between the two would be by chance (Mann and Whitney's test, both ways); 1: there
-// are too few to tell.
+// are too few to tell. Parts that are like the next ones tell less than others: for as little as a quarter of them.
 double chance(const std::vector<double>& a, const std::vector<double>& b) {
-  constexpr std::size_t fewest = 4;
-  if (a.size() < fewest || b.size() < fewest) return 1;
+  if (a.size() < fewest_parts || b.size() < fewest_parts) return 1;
   double wins = 0;
   for (const double x : a)
     for (const double y : b) wins += y > x ? 1 : y == x ? 0.5 : 0;
   const double n = static_cast<double>(a.size()), m = static_cast<double>(b.size());
   const double z = std::abs(wins - n * m / 2) / std::sqrt(n * m * (n + m + 1) / 12);
-  return std::erfc(z / std::sqrt(2.0));
+  const double alike = std::max(likeness(a), likeness(b));
+  return std::erfc(z * std::sqrt(std::max((1 - alike) / (1 + alike), 0.25)) / std::sqrt(2.0));
 }
 
 struct Difference {
   Name name;
   std::uint64_t count[2] = {};
   std::uint64_t p50[2] = {}, p99[2] = {}, most[2] = {};
+  double mean[2] = {};
   double change = 0;  // of p50: 0.1: the second is 10 % slower
   double chance = 1;
+  double mean_change = 0, mean_chance = 1;
+  bool found = false;
+  bool found_in_mean = false;  // and not in p50
   const char* verdict = "";
-
-  bool found() const { return std::string_view(verdict) == "slower" || std::string_view(verdict) == "faster"; }
 };
+
+// Judges by p50, and where that is the same by the mean, of which it wants to be surer, as it is the second question.
+void judge(Difference& d, bool few) {
+  constexpr double much = 0.05, sure = 0.01, surer = 0.001;
+  const bool in_p50 = d.chance < sure && std::abs(d.change) >= much;
+  d.found_in_mean = !in_p50 && d.mean_chance < surer && std::abs(d.mean_change) >= much;
+  d.found = !few && (in_p50 || d.found_in_mean);
+  if (few) d.verdict = "too few";
+  else if (!d.found) d.verdict = "the same";
+  else if (in_p50) d.verdict = d.change > 0 ? "slower" : "faster";
+  else d.verdict = d.mean_change > 0 ? "slower in the mean" : "faster in the mean";
+}
 
 Difference compare(const Name& name, const Latencies& a, const Latencies& b) {
   Difference d{.name = name};
@@ -154,27 +198,31 @@ Difference compare(const Name& name, const Latencies& a, const Latencies& b) {
     d.p50[i] = both[i]->all().percentile(0.5);
     d.p99[i] = both[i]->all().percentile(0.99);
     d.most[i] = both[i]->all().most();
+    d.mean[i] = both[i]->all().mean();
   }
+  const auto change = [](double from, double to) { return from != 0 ? to / from - 1 : 0; };
   const auto first = a.medians(), second = b.medians();
-  d.change = d.p50[0] != 0 ? static_cast<double>(d.p50[1]) / static_cast<double>(d.p50[0]) - 1 : 0;
+  d.change = change(static_cast<double>(d.p50[0]), static_cast<double>(d.p50[1]));
   d.chance = chance(first, second);
-  const bool sure = d.chance < 0.01, much = std::abs(d.change) >= 0.05;
-  if (first.size() < 4 || second.size() < 4) d.verdict = "too few";
-  else d.verdict = sure && much ? (d.change > 0 ? "slower" : "faster") : "the same";
+  d.mean_change = change(d.mean[0], d.mean[1]);
+  d.mean_chance = chance(a.means(), b.means());
+  judge(d, first.size() < fewest_parts || second.size() < fewest_parts);
   return d;
 }
 
 void print(std::ostream& out, const std::vector<Difference>& all) {
   std::vector<std::vector<std::string>> rows{
-      {"export", "place", "op", "count", "", "p50", "", "p99", "", "change", "by chance", ""}};
+      {"export", "place", "op", "count", "", "p50", "", "p99", "", "mean", "", "change", "by chance", ""}};
   for (const Difference& d : all) {
     char change[32], by_chance[32];
-    std::snprintf(change, sizeof change, "%+.1f %%", 100 * d.change);
-    std::snprintf(by_chance, sizeof by_chance, d.chance < 0.0001 ? "< 0.01 %%" : "%.2f %%", 100 * d.chance);
+    const double sureness = d.found_in_mean ? d.mean_chance : d.chance;
+    std::snprintf(change, sizeof change, "%+.1f %%", 100 * (d.found_in_mean ? d.mean_change : d.change));
+    std::snprintf(by_chance, sizeof by_chance, sureness < 0.0001 ? "< 0.01 %%" : "%.2f %%", 100 * sureness);
     std::vector<std::string> row{one_line(d.name.place.exported), one_line(d.name.place.tag), name(d.name.op)};
     for (const auto n : d.count) row.push_back(std::to_string(n));
     for (const auto ns : d.p50) row.push_back(duration_text(static_cast<double>(ns)));
     for (const auto ns : d.p99) row.push_back(duration_text(static_cast<double>(ns)));
+    for (const auto ns : d.mean) row.push_back(duration_text(ns));
     row.insert(row.end(), {change, by_chance, d.verdict});
     rows.push_back(row);
   }
@@ -191,6 +239,9 @@ json::array to_json(const std::vector<Difference>& all) {
                                 {"p50_ns", {d.p50[0], d.p50[1]}},
                                 {"p99_ns", {d.p99[0], d.p99[1]}},
                                 {"max_ns", {d.most[0], d.most[1]}},
+                                {"mean_ns", {d.mean[0], d.mean[1]}},
+                                {"mean_change", d.mean_change},
+                                {"mean_chance", d.mean_chance},
                                 {"change", d.change},
                                 {"chance", d.chance},
                                 {"verdict", d.verdict}});
@@ -224,7 +275,7 @@ int diff_command(const Words& words, Streams streams) {
   if (as_json) print_json(output.stream(), to_json(all));
   else print(output.stream(), all);
   output.close();
-  const bool found = std::any_of(all.begin(), all.end(), [](const Difference& d) { return d.found(); });
+  const bool found = std::any_of(all.begin(), all.end(), [](const Difference& d) { return d.found; });
   return found || broken ? exit_failure : exit_ok;
 }
 

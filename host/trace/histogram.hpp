@@ -33,6 +33,7 @@ class HistogramOf {
 
   std::uint64_t count() const { return count_; }
   std::uint64_t most() const { return most_; }
+  double sum() const { return sum_; }
   double mean() const { return count_ != 0 ? sum_ / static_cast<double>(count_) : 0; }
   // The value that `share` (0..1) of all are no greater than; 0: there are none.
   std::uint64_t percentile(double share) const {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "config/text.hpp"
+#include "trace/output.hpp"
 
 namespace ashlar::host::traces {
 namespace {
@@ -61,7 +62,8 @@ trace::Listener& nobody() {
 OnePlace::OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener)
     : path_(path), contents_(look(path, tag, listener)), reader_({path}, nobody()) {}
 
-void OnePlace::tell_killed(std::ostream& err, const char* command) const {
+void OnePlace::tell_missing(std::ostream& err, const char* command) const {
+  tell_dropped(err, command, contents_.completeness);
   if (const std::uint64_t killed = contents_.completeness.killed; killed != 0)
     err << "ashlar: trace: " << command << ": " << killed << (killed == 1 ? " run has" : " runs have")
         << " no end, as the server was killed: what it was asked in its last second may be missing\n"

@@ -32,8 +32,8 @@ class OnePlace {
   OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener);
 
   const Contents& contents() const { return contents_; }
-  // Says on `err`, in the name of the command, when a server that wrote the trace was killed.
-  void tell_killed(std::ostream& err, const char* command) const;
+  // Says on `err`, in the name of the command, when requests have no record, or a server that wrote it was killed.
+  void tell_missing(std::ostream& err, const char* command) const;
   const std::string& path() const { return path_; }
 
   // The place's next record, in the order in which the requests came; false: that was the last one.

@@ -91,4 +91,10 @@ void Told::problem(const std::string& text) {
   err_ << std::flush;
 }
 
+void tell_dropped(std::ostream& err, const char* command, const trace::Completeness& whole) {
+  if (whole.dropped != 0)
+    err << "ashlar: trace: " << command << ": " << whole.dropped << " requests were dropped and have no record\n"
+        << std::flush;
+}
+
 }  // namespace ashlar::host::traces

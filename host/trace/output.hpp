@@ -63,4 +63,7 @@ class Told : public trace::Listener {
   std::size_t problems_ = 0;
 };
 
+// Says on `err`, in the name of the command, that requests have no record.
+void tell_dropped(std::ostream& err, const char* command, const trace::Completeness& whole);
+
 }  // namespace ashlar::host::traces

@@ -32,6 +32,7 @@ void PlaceStats::add(const trace::Record& record) {
     ++op.by_errno[record.result];
   }
   if (record.op == Op::flush || record.flags.has(Flag::fua)) add_flush(record);
+  add_change(record);
   if (record.length == 0) return;
   op.bytes += record.length;
   ++op.sizes[static_cast<std::size_t>(std::bit_width(record.length - 1))];
@@ -47,6 +48,20 @@ void PlaceStats::add_flush(const trace::Record& record) {
   if (record.op != Op::flush) return;
   dirty_.add(dirty_bytes_);
   dirty_bytes_ = 0;
+  if (is_clean_) ++idle_flushes_;
+  is_clean_ = record.result == 0;
+}
+
+void PlaceStats::add_change(const trace::Record& record) {
+  if (record.op != Op::write && record.op != Op::zero && record.op != Op::trim) return;
+  is_clean_ = false;
+  if (record.flags.has(Flag::fua)) {
+    ++fua_;
+    if (record.op == Op::write) ++fua_writes_;
+  }
+  const std::uint64_t first = trace::round_up(record.offset, Touched::block);
+  if (record.op == Op::trim && record.length != 0 && record.end() / Touched::block * Touched::block <= first)
+    ++partial_trims_;
 }
 
 // Where on the disk it is. Of trims, caches and extents nothing is learnt of what is used.

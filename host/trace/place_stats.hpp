@@ -61,6 +61,10 @@ class PlaceStats {
   const Histogram& between_flushes() const { return between_flushes_; }
   std::uint64_t misaligned_writes() const { return misaligned_writes_; }  // not on 4 KiB
   std::uint64_t repeated() const { return repeated_; }                    // tried without waiting, and asked again
+  std::uint64_t fua() const { return fua_; }                              // of all ops
+  std::uint64_t fua_writes() const { return fua_writes_; }
+  std::uint64_t idle_flushes() const { return idle_flushes_; }    // nothing was changed since the flush before
+  std::uint64_t partial_trims() const { return partial_trims_; }  // no whole block of 4 KiB is in them
   // Bytes asked for of each of `ranges` equal parts of the disk, by reads and by writes.
   const std::vector<std::array<std::uint64_t, 2>>& by_range() const { return by_range_; }
   std::uint64_t range_bytes() const { return range_bytes_; }
@@ -69,6 +73,7 @@ class PlaceStats {
 
  private:
   void add_flush(const trace::Record& record);
+  void add_change(const trace::Record& record);
   void add_range(const trace::Record& record);
   void look_for_slow(const trace::Record& record);
   void consider(std::size_t at);
@@ -80,6 +85,8 @@ class PlaceStats {
   Touched touched_;
   RequestMap map_;
   std::uint64_t zeroes_ = 0, unknown_ = 0, misaligned_writes_ = 0, repeated_ = 0;
+  std::uint64_t fua_ = 0, fua_writes_ = 0, idle_flushes_ = 0, partial_trims_ = 0;
+  bool is_clean_ = false;  // nothing was changed since the last flush
   std::uint64_t dirty_bytes_ = 0, last_flush_ = 0;
   Histogram dirty_, between_flushes_;
   std::map<std::uint64_t, std::array<std::uint64_t, 2>> ends_;  // by connection: of its last read and write

@@ -59,6 +59,13 @@ int dispatch(const Words& words, Streams streams) {
   throw UsageError("unknown command " + in_quotes(words[0]) + "; " + did_you_mean(words[0], names()));
 }
 
+// A shell makes an empty word of a variable that is not set; it is not as if the option were not there.
+void refuse_empty(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& one : option->results())
+      if (one.empty()) throw UsageError(option->get_name() + " is empty; see " + app.get_name() + " --help");
+}
+
 }  // namespace
 
 bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
@@ -66,6 +73,7 @@ bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
   Words reversed(words.rbegin(), words.rend());  // as CLI11 wants them
   try {
     app.parse(reversed);
+    refuse_empty(app);
     return true;
   } catch (const CLI::Success& help) {
     app.exit(help, streams.out, streams.err);

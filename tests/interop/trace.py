@@ -291,6 +291,9 @@ class Trace(Case):
                 (("show", garbage, "--range", "2M"), 2, "--range"),
                 (("show", garbage, "--slower", "2"), 2, "--slower"),
                 (("show", garbage, "--nonsense"), 2, "--nonsense"),
+                *((("show", garbage, name, ""), 2, f"show: {name} is empty")
+                  for name in ("--range", "--slower", "--op", "--place", "--output")),
+                (("show", ""), 2, "show: TRACE is empty"),
                 (("show", garbage, "--connection", "-1"), 2, '--connection: "-1" is no whole number of 0 or more'),
                 (("top", garbage, "--times", "-1"), 2, '--times: "-1" is no whole number of 0 or more'),
                 (("show", garbage), 1, "garbage: offset 0: this is no trace"),
@@ -496,6 +499,68 @@ class Trace(Case):
         self.assertIn("the same", self.trace("diff", self.file(), self.file()).stdout)
         told = json.loads(self.trace("diff", "--json", self.file(), self.file()).stdout)
         self.assertEqual({one["change"] for one in told}, {0})
+
+    def test_prefetch_names_each_block_of_a_large_disk_once(self):
+        some, trace = random.Random(1), TraceWriter(self.file()).begin(size=str(1 << 46))
+        wanted, known = [], set()
+        for number in range(8000):
+            first, blocks = some.choice((some.randrange(1 << 34), some.randrange(4000))), some.randrange(1, 4)
+            op = some.choice(("read", "read", "read", "write", "trim"))
+            trace.request(op, first * 4096 + 512 * some.randrange(2), blocks * 4096 - 1024, number * 1000)
+            if op == "trim":
+                continue
+            new = [block for block in range(first, first + blocks) if block not in known]
+            known.update(new)
+            wanted += new if op == "read" else []
+        told = [line.split() for line in self.trace("prefetch", trace.end()).stdout.splitlines()[1:]]
+        self.assertEqual([block for offset, length in told
+                          for block in range(int(offset) // 4096, (int(offset) + int(length)) // 4096)], wanted)
+
+    def test_prefetch_tells_that_requests_are_missing(self):
+        trace = TraceWriter(self.file()).begin()
+        trace.request("read", 0, 4096)
+        trace.dropped(7)
+        done = self.trace("prefetch", trace.end())
+        self.assertEqual(done.stdout, "# offset length\n0 4096\n")
+        self.assertEqual(done.stderr, "ashlar: trace: prefetch: 7 requests were dropped and have no record\n")
+
+    def compared(self, *runs, code):
+        """What diff says of reads that took so long, in two runs; nanoseconds."""
+        paths = []
+        for number, times in enumerate(runs):
+            trace, at = TraceWriter(self.file(f"{number}.trace")).begin(run=number + 1), 0
+            for took in times:
+                trace.request("read", 0, 4096, at, at + int(took))
+                at += int(took) + 1000
+            paths.append(trace.end())
+        found, = json.loads(self.trace("diff", "--json", *paths, code=code).stdout)
+        return found, self.trace("diff", *paths, code=code).stdout
+
+    def test_diff_finds_that_a_few_take_much_longer(self):
+        some = random.Random(3)
+        usual = [[some.lognormvariate(0, 0.3) * 100_000 for _ in range(4000)] for _ in range(2)]
+        found, _ = self.compared(*usual, code=0)
+        self.assertEqual(found["verdict"], "the same")
+        longer = [took + (10_000_000 if number % 20 == 0 else 0) for number, took in enumerate(usual[1])]
+        found, told = self.compared(usual[0], longer, code=1)
+        self.assertEqual(found["verdict"], "slower in the mean")
+        self.assertLess(abs(found["change"]), 0.05)
+        self.assertGreater(found["mean_change"], 4)
+        self.assertLess(found["mean_chance"], 0.001)
+        self.assertRegex(told, r"\+4\d\d\.\d %  +< 0\.01 %  +slower in the mean")
+        self.assertEqual(self.compared(longer, usual[0], code=1)[0]["verdict"], "faster in the mean")
+
+    def test_diff_is_not_sure_of_what_comes_and_goes(self):
+        some = random.Random(8)
+
+        def drifting():
+            at = 0
+            for _ in range(2000):  # as a machine that is busy now and then
+                at = 0.99 * at + some.gauss(0, 0.05)
+                yield 100_000 * 2.718 ** at
+        for _ in range(12):
+            self.assertEqual(self.compared(drifting(), drifting(), code=0)[0]["verdict"], "the same")
+        self.assertEqual(self.compared(drifting(), [2.5 * took for took in drifting()], code=1)[0]["verdict"], "slower")
 
 
 if __name__ == "__main__":

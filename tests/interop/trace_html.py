@@ -1,6 +1,8 @@
 """`ashlar trace report --html` in headless Chromium: it draws, has the right numbers, zooms, and says nothing."""
 
+import itertools
 import json
+import math
 import os
 import random
 import re
@@ -19,6 +21,25 @@ except ImportError:
     skip("needs xxhash for Python (python3-xxhash)")
 
 US = 1000
+# Linear RGB as those see it who lack the cones for red, green or blue. (Machado, Oliveira and Fernandes 2009)
+SIGHT = {"full": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+         "no red": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+         "no green": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+         "no blue": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900))}
+
+
+def lab(colour, sight):
+    """A colour in CIELAB, where equal distances look about equal."""
+    def linear(c):
+        return c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
+
+    def root(t):
+        return t ** (1 / 3) if t > 0.008856 else 7.787 * t + 16 / 116
+    rgb = [linear(int(colour[at:at + 2], 16) / 255) for at in (1, 3, 5)]
+    rgb = [min(1, max(0, sum(a * b for a, b in zip(row, rgb)))) for row in SIGHT[sight]]
+    x, y, z = (root(sum(a * b for a, b in zip(row, rgb)))
+               for row in ((0.4339, 0.3762, 0.1899), (0.2126, 0.7152, 0.0722), (0.0177, 0.1095, 0.8730)))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def busy(writer, some, at, requests, size):
@@ -204,6 +225,19 @@ class Html(Case):
             browser.value("document.getElementById('theme').click()")
             self.assertEqual(browser.value("document.documentElement.dataset.theme"), "light")
             self.quiet(browser, page)
+
+    def test_colours_differ_whoever_looks_at_them(self):
+        if not self.drawn:
+            self.skipTest("this build has no pages")
+        page = self.page_of(self.busy_trace(requests=10)).read_text()
+        themes = [dict(re.findall(r"--(read|write|flush|trim|zero|cache|extents|paper): *(#[0-9a-f]{6})", block))
+                  for block in re.findall(r"\{[^{}]*--extents:[^{}]*\}", page)]
+        self.assertEqual([len(theme) for theme in themes], [8, 8])
+        for theme in themes:
+            for sight in SIGHT:
+                for one, other in itertools.combinations(theme, 2):
+                    with self.subTest(sight=sight, one=one, other=other):
+                        self.assertGreater(math.dist(lab(theme[one], sight), lab(theme[other], sight)), 14)
 
     def test_odd_traces_draw_too(self):
         self.need_page()

@@ -215,6 +215,33 @@ class Replay(Case):
         work.stop()
         self.assertEqual([TraceFile(self.folder / f"{name}.trace").places[0]["topmost"] for name in ("upper", "lower")], ["1", "0"])
 
+    def test_the_time_of_then_is_that_of_what_is_asked_in_each_run(self):
+        ms, trace = 10**6, TraceWriter(self.trace)
+        for run in 1, 2:
+            at = run * 5_000_000 * ms  # the clock of a machine that has run for a while
+            trace.begin(run=run)
+            trace.request("write", 0, 4096, at, at + 10 * ms)
+            trace.request("read", 0, 4096, at + 20 * ms, at + 120 * ms)
+            trace.request("write", 0, 4096, at + 200 * ms, at + 250 * ms)
+        trace.end()
+        self.assertIn(", then in 500.00 ms\n", self.replay(self.fresh().uri("disk"), "--keep-order").stdout)
+        server = self.fresh("bare", read_only=True)
+        self.assertIn(", then in 200.00 ms\n", self.replay(server.uri("disk"), "--keep-order").stdout)
+
+    def test_what_is_missing_in_the_trace_is_told(self):
+        trace = TraceWriter(self.trace).begin()
+        trace.request("read", 0, 4096, 0, 1)
+        trace.dropped(7)
+        whole = trace.end().read_bytes()
+        uri = self.fresh().uri("disk")
+        self.assertIn("replay: 7 requests were dropped and have no record\n", self.replay(uri).stderr)
+        broken = bytearray(whole)
+        broken[whole.index(b"requests=7")] ^= 1
+        self.trace.write_bytes(broken)
+        done = self.replay(uri, code=1)
+        self.assertRegex(done.stderr, r"offset \d+: the check of an entry does not fit")
+        self.assertIn("1 requests by 1 connection", done.stdout)
+
     def test_other_servers(self):
         self.work(self.traced(payload="data"), clients=2)
         (self.folder / "other.img").write_bytes(bytes(4 * MIB))

@@ -113,9 +113,9 @@ void Joiner::add(const Record& record) {
   due_.push({until, name});
 }
 
-// A group to which nothing can come any more; `all`: to none can.
+// A group to which nothing can come any more; `all`: to none can. Of too many, the one to which nothing can come first.
 bool Joiner::take_due(std::vector<Record>& group, bool all) {
-  while (!due_.empty() && (all || due_.top().until < now_)) {
+  while (!due_.empty() && (all || due_.top().until < now_ || open_.size() > most_open)) {
     const Due due = due_.top();
     due_.pop();
     const auto found = open_.find(due.name);

@@ -45,6 +45,10 @@ class TraceReader {
 // Puts the records of a reader together by run, connection and id.
 class Joiner {
  public:
+  // When so many requests are waited for, the one that is due first is given, although more of it could come: else a
+  // trace that does not know when replies left would take as much memory as there are requests in a second.
+  static constexpr std::size_t most_open = 1 << 17;
+
   // `each`: is called for each record, in the order in which the requests came.
   explicit Joiner(TraceReader& reader, std::function<void(const Record&)> each = {})
       : reader_(reader), each_(std::move(each)) {}

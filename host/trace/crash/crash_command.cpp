@@ -192,7 +192,7 @@ int crash_command(const Words& words, Streams streams) {
   Told told(streams.err);
   OnePlace requests(options.path, options.place, told);
   check_whole(requests.contents());
-  requests.tell_killed(streams.err, "crash");
+  requests.tell_missing(streams.err, "crash");
   const Interrupt interrupt;
   Output output("", streams.out);
   const int code = check_states(options, output.stream(), streams.err, requests);

@@ -116,11 +116,8 @@ int export_command(const Words& words, Streams streams) {
   told.clear();
   if (const std::string text = unsaid.text(); !text.empty())
     streams.err << "ashlar: trace: export: " << to << " cannot say: " << text << "\n" << std::flush;
-  const trace::Completeness whole = reader.completeness();
-  if (whole.dropped != 0)
-    streams.err << "ashlar: trace: export: " << whole.dropped << " requests were dropped and have no record\n"
-                << std::flush;
-  return whole.broken ? exit_failure : exit_ok;
+  tell_dropped(streams.err, "export", reader.completeness());
+  return reader.completeness().broken ? exit_failure : exit_ok;
 }
 
 }  // namespace ashlar::host::traces

@@ -51,9 +51,10 @@ void Player::run() {
       if (due && monotonic_time() >= *due + millisecond) ++late_;
     }
     if (judge_ != nullptr) judge_->begin(record, asked_, asks);
-    if (asks) begin(record);
+    if (!asks) continue;
+    begin(record);
     last_done_ = std::max(last_done_, record.done);
-    took_then_ = std::max(took_then_, last_done_ - first_start_);
+    took_then_ = runs_before_ + (last_done_ - first_start_);
   }
   while (!under_way_.empty()) go_on(UINT64_MAX);
   if (judge_ != nullptr) judge_->end();
@@ -87,6 +88,7 @@ std::optional<std::uint64_t> Player::wait_for_time(const trace::Record& record) 
     while (!under_way_.empty()) go_on(UINT64_MAX);
     run_ = record.run;
     first_start_ = record.start;
+    runs_before_ = took_then_;
     last_done_ = record.done;
     run_begun_ = monotonic_time();
   }

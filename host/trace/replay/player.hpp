@@ -44,6 +44,7 @@ class Player {
   const std::array<ThenAndNow, 7>& by_op() const { return by_op_; }
   std::uint64_t asked() const { return asked_; }
   std::uint64_t took() const { return ended_ - begun_; }  // nanoseconds
+  // What the requests that were asked again had taken, from the first to the last one of each run.
   std::uint64_t took_then() const { return took_then_; }
   std::uint64_t late() const { return late_; }      // requests that came 1 ms too late, or more
   std::uint64_t failed() const { return failed_; }  // that went well then
@@ -71,6 +72,7 @@ class Player {
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::size_t> numbers_;   // of connections_, by run and connection
   std::uint64_t run_ = 0, first_start_ = 0, last_done_ = 0, run_begun_ = 0;  // of the run that is asked again
   std::uint64_t begun_ = 0, ended_ = 0, took_then_ = 0;
+  std::uint64_t runs_before_ = 0;  // of took_then_, what the runs before this one took
   std::uint64_t asked_ = 0, late_ = 0, failed_ = 0;
   std::optional<Again> first_failed_;
   std::array<ThenAndNow, 7> by_op_;

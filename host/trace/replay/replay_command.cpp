@@ -168,7 +168,7 @@ int replay_command(const Words& words, Streams streams) {
   Told told(streams.err);
   OnePlace requests(options.path, options.place, told);
   if (options.verify) check_for_verify(requests.contents());
-  requests.tell_killed(streams.err, "replay");
+  requests.tell_missing(streams.err, "replay");
   const Interrupt interrupt;
   const auto connections = connect(options, requests.contents());
   Progress progress(streams.err, "replay", "requests");
@@ -179,7 +179,7 @@ int replay_command(const Words& words, Streams streams) {
   Output output("", streams.out);
   const int code = tell(options, player, judge, connections.size(), output.stream(), streams.err);
   output.close();
-  return code;
+  return requests.contents().completeness.broken ? exit_failure : code;
 }
 
 }  // namespace ashlar::host::traces

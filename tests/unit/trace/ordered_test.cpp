@@ -77,3 +77,24 @@ TEST_CASE("Several traces are one, by run, start and id") {
   CHECK(reader.completeness().ended);
   CHECK(heard.problems.empty());
 }
+
+TEST_CASE("Of requests whose replies are not known to have left, only so many are waited for") {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "disk.trace").string();
+  constexpr std::uint64_t count = Joiner::most_open + 5000;
+  Written w(path, {.run = 1});
+  for (std::uint64_t id = 1; id <= count; ++id) {  // all within a second
+    RecordEntry e = entry(id, id * 100, id * 100 + 50);
+    e.sent = 0;
+    w.add(e);
+  }
+  w.writer.end();
+  Heard heard;
+  TraceReader reader({path}, heard);
+  std::uint64_t read = 0, given = 0, most = 0;
+  Joiner joiner(reader, [&](const Record&) { most = std::max(most, ++read - given); });
+  std::vector<Record> group;
+  while (joiner.next(group)) given += group.size();
+  CHECK(given == count);
+  CHECK(most <= Joiner::most_open + 2);
+}
