@@ -1,7 +1,7 @@
 #include "metrics/accept.hpp"
 
-#include <boost/beast/core/string.hpp>
 #include <algorithm>
+#include <boost/beast/core/string.hpp>
 #include <charconv>
 
 namespace ashlar::host {
