@@ -74,16 +74,13 @@ void Overlay::check_kept() const {
   }
 }
 
-void Overlay::begin() {
+template <class Open>
+void Overlay::begin_with(Open open) {
   const std::lock_guard lock(begin_mutex_);
   if (has_begun()) return;
   const bool kept = !settings_.path.empty();
-  const Header ours{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_};
   try {
-    store_ = kept ? Store::kept(settings_.path, ours, map_.bytes(), host_)
-                  : Store::temporary(settings_.folder, size_, host_);
-    if (kept) must_fit(settings_.path, store_->header(), ours);
-    if (kept) load();
+    open(Header{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_});
   } catch (const BadParameter&) {
     store_.reset();
     throw;
@@ -97,7 +94,25 @@ void Overlay::begin() {
   begun_.store(true, std::memory_order_release);
 }
 
-void Overlay::load() {
+void Overlay::begin() {
+  begin_with([this](const Header& ours) {
+    const bool kept = !settings_.path.empty();
+    store_ = kept ? Store::kept(settings_.path, ours, map_.bytes(), host_)
+                  : Store::temporary(settings_.folder, size_, host_);
+    if (kept) must_fit(settings_.path, store_->header(), ours);
+    if (kept) load();
+  });
+}
+
+void Overlay::begin_to_look() {
+  begin_with([this](const Header& ours) {
+    store_ = Store::to_look_at(settings_.path, ours, map_.bytes(), host_);
+    must_fit(settings_.path, store_->header(), ours);
+    if (store_->header().state != Header::State::discarding) read_map();
+  });
+}
+
+void Overlay::read_map() {
   std::vector<std::byte> page(Map::page_bytes);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
     if (const Status s = store_->read_page(i, page); s.failed())
@@ -105,6 +120,10 @@ void Overlay::load() {
     // Memory is used for what is not zero.
     if (std::ranges::any_of(page, [](std::byte b) { return b != std::byte{0}; })) map_.load(i, page);
   }
+}
+
+void Overlay::load() {
+  read_map();
   used_ = map_.count_room();
   if (store_->header().state == Header::State::discarding) {
     forget_all(store_->header());

@@ -40,6 +40,8 @@ class Overlay {
   void check_kept() const;
   // Opens the store, or makes it, and reads its map; once, before the first request. Throws BadParameter. [any thread]
   void begin();
+  // As begin(), to be read alone: of a kept one that is there, as it is, also while another has it. Changes nothing.
+  void begin_to_look();
   bool has_begun() const { return begun_.load(std::memory_order_acquire); }
   // Whether begin() would find a file, rather than make one.
   bool is_there() const noexcept { return !settings_.path.empty() && Store::is_there(settings_.path); }
@@ -88,6 +90,9 @@ class Overlay {
   void release(std::uint64_t blocks) { used_ -= blocks; }
   ashlar::Status persist() noexcept;
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
+  template <class Open>
+  void begin_with(Open open);
+  void read_map();
   void load();
 
   // transfer.cpp: between base and store
