@@ -117,6 +117,7 @@ class Cow::Layer {
       : settings_(settings_of(create.params)),
         per_export_(create.params.choice("scope") == "export"),
         host_(create.host),
+        figures_(Metrics(create.host)),
         verbs_(create) {
     verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) {
       call.refuse_arguments();
@@ -148,6 +149,7 @@ class Cow::Layer {
   const Settings settings_;
   const bool per_export_;
   const Host host_;
+  const Figures figures_;
   std::atomic<bool> read_only_{false};
   std::mutex mutex_;  // not held over a call below
   std::shared_ptr<Overlay> shared_;
@@ -155,7 +157,7 @@ class Cow::Layer {
 };
 
 std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
-  if (!per_export_) return std::make_shared<Overlay>(settings_, base.size, 0, host_);
+  if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, 0, host_);
   {
     const std::lock_guard lock(mutex_);
     if (shared_ != nullptr && shared_->size() != base.size)
@@ -164,7 +166,7 @@ std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
     if (shared_ != nullptr) return shared_;
   }
   const auto made =
-      std::make_shared<Overlay>(settings_, base.size, settings_.path.empty() ? 0 : base.fingerprint(), host_);
+      std::make_shared<Overlay>(settings_, figures_, base.size, settings_.path.empty() ? 0 : base.fingerprint(), host_);
   if (!settings_.path.empty()) made->check_kept();
   const std::lock_guard lock(mutex_);
   if (shared_ == nullptr) shared_ = made;
@@ -172,7 +174,7 @@ std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
 }
 
 std::unique_ptr<Overlay> Cow::Layer::as_it_is(const Base& base) const {
-  auto overlay = std::make_unique<Overlay>(settings_, base.size, base.fingerprint(), host_);
+  auto overlay = std::make_unique<Overlay>(settings_, figures_, base.size, base.fingerprint(), host_);
   overlay->begin_to_look();
   return overlay;
 }

@@ -35,8 +35,14 @@ void must_fit(const std::string& path, const Header& found, const Header& ours) 
 
 }  // namespace
 
-Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, Host host)
+Figures::Figures(const Metrics& metrics)
+    : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take")),
+      full(metrics.counter("cow_full", "requests that found no room in an overlay, as it has reached max_size")) {}
+
+Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
+                 Host host)
     : settings_(settings),
+      figures_(figures),
       size_(size),
       fingerprint_(fingerprint),
       host_(host),
@@ -48,6 +54,7 @@ Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fin
 }
 
 Overlay::~Overlay() {
+  figures_.allocated.add(-static_cast<double>(used_ * settings_.block));
   if (store_ == nullptr || !store_->is_kept()) return;
   if (!used_by_some_) {
     if (map_.is_clear()) store_->remove_if_made(settings_.path);
@@ -124,7 +131,10 @@ void Overlay::read_map() {
 
 void Overlay::load() {
   read_map();
-  used_ = map_.count_room();
+  release(used_);  // of an attempt before
+  const std::uint64_t room = map_.count_room();
+  used_ = room;
+  figures_.allocated.add(static_cast<double>(room * settings_.block));
   if (store_->header().state == Header::State::discarding) {
     forget_all(store_->header());
   } else if (store_->header().state == Header::State::committing) {
@@ -144,8 +154,12 @@ void Overlay::set(std::uint64_t block, Where where) {
 
 bool Overlay::reserve(std::uint64_t blocks) noexcept {
   const std::uint64_t most = settings_.max_bytes / settings_.block;
-  if (used_.fetch_add(blocks) + blocks <= most) return true;
+  if (used_.fetch_add(blocks) + blocks <= most) {
+    figures_.allocated.add(static_cast<double>(blocks * settings_.block));
+    return true;
+  }
   used_ -= blocks;
+  figures_.full.add();
   host_.log(Level::error, "the overlay has reached max_size = %llu: what needs more room fails (ENOSPC)",
             static_cast<unsigned long long>(settings_.max_bytes));
   return false;

@@ -5,6 +5,7 @@
 // from the store to the base has to be alone, and closes `gate_`.
 #pragma once
 #include <algorithm>
+#include <ashlar/metrics.hpp>
 #include <ashlar/range_lock.hpp>
 #include <atomic>
 #include <memory>
@@ -25,10 +26,18 @@ struct Settings {
   std::string path;    // of one that is kept; empty: there is none
 };
 
+// Of all overlays of a layer together.
+struct Figures {
+  explicit Figures(const ashlar::Metrics& metrics);
+  const ashlar::Gauge allocated;
+  const ashlar::Counter full;
+};
+
 class Overlay {
  public:
-  // Over a base of `size` bytes. `settings` outlives it. Throws std::system_error, BadParameter.
-  Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, ashlar::Host host);
+  // Over a base of `size` bytes. `settings` and `figures` outlive it. Throws std::system_error, BadParameter.
+  Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
+          ashlar::Host host);
 
   // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
   ~Overlay();
@@ -87,7 +96,10 @@ class Overlay {
   }
   void set(std::uint64_t block, Where where);
   bool reserve(std::uint64_t blocks) noexcept;
-  void release(std::uint64_t blocks) { used_ -= blocks; }
+  void release(std::uint64_t blocks) noexcept {
+    used_ -= blocks;
+    figures_.allocated.add(-static_cast<double>(blocks * settings_.block));
+  }
   ashlar::Status persist() noexcept;
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
   template <class Open>
@@ -111,6 +123,7 @@ class Overlay {
   void forget_all(Header header);
 
   const Settings& settings_;
+  const Figures& figures_;
   const std::uint64_t size_, fingerprint_;
   const ashlar::Host host_;
   const ashlar::Wait wait_;
