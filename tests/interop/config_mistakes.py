@@ -105,6 +105,9 @@ class ConfigMistakes(Case):
     def test_unknown_key_of_the_server(self):
         self.assert_mistake(GOOD, '"log_levle"', '"log_level"', server='§log_levle = "info"')
 
+    def test_include_below_the_header_of_the_server(self):
+        self.assert_mistake(GOOD, '"include"', "write it above [server]", server='§include = ["conf.d/*.toml"]')
+
     def test_unknown_table(self):
         self.assert_mistake(GOOD + "\n[§exprot]\n", '"exprot"', '"export"')
 
