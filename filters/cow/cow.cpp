@@ -94,17 +94,21 @@ class Cow final : public Filter {
 
  private:
   void look_after_verb() const;
+  Status look(Io& io) noexcept;
   Status peek(Io& io) noexcept;
   Base base() noexcept {
     const auto call = [](void* self, Io& io) noexcept { return static_cast<Cow*>(self)->next(io); };
     return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait)};
   }
-  bool begin() noexcept;
+  template <class Begin>
+  bool try_to(Begin begin) noexcept;
 
   Layer& layer_;
   const bool read_only_;
   const Purpose purpose_;
   std::shared_ptr<Overlay> overlay_;
+  std::mutex look_mutex_;
+  std::unique_ptr<Overlay> seen_;  // on trial: the overlay of `path` as its file has it
 };
 
 class Cow::Layer {
@@ -113,6 +117,7 @@ class Cow::Layer {
       : settings_(settings_of(create.params)),
         per_export_(create.params.choice("scope") == "export"),
         host_(create.host),
+        figures_(Metrics(create.host)),
         verbs_(create) {
     verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) {
       call.refuse_arguments();
@@ -131,6 +136,8 @@ class Cow::Layer {
   void note_read_only(bool read_only) { read_only_ = read_only; }
   // The overlay that a device over `base` uses. Throws BadParameter, std::system_error.
   std::shared_ptr<Overlay> overlay(const Base& base);
+  // The same overlay, to be looked at. Throws likewise.
+  std::unique_ptr<Overlay> as_it_is(const Base& base) const;
   // Makes what is to be there from the start, and finds out whether a file can be made where one will be needed.
   void begin_serving();
 
@@ -142,6 +149,7 @@ class Cow::Layer {
   const Settings settings_;
   const bool per_export_;
   const Host host_;
+  const Figures figures_;
   std::atomic<bool> read_only_{false};
   std::mutex mutex_;  // not held over a call below
   std::shared_ptr<Overlay> shared_;
@@ -149,7 +157,7 @@ class Cow::Layer {
 };
 
 std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
-  if (!per_export_) return std::make_shared<Overlay>(settings_, base.size, 0, host_);
+  if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, 0, host_);
   {
     const std::lock_guard lock(mutex_);
     if (shared_ != nullptr && shared_->size() != base.size)
@@ -158,11 +166,17 @@ std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
     if (shared_ != nullptr) return shared_;
   }
   const auto made =
-      std::make_shared<Overlay>(settings_, base.size, settings_.path.empty() ? 0 : base.fingerprint(), host_);
+      std::make_shared<Overlay>(settings_, figures_, base.size, settings_.path.empty() ? 0 : base.fingerprint(), host_);
   if (!settings_.path.empty()) made->check_kept();
   const std::lock_guard lock(mutex_);
   if (shared_ == nullptr) shared_ = made;
   return shared_;
+}
+
+std::unique_ptr<Overlay> Cow::Layer::as_it_is(const Base& base) const {
+  auto overlay = std::make_unique<Overlay>(settings_, figures_, base.size, base.fingerprint(), host_);
+  overlay->begin_to_look();
+  return overlay;
 }
 
 void Cow::Layer::begin_serving() {
@@ -240,11 +254,10 @@ Geometry Cow::describe() {
   return g;
 }
 
-// On trial the store was not made.
-bool Cow::begin() noexcept {
+template <class Begin>
+bool Cow::try_to(Begin begin) noexcept {
   try {
-    overlay_->use();
-    overlay_->begin();
+    begin();
     return true;
   } catch (const std::exception& e) {
     layer_.host().log(Level::error, "the overlay cannot be used: %s", e.what());
@@ -259,11 +272,27 @@ Status Cow::peek(Io& io) noexcept {
   return Status::success();
 }
 
+// What a layer above reads on trial, before the store was opened. Another server may have the file: it is not touched.
+Status Cow::look(Io& io) noexcept {
+  if (!overlay_->is_there()) return peek(io);
+  const bool seen = try_to([this] {
+    const std::lock_guard lock(look_mutex_);
+    if (seen_ == nullptr) seen_ = layer_.as_it_is(base());
+  });
+  if (!seen) return Status::io_error();
+  return io.op() == Op::read ? seen_->read(io, base(), false)
+                             : seen_->extents(io, base(), below().ops.has(Op::extents));
+}
+
 Status Cow::process(Io& io) noexcept {
   if (overlay_->has_begun()) return Filter::process(io);
   const bool looks = io.op() == Op::read || io.op() == Op::extents;
-  if (purpose_ == Purpose::trial && looks && !overlay_->is_there()) return peek(io);
-  return begin() ? Filter::process(io) : Status::io_error();
+  if (purpose_ == Purpose::trial && looks) return look(io);
+  const bool begun = try_to([this] {
+    overlay_->use();
+    overlay_->begin();
+  });
+  return begun ? Filter::process(io) : Status::io_error();
 }
 
 ASHLAR_MODULE(Cow, .name = "cow", .version = "1.0", .summary = "a writable overlay over what is never written",

@@ -35,8 +35,14 @@ void must_fit(const std::string& path, const Header& found, const Header& ours) 
 
 }  // namespace
 
-Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, Host host)
+Figures::Figures(const Metrics& metrics)
+    : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take")),
+      full(metrics.counter("cow_full", "requests that found no room in an overlay, as it has reached max_size")) {}
+
+Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
+                 Host host)
     : settings_(settings),
+      figures_(figures),
       size_(size),
       fingerprint_(fingerprint),
       host_(host),
@@ -48,6 +54,7 @@ Overlay::Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fin
 }
 
 Overlay::~Overlay() {
+  figures_.allocated.add(-static_cast<double>(used_ * settings_.block));
   if (store_ == nullptr || !store_->is_kept()) return;
   if (!used_by_some_) {
     if (map_.is_clear()) store_->remove_if_made(settings_.path);
@@ -74,16 +81,13 @@ void Overlay::check_kept() const {
   }
 }
 
-void Overlay::begin() {
+template <class Open>
+void Overlay::begin_with(Open open) {
   const std::lock_guard lock(begin_mutex_);
   if (has_begun()) return;
   const bool kept = !settings_.path.empty();
-  const Header ours{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_};
   try {
-    store_ = kept ? Store::kept(settings_.path, ours, map_.bytes(), host_)
-                  : Store::temporary(settings_.folder, size_, host_);
-    if (kept) must_fit(settings_.path, store_->header(), ours);
-    if (kept) load();
+    open(Header{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_});
   } catch (const BadParameter&) {
     store_.reset();
     throw;
@@ -97,7 +101,25 @@ void Overlay::begin() {
   begun_.store(true, std::memory_order_release);
 }
 
-void Overlay::load() {
+void Overlay::begin() {
+  begin_with([this](const Header& ours) {
+    const bool kept = !settings_.path.empty();
+    store_ = kept ? Store::kept(settings_.path, ours, map_.bytes(), host_)
+                  : Store::temporary(settings_.folder, size_, host_);
+    if (kept) must_fit(settings_.path, store_->header(), ours);
+    if (kept) load();
+  });
+}
+
+void Overlay::begin_to_look() {
+  begin_with([this](const Header& ours) {
+    store_ = Store::to_look_at(settings_.path, ours, map_.bytes(), host_);
+    must_fit(settings_.path, store_->header(), ours);
+    if (store_->header().state != Header::State::discarding) read_map();
+  });
+}
+
+void Overlay::read_map() {
   std::vector<std::byte> page(Map::page_bytes);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
     if (const Status s = store_->read_page(i, page); s.failed())
@@ -105,7 +127,14 @@ void Overlay::load() {
     // Memory is used for what is not zero.
     if (std::ranges::any_of(page, [](std::byte b) { return b != std::byte{0}; })) map_.load(i, page);
   }
-  used_ = map_.count_room();
+}
+
+void Overlay::load() {
+  read_map();
+  release(used_);  // of an attempt before
+  const std::uint64_t room = map_.count_room();
+  used_ = room;
+  figures_.allocated.add(static_cast<double>(room * settings_.block));
   if (store_->header().state == Header::State::discarding) {
     forget_all(store_->header());
   } else if (store_->header().state == Header::State::committing) {
@@ -125,8 +154,12 @@ void Overlay::set(std::uint64_t block, Where where) {
 
 bool Overlay::reserve(std::uint64_t blocks) noexcept {
   const std::uint64_t most = settings_.max_bytes / settings_.block;
-  if (used_.fetch_add(blocks) + blocks <= most) return true;
+  if (used_.fetch_add(blocks) + blocks <= most) {
+    figures_.allocated.add(static_cast<double>(blocks * settings_.block));
+    return true;
+  }
   used_ -= blocks;
+  figures_.full.add();
   host_.log(Level::error, "the overlay has reached max_size = %llu: what needs more room fails (ENOSPC)",
             static_cast<unsigned long long>(settings_.max_bytes));
   return false;

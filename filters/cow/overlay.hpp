@@ -5,6 +5,7 @@
 // from the store to the base has to be alone, and closes `gate_`.
 #pragma once
 #include <algorithm>
+#include <ashlar/metrics.hpp>
 #include <ashlar/range_lock.hpp>
 #include <atomic>
 #include <memory>
@@ -25,10 +26,18 @@ struct Settings {
   std::string path;    // of one that is kept; empty: there is none
 };
 
+// Of all overlays of a layer together.
+struct Figures {
+  explicit Figures(const ashlar::Metrics& metrics);
+  const ashlar::Gauge allocated;
+  const ashlar::Counter full;
+};
+
 class Overlay {
  public:
-  // Over a base of `size` bytes. `settings` outlives it. Throws std::system_error, BadParameter.
-  Overlay(const Settings& settings, std::uint64_t size, std::uint64_t fingerprint, ashlar::Host host);
+  // Over a base of `size` bytes. `settings` and `figures` outlive it. Throws std::system_error, BadParameter.
+  Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
+          ashlar::Host host);
 
   // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
   ~Overlay();
@@ -40,6 +49,8 @@ class Overlay {
   void check_kept() const;
   // Opens the store, or makes it, and reads its map; once, before the first request. Throws BadParameter. [any thread]
   void begin();
+  // As begin(), to be read alone: of a kept one that is there, as it is, also while another has it. Changes nothing.
+  void begin_to_look();
   bool has_begun() const { return begun_.load(std::memory_order_acquire); }
   // Whether begin() would find a file, rather than make one.
   bool is_there() const noexcept { return !settings_.path.empty() && Store::is_there(settings_.path); }
@@ -85,9 +96,15 @@ class Overlay {
   }
   void set(std::uint64_t block, Where where);
   bool reserve(std::uint64_t blocks) noexcept;
-  void release(std::uint64_t blocks) { used_ -= blocks; }
+  void release(std::uint64_t blocks) noexcept {
+    used_ -= blocks;
+    figures_.allocated.add(-static_cast<double>(blocks * settings_.block));
+  }
   ashlar::Status persist() noexcept;
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
+  template <class Open>
+  void begin_with(Open open);
+  void read_map();
   void load();
 
   // transfer.cpp: between base and store
@@ -106,6 +123,7 @@ class Overlay {
   void forget_all(Header header);
 
   const Settings& settings_;
+  const Figures& figures_;
   const std::uint64_t size_, fingerprint_;
   const ashlar::Host host_;
   const ashlar::Wait wait_;

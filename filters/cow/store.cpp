@@ -171,25 +171,47 @@ bool Store::look(const std::string& path, Header& found) {
   return true;
 }
 
+// Where things are in the file of a kept one.
+struct Store::Layout {
+  Layout(const std::string& path, const Header& wanted, std::uint64_t map_bytes) {
+    const std::uint64_t unit = std::max<std::uint64_t>(wanted.block, header_bytes);
+    data_at = (header_bytes + map_bytes + unit - 1) / unit * unit;
+    if (wanted.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - data_at) fail(path, EFBIG);
+    end = data_at + wanted.size;
+  }
+  std::uint64_t data_at, end;
+};
+
+std::unique_ptr<Store> Store::of_file(Fd fd, const std::string& path, const Layout& layout, Host host) {
+  struct stat facts {};
+  if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
+  const Header header = read_header(fd.get(), path);
+  if (static_cast<std::uint64_t>(facts.st_size) < layout.end)
+    throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
+                             std::to_string(layout.end) + " bytes");
+  std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, layout.data_at, layout.end, host));
+  store->header_ = header;
+  return store;
+}
+
 std::unique_ptr<Store> Store::kept(const std::string& path, const Header& wanted, std::uint64_t map_bytes, Host host) {
-  const std::uint64_t unit = std::max<std::uint64_t>(wanted.block, header_bytes);
-  const std::uint64_t data_at = (header_bytes + map_bytes + unit - 1) / unit * unit;
-  if (wanted.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - data_at) fail(path, EFBIG);
-  const std::uint64_t end = data_at + wanted.size;
+  const Layout layout(path, wanted, map_bytes);
   bool made = false;
   struct stat facts {};
-  Fd fd = open_or_make(path, wanted, end, made, facts);
-  const Header header = read_header(fd.get(), path);
-  if (static_cast<std::uint64_t>(facts.st_size) < end)
-    throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
-                             std::to_string(end) + " bytes");
-  std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, data_at, end, host));
-  store->header_ = header;
+  Fd fd = open_or_make(path, wanted, layout.end, made, facts);
+  auto store = of_file(std::move(fd), path, layout, host);
   if (made) {
     store->device_ = facts.st_dev;
     store->inode_ = facts.st_ino;
   }
   return store;
+}
+
+std::unique_ptr<Store> Store::to_look_at(const std::string& path, const Header& wanted, std::uint64_t map_bytes,
+                                         Host host) {
+  Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (!fd.valid()) fail("cannot open " + path);
+  return of_file(std::move(fd), path, Layout(path, wanted, map_bytes), host);
 }
 
 // It is locked still: whoever has opened it meanwhile finds that it has no name any more.

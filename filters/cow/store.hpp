@@ -17,6 +17,8 @@ struct Header {
 };
 
 class Store {
+  struct Layout;
+
  public:
   // A file without a name, in `folder`, gone with the store. Throws std::system_error.
   static std::unique_ptr<Store> temporary(const std::string& folder, std::uint64_t size, ashlar::Host host);
@@ -33,6 +35,9 @@ class Store {
   // Throws likewise, and when another has it.
   static std::unique_ptr<Store> kept(const std::string& path, const Header& wanted, std::uint64_t map_bytes,
                                      ashlar::Host host);
+  // As kept(), of a file that is there, to be read alone, also while another has it.
+  static std::unique_ptr<Store> to_look_at(const std::string& path, const Header& wanted, std::uint64_t map_bytes,
+                                           ashlar::Host host);
 
   bool is_kept() const { return map_at_ != 0; }
   // Removes the file at `path` if it is this one, and kept() has made it.
@@ -54,6 +59,8 @@ class Store {
 
  private:
   Store(ashlar::fileops::Fd fd, std::uint64_t map_at, std::uint64_t data_at, std::uint64_t end, ashlar::Host host);
+  static std::unique_ptr<Store> of_file(ashlar::fileops::Fd fd, const std::string& path, const Layout& layout,
+                                        ashlar::Host host);
 
   const std::uint64_t map_at_;  // 0: there is none
   const std::uint64_t data_at_;

@@ -242,7 +242,7 @@ void Overlay::forget_all(Header header) {
     store_->set_header(header);
   }
   map_.clear();
-  used_ = 0;
+  release(used_);
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
 }
 

@@ -21,7 +21,8 @@ using rate::Bucket;
 using rate::Clock;
 
 constexpr std::chrono::seconds longest_sleep{1};  // so soon another limit holds for those that wait
-constexpr std::uint32_t depth = 16;               // more requests at once do not become more bytes in a second
+constexpr std::uint64_t most_requests = 1'000'000'000;
+constexpr std::uint32_t depth = 16;  // more requests at once do not become more bytes in a second
 
 std::chrono::nanoseconds burst_in(const Params& params) {
   const auto found = rules::parse_duration(params.text("burst"));
@@ -40,8 +41,9 @@ std::optional<std::string_view> value_of(std::string_view word, std::string_view
 std::uint64_t requests_in(std::string_view text) {
   std::uint64_t number = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || rest != text.data() + text.size())
-    throw std::invalid_argument(rules::in_quotes(text) + " is no number of requests");
+  if (error != std::errc{} || rest != text.data() + text.size() || number > most_requests)
+    throw std::invalid_argument(rules::in_quotes(text) + " is no number of requests from 0 to " +
+                                std::to_string(most_requests));
   return number;
 }
 
@@ -84,7 +86,7 @@ class Rate final : public Filter {
   static constexpr const char* pers[] = {"export", "connection", nullptr};
   static constexpr Param params[] = {
       Param::size("bytes", "of reads and writes in a second; 0: no limit").or_else("0"),
-      Param::integer("requests", "in a second; 0: no limit").range(0, 1'000'000'000).or_else("0"),
+      Param::integer("requests", "in a second; 0: no limit").range(0, most_requests).or_else("0"),
       Param::string("burst", "for how long what was not used is kept: \"40ms\", \"2s\"").or_else("40ms"),
       Param::choice("per", pers, "whether all connections of the export share the limits, or each has its own")
           .or_else("export"),

@@ -28,8 +28,8 @@ Export::Export(Unopened, const Config& config, const ExportConfig& own_config, R
       registry_(registry),
       logger_(logger),
       backend_(std::make_shared<Backend>()),
-      write_place_(before != nullptr ? before->write_place_ : std::make_shared<Places>(1)),
-      places_(places_after(before, own())),
+      write_places_(before != nullptr ? before->write_places_ : std::make_shared<Places>()),
+      places_(before != nullptr ? before->places_ : std::make_shared<Places>()),
       accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()) {
   backend_->serving = true;
 }
@@ -58,8 +58,8 @@ Export::Export(const Config& config, const ExportConfig& own_config, const Expor
       registry_(before.registry_),
       logger_(before.logger_),
       backend_(before.backend_),
-      write_place_(before.write_place_),
-      places_(places_after(&before, own())),
+      write_places_(before.write_places_),
+      places_(before.places_),
       accounts_(before.accounts_) {
   if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, *before.template_);
 }
@@ -85,12 +85,6 @@ void Export::tell_repeats() noexcept {
   } catch (const std::exception&) {
     // Without memory they are told the next time.
   }
-}
-
-std::shared_ptr<Places> Export::places_after(const Export* before, const ExportConfig& own) {
-  if (!own.max_connections) return nullptr;
-  const bool as_many = before != nullptr && before->own().max_connections == own.max_connections;
-  return as_many ? before->places_ : std::make_shared<Places>(*own.max_connections);
 }
 
 std::span<const std::unique_ptr<Layer>> Export::layers() const {

@@ -68,11 +68,14 @@ class Export {
   bool requires_tls() const { return own().tls_required; }
   // Who may open it; null: everybody. Lives as long as the export.
   const AccessRules* allow() const;
-  // Whether one client at a time may write; which one, write_place() knows.
+  // Whether one client at a time may write.
   bool exclusive() const { return own().exclusive; }
-  Places& write_place() { return *write_place_; }
-  // The places of all clients; null: there are as many as come.
-  Places* places() { return places_.get(); }
+  // The places of those who write, and of all clients, and how many there may be. Exports that take each other's place
+  // in a reload share them, so that those who are there still count.
+  Places& write_places() { return *write_places_; }
+  Places& places() { return *places_; }
+  std::size_t most_writers() const { return own().exclusive ? 1 : Places::unlimited; }
+  std::size_t most_clients() const { return own().max_connections.value_or(Places::unlimited); }
   // Whether clients are told that they may use several connections, if the layers can. Who is the only one that writes
   // is not.
   bool multi_conn() const { return own().multi_conn && !own().exclusive; }
@@ -146,11 +149,8 @@ class Export {
   const Config config_;  // of this export alone: optional ones need it again
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
-  // The places that there are for clients of `own`: those of `before`, if there are to be as many.
-  static std::shared_ptr<Places> places_after(const Export* before, const ExportConfig& own);
-
   const std::shared_ptr<Backend> backend_;
-  const std::shared_ptr<Places> write_place_;
+  const std::shared_ptr<Places> write_places_;
   const std::shared_ptr<Places> places_;
   const std::shared_ptr<Accounts> accounts_;
   std::unique_ptr<Template> template_;

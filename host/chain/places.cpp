@@ -11,14 +11,14 @@ constexpr std::chrono::milliseconds between_looks{20};
 
 }  // namespace
 
-bool Places::is_free(const Patience& patient) {
+bool Places::is_free(std::size_t most, const Patience& patient) {
   std::unique_lock lock(mutex_);
-  return wait(lock, patient);
+  return wait(lock, most, patient);
 }
 
-bool Places::take(const Holder& holder, const Patience& patient) {
+bool Places::take(const Holder& holder, std::size_t most, const Patience& patient) {
   std::unique_lock lock(mutex_);
-  if (!wait(lock, patient)) return false;
+  if (!wait(lock, most, patient)) return false;
   holders_.push_back(&holder);
   return true;
 }
@@ -35,8 +35,8 @@ std::string Places::taken_by() const {
 }
 
 // Holders live as long as they are in holders_, which only changes within the lock.
-bool Places::wait(std::unique_lock<std::mutex>& lock, const Patience& patient) {
-  while (holders_.size() >= most_) {
+bool Places::wait(std::unique_lock<std::mutex>& lock, std::size_t most, const Patience& patient) {
+  while (holders_.size() >= most) {
     const bool one_leaves =
         std::any_of(holders_.begin(), holders_.end(), [](const Holder* holder) { return holder->leaves(); });
     if (!one_leaves || !patient()) return false;

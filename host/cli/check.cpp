@@ -8,6 +8,7 @@
 #include "log/log.hpp"
 #include "sandbox/needed_grants.hpp"
 #include "server/other_user.hpp"
+#include "server/unknown_users.hpp"
 #include "tls/tls.hpp"
 
 namespace ashlar::host {
@@ -27,21 +28,6 @@ json::array texts(const std::vector<std::string>& all) {
   json::array out;
   for (const std::string& one : all) out.push_back(json_text(one));
   return out;
-}
-
-// They may come to the file later, without a reload.
-void warn_of_unknown_users(const Config& config, const AccessRules& allow, Tls& tls,
-                           std::vector<std::string>& warnings) {
-  for (const AccessRule& rule : allow.rules)
-    if (rule.psk && !tls.knows_user(*rule.psk))
-      warnings.push_back("the rule " + rule.text + " in " + place_in_words(allow, rule.line) + " fits nobody now: " +
-                         config.server.tls.psk.string() + " has no key of " + in_quotes(*rule.psk));
-}
-
-void warn_of_unknown_users(const Config& config, Tls& tls, std::vector<std::string>& warnings) {
-  if (config.server.allow) warn_of_unknown_users(config, *config.server.allow, tls, warnings);
-  for (const ExportConfig& own : config.exports)
-    if (own.allow) warn_of_unknown_users(config, *own.allow, tls, warnings);
 }
 
 // Who the server would become. None: who it is, or it cannot, which is a mistake.

@@ -147,7 +147,7 @@ ConfigSource source_of(const CommandOptions& options, const std::vector<HandedSo
         throw ConfigError(options.operand, {}, "cannot read the config: it has become a pipe; put a file there");
       Config config = read_config(options.operand, mistakes);
       apply(options, config);
-      place_handed_sockets(handed, config.server);
+      place_handed_sockets(handed, config);
       if (private_address && config.server.listen_is_default) {
         config.server.listen = {*private_address};
         config.server.listen_is_default = false;
@@ -179,7 +179,7 @@ int serve_command(const CommandOptions& options, Streams) {
   std::vector<HandedSocket> handed = as_usage("serve: ", [] { return take_handed_sockets(); });
   Mistakes mistakes;
   Config config = config_to_serve(options, mistakes);
-  as_usage("serve: ", [&] { place_handed_sockets(handed, config.server); });
+  mistakes.gather([&] { as_usage("serve: ", [&] { place_handed_sockets(handed, config); }); });
   const auto unused = close_unused(handed, config.server);
   listen_in_private(config.server, starter);
   std::optional<ListenAddress> private_address;

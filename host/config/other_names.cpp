@@ -42,21 +42,30 @@ struct Other {
   std::string_view word, instead;
 };
 constexpr Other others[] = {
-    {"limit", "max_connections = 1, a key of [[export]]?"},
-    {"multi-conn", "multi_conn = \"off\", a key of [[export]]?"},
-    {"ip", "allow, a key of [[export]]?"},
-    {"stats", "`ashlar status`, or metrics, a key of [server]?"},
-    {"time-limit", "`ashlar disconnect`, which ends a connection?"},
+    {"limit", "did you mean max_connections = 1, a key of [[export]]?"},
+    {"multi-conn", "did you mean multi_conn = \"off\", a key of [[export]]?"},
+    {"ip", "did you mean allow, a key of [[export]]?"},
+    {"stats", "did you mean `ashlar status`, or metrics, a key of [server]?"},
+    {"time-limit", "did you mean `ashlar disconnect`, which ends a connection?"},
 };
 constexpr Other keys[] = {
-    {"limit", "max_connections = 1?"},
-    {"rate", "[[export.filter]], type = \"rate\"?"},
-    {"delay", "[[export.filter]], type = \"fault\", rules = [\"read delay=40ms\"]?"},
+    {"limit", "did you mean max_connections = 1?"},
+    {"rate", "did you mean [[export.filter]], type = \"rate\"?"},
+    {"delay", "did you mean [[export.filter]], type = \"fault\", rules = [\"read delay=40ms\"]?"},
+};
+constexpr Other server_keys[] = {
+    {"include", "write it above [server]: what follows a table's header belongs to the table"},
+    {"port", "did you mean listen = [\"tcp::10809\"]?"},
+    {"bind", "did you mean listen = [\"tcp:127.0.0.1:10809\"]?"},
+    {"socket", "did you mean listen = [\"unix:/run/ashlar.sock\"]?"},
+    {"threads", "did you mean workers?"},
+    {"read_only", "did you mean read_only, a key of [[export]]?"},
+    {"exclusive", "did you mean exclusive, a key of [[export]]?"},
 };
 
 std::string find(std::span<const Other> in, std::string_view word) {
   for (const Other& one : in)
-    if (one.word == word) return "did you mean " + std::string(one.instead);
+    if (one.word == word) return std::string(one.instead);
   return {};
 }
 
@@ -70,5 +79,7 @@ std::string other_name(std::string_view word, std::span<const std::string> modul
 }
 
 std::string other_key(std::string_view word) { return find(keys, word); }
+
+std::string other_server_key(std::string_view word) { return find(server_keys, word); }
 
 }  // namespace ashlar::host

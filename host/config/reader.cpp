@@ -12,6 +12,7 @@
 #include "config/did_you_mean.hpp"
 #include "config/listen_address.hpp"
 #include "config/log_level.hpp"
+#include "config/other_names.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
 
@@ -111,7 +112,8 @@ std::span<const ConfigReader::Key<ServerConfig>> ConfigReader::server_keys() {
 }
 
 void ConfigReader::read_server(const TomlEntry& entry, Config& into) const {
-  read_table(table(entry.key, entry.node, "a table", "write [server]"), server_keys(), "[server]", into.server);
+  read_table(table(entry.key, entry.node, "a table", "write [server]"), server_keys(), "[server]", into.server,
+             other_server_key);
 }
 
 void ConfigReader::read_log_level(const TomlEntry& entry, ServerConfig& into) const {

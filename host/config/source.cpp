@@ -13,6 +13,7 @@
 #include <system_error>
 
 #include "config/config.hpp"
+#include "config/sandbox_refuses.hpp"
 #include "config/toml_source.hpp"
 
 namespace ashlar::host {
@@ -134,7 +135,10 @@ std::filesystem::path folder_of_config(const std::filesystem::path& file) {
 std::string read_config_text(const std::filesystem::path& file) {
   const OpenFile opened(file);
   struct stat status {};
-  if (opened.fd() < 0 || ::fstat(opened.fd(), &status) != 0) cannot_read(file, text_of(errno));
+  if (opened.fd() < 0 || ::fstat(opened.fd(), &status) != 0) {
+    const int error = errno;
+    cannot_read(file, text_of(error) + (error == EACCES ? sandbox_hint(file) : ""));
+  }
   if (S_ISDIR(status.st_mode)) cannot_read(file, text_of(EISDIR));
   if (S_ISBLK(status.st_mode)) cannot_read(file, "it is a block device");
 

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "listener/duplicate.hpp"
+#include "metrics/accept.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -21,11 +22,12 @@ constexpr std::size_t longest_header = 16 * 1024, longest_body = 1024;  // bytes
 // For a request to come, and for its answer to be taken.
 constexpr std::chrono::seconds patience{30};
 
-// (OpenMetrics 1.0, "Protocol Negotiation")
-Exposition::Format format_for(boost::beast::string_view accept) {
-  return accept.find("application/openmetrics-text") != boost::beast::string_view::npos
-             ? Exposition::Format::open_metrics
-             : Exposition::Format::prometheus;
+// What the header Accept says; several lines of it are one list. (RFC 9110, 5.3)
+std::string accept_of(const http::request<http::string_body>& request) {
+  std::string all;
+  const auto [begin, end] = request.equal_range(http::field::accept);
+  for (auto line = begin; line != end; ++line) all += std::string(line->value()) + ",";
+  return all;
 }
 
 }  // namespace
@@ -79,7 +81,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
       return send(http::status::method_not_allowed, "text/plain", "only GET and HEAD are answered\n", false, true);
     const auto target = request.target().substr(0, request.target().find('?'));
     if (target == "/metrics") {
-      const auto format = format_for(request[http::field::accept]);
+      const auto format = format_for(accept_of(request));
       be_patient();
       return source_->metrics(format, [self = shared_from_this(), format, head, last](const auto& text) {
         self->send_metrics(format, text.get(), head, last);
@@ -103,6 +105,7 @@ class HttpServer::Connection : public std::enable_shared_from_this<Connection> {
     response_.version(11);
     response_.result(status);
     response_.set(http::field::content_type, type);
+    if (status == http::status::method_not_allowed) response_.set(http::field::allow, "GET, HEAD");
     response_.keep_alive(!last);
     response_.content_length(body.size());
     if (!head) response_.body() = std::move(body);

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <set>
+#include <sstream>
 #include <utility>
 
 #include "config/did_you_mean.hpp"
@@ -94,9 +96,18 @@ std::shared_ptr<const Library> Registry::search(ModuleKind kind, const std::stri
 
 namespace {
 
+// The modules that have Debian packages of their own, in this build.
+std::vector<std::string> modules_with_packages() {
+  std::istringstream names(ASHLAR_OWN_PACKAGES);
+  return {std::istream_iterator<std::string>(names), {}};
+}
+
 // What to write instead of the name of a module that is not there. A file is one only with a '/'.
 std::string remedy(const std::string& module, const std::vector<std::string>& names,
-                   const std::vector<std::string>& of_both_kinds) {
+                   std::vector<std::string> of_both_kinds) {
+  const std::vector<std::string> packed = modules_with_packages();
+  if (std::ranges::find(packed, module) != packed.end()) return "it is in the package ashlar-modules-" + module;
+  of_both_kinds.insert(of_both_kinds.end(), packed.begin(), packed.end());
   if (std::string other = other_name(module, of_both_kinds); !other.empty()) return other;
   if (!module.ends_with(".so")) return did_you_mean(module, names);
   const std::string stem = module.substr(0, module.size() - 3);

@@ -8,6 +8,7 @@
 #include "chain/template.hpp"
 #include "config/same.hpp"
 #include "config/text.hpp"
+#include "server/unknown_users.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -79,6 +80,7 @@ std::unique_ptr<Tls> SetupMaker::make_tls(const Config& config, Mistakes& mistak
   std::unique_ptr<Tls> tls;
   std::vector<std::string> warnings;
   mistakes.gather([&] { tls = host::make_tls(config, warnings); });
+  if (tls != nullptr) warn_of_unknown_users(config, *tls, warnings);
   for (const std::string& warning : warnings) logger_->warn("{}", warning);
   return tls;
 }

@@ -352,8 +352,8 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
 
 // Asked before the layers are opened, which may fail for the same reason and say less. Empty: it does not.
 std::string Session::lacks_place(Export& exported, bool for_reading) {
-  if (exported.places() != nullptr && !exported.places()->is_free(patience())) return refuse_further_client(exported);
-  if (exported.exclusive() && !for_reading && !exported.write_place().is_free(patience()))
+  if (!exported.places().is_free(exported.most_clients(), patience())) return refuse_further_client(exported);
+  if (!for_reading && !exported.write_places().is_free(exported.most_writers(), patience()))
     return refuse_second_writer(exported);
   return {};
 }
@@ -362,19 +362,17 @@ std::string Session::lacks_place(Export& exported, bool for_reading) {
 std::string Session::enter() {
   Export& exported = visible_->exported(open_index_);
   Place place(nullptr, {this}), write_place(nullptr, {this});
-  if (Places* const places = exported.places()) {
-    if (!places->take(*this, patience())) {
-      chain_.reset();
-      return refuse_further_client(exported);
-    }
-    place.reset(places);
+  if (!exported.places().take(*this, exported.most_clients(), patience())) {
+    chain_.reset();
+    return refuse_further_client(exported);
   }
-  if (exported.exclusive() && !chain_->geometry().read_only) {
-    if (!exported.write_place().take(*this, patience())) {
+  place.reset(&exported.places());
+  if (!chain_->geometry().read_only) {
+    if (!exported.write_places().take(*this, exported.most_writers(), patience())) {
       chain_.reset();
       return refuse_second_writer(exported);
     }
-    write_place.reset(&exported.write_place());
+    write_place.reset(&exported.write_places());
   }
   place_.swap(place);
   write_place_.swap(write_place);
@@ -400,14 +398,14 @@ Places::Patience Session::patience() const {
 std::string Session::refuse_second_writer(Export& exported) {
   const std::string of = "export " + in_quotes(exported.name());
   exported.accounts()->refused();
-  const std::string other = exported.write_place().taken_by();
+  const std::string other = exported.write_places().taken_by();
   log_refusal("refused " + of + ": it is exclusive, and " + (other.empty() ? "another client" : other) + " has it");
   return of + " is exclusive, and another client has it";
 }
 
 std::string Session::refuse_further_client(Export& exported) {
   const std::string of = "export " + in_quotes(exported.name());
-  const std::string most = std::to_string(exported.places()->most());
+  const std::string most = std::to_string(exported.most_clients());
   exported.accounts()->refused();
   log_refusal("refused " + of + ": as many clients as may (max_connections = " + most + ") have it open");
   return of + " is open to " + most + " clients at once, and so many have it open";

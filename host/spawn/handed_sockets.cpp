@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "config/mistakes.hpp"
 #include "config/text.hpp"
 #include "spawn/environment.hpp"
 
@@ -96,7 +97,8 @@ std::vector<HandedSocket> take_handed_sockets() {
   return handed;
 }
 
-void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server) {
+void place_handed_sockets(const std::vector<HandedSocket>& handed, Config& config) {
+  ServerConfig& server = config.server;
   std::vector<ListenAddress> listen;
   // libnbd, for one, hands over a socket without a name to a config that may have addresses of its own.
   const bool nameless =
@@ -117,8 +119,10 @@ void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig&
     const std::size_t before = listen.size();
     for (const HandedSocket& socket : handed)
       if (socket.name == address.handed_name) listen.push_back(address_of(socket));
-    if (listen.size() == before)
-      refuse(in_quotes(address.text) + ": there is no socket of that name; " + names_of(handed));
+    if (listen.size() != before) continue;
+    const std::string what = in_quotes(address.text) + ": there is no socket of that name; " + names_of(handed);
+    if (address.place.line == 0) refuse(what);
+    throw ConfigError(config.file, address.place, "key \"listen\": " + what);
   }
   server.listen = std::move(listen);
 }

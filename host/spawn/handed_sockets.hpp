@@ -20,8 +20,9 @@ std::vector<HandedSocket> take_handed_sockets();
 
 // Puts the sockets in the place of the addresses fd:NAME, all of that name for each, or of the default address: then
 // the server listens at all of them and nowhere else. So it does, too, when none of them has a name and no address asks
-// for one. Throws std::invalid_argument when there is none of a name.
-void place_handed_sockets(const std::vector<HandedSocket>& handed, ServerConfig& server);
+// for one. When there is none of a name, throws ConfigError at the address that asks for it, or std::invalid_argument
+// if that stands in no file.
+void place_handed_sockets(const std::vector<HandedSocket>& handed, Config& config);
 
 // Closes those that `server` has no use for, so that clients are refused rather than left to wait, takes them out of
 // `handed`, and returns their names.

@@ -173,7 +173,9 @@ class Requests(Running):
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics?x=1", 200), ("/", 404), ("/metricsx", 404)):
             with self.subTest(path=path):
                 self.assertEqual(self.get(path)[0], status)
-        self.assertEqual(self.http(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")[0], 405)
+        code, head, _ = self.http(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        self.assertEqual(code, 405)
+        self.assertIn("\r\nAllow: GET, HEAD", head)  # (RFC 9110, 15.5.6)
         status, head, body = self.http(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         self.assertEqual((status, body), (200, ""))
         self.assertIn("Content-Length: 3", head)

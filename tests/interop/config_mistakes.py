@@ -1,6 +1,8 @@
 """Every mistake in a config: exit code 2, one line on stderr that says where, what and what to do, and no socket opened."""
 
+import json
 import os
+import shutil
 import socket
 import subprocess
 
@@ -102,6 +104,9 @@ class ConfigMistakes(Case):
 
     def test_unknown_key_of_the_server(self):
         self.assert_mistake(GOOD, '"log_levle"', '"log_level"', server='§log_levle = "info"')
+
+    def test_include_below_the_header_of_the_server(self):
+        self.assert_mistake(GOOD, '"include"', "write it above [server]", server='§include = ["conf.d/*.toml"]')
 
     def test_unknown_table(self):
         self.assert_mistake(GOOD + "\n[§exprot]\n", '"exprot"', '"export"')
@@ -252,6 +257,19 @@ name = §"disk"
 
     def test_unknown_filter(self):
         self.assert_mistake(with_export(filters='[[export.filter]]\ntype = §"lgo"'), '"lgo"', '"log"', "lib/ashlar")
+
+    def test_a_module_of_a_package_that_is_not_installed(self):
+        bare = self.folder / "bin" / "ashlar"  # without any module
+        bare.parent.mkdir()
+        shutil.copy(PROGRAM, bare)
+        built = {module["name"] for module in json.loads(processes.run(PROGRAM, "list", "--json"))}
+        for name in sorted(built & {"curl", "nbd", "rbd", "xz", "zstd"}):
+            said = processes.run(bare, "inspect", name, ok=False)
+            self.assertEqual(said.returncode, 2)
+            self.assertIn(f"; it is in the package ashlar-modules-{name}\n", said.stdout)
+        said = processes.run(bare, "inspect", "file", ok=False).stdout
+        self.assertIn('no plugin or filter "file" in ', said)
+        self.assertNotIn("package", said)
 
     def test_a_filter_where_a_plugin_is_wanted(self):
         self.assert_mistake(with_export('type = §"align"'), "align")

@@ -309,6 +309,17 @@ class Replay(Case):
         self.replay(alone, "--connections", "2")
         self.replay(alone, "--connections", "1", "--keep-order")
 
+    def test_libnbd_is_needed_to_replay_and_for_nothing_else(self):
+        server = self.traced()
+        self.work(server, rounds=10)
+        server.stop()
+        (self.folder / "libnbd.so.0").touch()  # found first, and no library
+        without = ["env", f"LD_LIBRARY_PATH={self.folder}", PROGRAM]
+        processes.run(*without, "trace", "report", self.trace)
+        done = processes.run(*without, "trace", "replay", self.trace, self.fresh().uri("disk"), ok=False)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("a replay needs libnbd (Debian's package libnbd0): ", done.stdout)
+
     def test_ctrl_c_ends_it_although_nobody_takes_what_it_prints(self):
         self.work(self.traced(), 20)
         server = self.fresh("again")

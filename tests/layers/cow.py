@@ -199,6 +199,22 @@ class Cow(Case):
         client.shutdown()
         self.assertTrue((self.folder / "disk.cow").exists())
 
+    def test_check_reads_through_an_overlay_that_a_server_has(self):
+        # Only the overlay has a table of partitions.
+        self.serve([file_export(self.disk, filters=[self.kept()])])
+        client = libnbd.connect(self.servers[-1].uri("disk"))
+        client.pwrite(bytes(446) + bytes((0, 0, 0, 0, 0x83, 0, 0, 0)) + (1).to_bytes(4, "little") + (8).to_bytes(4, "little")
+                      + bytes(48) + b"\x55\xaa", 0)
+        client.flush()
+        overlay = self.folder / "disk.cow"
+        before = overlay.read_bytes()
+        over = self.config_of(file_export(self.disk, filters=[{"type": "partition", "number": 1}, self.kept()]))
+        self.assertIn("4096", self.run_ashlar("check", over, code=0))
+        overlay.chmod(0o400)  # read alone
+        self.run_ashlar("check", over, code=0)
+        self.assertEqual(overlay.read_bytes(), before)
+        client.shutdown()
+
     def test_a_start_that_fails_leaves_no_file(self):
         one, other = memory_export("1M", "d", [self.kept()]), memory_export("1M", "e", [self.kept()])
         told = self.run_ashlar("serve", self.config_of(one, other), code=2)

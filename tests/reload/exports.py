@@ -81,6 +81,27 @@ class Exports(Reloading):
             self.assertEqual(read(self.client("keep")), bytes(4))
             self.reload([KEEP])
 
+    def refused_to_enter(self):
+        """Whether one more client is."""
+        with wire.Client(self.server) as one:
+            one.greet()
+            return one.option(wire.OPT_GO, wire.go_data("keep"))[-1][0] == wire.REP_ERR_POLICY
+
+    def test_those_who_are_there_count_when_another_number_may_come(self):
+        first = self.client("keep")
+        second = self.client("keep")
+        for own, full in (({"max_connections": 2}, True), ({"max_connections": 3}, False), ({"max_connections": 1}, True), ({}, False),
+                          ({"exclusive": True}, True), ({"exclusive": True, "max_connections": 9}, True), ({}, False)):
+            with self.subTest(own):
+                self.reload([{**KEEP, **own}])
+                self.assertEqual(self.refused_to_enter(), full)
+        self.reload([{**KEEP, "max_connections": 1}])
+        first.close()
+        self.wait_until("the first has gone", lambda: len(self.export("keep")["clients"]) == 1)
+        self.assertTrue(self.refused_to_enter())
+        second.close()
+        self.wait_until("one can come", lambda: not self.refused_to_enter())
+
     def test_an_exclusive_one_has_one_writer_across_a_change(self):
         only = {**KEEP, "exclusive": True}
         self.reload([only])

@@ -32,6 +32,21 @@ class Sandbox(Reloading):
             self.assertIn(f'{part}:3:34: {other} (export "new": file: path) is outside of the sandbox', told)
             self.assertEqual(self.names(), ["keep"])
 
+    def test_an_included_link_that_leads_outside_is_told_as_such(self):
+        with tempfile.TemporaryDirectory(prefix="ashlar-") as other:
+            part = pathlib.Path(other) / "part.toml"
+            part.write_text('[[export]]\nname = "new"\nplugin = { type = "null", size = "1M" }\n')
+            (self.folder / "conf.d").mkdir()
+            link = self.folder / "conf.d" / "new.toml"
+            link.symlink_to(part)
+            self.rewrite([KEEP])
+            self.file.write_text(f'include = ["conf.d/*"]\n{self.file.read_text()}')
+            if "no Landlock" in self.server.log():
+                self.skipTest("needs Landlock")
+            self.assertIn(f"{link}: cannot read the config: Permission denied; it is outside of the sandbox",
+                          self.ashlar("reload", code=2))
+            self.assertEqual(self.names(), ["keep"])
+
     @unittest.skipUnless(CURL.exists(), "built without the plugin curl")
     def test_connecting_to_others_is_told_as_such(self):
         told = self.refused([KEEP, {"name": "new", "plugin": {"type": "curl", "url": "http://127.0.0.1:9/disk.img"}}])

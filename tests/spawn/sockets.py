@@ -145,6 +145,11 @@ class Sockets(Case):
         self.assertIn("handed over (LISTEN_FDNAMES): \"unknown\"", said([self.unix("c")], None))
         text = self.refused(self.disk, "--listen", "fd:nbd", env=without("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"))
         self.assertIn("none was handed over (LISTEN_FDS)", text)
+        file = self.write("a.toml", '[server]\nlisten = ["fd:nbd"]\n[[export]]\nname = "x"\n'
+                                    'plugin = { type = "memory", size = 1 }\nx = 1\n')
+        text = self.refused(file, env=without("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"))
+        self.assertIn(f'{file}:2:11: key "listen": "fd:nbd": there is no socket of that name; none was handed over', text)
+        self.assertIn(f'{file}:6:1: key "x"', text)  # with the other mistakes
 
     def test_what_is_wrong_is_named(self):
         with open(self.disk, "rb") as file:

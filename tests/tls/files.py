@@ -180,6 +180,9 @@ class Mistakes(Case):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, f'warning the rule {{ psk = "bob" }} in line [0-9]+ fits nobody now: {self.keys} has no key of "bob"')
         self.assertNotIn('psk = "alice" } in line', done.stdout)
+        server = self.serve_words([self.file, "--listen", f"unix:{self.folder}/a.sock"])
+        self.assertRegex(server.log(), 'warning the rule { psk = "bob" } in line [0-9]+ fits nobody now')
+        self.assertNotIn('psk = "alice" } in line', server.log())
 
     def test_an_export_that_wants_more_than_the_server_has(self):
         exports = [config.memory_export("1M", tls="require")]

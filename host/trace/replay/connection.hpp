@@ -9,8 +9,7 @@
 #include <vector>
 
 #include "format/record.hpp"
-
-struct nbd_handle;
+#include "trace/replay/libnbd.hpp"
 
 namespace ashlar::host::traces {
 
@@ -37,7 +36,8 @@ std::uint64_t monotonic_time();
 
 class Connection {
  public:
-  // Connects. Throws UsageError for what is no URI, std::runtime_error when that fails, Interrupted.
+  // Connects. Throws UsageError for what is no URI, std::runtime_error when that fails or there is no libnbd,
+  // Interrupted.
   explicit Connection(const std::string& uri);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -56,7 +56,10 @@ class Connection {
  private:
   void connect(const std::string& uri);
   void look_at_offers();
+  std::string last_error() const;
+  [[noreturn]] void lost() const;
 
+  const Libnbd lib_;
   nbd_handle* const nbd_;
   Offers offers_;
 };

@@ -337,9 +337,11 @@ TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, 
     CHECK(device->write(5000, bytes_of(1, 7)).ok());
     TestLayer second(own_module(), over.host, over.given);
     const auto beside = second.open_over(over.disk);
-    Bytes into(1);
-    CHECK(beside->read(0, into) == Status::io_error());
+    CHECK(device->flush().ok());
+    CHECK(read_all(*beside, 5000, 1) == bytes_of(1, 7));  // on trial what is there may be looked at
+    CHECK(beside->write(5000, bytes_of(1, 8)) == Status::io_error());
     CHECK(over.host.said("is used by this server already"));
+    CHECK(read_all(*device, 5000, 1) == bytes_of(1, 7));
   }
   const auto said = [&](ModelDisk& disk, const std::string& text) {
     over.start();
@@ -397,12 +399,51 @@ TEST_CASE("cow: a commit that is broken off can be made again, after a start, to
   over.start();
   auto device = over.layer->open_over(over.disk);
   CHECK(read_all(*device, 0, 300001) == expected);
+  CHECK(device->flush().ok());
   CHECK(over.host.said("was broken off"));
+  CHECK(read_all(*device, 0, 300001) == expected);
   over.host.control().call_over(over.disk, "commit");
   CHECK(over.disk.durable() == expected);
   device.reset();
   over.start();
   CHECK(read_all(*over.layer->open_over(over.disk), 0, 300001) == expected);
+}
+
+TEST_CASE("cow: a metric has the room that all overlays of the layer take") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  const auto allocated = [&] { return over.host.metrics().value("cow_allocated_bytes"); };
+  auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(2 * block, 7)).ok());
+  CHECK(device->write(0, bytes_of(block, 8)).ok());  // there already
+  CHECK(device->write(5 * block + 1, bytes_of(1, 7)).ok());
+  CHECK(allocated() == 3 * block);
+  CHECK(device->zero(0, block, Flag::may_trim).ok());
+  CHECK(allocated() == 2 * block);
+  CHECK(device->flush().ok());
+  device.reset();
+  over.start();
+  CHECK(allocated() == 0);
+  device = over.layer->open_over(over.disk);
+  CHECK(device->flush().ok());
+  CHECK(allocated() == 2 * block);
+  over.host.control().call_over(over.disk, "commit");
+  CHECK(allocated() == 0);
+  CHECK(device->write(0, bytes_of(block, 9)).ok());
+  over.host.control().call("discard");
+  CHECK(allocated() == 0);
+
+  Over other(Given{{"scope", "connection"}, {"max_size", "65536"}});
+  const auto of_both = [&] { return other.host.metrics().value("cow_allocated_bytes"); };
+  const auto one = other.layer->open_over(other.disk);
+  auto two = other.layer->open_over(other.disk);
+  CHECK(one->write(0, bytes_of(block, 7)).ok());
+  CHECK(two->write(0, bytes_of(2 * block, 7)).ok());
+  CHECK(of_both() == 3 * block);
+  two.reset();
+  CHECK(of_both() == block);
+  CHECK(one->write(0, bytes_of(65536 + block, 7)).failed());
+  CHECK(other.host.metrics().value("cow_full") == 1);
 }
 
 TEST_CASE("cow: an overlay without a path is not committed, one of a connection has no verbs") {

@@ -202,6 +202,8 @@ TEST_CASE("rate's limits are told and set while it runs") {
   CHECK_THROWS_WITH(b.set({"bytes=x"}), Contains("is not a size"));
   CHECK_THROWS_WITH(b.set({"bytes=1M", "bytes=2M"}), Contains("\"bytes\" stands there twice"));
   CHECK_THROWS_WITH(b.set({"requests=x"}), Contains("is no number of requests"));
+  CHECK_THROWS_WITH(b.set({"requests=1000000001"}), Contains("is no number of requests from 0 to 1000000000"));
+  CHECK_THROWS_WITH(b.set({"requests=-1"}), Contains("is no number of requests"));
   CHECK(b.set({}) == "bytes=16M requests=1000");
 }
 

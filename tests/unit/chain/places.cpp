@@ -25,33 +25,33 @@ const Places::Patience never = [] { return false; };
 }  // namespace
 
 TEST_CASE("places: one has it, until he gives it back") {
-  Places place(1);
+  Places place;
   const Client first("first"), second("second");
   CHECK(place.taken_by().empty());
-  CHECK(place.is_free(for_ever));
-  CHECK(place.take(first, for_ever));
+  CHECK(place.is_free(1, for_ever));
+  CHECK(place.take(first, 1, for_ever));
   CHECK(place.taken_by() == "first");
-  CHECK_FALSE(place.is_free(for_ever));
-  CHECK_FALSE(place.take(second, for_ever));
+  CHECK_FALSE(place.is_free(1, for_ever));
+  CHECK_FALSE(place.take(second, 1, for_ever));
   CHECK(place.taken_by() == "first");
   place.give_back(first);
   CHECK(place.taken_by().empty());
-  CHECK(place.take(second, for_ever));
+  CHECK(place.take(second, 1, for_ever));
   CHECK(place.taken_by() == "second");
 }
 
 TEST_CASE("places: whoever leaves is waited for") {
-  Places place(1);
+  Places place;
   Client first("first");
   const Client second("second");
-  REQUIRE(place.take(first, never));
+  REQUIRE(place.take(first, 1, never));
   first.gone = true;
   std::atomic<bool> waits{false};
   std::thread leaves([&] {
     while (!waits) std::this_thread::yield();
     place.give_back(first);
   });
-  CHECK(place.take(second, [&] {
+  CHECK(place.take(second, 1, [&] {
     waits = true;
     return true;
   }));
@@ -61,30 +61,42 @@ TEST_CASE("places: whoever leaves is waited for") {
 }
 
 TEST_CASE("places: nobody waits longer than he wants to, nor for who comes back") {
-  Places place(1);
+  Places place;
   Client first("first");
   const Client second("second");
-  REQUIRE(place.take(first, never));
+  REQUIRE(place.take(first, 1, never));
   first.gone = true;
-  CHECK_FALSE(place.take(second, never));
-  CHECK_FALSE(place.is_free(never));
+  CHECK_FALSE(place.take(second, 1, never));
+  CHECK_FALSE(place.is_free(1, never));
   CHECK(place.taken_by() == "first");
-  CHECK_FALSE(place.take(second, [&] {
+  CHECK_FALSE(place.take(second, 1, [&] {
     first.gone = false;
     return true;
   }));
 }
 
 TEST_CASE("places: there are as many as were said") {
-  Places places(2);
+  Places places;
   const Client first("first"), second("second"), third("third");
-  CHECK(places.take(first, never));
-  CHECK(places.take(second, never));
-  CHECK_FALSE(places.take(third, for_ever));
+  CHECK(places.take(first, 2, never));
+  CHECK(places.take(second, 2, never));
+  CHECK_FALSE(places.take(third, 2, for_ever));
   places.give_back(first);
   CHECK(places.taken_by() == "second");
-  CHECK(places.take(third, for_ever));
-  CHECK_FALSE(places.is_free(for_ever));
+  CHECK(places.take(third, 2, for_ever));
+  CHECK_FALSE(places.is_free(2, for_ever));
+}
+
+TEST_CASE("places: whoever came while there were more counts, too") {
+  Places places;
+  const Client first("first"), second("second"), third("third");
+  CHECK(places.take(first, Places::unlimited, never));
+  CHECK(places.take(second, Places::unlimited, never));
+  CHECK_FALSE(places.take(third, 1, for_ever));
+  places.give_back(first);
+  CHECK_FALSE(places.is_free(1, for_ever));
+  places.give_back(second);
+  CHECK(places.take(third, 1, for_ever));
 }
 
 }  // namespace ashlar::host

@@ -130,7 +130,7 @@ TEST_CASE("template: one that takes its place goes on with the counts and the pl
   CHECK(now != before);
   CHECK_FALSE(now->retired());
   CHECK(now->accounts() == before->accounts());
-  CHECK(&now->write_place() == &before->write_place());
+  CHECK(&now->write_places() == &before->write_places());
 }
 
 TEST_CASE("template: one of the same layers shares those of its exports") {

@@ -6,6 +6,7 @@
 
 using ashlar::host::other_key;
 using ashlar::host::other_name;
+using ashlar::host::other_server_key;
 
 TEST_CASE("other names: who knows nbdkit's filters hears what to write here") {
   const std::vector<std::string> all{"align", "cache", "fault", "log"};
@@ -35,6 +36,13 @@ TEST_CASE("other names: keys of an export that are something else here") {
   CHECK(other_key("rate") == "did you mean [[export.filter]], type = \"rate\"?");
   CHECK(other_key("delay") == "did you mean [[export.filter]], type = \"fault\", rules = [\"read delay=40ms\"]?");
   CHECK(other_key("name").empty());
+}
+
+TEST_CASE("other names: keys of the server that stand elsewhere, or are something else here") {
+  CHECK(other_server_key("include") == "write it above [server]: what follows a table's header belongs to the table");
+  CHECK(other_server_key("port") == "did you mean listen = [\"tcp::10809\"]?");
+  CHECK(other_server_key("read_only") == "did you mean read_only, a key of [[export]]?");
+  CHECK(other_server_key("listen").empty());
 }
 
 TEST_CASE("other names: nothing is named that is not there") {
