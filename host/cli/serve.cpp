@@ -179,8 +179,8 @@ int serve_command(const CommandOptions& options, Streams) {
   std::vector<HandedSocket> handed = as_usage("serve: ", [] { return take_handed_sockets(); });
   Mistakes mistakes;
   Config config = config_to_serve(options, mistakes);
-  mistakes.gather([&] { as_usage("serve: ", [&] { place_handed_sockets(handed, config); }); });
-  const auto unused = close_unused(handed, config.server);
+  const bool placed = mistakes.gather([&] { as_usage("serve: ", [&] { place_handed_sockets(handed, config); }); });
+  const auto unused = placed ? close_unused(handed, config.server) : std::vector<std::string>();
   listen_in_private(config.server, starter);
   std::optional<ListenAddress> private_address;
   if (starter.private_folder != nullptr) private_address = config.server.listen.front();

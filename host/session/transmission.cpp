@@ -386,6 +386,7 @@ void Transmission::refuse_what_comes() {
   Wait wait = Wait::no;
   while (!outlet_.broken() && memory_.has_share() && Clock::now() < end) {
     const ssize_t came = wait == Wait::no ? inbox_.receive(socket_, wait) : waiter_.receive(inbox_, *poller_);
+    if (came == -EAGAIN && wait == Wait::yes && (cold_->any() || waiter_.fibers_have_work())) continue;
     if (came <= 0) return;
     const Step last = serve_all_there_is();
     send_replies();

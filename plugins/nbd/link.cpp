@@ -269,7 +269,7 @@ void Link::hang_up() noexcept {
   if (!flushes && backend_.is_silent()) return;  // nothing is lost without a goodbye
   const Time until = std::chrono::steady_clock::now() + (flushes ? for_a_flush : grace);
   const Patience patience(waker_, until, [] { return std::string(); });
-  if (flushes) flush_last(*handle, patience);
+  if (flushes && !flush_last(*handle, patience)) return;  // its end would still be told of
   try {
     handle->say_goodbye(patience);
   } catch (const std::exception&) {
@@ -277,15 +277,17 @@ void Link::hang_up() noexcept {
   }
 }
 
-void Link::flush_last(Handle& handle, const Patience& patience) noexcept {
+bool Link::flush_last(Handle& handle, const Patience& patience) noexcept {
   Losses& losses = backend_.losses();
   const std::uint64_t covered = losses.covered();
   try {
     handle.flush(patience);
     losses.flushed(covered);
+    return true;
   } catch (const std::exception& e) {
     // Over another connection it may have succeeded.
     if (losses.unflushed()) backend_.not_flushed(e.what());
+    return false;
   }
 }
 

@@ -52,7 +52,7 @@ class Link {
   void serve() noexcept;
   void close() noexcept;
   void hang_up() noexcept;
-  void flush_last(Handle& handle, const Patience& patience) noexcept;
+  bool flush_last(Handle& handle, const Patience& patience) noexcept;
   void lost(const std::string& why) noexcept;
   short wait_for_answers(short events) noexcept;
   bool take_answers(short ready) noexcept;

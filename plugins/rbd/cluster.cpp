@@ -14,7 +14,8 @@ using namespace ashlar;
 
 namespace {
 
-constexpr const char* several_files = ";,= \t";  // that part the files which $CEPH_CONF names
+// In $CEPH_CONF: several files, or one whose name librados is to make first.
+constexpr const char* no_plain_file = ";,= \t$";
 constexpr std::size_t npos = std::string_view::npos;
 
 std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
@@ -56,7 +57,7 @@ void Cluster::read_configuration(const Settings& settings) {
   // librados passes over one that is named there and is not to be had.
   const char* const named = std::getenv("CEPH_CONF");
   if (settings.conf.empty() && named != nullptr && *named != 0 &&
-      std::string_view(named).find_first_of(several_files) == npos && !can_be_read(named))
+      std::string_view(named).find_first_of(no_plain_file) == npos && !can_be_read(named))
     refuse(std::string("$CEPH_CONF = ") + named, errno);
   // Without a file there may still be options that say where the cluster is.
   const char* const conf = settings.conf.empty() ? nullptr : settings.conf.c_str();

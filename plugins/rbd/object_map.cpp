@@ -1,5 +1,7 @@
 #include "object_map.hpp"
 
+#include <endian.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
@@ -15,6 +17,10 @@ using Clock = std::chrono::steady_clock;
 
 // How much of the time the whole map may be loaded, while others are at work on the image: a tenth.
 constexpr int rest_of_load = 10;
+
+// Of such an image the map does not tell all: its bytes may still be those of another image, or in a cache on a disk.
+constexpr std::uint64_t tell_less = RBD_FEATURE_MIGRATING | RBD_FEATURE_DIRTY_CACHE;
+constexpr std::uint64_t not_valid = RBD_FLAG_OBJECT_MAP_INVALID | RBD_FLAG_FAST_DIFF_INVALID;
 
 int check(int result, const char* what) {
   if (result < 0) throw std::system_error(-result, std::generic_category(), what);
@@ -38,12 +44,14 @@ ObjectMap::ObjectMap(rbd_image_t image, rados_ioctx_t pool, bool snapshot)
   char id[RBD_MAX_IMAGE_NAME_SIZE] = "";
   check(rbd_get_id(image_, id, sizeof(id)), "the image does not tell its number");
   object_ = std::string("rbd_object_map.") + id;
+  header_ = std::string("rbd_header.") + id;
 }
 
-// Of a clone the parent's objects count, too, and with fancy striping an object is no range of the image.
+// Of a clone the parent's objects count, too, and with fancy striping an object is no range of the image. What an image
+// is being made of by a migration is no parent, but overlaps it likewise.
 bool ObjectMap::can_tell() const {
-  std::uint64_t features = 0, unit = 0, count = 0;
-  check(rbd_get_features(image_, &features), "the image does not tell its features");
+  std::uint64_t overlap = 0, unit = 0, count = 0;
+  check(rbd_get_overlap(image_, &overlap), "the image does not tell what of it is its parent's");
   check(rbd_get_stripe_unit(image_, &unit), "the image does not tell its striping");
   check(rbd_get_stripe_count(image_, &count), "the image does not tell its striping");
   rbd_linked_image_spec_t parent{};
@@ -53,14 +61,32 @@ bool ObjectMap::can_tell() const {
     rbd_linked_image_spec_cleanup(&parent);
     rbd_snap_spec_cleanup(&of);
   }
-  return has_parent == -ENOENT && (features & RBD_FEATURE_FAST_DIFF) != 0 && unit == info_.obj_size && count == 1;
+  return has_parent == -ENOENT && overlap == 0 && has_map() && unit == info_.obj_size && count == 1;
+}
+
+// Others may switch features while the image is open.
+bool ObjectMap::has_map() const {
+  std::uint64_t features = 0;
+  check(rbd_get_features(image_, &features), "the image does not tell its features");
+  return (features & RBD_FEATURE_FAST_DIFF) != 0 && (features & tell_less) == 0;
 }
 
 // Where it is not, librbd would ask each object, which takes seconds.
 bool ObjectMap::is_valid() const {
   std::uint64_t flags = 0;
   check(rbd_get_flags(image_, &flags), "the image does not tell its flags");
-  return (flags & (RBD_FLAG_OBJECT_MAP_INVALID | RBD_FLAG_FAST_DIFF_INVALID)) == 0;
+  return (flags & not_valid) == 0;
+}
+
+// As the pool has it: librbd hears late, or never, of what others do. Who makes a map anew says first that it is not
+// valid, so this is asked behind the map.
+bool ObjectMap::is_valid_in_pool() const {
+  if (snapshot_) return true;
+  const std::uint64_t no_snapshot = htole64(LIBRADOS_SNAP_HEAD);
+  std::uint64_t flags = 0;
+  const int got = rados_exec(pool_, header_.c_str(), "rbd", "get_flags", reinterpret_cast<const char*>(&no_snapshot),
+                             sizeof no_snapshot, reinterpret_cast<char*>(&flags), sizeof flags);
+  return got == sizeof flags && (le64toh(flags) & not_valid) == 0;
 }
 
 // Of the map as it is kept in the pool. Each object is added to that before its first byte is written. None: this user
@@ -114,11 +140,17 @@ void ObjectMap::flush() {
 }
 
 std::shared_ptr<const ObjectList> ObjectMap::list(std::uint64_t offset, std::uint64_t length) {
-  if (!can_tell_ || !is_valid()) return nullptr;
+  if (!can_tell_ || !has_map() || !is_valid()) return nullptr;
   std::uint64_t size = 0;
   check(rbd_get_size(image_, &size), "the image does not tell its size");
   if (offset + length > size) return nullptr;
   flush();
+  auto found = find(offset, length, size);
+  return is_valid_in_pool() ? found : nullptr;
+}
+
+// In what is kept, or as the cluster tells it now.
+std::shared_ptr<const ObjectList> ObjectMap::find(std::uint64_t offset, std::uint64_t length, std::uint64_t size) {
   const std::optional<std::uint64_t> now = version();
   if (whole_ != nullptr && now && *now == whole_version_ && size == whole_size_) return whole_;
   const std::uint64_t objects = (size + info_.obj_size - 1) / info_.obj_size;

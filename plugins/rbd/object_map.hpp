@@ -37,9 +37,12 @@ class ObjectMap {
 
  private:
   bool can_tell() const;
+  bool has_map() const;
   bool is_valid() const;
+  bool is_valid_in_pool() const;
   void flush();
   std::optional<std::uint64_t> version() const;
+  std::shared_ptr<const ObjectList> find(std::uint64_t offset, std::uint64_t length, std::uint64_t size);
   std::shared_ptr<const ObjectList> load(std::uint64_t first, std::uint64_t end) const;
   std::shared_ptr<const ObjectList> read(std::uint64_t objects) const;
 
@@ -48,7 +51,7 @@ class ObjectMap {
   const bool snapshot_;
   rbd_image_info_t info_{};
   bool can_tell_ = false;
-  std::string object_;  // the map, as it is kept in the pool
+  std::string object_, header_;  // the map and the image's header, as they are kept in the pool
 
   std::atomic<bool> changed_ = true;
   std::shared_ptr<const ObjectList> whole_;

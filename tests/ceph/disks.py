@@ -4,6 +4,7 @@ import json
 import os
 import random
 import subprocess
+import threading
 
 from frame import MIB, OBJECT, OverCeph
 from lib import config, libnbd
@@ -128,6 +129,54 @@ class Disks(OverCeph):
             for _ in range(40):  # when nothing has changed, the map is kept at last
                 self.assertEqual(data_of(client), [(0, (n + 1) * OBJECT)])
 
+    def test_an_image_that_is_being_moved_has_its_bytes(self):
+        """They are still those of the image that it is made of, of which its own map says nothing."""
+        source = self.image()
+        self.server = self.serve([self.export(source)])
+        client = self.connect()
+        client.pwrite(b"x" * 9 * MIB, 0)
+        client.shutdown()
+        self.server.stop()
+        target = f"{source}-moved"
+        self.ceph.rbd("migration", "prepare", source, target)
+        self.server = self.serve([self.export(target)])
+        client = self.connect()
+        self.assertEqual(data_of(client), [(0, 64 * MIB)])
+        self.assertEqual(bytes(client.pread(9 * MIB, 0)), b"x" * 9 * MIB)
+        client.shutdown()
+        self.server.stop()
+        self.ceph.rbd("migration", "execute", target)
+        self.ceph.rbd("migration", "commit", target)
+        self.server = self.serve([self.export(target)])
+        self.assertEqual(data_of(self.connect()), [(0, 12 * MIB)])
+
+    def test_a_map_that_others_make_anew_is_not_believed_before_it_is_whole(self):
+        image = self.image()
+        self.server = self.serve([self.export(image)])
+        client = self.connect()
+        client.pwrite(b"x" * 9 * MIB, 0)
+        client.flush()
+        over = threading.Event()
+
+        def make_anew():
+            try:
+                for _ in range(10):
+                    self.ceph.rbd("feature", "disable", image, "fast-diff", "object-map")
+                    self.ceph.rbd("feature", "enable", image, "object-map", "fast-diff")
+                    self.ceph.rbd("object-map", "rebuild", image)
+            finally:
+                over.set()
+
+        other = threading.Thread(target=make_anew)
+        other.start()
+        told = set()
+        while not over.is_set():
+            told.update(state for _, state in libnbd.extents(client, 9 * MIB, 0))
+        other.join()
+        self.assertEqual(told, {0})
+        self.assertEqual(data_of(client), [(0, 12 * MIB)])
+
+    def test_provisioned_zeroes(self):
     def test_provisioned_zeroes(self):
         image = self.image()
         self.server = self.serve([self.export(image)])
@@ -241,6 +290,7 @@ class Mistakes(OverCeph):
         del one["plugin"]["conf"]
         file = self.write("environment.toml", config.toml([one]))
         for path, code, said in ((self.ceph.conf, 0, "disk"),
+                                 (self.ceph.conf.with_name("$cluster.conf"), 0, "disk"),
                                  ("/nowhere.conf", 2, "conf.*CEPH_CONF = /nowhere.conf cannot be read: No such")):
             done = run("env", f"CEPH_CONF={path}", PROGRAM, "check", file, ok=False)
             self.assertEqual(done.returncode, code, done.stdout)
