@@ -78,9 +78,9 @@ bluestore cache size = 67108864"""
 class Cluster:
     """Runs when constructed, until stop(). `size`: of all that it can hold, in bytes. `address`: where it listens, and `within`: words
     of a command that executes the words behind it, where there is that address. `auth`: "none" or "cephx". `watch`: after so
-    many seconds a client that is not heard of is dead, and shut out by who wants its lock; it is heard of every 5 s."""
+    many seconds a client of which nothing is heard is dead, and shut out by who wants its lock. Who lives is heard of every 5 s."""
 
-    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=(), auth="none", watch=10):
+    def __init__(self, size=2 << 30, store=MEMORY, address="127.0.0.1", within=(), auth="none", watch=5):
         self.address, self._within, self.auth, self._watch = address, within, auth, watch
         self._holder = tempfile.TemporaryDirectory(prefix="ashlar-ceph-")
         self.folder = pathlib.Path(self._holder.name)
