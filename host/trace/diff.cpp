@@ -186,8 +186,7 @@ void judge(Difference& d, bool few) {
   d.found = !few && (in_p50 || d.found_in_mean);
   if (few) d.verdict = "too few";
   else if (!d.found) d.verdict = "the same";
-  else if (in_p50) d.verdict = d.change > 0 ? "slower" : "faster";
-  else d.verdict = d.mean_change > 0 ? "slower in the mean" : "faster in the mean";
+  else d.verdict = (in_p50 ? d.change : d.mean_change) > 0 ? "slower" : "faster";
 }
 
 Difference compare(const Name& name, const Latencies& a, const Latencies& b) {
@@ -223,7 +222,8 @@ void print(std::ostream& out, const std::vector<Difference>& all) {
     for (const auto ns : d.p50) row.push_back(duration_text(static_cast<double>(ns)));
     for (const auto ns : d.p99) row.push_back(duration_text(static_cast<double>(ns)));
     for (const auto ns : d.mean) row.push_back(duration_text(ns));
-    row.insert(row.end(), {change, by_chance, d.verdict});
+    row.insert(row.end(),
+               {change, by_chance, d.verdict + std::string(d.found && d.found_in_mean ? " in the mean" : "")});
     rows.push_back(row);
   }
   print_table(out, "", rows);

@@ -92,9 +92,15 @@ void History::flush(const trace::Record& flush) {
 
 // The disk cannot go back to the first `older` of answered_, where the change is.
 void History::make_durable(const Change& change, std::size_t older) {
-  for (std::size_t n = 0; n != older; ++n)
-    for (const Range& range : change.left) cut_out(answered_[n].left, range);
-  std::erase_if(answered_, [](const Change& one) { return one.left.empty(); });
+  bool some_have_gone = false;
+  for (std::size_t n = 0; n != older; ++n) {
+    Change& one = answered_[n];
+    // There may be many of them, and hardly any overlaps.
+    if (one.record.end() <= change.record.offset || change.record.end() <= one.record.offset) continue;
+    for (const Range& range : change.left) cut_out(one.left, range);
+    some_have_gone |= one.left.empty();
+  }
+  if (some_have_gone) std::erase_if(answered_, [](const Change& one) { return one.left.empty(); });
   visitor_.durable(change);
 }
 
