@@ -177,7 +177,6 @@ class Disks(OverCeph):
         self.assertEqual(data_of(client), [(0, 12 * MIB)])
 
     def test_provisioned_zeroes(self):
-    def test_provisioned_zeroes(self):
         image = self.image()
         self.server = self.serve([self.export(image)])
         client = self.connect()
