@@ -48,13 +48,13 @@ void PlaceStats::add_flush(const trace::Record& record) {
   if (record.op != Op::flush) return;
   dirty_.add(dirty_bytes_);
   dirty_bytes_ = 0;
-  if (is_clean_) ++idle_flushes_;
-  is_clean_ = record.result == 0;
+  if (covered_to_ != 0 && last_change_ <= covered_to_) ++idle_flushes_;
+  if (record.result == 0) covered_to_ = record.start;
 }
 
 void PlaceStats::add_change(const trace::Record& record) {
   if (record.op != Op::write && record.op != Op::zero && record.op != Op::trim) return;
-  is_clean_ = false;
+  last_change_ = std::max(last_change_, record.done);
   if (record.flags.has(Flag::fua)) {
     ++fua_;
     if (record.op == Op::write) ++fua_writes_;

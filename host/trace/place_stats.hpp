@@ -86,7 +86,8 @@ class PlaceStats {
   RequestMap map_;
   std::uint64_t zeroes_ = 0, unknown_ = 0, misaligned_writes_ = 0, repeated_ = 0;
   std::uint64_t fua_ = 0, fua_writes_ = 0, idle_flushes_ = 0, partial_trims_ = 0;
-  bool is_clean_ = false;  // nothing was changed since the last flush
+  std::uint64_t last_change_ = 0;  // when the last one was done, of those that have begun
+  std::uint64_t covered_to_ = 0;   // the last flush covers what was done by then
   std::uint64_t dirty_bytes_ = 0, last_flush_ = 0;
   Histogram dirty_, between_flushes_;
   std::map<std::uint64_t, std::array<std::uint64_t, 2>> ends_;  // by connection: of its last read and write

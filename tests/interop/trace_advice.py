@@ -115,6 +115,18 @@ class Advice(Case):
                 self.ask(trace, "flush")
         self.only("^60 of 90 flushes came when nothing had been changed since the one before: have the client leave them out$", trace)
 
+    def test_a_flush_behind_what_another_client_flushed_meanwhile(self):
+        """Two clients write and flush by turns: the write of one is under way when the flush of the other begins, which it misses."""
+        trace = self.writer()
+        for _ in range(60):
+            at = self.at
+            for client in (1, 2):
+                write, flush = at + client * 30 * US, at + client * 30 * US + 50 * US
+                trace.request("write", self.somewhere(), BLOCK, write, write + 50 * US, connection=client)
+                trace.request("flush", 0, 0, flush, flush + 20 * US, connection=client)
+            self.at += MS
+        self.only("^there are 120 flushes for 120 writes", trace)
+
     def test_fua_with_each_write(self):
         trace = self.writer()
         for _ in range(50):
