@@ -171,6 +171,8 @@ class Certs {
       authority_ = {read(certificate), read(key)};
       if (const std::string fault = authority_fault(authority_); !fault.empty())
         throw UsageError("certs: the CA in " + folder_.string() + " " + fault + "; name another folder for a new one");
+      if (const std::string end = end_within(authority_.certificate, options_.days); !end.empty())
+        out_ << "The CA ends on " << end << ", and what it signs with it\n";
       return;
     }
     // Before the folder: a build without TLS cannot do it, and leaves nothing.

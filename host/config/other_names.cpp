@@ -52,7 +52,12 @@ constexpr Other keys[] = {
     {"limit", "did you mean max_connections = 1?"},
     {"rate", "did you mean [[export.filter]], type = \"rate\"?"},
     {"delay", "did you mean [[export.filter]], type = \"fault\", rules = [\"read delay=40ms\"]?"},
+    {"authfile", "did you mean allow = [ { address = \"10.0.0.0/8\" }, … ]?"},
+    {"users", "did you mean allow = [ { user = \"qemu\" }, … ]?"},
 };
+constexpr std::string_view certificates = "did you mean tls = { mode = \"require\", certificates = \"FOLDER\" }?";
+constexpr std::string_view psk = "did you mean tls = { mode = \"require\", psk = \"FILE\" }?";
+constexpr std::string_view verify_client = "did you mean tls = { verify_client = true, … }?";
 constexpr Other server_keys[] = {
     {"include", "write it above [server]: what follows a table's header belongs to the table"},
     {"port", "did you mean listen = [\"tcp::10809\"]?"},
@@ -61,6 +66,44 @@ constexpr Other server_keys[] = {
     {"threads", "did you mean workers?"},
     {"read_only", "did you mean read_only, a key of [[export]]?"},
     {"exclusive", "did you mean exclusive, a key of [[export]]?"},
+    {"authfile", "did you mean allow = [ { address = \"10.0.0.0/8\" }, … ]?"},
+    {"certfile", certificates},
+    {"keyfile", certificates},
+    {"cacertfile", certificates},
+    {"certificates", certificates},
+    {"tls_certificates", certificates},
+    {"tls-certificates", certificates},
+    {"tls_mode", certificates},
+    {"psk", psk},
+    {"tls_psk", psk},
+    {"tls-psk", psk},
+    {"verify_client", verify_client},
+    {"tls-verify-peer", verify_client},
+    {"minimum_version", "did you mean tls = { minimum_version = \"1.3\", … }?"},
+    {"ciphers", "did you mean tls = { ciphers = \"…\", … }?"},
+};
+constexpr std::string_view folder =
+    "did you mean certificates, the folder of ca-cert.pem, server-cert.pem and server-key.pem?";
+constexpr Other tls_keys[] = {
+    {"ca", folder},
+    {"cert", folder},
+    {"certfile", folder},
+    {"key", folder},
+    {"keyfile", folder},
+    {"dir", folder},
+    {"psk_file", "did you mean psk?"},
+    {"keys", "did you mean psk?"},
+    {"verify_peer", "did you mean verify_client?"},
+    {"verify-peer", "did you mean verify_client?"},
+    {"priority", "did you mean ciphers, in OpenSSL's words?"},
+};
+// Near to "uid" is "gid", which is something else.
+constexpr Other rule_keys[] = {
+    {"gid", "did you mean group?"},
+    {"ip", "did you mean address?"},
+    {"host", "did you mean address?"},
+    {"network", "did you mean address?"},
+    {"cn", "did you mean dn = \"CN=NAME,*\"?"},
 };
 
 std::string find(std::span<const Other> in, std::string_view word) {
@@ -81,5 +124,9 @@ std::string other_name(std::string_view word, std::span<const std::string> modul
 std::string other_key(std::string_view word) { return find(keys, word); }
 
 std::string other_server_key(std::string_view word) { return find(server_keys, word); }
+
+std::string other_tls_key(std::string_view word) { return find(tls_keys, word); }
+
+std::string other_rule_key(std::string_view word) { return find(rule_keys, word); }
 
 }  // namespace ashlar::host

@@ -12,7 +12,9 @@ std::string other_name(std::string_view word, std::span<const std::string> modul
 
 // What to write instead of the key `word` of [[export]], likewise. Empty: nothing is known. Pure.
 std::string other_key(std::string_view word);
-// The same for [server].
+// The same for [server], for its tls, and for a rule of allow.
 std::string other_server_key(std::string_view word);
+std::string other_tls_key(std::string_view word);
+std::string other_rule_key(std::string_view word);
 
 }  // namespace ashlar::host

@@ -1,6 +1,7 @@
 // ConfigReader's rules about who may do what.
 #include <limits>
 
+#include "config/other_names.hpp"
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -77,7 +78,7 @@ std::optional<AccessRule> ConfigReader::access_rule(const std::string& key, cons
   rule.line = node.place.line;
   rule.column = node.place.column;
   const std::size_t before = mistakes_.size();
-  read_table(keys, access_rule_keys(), "a rule of allow", rule);
+  read_table(keys, access_rule_keys(), "a rule of allow", rule, other_rule_key);
   if (mistakes_.size() != before) return std::nullopt;
   if (keys.empty())
     fail(node.place, key, "has an empty rule; name whom it is for, with psk, dn, uid, user, group or address");

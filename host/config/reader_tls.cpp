@@ -1,4 +1,5 @@
 // ConfigReader's tls: of the server, and of an export.
+#include "config/other_names.hpp"
 #include "config/reader.hpp"
 #include "config/reader_table.hpp"
 #include "config/text.hpp"
@@ -31,7 +32,8 @@ void ConfigReader::read_tls(const TomlEntry& entry, ServerConfig& into) const {
   into.tls.place = entry.node.place;
   into.tls.flawed = true;
   const std::size_t before = mistakes_.size();
-  const Names there = read_table(table(entry.key, entry.node, "a table", example), tls_keys(), "tls", into.tls);
+  const Names there =
+      read_table(table(entry.key, entry.node, "a table", example), tls_keys(), "tls", into.tls, other_tls_key);
   if (mistakes_.size() == before) check_tls(into.tls, there);
   into.tls.flawed = mistakes_.size() != before;
 }

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <ctime>
 #include <stdexcept>
 
 #include "tls/openssl.hpp"
@@ -118,6 +119,13 @@ std::string authority_fault(const PemPair& authority) {
   const ASN1_TIME* const until = ::X509_get0_notAfter(certificate.get());
   if (::X509_cmp_current_time(until) < 0) return "has expired on " + time_text(until);
   return {};
+}
+
+std::string end_within(const std::string& certificate, int days) {
+  const CertificatePtr read = certificate_of(certificate);
+  const ASN1_TIME* const until = ::X509_get0_notAfter(read.get());
+  std::time_t then = std::time(nullptr) + std::time_t{days} * 24 * 60 * 60;
+  return ::X509_cmp_time(until, &then) < 0 ? time_text(until) : std::string();
 }
 
 PemPair issue(const PemPair& authority, const Subject& subject, int days) {

@@ -29,6 +29,9 @@ PemPair make_authority(const std::string& name, int days);
 // Why `authority` cannot sign, in words that follow "the CA "; empty: it can.
 std::string authority_fault(const PemPair& authority);
 
+// When `certificate`, which is good, ends, if that is within `days` from now; else empty.
+std::string end_within(const std::string& certificate, int days);
+
 // A new key, and a certificate of `authority`, which has no fault, for it; good for `days` from now on. Throws
 // std::runtime_error when OpenSSL fails.
 PemPair issue(const PemPair& authority, const Subject& subject, int days);

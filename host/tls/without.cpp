@@ -24,6 +24,7 @@ namespace {
 
 PemPair make_authority(const std::string&, int) { refuse(); }
 std::string authority_fault(const PemPair&) { refuse(); }
+std::string end_within(const std::string&, int) { refuse(); }
 PemPair issue(const PemPair&, const Subject&, int) { refuse(); }
 std::string name_of_certificate(const std::string&) { refuse(); }
 std::vector<std::string> hosts_of_certificate(const std::string&) { refuse(); }

@@ -249,6 +249,13 @@ class Certs(Case):
         tls.make(self.made, "--psk", "v")
         self.assertRegex((self.made / "keys.psk").read_text(), "^# nobody yet\nv:[0-9a-f]{64}\n$")
 
+    def test_a_ca_that_ends_before_what_it_signs_is_told(self):
+        self.made.mkdir()
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=mine",
+            "-keyout", self.made / "ca-key.pem", "-out", self.made / "ca-cert.pem")
+        self.assertRegex(tls.make(self.made, "--server", "localhost"), "^The CA ends on .*, and what it signs with it\n")
+        self.assertNotIn("The CA ends", tls.make(self.made, "--server", "localhost", "--days", "10"))
+
     def test_a_ca_without_its_key_is_refused(self):
         tls.make(self.made, "--server", "localhost")
         for gone in ("ca-key.pem", "ca-cert.pem"):

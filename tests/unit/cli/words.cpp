@@ -101,6 +101,9 @@ TEST_CASE("options of other servers: what is done elsewhere is told, and first o
   CHECK_THAT(said("serve --user nobody a.img"), ContainsSubstring("write user = "));
   CHECK_THAT(said("serve -c /dev/nbd0 a.img"), ContainsSubstring("\"-c\"; nbd-client connects"));
   CHECK_THAT(said("serve -o 1M a.img"), ContainsSubstring("\"-o\"; the filter offset"));
+  CHECK_THAT(said("serve --object tls-creds-x509,id=t a.img"), ContainsSubstring("as [server] tls = { mode"));
+  CHECK_THAT(said("serve --tls-authz x a.img"), ContainsSubstring("as [[export]] allow = [ { dn ="));
+  CHECK_THAT(said("serve --mode=0660 a.img"), ContainsSubstring("mode = \"0660\", group = \"disk\""));
   CHECK(said("serve --metrics tcp::1 a.img") ==
         "ashlar: serve: unknown option \"--metrics\"; it is a key of a config: write it in its [server]\n");
   CHECK(said("serve a.toml -r") ==

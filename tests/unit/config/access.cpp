@@ -112,6 +112,8 @@ TEST_CASE("exclusive is read") {
 }
 
 TEST_CASE("allow: unknown keys") {
+  CHECK(rule_mistake("gid = 0") == ":3:12: key \"gid\": unknown in a rule of allow; did you mean group?");
+  CHECK(rule_mistake("ip = \"10.0.0.7\"") == ":3:12: key \"ip\": unknown in a rule of allow; did you mean address?");
   CHECK(rule_mistake("usr = \"root\"") == ":3:12: key \"usr\": unknown in a rule of allow; did you mean \"user\"?");
   CHECK(rule_mistake("colour = 1") ==
         ":3:12: key \"colour\": unknown in a rule of allow; known: psk, dn, uid, user, group, address, read_only");

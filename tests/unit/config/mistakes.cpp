@@ -41,6 +41,11 @@ TEST_CASE("the configs that the mistakes are put into have none") {
 }
 
 TEST_CASE("unknown key") {
+  CHECK(server_mistake("port = 10809") ==
+        ":2:1: key \"port\": unknown in [server]; did you mean listen = [\"tcp::10809\"]?");
+  CHECK(server_mistake("tls = { mode = \"require\", cert = \"a.pem\" }") ==
+        ":2:27: key \"cert\": unknown in tls; did you mean certificates, the folder of ca-cert.pem, server-cert.pem "
+        "and server-key.pem?");
   CHECK(server_mistake("lisen = []") == ":2:1: key \"lisen\": unknown in [server]; did you mean \"listen\"?");
   CHECK(server_mistake("  color = 1") ==
         ":2:3: key \"color\": unknown in [server]; known: listen, log_level, log_format, user, group, "

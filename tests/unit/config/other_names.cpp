@@ -6,7 +6,9 @@
 
 using ashlar::host::other_key;
 using ashlar::host::other_name;
+using ashlar::host::other_rule_key;
 using ashlar::host::other_server_key;
+using ashlar::host::other_tls_key;
 
 TEST_CASE("other names: who knows nbdkit's filters hears what to write here") {
   const std::vector<std::string> all{"align", "cache", "fault", "log"};
@@ -43,6 +45,16 @@ TEST_CASE("other names: keys of the server that stand elsewhere, or are somethin
   CHECK(other_server_key("port") == "did you mean listen = [\"tcp::10809\"]?");
   CHECK(other_server_key("read_only") == "did you mean read_only, a key of [[export]]?");
   CHECK(other_server_key("listen").empty());
+}
+
+TEST_CASE("other names: keys that other servers have for TLS and for who may do what") {
+  for (const char* word : {"certfile", "tls-certificates", "certificates"})
+    CHECK(other_server_key(word) == "did you mean tls = { mode = \"require\", certificates = \"FOLDER\" }?");
+  CHECK(other_key("authfile") == "did you mean allow = [ { address = \"10.0.0.0/8\" }, … ]?");
+  CHECK(other_tls_key("psk_file") == "did you mean psk?");
+  CHECK(other_tls_key("mode").empty());
+  CHECK(other_rule_key("gid") == "did you mean group?");
+  CHECK(other_rule_key("uid").empty());
 }
 
 TEST_CASE("other names: nothing is named that is not there") {
