@@ -28,6 +28,8 @@ class Commands {
 
   // An export is served no longer; it is told of as long as it has clients.
   void removed(const Export& exported);
+  // Those, which may have clients still.
+  const std::vector<RemovedExport>& removed() const { return removed_; }
   // Adds the connections of those.
   void add_clients_of_removed(std::set<std::uint64_t>& to) const;
 

@@ -11,7 +11,8 @@ Operators::Operators(boost::asio::io_context& io, SessionContext& context, Conne
       connections_(connections),
       stops_(std::move(stops)),
       commands_(io, context, connections, reloader),
-      scrapes_(io, context.executor, [&context, &connections] { return figures_of(context, connections); }),
+      scrapes_(io, context.executor,
+               [this, &context] { return figures_of(context, connections_, commands_.removed()); }),
       control_(
           io,
           [this](const json::object& command, const ControlServer::Caller& caller) {

@@ -60,11 +60,11 @@ void add_layers(Exposition& out, const Export& exported) {
   }
 }
 
-void add_export(Exposition& out, const Export& exported, const Figures::MemoryOf& memory_of) {
-  const Accounts& accounts = *exported.accounts();
+void add_accounts(Exposition& out, const std::string& exported, const Accounts& accounts,
+                  const Figures::MemoryOf& memory_of) {
   const Summary sum = accounts.summary();
-  for (std::size_t op = 0; op < counted_ops; ++op) add_op(out, exported.name(), counted_op_name(op), sum.ops[op]);
-  const Labels labels{{"export", exported.name()}};
+  for (std::size_t op = 0; op < counted_ops; ++op) add_op(out, exported, counted_op_name(op), sum.ops[op]);
+  const Labels labels{{"export", exported}};
   std::uint64_t memory = 0, connections = 0;
   accounts.for_each([&](const Account& one) {
     ++connections;
@@ -83,27 +83,33 @@ void add_export(Exposition& out, const Export& exported, const Figures::MemoryOf
   counter("ashlar_connections_refused", "Clients that may not open the export, or not now", accounts.refused_so_far());
   counter("ashlar_connections_evicted", "Clients that were ended because they held what others wanted",
           accounts.evicted_so_far());
+}
+
+void add_export(Exposition& out, const Export& exported, const Figures::MemoryOf& memory_of) {
+  add_accounts(out, exported.name(), *exported.accounts(), memory_of);
   add_layers(out, exported);
 }
 
-// With those that it stands for, if it is a template, and that have ever been opened; `names`: of all exports that go
-// before these.
-void add_exports(Exposition& out, const Export& exported, const std::set<std::string_view>& names,
+// With those that it stands for, if it is a template, and that have ever been opened. `names`: of all exports that go
+// before these, to which they are added.
+void add_exports(Exposition& out, const Export& exported, std::set<std::string>& names,
                  const Figures::MemoryOf& memory_of) {
   const auto was_opened = [](const Export& one) { return one.accounts()->connections_so_far() != 0; };
   const Template* const of = exported.as_template();
   if (of == nullptr || was_opened(exported)) add_export(out, exported, memory_of);
   if (of == nullptr) return;
   for (const auto& one : of->exports())
-    if (was_opened(*one) && !names.contains(one->name()) && !one->activity().stopped())
+    if (was_opened(*one) && !one->activity().stopped() && names.insert(one->name()).second)
       add_export(out, *one, memory_of);
 }
 
 }  // namespace
 
-Figures figures_of(const SessionContext& context, const Connections& connections) {
+Figures figures_of(const SessionContext& context, const Connections& connections,
+                   const std::vector<RemovedExport>& removed) {
   Figures now;
   now.exports = context.exports.get();
+  now.removed = removed;
   connections.for_each([&](const Peer& peer, std::uint64_t memory) { now.memory_of[peer.number] = memory; });
   now.clients = connections.size();
   now.turned_away = connections.turned_away();
@@ -118,10 +124,14 @@ Figures figures_of(const SessionContext& context, const Connections& connections
 
 std::string metrics_text(const Figures& now, Exposition::Format format) {
   Exposition out(format);
-  std::set<std::string_view> names;
+  std::set<std::string> names;
   for (const auto& one : *now.exports) names.insert(one->name());
   for (const auto& one : *now.exports)
     if (!one->activity().stopped()) add_exports(out, *one, names, now.memory_of);
+  // Two of one name would be figures told twice.
+  for (const RemovedExport& one : now.removed)
+    if (one.accounts->connections() != 0 && names.insert(one.name).second)
+      add_accounts(out, one.name, *one.accounts, now.memory_of);
   const auto gauge = [&](const char* name, const char* help, std::uint64_t value, const Labels& labels = {}) {
     out.add(Kind::gauge, name, help, labels, static_cast<double>(value));
   };

@@ -41,9 +41,22 @@ class Exports(Reloading):
         self.assertTrue(told["removed"])
         self.assertEqual(len(told["clients"]), 1)
         self.assertIn('export "other": removed', self.ashlar("status"))
+        figures = self.get("/metrics")[2]
+        self.assertIn('\nashlar_connections{export="other"} 1\n', figures)
+        self.assertIn('\nashlar_requests_total{export="other",op="read"} 1\n', figures)
         self.assertEqual(self.ashlar("disconnect", "--export", "other"), "1 disconnected\n")
         self.assertTrue(old.is_closed())
         self.wait_until("it is told of no longer", lambda: [one["name"] for one in self.status()["exports"]] == ["keep"])
+        self.assertNotIn('export="other"', self.get("/metrics")[2])
+
+    def test_one_that_has_the_name_of_a_removed_one_is_told_once(self):
+        old = self.client("other")
+        self.reload([KEEP])
+        self.reload([KEEP, config.memory_export("1M", "other")])
+        self.client("other")
+        figures = self.get("/metrics")[2]
+        self.assertEqual(figures.count('ashlar_connections{export="other"}'), 1)
+        old.close()
 
     def test_an_untouched_one_keeps_its_layers_wherever_it_stands_in_the_file(self):
         self.write_words()
