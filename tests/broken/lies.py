@@ -303,7 +303,7 @@ EXTENSIONS = {
                      "writes_to_create", "writes_to_client", "logs_two_lines", "logs_at_an_unknown_level",
                      "metric_badly_named", "metric_of_two_kinds", "counter_that_falls", "gauge_that_observes",
                      "verb_badly_named", "reserved_in_replied", "replied_without_a_function"], {"opens"}),
-    **dict.fromkeys(["needs_a_client"], {"alike"}),
+    **dict.fromkeys(["needs_a_client"], {"alike", "opens"}),
     **dict.fromkeys(["writes_to_its_parameters", "writes_to_the_exports_name"], {"opens"}),
     **dict.fromkeys(["one_host_for_all_layers", "one_metric_for_all_layers"], {"hosts"}),
     **dict.fromkeys(["verb_help_of_two_lines"], {"opens"}),
