@@ -33,7 +33,7 @@ class ErrorRoom {
     if (error_->parameter < -1 || error_->parameter >= static_cast<std::int64_t>(module.n_params))
       throw Broken{std::string(call) + " blames parameter " + std::to_string(error_->parameter) +
                    ", which is none of its table"};
-    return {call, status, text_};
+    return {call, status, text_, error_->parameter};
   }
   void look(const char* call) const {
     error_.look(call);

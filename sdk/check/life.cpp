@@ -209,7 +209,11 @@ void check_errors(const Subject& s) {
       Layer layer(s.module, services, given, s.watch);
       const Device device(layer, {.below = s.is_filter() ? connection : nullptr});
       return false;
-    } catch (const Refused&) {
+    } catch (const Refused& r) {
+      const auto path = [&](std::int32_t row) { return s.module.params[row]->type == ASHLAR_PARAM_PATH; };
+      if (r.parameter >= 0 && given != s.options.given && !path(r.parameter))
+        throw Broken{std::string("it blames the parameter ") + s.module.params[r.parameter]->name +
+                     ", and it was a path that leads nowhere"};
       return true;
     }
   };

@@ -11,6 +11,7 @@ struct Refused {
   const char* call;
   std::int32_t code;
   std::string text;
+  std::int32_t parameter = -1;  // the row of the table that it blames; -1: none
   std::string what() const {
     const std::string answer = std::string(call) + " answered " + std::to_string(code) + " (" + ::strerror(code) + ")";
     return answer + (text.empty() ? ", without a text" : ": " + text);

@@ -1,4 +1,7 @@
 // What holds of each request, whatever it does.
+#include <algorithm>
+#include <cerrno>
+
 #include "change.hpp"
 #include "checks.hpp"
 
@@ -136,9 +139,42 @@ void check_longest(const Subject& s) {
   bench.look();
 }
 
+// A request whose answer nobody wants any more is done, or says that it was given up; and those behind it are as ever.
+void check_cancelled(const Subject& s) {
+  Bench bench(s);
+  Model model(bench.device());
+  Random random(s.options.seed);
+  for (Tries tries(s, 120, 60); tries.more();) {
+    const Op op = all_ops[random() % std::size(all_ops)];
+    if (!bench.may_send(op)) continue;
+    const Range range = op == Op::flush ? Range{0, 0} : model.pick(random, model.longest(op, usual));
+    const Request request{.op = op, .offset = range.offset, .length = range.length};
+    const Bytes bytes = some_bytes(random, range.length);
+    bench.services().cancel_at(Services::Clock::now());
+    Read got;
+    if (op == Op::read) got = read(bench.device(), range.offset, range.length);
+    else got.status = ask(bench.device(), op, range, Flag::none, bytes);
+    bench.services().cancel_at(Services::Clock::time_point::max());
+    const bool given_up = got.status.code() == ECANCELED;
+    if (!given_up && !(op == Op::zero && got.status == Status::not_supported())) must(got.status, request);
+    const std::string after = request.text() + (given_up ? " was given up" : " was cancelled, and done");
+    if (op == Op::read && got.status.ok()) {
+      const auto wanted = model.bytes(range);
+      require(std::equal(wanted.begin(), wanted.end(), got.bytes.begin()),
+              request.text() + " was cancelled, and gave other bytes");
+    }
+    if (op == Op::write && got.status.ok()) model.put(range.offset, bytes);
+    else if (op == Op::zero && got.status.ok()) model.put_zeroes(range);
+    else if (Ops::writing().has(op)) model.reload(range, true);
+    if (op != Op::flush) model.compare_around(range, after);
+  }
+  bench.look();
+}
+
 constexpr Check checks[] = {
     {"fields", "a request comes back as it was, and is answered with a status", &check_fields},
     {"offers", "what is offered is not always refused", &check_offers},
+    {"cancelled", "what nobody wants any more is done, or given up", &check_cancelled},
     {"longest", "the longest requests are taken", &check_longest},
 };
 

@@ -44,7 +44,26 @@ void check_shortcut(const Subject& s, Flags flags, const char* what) {
 }
 
 void check_lent(const Subject& s) { check_shortcut(s, Flag::may_lend, "may_lend"); }
+// What the layer below has lent as cold is not in memory: a filter that lends it as if it were has the host wait.
+void cold_stays_cold(const Subject& s) {
+  Bench bench(s, {.lends = Disk::Lends::cold});
+  const Flags cold = Flag::nowait | Flag::may_lend | Flag::may_lend_cold;
+  if (!s.is_filter() || !bench.geometry().flags.has(cold)) return;
+  const Model model(bench.device());
+  Random random(s.options.seed);
+  for (Tries tries(s, 40); tries.more();) {
+    const Range range = model.pick(random, model.longest(Op::read, usual));
+    const Memory memory(range.length, Memory::Place::amid);
+    Request request{
+        .op = Op::read, .offset = range.offset, .length = range.length, .flags = cold, .data = memory.data()};
+    static_cast<void>(bench.device().send(request));
+    require(request.cold || request.lent_fd != bench.disk().store().fd(),
+            request.text() + " lent as if it were in memory what the layer below had lent as cold");
+  }
+}
+
 void check_lent_cold(const Subject& s) {
+  cold_stays_cold(s);
   check_shortcut(s, Flag::nowait | Flag::may_lend | Flag::may_lend_cold, "may_lend_cold");
 }
 void check_holes(const Subject& s) { check_shortcut(s, Flag::may_hole, "may_hole"); }

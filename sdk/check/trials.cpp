@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <stdexcept>
 
 #include "checks.hpp"
 
@@ -120,7 +121,11 @@ constexpr Check checks[] = {
 void open_on_trial(const Subject& s) {
   const auto before = files(s);
   Services services(s.options);
-  static_cast<void>(can_be_opened(s, s.options.given, services));
+  try {
+    static_cast<void>(can_be_opened(s, s.options.given, services));
+  } catch (const std::invalid_argument&) {
+    return;  // the parameters do not fit the table, which is told when it is opened to be used
+  }
   services.look();
   for (const auto& [file, state] : files(s)) {
     const auto was = before.find(file);

@@ -29,6 +29,7 @@ enum lie {
   MAKES_A_FILE_ON_TRIAL,
   WRITES_TO_ITS_FILE_ON_TRIAL,
   LEAKS_WHEN_IT_REFUSES,
+  BLAMES_ANOTHER_PARAMETER,
   LOGS_ITS_SECRET,
   REFUSES_WITH_ITS_SECRET,
   CRASHES_AT_THE_LEAST,
@@ -148,6 +149,10 @@ static int32_t create(const struct ashlar_create* how, struct ashlar_layer* out,
     return refuse(error, "no file");
   if (LIE == LEAKS_WHEN_IT_REFUSES && path != NULL && access(path, F_OK) != 0) {
     if (open("/dev/null", O_RDONLY) < 0) return refuse(error, "no descriptors");
+    return refuse(error, "no file");
+  }
+  if (LIE == BLAMES_ANOTHER_PARAMETER && path != NULL && access(path, F_OK) != 0) {
+    error->parameter = NUMBER;
     return refuse(error, "no file");
   }
   struct layer* layer = calloc(1, sizeof *layer);

@@ -94,6 +94,7 @@ FILTER = {
     "inverts_and_zeroes": (None, {"writes"}),
     "lends_elsewhere": (None, {"lent"}),
     "lends_cold_as_warm": (None, {"fields"}),
+    "lends_cold_as_if_warm": (None, {"lent-cold"}),
     "lends_unasked": (None, {"fields"}),
     "lends_a_copy": (None, {"loans"}),
     # waiting and threads
@@ -237,6 +238,9 @@ PLUGIN = {
     "takes_turns_on_one_connection": (None, {"threads"}),
     "zeroes_by_turns": (None, {"threads"}),
     "long_ones_take_turns": (None, {"threads"}),
+    "one_buffer_for_all_layers": (None, {"layers-at-once"}),
+    "is_done_when_cancelled": (["read", "write", "zero"], {"cancelled"}),
+    "is_broken_when_cancelled": (["read", "write", "flush", "extents"], {"cancelled"}),
     "remembers_reads_without_waiting": (None, {"connections"}),
     "remembers_reads_with_holes": (None, {"connections"}),
     "remembers_extents": (None, {"connections"}),
@@ -299,7 +303,7 @@ EXTENSIONS = {
                      "writes_to_create", "writes_to_client", "logs_two_lines", "logs_at_an_unknown_level",
                      "metric_badly_named", "metric_of_two_kinds", "counter_that_falls", "gauge_that_observes",
                      "verb_badly_named", "reserved_in_replied", "replied_without_a_function"], {"opens"}),
-    **dict.fromkeys(["needs_a_client"], {"alike"}),
+    **dict.fromkeys(["needs_a_client"], {"alike", "opens"}),
     **dict.fromkeys(["writes_to_its_parameters", "writes_to_the_exports_name"], {"opens"}),
     **dict.fromkeys(["one_host_for_all_layers", "one_metric_for_all_layers"], {"hosts"}),
     **dict.fromkeys(["verb_help_of_two_lines"], {"opens"}),
@@ -334,6 +338,7 @@ WITH_A_SECRET = {"logs_its_secret": {"secrets"}, "refuses_with_its_secret": {"se
 WITH_A_PATH = {
     **dict.fromkeys(["makes_a_file_on_trial", "writes_to_its_file_on_trial"], {"opens"}),
     "leaks_when_it_refuses": {"errors"},
+    "blames_another_parameter": {"errors"},
 }
 TABLE |= EXTENSIONS | MODULE | WITH_A_SECRET | WITH_A_PATH
 # With a sanitizer, locks are not counted.

@@ -51,6 +51,9 @@ Status lends_elsewhere(Liar& f, Io& io) noexcept {
 Status lends_cold_as_warm(Liar& f, Io& io) noexcept {
   return f.after(io, [&] { io.lent_cold = 2; });
 }
+Status lends_cold_as_if_warm(Liar& f, Io& io) noexcept {
+  return f.after(io, [&] { io.lent_cold = 0; });
+}
 Status lends_unasked(Liar& f, Io& io) noexcept {
   return f.after(io, [&] {
     if (io.op() == Op::read) io.lent_fd = 0;
@@ -74,6 +77,7 @@ constexpr Lie lies[] = {
     {"inverts_and_zeroes", &inverts, &and_zeroes},
     LIE(lends_elsewhere),
     LIE(lends_cold_as_warm),
+    LIE(lends_cold_as_if_warm),
     LIE(lends_unasked),
     LIE(lends_a_copy),
 };

@@ -33,7 +33,8 @@ Layer::Layer(const Create& create)
     : lie(find(create.params.text("lie"))),
       op(number_of(create.params.choice("op"))),
       size(create.params.size("size")),
-      file(size) {
+      file(size),
+      wait(create.host) {
   const std::string secret(create.params.secret("secret"));
   if (secret.empty()) return;
   create.host.log(Level::info, "the secret is %s", secret.c_str());

@@ -1,6 +1,7 @@
 // A disk in memory that lies in one thing. Each kind of lie has a file of its own.
 #pragma once
 #include <ashlar/plugin.hpp>
+#include <ashlar/wait.hpp>
 #include <atomic>
 #include <mutex>
 #include <span>
@@ -61,6 +62,8 @@ struct Layer {
   const std::int64_t op;
   const std::uint64_t size;
   File file;
+  const Wait wait;
+  std::mutex mutex;
   std::atomic<std::uint64_t> opened{0};
   std::atomic<bool> one_was_closed{false}, changed{false};
 };

@@ -62,6 +62,22 @@ Status long_ones_take_turns(Liar& p, Io& io) noexcept {
   std::this_thread::yield();
   return p.put(io.offset(), all.data(), io.length());
 }
+Status one_buffer_for_all_layers(Liar& p, Io& io) noexcept {
+  static std::byte shared[64 << 10];
+  if (io.op() != Op::write || io.length() > sizeof shared) return p.honest(io);
+  const std::lock_guard guard(p.layer.mutex);  // which keeps out those of its own layer
+  std::memcpy(shared, io.payload().data(), io.length());
+  std::this_thread::yield();
+  return p.put(io.offset(), shared, io.length());
+}
+Status is_done_when_cancelled(Liar& p, Io& io) noexcept {
+  if (!p.layer.wait.cancelled()) return p.honest(io);
+  if (io.sink() != nullptr) io.add_extent(io.length(), Extent::allocated);
+  return Status::success();
+}
+Status is_broken_when_cancelled(Liar& p, Io& io) noexcept {
+  return p.layer.wait.cancelled() ? Status::io_error() : p.honest(io);
+}
 void for_one_connection(Layer&, Geometry& g) { g.multi_conn = false; }
 Status sleeps_each_third_time(Liar& p, Io& io) noexcept {
   if (io.has(Flag::nowait) && ++p.times % 3 == 0) ::usleep(3000);
@@ -98,6 +114,9 @@ constexpr Lie lies[] = {
     {"takes_turns_on_one_connection", &takes_turns, &for_one_connection},
     {"zeroes_by_turns", &zeroes_by_turns, &for_one_connection},
     LIE(long_ones_take_turns),
+    LIE(one_buffer_for_all_layers),
+    LIE(is_done_when_cancelled),
+    LIE(is_broken_when_cancelled),
     LIE(sleeps_each_third_time),
     {"parks_and_sleeps_when_it_writes", &parks_and_sleeps_when_it_writes, &parks},
     {"parks_on_a_large_stack", &parks_on_a_large_stack, &parks},
