@@ -41,9 +41,8 @@ class Exports(Reloading):
         self.assertTrue(told["removed"])
         self.assertEqual(len(told["clients"]), 1)
         self.assertIn('export "other": removed', self.ashlar("status"))
-        figures = self.get("/metrics")[2]
-        self.assertIn('\nashlar_connections{export="other"} 1\n', figures)
-        self.assertIn('\nashlar_requests_total{export="other",op="read"} 1\n', figures)
+        self.assertIn('\nashlar_connections{export="other"} 1\n', self.get("/metrics")[2])
+        self.wait_until("its read is counted", lambda: '\nashlar_requests_total{export="other",op="read"} 1\n' in self.get("/metrics")[2])
         self.assertEqual(self.ashlar("disconnect", "--export", "other"), "1 disconnected\n")
         self.assertTrue(old.is_closed())
         self.wait_until("it is told of no longer", lambda: [one["name"] for one in self.status()["exports"]] == ["keep"])
