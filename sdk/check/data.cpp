@@ -133,7 +133,8 @@ void check_places(const Subject& s) {
   bench.look();
 }
 
-void tell_all_over(const Subject& s, Bench& bench, bool far) {
+// `small_pieces`: of the whole disk there would be more of them than anybody could be told of.
+void tell_all_over(const Subject& s, Bench& bench, bool far, bool small_pieces = false) {
   const Geometry& g = bench.geometry();
   if (!g.ops.has(Op::extents)) throw NotMade{"it does not tell extents"};
   Model model(bench.device());
@@ -149,6 +150,7 @@ void tell_all_over(const Subject& s, Bench& bench, bool far) {
     must(told.status, request);
     model.compare_extents(range, told, request.text());
   }
+  if (small_pieces) return;
   const Request whole{.op = Op::extents, .offset = 0, .length = g.size};
   const Told told = extents(bench.device(), 0, g.size);
   must(told.status, whole);
@@ -168,7 +170,7 @@ void check_extents(const Subject& s) {
                                     {std::uint64_t{1000}, std::size_t{3}}}) {
     Bench bench(s);
     bench.disk().tell_extents_in(bytes, most);
-    tell_all_over(s, bench, false);
+    tell_all_over(s, bench, false, bytes != 0 && most == 0);
     bench.look();
   }
 }

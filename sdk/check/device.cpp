@@ -179,7 +179,19 @@ void Device::describe() {
   geometry_ = from_abi(*described_.get());
 }
 
+namespace {
+
+// The request of which this thread makes another: by which device, and its id.
+thread_local const Device* made_by = nullptr;
+thread_local std::uint64_t made_of = 0;
+
+}  // namespace
+
 Device::~Device() {
+  if (made_by == this) {
+    made_by = nullptr;
+    tell_replied(made_of, 0);
+  }
   const Within within(below_, 0);
   layer_.watch().begin("close");
   device_->close(device_->self);
@@ -193,26 +205,20 @@ void Device::look() const {
   layer_.look();
 }
 
-namespace {
-
-// The request of which this thread makes another: by which device, and its id.
-thread_local const Device* made_by = nullptr;
-thread_local std::uint64_t made_of = 0;
-
-}  // namespace
-
 // Most are a client's own. A layer above may make two of one, or one of none; and a try that would have waited comes
 // again.
 Device::Origin Device::origin(std::uint64_t id) const {
   const std::uint64_t turn = layer_.new_request();
   const bool longer = turn % 2 == 0;
   if (id != 0) return {id, true, longer};
-  if (std::exchange(made_by, nullptr) == this) return {made_of, true, longer};
+  if (const Device* const by = std::exchange(made_by, nullptr); by == this) return {made_of, true, longer};
+  else if (by != nullptr) by->tell_replied(made_of, 0);
   if (turn % 7 == 6) return {0, false, longer};
   return {layer_.new_id(), turn % 7 != 4, longer};
 }
 
 Status Device::send(Request& request) const {
+  const bool has_own = request.id != 0;
   const Origin of = origin(request.id);
   request.id = of.id;
   ashlar_io io{};
@@ -238,7 +244,8 @@ Status Device::send(Request& request) const {
     status = device_->process(device_->self, sent.get());
     layer_.watch().end();
   }
-  if (!of.last && of.id != 0) {
+  // What would have waited comes again.
+  if (of.id != 0 && (!of.last || (status == EAGAIN && !has_own))) {
     made_by = this;
     made_of = of.id;
   }
@@ -248,12 +255,15 @@ Status Device::send(Request& request) const {
   request.lent_fd = sent->lent_fd;
   request.cold = sent->lent_cold != 0;
   request.lent_offset = sent->lent_offset;
-  if (replied_ != nullptr && of.last && status != EAGAIN) {
-    layer_.watch().begin("replied");
-    replied_->replied(replied_->self, request.id, status);
-    layer_.watch().end();
-  }
+  if (of.last && status != EAGAIN) tell_replied(request.id, status);
   return Status{status};
+}
+
+void Device::tell_replied(std::uint64_t id, std::int32_t status) const {
+  if (replied_ == nullptr) return;
+  layer_.watch().begin("replied");
+  replied_->replied(replied_->self, id, status);
+  layer_.watch().end();
 }
 
 void Device::must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const {

@@ -124,6 +124,7 @@ class Device {
     bool longer;       // its struct is that of a later host
   };
   Origin origin(std::uint64_t id) const;
+  void tell_replied(std::uint64_t id, std::int32_t status) const;
   void describe();
   void ask_for_replied();
   void must_fit(const Request& request, const ashlar_io& asked, const ashlar_io& io, std::int32_t status) const;

@@ -196,7 +196,8 @@ class OneOfMany {
  private:
   // Its ranges: a part of its own, or pieces that lie between those of the others.
   Range pick(const Geometry& g) {
-    const std::uint64_t piece = std::max<std::uint64_t>(g.minimum, way_.piece / g.minimum * g.minimum);
+    const std::uint64_t most = g.maximum == 0 ? way_.piece : std::min<std::uint64_t>(way_.piece, g.maximum);
+    const std::uint64_t piece = std::max<std::uint64_t>(g.minimum, most / g.minimum * g.minimum);
     const std::uint64_t pieces = std::min<std::uint64_t>(g.size, 1 << 20) / piece / threads;
     if (pieces == 0) throw NotMade{"the device is too small"};
     const std::uint64_t mine = random_() % pieces;

@@ -2,12 +2,15 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <ashlar/rules/extension.hpp>
 #include <ashlar/rules/text.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 #include <stdexcept>
+#include <string_view>
 
 #include "checks.hpp"
 
@@ -35,18 +38,25 @@ bool can_be_opened(const Subject& s, const testing::Given& given, Services& serv
   }
 }
 
+// Whether `file` is called as what lies beside `path` is: `path` itself, or with an ending.
+bool belongs_to(std::string_view file, std::string_view path) {
+  if (path.empty() || !file.starts_with(path)) return false;
+  return file.size() == path.size() || std::string_view(".-~").find(file[path.size()]) != std::string_view::npos;
+}
+
 // What lies where the parameters of type PATH lead, and what there is beside that is called alike.
 std::map<std::string, std::string> files(const Subject& s) {
   std::map<std::string, std::string> all;
   for (const auto& [name, text] : s.options.given)
     for (std::uint32_t i = 0; i < s.module.n_params; ++i) {
       if (name != s.module.params[i]->name || s.module.params[i]->type != ASHLAR_PARAM_PATH) continue;
-      const fs::path path = fs::absolute(text).lexically_normal();
       std::error_code error;
+      const fs::path path = fs::absolute(text, error).lexically_normal();
+      if (error) continue;
       for (const auto& entry : fs::directory_iterator(path.parent_path(), error)) {
         struct stat info {};
         const std::string file = entry.path().string();
-        if (!entry.path().filename().string().starts_with(path.filename().string())) continue;
+        if (!belongs_to(entry.path().filename().string(), path.filename().string())) continue;
         if (::lstat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
         all[file] = std::to_string(info.st_ino) + " " + std::to_string(info.st_size) + " " +
                     std::to_string(info.st_mtim.tv_sec) + "." + std::to_string(info.st_mtim.tv_nsec);
@@ -61,12 +71,16 @@ testing::Given with(testing::Given given, const std::string& name, const std::st
   return given;
 }
 
+// A layer may really take as much memory as it is told to, on a machine that has no more.
+constexpr std::int64_t enough_bytes = 256 << 20;
+
 // The ends of what a row of the table allows.
 std::vector<std::string> ends_of(const ashlar_param& row) {
   switch (row.type) {
     case ASHLAR_PARAM_BOOL: return {"false", "true"};
-    case ASHLAR_PARAM_INT:
-    case ASHLAR_PARAM_SIZE: return {std::to_string(row.minimum), std::to_string(row.maximum)};
+    case ASHLAR_PARAM_INT: return {std::to_string(row.minimum), std::to_string(row.maximum)};
+    case ASHLAR_PARAM_SIZE:
+      return {std::to_string(row.minimum), std::to_string(std::max(row.minimum, std::min(row.maximum, enough_bytes)))};
     case ASHLAR_PARAM_CHOICE: {
       std::vector<std::string> all;
       for (const char* const* one = row.choices; *one != nullptr; ++one) all.emplace_back(*one);
@@ -77,6 +91,7 @@ std::vector<std::string> ends_of(const ashlar_param& row) {
 }
 
 void check_parameters(const Subject& s) {
+  if (rules::connects(s.module)) throw NotMade{"it connects to others, who may not answer"};
   Services services(s.options);
   bool any = false;
   for (std::uint32_t i = 0; i < s.module.n_params; ++i) {
