@@ -34,7 +34,7 @@ std::vector<std::string> unknown_ids() {
 void use(Bench& bench, Device& device) {
   const Geometry& g = device.geometry();
   if (g.size == 0) return;
-  const std::uint64_t most = g.maximum == 0 ? g.size : std::min(g.maximum, g.size);
+  const std::uint64_t most = g.maximum == 0 ? g.size : std::min<std::uint64_t>(g.maximum, g.size);
   const std::uint64_t n = std::min<std::uint64_t>(std::max<std::uint64_t>(g.minimum, 4096), most);
   const std::uint64_t some = (3072 + g.minimum - 1) / g.minimum * g.minimum;
   std::vector<Range> ranges{{0, n}};
