@@ -77,7 +77,7 @@ EXTENTS = ["extents_none", "extents_empty", "extents_too_much", "extents_short",
 ONLY_CHECKED = ["tables_by_turns", "serves_any_major", "unknown_trait_in_layer", "assigns_layer", "assigns_device",
                 "assigns_geometry", "writes_behind_layer", "writes_behind_device", "writes_behind_geometry",
                 "size_in_struct_size", "read_only_that_writes", "writes_to_open", "writes_to_host",
-                *(set(lies.EXTENSIONS) - set(REFUSED))]
+                *lies.MODULE, *lies.WITH_A_SECRET, *lies.WITH_A_PATH, *(set(lies.EXTENSIONS) - set(REFUSED))]
 # Lies in the answer to a read that brings no memory. The second ends the process; only ashlar-check finds it.
 SHORTCUTS = ["lends_nothing_and_says_ok", "fills_what_may_only_be_lent"]
 SIZE = 1 << 20

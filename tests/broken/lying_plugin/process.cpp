@@ -68,9 +68,6 @@ Status rounds_down(Liar& p, Io& io) noexcept {
 Status is_nicer(Liar& p, Io& io) noexcept {
   return first(p, io, [] { static_cast<void>(::setpriority(PRIO_PROCESS, 0, 7)); });
 }
-Status has_stderr_not_block(Liar& p, Io& io) noexcept {
-  return first(p, io, [] { ::fcntl(2, F_SETFL, ::fcntl(2, F_GETFL) ^ O_APPEND); });
-}
 Status connects_and_does_not_say_so(Liar& p, Io& io) noexcept {
   return first(p, io, [] {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -94,7 +91,6 @@ constexpr Lie lies[] = {
     LIE(leaves_a_timer),
     LIE(rounds_down),
     LIE(is_nicer),
-    LIE(has_stderr_not_block),
     LIE(connects_and_does_not_say_so),
 };
 
