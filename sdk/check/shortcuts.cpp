@@ -317,14 +317,15 @@ void check_fast_time(const Subject& s) {
     writes.push_back(*write);
     zeroes.push_back(*zero);
   }
-  std::sort(writes.begin(), writes.end());
-  const Clock::duration usual_write = writes[writes.size() / 2], fastest_zero = *std::ranges::min_element(zeroes);
+  // On a busy machine any of them may take long, but hardly all.
+  const Clock::duration fastest_write = *std::ranges::min_element(writes);
+  const Clock::duration fastest_zero = *std::ranges::min_element(zeroes);
   const auto us = [](Clock::duration d) {
     return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(d).count()) + " us";
   };
-  require(fastest_zero < 4 * usual_write || fastest_zero < std::chrono::milliseconds(2),
+  require(fastest_zero < 4 * fastest_write || fastest_zero < std::chrono::milliseconds(2),
           "zeroing " + std::to_string(n) + " bytes with fast took " + us(fastest_zero) +
-              " at the least, writing them " + us(usual_write) + " as a rule");
+              " at the least, writing them " + us(fastest_write));
   bench.look();
 }
 
