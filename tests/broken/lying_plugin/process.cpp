@@ -80,18 +80,9 @@ Status connects_and_does_not_say_so(Liar& p, Io& io) noexcept {
 }
 
 constexpr Lie lies[] = {
-    LIE(changes_the_folder),
-    LIE(changes_the_umask),
-    LIE(ignores_a_signal),
-    LIE(catches_a_signal),
-    LIE(blocks_a_signal),
-    LIE(changes_a_limit),
-    LIE(changes_the_locale),
-    LIE(changes_the_environment),
-    LIE(leaves_a_timer),
-    LIE(rounds_down),
-    LIE(is_nicer),
-    LIE(connects_and_does_not_say_so),
+    LIE(changes_the_folder), LIE(changes_the_umask), LIE(ignores_a_signal),   LIE(catches_a_signal),
+    LIE(blocks_a_signal),    LIE(changes_a_limit),   LIE(changes_the_locale), LIE(changes_the_environment),
+    LIE(leaves_a_timer),     LIE(rounds_down),       LIE(is_nicer),           LIE(connects_and_does_not_say_so),
 };
 
 }  // namespace
