@@ -31,12 +31,14 @@
  *    must whose size depends on what is below; or as a service of the host says that gives leave for more.
  *  - A thread that a layer starts is joined when destroy returns. Modules write nothing to stdout. A process that one
  *    forks does only what signal-safety(7) allows until it calls exec, and has ended when destroy returns.
+ *  - The process is the host's: its working folder, umask, signals' handlers and masks, locale, environment, limits,
+ *    timers, priority, rounding and user stay as they are.
  *  - create and open also run on trial, for `ashlar check` and before the first client comes: several times, without a
  *    request in between.
  *  - What has failed has left nothing: after a create that failed there is no destroy, after an open that failed no
  *    close. After a describe that failed there is one close.
  *
- * A status is 0 or a positive errno number (errno(3)).
+ * A status is 0 or a positive errno number (errno(3)). What a filter cannot put right it tells as the layer below has.
  */
 #ifndef ASHLAR_ABI_H
 #define ASHLAR_ABI_H
