@@ -186,6 +186,8 @@ class Operators(Serving):
 class Many(Serving):
     """The files are links to a few, which takes less time to make."""
 
+    settings = {"handshake_timeout": 600}  # which to take a long list is a part of
+
     def prepare(self):
         super().prepare()
         self.more(MANY)
