@@ -40,11 +40,8 @@ tests/setup.sh
 
 werror=OFF
 [ "${CI:-}" != true ] || werror=ON
-# In one of CI's builds each file has to include what it uses.
-precompiled=ON
-[ "${CI:-}/$preset" != true/release ] || precompiled=OFF
 # Tests are switched on by name: examples/quickstart.sh may have configured the same folder without them.
-cmake --preset "$preset" -DASHLAR_TESTS=ON -DASHLAR_WERROR=$werror -DASHLAR_PRECOMPILED=$precompiled
+cmake --preset "$preset" -DASHLAR_TESTS=ON -DASHLAR_WERROR=$werror
 cmake --build "$build" -j "$compilers"
 
 # ctest prints its own summary last. A filter that matches no test is a mistake, not a success.

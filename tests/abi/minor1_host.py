@@ -34,7 +34,7 @@ class Minor1Host(unittest.TestCase):
         shutil.copytree(SOURCE, root / "tree", ignore=shutil.ignore_patterns("build*", ".git"))
         minor1.main(SOURCE / "sdk/include", root / "tree/sdk/include")
         run("cmake", "-S", root / "tree", "-B", root / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Debug", "-DCMAKE_CXX_FLAGS=-g0",
-            "-DASHLAR_TESTS=ON")
+            "-DASHLAR_TESTS=ON", "-DASHLAR_PRECOMPILED=ON")
         run("cmake", "--build", root / "build", "-j", "2", "--target", *TARGETS)
         cls.check = root / "build/bin/ashlar-check"
         cls.test = root / "build/tests/test-abi-old_modules"
