@@ -68,8 +68,6 @@ class Export {
   bool requires_tls() const { return own().tls_required; }
   // Who may open it; null: everybody. Lives as long as the export.
   const AccessRules* allow() const;
-  // Whether one client at a time may write.
-  bool exclusive() const { return own().exclusive; }
   // The places of those who write, and of all clients, and how many there may be. Exports that take each other's place
   // in a reload share them, so that those who are there still count.
   Places& write_places() { return *write_places_; }
