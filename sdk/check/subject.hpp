@@ -45,11 +45,21 @@ extern const std::vector<std::uint64_t> disk_sizes;
 class Tries {
  public:
   Tries(const Subject& subject, int most, int least = 8) : end_(subject.end), most_(most), least_(least) {}
-  bool more() { return done_ < most_ && (done_++ < least_ || std::chrono::steady_clock::now() < end_); }
+  // Of one of several threads: goes on beyond `most` until all have been interrupted in the middle of something. On a
+  // busy machine the tries of one are otherwise over before another has a processor.
+  Tries& among_threads() {
+    no_sooner_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(300);
+    return *this;
+  }
+  bool more() {
+    const auto now = std::chrono::steady_clock::now();
+    return (done_ < most_ || now < no_sooner_) && (done_++ < least_ || now < end_);
+  }
   int number() const { return done_ - 1; }
 
  private:
   const std::chrono::steady_clock::time_point end_;
+  std::chrono::steady_clock::time_point no_sooner_{};
   const int most_, least_;
   int done_ = 0;
 };

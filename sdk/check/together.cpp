@@ -206,7 +206,7 @@ class OneOfMany {
   void work(const Subject& s, const Device& own) {
     const Geometry& g = own.geometry();
     std::map<std::uint64_t, Bytes> held;
-    for (Tries tries(s, 200); tries.more();) {
+    for (Tries tries = Tries(s, 200).among_threads(); tries.more();) {
       const Range range = pick(g);
       const Device& device = tries.number() % 2 == 0 || !g.multi_conn ? own : bench_.device();
       if (bench_.writes()) {
@@ -269,7 +269,7 @@ std::string ask_beside_another(const Subject& s, Bench& bench, std::uint64_t see
   try {
     Model model(bench.device());
     Random random(seed);
-    for (Tries tries(s, 300, 60); tries.more();) {
+    for (Tries tries = Tries(s, 300, 60).among_threads(); tries.more();) {
       if (writes) change_something(model, random, 4 * usual);
       model.compare(model.pick(random, model.longest(Op::read, usual)));
     }

@@ -93,7 +93,7 @@ void call_verb(const Subject& s, Bench& bench, const LayerHost::Verb& verb, cons
   call.look(what + ", which its call was lent to,");
   require(pointers == as_lent && lent == arguments, what + ", which its arguments were lent to, changed them");
   must_be_as_offered(verb);
-  answers.look();
+  require(answer.fault().empty(), answer.fault());
 }
 
 }  // namespace ashlar::check

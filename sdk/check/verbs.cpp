@@ -59,6 +59,7 @@ void check_verbs_fail(const Subject& s) {
   }
   bench.disk().judge({});
   bench.look();
+  answers.look();
 }
 
 // Verbs by several threads, while others read.
@@ -73,7 +74,7 @@ void check_verbs_together(const Subject& s) {
   for (std::size_t i = 0; i < how.size(); ++i)
     all.emplace_back([&, i] {
       try {
-        for (Tries tries(s, 40); tries.more();) {
+        for (Tries tries = Tries(s, 40).among_threads(); tries.more();) {
           if (i == 0 && n != 0) static_cast<void>(read(bench.device(), 0, n));
           if (i == 0) continue;
           for (const LayerHost::Verb& verb : bench.layer().host().verbs()) call_verb(s, bench, verb, {}, answers);
@@ -87,6 +88,7 @@ void check_verbs_together(const Subject& s) {
   for (std::thread& t : all) t.join();
   for (const std::string& text : how) require(text.empty(), text);
   bench.look();
+  answers.look();
 }
 
 // A device that is opened for a verb of a layer above has no client, and does what all others do.
