@@ -53,7 +53,7 @@ void Account::ended(const Ended& ones, By by, Clock::time_point now) {
     count(ones, now, session_[ones.op], *details_[ones.op].load(std::memory_order_relaxed),
           [](std::atomic<std::uint64_t>& to, std::uint64_t n) { bump(to, n); });
   } else {
-    count(ones, now, workers_[ones.op], (*all_.by_workers_)[ones.op],
+    count(ones, now, anybody_[ones.op], (*all_.by_anybody_)[ones.op],
           [](std::atomic<std::uint64_t>& to, std::uint64_t n) { to.fetch_add(n, std::memory_order_relaxed); });
   }
 }
@@ -76,7 +76,7 @@ Summary Account::summary() const {
   Summary sum;
   for (std::size_t op = 0; op < counted_ops; ++op) {
     add_to(sum.ops[op], session_[op]);
-    add_to(sum.ops[op], workers_[op]);
+    add_to(sum.ops[op], anybody_[op]);
     if (const Details* const details = details_[op].load(std::memory_order_acquire)) add_to(sum.ops[op], *details);
   }
   // Read last, so that no more seem to have ended than have begun.

@@ -87,7 +87,7 @@ class Account {
   const Connected connection_;
   const std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
   std::atomic<std::uint64_t> begun_{0};
-  std::array<Totals, counted_ops> session_, workers_;
+  std::array<Totals, counted_ops> session_, anybody_;
   std::array<std::atomic<Details*>, counted_ops> details_{};  // of the session's thread; made at the first request
 };
 

@@ -4,7 +4,7 @@
 
 namespace ashlar::host {
 
-Accounts::Accounts() : by_workers_(std::make_unique<std::array<Account::Details, counted_ops>>()) {}
+Accounts::Accounts() : by_anybody_(std::make_unique<std::array<Account::Details, counted_ops>>()) {}
 
 Accounts::~Accounts() = default;
 
@@ -27,7 +27,7 @@ Summary Accounts::summary() const {
   const std::lock_guard lock(mutex_);
   Summary sum = gone_;
   for (const Account* one : there_) sum.add(one->summary());
-  for (std::size_t op = 0; op < counted_ops; ++op) Account::add_to(sum.ops[op], (*by_workers_)[op]);
+  for (std::size_t op = 0; op < counted_ops; ++op) Account::add_to(sum.ops[op], (*by_anybody_)[op]);
   return sum;
 }
 

@@ -45,8 +45,8 @@ class Accounts {
   mutable std::mutex mutex_;
   std::set<Account*> there_;
   Summary gone_;
-  // Of what workers ran: it would be a waste to keep that for each connection.
-  const std::unique_ptr<std::array<Account::Details, counted_ops>> by_workers_;
+  // Of By::anybody: it would be a waste to keep that for each connection.
+  const std::unique_ptr<std::array<Account::Details, counted_ops>> by_anybody_;
   std::atomic<std::uint64_t> so_far_{0}, refused_{0}, evicted_{0};
 };
 

@@ -1,5 +1,5 @@
 // ControlServer: answers commands that come to a unix socket. A command is a line with a JSON object, and so is its
-// answer; README.md has them all. (all members on the io_context's thread)
+// answer; README.md has them all. (all members on the io thread)
 #pragma once
 #include <atomic>
 #include <boost/asio/io_context.hpp>
@@ -25,7 +25,7 @@ class ControlServer {
 
   // Who has sent a command.
   struct Caller {
-    // To be called once, at any time, on the io_context's thread.
+    // To be called once, at any time, on the io thread.
     std::function<void(json::object answer)> answer;
     // Whether the caller has gone, and no answer is wanted any more. [any thread]
     std::shared_ptr<const std::atomic<bool>> gone;

@@ -18,7 +18,7 @@ namespace ashlar::host {
 
 class Listener {
  public:
-  // Called with a client's connection, and who it is. [the io_context's thread]
+  // Called with a client's connection, and who it is. [the io thread]
   using Accepted = std::function<void(std::unique_ptr<Socket> socket, Peer peer)>;
   using Complaint = std::function<void(const std::string&)>;
 

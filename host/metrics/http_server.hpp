@@ -1,5 +1,5 @@
 // HttpServer: tells figures and health to whoever asks by HTTP: /metrics, /healthz, /readyz. (Boost.Beast; all members
-// on the io_context's thread)
+// on the io thread)
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <functional>
@@ -17,7 +17,7 @@ class HttpServer {
   // Connections at once. One more, and the oldest is closed.
   static constexpr std::size_t most_connections = 16;
 
-  // Called once with the text, at any time, on the io_context's thread; null: it cannot be had.
+  // Called once with the text, at any time, on the io thread; null: it cannot be had.
   using Answer = std::function<void(std::shared_ptr<const std::string> text)>;
   struct Source {
     std::function<void(Exposition::Format, Answer)> metrics;

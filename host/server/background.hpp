@@ -1,4 +1,4 @@
-// Work that may block, done for the io_context's thread by a thread of the executor.
+// Work that may block, done for the io thread by a thread of the executor.
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -12,7 +12,7 @@
 
 namespace ashlar::host {
 
-// Has a thread of `executor` call `work`, and then the io_context's thread `then` with what it has returned, unless the
+// Has a thread of `executor` call `work`, and then the io thread `then` with what it has returned, unless the
 // io_context has been stopped. `work` is gone by then; it does not throw. Throws std::system_error when no thread can
 // be had, std::bad_alloc. Afterwards no memory is needed.
 template <class Work, class Then>
@@ -23,7 +23,7 @@ void in_background(boost::asio::io_context& io, Executor& executor, Work work, T
         : io_(to), work_(std::move(what)), then_(std::move(after)) {}
     void run() noexcept override {
       result_.emplace((*work_)());
-      work_.reset();  // what it holds may be such as the io_context's thread must not let go of
+      work_.reset();  // what it holds may be such as the io thread must not let go of
       boost::asio::post(io_, HandlerIn(std::move(memory_), [self = std::unique_ptr<Background>(this)] {
                           self->then_(std::move(*self->result_));
                         }));

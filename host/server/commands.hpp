@@ -1,5 +1,5 @@
 // Commands: what can be asked of a running server at its control socket. (host/control/README.md; all members on the
-// io_context's thread)
+// io thread)
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>

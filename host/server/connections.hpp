@@ -1,6 +1,6 @@
 // Connections: the sessions of all clients. Gives each a thread while its client talks, and waits for the idle ones
 // together. Nothing here throws once it is made: where memory or threads are short, a client waits or ends, and the
-// server goes on. (all members on the io_context's thread, unless said otherwise)
+// server goes on. (all members on the io thread, unless said otherwise)
 #pragma once
 #include <atomic>
 #include <boost/asio/io_context.hpp>

@@ -43,7 +43,7 @@ Doors doors_without(const Doors& all, const Doors& others);
 // Their listeners' addresses.
 std::vector<std::string> addresses_of(const Doors& doors);
 
-void close_doors(const Doors& doors);  // [the io_context's thread]
+void close_doors(const Doors& doors);  // [the io thread]
 
 // Whether the socket's file is to have the same mode, owner and group.
 bool same_rights(const ListenAddress& a, const ListenAddress& b);

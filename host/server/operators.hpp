@@ -1,5 +1,5 @@
 // Operators: what is for those who run the server: the control socket, and where figures are told. (all members on the
-// io_context's thread)
+// io thread)
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <functional>

@@ -9,15 +9,15 @@ namespace ashlar::host {
 class Parking {
  public:
   // Called with the `key` of a socket that can be received from, which is waited for no longer. It takes no sockets out
-  // by remove() and does not throw. [the io_context's thread]
+  // by remove() and does not throw. [the io thread]
   using Leaves = std::function<void(void* key)>;
 
   // Throws std::system_error when the kernel has no epoll instance to give.
   Parking(boost::asio::io_context& io, Leaves leaves);
 
-  // Waits for the open `descriptor`. False: it cannot be waited for, errno says why. [the io_context's thread]
+  // Waits for the open `descriptor`. False: it cannot be waited for, errno says why. [the io thread]
   bool enter(int descriptor, void* key);
-  // Waits for it no longer. [the io_context's thread]
+  // Waits for it no longer. [the io thread]
   void remove(int descriptor);
 
  private:

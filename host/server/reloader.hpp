@@ -1,5 +1,5 @@
 // Reloader: has the config read anew, one time after another, by a thread that may wait for modules and disks, and has
-// the server take up what comes of it. (all members on the io_context's thread, unless said otherwise)
+// the server take up what comes of it. (all members on the io thread, unless said otherwise)
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <boost/json/object.hpp>

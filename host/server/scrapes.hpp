@@ -1,5 +1,5 @@
 // Scrapes: the text of /metrics, made by a thread of the executor, so that nobody else waits for it. Those who ask
-// while one is made share the next. (all members on the io_context's thread)
+// while one is made share the next. (all members on the io thread)
 #pragma once
 #include <boost/asio/io_context.hpp>
 #include <functional>

@@ -13,7 +13,7 @@
 
 namespace ashlar::host {
 
-// What the io_context's thread knows of the server at a time.
+// What the io thread knows of the server at a time.
 struct Figures {
   using MemoryOf = std::map<std::uint64_t, std::uint64_t>;  // bytes, by the number of the connection
 
@@ -26,7 +26,7 @@ struct Figures {
   std::uint64_t memory_waiting = 0;
 };
 Figures figures_of(const SessionContext& context, const Connections& connections,
-                   const std::vector<RemovedExport>& removed);  // [the io_context's thread]
+                   const std::vector<RemovedExport>& removed);  // [the io thread]
 
 // Takes its time where there are many exports; cut short when the server stops. [any thread that may wait for modules]
 std::string metrics_text(const Figures& now, Exposition::Format format);

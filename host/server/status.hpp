@@ -20,7 +20,7 @@ struct RemovedExport {
   std::shared_ptr<Accounts> accounts;
 };
 
-// [the io_context's thread]
+// [the io thread]
 json::object status_of(const Exports& exports, const std::vector<RemovedExport>& removed,
                        const Connections& connections, std::chrono::steady_clock::time_point started);
 

@@ -1,5 +1,5 @@
 // Supervision: the server's ties to the program that has started it and to the command that it runs. Tells the one how
-// it is, and ends with either. (all members on the io_context's thread)
+// it is, and ends with either. (all members on the io thread)
 #pragma once
 #include <sys/resource.h>
 

@@ -12,7 +12,7 @@
 
 namespace ashlar::host {
 
-// A disk that does not answer must not hold up the io_context's thread, so a thread of the executor looks at the files.
+// A disk that does not answer must not hold up the io thread, so a thread of the executor looks at the files.
 class TlsFiles final : private Task {
  public:
   // All outlive it; it outlives the threads of `executor`.
@@ -20,13 +20,13 @@ class TlsFiles final : private Task {
   TlsFiles(const TlsFiles&) = delete;
   TlsFiles& operator=(const TlsFiles&) = delete;
 
-  // Looks at the files of `tls` from now on; null: at none. [the io_context's thread]
+  // Looks at the files of `tls` from now on; null: at none. [the io thread]
   void look_at(std::shared_ptr<Tls> tls);
-  // Looks no more: `executor` may go. A look that is under way goes on. [the io_context's thread]
+  // Looks no more: `executor` may go. A look that is under way goes on. [the io thread]
   void stop() noexcept { stopped_ = true; }
 
  private:
-  void look() noexcept;          // [the io_context's thread]
+  void look() noexcept;          // [the io thread]
   void run() noexcept override;  // [a thread of the executor]
 
   std::shared_ptr<Tls> tls_;

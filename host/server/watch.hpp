@@ -12,7 +12,7 @@ namespace ashlar::host {
 class Watch {
  public:
   // Takes `fd`, and calls `readable` whenever it can be read, until the watch is gone. Throws std::system_error, naming
-  // `what`, when `fd` is none. `readable` does not throw. [all members: the io_context's thread]
+  // `what`, when `fd` is none. `readable` does not throw. [all members: the io thread]
   Watch(boost::asio::io_context& io, int fd, const char* what, std::function<void()> readable);
   ~Watch();
   Watch(const Watch&) = delete;
@@ -32,7 +32,7 @@ class Timer {
 
   // Throws std::system_error when the kernel has no timer to give.
   Timer(boost::asio::io_context& io, std::function<void()> due);
-  // Calls `due` once at `when`, instead of at any time set before. [the io_context's thread]
+  // Calls `due` once at `when`, instead of at any time set before. [the io thread]
   void set(Clock::time_point when);
 
  private:
@@ -43,7 +43,7 @@ class Wakeup {
  public:
   // Throws std::system_error when the kernel has no event to give.
   Wakeup(boost::asio::io_context& io, std::function<void()> woken);
-  // Has `woken` called on the io_context's thread; once, if rung several times before that. [any thread]
+  // Has `woken` called on the io thread; once, if rung several times before that. [any thread]
   void ring() noexcept;
 
  private:

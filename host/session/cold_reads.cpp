@@ -70,7 +70,7 @@ bool ColdReads::start(const Asked& asked, int fd, std::uint64_t offset) {
 }
 
 // The read is used again, the last to end first, and keeps its buffer if that is a small one.
-void ColdReads::end(Read* read) {
+void ColdReads::put_back(Read* read) {
   if (free_.size() >= most_kept || !memory_.may_keep(*read->answer)) read->answer.reset();
   free_.push_back(read);
 }
@@ -86,7 +86,7 @@ void ColdReads::ended(Read& read, int result) {
     done_.push_back(&read);
   } else {
     undone_.push_back(read.asked);
-    end(&read);
+    put_back(&read);
   }
 }
 
@@ -111,7 +111,7 @@ void ColdReads::send() {
   const auto how = outlet_.send(parts_) ? Ledger::ReplyIs::sent : Ledger::ReplyIs::dropped;
   for (Read* read : sending_) {
     ledger_.finished(read->asked, protocol::error_none, Ledger::By::session, how);
-    end(read);
+    put_back(read);
   }
   sending_.clear();
 }

@@ -24,7 +24,7 @@ class ColdReads {
   ColdReads& operator=(const ColdReads&) = delete;
 
   // Takes a read of bytes that are in `fd` at `offset`, over the ring. False: it cannot be taken now, or never, as
-  // where the system forbids io_uring: then it is for a worker.
+  // where the system forbids io_uring: then it is for Jobs.
   bool start(const Asked& asked, int fd, std::uint64_t offset);
   // Whether a read is under way, or its reply has not been sent.
   bool any() const { return is_under_way() || has_done(); }
@@ -38,7 +38,7 @@ class ColdReads {
   bool has_done() const { return !done_.empty(); }
   // Sends those replies. Returns whether there were any.
   bool send_done();
-  // Reads that were not read whole: a worker has to repeat them, which finds the right reply.
+  // Reads that were not read whole: Jobs has to repeat them, which finds the right reply.
   std::vector<Asked>& undone() { return undone_; }
 
   // Gives back the buffers that are kept for the next reads.
@@ -48,7 +48,7 @@ class ColdReads {
   class Read;
   void ended(Read& read, int result);
   void send();
-  void end(Read* read);
+  void put_back(Read* read);
   void drop(const Asked& asked);
 
   Ring& ring_;

@@ -32,7 +32,7 @@ Fibers::Fibers(const Needs& needs, std::shared_ptr<Activity> activity)
 }
 
 Fibers::~Fibers() {
-  rest();
+  drop_those_at_rest();
   needs_.outlet.set_waiter(nullptr);
   needs_.waiter.set_fibers(nullptr);
 }
@@ -76,7 +76,6 @@ void Fibers::run_on(One& one, Go go) {
   one.note.exchange();
   if (one.is_at_rest()) {
     --aside_;
-    unsent_ = true;
     at_rest_.push_back(&one);
   } else if (one.until() != never) {
     sleepers_.push_back({one.until(), &one});
@@ -86,17 +85,24 @@ void Fibers::run_on(One& one, Go go) {
 
 void Fibers::resume_and_send() {
   resume_ready();
-  unsent_ = false;
   needs_.outlet.send_gathered();
 }
 
+// A client is not to be blamed for the time that its requests take.
 void Fibers::resume_ready() {
+  const bool counts = needs_.memory.wanted_by_others();
+  const auto began = counts ? Fiber::Clock::now() : Fiber::Clock::time_point();
+  resume_all();
+  if (counts) taken_ += Fiber::Clock::now() - began;
+  if (needs_.memory.is_wanted()) drop_those_at_rest();  // this may be within a wait for it
+}
+
+void Fibers::resume_all() {
   for (One* one = take_ready(); one != nullptr;) {
     One& now = *std::exchange(one, one->next_ready);
     run_on(now, [&] { now.resume(); });
   }
   if (aside_ != 0) run_waiting();
-  if (needs_.memory.is_wanted()) rest();  // this may be within a wait for it
 }
 
 // Those that nobody has made ready: sleepers, and who hears now that its call was cancelled.
@@ -131,7 +137,9 @@ void Fibers::have_all_look() {
   }
 }
 
-std::chrono::nanoseconds Fibers::patience() { return unsent_ ? std::chrono::nanoseconds(0) : patience_of_sender(); }
+std::chrono::nanoseconds Fibers::patience() {
+  return needs_.outlet.has_gathered() ? std::chrono::nanoseconds(0) : patience_of_sender();
+}
 
 std::chrono::nanoseconds Fibers::patience_of_sender() {
   using std::chrono::nanoseconds;
@@ -175,7 +183,7 @@ Fibers::One* Fibers::take_ready() {
   return std::exchange(first_ready_, nullptr);
 }
 
-void Fibers::rest() {
+void Fibers::drop_those_at_rest() {
   if (at_rest_.empty()) return;
   const auto begin =
       std::stable_partition(all_.begin(), all_.end(), [](const auto& one) { return !one->is_at_rest(); });

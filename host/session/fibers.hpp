@@ -46,7 +46,7 @@ class Fibers final : private Fiber::Scheduler, private BlockingCalls::Resumer {
 
   bool any_aside() const { return aside_ != 0; }
   // Whether resume_and_send() will have something to do: some are put aside, or have left replies that are not sent.
-  bool has_work() const { return any_aside() || unsent_; }
+  bool has_work() const { return any_aside() || needs_.outlet.has_gathered(); }
   // Goes on with all whose wait is over, and sends the replies that they leave.
   void resume_and_send();
   // Likewise, but leaves the replies: for who is sending.
@@ -55,9 +55,11 @@ class Fibers final : private Fiber::Scheduler, private BlockingCalls::Resumer {
   std::chrono::nanoseconds patience();
   // Likewise for who is sending, and can send none of the replies that they have left.
   std::chrono::nanoseconds patience_of_sender();
+  // How long they have gone on in all, as far as others wanted memory then. See Waiter::clients_clock().
+  Fiber::Clock::duration taken() const { return taken_; }
 
-  // Gives back what those at rest have.
-  void rest();
+  // Gives back the stacks of those at rest.
+  void drop_those_at_rest();
 
  private:
   struct One;
@@ -74,6 +76,7 @@ class Fibers final : private Fiber::Scheduler, private BlockingCalls::Resumer {
   void add_ready(One& one);
   void make_one(Stack stack, std::shared_ptr<void> lease);
   One* take_ready();
+  void resume_all();
   void run_waiting();
   void run_due(Fiber::Clock::time_point now);
   void have_all_look();
@@ -88,7 +91,7 @@ class Fibers final : private Fiber::Scheduler, private BlockingCalls::Resumer {
   std::vector<One*> at_rest_;
   std::vector<Sleeper> sleepers_;  // a heap, whose first has to be resumed first
   std::size_t aside_ = 0;
-  bool unsent_ = false;
+  Fiber::Clock::duration taken_{};
   Fiber::Clock::time_point looked_;  // when all looked whether they were cancelled
 
   std::mutex mutex_;  // guards what follows

@@ -42,12 +42,13 @@ class Jobs {
   Jobs& operator=(const Jobs&) = delete;
 
   // Hands a request to a worker or a fiber; `payload` keeps what asked.payload points to. The reply goes to the outlet
-  // when it is ready. False: it would have to wait; nothing happened. [the session's thread]
+  // when it is ready. False: nothing happened, for there is no room or no memory to be had, or no place and no job of
+  // this connection runs, behind which it could wait. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
-  // As try_start, but waits, or runs the request on the calling thread when all workers are taken or no thread is to be
-  // had, so that nobody's blocking requests can stop this client for good. False: there was no memory to be had,
-  // because the server stops or the client has gone. Only reads and extents need memory, so a large buffer that holds a
-  // payload may be in hand. [the session's thread]
+  // As try_start, but waits, or runs the request on the calling thread when other connections have all workers or no
+  // thread is to be had, so that nobody's blocking requests can stop this client for good. False: there was no memory
+  // to be had, because the server stops or the client has gone. Only reads and extents need memory, so a large buffer
+  // that holds a payload may be in hand. [the session's thread]
   bool start(const Asked& asked, Pin& payload);
 
   // Gives back the buffers that are kept for the next requests. [the session's thread]
@@ -67,11 +68,12 @@ class Jobs {
   std::shared_ptr<Buffer> kept(std::size_t bytes);
   bool has_room(std::size_t bytes);
   void have_free_job();
+  // [the session's thread]
   void take_back(Job& job, Pin& payload);
   bool launch(const Asked& asked, Pin& payload, std::shared_ptr<Buffer> answer, Here here);
   std::optional<On> take_place();
-  Job* next(On on);
-  void done(Job& job);
+  Job* next(On on);     // [who has run a job]
+  void done(Job& job);  // [who sends its reply]
 
   const Needs needs_;
   const unsigned width_;

@@ -1,6 +1,7 @@
 // Ledger: what the requests of one connection came to. finished() is told of each, whatever way its reply goes; it is
-// counted there, or in sent() when its reply leaves with others. Without memory a connection may end before some of its
-// requests have. From here they get into the export's account, and layers that want it are told when a reply has left.
+// counted there, or in batch_left() when its reply leaves with others. Without memory a connection may end before some
+// of its requests have. From here they get into the export's account, and layers that want it are told when a reply has
+// left.
 #pragma once
 #include <cerrno>
 #include <chrono>
@@ -23,7 +24,7 @@ class Ledger {
 
   explicit Ledger(Chain& chain, Connected connection = {})
       : chain_(chain), account_(*chain.exported().accounts(), std::move(connection)) {}
-  ~Ledger() { sent(false); }
+  ~Ledger() { batch_left(false); }
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
@@ -33,14 +34,14 @@ class Ledger {
   // `asked`, which has begun, has been carried out or refused. Its reply tells `error` (of the wire; error_none:
   // success). laid_out is for By::session alone. [By::session: the session's thread; else any thread]
   void finished(const Asked& asked, std::uint32_t error, By by, ReplyIs reply) {
-    if (reply == ReplyIs::laid_out) return laid_out(asked, ended(asked, error));
+    if (reply == ReplyIs::laid_out) return laid_out(asked, ended_as(asked, error));
     const int status = reply == ReplyIs::sent ? protocol::errno_of(error) : ECONNABORTED;
     if (chain_.wants_replies()) chain_.replied(asked.id, status);
-    account_.ended(ended(asked, error), by, Account::Clock::now());
+    account_.ended(ended_as(asked, error), by, Account::Clock::now());
   }
 
   // All that was laid out has been sent, or dropped. [the session's thread]
-  void sent(bool well) {
+  void batch_left(bool well) {
     if (laid_out_.empty()) return;
     if (!to_tell_.empty()) tell(well);
     const auto now = Account::Clock::now();
@@ -56,7 +57,7 @@ class Ledger {
     return protocol::is_command(asked.request.type) ? static_cast<std::size_t>(asked.verdict.op) : counted_ops - 1;
   }
   // FAST_ZERO's "not supported" is an answer that the client has asked for.
-  static Ended ended(const Asked& asked, std::uint32_t error) {
+  static Ended ended_as(const Asked& asked, std::uint32_t error) {
     const bool as_asked = error == protocol::error_enotsup && (asked.request.flags & protocol::cmd_flag_fast_zero) != 0;
     return {.op = op_of(asked),
             .length = asked.verdict.op == Op::flush ? 0 : asked.request.length,  // a flush moves no bytes

@@ -75,7 +75,7 @@ class Manners {
   void give_kept_back() {
     if (reads_ != nullptr) reads_->give_kept_back();
     if (jobs_ != nullptr) jobs_->give_kept_back();
-    if (fibers_ != nullptr) fibers_->rest();
+    if (fibers_ != nullptr) fibers_->drop_those_at_rest();
   }
 
   MemoryUse& memory_;

@@ -90,14 +90,14 @@ Outlet::Lent Outlet::send_lent(std::span<const std::byte> header, int fd, std::u
 int Outlet::send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well) {
   while (length != 0) {
     if (has_fibers()) waiter_->resume_fibers();
-    const auto began = start_of_send();
+    const auto began = start_of_send(From::session);
     const auto [n, is_of_connection] = socket_.send_file(fd, offset, length);
     if (n > 0 || n == -EAGAIN) {
       const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
       offset += sent;
       length -= sent;
-      if (length == 0) note_pace(began, sent);
-      else if (!may_go_on(began, sent)) {
+      if (length == 0) note_pace(began, sent, From::session);
+      else if (!may_go_on(began, sent, From::session)) {
         well = false;
         return 0;
       }
@@ -133,11 +133,13 @@ void Outlet::append(Posted& reply) {
 }
 
 void Outlet::gather(Posted& reply) {
+  gathered_ = true;
   const std::lock_guard<std::mutex> lock(mutex_);
   append(reply);
 }
 
 void Outlet::send_gathered() {
+  gathered_ = false;
   std::unique_lock<std::mutex> lock(mutex_);
   send_posted(lock, From::session);
 }
@@ -191,29 +193,34 @@ void Outlet::send_batch(Posted* reply, From from) {
   }
 }
 
+// For how long the client is waited for.
+Pace::Clock::time_point Outlet::clock(From from) const {
+  return from == From::session && waiter_ != nullptr ? waiter_->clients_clock() : Pace::Clock::now();
+}
+
 // Nothing while nobody else wants memory: then the client may be as slow as it likes.
-std::optional<Pace::Clock::time_point> Outlet::start_of_send() const {
+std::optional<Pace::Clock::time_point> Outlet::start_of_send(From from) const {
   if (!memory_.wanted_by_others()) return std::nullopt;
-  return Pace::Clock::now();
+  return clock(from);
 }
 
 // After a send that took `bytes` since `began`: whether the client is too slow.
-bool Outlet::note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
-  if (began) return pace_.too_slow(Pace::Clock::now() - *began, bytes);
+bool Outlet::note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes, From from) {
+  if (began) return pace_.too_slow(clock(from) - *began, bytes);
   pace_.reset();
   return false;
 }
 
 // As note_pace(), when others are left to be sent: whether the client may go on.
-bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes) {
+bool Outlet::may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes, From from) {
   waits_.store(true, std::memory_order_relaxed);
-  if (!note_pace(began, bytes)) return true;
+  if (!note_pace(began, bytes, from)) return true;
   too_slow_.store(true, std::memory_order_relaxed);
   return false;
 }
 
-// Sends some bytes of `parts`, waiting for the client. A long one goes in pieces, so that one looks in between how fast
-// it is.
+// Sends some bytes of `parts`, waiting for the client; -EAGAIN: it has waited, and nothing was taken. A long one goes
+// in pieces, so that one looks in between how fast it is.
 ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, From from) {
   if (from == From::session && has_fibers()) {
     const ssize_t n = socket_.send(parts, Socket::Wait::no, more);
@@ -225,13 +232,15 @@ ssize_t Outlet::wait_to_send(std::span<const iovec> parts, bool more, From from)
   return socket_.send({&piece, 1}, Socket::Wait::yes, true);
 }
 
-// Sends every byte of `parts`, which it uses up. False: the connection is broken.
+// Sends every byte of `parts`, which it uses up. False: the connection is broken. A worker first sends without waiting.
+// When the client takes no more, it gives its place back, waits from then on as the session's thread does, and takes a
+// place again, even if that is one too many, when all is sent.
 bool Outlet::send_all(std::span<iovec> parts, bool more, From from) {
   bool well = true, place_given_back = false;
   while (!parts.empty()) {
-    const bool waits = from == From::session || place_given_back;
-    const auto began = start_of_send();
-    const ssize_t n = waits ? wait_to_send(parts, more, from) : socket_.send(parts, Socket::Wait::no, more);
+    const bool may_wait = from == From::session || place_given_back;
+    const auto began = start_of_send(from);
+    const ssize_t n = may_wait ? wait_to_send(parts, more, from) : socket_.send(parts, Socket::Wait::no, more);
     if (n < 0 && n != -EAGAIN) {
       well = false;
       break;
@@ -239,13 +248,13 @@ bool Outlet::send_all(std::span<iovec> parts, bool more, From from) {
     const std::size_t sent = n > 0 ? static_cast<std::size_t>(n) : 0;
     drop_front(parts, sent);
     if (parts.empty()) {
-      if (waits) note_pace(began, sent);
-    } else if (!waits) {
+      if (may_wait) note_pace(began, sent, from);
+    } else if (!may_wait) {
       if (n == -EAGAIN) {
         workers_.give_back();
         place_given_back = true;
       }
-    } else if (!may_go_on(began, sent)) {
+    } else if (!may_go_on(began, sent, from)) {
       well = false;
       break;
     }

@@ -18,8 +18,9 @@ namespace ashlar::host {
 
 class Waiter;
 
-// A whole reply made by a worker, or on a fiber. sent() is called when its bytes are no longer needed; `left`: all of
-// them have been handed to the kernel.
+// A whole reply of a job. sent() is called when its bytes are no longer needed; `left`: all of them have been handed to
+// the kernel. [all members: who sends, which may be any worker of the connection or its session's thread, not on a
+// fiber; never under the outlet's lock]
 class Posted {
  public:
   virtual std::span<std::byte> bytes() = 0;
@@ -32,7 +33,7 @@ class Posted {
 
 class Outlet {
  public:
-  // Which thread sends: the session's, or a worker, which has a place.
+  // Which thread sends: the session's, or a worker, which has a place among Workers.
   enum class From : bool { session, worker };
 
   // `waits`: kept true while what is sent waits for the client. `pace`: how fast the client has to take it while others
@@ -59,7 +60,9 @@ class Outlet {
   // Keeps a reply for send_gathered(), or for whoever sends before, so that many leave at once. [the session's thread,
   // on a fiber, too]
   void gather(Posted& reply);
-  void send_gathered();
+  // Whether some may wait for that. [the session's thread, on a fiber, too]
+  bool has_gathered() const { return gathered_; }
+  void send_gathered();  // [the session's thread]
   // While the session's thread waits here, requests that it has put aside go on; null: there are none. [the session's
   // thread]
   void set_waiter(Waiter* waiter) { waiter_ = waiter; }
@@ -77,16 +80,19 @@ class Outlet {
   class Sending;
   void append(Posted& reply);
   void wait_for_turn(std::unique_lock<std::mutex>& lock);
-  bool has_fibers() const;
+  bool has_fibers() const;  // [the session's thread]
+  // [who sends: who has set busy_]
   ssize_t wait_to_send(std::span<const iovec> parts, bool more, From from);
-  std::optional<Pace::Clock::time_point> start_of_send() const;
-  bool note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
-  bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes);
+  Pace::Clock::time_point clock(From from) const;
+  std::optional<Pace::Clock::time_point> start_of_send(From from) const;
+  bool note_pace(std::optional<Pace::Clock::time_point> began, std::size_t bytes, From from);
+  bool may_go_on(std::optional<Pace::Clock::time_point> began, std::size_t bytes, From from);
   bool send_all(std::span<iovec> parts, bool more, From from = From::session);
   int send_file(int fd, std::uint64_t offset, std::size_t length, bool pad, bool& well);
   bool send_zeroes(std::size_t length);
   void send_batch(Posted* first, From from);
   void break_off();
+  // [any thread, under the lock]
   void send_posted(std::unique_lock<std::mutex>& lock, From from);
   void send_all_posted(std::unique_lock<std::mutex>& lock, From from);
 
@@ -102,7 +108,9 @@ class Outlet {
   std::atomic<bool> too_slow_{false};
   Posted* first_posted_ = nullptr;  // oldest first
   Posted* last_posted_ = nullptr;
-  Waiter* waiter_ = nullptr;  // of the session's thread, where requests are put aside
+  // [the session's thread]
+  Waiter* waiter_ = nullptr;  // where requests are put aside
+  bool gathered_ = false;
 };
 
 }  // namespace ashlar::host

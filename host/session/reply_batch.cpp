@@ -19,13 +19,13 @@ bool ReplyBatch::have_room(std::size_t bytes) {
 
 void ReplyBatch::send() {
   held_.sent();
-  ledger_.sent(size_ == 0 || outlet_.send({buffer_->data(), std::exchange(size_, 0)}));
+  ledger_.batch_left(size_ == 0 || outlet_.send({buffer_->data(), std::exchange(size_, 0)}));
 }
 
 Outlet::Lent ReplyBatch::send_with_file(int fd, std::uint64_t offset, std::size_t length, bool pad) {
   const Outlet::Lent lent = outlet_.send_lent({buffer_->data(), std::exchange(size_, 0)}, fd, offset, length, pad);
   held_.sent();
-  ledger_.sent(lent.left);
+  ledger_.batch_left(lent.left);
   return lent;
 }
 

@@ -25,7 +25,7 @@ struct Asked {
   protocol::Verdict verdict;
   std::uint64_t id = 0;  // of RequestIds
   const std::byte* payload = nullptr;
-  std::chrono::steady_clock::time_point arrived{};  // when the last of it had been received
+  std::chrono::steady_clock::time_point arrived{};  // when the last of it was received
 };
 
 // The request as one that is refused because its connection ends: the server stops, a reload ends its client, or that
@@ -43,7 +43,7 @@ struct Reply {
     ready,        // `bytes` of it were laid out
     lent,         // `bytes` of header were laid out; the data follow from `fd`, then lent_tail()
     cold,         // nothing was laid out; the data are to be read from `fd`, and go behind a lay_out_header()
-    would_block,  // nothing happened; ask again on a worker
+    would_block,  // nothing happened; it is for Jobs
   } kind = Kind::ready;
   std::size_t bytes = 0;
   std::uint32_t error = protocol::error_none;  // of the wire, as the reply tells it

@@ -1,6 +1,6 @@
 // Ring: what the kernel does for a session's thread meanwhile, over an io_uring(7): reads and writes, which go to it
-// together and cost no thread each. Opened when it is first used. Its turns are the Waiter's: what was begun is
-// submitted there, and what has ended is told there.
+// together and cost no thread each. Opened when it is first used. Its turns are the Waiter's, but for its end and that
+// of the ColdReads: what was begun is submitted there, and what has ended is told there.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -47,9 +47,9 @@ class Ring {
   // Submits what was begun, waits until something has ended, or what is watched is there, or `patience` is over, and
   // tells a few operations that they have ended. Returns whether there is input.
   bool turn(Watched watched, std::chrono::nanoseconds patience);
-  // Likewise, without waiting for anything.
+  // Likewise, without waiting for anything: submits, too.
   bool look();
-  // Tells all that have ended by now.
+  // Likewise, and tells all that have ended by now.
   void reap_all();
 
  private:

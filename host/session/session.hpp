@@ -48,7 +48,7 @@ struct SessionContext {
   std::shared_ptr<spdlog::logger> log;
   Repeats repeats;        // what goes wrong again and again
   ServedExports exports;  // what a new client is served
-  // How a new client is served. [the io_context's thread]
+  // How a new client is served. [the io thread]
   std::shared_ptr<const SessionSettings> settings;
   BufferPool pool;
   Workers workers;
@@ -60,7 +60,7 @@ struct SessionContext {
 };
 
 // Here and in all that it is made of, "the session's thread" is whichever runs run() at present: one at a time, and the
-// next time perhaps another.
+// next time perhaps another. Not on a fiber, unless that is said: what runs on one waits by the fiber alone.
 class Session : private protocol::Catalog, private Places::Holder {
  public:
   // [the io thread]
@@ -80,9 +80,10 @@ class Session : private protocol::Catalog, private Places::Holder {
   // Why clients are ended whose export is served no longer.
   static const char* const ended_by_reload;
 
-  // Finish what is under way and end: a run() under way returns soon; one that is not, when called next. [any thread]
-  void stop() { stopping_.store(true, std::memory_order_relaxed); }
-  bool is_to_stop() const { return stopping_.load(std::memory_order_relaxed); }
+  // Finish what is under way and end. A run() under way sees it within Socket::patience, and returns when all is done;
+  // one that is not, when called next. [any thread]
+  void stop() { stopping_.store(true, std::memory_order_release); }
+  bool is_to_stop() const { return stopping_.load(std::memory_order_acquire); }
   // The same, for this reason, which is a constant.
   void stop(const char* reason) {
     ended_by_.store(reason, std::memory_order_relaxed);
@@ -139,7 +140,8 @@ class Session : private protocol::Catalog, private Places::Holder {
   std::string enter() override;
   void unknown(std::string_view name) override;
 
-  // Places::Holder: of an export that not everybody may have open at once.
+  // Places::Holder: of an export that not everybody may have open at once. Who the client is changes no more then, as
+  // TLS comes before. [any thread]
   std::string who() const override { return describe(peer_); }
   bool leaves() const override;
   Places::Patience patience() const;

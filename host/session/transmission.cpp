@@ -82,7 +82,7 @@ class Transmission::Running {
   }
   ~Running() {
     of_.jobs_.give_kept_back();
-    if (of_.fibers_) of_.fibers_->rest();  // the next time it may be another thread's
+    if (of_.fibers_) of_.fibers_->drop_those_at_rest();  // the next time it may be another thread's
     of_.manners_.include(nullptr, nullptr, nullptr);
     of_.waiter_.serve_meanwhile(nullptr, nullptr);
     of_.cold_.reset();
@@ -175,8 +175,8 @@ bool Transmission::finish_draining() {
   inbox_.consume(n);
   to_drain_ -= n;
   if (to_drain_ != 0) return false;
-  const Asked asked = *draining_;
-  draining_.reset();
+  Asked asked = *std::exchange(draining_, std::nullopt);
+  asked.arrived = received_at_;
   settle(asked);
   return true;
 }
@@ -253,6 +253,7 @@ void Transmission::serve_cold(const Asked& asked, const Reply& reply) {
 // The data go from the page cache to the socket without passing through here, behind all replies laid out before.
 void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   replies_.add(reply.bytes);
+  if (ring_->any()) ring_->look();  // what was begun is not to wait for the client to take all this
   const auto [error, left] =
       replies_.send_with_file(reply.fd, reply.fd_offset, asked.request.length, runner_.structured());
   // There is room: all has just been sent.
@@ -264,7 +265,7 @@ void Transmission::serve_lent(const Asked& asked, const Reply& reply) {
   ledger_.finished(asked, wire_error(error, false), Ledger::By::session, reply_is);
 }
 
-// To a worker or a fiber. What is ready goes out first if that means to wait.
+// To Jobs. What is ready goes out first if that means to wait.
 void Transmission::hand_over(Asked asked) {
   if (held_.may_wait()) send_replies();  // a worker may take long
   find_payload(asked);
@@ -275,7 +276,7 @@ void Transmission::hand_over(Asked asked) {
   if (!jobs_.start(asked, payload)) settle(refused_at_end(asked));
 }
 
-// Hands reads from the disk that were not read whole to workers. Before requests are served, which see to the inbox's
+// Hands reads from the disk that were not read whole to Jobs. Before requests are served, which see to the inbox's
 // room anew.
 void Transmission::repeat_undone() {
   std::vector<Asked>& undone = cold_->undone();
@@ -310,11 +311,15 @@ void Transmission::reply_early(const Asked& asked) {
 // Whether the reply laid out last waits for more requests, which have been received then. See HeldReply.
 bool Transmission::try_hold_reply() {
   const bool may_wait = held_.may_wait() && replies_.size() <= simple_reply_size && !inbox_.unread().empty() &&
-                        !memory_.wanted_by_others() && !is_stopping() && !cold_->any() && cold_->undone().empty();
-  if (may_wait && inbox_.receive(socket_, Wait::no) > 0) {
-    received_at_ = Clock::now();
-    held_.hold();
-    return true;
+                        !memory_.wanted_by_others() && !is_stopping() && !cold_->any() && cold_->undone().empty() &&
+                        !waiter_.fibers_have_work();
+  if (may_wait) {
+    const ssize_t came = inbox_.receive(socket_, Wait::no);
+    note_arrival(came);
+    if (came > 0) {
+      held_.hold();
+      return true;
+    }
   }
   if (held_.is_held() && inbox_.unread().empty() && !socket_.has_input()) held_.client_waited();
   return false;
@@ -327,16 +332,17 @@ bool Transmission::try_hold_reply() {
 bool Transmission::wait_and_receive() {
   replies_were_to_come_ = cold_->any() || waiter_.fibers_have_work();
   const bool must_be_quick = manners_.before_client(replies_were_to_come_ || !jobs_.idle());
-  const Clock::time_point began = must_be_quick ? Clock::now() : Clock::time_point();
+  const Clock::time_point began = must_be_quick ? waiter_.clients_clock() : Clock::time_point();
   received_ = receive();
-  if (received_ > 0) received_at_ = Clock::now();
+  note_arrival(received_);
   if (is_stopping()) return true;
   if (received_ == 0 || (received_ < 0 && received_ != -EAGAIN)) return false;
   if (!must_be_quick) {
     pace_.reset();
     return true;
   }
-  starves_others_ = pace_.too_slow(Clock::now() - began, received_ > 0 ? static_cast<std::size_t>(received_) : 0);
+  const std::size_t bytes = received_ > 0 ? static_cast<std::size_t>(received_) : 0;
+  starves_others_ = pace_.too_slow(waiter_.clients_clock() - began, bytes);
   return !starves_others_;
 }
 
@@ -344,6 +350,11 @@ ssize_t Transmission::receive() {
   if (memory_.has_share()) return waiter_.receive(inbox_, *poller_);
   if (!waiter_.for_input()) return -EAGAIN;
   return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
+}
+
+// What has come now completes requests, which have arrived now.
+void Transmission::note_arrival(ssize_t received) {
+  if (received > 0) received_at_ = Clock::now();
 }
 
 // Whether nothing has come for a while and nothing is under way. When replies were to come the client may just have got
@@ -386,6 +397,7 @@ void Transmission::refuse_what_comes() {
   Wait wait = Wait::no;
   while (!outlet_.broken() && memory_.has_share() && Clock::now() < end) {
     const ssize_t came = wait == Wait::no ? inbox_.receive(socket_, wait) : waiter_.receive(inbox_, *poller_);
+    note_arrival(came);
     if (came == -EAGAIN && wait == Wait::yes && (cold_->any() || waiter_.fibers_have_work())) continue;
     if (came <= 0) return;
     const Step last = serve_all_there_is();

@@ -93,9 +93,10 @@ class Transmission {
 
   bool wait_and_receive();
   ssize_t receive();
+  void note_arrival(ssize_t received);
   bool nothing_to_do();
 
-  bool is_stopping() const { return stopping_.load(std::memory_order_relaxed); }
+  bool is_stopping() const { return stopping_.load(std::memory_order_acquire); }  // and why is known with it
   std::string why_closed() const;
   Outcome end(std::string reason);
   void refuse_what_comes();
@@ -119,7 +120,7 @@ class Transmission {
   std::optional<Ring> ring_;       // while run() runs
   std::optional<ColdReads> cold_;  // while run() runs
   RequestIds ids_;
-  unsigned served_since_sending_ = 0;  // requests without a payload, since replies were sent; see reply_early()
+  unsigned served_since_sending_ = 0;  // requests without a payload; see reply_early()
   std::optional<Asked> draining_;      // a write that is refused, while its payload comes
   std::uint64_t to_drain_ = 0;         // bytes of it still to come
 

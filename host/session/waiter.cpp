@@ -85,6 +85,11 @@ bool Waiter::turn_ring(Ring::Watched watched, std::chrono::nanoseconds patience)
 
 bool Waiter::fibers_have_work() const { return fibers_ != nullptr && fibers_->has_work(); }
 
+Pace::Clock::time_point Waiter::clients_clock() const {
+  const auto now = Pace::Clock::now();
+  return fibers_ != nullptr ? now - fibers_->taken() : now;
+}
+
 void Waiter::resume_fibers() {
   if (ring_has_work()) ring_->reap_all();  // replies of reads wait until nobody sends
   fibers_->resume_ready();

@@ -1,11 +1,13 @@
 // Waiter: where a session's thread waits once it serves requests: for its client, for reads from the disk, for other
-// threads, for time. Elsewhere it waits only to send, see Outlet. Requests that were put aside go on in each wait.
+// threads, for time. Where else it waits, host/README.md says under "Threads". Requests that were put aside go on in
+// each wait.
 #pragma once
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 
 #include "session/inbox.hpp"
+#include "session/pace.hpp"
 #include "session/poller.hpp"
 #include "session/ring.hpp"
 #include "socket/socket.hpp"
@@ -37,7 +39,8 @@ class Waiter {
   void set_fibers(Fibers* fibers) { fibers_ = fibers; }
 
   // Receives what comes into `inbox`, polling first where `poller` says so. Waits until something has come, a read from
-  // the disk was done, or Socket::patience is over. Returns as Inbox::receive(). [the session's thread]
+  // the disk was done, a request that was put aside can go on, which it does, or Socket::patience is over. Returns as
+  // Inbox::receive(). [the session's thread]
   ssize_t receive(Inbox& inbox, Poller& poller);
   // As receive(), but leaves what has come where it is; returns whether there is something. [the session's thread]
   bool for_input();
@@ -48,6 +51,9 @@ class Waiter {
   void for_room();
   // Has those go on that can. [the session's thread]
   void resume_fibers();
+  // A clock that stands still while requests that were put aside go on, as far as others want memory: for how long the
+  // client is waited for. [the session's thread]
+  Pace::Clock::time_point clients_clock() const;
 
   // Waits until `done()`. It is asked first, after each wake(), and every Socket::patience. [the session's thread]
   template <class Done>
@@ -59,7 +65,9 @@ class Waiter {
     }
     listening_.store(false, std::memory_order_relaxed);
   }
-  // Makes until() ask again. Costs next to nothing when it does not wait. [any thread]
+  // Has until() ask again, and ends each wait beside requests that were put aside. Not one for the client alone: there
+  // is nothing to be done then, as workers send their replies themselves. A stop is seen within Socket::patience. Costs
+  // next to nothing when nobody waits. [any thread]
   void wake() noexcept;
 
  private:

@@ -1,5 +1,7 @@
 // Workers: how many requests of all clients together, and calls that requests on fibers block with, may run on threads
-// of their own. A place is given back only by who has it.
+// of their own. A place is taken in Jobs::take_place() and BlockingCalls::start(), and given back by who has it: in
+// next() of either, when no thread was to be had, and for a while in Outlet::send_all(), when the client is waited for.
+// Not to be confused with Places, which are an export's.
 #pragma once
 #include <atomic>
 

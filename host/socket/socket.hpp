@@ -51,6 +51,7 @@ class Socket {
   // thread]
   virtual ssize_t send(std::span<const iovec> parts, Wait wait, bool more) = 0;
   // Whether send_file() may be called: whether it is cheaper than to read the file and to send what was read.
+  // Those of the program all say so.
   virtual bool can_send_files() const = 0;
   // What send_file() has come to.
   struct FileSent {

@@ -4,12 +4,14 @@
 #include <ashlar/abi.h>
 
 #include <condition_variable>
+#include <future>
 #include <map>
 #include <set>
 #include <thread>
 
 #include "chain/wait.hpp"
 #include "matchers.hpp"
+#include "parts.hpp"
 #include "served.hpp"
 #include "wait_until.hpp"
 
@@ -335,6 +337,47 @@ TEST_CASE("while a client does not take its replies its requests go on, so that 
   std::set<std::uint64_t> answered;
   for (int left = 5; left != 0; --left) answered.insert(f.served->chunk().cookie);
   CHECK(answered.size() == 5);
+}
+
+TEST_CASE(
+    "when others want memory, no client is to blame for the time that its requests take on the session's thread") {
+  static constexpr std::chrono::milliseconds takes{20};
+  struct Busy final : Fiber::Call {
+    bool done = false;
+    void run_on_fiber() noexcept override {
+      services.sleep_until(services.self, 1);
+      const auto began = Fiber::Clock::now();
+      while (Fiber::Clock::now() < began + takes) continue;
+      done = true;
+    }
+  } call;
+  FakeDisk disk;
+  disk.open();
+  constexpr std::size_t all = 1u << 20;
+  BufferPool pool(with_room(all));
+  Parts parts(pool), others(pool);
+  Workers workers(1);
+  StackPool stacks;
+  Executor executor;
+  Outlet outlet(*parts.socket, workers, parts.memory, parts.waits_to_send);
+  Fibers fibers({.stacks = stacks,
+                 .memory = parts.memory,
+                 .waiter = parts.waiter,
+                 .outlet = outlet,
+                 .executor = executor,
+                 .workers = workers},
+                disk.exported()->activity().shared_from_this());
+  REQUIRE(fibers.have_room());
+  auto wanted = std::async(std::launch::async, [&] { return others.memory.take(all); });
+  wait_until([&] { return parts.memory.wanted_by_others(); });
+  fibers.start(call);
+  CHECK_FALSE(call.done);
+  parts.waiter.until([&] { return call.done; });
+  CHECK(fibers.taken() >= takes);
+  const auto clients = parts.waiter.clients_clock();
+  const auto now = Fiber::Clock::now();
+  CHECK(now - clients >= takes);
+  CHECK(wanted.get());  // the stack went back
 }
 
 TEST_CASE("a write that waits keeps its payload") {
