@@ -34,6 +34,7 @@ Model::Model(const Device& device, const std::vector<Range>& places) : device_(d
   for (const Range& place : places_) {
     bytes_.emplace_back(place.length);
     trimmed_.emplace_back(place.length);
+    forgotten_.emplace_back(place.length);
     reload(place, false);
   }
 }
@@ -119,6 +120,12 @@ void Model::reload(Range range, bool trimmed) {
   }
 }
 
+void Model::forget(Range range) {
+  for (const auto& [i, part] : parts(range))
+    std::fill_n(forgotten_[i].begin() + static_cast<std::ptrdiff_t>(part.offset - places_[i].offset), part.length,
+                true);
+}
+
 std::span<const std::byte> Model::bytes(Range range) const {
   const Part part = parts(range).at(0);
   return std::span(bytes_[part.place]).subspan(part.range.offset - places_[part.place].offset, part.range.length);
@@ -134,6 +141,19 @@ bool Model::trimmed(Range range) const {
   return false;
 }
 
+std::optional<std::uint64_t> Model::differs(std::uint64_t offset, std::span<const std::byte> got) const {
+  const Part part = parts({offset, got.size()}).at(0);
+  const std::span<const std::byte> wanted = bytes(part.range);
+  const std::uint64_t begin = offset - places_[part.place].offset;
+  for (auto at = wanted.begin(); at != wanted.end(); ++at) {
+    at = std::mismatch(at, wanted.end(), got.begin() + (at - wanted.begin())).first;
+    if (at == wanted.end()) break;
+    const auto n = static_cast<std::uint64_t>(at - wanted.begin());
+    if (!forgotten_[part.place][begin + n]) return offset + n;
+  }
+  return std::nullopt;
+}
+
 void Model::compare(const Device& by, Range range, Flags flags, const std::string& after) const {
   const std::uint64_t step =
       std::max<std::uint64_t>(longest(Op::read, piece) / geometry().minimum, 1) * geometry().minimum;
@@ -143,13 +163,9 @@ void Model::compare(const Device& by, Range range, Flags flags, const std::strin
     if (got.status == Status::would_block()) got = read(by, at, n, flags.without(Flag::shortcuts));
     const Request request{.op = Op::read, .offset = at, .length = n, .flags = flags};
     must(got.status, request);
-    const std::span<const std::byte> wanted = bytes({at, n});
-    if (!std::equal(wanted.begin(), wanted.end(), got.bytes.begin())) {
-      const auto differs = std::mismatch(wanted.begin(), wanted.end(), got.bytes.begin()).first - wanted.begin();
+    if (const auto place = differs(at, got.bytes))
       throw Broken{request.text() + " gave other bytes than before or than were written, from " +
-                   std::to_string(at + static_cast<std::uint64_t>(differs)) + " on" +
-                   (after.empty() ? "" : ", after " + after)};
-    }
+                   std::to_string(*place) + " on" + (after.empty() ? "" : ", after " + after)};
     at += n;
   }
 }
@@ -170,13 +186,10 @@ void Model::compare_extents(Range range, const Told& told, const std::string& wh
   for (const ListedExtent& e : told.extents) {
     const std::uint64_t end = std::min(at + e.length, range.end());
     for (const auto& [i, part] : parts({at, end - std::min(at, end)})) {
-      const auto known = bytes(part);
-      const auto not_zero = std::find_if(known.begin(), known.end(), [](std::byte b) { return b != std::byte{0}; });
-      if (not_zero == known.end()) continue;
+      const auto not_zero = differs(part.offset, Bytes(part.length));
+      if (!not_zero) continue;
       if (e.state.has(Extent::zero))
-        throw Broken{what + " call byte " +
-                     std::to_string(part.offset + static_cast<std::uint64_t>(not_zero - known.begin())) +
-                     " zero, and it is not"};
+        throw Broken{what + " call byte " + std::to_string(*not_zero) + " zero, and it is not"};
       if (e.state.has(Extent::hole) && !trimmed(part))
         throw Broken{what + " call " + std::to_string(part.offset) + " a hole, where data were written"};
     }

@@ -1,5 +1,6 @@
 // Model: what a device must hold at the places that are looked at.
 #pragma once
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -35,10 +36,14 @@ class Model {
   void put_zeroes(Range range);
   // What it holds there now is right, whatever it is.
   void reload(Range range, bool trimmed);
+  // What it holds there is right from now on, whatever it is and whenever it changes.
+  void forget(Range range);
   // The known bytes of the range, which lies within one place.
   std::span<const std::byte> bytes(Range range) const;
   // Whether something in the range was trimmed, and not written since.
   bool trimmed(Range range) const;
+  // Where the first byte lies that is known and is not as in `got`, which was read at `offset` within one place.
+  std::optional<std::uint64_t> differs(std::uint64_t offset, std::span<const std::byte> got) const;
 
   // Throws Broken when the range reads otherwise.
   void compare(Range range, const std::string& after = {}) const { compare(device_, range, {}, after); }
@@ -60,7 +65,7 @@ class Model {
   const Device& device_;
   std::vector<Range> places_;
   std::vector<Bytes> bytes_;
-  std::vector<std::vector<bool>> trimmed_;
+  std::vector<std::vector<bool>> trimmed_, forgotten_;
 };
 
 // `n` bytes that are seldom equal to others, and never 0.

@@ -1,4 +1,5 @@
 // What it keeps of requests that are over: their memory, their ids, how many there were.
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -73,6 +74,22 @@ Status reads_ahead_wrongly(Liar& p, Io& io) noexcept {  // from the fourth read 
   return s;
 }
 
+// No lie: nobody knows what is there of a write that was given up. It is seen by the second read behind it.
+Status does_later_what_it_gave_up(Liar& p, Io& io) noexcept {
+  const std::lock_guard guard(p.mutex);
+  if (io.op() != Op::read || p.times++ != 0) p.kept.clear();
+  if (io.op() != Op::write || !p.layer.wait.cancelled()) return p.honest(io);
+  std::vector<std::byte> before(io.length());
+  Io look = Io::read(io.offset(), before);
+  static_cast<void>(p.honest(look));
+  static_cast<void>(p.honest(io));
+  p.kept = std::move(before);
+  p.kept_at = io.offset();
+  p.times = 0;
+  return Status{ECANCELED};
+}
+void has_no_shortcuts(Layer&, Geometry& g) { g.flags = Flag::promises; }
+
 constexpr Lie lies[] = {
     LIE(touches_data_of_the_last_read),
     LIE(looks_at_data_of_the_last_write),
@@ -83,6 +100,7 @@ constexpr Lie lies[] = {
     LIE(needs_a_time),
     LIE(reads_the_same_twice_alone),
     LIE(reads_ahead_wrongly),
+    {"does_later_what_it_gave_up", &does_later_what_it_gave_up, &has_no_shortcuts},
 };
 
 }  // namespace
