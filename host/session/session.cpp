@@ -329,7 +329,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
   if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
     return {&chain_->geometry(), {}};
   chain_.reset();
-  if (renewed && !visible_->renew(index, context_.exports)) return {nullptr, "the export is served no longer"};
+  if (renewed && !visible_->renew(index, context_.exports)) return {.is_there = false};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
   if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};
@@ -380,10 +380,10 @@ std::string Session::enter() {
 }
 
 void Session::unknown(std::string_view name) {
-  if (const std::string why = visible_->refusal(name); !why.empty()) {
-    visible_->count_refusal(name);
-    log_refusal(why);
-  }
+  const auto refused = visible_->refused(name, context_.exports);
+  if (refused == nullptr) return;
+  refused->accounts()->refused();
+  log_refusal(visible_->refusal(*refused));
 }
 
 bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }
