@@ -126,6 +126,18 @@ class Exports(Reloading):
         writer.close()
         self.assertEqual(read(self.client("keep")), bytes(4))
 
+    def test_clients_of_a_removed_one_count_when_another_takes_its_name(self):
+        for own in ({"exclusive": True}, {"max_connections": 1}):
+            with self.subTest(own):
+                self.reload([{**KEEP, **own}])
+                old = self.client("keep")
+                self.reload([config.memory_export("1M", "other")])
+                for size in ("1M", "2M"):
+                    self.reload([config.memory_export(size, "keep", **own)])
+                    self.assertTrue(self.refused_to_enter())
+                old.close()
+                self.wait_until("one can come", lambda: not self.refused_to_enter())
+
     def test_counts_go_on_when_an_export_changes(self):
         read(self.client("keep"))
         self.wait_until("it is counted", lambda: self.export("keep")["ops"]["read"] == 1)
