@@ -22,25 +22,26 @@ std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
 }  // namespace
 
 Export::Export(Unopened, const Config& config, const ExportConfig& own_config, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before)
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
+               const std::shared_ptr<PlacesByName>& places)
     : activity_(std::move(activity)),
       config_(config_of(config, own_config)),
       registry_(registry),
       logger_(logger),
       backend_(std::make_shared<Backend>()),
-      write_places_(before != nullptr ? before->write_places_ : std::make_shared<Places>()),
-      places_(before != nullptr ? before->places_ : std::make_shared<Places>()),
+      places_(places != nullptr ? places->of(name()) : std::make_shared<ExportPlaces>()),
       accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()) {
   backend_->serving = true;
 }
 
 Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
-               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before)
-    : Export(Unopened{}, config, own_config, registry, logger, std::move(activity), before) {
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
+               const std::shared_ptr<PlacesByName>& places)
+    : Export(Unopened{}, config, own_config, registry, logger, std::move(activity), before, places) {
   backend_->serving = false;
   if (own().is_template()) {
     const Template* const known = before != nullptr ? before->as_template() : nullptr;
-    template_ = std::make_unique<Template>(config_, registry_, logger_, activity_, accounts_, known);
+    template_ = std::make_unique<Template>(config_, registry_, logger_, activity_, accounts_, known, places);
     return;
   }
   try {
@@ -58,7 +59,6 @@ Export::Export(const Config& config, const ExportConfig& own_config, const Expor
       registry_(before.registry_),
       logger_(before.logger_),
       backend_(before.backend_),
-      write_places_(before.write_places_),
       places_(before.places_),
       accounts_(before.accounts_) {
   if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, *before.template_);

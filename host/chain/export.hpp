@@ -41,14 +41,15 @@ class Export {
   // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional
   // export whose layers cannot be created or opened is logged and stays without layers: each open() tries all that
   // anew. `registry` outlives it. `before`: the export of this name whose place it is to take, or null: it shares the
-  // accounts and the place of the client that may write, so that counts go on and there is no second writer.
+  // accounts, so that counts go on. `places`: where it has the places of its clients from; null: they are its own.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make(),
-         const Export* before = nullptr);
+         const Export* before = nullptr, const std::shared_ptr<PlacesByName>& places = nullptr);
   // The same, but nothing of it is made before open() is called first; it serves already. `own` is optional.
   struct Unopened {};
   Export(Unopened, const Config& config, const ExportConfig& own, Registry& registry,
-         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before);
+         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
+         const std::shared_ptr<PlacesByName>& places);
   // Takes the place of `before`, whose layers are as `own` wants them (see same_layers()), and shares those, too: no
   // module is called.
   Export(const Config& config, const ExportConfig& own, const Export& before);
@@ -68,10 +69,10 @@ class Export {
   bool requires_tls() const { return own().tls_required; }
   // Who may open it; null: everybody. Lives as long as the export.
   const AccessRules* allow() const;
-  // The places of those who write, and of all clients, and how many there may be. Exports that take each other's place
-  // in a reload share them, so that those who are there still count.
-  Places& write_places() { return *write_places_; }
-  Places& places() { return *places_; }
+  // The places of those who write, and of all clients, and how many there may be. Exports of one name share them, so
+  // that those who came before a reload still count.
+  Places& write_places() { return places_->of_writers; }
+  Places& places() { return places_->of_clients; }
   std::size_t most_writers() const { return own().exclusive ? 1 : Places::unlimited; }
   std::size_t most_clients() const { return own().max_connections.value_or(Places::unlimited); }
   // Whether clients are told that they may use several connections, if the layers can. Who is the only one that writes
@@ -148,8 +149,7 @@ class Export {
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Backend> backend_;
-  const std::shared_ptr<Places> write_places_;
-  const std::shared_ptr<Places> places_;
+  const std::shared_ptr<ExportPlaces> places_;
   const std::shared_ptr<Accounts> accounts_;
   std::unique_ptr<Template> template_;
   std::atomic<bool> retired_{false}, clients_leave_{false};

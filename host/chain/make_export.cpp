@@ -31,12 +31,12 @@ std::shared_ptr<Export> export_after(const std::shared_ptr<Export>& before, cons
 
 std::unique_ptr<Export> make_export(const Config& config, const ExportConfig& own, Registry& registry,
                                     const std::shared_ptr<spdlog::logger>& logger,
-                                    const std::shared_ptr<Activity>& activity, Mistakes& mistakes,
-                                    const Export* before) {
+                                    const std::shared_ptr<Activity>& activity, Mistakes& mistakes, const Export* before,
+                                    const std::shared_ptr<PlacesByName>& places) {
   if (config.server.module_path_flawed) return nullptr;  // what is not found may lie in the folder that is misspelt
   std::unique_ptr<Export> made;
   if (!own.flawed) {
-    mistakes.gather([&] { made = std::make_unique<Export>(config, own, registry, logger, activity, before); });
+    mistakes.gather([&] { made = std::make_unique<Export>(config, own, registry, logger, activity, before, places); });
     return made;
   }
   const Config alone = config_of(config, own);

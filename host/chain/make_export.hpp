@@ -14,6 +14,7 @@ std::shared_ptr<Export> export_after(const std::shared_ptr<Export>& before, cons
 std::unique_ptr<Export> make_export(const Config& config, const ExportConfig& own, Registry& registry,
                                     const std::shared_ptr<spdlog::logger>& logger,
                                     const std::shared_ptr<Activity>& activity, Mistakes& mistakes,
-                                    const Export* before = nullptr);
+                                    const Export* before = nullptr,
+                                    const std::shared_ptr<PlacesByName>& places = nullptr);
 
 }  // namespace ashlar::host

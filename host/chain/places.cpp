@@ -45,4 +45,16 @@ bool Places::wait(std::unique_lock<std::mutex>& lock, std::size_t most, const Pa
   return true;
 }
 
+std::shared_ptr<ExportPlaces> PlacesByName::of(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (all_.size() >= most_) {
+    std::erase_if(all_, [](const auto& one) { return one.second.expired(); });
+    most_ = std::max<std::size_t>(64, 2 * all_.size());
+  }
+  std::weak_ptr<ExportPlaces>& known = all_[name];
+  auto places = known.lock();
+  if (places == nullptr) known = places = std::make_shared<ExportPlaces>();
+  return places;
+}
+
 }  // namespace ashlar::host

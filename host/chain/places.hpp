@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <functional>
 #include <limits>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -45,6 +47,24 @@ class Places {
   mutable std::mutex mutex_;
   std::condition_variable given_back_;
   std::vector<const Holder*> holders_;  // in the order of their coming
+};
+
+// Those of an export.
+struct ExportPlaces {
+  Places of_writers, of_clients;
+};
+
+// Those of all exports by their names, each as long as somebody has it: an export that is removed has clients still,
+// who count when another takes its name.
+class PlacesByName {
+ public:
+  // [any thread]
+  std::shared_ptr<ExportPlaces> of(const std::string& name);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<ExportPlaces>> all_;
+  std::size_t most_ = 64;  // of all_, before those that nobody has are forgotten
 };
 
 }  // namespace ashlar::host

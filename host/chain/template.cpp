@@ -13,12 +13,14 @@
 namespace ashlar::host {
 
 Template::Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
-                   std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before)
+                   std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
+                   std::shared_ptr<PlacesByName> places)
     : config_(config),
       registry_(registry),
       logger_(std::move(logger)),
       activity_(std::move(activity)),
       accounts_(std::move(accounts)),
+      places_(std::move(places)),
       table_(before != nullptr ? before->table_ : std::make_shared<Table>()),
       prototype_(std::make_shared<Prototype>()) {
   Mistakes mistakes;
@@ -44,6 +46,7 @@ Template::Template(const Config& config, const Template& before)
       logger_(before.logger_),
       activity_(before.activity_),
       accounts_(before.accounts_),
+      places_(before.places_),
       table_(before.table_),
       prototype_(before.prototype_) {}
 
@@ -99,7 +102,8 @@ std::shared_ptr<Export> Template::make(const std::string& name) {
   std::shared_ptr<Export> made = export_after(before, config_, wanted);
   if (made != nullptr && made->retired()) made = std::make_shared<Export>(config_, wanted, *before);
   if (made == nullptr)
-    made = std::make_shared<Export>(Export::Unopened{}, config_, wanted, registry_, logger_, activity_, before.get());
+    made = std::make_shared<Export>(Export::Unopened{}, config_, wanted, registry_, logger_, activity_, before.get(),
+                                    places_);
   unused.push_back(before);
   table_->made[name] = {made, ++table_->last_turn};
   if (table_->made.size() >= table_->kept + most_unused)

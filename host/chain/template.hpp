@@ -14,6 +14,7 @@
 #include "chain/activity.hpp"
 #include "chain/layer.hpp"
 #include "chain/listed_exports.hpp"
+#include "chain/places.hpp"
 #include "config/config.hpp"
 #include "module/registry.hpp"
 
@@ -31,7 +32,8 @@ class Template {
   // it could serve, if it can. What has become of exports that are kept no longer is added to `accounts`. Throws
   // ConfigError, Stopped. All but `config` outlive it.
   Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
-           std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before);
+           std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
+           std::shared_ptr<PlacesByName> places);
   // Takes the place of `before`, whose layers would be the same: no module is called.
   Template(const Config& config, const Template& before);
   Template(const Template&) = delete;
@@ -95,6 +97,7 @@ class Template {
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Activity> activity_;
   const std::shared_ptr<Accounts> accounts_;
+  const std::shared_ptr<PlacesByName> places_;  // of its exports; null: each has its own
   const std::shared_ptr<Table> table_;
   const std::shared_ptr<Prototype> prototype_;
   bool retired_ = false;  // under the table's mutex

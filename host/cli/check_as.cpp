@@ -73,6 +73,14 @@ void add(const Part& part, Identity& into) {
   }
 }
 
+// The same mistakes as in a rule of allow.
+void check_can_be(const Identity& client) {
+  if (client.address && (client.uid || !client.groups.empty()))
+    refuse("there is no such client: one by tcp has an address, one at a unix socket a user and groups; ask for each");
+  if (!client.psk.empty() && !client.dn.empty())
+    refuse("there is no such client: it shows a key or a certificate, psk or dn, not both; ask for each");
+}
+
 bool needs_tls(const Export& exported, const TlsConfig& config) {
   return exported.requires_tls() || config.mode == TlsConfig::Mode::require;
 }
@@ -80,12 +88,15 @@ bool needs_tls(const Export& exported, const TlsConfig& config) {
 // Why TLS does not let the client come so far that rules are asked; empty: it does. Whoever speaks TLS shows a key or a
 // certificate, unless the server does without.
 std::string kept_out_by_tls(const Identity& client, const Export& exported, const TlsConfig& config, Tls* tls) {
+  const bool shows_something = !client.psk.empty() || !client.dn.empty();
+  if (shows_something && config.mode == TlsConfig::Mode::off)
+    return "the server does not speak TLS, so nobody can show it a key or a certificate";
   if (!client.psk.empty() && config.psk.empty()) return "the server has no pre-shared keys";
   if (!client.psk.empty() && tls != nullptr && !tls->knows_user(client.psk))
     return config.psk.string() + " has no key of " + in_quotes(client.psk);
   const bool verifies = !config.certificates.empty() && config.verify_client.value_or(true);
   if (!client.dn.empty() && !verifies) return "the server asks for no certificate of clients";
-  if (!needs_tls(exported, config) || !client.psk.empty() || !client.dn.empty()) return {};
+  if (!needs_tls(exported, config) || shows_something) return {};
   if (!config.certificates.empty() && !verifies) return {};
   return "needs TLS, and so a client that has a key or a certificate: add psk=NAME or dn=NAME";
 }
@@ -108,6 +119,7 @@ Identity parse_identity(const std::vector<std::string>& texts) {
       refuse(e.what());
     }
   }
+  check_can_be(client);
   return client;
 }
 

@@ -42,6 +42,8 @@ class Catalog {
   // Called before transmission begins on the export that is open. Returns why it cannot begin, in words that the client
   // may read, and then nothing is open any more; empty: it can. May block.
   virtual std::string enter() = 0;
+  // Whether the server stops, so that no option comes to anything any more.
+  virtual bool stops() const { return false; }
   // Hears that the client has asked in vain for an export called `name`.
   virtual void unknown(std::string_view name) = 0;
 };

@@ -16,6 +16,7 @@ constexpr std::uint32_t allocation_id = 1;   // of base:allocation; any number w
 constexpr std::size_t max_reply_text = 512;  // bytes of an error's text: a line
 // Bytes of a list that are laid out before they are sent; the last name may go beyond.
 constexpr std::size_t list_part = 64u << 10;
+constexpr const char* server_stops = "the server stops";
 // Bytes of a sent output that are kept for the next one.
 constexpr std::size_t most_kept = 4096;
 
@@ -56,6 +57,10 @@ void Handshake::sent() {
   output_.clear();
   if (list_) list_some();
   else if (output_.capacity() > most_kept) output_.shrink_to_fit();
+}
+
+void Handshake::break_off() {
+  if (stage_ == Stage::drain) end_early();
 }
 
 // Without C_FIXED_NEWSTYLE other options than EXPORT_NAME are honoured all the same, as the text allows.
@@ -109,6 +114,10 @@ std::optional<Handshake::EarlyEnd> Handshake::judge_header(std::uint32_t option,
   using Kind = EarlyEnd::Kind;
   const auto refuse = [](std::uint32_t error, const char* text) { return EarlyEnd{Kind::refuse, error, text}; };
   if (const auto early = judge_tls(option, length)) return early;
+  if (catalog_.stops() && option != opt_abort) {
+    if (option == opt_export_name) return EarlyEnd{.kind = Kind::close, .text = server_stops};
+    return refuse(rep_err_shutdown, server_stops);
+  }
   switch (option) {
     case opt_export_name:  // has no error reply
       if (length > max_string) return EarlyEnd{.kind = Kind::close, .text = "export name longer than 4096 bytes"};
@@ -210,6 +219,10 @@ void Handshake::export_name(std::span<const std::byte> data) {
 }
 
 void Handshake::list_some() {
+  if (catalog_.stops()) {
+    list_.reset();
+    return reply_error(rep_err_shutdown, server_stops);
+  }
   for (List& list = *list_; list.next < catalog_.size(); ++list.next) {
     if (hides(list.next)) continue;
     if (!catalog_.is_template(list.next)) {
@@ -248,7 +261,7 @@ void Handshake::info_or_go(std::span<const std::byte> data) {
   const Chosen chosen = choose(request.name);
   if (!chosen.geometry) return;
   if (option_ == opt_go)
-    if (const std::string error = catalog_.enter(); !error.empty()) return reply_error(rep_err_policy, error);
+    if (const std::string error = catalog_.enter(); !error.empty()) return not_to_be_had(error);
   send_info(request, chosen);
   reply(rep_ack, 0);
   if (option_ == opt_go) enter_transmission(chosen);
@@ -317,7 +330,7 @@ Handshake::Chosen Handshake::choose(std::string_view name) {
     not_there(name);
     return {};
   }
-  if (!opened.geometry) reply_error(rep_err_policy, opened.error);
+  if (!opened.geometry) not_to_be_had(opened.error);
   return {*index, opened.geometry};
 }
 
@@ -329,6 +342,10 @@ void Handshake::not_there(std::string_view name) {
   }
   catalog_.unknown(name);
   reply_error(rep_err_unknown, "unknown export");
+}
+
+void Handshake::not_to_be_had(std::string_view why) {
+  reply_error(catalog_.stops() ? rep_err_shutdown : rep_err_policy, why);
 }
 
 void Handshake::enter_transmission(const Chosen& chosen) {

@@ -51,6 +51,10 @@ class Handshake {
   // next option is not looked at before.
   void sent();
 
+  // Nobody waits for the rest of an option whose data have come in part: its reply is in output(), if there is one to
+  // give without them. Nothing is fed afterwards.
+  void break_off();
+
   // What follows comes by TLS. All that was agreed on before is forgotten. Once, in State::upgrade.
   void secured();
 
@@ -119,6 +123,7 @@ class Handshake {
   Chosen choose(std::string_view name);
   std::optional<std::size_t> find(std::string_view name);
   void not_there(std::string_view name);
+  void not_to_be_had(std::string_view why);
   void list_one(std::string_view name, std::string_view description);
   bool hides(std::size_t index) const { return !secured_ && catalog_.requires_tls(index); }
   bool hides_any() const;

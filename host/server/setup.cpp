@@ -70,7 +70,7 @@ std::shared_ptr<const Exports> SetupMaker::make_exports(const Config& config, Re
     std::shared_ptr<Export> made = export_after(found != known.end() ? found->second : nullptr, config, own);
     if (made == nullptr)
       made = make_export(config, own, registry, logger_, activity_, mistakes,
-                         found != known.end() ? found->second.get() : nullptr);
+                         found != known.end() ? found->second.get() : nullptr, places_);
     if (made != nullptr) all->push_back(std::move(made));
   }
   return all;

@@ -71,6 +71,7 @@ class SetupMaker {
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Activity> activity_;
   const CannotTakeUp cannot_take_up_;
+  const std::shared_ptr<PlacesByName> places_ = std::make_shared<PlacesByName>();
   // Of configs with other folders: exports have them as long as they live, and may come back to them.
   std::map<std::vector<std::filesystem::path>, std::unique_ptr<Registry>> others_;
 };

@@ -95,7 +95,7 @@ const char* Session::why_without_memory() const {
 Session::Outcome Session::shake_hands() {
   using State = protocol::Handshake::State;
   if (!visible_) visible_.emplace(exports_, peer_);
-  for (;;) {
+  for (bool is_last = false;;) {
     while (handshake_->state() == State::talking) {
       const std::size_t used = handshake_->feed(inbox_.unread());
       if (used == 0) break;
@@ -105,6 +105,7 @@ Session::Outcome Session::shake_hands() {
       log_refusal("refused: something was sent in plain behind STARTTLS, by this client or by somebody between");
       return end("something was sent in plain behind STARTTLS");
     }
+    if (is_last) handshake_->break_off();
     const bool answered = !handshake_->output().empty();
     if (!send_output()) return end("replies could not be sent");
     if (handshake_->state() == State::upgrade) {
@@ -115,11 +116,14 @@ Session::Outcome Session::shake_hands() {
     if (handshake_->state() == State::closed) return end(handshake_->reason());
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end(too_late);
-    if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
+    if (is_last) return end(server_stops);
+    is_last = is_to_stop();                              // what has come by now is answered
     if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
 
+    const auto wait = is_last ? Socket::Wait::no : Socket::Wait::yes;
     ssize_t n = -ECANCELED;
-    if (inbox_.expect(protocol::Handshake::max_message())) n = inbox_.receive(*socket_, Socket::Wait::yes);
+    if (inbox_.expect(protocol::Handshake::max_message())) n = inbox_.receive(*socket_, wait);
+    if (n == -EAGAIN && is_last) continue;
     if (n == -EAGAIN) {
       inbox_.park();
       return Outcome::idle;
@@ -180,14 +184,16 @@ Session::Outcome Session::refuse_tls() {
   return end("refused by TLS");
 }
 
+// Waits for the client, unless the server stops.
 bool Session::send_output() {
   while (!handshake_->output().empty()) {
     std::span<const std::byte> rest = handshake_->output();
     while (!rest.empty()) {
-      if (late() || stopping_.load(std::memory_order_relaxed)) return false;
+      if (late()) return false;
+      const auto wait = is_to_stop() ? Socket::Wait::no : Socket::Wait::yes;
       const iovec part{const_cast<std::byte*>(rest.data()), rest.size()};
-      const ssize_t n = socket_->send({&part, 1}, Socket::Wait::yes, false);
-      if (n < 0 && n != -EAGAIN) return false;
+      const ssize_t n = socket_->send({&part, 1}, wait, false);
+      if (n < 0 && (n != -EAGAIN || wait == Socket::Wait::no)) return false;
       if (n > 0) rest = rest.subspan(static_cast<std::size_t>(n));
     }
     handshake_->sent();
@@ -329,7 +335,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
   if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
     return {&chain_->geometry(), {}};
   chain_.reset();
-  if (renewed && !visible_->renew(index, context_.exports)) return {nullptr, "the export is served no longer"};
+  if (renewed && !visible_->renew(index, context_.exports)) return {.is_there = false};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
   if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};
@@ -360,6 +366,10 @@ std::string Session::lacks_place(Export& exported, bool for_reading) {
 
 // Who has only asked for an export has taken no place.
 std::string Session::enter() {
+  if (is_to_stop()) {
+    chain_.reset();
+    return server_stops;
+  }
   Export& exported = visible_->exported(open_index_);
   Place place(nullptr, {this}), write_place(nullptr, {this});
   if (!exported.places().take(*this, exported.most_clients(), patience())) {
@@ -380,10 +390,10 @@ std::string Session::enter() {
 }
 
 void Session::unknown(std::string_view name) {
-  if (const std::string why = visible_->refusal(name); !why.empty()) {
-    visible_->count_refusal(name);
-    log_refusal(why);
-  }
+  const auto refused = visible_->refused(name, context_.exports);
+  if (refused == nullptr) return;
+  refused->accounts()->refused();
+  log_refusal(visible_->refusal(*refused));
 }
 
 bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) || stream_end_.has_come(); }

@@ -138,6 +138,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   std::optional<std::size_t> other(std::string_view name) override;
   Opened open(std::size_t index, std::string_view name) override;
   std::string enter() override;
+  bool stops() const override { return is_to_stop(); }
   void unknown(std::string_view name) override;
 
   // Places::Holder: of an export that not everybody may have open at once. Who the client is changes no more then, as

@@ -139,25 +139,20 @@ std::string VisibleExports::described(std::size_t index) const {
 }
 
 // The empty name is asked for in vain only when no export may be opened at all.
-Export* VisibleExports::refused(std::string_view name) const {
+std::shared_ptr<Export> VisibleExports::refused(std::string_view name, const ServedExports& served) const {
+  const auto all = served.get();
   const auto is_refused = [&](const auto& one) { return decide(one->allow(), client_).access == Access::refused; };
   if (name.empty()) {
-    const auto first = std::find_if(all_->begin(), all_->end(), is_refused);
-    return first != all_->end() ? first->get() : nullptr;
+    const auto first = std::find_if(all->begin(), all->end(), is_refused);
+    return first != all->end() ? *first : nullptr;
   }
-  const std::shared_ptr<Export>* const found = find_served(*all_, name);
-  return found != nullptr && is_refused(*found) ? found->get() : nullptr;
+  const std::shared_ptr<Export>* const found = find_served(*all, name);
+  return found != nullptr && is_refused(*found) ? *found : nullptr;
 }
 
-std::string VisibleExports::refusal(std::string_view name) const {
-  const Export* const exported = refused(name);
-  if (exported == nullptr) return {};
-  return "refused export " + in_quotes(exported->name()) + ": " +
-         reason(exported->allow(), decide(exported->allow(), client_));
-}
-
-void VisibleExports::count_refusal(std::string_view name) const {
-  if (const Export* const exported = refused(name)) exported->accounts()->refused();
+std::string VisibleExports::refusal(const Export& refused) const {
+  return "refused export " + in_quotes(refused.name()) + ": " +
+         reason(refused.allow(), decide(refused.allow(), client_));
 }
 
 }  // namespace ashlar::host

@@ -47,10 +47,10 @@ class VisibleExports {
   // reading by …`.
   std::string described(std::size_t index) const;
 
-  // Why the client may not open the export `name`, for the log. Empty: there is none of this name, or it may.
-  std::string refusal(std::string_view name) const;
-  // Counts such a refusal with the export that it is of.
-  void count_refusal(std::string_view name) const;
+  // The export that is `served` by this name and that the client may not open. Null: there is none, or it may.
+  std::shared_ptr<Export> refused(std::string_view name, const ServedExports& served) const;
+  // Why it may not, for the log.
+  std::string refusal(const Export& refused) const;
 
  private:
   struct Visible {
@@ -65,8 +65,6 @@ class VisibleExports {
   std::optional<Visible> seen(const std::shared_ptr<Export>& exported) const;
   std::vector<Visible> seen_of(const Exports& all) const;
   std::shared_ptr<Export> served_now(const std::string& name, const ServedExports& served) const;
-  // The export `name` if the client may not open it, else null.
-  Export* refused(std::string_view name) const;
 
   const std::shared_ptr<const Exports> all_;     // that there were at its making
   std::deque<std::shared_ptr<Export>> renewed_;  // in the places of some of the config

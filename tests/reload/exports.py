@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 
 from reloading import MIB, PROGRAM, READ, WRITE, Case, Reloading, config, main, wire
@@ -125,6 +126,18 @@ class Exports(Reloading):
         writer.close()
         self.assertEqual(read(self.client("keep")), bytes(4))
 
+    def test_clients_of_a_removed_one_count_when_another_takes_its_name(self):
+        for own in ({"exclusive": True}, {"max_connections": 1}):
+            with self.subTest(own):
+                self.reload([{**KEEP, **own}])
+                old = self.client("keep")
+                self.reload([config.memory_export("1M", "other")])
+                for size in ("1M", "2M"):
+                    self.reload([config.memory_export(size, "keep", **own)])
+                    self.assertTrue(self.refused_to_enter())
+                old.close()
+                self.wait_until("one can come", lambda: not self.refused_to_enter())
+
     def test_counts_go_on_when_an_export_changes(self):
         read(self.client("keep"))
         self.wait_until("it is counted", lambda: self.export("keep")["ops"]["read"] == 1)
@@ -179,7 +192,36 @@ class Exports(Reloading):
         self.reload([config.memory_export("2M", "keep")])
         clients["keep"].enter("keep")
         self.assertEqual(clients["keep"].ask(WRITE, MIB, 4, data=b"more"), 0)
-        self.assertEqual(clients["other"].option(wire.OPT_GO, wire.go_data("other"))[-1][0], wire.REP_ERR_POLICY)
+        self.assertEqual(clients["other"].option(wire.OPT_GO, wire.go_data("other"))[-1][0], wire.REP_ERR_UNKNOWN)
+
+    def in_handshake(self, name):
+        """A client that has asked for the export, and has not begun to use it."""
+        client = wire.Client(self.server)
+        self.addCleanup(client.close)
+        client.greet()
+        self.assertEqual(client.option(wire.OPT_STRUCTURED_REPLY)[-1][0], wire.REP_ACK)
+        self.assertEqual(client.option(wire.OPT_INFO, wire.go_data(name))[-1][0], wire.REP_ACK)
+        return client
+
+    def test_in_a_handshake_a_removed_one_is_as_one_that_never_was(self):
+        client, old = self.in_handshake("other"), self.in_handshake("other")
+        self.reload([KEEP])
+        meta = struct.pack(">I", 5) + b"other" + struct.pack(">I", 0)
+        for option, data in ((wire.OPT_INFO, wire.go_data("other")), (wire.OPT_LIST_META_CONTEXT, meta),
+                             (wire.OPT_SET_META_CONTEXT, meta), (wire.OPT_GO, wire.go_data("other"))):
+            self.assertEqual([reply for reply, _ in client.option(option, data)], [wire.REP_ERR_UNKNOWN], option)
+        old.option_head(wire.OPT_EXPORT_NAME, 5)
+        old.send(b"other")
+        self.assertTrue(old.is_closed())
+        self.reload([KEEP, config.memory_export("2M", "other")])
+        client.enter("other")
+        self.assertEqual(client.ask(WRITE, MIB, 4, data=b"more"), 0)
+
+    def test_in_a_handshake_one_that_is_for_others_now_is_not_there_and_the_log_says_why(self):
+        client = self.in_handshake("other")
+        self.reload([KEEP, config.memory_export("1M", "other", allow=[])])
+        self.assertEqual(client.option(wire.OPT_GO, wire.go_data("other"))[-1][0], wire.REP_ERR_UNKNOWN)
+        self.wait_for_line('refused export "other": allow in line')
 
 
 class Destroyed(Reloading):

@@ -90,6 +90,16 @@ class Exclusive(Serving):
         writer.close()
         self.assertEqual(self.client("images/a").ask(WRITE, 0, 4, data=b"word"), 0)
 
+    def test_a_name_has_one_writer_whoever_stands_for_it(self):
+        writer = self.client("images/a")
+        plain = config.file_export(self.folder / "images" / "a", "images/a", exclusive=True)
+        for exports in ([plain], [self.template()]):
+            self.reload([config.memory_export("1M", "keep")])
+            self.reload(exports)
+            self.assertEqual(self.answer("images/a"), wire.REP_ERR_POLICY)
+        writer.close()
+        self.wait_until("one can come", lambda: self.answer("images/a") == wire.REP_ACK)
+
 
 if __name__ == "__main__":
     main(at_once=True)

@@ -3,12 +3,14 @@
 The 5 seconds are what it promises; on a busy machine it may take as much longer as other programs do, too."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import signal
 import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -61,6 +63,12 @@ class Stop(Case):
     def begun(self):
         """How many flushes, trims and zeroes the module was given so far."""
         return self.tally.stat().st_size
+
+    def on_its_way(self, client):
+        """Bytes that the client has sent and that the server's machine, or with a unix socket the server, does not have yet."""
+        number = bytearray(4)
+        fcntl.ioctl(client.socket, termios.TIOCOUTQ, number)
+        return int.from_bytes(number, sys.byteorder)
 
     def wait_until(self, what, holds):
         end = time.monotonic() + ENOUGH
@@ -163,6 +171,19 @@ class Clients(Stop):
         self.talking(server).send(wire.request(wire.CMD_READ, 0, 4096)[:1])
         self.talking(server).request(wire.CMD_WRITE, 0, MIB, data=bytes(MIB // 2))
         self.talking(server).request(wire.CMD_WRITE, 0, LARGE, data=bytes(MIB))
+
+    def test_who_is_in_the_middle_of_an_option_is_told_and_who_is_not_is_not(self):
+        server = self.served(config.memory_export("1M"))
+        halfway, silent = self.client(server), self.client(server)
+        for client in (halfway, silent):
+            client.greet()
+        halfway.option_head(wire.OPT_INFO, 100)
+        halfway.send(b"x" * 50)
+        self.wait_until("all has arrived", lambda: self.on_its_way(halfway) == 0)
+        self.assert_stops(server)
+        self.assertEqual(halfway.option_reply(wire.OPT_INFO)[0], wire.REP_ERR_SHUTDOWN)
+        for client in (halfway, silent):
+            self.assertRaises(wire.Closed, client.receive, 1)
 
     def deaf(self, server, number, name=""):
         clients = [self.talking(server, name) for _ in range(number)]

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import stat
 import tempfile
@@ -181,7 +182,8 @@ class Mistakes(Case):
         self.assertRegex(done.stdout, f'warning the rule {{ psk = "bob" }} in line [0-9]+ fits nobody now: {self.keys} has no key of "bob"')
         self.assertNotIn('psk = "alice" } in line', done.stdout)
         server = self.serve_words([self.file, "--listen", f"unix:{self.folder}/a.sock"])
-        self.assertRegex(server.log(), 'warning the rule { psk = "bob" } in line [0-9]+ fits nobody now')
+        told = re.compile('warning the rule { psk = "bob" } in line [0-9]+ fits nobody now')
+        self.wait_until("the log tells it", lambda: told.search(server.log()))
         self.assertNotIn('psk = "alice" } in line', server.log())
 
     def test_an_export_that_wants_more_than_the_server_has(self):

@@ -203,7 +203,7 @@ class FakeExport {
       else own.filters.push_back(module->layer());
     }
     if (!settings.at.empty()) own.plugin.parameters.push_back({"at", {}, {{}, settings.at}});
-    export_ = std::make_shared<Export>(config_, own, registry_, log.logger(), settings.activity);
+    export_ = std::make_shared<Export>(config_, own, registry_, log.logger(), settings.activity, nullptr, places_);
   }
 
   Export& operator*() { return *export_; }
@@ -216,7 +216,7 @@ class FakeExport {
     Config config = config_;
     ExportConfig own = export_->config().exports.front();
     change(own);
-    return std::make_shared<Export>(config, own, registry_, log.logger(), Activity::make(), &*export_);
+    return std::make_shared<Export>(config, own, registry_, log.logger(), Activity::make(), &*export_, places_);
   }
   std::shared_ptr<Export> release() { return std::move(export_); }
   const std::shared_ptr<Export>& shared() const { return export_; }
@@ -246,6 +246,7 @@ class FakeExport {
 
   FakeRegistry registry_;
   Config config_;
+  const std::shared_ptr<PlacesByName> places_ = std::make_shared<PlacesByName>();
   std::shared_ptr<Export> export_;
 };
 

@@ -40,6 +40,22 @@ TEST_CASE("places: one has it, until he gives it back") {
   CHECK(place.taken_by() == "second");
 }
 
+TEST_CASE("places by name: exports of one name share them as long as one of them has them") {
+  PlacesByName all;
+  auto before = all.of("a");
+  const Client writer("writer"), second("second");
+  REQUIRE(before->of_writers.take(writer, 1, never));
+  const auto after = all.of("a");
+  CHECK_FALSE(after->of_writers.take(second, 1, never));
+  CHECK(after->of_clients.take(second, 1, never));
+  CHECK(all.of("b")->of_writers.take(second, 1, never));
+  const std::weak_ptr<ExportPlaces> kept = before;
+  before.reset();
+  for (int i = 0; i < 1000; ++i) all.of(std::to_string(i));
+  CHECK(all.of("a") == after);
+  CHECK_FALSE(kept.expired());
+}
+
 TEST_CASE("places: whoever leaves is waited for") {
   Places place;
   Client first("first");

@@ -36,19 +36,19 @@ constexpr const char* pond = "plugin = { type = \"pond\", size = 1, wet = true }
 }  // namespace
 
 TEST_CASE("a client in words: each key, together and one by one") {
-  const Identity all =
-      parse_identity({"psk=alice,address=10.0.0.7,uid=12345,group=0,dn=CN=host1,O=Stones\\, big,C=DE"});
-  CHECK(all.psk == "alice");
-  CHECK(all.address == parse_ip_address("10.0.0.7"));
-  CHECK(all.uid == 12345u);
-  CHECK(all.groups == std::vector<gid_t>{0});
-  CHECK(all.dn == "CN=host1,O=Stones\\, big,C=DE");
-  const Identity parts = parse_identity({"dn=CN=a,O=b,psk=bob", "group=root,group=disk", "address=::1"});
-  CHECK(parts.dn == "CN=a,O=b");
+  const Identity by_unix = parse_identity({"dn=CN=host1,O=Stones\\, big,C=DE,uid=12345,group=0"});
+  CHECK(by_unix.dn == "CN=host1,O=Stones\\, big,C=DE");
+  CHECK(by_unix.uid == 12345u);
+  CHECK(by_unix.groups == std::vector<gid_t>{0});
+  CHECK((by_unix.psk.empty() && !by_unix.address));
+  const Identity by_tcp = parse_identity({"psk=alice,address=10.0.0.7"});
+  CHECK(by_tcp.psk == "alice");
+  CHECK(by_tcp.address == parse_ip_address("10.0.0.7"));
+  CHECK((by_tcp.dn.empty() && !by_tcp.uid && by_tcp.groups.empty()));
+  const Identity parts = parse_identity({"group=root,group=disk", "psk=bob"});
   CHECK(parts.psk == "bob");
   CHECK(parts.groups == std::vector<gid_t>{0, ::getgrnam("disk")->gr_gid});
-  CHECK(parts.address == parse_ip_address("::1"));
-  CHECK_FALSE(parts.uid);
+  CHECK(parse_identity({"dn=CN=a,O=b", "address=::1"}).address == parse_ip_address("::1"));
 }
 
 TEST_CASE("a client in words: a user comes with his groups") {
@@ -75,6 +75,26 @@ TEST_CASE("a client in words: what is wrong with it") {
   CHECK(mistake("address=10.0.0.0/8") == "address=10.0.0.0/8 is no address; write one such as 10.0.0.7 or 2001:db8::1");
   CHECK(mistake("psk=a,psk=b") == "psk=b is one too many; a client has one");
   CHECK(mistake("uid=0,user=root") == "user=root is one too many; a client has one user, so give either uid or user");
+}
+
+TEST_CASE("a client in words: one that cannot be is a mistake, as a rule for it is") {
+  const std::string of_two_kinds =
+      "there is no such client: one by tcp has an address, one at a unix socket a user and groups; ask for each";
+  CHECK(mistake("address=10.0.0.7,uid=1") == of_two_kinds);
+  CHECK(mistake("user=root,address=::1") == of_two_kinds);
+  CHECK(mistake("group=root,address=::1") == of_two_kinds);
+  CHECK(mistake("psk=alice,dn=CN=host1") ==
+        "there is no such client: it shows a key or a certificate, psk or dn, not both; ask for each");
+}
+
+TEST_CASE("check --as: without TLS nobody shows anything, be there files for it or not") {
+  const TempFolder folder;
+  for (const char* const tls : {"", "tls = { mode = \"off\", psk = \"keys.psk\", certificates = \"pki\" }\n"}) {
+    const auto file = folder.write("a.toml", std::string("[server]\n") + tls + "[[export]]\nname = \"a\"\n" + pond);
+    for (const char* const as : {"psk=alice", "dn=CN=host1", "psk=alice,uid=1"})
+      CHECK_THAT(check_as(file, {"--as", as}).out,
+                 StartsWith("\"a\"  refused  the server does not speak TLS, so nobody can show it"));
+  }
 }
 
 TEST_CASE("check --as: a line for each export, with what the client may do and why") {

@@ -93,6 +93,84 @@ TEST_CASE("options: EXPORT_NAME of what cannot be entered closes") {
   CHECK(session.outcome().reason == "export cannot be opened: somebody else has it");
 }
 
+TEST_CASE("options: while the server stops all but ABORT are answered with SHUTDOWN, also what cannot be opened") {
+  FakeCatalog catalog;
+  Talk session(catalog);
+  session.offer(client_flags() + option(8));
+  catalog.stopping = true;
+  const auto answered = [&](std::uint32_t number, std::string_view data = {}) {
+    const std::size_t before = session.outcome().output.size();
+    session.offer(option(number, data));
+    return only_type(session.outcome().output.substr(before), number);
+  };
+  for (const std::uint32_t number : {3u, 5u, info, go, 8u, 9u, 10u, 4711u}) {
+    CAPTURE(number);
+    CHECK(answered(number, number == info || number == go ? info_data("disk") : "") ==
+          (number == 5 ? rep_err_unsup : rep_err_shutdown));
+  }
+  CHECK(catalog.opened == 0);
+  CHECK(answered(2) == 1);
+  CHECK(session.outcome().state == State::closed);
+  catalog.not_entered = "the server stops";
+  Talk other(catalog);
+  other.offer(client_flags() + option(1, "disk"));
+  CHECK(other.outcome().output.empty());
+  CHECK(other.outcome().reason == "the server stops");
+}
+
+TEST_CASE("options: what fails because the server stops meanwhile is answered with SHUTDOWN") {
+  // Says that it stops once it has been asked to open something.
+  struct Stopping : FakeCatalog {
+    Opened open(std::size_t i, std::string_view name) override { return stopping = true, FakeCatalog::open(i, name); }
+  } catalog;
+  catalog.not_entered = "the server stops";
+  const auto answer_to = [&](std::string_view name) {
+    catalog.stopping = false;
+    Talk session(catalog);
+    session.offer(client_flags() + option(go, info_data(name)));
+    return session.outcome().output;
+  };
+  CHECK(answer_to("broken") == reply(go, rep_err_shutdown, "device is busy"));
+  CHECK(answer_to("disk") == reply(go, rep_err_shutdown, "the server stops"));
+  CHECK(only_type(answer_to("unknown"), go) == rep_err_unknown);
+}
+
+TEST_CASE("options: a list that is on its way when the server stops ends with SHUTDOWN") {
+  FakeCatalog catalog;
+  catalog.exports.resize(1);
+  catalog.exports.resize(4000, {"disk", "a disk", {}, ""});
+  Handshake handshake(catalog, {});
+  handshake.sent();
+  const std::string bytes = client_flags() + option(3);
+  handshake.feed(std::as_bytes(std::span(bytes)));
+  REQUIRE(handshake.output().size() < 4000 * 38);
+  catalog.stopping = true;
+  handshake.sent();
+  const auto output = handshake.output();
+  CHECK(only_type({reinterpret_cast<const char*>(output.data()), output.size()}, 3) == rep_err_shutdown);
+  handshake.sent();
+  CHECK(handshake.output().empty());
+  CHECK(handshake.state() == State::talking);
+}
+
+TEST_CASE("options: what has come in part is answered when its rest is not waited for; what has not is not") {
+  FakeCatalog catalog;
+  for (const std::uint32_t number : {2u, 3u, go}) {
+    CAPTURE(number);
+    Talk session(catalog);
+    catalog.stopping = true;
+    session.offer(client_flags() + option_header(number, 100) + std::string(50, 'x'));
+    CHECK(session.outcome().output.empty());
+    session.break_off();
+    CHECK(only_type(session.outcome().output, number) == (number == 2 ? rep_ack : rep_err_shutdown));
+  }
+  Talk session(catalog);
+  session.offer(client_flags() + option(3) + "IHAVEOPT");
+  const std::size_t before = session.outcome().output.size();
+  session.break_off();
+  CHECK(session.outcome().output.size() == before);
+}
+
 TEST_CASE("options: the catalog hears of names asked for in vain") {
   FakeCatalog catalog;
   Talk session(catalog);

@@ -70,6 +70,7 @@ class FakeCatalog : public Catalog {
   int entered = 0;
   std::string not_entered;  // not empty: why transmission cannot begin
   std::vector<std::string> asked_in_vain;
+  bool stopping = false;
   std::vector<Listed> of_templates;  // what each template lists
   std::vector<Entry> others;         // what other() finds, behind the exports
   std::size_t most_wanted = 0;       // by listed()
@@ -101,6 +102,7 @@ class FakeCatalog : public Catalog {
     if (!not_entered.empty()) current_ = 0;
     return not_entered;
   }
+  bool stops() const override { return stopping; }
   void unknown(std::string_view name) override { asked_in_vain.emplace_back(name); }
 
  private:
@@ -159,6 +161,10 @@ class Talk {
   }
   // What follows comes by TLS.
   void secure() { handshake_.secured(); }
+  void break_off() {
+    handshake_.break_off();
+    collect();
+  }
   const std::string& all_output() const { return outcome_.output; }
 
  private:

@@ -104,6 +104,79 @@ TEST_CASE("stop: requests under way are answered, idle clients and those in the 
   stops.join();
 }
 
+namespace {
+
+// An option with `length` bytes of data, of which `data` come.
+Bytes option(std::uint32_t number, std::uint32_t length = 0, const Bytes& data = {}) {
+  Bytes message(option_header_size);
+  put64(message.data(), option_magic);
+  put32(message.data() + 8, number);
+  put32(message.data() + 12, length);
+  append(message, data);
+  return message;
+}
+
+Bytes flags_of_client() {
+  Bytes flags(client_flags_size);
+  put32(flags.data(), flag_c_fixed_newstyle | flag_c_no_zeroes);
+  return flags;
+}
+
+// The options that were answered behind the greeting, and how, up to the end of the stream.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> answers(WirePair& wire) {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> all;
+  if (wire.receive(greeting_size).size() != greeting_size) return all;
+  for (;;) {
+    const Bytes head = wire.receive(option_reply_header_size);
+    if (head.size() != option_reply_header_size) return all;
+    all.emplace_back(get32(head.data() + 8), get32(head.data() + 12));
+    wire.receive(get32(head.data() + 16));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("stop: an option of which a part has come is answered, and its rest is not waited for") {
+  House house;
+  house.open();
+  WirePair half, aborts, by_name, begun;
+  for (WirePair* wire : {&half, &aborts, &by_name, &begun}) {
+    wire->send(flags_of_client());
+    house.add(*wire);
+  }
+  half.send(option(opt_go, 100, Bytes(50)));
+  aborts.send(option(opt_abort, 100, Bytes(50)));
+  by_name.send(option(opt_export_name, 100, Bytes(50)));
+  begun.send(Bytes(5));  // not its header
+  house.stop();
+  using Answers = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+  CHECK(answers(half) == Answers{{opt_go, rep_err_shutdown}});
+  CHECK(answers(aborts) == Answers{{opt_abort, rep_ack}});
+  CHECK(answers(by_name).empty());
+  CHECK(answers(begun).empty());
+}
+
+TEST_CASE("stop: nobody enters an export any more; options that came meanwhile are answered") {
+  House house;
+  house.open();
+  std::promise<void> inside, release;
+  house.plugin.open = [&](ashlar_error&) { return inside.set_value(), release.get_future().wait(), 0; };
+  WirePair wire, idle;
+  house.add(wire);
+  house.add(idle);
+  wire.send(flags_of_client());
+  wire.send(option(opt_go, 6, Bytes(6)));
+  inside.get_future().wait();
+  wire.send(option(opt_list));
+  wire.send(option(opt_abort));
+  std::thread stops([&] { house.stop(); });
+  CHECK(idle.receive(greeting_size + 1).size() == greeting_size);
+  release.set_value();
+  stops.join();
+  using Answers = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+  CHECK(answers(wire) == Answers{{opt_go, rep_err_shutdown}, {opt_list, rep_err_shutdown}, {opt_abort, rep_ack}});
+}
+
 TEST_CASE(
     "stop: a client that takes no replies is told from one whose request is in a module; both can be broken off") {
   House house;

@@ -39,6 +39,12 @@ struct Served {
   std::vector<std::unique_ptr<FakeExport>> made;
   std::shared_ptr<Exports> exports = std::make_shared<Exports>();
 
+  // Why the client of `visible` may not open the export `name`; empty: there is none of this name, or it may.
+  std::string refusal(const VisibleExports& visible, std::string_view name) const {
+    const auto refused = visible.refused(name, ServedExports(exports));
+    return refused != nullptr ? visible.refusal(*refused) : "";
+  }
+
   void add(const std::string& name, std::optional<std::vector<AccessRule>> rules, bool requires_tls = false) {
     FakeExport::Settings settings;
     settings.requires_tls = requires_tls;
@@ -122,10 +128,24 @@ TEST_CASE("visible exports: why others are refused is known for the log") {
   served.add("nobody", std::vector<AccessRule>{});
   const VisibleExports visible(served.exports, by_unix());
   CHECK(visible.size() == 0);
-  CHECK(visible.refusal("refused") == "refused export \"refused\": no rule of allow in line 2 fits");
-  CHECK(visible.refusal("nobody") == "refused export \"nobody\": allow in line 2 is empty");
-  CHECK(visible.refusal("") == "refused export \"refused\": no rule of allow in line 2 fits");
-  CHECK(visible.refusal("absent").empty());
+  CHECK(served.refusal(visible, "refused") == "refused export \"refused\": no rule of allow in line 2 fits");
+  CHECK(served.refusal(visible, "nobody") == "refused export \"nobody\": allow in line 2 is empty");
+  CHECK(served.refusal(visible, "") == "refused export \"refused\": no rule of allow in line 2 fits");
+  CHECK(served.refusal(visible, "absent").empty());
+}
+
+TEST_CASE("visible exports: who may open what is asked of the rules that are served now") {
+  Served before, now;
+  before.add("freed", std::vector{rule_for(1)});
+  before.add("closed", std::nullopt);
+  now.add("freed", std::nullopt);
+  now.add("closed", std::vector{rule_for(2)});
+  VisibleExports visible(before.exports, by_unix());
+  const ServedExports served(now.exports);
+  CHECK(visible.other("freed", served) == 1u);
+  CHECK(now.refusal(visible, "freed").empty());
+  CHECK_FALSE(visible.renew(0, served));
+  CHECK(now.refusal(visible, "closed") == "refused export \"closed\": no rule of allow in line 2 fits");
 }
 
 TEST_CASE("visible exports: one of a template is found by its name, once, behind those of the config") {
@@ -168,7 +188,7 @@ TEST_CASE("visible exports: a plain name goes before a template, also for who ma
   VisibleExports visible(served.exports, by_unix());
   const ServedExports now(served.exports);
   CHECK_FALSE(visible.other("images/secret", now));
-  CHECK_THAT(visible.refusal("images/secret"), StartsWith("refused export \"images/secret\""));
+  CHECK_THAT(served.refusal(visible, "images/secret"), StartsWith("refused export \"images/secret\""));
 }
 
 TEST_CASE("visible exports: the first template that a name fits decides, whoever may open it") {
@@ -178,7 +198,7 @@ TEST_CASE("visible exports: the first template that a name fits decides, whoever
   VisibleExports visible(served.exports, by_unix());
   const ServedExports now(served.exports);
   CHECK_FALSE(visible.other("images/secret-a", now));
-  CHECK_THAT(visible.refusal("images/secret-a"), StartsWith("refused export \"images/secret-*\""));
+  CHECK_THAT(served.refusal(visible, "images/secret-a"), StartsWith("refused export \"images/secret-*\""));
   const auto index = visible.other("images/a", now);
   REQUIRE(index);
   CHECK(visible.read_only(*index));
