@@ -122,12 +122,13 @@ class Trace final : public Filter {
 
   Trace(Layer& layer, const Open& open) : Filter(open), layer_(layer), topmost_(layer.settings.topmost) {
     // On trial there is nothing to trace, and nothing is to be changed.
-    if (!open.client) {
+    if (open.purpose == Purpose::trial) {
       layer.try_file();
       return;
     }
-    tap_ = layer.writer.open(place_texts(layer.settings, open, below()), open.client->number(),
-                             client_texts(*open.client));
+    // What a verb of a layer above asks is of no client.
+    tap_ = layer.writer.open(place_texts(layer.settings, open, below()), open.client ? open.client->number() : 0,
+                             open.client ? client_texts(*open.client) : TextList());
   }
   ~Trace() override {
     if (tap_ != nullptr) layer_.writer.close(*tap_);

@@ -49,6 +49,9 @@ void Between::add(const std::vector<trace::Record>& group) {
     here.in_blocks &= (record.offset | record.length) % block == 0;
   }
   for (const auto& [upper, up] : seen) {
+    places_[upper].was_asked = true;
+    // What is of no client's request has no name by which it could be found again below.
+    if (group.front().id == 0) continue;
     Sums& all = sums_of(places_[upper], up.op);
     all.upper_requests += up.requests;
     all.upper_bytes += up.bytes;
@@ -80,10 +83,7 @@ std::vector<Between::Pair> Between::pairs() const {
     const auto found = both_.find({upper, lower});
     return found != both_.end() ? found->second.inside : 0;
   };
-  const auto has_none = [this](const PlaceName& name) {
-    const Kinds& all = places_.at(name);
-    return all.reads.upper_requests + all.writes.upper_requests + all.others.upper_requests == 0;
-  };
+  const auto has_none = [this](const PlaceName& name) { return !places_.at(name).was_asked; };
   // How many places of its export each is above. One that nothing came to is below those that something came to.
   std::vector<std::pair<PlaceName, std::size_t>> order;
   for (const auto& [name, unused] : places_) {

@@ -19,7 +19,7 @@ inline PlaceName name_of(const trace::Place& place) { return {place.exported, pl
 
 class Between {
  public:
-  // Of the requests of an op that came by the upper place.
+  // Of the requests of clients, of an op, that came by the upper place.
   struct Sums {
     std::uint64_t upper_requests = 0, upper_bytes = 0;
     std::uint64_t lower_requests = 0, lower_bytes = 0;
@@ -53,6 +53,7 @@ class Between {
   };
   struct Kinds {
     Sums reads, writes, others;
+    bool was_asked = false;  // something came, be it of no client's request
   };
   struct Both : Kinds {
     std::uint64_t inside = 0;  // the second one's requests were within the first one's

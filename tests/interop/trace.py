@@ -1,6 +1,7 @@
 """The filter trace with real clients, `ashlar trace`, and a second reader of the file."""
 
 import errno
+import hashlib
 import json
 import os
 import random
@@ -120,6 +121,57 @@ class Trace(Case):
         self.assertEqual(report["between"][0]["write"]["lower_requests"], 2)
         self.assertEqual(report["requests"], 3)
         self.assertEqual(report["dropped"], 0)
+
+    def test_what_a_verb_of_a_layer_above_asks_is_recorded_as_of_no_client(self):
+        image, control = self.sparse_file("disk.img", MIB), f"unix:{self.folder}/control.sock"
+        base = self.sparse_file("base.img", MIB)
+        server = self.serve([config.file_export(image, filters=[
+            {"type": "cow", "scope": "export", "path": "disk.cow", "block_size": "4K"},
+            {"type": "trace", "path": "above.trace", "tag": "above", "payload": "data"},
+            {"type": "align", "block_size": 4096},
+            {"type": "trace", "path": "below.trace", "tag": "below", "payload": "data"}])], control=control)
+        handle = libnbd.connect(server.uri("disk"))
+        handle.pread(4096, 0)  # not in the overlay
+        handle.pwrite(b"x" * 8192, 4096)
+        handle.flush()
+        done = subprocess.run([PROGRAM, "control", "--control", control, "disk/cow", "commit"], capture_output=True, text=True,
+                              timeout=600, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, "8192 bytes committed\n"), done.stderr)
+        handle.shutdown()
+        server.stop()
+        self.assertEqual(image.read_bytes()[4096:12288], b"x" * 8192)
+        for tag in ("above", "below"):
+            seen = TraceFile(self.file(f"{tag}.trace")).records
+            of_verb = [r for r in seen if r["connection"] == 0]
+            self.assertEqual([(r["offset"], r["data"]) for r in of_verb if r["op"] == "write"],
+                             [(4096, b"x" * 4096), (8192, b"x" * 4096)])
+            self.assertEqual([r["op"] for r in of_verb if r["op"] in ("write", "flush")], ["write", "write", "flush"])
+            for r in of_verb:
+                self.assertEqual((r["id"], r["sent"], r["result"]), (0, r["done"], 0))
+            self.assertEqual({r["op"] for r in seen if r["connection"] != 0} - {"extents"}, {"read"})
+        paths = self.file("above.trace"), self.file("below.trace")
+        records = self.agree(*paths)
+        self.assertEqual(TraceFile(paths[0]).clients.keys(), {1})
+        self.assertEqual(self.shown(*paths, "--connection", "0"), [r for r in self.shown(*paths) if r["connection"] == 0])
+        text = self.trace("show", *paths, "--connection", "0", "--op", "write").stdout.splitlines()
+        self.assertEqual(len(text), 4)
+        self.assertRegex(text[0], r"Z disk above #0 write offset=4096 length=4096 flags=\S+ result=ok .* id=0 ")
+        # What has no id cannot be found again below, so nothing is said of it between the two.
+        report = json.loads(self.trace("report", "--json", *paths).stdout)
+        self.assertEqual(report["requests"], len(records))
+        between = report["between"][0]
+        self.assertEqual((between["read"]["upper_requests"], between["read"]["spared"]), (1, 0))
+        self.assertEqual((between["write"]["upper_requests"], between["write"]["spared"]), (0, 0))
+        self.assertIn('"of no client, 1"', self.trace("export", paths[0], "--to", "perfetto").stdout)
+        lines = self.trace("export", paths[0], "--to", "nbdkit")
+        self.assertIn("connection=0 Write id=0 offset=0x1000 count=0x1000", lines.stdout)
+        self.assertIn("1 ends of connections", lines.stderr)
+        for to in ("csv", "json", "fio", "blktrace"):
+            self.trace("export", paths[1], "--to", to, "-o", self.file(f"other.{to}"))
+        # With it the trace tells how the disk came to be what it is.
+        states = self.file("states")
+        self.trace("crash", paths[1], "--image", base, "--check", f"sha256sum < $image >> {states}")
+        self.assertEqual(states.read_text().split()[-2], hashlib.sha256(image.read_bytes()).hexdigest())
 
     def test_payloads(self):
         for payload in ("hash", "data"):

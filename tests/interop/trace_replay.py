@@ -95,6 +95,21 @@ class Replay(Case):
                          r"^300 requests by 1 connection: now in \S+ \S+, then in \S+ \S+\nop +count +errors then +now +p50 then +now ")
         self.assertRegex(done.stdout, r"\nflush +\d+ +0 +0 ")
 
+    def test_what_is_of_no_client_is_asked_again_as_if_of_one_more_connection(self):
+        trace = TraceWriter(self.trace).begin(payload="data")
+        trace.request("write", 0, 512, 0, 10, data=b"a" * 512)
+        trace.request("write", 4096, 512, 20, 30, data=b"b" * 512, connection=0, ident=0)
+        trace.request("write", 8192, 512, 40, 50, data=b"c" * 512, connection=0, ident=0)
+        trace.request("flush", start=60, done=70, connection=0, ident=0)
+        trace.end()
+        server = self.fresh(size=MIB)
+        done = self.replay(server.uri("disk"), "--keep-order")
+        server.stop()
+        self.assertRegex(done.stdout, "^4 requests by 2 connections: ")
+        self.assertEqual(self.listed("fresh.trace"), self.listed("disk.trace"))
+        disk = (self.folder / "fresh.img").read_bytes()
+        self.assertEqual([disk[at:at + 512] for at in (0, 4096, 8192)], [text * 512 for text in (b"a", b"b", b"c")])
+
     def test_a_flush_waits_for_what_it_followed_and_changes_wait_for_the_flush(self):
         trace = TraceWriter(self.trace).begin()
         for number in range(4):

@@ -56,11 +56,7 @@ void PowerCuts::durable(const Change& change) {
 void PowerCuts::state(std::uint64_t number, const trace::Record* cause, bool answered) {
   Interrupt::check();
   if (!is_wanted(number)) return;
-  if (!answered) {
-    lay_at_random(number);
-  } else {
-    for (const Change* const change : history_.at_risk()) fates_[change->record.position] = Fate::lost;
-  }
+  if (!answered) lay_at_random(number);
   look(number, cause, answered);
 }
 
@@ -115,6 +111,9 @@ void PowerCuts::look(std::uint64_t number, const trace::Record* cause, bool answ
   Checked checked = check_image(command_, scratch_.image());
   ++checked_;
   if (!checked.good) {
+    // Said for the bad state alone: there may be as many states as changes.
+    if (answered)
+      for (const Change* const change : history_.at_risk()) fates_[change->record.position] = Fate::lost;
     bad_.emplace();
     bad_->number = number;
     if (cause != nullptr) bad_->cause = *cause;

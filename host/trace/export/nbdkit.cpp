@@ -53,8 +53,10 @@ class Nbdkit : public Exporter {
  private:
   void begins(const trace::Record& r) {
     const auto [at, added] = connected_.try_emplace({r.run, r.connection}, 0);
-    if (added && r.connection != 0) connects(r);
-    if (added) unsaid_.add("ends of connections, left out");
+    if (added && r.connection != 0) {
+      connects(r);
+      unsaid_.add("ends of connections, left out");
+    }
     put_head(r, r.start);
     out_ << action_of(r.op) << " id=" << r.id;
     if (r.op != Op::flush) {

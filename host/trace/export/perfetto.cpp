@@ -72,7 +72,8 @@ class Perfetto : public Exporter {
       }
     tracks.push_back({++last_track_, done});
     name_it("thread_name", process, last_track_,
-            "connection " + std::to_string(connection) + ", " + std::to_string(tracks.size()));
+            (connection != 0 ? "connection " + std::to_string(connection) : std::string("of no client")) + ", " +
+                std::to_string(tracks.size()));
     return last_track_;
   }
 

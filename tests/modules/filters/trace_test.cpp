@@ -49,6 +49,29 @@ TEST_CASE("trace makes no file before a client comes, and none for a layer that 
   CHECK_FALSE(std::filesystem::exists(folder.trace()));
 }
 
+TEST_CASE("trace records what a verb of a layer above asks, and of a trial nothing, also while it serves") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io::write(0, bytes_of(512, 1)), 1).ok());
+    CHECK(layer.open_over(disk, ASHLAR_OPEN_ON_TRIAL)->flush().ok());
+    CHECK(layer.open_over(disk, ASHLAR_OPEN_FOR_VERB)->write(4096, bytes_of(1024, 2)).ok());
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const auto records = all_of(reader);
+  CHECK(heard.problems.empty());
+  REQUIRE(ids(records) == std::vector<std::uint64_t>{1, 0});
+  CHECK(records[0].connection == somebody.number);
+  CHECK(records[1].connection == 0);
+  CHECK(records[1].op == Op::write);
+  CHECK(records[1].length == 1024);
+  CHECK(records[1].sent == records[1].done);
+}
+
 TEST_CASE("trace refuses a path that cannot be written, and values that cannot be") {
   const Folder folder;
   FakeHost host;

@@ -41,15 +41,15 @@ class Traced {
   Traced(const Traced&) = delete;
   Traced& operator=(const Traced&) = delete;
 
-  std::unique_ptr<TestDevice> open_over(ModelDisk& disk) const {
+  std::unique_ptr<TestDevice> open_over(ModelDisk& disk, std::uint32_t purpose = ASHLAR_OPEN_FOR_CLIENT) const {
     const ashlar_open how{.struct_size = sizeof(ashlar_open),
-                          .purpose = ASHLAR_OPEN_FOR_CLIENT,
+                          .purpose = purpose,
                           .read_only = 0,
                           .reserved = 0,
                           .export_name = nullptr,
                           .next = disk.device(),
                           .below = disk.below(),
-                          .client = &somebody,
+                          .client = purpose == ASHLAR_OPEN_FOR_CLIENT ? &somebody : nullptr,
                           .self = nullptr,
                           .extension = [](void*, const char*) noexcept -> const void* { return nullptr; }};
     return std::make_unique<TestDevice>(own_module(), layer_.self, how, "disk one");
