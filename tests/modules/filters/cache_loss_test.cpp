@@ -59,6 +59,18 @@ TEST_CASE("cache: back: what cannot be written back keeps nothing else from it")
   CHECK((part(over.disk.durable(), 4 * 65536, 4096) == bytes_of(4096, 7)));
 }
 
+TEST_CASE("cache: back: over a layer without flush, a request comes back with the flags that it had") {
+  CacheOver over(back());
+  over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
+  const auto device = over.open();
+  for (const Op op : {Op::zero, Op::trim}) {
+    Io io(op, 4096, 4096);
+    CHECK(device->process(io).ok());
+    CHECK(io.flags() == Flags{});
+  }
+  CHECK((over.disk.durable() == over.disk.bytes()));
+}
+
 TEST_CASE("cache: back: over a layer without flush, what was written is durable after one by FUA") {
   CacheOver over(back());
   over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
