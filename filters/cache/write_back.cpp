@@ -65,30 +65,49 @@ Range Contents::dirty_run(Range range) noexcept {
   return run;
 }
 
+// The dirty blocks of `range`, neighbours together.
+std::vector<Range> Contents::dirty_runs(Range range) {
+  std::vector<Range> runs;
+  for (const std::uint64_t number : dirty_blocks(range)) {
+    const std::uint64_t begin = number * settings_.block;
+    const Range block = intersection({begin, block_end(begin)}, range);
+    if (!runs.empty() && runs.back().end == begin && block.end - runs.back().begin <= longest_run)
+      runs.back().end = block.end;
+    else runs.push_back(block);
+  }
+  return runs;
+}
+
+// Those who do so at once share what there is: what another one writes just now comes last, and is clean by then unless
+// he has failed.
 Status Contents::write_back(const Io& io, const Below& below, Range range) noexcept {
   if (dirty_bytes_ == 0) return Status::success();
   if (range.length() <= longest_run) return write_back_run(io, below, range);
   try {
     Status first;
-    const auto numbers = dirty_blocks(range);
-    for (std::size_t i = 0; i != numbers.size();) {
-      // Neighbours go together.
-      std::size_t last = i;
-      const std::uint64_t most = std::max<std::uint64_t>(longest_run / settings_.block, 1);
-      while (last + 1 != numbers.size() && numbers[last + 1] == numbers[last] + 1 && last + 1 - i < most) ++last;
-      const Range blocks{numbers[i] * settings_.block, block_end(numbers[last] * settings_.block)};
-      if (const Status s = write_back_run(io, below, intersection(blocks, range)); s.failed() && first.ok()) first = s;
-      i = last + 1;
+    const auto note = [&](Status s) { first = first.ok() ? s : first; };
+    std::vector<Range> others;
+    for (const Range run : dirty_runs(range)) {
+      const RangeLock::Hold alone(writing_back_, run.begin, run.end, RangeLock::Mode::exclusive, std::try_to_lock);
+      if (alone.held()) note(write_back_held(io, below, run));
+      else others.push_back(run);
     }
+    for (const Range run : others) note(write_back_run(io, below, run));
     return first;
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
   }
 }
 
-// All that is dirty in `range`, which is of units. Who else writes it back at the same time writes the same bytes, as
-// nobody can change them meanwhile. What fails stays dirty and keeps the rest from nothing; the first error is told.
 Status Contents::write_back_run(const Io& io, const Below& below, Range range) noexcept {
+  if (range.empty()) return Status::success();
+  const RangeLock::Hold alone(writing_back_, range.begin, range.end, RangeLock::Mode::exclusive);
+  return alone.held() ? write_back_held(io, below, range) : Status{ENOMEM};
+}
+
+// All that is dirty in `range`, which is of units, and which the caller holds in `writing_back_`. What fails stays
+// dirty and keeps the rest from nothing; the first error is told.
+Status Contents::write_back_held(const Io& io, const Below& below, Range range) noexcept {
   Status first;
   while (!range.empty()) {
     const Range run = dirty_run(range);
@@ -96,42 +115,30 @@ Status Contents::write_back_run(const Io& io, const Below& below, Range range) n
     const RangeLock::Hold keep(changing_, run.begin, run.end, RangeLock::Mode::shared);
     const Buffers::Lease lease(buffers_, run.length());
     if (!keep.held() || lease.failed()) return Status{ENOMEM};
-    Status s;
-    const Range copied = copy_dirty(io, run, lease.bytes(), s);
-    if (s.ok() && !copied.empty())
-      s = below.write(io, copied.begin, lease.bytes().first(copied.length()), durability(below));
+    Status s = copy_dirty(io, run, lease.bytes());
+    if (s.ok()) s = below.write(io, run.begin, lease.bytes(), durability(below));
     if (s == Status{ECANCELED}) return first.ok() ? s : first;
-    if (s.failed()) {
-      if (first.ok()) first = s;
-      range.begin = run.end;
-      continue;
-    }
-    // Else somebody else has written it back meanwhile, or a part of it.
-    if (copied.empty()) continue;
-    now_clean(copied);
-    range.begin = copied.end;
+    if (s.ok()) now_clean(run);
+    else if (first.ok()) first = s;
+    range.begin = run.end;
   }
   return first;
 }
 
-// Of `run` what is dirty still, from its first such unit on.
-Range Contents::copy_dirty(const Io& io, Range run, std::span<std::byte> into, Status& status) noexcept {
-  const Range found = dirty_run(run);
-  for (std::uint64_t at = found.begin; at < found.end;) {
-    const Range part{at, std::min(block_end(at), found.end)};
-    Pin pin;
+// Only who holds it in `writing_back_` makes it clean, so its blocks stay.
+Status Contents::copy_dirty(const Io& io, Range run, std::span<std::byte> into) noexcept {
+  for (std::uint64_t at = run.begin; at < run.end;) {
+    const Range part{at, std::min(block_end(at), run.end)};
+    Slot slot = Blocks::none;
     {
       const std::lock_guard lock(mutex_);
-      const Slot slot = blocks_->find(at / settings_.block);
-      // Another flush has written it back, and it had to go.
-      if (slot == Blocks::none || ((*blocks_)[slot].valid & units_of(part)) != units_of(part)) return {found.begin, at};
-      pin = Pin(*this, slot);
+      slot = blocks_->find(at / settings_.block);
     }
-    status = store_->read(io, pin.slot(), at % settings_.block, into.subspan(at - found.begin, part.length()), {});
-    if (status.failed()) break;
+    const auto to = into.subspan(at - run.begin, part.length());
+    if (const Status s = store_->read(io, slot, at % settings_.block, to, {}); s.failed()) return s;
     at = part.end;
   }
-  return found;
+  return Status::success();
 }
 
 void Contents::now_clean(Range run) noexcept {
