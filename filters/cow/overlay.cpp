@@ -165,13 +165,19 @@ void Overlay::set(std::uint64_t block, Where where) {
   if (dirty_) dirty_[block / Map::blocks_of_page] = true;
 }
 
+// What needs no more room has it, also where `max_size` has become less than what is there.
+bool Overlay::try_to_reserve(std::uint64_t blocks) noexcept {
+  if (blocks == 0) return true;
+  std::uint64_t used = used_;
+  do {
+    if (used > most_blocks() || blocks > most_blocks() - used) return false;
+  } while (!used_.compare_exchange_weak(used, used + blocks));
+  figures_.allocated.add(static_cast<double>(blocks * settings_.block));
+  return true;
+}
+
 bool Overlay::reserve(std::uint64_t blocks) noexcept {
-  const std::uint64_t most = settings_.max_bytes / settings_.block;
-  if (used_.fetch_add(blocks) + blocks <= most) {
-    figures_.allocated.add(static_cast<double>(blocks * settings_.block));
-    return true;
-  }
-  used_ -= blocks;
+  if (try_to_reserve(blocks)) return true;
   figures_.full.add();
   host_.log(Level::error, "the overlay has reached max_size = %llu: what needs more room fails (ENOSPC)",
             static_cast<unsigned long long>(settings_.max_bytes));
@@ -182,7 +188,7 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
   const bool nowait = io.has(Flag::nowait);
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
-  const bool keep = may_keep && settings_.on_read;
+  const bool keep = may_keep && settings_.on_read && has_room();
   const std::uint64_t first_end = run_end(io.offset(), io.end());
   const Where first = map_.at(block_of(io.offset()));
   if (first_end == io.end() && first == Where::base && !keep && (base.nowait || !nowait))

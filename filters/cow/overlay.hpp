@@ -95,6 +95,9 @@ class Overlay {
     return io.has(ashlar::Flag::nowait) ? ashlar::Status::would_block() : ashlar::Status{ECANCELED};
   }
   void set(std::uint64_t block, Where where);
+  std::uint64_t most_blocks() const { return settings_.max_bytes / settings_.block; }
+  bool has_room() const { return used_ < most_blocks(); }
+  bool try_to_reserve(std::uint64_t blocks) noexcept;
   bool reserve(std::uint64_t blocks) noexcept;
   void release(std::uint64_t blocks) noexcept {
     used_ -= blocks;

@@ -55,7 +55,7 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
     else if (where == Where::overlay) s = store_->read(io, begin, whole);
     else std::memset(whole.data(), 0, whole.size());
     if (s.failed()) return s;
-    if (where == Where::base && reserve(1)) {
+    if (where == Where::base && try_to_reserve(1)) {
       if (store_->write(io, begin, whole).ok()) set(block, Where::overlay);
       else release(1);
     }

@@ -285,6 +285,31 @@ TEST_CASE("cow: no more than max_size") {
   CHECK(over.host.control().call("status").find("allocated 65536\n") != std::string::npos);
 }
 
+TEST_CASE("cow: with a max_size that is less than what a kept overlay takes, what needs no more room is written") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  CHECK(over.layer->open_over(over.disk)->write(0, bytes_of(131072, 7)).ok());
+  over.given.push_back({"max_size", "65536"});
+  over.start();
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->zero(0, 16384).ok());
+  CHECK(device->write(4096, bytes_of(8192, 8)).ok());
+  CHECK(read_all(*device, 4096, 8192) == bytes_of(8192, 8));
+  CHECK_FALSE(over.host.said("has reached max_size"));
+  CHECK(device->write(200704, bytes_of(1, 7)) == Status::no_space());
+}
+
+TEST_CASE("cow: on_read without room reads what it has to, and tells of nothing that fails") {
+  Over over(per_export({{"on_read", "true"}, {"max_size", "65536"}}));
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(65536, 7)).ok());
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 100000, 100) == part(over.before, 100000, 100));
+  CHECK(over.disk.calls() == Calls{{Op::read, 100000, 100, {}}});
+  CHECK_FALSE(over.host.said("has reached max_size"));
+  CHECK(over.host.metrics().value("cow_full") == 0);
+}
+
 TEST_CASE("cow: on_read keeps what was read") {
   Over over(per_export({{"on_read", "true"}}));
   const auto device = over.layer->open_over(over.disk);
