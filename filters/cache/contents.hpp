@@ -149,6 +149,7 @@ class Contents {
   void now_clean(Range run) noexcept;
   void count_dirty() noexcept;
   void note_failure(Status s, const char* what) noexcept;
+  Status flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept;
   Status tell_extents(Io& io, const Below& below, Range range, bool dirty, bool& more) noexcept;
 
   const Settings& settings_;
@@ -168,7 +169,9 @@ class Contents {
   Buffers buffers_;
   RangeLock loading_, changing_, writing_back_;
   std::atomic<std::uint64_t> dirty_bytes_{0};
-  std::atomic<int> failed_{0};  // errno of a write-back of which no flush has told yet
+  std::atomic<int> failed_{0};          // errno of a write-back of which no flush has told yet
+  std::atomic<std::uint64_t> lost_{0};  // how often a flush below has failed
+  std::atomic<int> lost_error_{0};      // the errno of the last of them
 };
 
 class Contents::Pin {

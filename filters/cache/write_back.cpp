@@ -191,19 +191,32 @@ void Contents::note_failure(Status s, const char* what) noexcept {
   host_.log(Level::error, what, std::strerror(s.code()));
 }
 
+// What is lost below is told there once, perhaps, to whoever flushes first. So it is told here by all flushes that have
+// not been answered then: those that found `lost_before` in lost_ when they began.
+Status Contents::flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept {
+  if (!below.geometry.ops.has(Op::flush)) return Status::success();
+  const Status s = below.next(io);
+  if (s.ok() && lost_ != lost_before) return Status{lost_error_};
+  if (s.failed() && s != Status::would_block() && s != Status{ECANCELED}) {
+    lost_error_ = s.code();
+    ++lost_;
+  }
+  return s;
+}
+
 // Without waiting there is no time to write back: what becomes dirty meanwhile was not there before the flush.
 Status Contents::flush(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) {
     if (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
-    return below.geometry.ops.has(Op::flush) ? below.next(io) : Status::success();
+    return flush_below(io, below, lost_);
   }
+  const std::uint64_t lost_before = lost_;
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) {
     figures_.failed.add();
     host_.log(Level::error, "what was written cannot be written below (%s): it is kept", std::strerror(back.code()));
   }
-  Status s;
-  if (below.geometry.ops.has(Op::flush)) s = below.next(io);
+  const Status s = flush_below(io, below, lost_before);
   const Status before{failed_.exchange(0)};
   return back.failed() ? back : s.failed() ? s : before;
 }
@@ -213,8 +226,7 @@ void Contents::write_back_all(const Below& below) noexcept {
   Io io(Op::flush, 0, 0);
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) note_failure(back, "what was written cannot be written below (%s), and its clients have gone");
-  if (!below.geometry.ops.has(Op::flush)) return;
-  if (const Status s = below.next(io); s.failed())
+  if (const Status s = flush_below(io, below, lost_); s.failed())
     note_failure(s, "the flush of what was written failed below (%s), and its clients have gone");
 }
 
@@ -222,7 +234,11 @@ std::string Contents::write_back_now(const Below& below) {
   const std::uint64_t before = dirty_bytes_;
   Io io(Op::flush, 0, 0);
   Status s = has_begun() ? write_back(io, below, {0, size_}) : Status::success();
-  if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
+  if (s.ok()) {
+    s = flush_below(io, below, lost_);
+    if (s.failed() && s != Status{ECANCELED})
+      note_failure(s, "the flush of what was written failed below (%s): the next one tells, too");
+  }
   if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be written below");
   return std::to_string(before) + " bytes written below\n";
 }

@@ -111,6 +111,33 @@ TEST_CASE("cache: back: of flushes at once each tells of what cannot be written 
   CHECK(over.host.metrics().value("cache_dirty_bytes") == 8192);
 }
 
+TEST_CASE("cache: back: a flush below that fails is told by every flush that has not been answered yet") {
+  CacheOver over(back());
+  const auto one = over.open(), other = over.open();
+  CHECK(one->write(0, bytes_of(4096, 7)).ok());
+  // What `one` has written is below, and its flush on the way there, when that of `other` fails.
+  Status between;
+  bool once = true;
+  over.disk.on_call([&](const ModelDisk::Call& call) {
+    if (call.op == Op::flush && std::exchange(once, false)) between = other->flush();
+  });
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(one->flush() == Status{EREMOTEIO});
+  CHECK(between == Status{EREMOTEIO});
+  CHECK(one->flush().ok());
+}
+
+TEST_CASE("cache: back: what the verb write-back could not flush is told by the next flush, too") {
+  CacheOver over(back());
+  const auto device = over.open();
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(refusal([&] { over.host.control().call_over(over.disk, "write-back"); }) != "");
+  CHECK(over.host.metrics().value("cache_dirty_bytes") == 0);
+  CHECK(device->flush() == Status{EREMOTEIO});
+  CHECK(device->flush().ok());
+}
+
 TEST_CASE("cache: back: over a layer without flush, a request comes back with the flags that it had") {
   CacheOver over(back());
   over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
