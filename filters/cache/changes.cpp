@@ -175,8 +175,7 @@ Status Contents::clear(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) return Status::would_block();
   const Range units = units_around({io.offset(), io.end()});
   return change_below(io, below, units, [&] {
-    io.set_flags(io.flags() | durability(below));
-    const Status s = below.next(io);
+    const Status s = below.next(Io(io, io.op(), io.offset(), io.length(), io.flags() | durability(below)));
     if (s != Status::not_supported()) forget(units);
     return s;
   });

@@ -41,7 +41,8 @@ Contents::Contents(const Settings& settings, const Figures& figures, std::uint64
       host_(host),
       wait_(host),
       loading_(wait_),
-      changing_(wait_) {}
+      changing_(wait_),
+      writing_back_(wait_) {}
 
 Contents::~Contents() {
   if (is_clean()) return;

@@ -2,8 +2,8 @@
 //
 // Who changes bytes of the disk holds their units in `changing_`, alone; who brings bytes from the layer below into the
 // cache or back holds them together with others of his kind, so that they stay as they are meanwhile. Who loads blocks
-// holds them in `loading_` before, alone: so one request below serves all that want them. Reads of what is here hold
-// nothing, and wait for nobody.
+// holds them in `loading_` before, alone: so one request below serves all that want them; who writes them back holds
+// them in `writing_back_` before. Reads of what is here hold nothing, and wait for nobody.
 //
 // contents.cpp has the way of a read, changes.cpp those of write, zero and trim, write_back.cpp what is dirty.
 #pragma once
@@ -140,13 +140,16 @@ class Contents {
   Status make_room(const Io& io, const Below& below, Range part, Room& room) noexcept;
   Status write_back(const Io& io, const Below& below, Range range) noexcept;
   Status write_back_run(const Io& io, const Below& below, Range range) noexcept;
+  Status write_back_held(const Io& io, const Below& below, Range range) noexcept;
   bool is_dirty(Range range) noexcept;
   std::vector<std::uint64_t> dirty_blocks(Range range);
+  std::vector<Range> dirty_runs(Range range);
   Range dirty_run(Range range) noexcept;
-  Range copy_dirty(const Io& io, Range run, std::span<std::byte> into, Status& status) noexcept;
+  Status copy_dirty(const Io& io, Range run, std::span<std::byte> into) noexcept;
   void now_clean(Range run) noexcept;
   void count_dirty() noexcept;
   void note_failure(Status s, const char* what) noexcept;
+  Status flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept;
   Status tell_extents(Io& io, const Below& below, Range range, bool dirty, bool& more) noexcept;
 
   const Settings& settings_;
@@ -164,9 +167,11 @@ class Contents {
   std::uint64_t claimed_bytes_ = 0, claimed_blocks_ = 0;  // of writes under way that make something dirty
   Streams streams_;
   Buffers buffers_;
-  RangeLock loading_, changing_;
+  RangeLock loading_, changing_, writing_back_;
   std::atomic<std::uint64_t> dirty_bytes_{0};
-  std::atomic<int> failed_{0};  // errno of a write-back of which no flush has told yet
+  std::atomic<int> failed_{0};          // errno of a write-back of which no flush has told yet
+  std::atomic<std::uint64_t> lost_{0};  // how often a flush below has failed
+  std::atomic<int> lost_error_{0};      // the errno of the last of them
 };
 
 class Contents::Pin {

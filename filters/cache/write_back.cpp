@@ -65,30 +65,49 @@ Range Contents::dirty_run(Range range) noexcept {
   return run;
 }
 
+// The dirty blocks of `range`, neighbours together.
+std::vector<Range> Contents::dirty_runs(Range range) {
+  std::vector<Range> runs;
+  for (const std::uint64_t number : dirty_blocks(range)) {
+    const std::uint64_t begin = number * settings_.block;
+    const Range block = intersection({begin, block_end(begin)}, range);
+    if (!runs.empty() && runs.back().end == begin && block.end - runs.back().begin <= longest_run)
+      runs.back().end = block.end;
+    else runs.push_back(block);
+  }
+  return runs;
+}
+
+// Those who do so at once share what there is: what another one writes just now comes last, and is clean by then unless
+// he has failed.
 Status Contents::write_back(const Io& io, const Below& below, Range range) noexcept {
   if (dirty_bytes_ == 0) return Status::success();
   if (range.length() <= longest_run) return write_back_run(io, below, range);
   try {
     Status first;
-    const auto numbers = dirty_blocks(range);
-    for (std::size_t i = 0; i != numbers.size();) {
-      // Neighbours go together.
-      std::size_t last = i;
-      const std::uint64_t most = std::max<std::uint64_t>(longest_run / settings_.block, 1);
-      while (last + 1 != numbers.size() && numbers[last + 1] == numbers[last] + 1 && last + 1 - i < most) ++last;
-      const Range blocks{numbers[i] * settings_.block, block_end(numbers[last] * settings_.block)};
-      if (const Status s = write_back_run(io, below, intersection(blocks, range)); s.failed() && first.ok()) first = s;
-      i = last + 1;
+    const auto note = [&](Status s) { first = first.ok() ? s : first; };
+    std::vector<Range> others;
+    for (const Range run : dirty_runs(range)) {
+      const RangeLock::Hold alone(writing_back_, run.begin, run.end, RangeLock::Mode::exclusive, std::try_to_lock);
+      if (alone.held()) note(write_back_held(io, below, run));
+      else others.push_back(run);
     }
+    for (const Range run : others) note(write_back_run(io, below, run));
     return first;
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
   }
 }
 
-// All that is dirty in `range`, which is of units. Who else writes it back at the same time writes the same bytes, as
-// nobody can change them meanwhile. What fails stays dirty and keeps the rest from nothing; the first error is told.
 Status Contents::write_back_run(const Io& io, const Below& below, Range range) noexcept {
+  if (range.empty()) return Status::success();
+  const RangeLock::Hold alone(writing_back_, range.begin, range.end, RangeLock::Mode::exclusive);
+  return alone.held() ? write_back_held(io, below, range) : Status{ENOMEM};
+}
+
+// All that is dirty in `range`, which is of units, and which the caller holds in `writing_back_`. What fails stays
+// dirty and keeps the rest from nothing; the first error is told.
+Status Contents::write_back_held(const Io& io, const Below& below, Range range) noexcept {
   Status first;
   while (!range.empty()) {
     const Range run = dirty_run(range);
@@ -96,42 +115,30 @@ Status Contents::write_back_run(const Io& io, const Below& below, Range range) n
     const RangeLock::Hold keep(changing_, run.begin, run.end, RangeLock::Mode::shared);
     const Buffers::Lease lease(buffers_, run.length());
     if (!keep.held() || lease.failed()) return Status{ENOMEM};
-    Status s;
-    const Range copied = copy_dirty(io, run, lease.bytes(), s);
-    if (s.ok() && !copied.empty())
-      s = below.write(io, copied.begin, lease.bytes().first(copied.length()), durability(below));
+    Status s = copy_dirty(io, run, lease.bytes());
+    if (s.ok()) s = below.write(io, run.begin, lease.bytes(), durability(below));
     if (s == Status{ECANCELED}) return first.ok() ? s : first;
-    if (s.failed()) {
-      if (first.ok()) first = s;
-      range.begin = run.end;
-      continue;
-    }
-    // Else somebody else has written it back meanwhile, or a part of it.
-    if (copied.empty()) continue;
-    now_clean(copied);
-    range.begin = copied.end;
+    if (s.ok()) now_clean(run);
+    else if (first.ok()) first = s;
+    range.begin = run.end;
   }
   return first;
 }
 
-// Of `run` what is dirty still, from its first such unit on.
-Range Contents::copy_dirty(const Io& io, Range run, std::span<std::byte> into, Status& status) noexcept {
-  const Range found = dirty_run(run);
-  for (std::uint64_t at = found.begin; at < found.end;) {
-    const Range part{at, std::min(block_end(at), found.end)};
-    Pin pin;
+// Only who holds it in `writing_back_` makes it clean, so its blocks stay.
+Status Contents::copy_dirty(const Io& io, Range run, std::span<std::byte> into) noexcept {
+  for (std::uint64_t at = run.begin; at < run.end;) {
+    const Range part{at, std::min(block_end(at), run.end)};
+    Slot slot = Blocks::none;
     {
       const std::lock_guard lock(mutex_);
-      const Slot slot = blocks_->find(at / settings_.block);
-      // Another flush has written it back, and it had to go.
-      if (slot == Blocks::none || ((*blocks_)[slot].valid & units_of(part)) != units_of(part)) return {found.begin, at};
-      pin = Pin(*this, slot);
+      slot = blocks_->find(at / settings_.block);
     }
-    status = store_->read(io, pin.slot(), at % settings_.block, into.subspan(at - found.begin, part.length()), {});
-    if (status.failed()) break;
+    const auto to = into.subspan(at - run.begin, part.length());
+    if (const Status s = store_->read(io, slot, at % settings_.block, to, {}); s.failed()) return s;
     at = part.end;
   }
-  return found;
+  return Status::success();
 }
 
 void Contents::now_clean(Range run) noexcept {
@@ -184,19 +191,32 @@ void Contents::note_failure(Status s, const char* what) noexcept {
   host_.log(Level::error, what, std::strerror(s.code()));
 }
 
+// What is lost below is told there once, perhaps, to whoever flushes first. So it is told here by all flushes that have
+// not been answered then: those that found `lost_before` in lost_ when they began.
+Status Contents::flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept {
+  if (!below.geometry.ops.has(Op::flush)) return Status::success();
+  const Status s = below.next(io);
+  if (s.ok() && lost_ != lost_before) return Status{lost_error_};
+  if (s.failed() && s != Status::would_block() && s != Status{ECANCELED}) {
+    lost_error_ = s.code();
+    ++lost_;
+  }
+  return s;
+}
+
 // Without waiting there is no time to write back: what becomes dirty meanwhile was not there before the flush.
 Status Contents::flush(Io& io, const Below& below) noexcept {
   if (io.has(Flag::nowait)) {
     if (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
-    return below.geometry.ops.has(Op::flush) ? below.next(io) : Status::success();
+    return flush_below(io, below, lost_);
   }
+  const std::uint64_t lost_before = lost_;
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) {
     figures_.failed.add();
     host_.log(Level::error, "what was written cannot be written below (%s): it is kept", std::strerror(back.code()));
   }
-  Status s;
-  if (below.geometry.ops.has(Op::flush)) s = below.next(io);
+  const Status s = flush_below(io, below, lost_before);
   const Status before{failed_.exchange(0)};
   return back.failed() ? back : s.failed() ? s : before;
 }
@@ -206,8 +226,7 @@ void Contents::write_back_all(const Below& below) noexcept {
   Io io(Op::flush, 0, 0);
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) note_failure(back, "what was written cannot be written below (%s), and its clients have gone");
-  if (!below.geometry.ops.has(Op::flush)) return;
-  if (const Status s = below.next(io); s.failed())
+  if (const Status s = flush_below(io, below, lost_); s.failed())
     note_failure(s, "the flush of what was written failed below (%s), and its clients have gone");
 }
 
@@ -215,7 +234,11 @@ std::string Contents::write_back_now(const Below& below) {
   const std::uint64_t before = dirty_bytes_;
   Io io(Op::flush, 0, 0);
   Status s = has_begun() ? write_back(io, below, {0, size_}) : Status::success();
-  if (s.ok() && below.geometry.ops.has(Op::flush)) s = below.next(io);
+  if (s.ok()) {
+    s = flush_below(io, below, lost_);
+    if (s.failed() && s != Status{ECANCELED})
+      note_failure(s, "the flush of what was written failed below (%s): the next one tells, too");
+  }
   if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be written below");
   return std::to_string(before) + " bytes written below\n";
 }

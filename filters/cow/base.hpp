@@ -11,6 +11,8 @@ struct Base {
   std::uint32_t minimum;  // as in Geometry
   std::uint32_t maximum;  // likewise; 0: no limit
   bool nowait;            // whether it knows Flag::nowait
+  // What makes a write there durable, where no flush does.
+  ashlar::Flags durable = {};
 
   ashlar::Status next(ashlar::Io& io) const noexcept { return call(self, io); }
   ashlar::Status next(ashlar::Io&& io) const noexcept { return call(self, io); }

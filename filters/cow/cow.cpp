@@ -98,7 +98,7 @@ class Cow final : public Filter {
   Status peek(Io& io) noexcept;
   Base base() noexcept {
     const auto call = [](void* self, Io& io) noexcept { return static_cast<Cow*>(self)->next(io); };
-    return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait)};
+    return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait), {}};
   }
   template <class Begin>
   bool try_to(Begin begin) noexcept;
@@ -213,7 +213,8 @@ void Cow::Layer::commit(VerbCall& call) {
   Overlay& overlay = of_export();
   if (!call.has_below()) throw std::runtime_error("there are no layers below");
   const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
-  const Base base{&call, next, call.below().size, call.below().minimum, call.below().maximum, false};
+  const Flags durable = call.below().ops.has(Op::flush) ? Flags{} : call.below().flags & Flag::fua;
+  const Base base{&call, next, call.below().size, call.below().minimum, call.below().maximum, false, durable};
   if (base.size != overlay.size()) throw std::runtime_error("the layer below has another size than the overlay");
   call.answer(overlay.commit(base));
 }

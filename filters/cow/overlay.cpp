@@ -61,9 +61,7 @@ Overlay::~Overlay() {
     return;
   }
   // What was written is told to be there, also if nobody has flushed it.
-  const bool changed =
-      std::any_of(dirty_.get(), dirty_.get() + map_.pages(), [](const auto& one) { return one.load(); });
-  if (!changed) return;
+  if (is_persisted()) return;
   if (const Status s = persist(); s.failed())
     host_.log(Level::error, "what was not flushed is lost: %s cannot be written (%s)", settings_.path.c_str(),
               std::generic_category().message(s.code()).c_str());
@@ -141,10 +139,25 @@ void Overlay::load() {
     host_.log(Level::warn, "a commit of %s was broken off; the base holds a part of it: commit again",
               settings_.path.c_str());
   }
-  Header header = store_->header();
-  if (header.fingerprint != 0 || header.state != Header::State::normal) return;
-  header.fingerprint = fingerprint_;
+  Header kept = header();
+  if (kept.fingerprint != 0 || kept.state != Header::State::normal) return;
+  kept.fingerprint = fingerprint_;
+  set_header(kept);
+}
+
+Header Overlay::header() const {
+  const std::lock_guard lock(persist_mutex_);
+  return store_->header();
+}
+
+void Overlay::set_header(const Header& header) {
+  const std::lock_guard lock(persist_mutex_);
   store_->set_header(header);
+}
+
+bool Overlay::is_persisted() const noexcept {
+  return store_->has_header() && store_->header().state != Header::State::discarding &&
+         std::none_of(dirty_.get(), dirty_.get() + map_.pages(), [](const auto& one) { return one.load(); });
 }
 
 void Overlay::set(std::uint64_t block, Where where) {
@@ -152,13 +165,19 @@ void Overlay::set(std::uint64_t block, Where where) {
   if (dirty_) dirty_[block / Map::blocks_of_page] = true;
 }
 
+// What needs no more room has it, also where `max_size` has become less than what is there.
+bool Overlay::try_to_reserve(std::uint64_t blocks) noexcept {
+  if (blocks == 0) return true;
+  std::uint64_t used = used_;
+  do {
+    if (used > most_blocks() || blocks > most_blocks() - used) return false;
+  } while (!used_.compare_exchange_weak(used, used + blocks));
+  figures_.allocated.add(static_cast<double>(blocks * settings_.block));
+  return true;
+}
+
 bool Overlay::reserve(std::uint64_t blocks) noexcept {
-  const std::uint64_t most = settings_.max_bytes / settings_.block;
-  if (used_.fetch_add(blocks) + blocks <= most) {
-    figures_.allocated.add(static_cast<double>(blocks * settings_.block));
-    return true;
-  }
-  used_ -= blocks;
+  if (try_to_reserve(blocks)) return true;
   figures_.full.add();
   host_.log(Level::error, "the overlay has reached max_size = %llu: what needs more room fails (ENOSPC)",
             static_cast<unsigned long long>(settings_.max_bytes));
@@ -169,7 +188,7 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
   const bool nowait = io.has(Flag::nowait);
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
-  const bool keep = may_keep && settings_.on_read;
+  const bool keep = may_keep && settings_.on_read && has_room();
   const std::uint64_t first_end = run_end(io.offset(), io.end());
   const Where first = map_.at(block_of(io.offset()));
   if (first_end == io.end() && first == Where::base && !keep && (base.nowait || !nowait))
@@ -259,6 +278,9 @@ Status Overlay::persist() noexcept {
   } catch (const std::bad_alloc&) {
     for (const std::uint64_t page : pages) dirty_[page] = true;
     return Status{ENOMEM};
+  } catch (const std::system_error& e) {
+    for (const std::uint64_t page : pages) dirty_[page] = true;
+    return Status{e.code().value()};
   }
 }
 
@@ -272,10 +294,22 @@ Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
   std::vector<std::byte> contents(pages.size() * Map::page_bytes);
   const auto page = [&](std::size_t n) { return std::span(contents).subspan(n * Map::page_bytes, Map::page_bytes); };
   for (std::size_t n = 0; n != pages.size(); ++n) map_.save(pages[n], page(n));
-  if (const Status s = store_->flush(); s.failed() || pages.empty()) return s;
+  if (const Status s = store_->flush(); s.failed()) return s;
   for (std::size_t n = 0; n != pages.size(); ++n)
     if (const Status s = store_->write_page(pages[n], page(n)); s.failed()) return s;
-  return store_->flush();
+  if (!pages.empty())
+    if (const Status s = store_->flush(); s.failed()) return s;
+  settle_header();
+  return Status::success();
+}
+
+// A discard is done when the map is in the file. If that has failed then, it is done now: the next start would take
+// what has been written since for what was to be discarded. A header that could not be written may be there in part.
+void Overlay::settle_header() {
+  Header header = store_->header();
+  if (store_->has_header() && header.state != Header::State::discarding) return;
+  if (header.state == Header::State::discarding) header.state = Header::State::normal;
+  store_->set_header(header);
 }
 
 Status Overlay::extents(Io& io, const Base& base, bool base_tells) noexcept {

@@ -95,6 +95,9 @@ class Overlay {
     return io.has(ashlar::Flag::nowait) ? ashlar::Status::would_block() : ashlar::Status{ECANCELED};
   }
   void set(std::uint64_t block, Where where);
+  std::uint64_t most_blocks() const { return settings_.max_bytes / settings_.block; }
+  bool has_room() const { return used_ < most_blocks(); }
+  bool try_to_reserve(std::uint64_t blocks) noexcept;
   bool reserve(std::uint64_t blocks) noexcept;
   void release(std::uint64_t blocks) noexcept {
     used_ -= blocks;
@@ -102,6 +105,10 @@ class Overlay {
   }
   ashlar::Status persist() noexcept;
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
+  void settle_header();
+  bool is_persisted() const noexcept;
+  Header header() const;
+  void set_header(const Header& header);
   template <class Open>
   void begin_with(Open open);
   void read_map();
@@ -136,6 +143,6 @@ class Overlay {
   ashlar::RangeLock changing_;                  // blocks
   std::atomic<std::uint64_t> used_{0};          // blocks that take room in the store
   std::unique_ptr<std::atomic<bool>[]> dirty_;  // pages of the map that the file does not have as they are
-  std::mutex persist_mutex_;
+  mutable std::mutex persist_mutex_;            // also over the header of the store, since begin()
   std::atomic<bool> verb_runs_{false};
 };

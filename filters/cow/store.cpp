@@ -224,9 +224,11 @@ void Store::remove_if_made(const std::string& path) const noexcept {
 void Store::set_header(const Header& header) {
   const auto bytes = bytes_of(header);
   Io io = Io::write(0, bytes);
+  has_header_ = false;
   Status s = file_->write(io);
   if (s.ok()) s = flush();
   if (s.failed()) fail("cannot write the header of the overlay", s.code());
+  has_header_ = true;
   header_ = header;
 }
 

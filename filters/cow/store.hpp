@@ -43,8 +43,10 @@ class Store {
   // Removes the file at `path` if it is this one, and kept() has made it.
   void remove_if_made(const std::string& path) const noexcept;
   const Header& header() const { return header_; }
-  // Durable when it returns. Throws std::system_error.
+  // Durable when it returns. Throws std::system_error: then nobody knows what the file has, see has_header().
   void set_header(const Header& header);
+  // Whether the file has just the header().
+  bool has_header() const { return has_header_; }
   // A page of the map; durable with the next flush.
   ashlar::Status read_page(std::uint64_t page, std::span<std::byte> into) noexcept;
   ashlar::Status write_page(std::uint64_t page, std::span<const std::byte> from) noexcept;
@@ -65,6 +67,7 @@ class Store {
   const std::uint64_t map_at_;  // 0: there is none
   const std::uint64_t data_at_;
   Header header_;
+  bool has_header_ = true;
   std::uint64_t device_ = 0, inode_ = 0;  // of a file that kept() has made; 0: it was there
   ashlar::fileops::Syscalls syscalls_;
   const std::unique_ptr<ashlar::fileops::Backend> file_;

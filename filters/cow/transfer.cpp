@@ -55,7 +55,7 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
     else if (where == Where::overlay) s = store_->read(io, begin, whole);
     else std::memset(whole.data(), 0, whole.size());
     if (s.failed()) return s;
-    if (where == Where::base && reserve(1)) {
+    if (where == Where::base && try_to_reserve(1)) {
       if (store_->write(io, begin, whole).ok()) set(block, Where::overlay);
       else release(1);
     }
@@ -224,25 +224,23 @@ std::string Overlay::status() const {
                      "\nallocated " + std::to_string(used) + "\n";
   if (settings_.max_bytes != UINT64_MAX) text += "max_size " + std::to_string(settings_.max_bytes) + "\n";
   if (!settings_.path.empty()) text += "path " + settings_.path + "\n";
-  if (store_ != nullptr && store_->is_kept() && store_->header().state == Header::State::committing)
-    text += "commit unfinished\n";
+  if (has_begun() && store_->is_kept() && header().state == Header::State::committing) text += "commit unfinished\n";
   return text;
 }
 
 // All blocks are in the base again. The header says so first, so that a discard which is broken off is finished at the
-// next start. `header`: as it is to be, but for its state.
+// next start, or by the next flush. `header`: as it is to be, but for its state.
 void Overlay::forget_all(Header header) {
   if (store_->is_kept()) {
     header.state = Header::State::discarding;
-    store_->set_header(header);
-    map_.clear();
-    for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_[i] = true;
-    must(persist(), "the overlay cannot be written");
-    header.state = Header::State::normal;
-    store_->set_header(header);
+    set_header(header);
   }
   map_.clear();
   release(used_);
+  if (store_->is_kept()) {
+    for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_[i] = true;
+    must(persist(), "the overlay cannot be written");
+  }
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
 }
 
@@ -250,19 +248,19 @@ std::string Overlay::discard(bool force) {
   const Alone alone(verb_runs_);
   use();
   begin();
-  Header header = store_->header();
-  if (header.state == Header::State::committing) {
+  Header kept = header();
+  if (kept.state == Header::State::committing) {
     if (!force)
       throw std::runtime_error(
           "a commit is unfinished, so the base holds a part of what was written: commit again; or discard force, which "
           "leaves the base as it is now");
-    header.fingerprint = 0;
+    kept.fingerprint = 0;
     host_.log(Level::warn, "%s is discarded with a commit unfinished: the base stays changed in part",
               settings_.path.c_str());
   }
   const Gate::Closed closed(gate_);
   const std::uint64_t before = used_;
-  forget_all(header);
+  forget_all(kept);
   return std::to_string(before * settings_.block) + " bytes discarded\n";
 }
 
@@ -274,14 +272,15 @@ std::string Overlay::commit(const Base& base) {
         "only an overlay with path can be committed: without, a crash would leave the base half changed");
   use();
   begin();
-  Header header = store_->header();
-  header.state = Header::State::committing;
-  store_->set_header(header);
+  must(persist(), "the overlay cannot be written");  // also what a discard has left to do
+  Header kept = header();
+  kept.state = Header::State::committing;
+  set_header(kept);
   std::uint64_t done = 0;
   for (std::uint64_t block = 0; block < map_.blocks();) done += commit_some(base, block);
-  header.fingerprint = base.fingerprint();
-  header.state = Header::State::normal;
-  store_->set_header(header);
+  kept.fingerprint = base.fingerprint();
+  kept.state = Header::State::normal;
+  set_header(kept);
   const std::uint64_t left = used_ * settings_.block;
   return std::to_string(done) + " bytes committed" +
          (left != 0 ? ", " + std::to_string(left) + " written since then" : "") + "\n";
@@ -321,7 +320,7 @@ void Overlay::commit_block(const Base& base, std::uint64_t block, std::span<std:
   const std::uint64_t begin = begin_of(block);
   const Io commit(Op::write, begin, buffer.size());
   if (is_zero(map_.at(block))) {
-    const Status s = base.next(Io(Op::zero, begin, buffer.size(), Flag::may_trim));
+    const Status s = base.next(Io(Op::zero, begin, buffer.size(), Flag::may_trim | base.durable));
     if (s.ok()) return;
     std::ranges::fill(buffer, std::byte{0});
   } else {
@@ -329,7 +328,7 @@ void Overlay::commit_block(const Base& base, std::uint64_t block, std::span<std:
   }
   for (std::uint64_t at = 0; at != buffer.size();) {
     const std::uint64_t n = base.at_most(buffer.size() - at);
-    must(base.next(Io::write(begin + at, buffer.subspan(at, n))), "the base cannot be written");
+    must(base.next(Io::write(begin + at, buffer.subspan(at, n), base.durable)), "the base cannot be written");
     at += n;
   }
 }

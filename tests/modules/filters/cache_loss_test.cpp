@@ -1,5 +1,6 @@
 // What the filter cache does so that nothing that was written is lost, also when others come, go and fail meanwhile.
 #include <fstream>
+#include <thread>
 
 #include "cache_over.hpp"
 #include "catch.hpp"
@@ -57,6 +58,96 @@ TEST_CASE("cache: back: what cannot be written back keeps nothing else from it")
   CHECK(over.disk.count(Op::write) == 5);
   CHECK(over.host.metrics().value("cache_dirty_bytes") == 8192);
   CHECK((part(over.disk.durable(), 4 * 65536, 4096) == bytes_of(4096, 7)));
+}
+
+// Two flushes at once, the second of which begins while the first writes the block at 0; there is another at 2 MiB.
+struct TwoFlushes {
+  explicit TwoFlushes(CacheOver& over) : over_(over), one_(over.open()), other_(over.open()) {
+    CHECK(one_->write(0, bytes_of(4096, 7)).ok());
+    CHECK(one_->write(2 << 20, bytes_of(4096, 7)).ok());
+    over.disk.on_call([this](const ModelDisk::Call& call) { look_at(call); });
+    first = one_->flush();
+    second_.join();
+    over.disk.on_call({});
+  }
+
+  Status first, second;
+  bool waited = false;  // the second waits for the first with what that writes
+
+ private:
+  void look_at(const ModelDisk::Call& call) {
+    if (call.op == Op::write && call.offset == 2 << 20) went_on_ = true;
+    if (call.op != Op::write || call.offset != 0 || begun_.exchange(true)) return;
+    second_ = std::thread([this] {
+      second = other_->flush();
+      ended_ = true;
+    });
+    waited = holds_in_time([this] { return ended_ || (went_on_ && over_.host.wait().waiting() == 1); }) && !ended_;
+  }
+  CacheOver& over_;
+  const std::unique_ptr<TestDevice> one_, other_;
+  std::atomic<bool> begun_{false}, went_on_{false}, ended_{false};
+  std::thread second_;
+};
+
+TEST_CASE("cache: back: flushes at once share what there is to write, and each waits for all of it") {
+  CacheOver over(back(), 3 << 20);
+  const TwoFlushes flushes(over);
+  CHECK(flushes.waited);
+  CHECK(flushes.first.ok());
+  CHECK(flushes.second.ok());
+  CHECK(over.disk.count(Op::write) == 2);
+  CHECK((part(over.disk.durable(), 0, 4096) == bytes_of(4096, 7)));
+  CHECK((part(over.disk.durable(), 2 << 20, 4096) == bytes_of(4096, 7)));
+}
+
+TEST_CASE("cache: back: of flushes at once each tells of what cannot be written below, whoever has tried") {
+  CacheOver over(back(), 3 << 20);
+  over.disk.fail(Op::write, Status{EREMOTEIO});
+  const TwoFlushes flushes(over);
+  CHECK(flushes.waited);
+  CHECK(flushes.first == Status{EREMOTEIO});
+  CHECK(flushes.second == Status{EREMOTEIO});
+  CHECK(over.host.metrics().value("cache_dirty_bytes") == 8192);
+}
+
+TEST_CASE("cache: back: a flush below that fails is told by every flush that has not been answered yet") {
+  CacheOver over(back());
+  const auto one = over.open(), other = over.open();
+  CHECK(one->write(0, bytes_of(4096, 7)).ok());
+  // What `one` has written is below, and its flush on the way there, when that of `other` fails.
+  Status between;
+  bool once = true;
+  over.disk.on_call([&](const ModelDisk::Call& call) {
+    if (call.op == Op::flush && std::exchange(once, false)) between = other->flush();
+  });
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(one->flush() == Status{EREMOTEIO});
+  CHECK(between == Status{EREMOTEIO});
+  CHECK(one->flush().ok());
+}
+
+TEST_CASE("cache: back: what the verb write-back could not flush is told by the next flush, too") {
+  CacheOver over(back());
+  const auto device = over.open();
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(refusal([&] { over.host.control().call_over(over.disk, "write-back"); }) != "");
+  CHECK(over.host.metrics().value("cache_dirty_bytes") == 0);
+  CHECK(device->flush() == Status{EREMOTEIO});
+  CHECK(device->flush().ok());
+}
+
+TEST_CASE("cache: back: over a layer without flush, a request comes back with the flags that it had") {
+  CacheOver over(back());
+  over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
+  const auto device = over.open();
+  for (const Op op : {Op::zero, Op::trim}) {
+    Io io(op, 4096, 4096);
+    CHECK(device->process(io).ok());
+    CHECK(io.flags() == Flags{});
+  }
+  CHECK((over.disk.durable() == over.disk.bytes()));
 }
 
 TEST_CASE("cache: back: over a layer without flush, what was written is durable after one by FUA") {

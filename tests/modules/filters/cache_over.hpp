@@ -1,8 +1,11 @@
 // What the tests of the filter cache share: a disk that says what it is asked, and fails when it is told to.
 #pragma once
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <random>
 #include <string>
+#include <thread>
 
 #include "../plugins/scratch.hpp"
 #include "bench.hpp"
@@ -65,6 +68,12 @@ struct CacheOver {
 inline Given back(Given more = {}) {
   more.push_back({"write", "back"});
   return more;
+}
+// Waits until `what` holds; false: it does not, after a time that only a hang takes.
+inline bool holds_in_time(const std::function<bool()>& what) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return what();
 }
 // The text with which `f` is refused.
 template <class F>

@@ -1,5 +1,4 @@
 // The guarantees of the filter cache (filters/cache/README.md) about what is read.
-#include <chrono>
 #include <fstream>
 #include <thread>
 
@@ -11,7 +10,6 @@
 
 using namespace ashlar;
 using namespace ashlar::testing;
-using namespace std::chrono_literals;
 using caching::Blocks;
 using caching::Range;
 using caching::Streams;
@@ -26,12 +24,6 @@ bool ask(Blocks& blocks, std::uint64_t number) {
   if (slot != Blocks::none) blocks.asked(slot, 0, 4096);
   else blocks.brought_for(blocks.insert(number), 4096);
   return slot != Blocks::none;
-}
-
-bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + 60s;
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
-  return what();
 }
 
 // How many reads a device makes below for reads of `length` at each of `offsets`.

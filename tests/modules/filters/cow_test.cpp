@@ -1,4 +1,7 @@
 // The guarantees of the filter cow (filters/cow/README.md), but for what a crash leaves: cow_crash_test.cpp.
+#include <signal.h>
+#include <sys/resource.h>
+
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -64,6 +67,26 @@ std::string refusal(F f) {
   }
   return "";
 }
+// Until it is gone, nothing is written to a file behind so many bytes.
+class FileLimit {
+ public:
+  explicit FileLimit(rlim_t bytes) {
+    before_handler_ = ::signal(SIGXFSZ, SIG_IGN);
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    const rlimit limit{bytes, before_.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FileLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    ::signal(SIGXFSZ, before_handler_);
+  }
+  FileLimit(const FileLimit&) = delete;
+  FileLimit& operator=(const FileLimit&) = delete;
+
+ private:
+  rlimit before_{};
+  void (*before_handler_)(int);
+};
 std::vector<ListedExtent> extents(const TestDevice& device, std::uint64_t offset, std::uint64_t length) {
   ExtentList list;
   CHECK(device.extents(offset, length, list).ok());
@@ -262,6 +285,31 @@ TEST_CASE("cow: no more than max_size") {
   CHECK(over.host.control().call("status").find("allocated 65536\n") != std::string::npos);
 }
 
+TEST_CASE("cow: with a max_size that is less than what a kept overlay takes, what needs no more room is written") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  CHECK(over.layer->open_over(over.disk)->write(0, bytes_of(131072, 7)).ok());
+  over.given.push_back({"max_size", "65536"});
+  over.start();
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->zero(0, 16384).ok());
+  CHECK(device->write(4096, bytes_of(8192, 8)).ok());
+  CHECK(read_all(*device, 4096, 8192) == bytes_of(8192, 8));
+  CHECK_FALSE(over.host.said("has reached max_size"));
+  CHECK(device->write(200704, bytes_of(1, 7)) == Status::no_space());
+}
+
+TEST_CASE("cow: on_read without room reads what it has to, and tells of nothing that fails") {
+  Over over(per_export({{"on_read", "true"}, {"max_size", "65536"}}));
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(65536, 7)).ok());
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 100000, 100) == part(over.before, 100000, 100));
+  CHECK(over.disk.calls() == Calls{{Op::read, 100000, 100, {}}});
+  CHECK_FALSE(over.host.said("has reached max_size"));
+  CHECK(over.host.metrics().value("cow_full") == 0);
+}
+
 TEST_CASE("cow: on_read keeps what was read") {
   Over over(per_export({{"on_read", "true"}}));
   const auto device = over.layer->open_over(over.disk);
@@ -291,6 +339,27 @@ TEST_CASE("cow: discard shows the base again") {
   Bytes expected = over.before;
   expected[100] = std::byte{9};
   CHECK(read_all(*device, 0, 300001) == expected);
+}
+
+TEST_CASE("cow: what is written after a discard that failed is there at the next start") {
+  // Of the file the header can be written, but not the map; or just a part of the header.
+  for (const rlim_t limit : {4096, 16}) {
+    Scratch scratch;
+    Over over(kept(scratch));
+    {
+      const auto device = over.layer->open_over(over.disk);
+      CHECK(device->write(0, bytes_of(block, 7)).ok());
+      CHECK(device->flush().ok());
+      {
+        const FileLimit limited(limit);
+        CHECK_THROWS_AS(over.host.control().call("discard"), Refused);
+      }
+      CHECK(device->write(8192, bytes_of(block, 9)).ok());
+      CHECK(device->flush().ok());
+    }
+    over.start();
+    CHECK(read_all(*over.layer->open_over(over.disk), 8192, block) == bytes_of(block, 9));
+  }
 }
 
 TEST_CASE("cow: a kept overlay is found again, private to its user") {
@@ -376,6 +445,21 @@ TEST_CASE("cow: commit writes the overlay into the base") {
   CHECK(over.disk.durable() == expected);
   CHECK(read_all(*device, 0, 300001) == expected);
   CHECK(over.host.control().call("status").find("allocated 0\n") != std::string::npos);
+  CHECK(over.disk.breaches().empty());
+}
+
+TEST_CASE("cow: commit is durable over a layer without flush, by FUA") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
+  Bytes expected = over.before;
+  put(expected, 5000, bytes_of(20000, 7));
+  std::fill(expected.begin() + 40960, expected.begin() + 49152, std::byte{0});
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(5000, bytes_of(20000, 7)).ok());
+  CHECK(device->zero(40960, 8192, Flag::may_trim).ok());
+  CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
+  CHECK((part(over.disk.durable(), 4096, 49152) == part(expected, 4096, 49152)));
   CHECK(over.disk.breaches().empty());
 }
 
