@@ -13,8 +13,7 @@
 namespace ashlar::host {
 
 // The client of "psk=alice,address=10.0.0.7", given in one or several texts. A user comes with the groups that this
-// machine has for him. Throws UsageError, also when no client can be all
-// that.
+// machine has for him. Throws UsageError, also when no client can be all that.
 Identity parse_identity(const std::vector<std::string>& texts);
 
 struct Seen {
