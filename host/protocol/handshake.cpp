@@ -218,15 +218,25 @@ void Handshake::export_name(std::span<const std::byte> data) {
   put16(out + 8, agreement_.transmission_flags);
 }
 
+// A list that was made while the server stops may lack what there is.
 void Handshake::list_some() {
+  const bool all = !catalog_.stops() && list_more();
   if (catalog_.stops()) {
     list_.reset();
     return reply_error(rep_err_shutdown, server_stops);
   }
+  if (!all) return;
+  most_listed_ = std::max(most_listed_, list_->of_templates);
+  list_.reset();
+  reply(rep_ack, 0);
+}
+
+// Whether the list is at its end.
+bool Handshake::list_more() {
   for (List& list = *list_; list.next < catalog_.size(); ++list.next) {
     if (hides(list.next)) continue;
     if (!catalog_.is_template(list.next)) {
-      if (output_.size() >= list_part) return;
+      if (output_.size() >= list_part) return false;
       list_one(catalog_.name(list.next), catalog_.description(list.next));
       continue;
     }
@@ -236,16 +246,14 @@ void Handshake::list_some() {
       list.of_templates += list.names->size();
     }
     for (; list.next_name < list.names->size(); ++list.next_name) {
-      if (output_.size() >= list_part) return;
+      if (output_.size() >= list_part) return false;
       const Catalog::Listed& one = (*list.names)[list.next_name];
       list_one(one.name, one.description.empty() ? catalog_.description(list.next) : one.description);
     }
     list.names.reset();
     list.next_name = 0;
   }
-  most_listed_ = std::max(most_listed_, list_->of_templates);
-  list_.reset();
-  reply(rep_ack, 0);
+  return true;
 }
 
 void Handshake::list_one(std::string_view name, std::string_view description) {

@@ -104,6 +104,7 @@ class Handshake {
   void run_option(std::span<const std::byte> data);
   void export_name(std::span<const std::byte> data);
   void list_some();
+  bool list_more();
   void info_or_go(std::span<const std::byte> data);
   void meta_context(std::span<const std::byte> data);
 

@@ -42,8 +42,8 @@ class Jobs {
   Jobs& operator=(const Jobs&) = delete;
 
   // Hands a request to a worker or a fiber; `payload` keeps what asked.payload points to. The reply goes to the outlet
-  // when it is ready. False: nothing happened, for there is no room or no memory to be had, or no place and no job of
-  // this connection runs, behind which it could wait. [the session's thread]
+  // when it is ready. False: nothing happened, for there is no room, no memory or no thread to be had, or no place and
+  // no job of this connection runs, behind which it could wait. [the session's thread]
   bool try_start(const Asked& asked, Pin& payload);
   // As try_start, but waits, or runs the request on the calling thread when other connections have all workers or no
   // thread is to be had, so that nobody's blocking requests can stop this client for good. False: there was no memory

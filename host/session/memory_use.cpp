@@ -25,7 +25,7 @@ bool MemoryUse::wait_for(MemoryLimit& limit, std::size_t bytes, Else otherwise) 
   waiter_.until([&] {
     if (claim.granted()) return true;
     pool_.drop_kept();  // somebody may have kept a buffer just before this wait began
-    return stopping_.load(std::memory_order_relaxed) || socket_.is_gone() || otherwise();
+    return stopping_.load(std::memory_order_acquire) || socket_.is_gone() || otherwise();
   });
   const bool granted = claim.granted();  // once: it may be granted at any time
   if (granted) claim.keep();

@@ -29,11 +29,26 @@ iovec part_of(std::span<const std::byte> bytes) { return {const_cast<std::byte*>
 
 }  // namespace
 
+// While it lives, the session's thread sends.
+class Outlet::Timing {
+ public:
+  explicit Timing(Outlet& outlet) : outlet_(outlet), began_(outlet.start_of_send(From::session)) {}
+  ~Timing() {
+    if (began_) outlet_.time_of_sending_ += outlet_.clock(From::session) - *began_;
+  }
+  Timing(const Timing&) = delete;
+  Timing& operator=(const Timing&) = delete;
+
+ private:
+  Outlet& outlet_;
+  const std::optional<Pace::Clock::time_point> began_;
+};
+
 // The session's thread is the one that sends: waits until it is, and sends what workers posted meanwhile before it
 // ends.
 class Outlet::Sending {
  public:
-  explicit Sending(Outlet& outlet) : outlet_(outlet), lock_(outlet.mutex_) {
+  explicit Sending(Outlet& outlet) : timing_(outlet), outlet_(outlet), lock_(outlet.mutex_) {
     outlet_.wait_for_turn(lock_);
     outlet_.busy_ = true;
     lock_.unlock();
@@ -46,6 +61,7 @@ class Outlet::Sending {
   }
 
  private:
+  const Timing timing_;
   Outlet& outlet_;
   std::unique_lock<std::mutex> lock_;
 };
@@ -140,6 +156,7 @@ void Outlet::gather(Posted& reply) {
 
 void Outlet::send_gathered() {
   gathered_ = false;
+  const Timing timing(*this);
   std::unique_lock<std::mutex> lock(mutex_);
   send_posted(lock, From::session);
 }

@@ -63,6 +63,9 @@ class Outlet {
   // Whether some may wait for that. [the session's thread, on a fiber, too]
   bool has_gathered() const { return gathered_; }
   void send_gathered();  // [the session's thread]
+  // How long the session's thread has sent in all, as far as others wanted memory then, by Waiter::clients_clock().
+  // [the session's thread]
+  Pace::Clock::duration time_of_sending() const { return time_of_sending_; }
   // While the session's thread waits here, requests that it has put aside go on; null: there are none. [the session's
   // thread]
   void set_waiter(Waiter* waiter) { waiter_ = waiter; }
@@ -77,6 +80,7 @@ class Outlet {
   bool too_slow() const { return too_slow_.load(std::memory_order_relaxed); }
 
  private:
+  class Timing;
   class Sending;
   void append(Posted& reply);
   void wait_for_turn(std::unique_lock<std::mutex>& lock);
@@ -111,6 +115,7 @@ class Outlet {
   // [the session's thread]
   Waiter* waiter_ = nullptr;  // where requests are put aside
   bool gathered_ = false;
+  Pace::Clock::duration time_of_sending_{};
 };
 
 }  // namespace ashlar::host

@@ -1,6 +1,6 @@
 // Ring: what the kernel does for a session's thread meanwhile, over an io_uring(7): reads and writes, which go to it
-// together and cost no thread each. Opened when it is first used. Its turns are the Waiter's, but for its end and that
-// of the ColdReads: what was begun is submitted there, and what has ended is told there.
+// together and cost no thread each. Opened when it is first used. Most of its turns are the Waiter's: what was begun is
+// submitted there, and what has ended is told there.
 #pragma once
 #include <atomic>
 #include <chrono>

@@ -89,7 +89,7 @@ Session::Outcome Session::talk() {
 }
 
 const char* Session::why_without_memory() const {
-  return stopping_.load(std::memory_order_relaxed) ? server_stops : "gone while it waited for memory";
+  return is_to_stop() ? server_stops : "gone while it waited for memory";
 }
 
 Session::Outcome Session::shake_hands() {
@@ -117,8 +117,8 @@ Session::Outcome Session::shake_hands() {
     if (handshake_->state() == State::transmission) return begin_transmission();
     if (late()) return end(too_late);
     if (is_last) return end(server_stops);
-    is_last = is_to_stop();                              // what has come by now is answered
     if (answered && !inbox_.unread().empty()) continue;  // what lies behind a list was not looked at
+    is_last = is_to_stop();                              // what has come by now is answered
 
     const auto wait = is_last ? Socket::Wait::no : Socket::Wait::yes;
     ssize_t n = -ECANCELED;
@@ -151,7 +151,7 @@ std::optional<Session::Outcome> Session::secure() {
     context_.tls_handshakes.failed.fetch_add(1, std::memory_order_relaxed);
     return end(too_late);
   }
-  if (stopping_.load(std::memory_order_relaxed)) return end(server_stops);
+  if (is_to_stop()) return end(server_stops);
   inbox_.park();
   return Outcome::idle;
 }
@@ -319,7 +319,7 @@ ListedExports Session::names_of(std::size_t index, std::size_t most, std::size_t
                                                     " names that clients are told of, of all templates together");
     return found;
   } catch (const Stopped&) {
-    // It ends anyway.
+    stop();  // it is about to be told
   } catch (const OpenError& e) {
     log_failure(e.what());
   }
@@ -343,6 +343,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
     client_facts_.set_export_name(name);
     chain_ = exported.open(&for_client_, for_reading);
   } catch (const Stopped& e) {
+    stop();  // it is about to be told
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
     if (!exported.of_template().empty() && e.is_absence()) return {.is_there = false};
@@ -400,9 +401,7 @@ bool Session::leaves() const { return ending_.load(std::memory_order_relaxed) ||
 
 Places::Patience Session::patience() const {
   const auto end = std::chrono::steady_clock::now() + most_wait_for_place;
-  return [this, end] {
-    return std::chrono::steady_clock::now() < end && !late() && !stopping_.load(std::memory_order_relaxed);
-  };
+  return [this, end] { return std::chrono::steady_clock::now() < end && !late() && !is_to_stop(); };
 }
 
 std::string Session::refuse_second_writer(Export& exported) {

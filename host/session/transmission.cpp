@@ -11,7 +11,6 @@ namespace ashlar::host {
 namespace {
 
 using namespace protocol;
-using Clock = std::chrono::steady_clock;
 using Wait = Socket::Wait;
 
 // So many replies go out before the rest of their batch is served, if the client may have a core of its own.
@@ -332,7 +331,7 @@ bool Transmission::try_hold_reply() {
 bool Transmission::wait_and_receive() {
   replies_were_to_come_ = cold_->any() || waiter_.fibers_have_work();
   const bool must_be_quick = manners_.before_client(replies_were_to_come_ || !jobs_.idle());
-  const Clock::time_point began = must_be_quick ? waiter_.clients_clock() : Clock::time_point();
+  const Clock::time_point began = must_be_quick ? clients_clock() : Clock::time_point();
   received_ = receive();
   note_arrival(received_);
   if (is_stopping()) return true;
@@ -342,7 +341,7 @@ bool Transmission::wait_and_receive() {
     return true;
   }
   const std::size_t bytes = received_ > 0 ? static_cast<std::size_t>(received_) : 0;
-  starves_others_ = pace_.too_slow(waiter_.clients_clock() - began, bytes);
+  starves_others_ = pace_.too_slow(clients_clock() - began, bytes);
   return !starves_others_;
 }
 
@@ -350,6 +349,11 @@ ssize_t Transmission::receive() {
   if (memory_.has_share()) return waiter_.receive(inbox_, *poller_);
   if (!waiter_.for_input()) return -EAGAIN;
   return memory_.claim_share() ? inbox_.receive(socket_, Wait::no) : -ECANCELED;
+}
+
+// For how long one waits for what the client sends. How fast it takes what is sent to it meanwhile the outlet judges.
+Transmission::Clock::time_point Transmission::clients_clock() const {
+  return waiter_.clients_clock() - outlet_.time_of_sending();
 }
 
 // What has come now completes requests, which have arrived now.

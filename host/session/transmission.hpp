@@ -66,6 +66,7 @@ class Transmission {
   bool evicted() const { return starves_others_ || outlet_.too_slow(); }
 
  private:
+  using Clock = std::chrono::steady_clock;
   // What has become of the next request.
   enum class Step { served, needs_more, disconnect, out_of_step };
   class Running;
@@ -93,6 +94,7 @@ class Transmission {
 
   bool wait_and_receive();
   ssize_t receive();
+  Clock::time_point clients_clock() const;
   void note_arrival(ssize_t received);
   bool nothing_to_do();
 
@@ -128,7 +130,7 @@ class Transmission {
   ssize_t received_ = 0;               // as Inbox::receive() returned
   bool replies_were_to_come_ = false;  // of reads from the disk, or of requests that were put aside
   // When something came last; what was received with the handshake came just now.
-  std::chrono::steady_clock::time_point received_at_ = std::chrono::steady_clock::now();
+  Clock::time_point received_at_ = Clock::now();
 
   Pace pace_;  // of a request that has arrived in part
   bool starves_others_ = false;

@@ -141,7 +141,10 @@ std::string VisibleExports::described(std::size_t index) const {
 // The empty name is asked for in vain only when no export may be opened at all.
 std::shared_ptr<Export> VisibleExports::refused(std::string_view name, const ServedExports& served) const {
   const auto all = served.get();
-  const auto is_refused = [&](const auto& one) { return decide(one->allow(), client_).access == Access::refused; };
+  const auto is_refused = [&](const auto& one) {
+    const bool waits_for_tls = one->requires_tls() && !by_tls_;
+    return !waits_for_tls && decide(one->allow(), client_).access == Access::refused;
+  };
   if (name.empty()) {
     const auto first = std::find_if(all->begin(), all->end(), is_refused);
     return first != all->end() ? *first : nullptr;

@@ -153,6 +153,18 @@ TEST_CASE("options: a list that is on its way when the server stops ends with SH
   CHECK(handshake.state() == State::talking);
 }
 
+TEST_CASE("options: a list that was made while the server stops ends with SHUTDOWN: it may lack something") {
+  struct Stopping : FakeCatalog {
+    std::shared_ptr<const std::vector<Listed>> listed(std::size_t, std::size_t) override {
+      return stopping = true, nullptr;
+    }
+  } catalog;
+  catalog.exports = {{"disk-*", "", {}, "", false, true}};
+  Talk session(catalog);
+  session.offer(client_flags() + option(3));
+  CHECK(only_type(session.outcome().output, 3) == rep_err_shutdown);
+}
+
 TEST_CASE("options: what has come in part is answered when its rest is not waited for; what has not is not") {
   FakeCatalog catalog;
   for (const std::uint32_t number : {2u, 3u, go}) {

@@ -165,9 +165,12 @@ TEST_CASE("stop: nobody enters an export any more; options that came meanwhile a
   house.add(wire);
   house.add(idle);
   wire.send(flags_of_client());
-  wire.send(option(opt_go, 6, Bytes(6)));
+  const Bytes list = option(opt_list);
+  Bytes go_and_more = option(opt_go, 6, Bytes(6));
+  append(go_and_more, Bytes(list.begin(), list.begin() + 5));
+  wire.send(go_and_more);
   inside.get_future().wait();
-  wire.send(option(opt_list));
+  wire.send(Bytes(list.begin() + 5, list.end()));
   wire.send(option(opt_abort));
   std::thread stops([&] { house.stop(); });
   CHECK(idle.receive(greeting_size + 1).size() == greeting_size);
