@@ -4,7 +4,7 @@
 #   tests/run.sh [--preset release|debug|asan|tsan] [-R REGEX]
 #
 # -R runs only the tests whose name matches (as ctest's). JOBS sets how many compilers and how many tests run at once; by default
-# one compiler per processor, and half as many tests more, as many of them wait for time to pass. Tests that mount file systems or
+# one compiler per processor, and twice as many tests, as many of them wait for time to pass. Tests that mount file systems or
 # make loop devices need root; without it they are reported as skipped. With CI=true warnings are errors, and so are skipped tests,
 # but for those that tests/skipped.sh lists.
 set -eu
@@ -35,7 +35,7 @@ esac
 cd "$(dirname "$0")/.."
 processors=$(nproc)
 compilers=${JOBS:-$processors}
-at_once=${JOBS:-$((processors + processors / 2))}
+at_once=${JOBS:-$((2 * processors))}
 tests/setup.sh
 
 werror=OFF
