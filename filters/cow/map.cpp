@@ -44,14 +44,17 @@ void Map::set(std::uint64_t block, Where where) {
   }
 }
 
-std::uint64_t Map::run_end(std::uint64_t begin, std::uint64_t end) const {
-  const std::uint64_t all = every_block * static_cast<std::uint64_t>(at(begin));
-  for (std::uint64_t block = begin; block < end;) {
-    const std::uint64_t other = (word(block / blocks_of_word) ^ all) >> (block % blocks_of_word * 2);
-    if (other != 0) return std::min(block + static_cast<std::uint64_t>(std::countr_zero(other)) / 2, end);
+Map::Run Map::run(std::uint64_t begin, std::uint64_t end) const {
+  std::uint64_t blocks = word(begin / blocks_of_word);
+  const auto where = static_cast<Where>(blocks >> (begin % blocks_of_word * 2) & 3);
+  const std::uint64_t all = every_block * static_cast<std::uint64_t>(where);
+  for (std::uint64_t block = begin;;) {
+    const std::uint64_t other = (blocks ^ all) >> (block % blocks_of_word * 2);
+    if (other != 0) return {where, std::min(block + static_cast<std::uint64_t>(std::countr_zero(other)) / 2, end)};
     block += blocks_of_word - block % blocks_of_word;
+    if (block >= end) return {where, end};
+    blocks = word(block / blocks_of_word);
   }
-  return end;
 }
 
 std::uint64_t Map::count_room() const {

@@ -30,12 +30,22 @@ class Map {
   std::uint64_t bytes() const { return bytes_; }
   Where at(std::uint64_t block) const;
   void set(std::uint64_t block, Where where);
-  // The first block from `begin` on, up to `end`, that is elsewhere than the one at `begin` is.
-  std::uint64_t run_end(std::uint64_t begin, std::uint64_t end) const;
+  // Blocks that are at one place, up to `end`.
+  struct Run {
+    Where where;
+    std::uint64_t end;  // behind `begin`, whatever changes meanwhile
+  };
+  // Where the block at `begin` is, and the first one behind it, up to `end`, that is elsewhere. Place and end belong
+  // together: who asks for them one after the other may get the end of one run with the place of another.
+  Run run(std::uint64_t begin, std::uint64_t end) const;
   // How many blocks take room in the store.
   std::uint64_t count_room() const;
 
-  bool is_clear() const { return blocks_ == 0 || (at(0) == Where::base && run_end(0, blocks_) == blocks_); }
+  bool is_clear() const {
+    if (blocks_ == 0) return true;
+    const Run first = run(0, blocks_);
+    return first.where == Where::base && first.end == blocks_;
+  }
 
   // A page as it is kept in a file. load(): before the first request.
   void save(std::uint64_t page, std::span<std::byte> into) const;

@@ -189,8 +189,7 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
   const bool keep = may_keep && settings_.on_read && has_room();
-  const std::uint64_t first_end = run_end(io.offset(), io.end());
-  const Where first = map_.at(block_of(io.offset()));
+  const auto [first, first_end] = run(io.offset(), io.end());
   if (first_end == io.end() && first == Where::base && !keep && (base.nowait || !nowait))
     return cut_extents(io, io.length(), [&](Io& one) { return base.next(one); });
   if (first_end == io.end() && is_zero(first) && io.has(Flag::may_hole)) {
@@ -199,9 +198,8 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
   }
   if (io.has(Flag::lend_only)) return Status::would_block();
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const std::uint64_t end = run_end(at, io.end());
+    const auto [where, end] = run(at, io.end());
     const auto into = io.buffer().subspan(at - io.offset(), end - at);
-    const Where where = map_.at(block_of(at));
     Status s;
     if (is_zero(where)) std::memset(into.data(), 0, into.size());
     else if (where == Where::overlay) s = store_->read(io, at, into, io.flags() & Flag::nowait);
@@ -221,10 +219,9 @@ Status Overlay::write(Io& io, const Base& base) noexcept {
   const bool durable = io.has(Flag::fua) && store_->is_kept();
   if (nowait) return durable ? Status::would_block() : write_now(io, base);
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const std::uint64_t end = run_end(at, io.end());
-    const bool there = map_.at(block_of(at)) == Where::overlay;
-    const Status s =
-        there ? store_->write(io, at, io.payload().subspan(at - io.offset(), end - at)) : write_new(io, base, at, end);
+    const auto [where, end] = run(at, io.end());
+    const Status s = where == Where::overlay ? store_->write(io, at, io.payload().subspan(at - io.offset(), end - at))
+                                             : write_new(io, base, at, end);
     if (s.failed()) return s;
     at = end;
   }
@@ -317,8 +314,9 @@ Status Overlay::extents(Io& io, const Base& base, bool base_tells) noexcept {
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const std::uint64_t end = run_end(at, io.end());
-    const Where where = map_.at(block_of(at));
+    const Map::Run here = run(at, io.end());
+    const std::uint64_t end = here.end;
+    const Where where = here.where;
     std::uint64_t told = 0;
     bool more = true;
     const auto tell = [&](std::uint64_t bytes, ExtentState state) {

@@ -84,10 +84,10 @@ class Overlay {
   Blocks whole(std::uint64_t begin, std::uint64_t end) const {
     return {block_of(begin + settings_.block - 1), end == size_ ? map_.blocks() : block_of(end)};
   }
-  // What is left of a request from `at` on, up to where blocks are elsewhere.
-  std::uint64_t run_end(std::uint64_t at, std::uint64_t end) const {
-    const std::uint64_t last = map_.run_end(block_of(at), block_of(end - 1) + 1);
-    return std::min(end, last * settings_.block);
+  // What is left of a request from `at` on, up to where blocks are elsewhere, in bytes.
+  Map::Run run(std::uint64_t at, std::uint64_t end) const {
+    const Map::Run blocks = map_.run(block_of(at), block_of(end - 1) + 1);
+    return {blocks.where, std::min(end, blocks.end * settings_.block)};
   }
 
   // overlay.cpp

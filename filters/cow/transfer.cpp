@@ -70,7 +70,8 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
 Status Overlay::write_now(const Io& io, const Base& base) noexcept {
   const Blocks all = touched(io.offset(), io.end());
   const auto in_store = [&] {
-    return map_.at(all.first) == Where::overlay && run_end(io.offset(), io.end()) == io.end();
+    const auto [where, end] = run(io.offset(), io.end());
+    return where == Where::overlay && end == io.end();
   };
   if (in_store()) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
   const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive, std::try_to_lock);
@@ -93,8 +94,8 @@ Status Overlay::write_new(const Io& io, const Base& base, std::uint64_t at, std:
     const Blocks full = at == begin_of(block) ? whole(at, end) : Blocks{0, 0};
     std::uint64_t next;
     Status s;
-    if (map_.at(block) == Where::overlay) {
-      next = run_end(at, end);
+    if (const Map::Run here = run(at, end); here.where == Where::overlay) {
+      next = here.end;
       s = store_->write(io, at, io.payload().subspan(at - io.offset(), next - at));
     } else if (!full.empty()) {
       std::uint64_t last = block + 1;
@@ -205,8 +206,7 @@ Status Overlay::make_holes(Blocks blocks) noexcept {
   const RangeLock::Hold hold(changing_, blocks.first, blocks.last, RangeLock::Mode::exclusive);
   if (!hold.held()) return Status{ENOMEM};
   for (std::uint64_t b = blocks.first; b != blocks.last;) {
-    const std::uint64_t end = map_.run_end(b, blocks.last);
-    const Where where = map_.at(b);
+    const auto [where, end] = map_.run(b, blocks.last);
     if (where != Where::hole)
       for (std::uint64_t i = b; i != end; ++i) set(i, Where::hole);
     if (takes_room(where)) {
@@ -289,7 +289,7 @@ std::string Overlay::commit(const Base& base) {
 // From `block` on, which it moves. Durable in the base first, then in the map, and then gone from the store. Returns
 // how many bytes were written.
 std::uint64_t Overlay::commit_some(const Base& base, std::uint64_t& block) {
-  block = map_.at(block) == Where::base ? map_.run_end(block, map_.blocks()) : block;
+  if (const Map::Run first = map_.run(block, map_.blocks()); first.where == Where::base) block = first.end;
   if (block == map_.blocks()) return 0;
   const Buffer buffer = buffer_of(settings_.block);
   if (buffer == nullptr) throw std::bad_alloc();

@@ -97,14 +97,20 @@ std::vector<ListedExtent> extents(const TestDevice& device, std::uint64_t offset
 
 TEST_CASE("cow: where blocks are") {
   Map map(100000);
-  CHECK(map.run_end(0, 100000) == 100000);
+  const auto is = [&](std::uint64_t begin, std::uint64_t end, Where where, std::uint64_t run_end) {
+    const Map::Run run = map.run(begin, end);
+    return run.where == where && run.end == run_end;
+  };
+  CHECK(is(0, 100000, Where::base, 100000));
   map.set(77, Where::overlay);
   map.set(78, Where::hole);
   map.set(79, Where::reserved);
-  CHECK(map.run_end(0, 100000) == 77);
-  CHECK(map.run_end(0, 50) == 50);
-  CHECK(map.run_end(77, 100000) == 78);
-  CHECK(map.run_end(80, 100000) == 100000);
+  CHECK(is(0, 100000, Where::base, 77));
+  CHECK(is(0, 50, Where::base, 50));
+  CHECK(is(77, 100000, Where::overlay, 78));
+  CHECK(is(79, 100000, Where::reserved, 80));
+  CHECK(is(80, 100000, Where::base, 100000));
+  CHECK(is(99999, 100000, Where::base, 100000));
   CHECK(map.count_room() == 2);
   std::vector<std::byte> page(Map::page_bytes);
   map.save(0, page);
