@@ -263,9 +263,13 @@ Status Overlay::flush(Io& io) noexcept {
   return io.has(Flag::nowait) ? Status::would_block() : persist();
 }
 
-// First the data, then the map that says where they are. What changes meanwhile is for the next flush.
 Status Overlay::persist() noexcept {
   const std::lock_guard lock(persist_mutex_);
+  return persist_locked();
+}
+
+// First the data, then the map that says where they are. What changes meanwhile is for the next flush.
+Status Overlay::persist_locked() noexcept {
   std::vector<std::uint64_t> pages;
   try {
     const Status s = persist_pages(pages);

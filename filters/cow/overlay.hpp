@@ -104,6 +104,7 @@ class Overlay {
     figures_.allocated.add(-static_cast<double>(blocks * settings_.block));
   }
   ashlar::Status persist() noexcept;
+  ashlar::Status persist_locked() noexcept;  // with persist_mutex_ held
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
   void settle_header();
   bool is_persisted() const noexcept;

@@ -229,17 +229,20 @@ std::string Overlay::status() const {
 }
 
 // All blocks are in the base again. The header says so first, so that a discard which is broken off is finished at the
-// next start, or by the next flush. `header`: as it is to be, but for its state.
+// next start, or by the next flush. A flush that comes meanwhile waits: it would take that off the header before the
+// pages of the map are even told to be changed. `header`: as it is to be, but for its state.
 void Overlay::forget_all(Header header) {
   if (store_->is_kept()) {
+    const std::lock_guard lock(persist_mutex_);
     header.state = Header::State::discarding;
-    set_header(header);
-  }
-  map_.clear();
-  release(used_);
-  if (store_->is_kept()) {
+    store_->set_header(header);
+    map_.clear();
+    release(used_);
     for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_[i] = true;
-    must(persist(), "the overlay cannot be written");
+    must(persist_locked(), "the overlay cannot be written");
+  } else {
+    map_.clear();
+    release(used_);
   }
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
 }

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "bench.hpp"
 #include "catch.hpp"
 #include "map.hpp"
+#include "store.hpp"
 
 using namespace ashlar;
 using namespace ashlar::testing;
@@ -87,6 +89,12 @@ class FileLimit {
   rlimit before_{};
   void (*before_handler_)(int);
 };
+// As the file has it.
+Header::State state_in(const std::string& path) {
+  Header found;
+  REQUIRE(Store::look(path, found));
+  return found.state;
+}
 std::vector<ListedExtent> extents(const TestDevice& device, std::uint64_t offset, std::uint64_t length) {
   ExtentList list;
   CHECK(device.extents(offset, length, list).ok());
@@ -362,9 +370,32 @@ TEST_CASE("cow: what is written after a discard that failed is there at the next
       }
       CHECK(device->write(8192, bytes_of(block, 9)).ok());
       CHECK(device->flush().ok());
+      CHECK(state_in(scratch.path("overlay.cow")) == Header::State::normal);  // not just when the server ends
     }
     over.start();
     CHECK(read_all(*over.layer->open_over(over.disk), 8192, block) == bytes_of(block, 9));
+  }
+}
+
+// Else a crash could leave a map that was cleared in part, with nothing that says so.
+TEST_CASE("cow: a flush leaves the mark of a discard that is not done yet") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  const auto device = over.layer->open_over(over.disk);
+  for (int round = 0; round != 40; ++round) {
+    CHECK(device->write(0, bytes_of(block, 7)).ok());
+    CHECK(device->flush().ok());
+    {
+      const FileLimit limited(4096);  // the header can be written, but not the map
+      std::atomic<bool> done{false};
+      std::thread other([&] {
+        while (!done) static_cast<void>(device->flush());
+      });
+      CHECK_THROWS_AS(over.host.control().call("discard"), Refused);
+      done = true;
+      other.join();
+    }
+    CHECK(state_in(scratch.path("overlay.cow")) == Header::State::discarding);
   }
 }
 
