@@ -50,7 +50,7 @@ Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t
       map_(blocks_in(size, settings.block)),
       gate_(wait_),
       changing_(wait_) {
-  if (!settings.path.empty()) dirty_ = std::make_unique<std::atomic<bool>[]>(map_.pages());
+  if (!settings.path.empty()) dirty_ = std::make_unique<Dirty>(map_.pages());
 }
 
 Overlay::~Overlay() {
@@ -156,13 +156,13 @@ void Overlay::set_header(const Header& header) {
 }
 
 bool Overlay::is_persisted() const noexcept {
-  return store_->has_header() && store_->header().state != Header::State::discarding &&
-         std::none_of(dirty_.get(), dirty_.get() + map_.pages(), [](const auto& one) { return one.load(); });
+  return store_->has_header() && store_->header().state != Header::State::discarding && !dirty_->any();
 }
 
 void Overlay::set(std::uint64_t block, Where where) {
+  if (dirty_ == nullptr) return map_.set(block, where);
+  const Dirty::Change change(*dirty_, block / Map::blocks_of_page);
   map_.set(block, where);
-  if (dirty_) dirty_[block / Map::blocks_of_page] = true;
 }
 
 // What needs no more room has it, also where `max_size` has become less than what is there.
@@ -274,13 +274,13 @@ Status Overlay::persist_locked() noexcept {
   try {
     const Status s = persist_pages(pages);
     if (s.failed())
-      for (const std::uint64_t page : pages) dirty_[page] = true;
+      for (const std::uint64_t page : pages) dirty_->mark(page);
     return s;
   } catch (const std::bad_alloc&) {
-    for (const std::uint64_t page : pages) dirty_[page] = true;
+    for (const std::uint64_t page : pages) dirty_->mark(page);
     return Status{ENOMEM};
   } catch (const std::system_error& e) {
-    for (const std::uint64_t page : pages) dirty_[page] = true;
+    for (const std::uint64_t page : pages) dirty_->mark(page);
     return Status{e.code().value()};
   }
 }
@@ -288,9 +288,9 @@ Status Overlay::persist_locked() noexcept {
 Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
   pages.reserve(64);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
-    if (!dirty_[i].load(std::memory_order_relaxed)) continue;
+    if (!dirty_->has(i)) continue;
     pages.push_back(i);
-    dirty_[i] = false;
+    dirty_->take(i);
   }
   std::vector<std::byte> contents(pages.size() * Map::page_bytes);
   const auto page = [&](std::size_t n) { return std::span(contents).subspan(n * Map::page_bytes, Map::page_bytes); };

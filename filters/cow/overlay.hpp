@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base.hpp"
+#include "dirty.hpp"
 #include "gate.hpp"
 #include "map.hpp"
 #include "store.hpp"
@@ -141,9 +142,9 @@ class Overlay {
   std::mutex begin_mutex_;
 
   Gate gate_;
-  ashlar::RangeLock changing_;                  // blocks
-  std::atomic<std::uint64_t> used_{0};          // blocks that take room in the store
-  std::unique_ptr<std::atomic<bool>[]> dirty_;  // pages of the map that the file does not have as they are
-  mutable std::mutex persist_mutex_;            // also over the header of the store, since begin()
+  ashlar::RangeLock changing_;          // blocks
+  std::atomic<std::uint64_t> used_{0};  // blocks that take room in the store
+  std::unique_ptr<Dirty> dirty_;        // of one that is kept
+  mutable std::mutex persist_mutex_;    // also over the header of the store, since begin()
   std::atomic<bool> verb_runs_{false};
 };

@@ -238,7 +238,7 @@ void Overlay::forget_all(Header header) {
     store_->set_header(header);
     map_.clear();
     release(used_);
-    for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_[i] = true;
+    for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_->mark(i);
     must(persist_locked(), "the overlay cannot be written");
   } else {
     map_.clear();

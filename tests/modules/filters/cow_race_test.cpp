@@ -7,6 +7,7 @@
 #include "../plugins/scratch.hpp"
 #include "bench.hpp"
 #include "catch.hpp"
+#include "dirty.hpp"
 #include "map.hpp"
 
 using namespace ashlar;
@@ -37,6 +38,27 @@ TEST_CASE("cow: the end of a run belongs to its place, also while its first bloc
   }
   other.join();
   CHECK(wrong == 0);
+}
+
+// Who sees the new state of a block may flush before the one who has changed it has gone on.
+TEST_CASE("cow: a page of the map is to be written from before to behind each change") {
+  Dirty dirty(2);
+  CHECK_FALSE(dirty.any());
+  {
+    const Dirty::Change one(dirty, 1);
+    CHECK(dirty.has(1));
+    CHECK_FALSE(dirty.has(0));
+    dirty.take(1);
+    CHECK(dirty.has(1));
+    { const Dirty::Change other(dirty, 1); }
+    dirty.take(1);
+    CHECK(dirty.has(1));
+  }
+  CHECK(dirty.has(1));  // what was taken may be from before the change
+  dirty.take(1);
+  CHECK_FALSE(dirty.any());
+  dirty.mark(0);
+  CHECK((dirty.any() && dirty.has(0)));
 }
 
 // One write begins in the middle of a block that the other one copies into the overlay, and goes on over blocks that
