@@ -368,12 +368,15 @@ TEST_CASE("cow: what is written after a discard that failed is there at the next
         const FileLimit limited(limit);
         CHECK_THROWS_AS(over.host.control().call("discard"), Refused);
       }
+      CHECK(read_all(*device, 0, block) == (limit == 16 ? bytes_of(block, 7) : part(over.before, 0, block)));
       CHECK(device->write(8192, bytes_of(block, 9)).ok());
       CHECK(device->flush().ok());
       CHECK(state_in(scratch.path("overlay.cow")) == Header::State::normal);  // not just when the server ends
     }
     over.start();
-    CHECK(read_all(*over.layer->open_over(over.disk), 8192, block) == bytes_of(block, 9));
+    const auto device = over.layer->open_over(over.disk);
+    CHECK(read_all(*device, 8192, block) == bytes_of(block, 9));
+    CHECK(read_all(*device, 0, block) == (limit == 16 ? bytes_of(block, 7) : part(over.before, 0, block)));
   }
 }
 
@@ -498,6 +501,20 @@ TEST_CASE("cow: commit is durable over a layer without flush, by FUA") {
   CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
   CHECK((part(over.disk.durable(), 4096, 49152) == part(expected, 4096, 49152)));
   CHECK(over.disk.breaches().empty());
+}
+
+TEST_CASE("cow: a commit over a layer that can make nothing durable says so") {
+  for (const bool lasts : {false, true}) {
+    Scratch scratch;
+    Over over(kept(scratch));
+    over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
+    if (!lasts) over.disk.geometry().flags = over.disk.geometry().flags.without(Flag::fua);
+    const auto device = over.layer->open_over(over.disk);
+    CHECK(device->write(5000, bytes_of(20000, 7)).ok());
+    CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
+    CHECK(over.host.said("have neither flush nor FUA") == !lasts);
+    CHECK(over.disk.breaches().empty());
+  }
 }
 
 TEST_CASE("cow: a commit that is broken off can be made again, after a start, too") {
