@@ -110,12 +110,13 @@ Transfer* Driver::next_new() noexcept {
   return one;
 }
 
+// One that libcurl does not have yet may be given up, too: it is found when it is moved.
 Transfer* Driver::next_given_up() noexcept {
   const std::lock_guard lock(mutex_);
   if (!drops_) return nullptr;
   const auto found = std::ranges::find_if(moved_, [](const Transfer* one) { return one->given_up(); });
-  drops_ = found != moved_.end();
-  return drops_ ? *found : nullptr;
+  drops_ = found != moved_.end() || !new_.empty();
+  return found != moved_.end() ? *found : nullptr;
 }
 
 bool Driver::has_some() noexcept {
