@@ -1,6 +1,7 @@
 // cache: keeps what was read and written, over a slow layer below.
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
+#include <atomic>
 #include <stdexcept>
 
 #include "contents.hpp"
@@ -67,6 +68,7 @@ class Cache final : public Filter {
   const bool read_only_;
   const Purpose purpose_;
   const std::shared_ptr<Contents> contents_;
+  std::atomic<std::uint64_t> known_losses_{contents_->losses()};  // of which it was told, or that were before it
 };
 
 class Cache::Layer {
@@ -214,11 +216,11 @@ Geometry Cache::describe() {
   return g;
 }
 
-// What others have written is theirs to write below, and to hear of.
+// What others have written is theirs to write below, and to hear of, also when this one was told of it below.
 Status Cache::flush(Io& io) noexcept {
-  if (writes_back()) return contents_->flush(io, here());
+  if (writes_back()) return contents_->flush(io, here(), known_losses_);
   if (io.has(Flag::nowait) && !below().flags.has(Flag::nowait)) return Status::would_block();
-  return next(io);
+  return layer_.settings().back ? contents_->flush_of_reader(io, here()) : next(io);
 }
 
 // On trial no memory was taken.

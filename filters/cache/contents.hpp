@@ -19,6 +19,7 @@
 #include "below.hpp"
 #include "blocks.hpp"
 #include "buffers.hpp"
+#include "losses.hpp"
 #include "range.hpp"
 #include "settings.hpp"
 #include "store.hpp"
@@ -52,9 +53,14 @@ class Contents {
   Status write(Io& io, const Below& below) noexcept;
   // zero and trim.
   Status clear(Io& io, const Below& below) noexcept;
-  // Writes back all that is dirty. Also tells of an earlier failure to do so, once.
-  Status flush(Io& io, const Below& below) noexcept;
+  // Writes back all that is dirty. Also tells of an earlier failure to do so, once; and of losses() that its connection
+  // does not know of yet. `known`: of how many it does.
+  Status flush(Io& io, const Below& below, std::atomic<std::uint64_t>& known) noexcept;
+  // Of a connection that may not write.
+  Status flush_of_reader(Io& io, const Below& below) noexcept;
   Status extents(Io& io, const Below& below) noexcept;
+  // How many there are so far. See Losses. [any thread]
+  std::uint64_t losses() const noexcept { return losses_.count(); }
 
   // When nobody will come who could flush: writes back all that is dirty, and flushes. What fails stays, and the next
   // flush tells.
@@ -149,7 +155,7 @@ class Contents {
   void now_clean(Range run) noexcept;
   void count_dirty() noexcept;
   void note_failure(Status s, const char* what) noexcept;
-  Status flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept;
+  Status flush_below(Io& io, const Below& below) noexcept;
   Status tell_extents(Io& io, const Below& below, Range range, bool dirty, bool& more) noexcept;
 
   const Settings& settings_;
@@ -169,9 +175,8 @@ class Contents {
   Buffers buffers_;
   RangeLock loading_, changing_, writing_back_;
   std::atomic<std::uint64_t> dirty_bytes_{0};
-  std::atomic<int> failed_{0};          // errno of a write-back of which no flush has told yet
-  std::atomic<std::uint64_t> lost_{0};  // how often a flush below has failed
-  std::atomic<int> lost_error_{0};      // the errno of the last of them
+  std::atomic<int> failed_{0};  // errno of a write-back of which no flush has told yet
+  Losses losses_;
 };
 
 class Contents::Pin {

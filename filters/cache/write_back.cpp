@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::uint64_t longest_run = 1 << 20;  // bytes that are written below at once
 
+// Whether a flush below has failed, rather than not been made.
+bool is_told(Status s) { return s.failed() && s != Status::would_block() && s != Status{ECANCELED}; }
+
 }  // namespace
 
 // With the mutex held. Others add to the same metric.
@@ -191,53 +194,59 @@ void Contents::note_failure(Status s, const char* what) noexcept {
   host_.log(Level::error, what, std::strerror(s.code()));
 }
 
-// What is lost below is told there once, perhaps, to whoever flushes first. So it is told here by all flushes that have
-// not been answered then: those that found `lost_before` in lost_ when they began.
-Status Contents::flush_below(Io& io, const Below& below, std::uint64_t lost_before) noexcept {
+Status Contents::flush_below(Io& io, const Below& below) noexcept {
   if (!below.geometry.ops.has(Op::flush)) return Status::success();
   const Status s = below.next(io);
-  if (s.ok() && lost_ != lost_before) return Status{lost_error_};
-  if (s.failed() && s != Status::would_block() && s != Status{ECANCELED}) {
-    lost_error_ = s.code();
-    ++lost_;
-  }
+  if (is_told(s)) losses_.add(s);
   return s;
 }
 
 // Without waiting there is no time to write back: what becomes dirty meanwhile was not there before the flush.
-Status Contents::flush(Io& io, const Below& below) noexcept {
+Status Contents::flush(Io& io, const Below& below, std::atomic<std::uint64_t>& known) noexcept {
   if (io.has(Flag::nowait)) {
-    if (dirty_bytes_ != 0 || failed_ != 0 || !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
-    return flush_below(io, below, lost_);
+    const bool waits = dirty_bytes_ != 0 || failed_ != 0 || losses_.count() != known;
+    return waits || !below.geometry.flags.has(Flag::nowait) ? Status::would_block() : flush_below(io, below);
   }
-  const std::uint64_t lost_before = lost_;
+  const std::uint64_t known_before = known;
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) {
     figures_.failed.add();
     host_.log(Level::error, "what was written cannot be written below (%s): it is kept", std::strerror(back.code()));
   }
-  const Status s = flush_below(io, below, lost_before);
-  const Status before{failed_.exchange(0)};
-  return back.failed() ? back : s.failed() ? s : before;
+  const Status s = flush_below(io, below);
+  if (s == Status{ECANCELED}) return s;  // the next one tells
+  const std::uint64_t now = losses_.count();
+  const Status lost = losses_.since(known_before), before{failed_.exchange(0)};
+  known = now;
+  return back.failed() ? back : s.failed() ? s : lost.failed() ? lost : before;
+}
+
+// Writes nothing back. What it is told of below may be of what others have written.
+Status Contents::flush_of_reader(Io& io, const Below& below) noexcept {
+  const Status s = flush_below(io, below);
+  if (is_told(s)) note_failure(s, "the flush of a reader failed below (%s): the next flush of a writer tells, too");
+  return s;
 }
 
 void Contents::write_back_all(const Below& below) noexcept {
   if (is_clean()) return;
+  const std::uint64_t lost_before = losses_.count();
   Io io(Op::flush, 0, 0);
   const Status back = write_back(io, below, {0, size_});
   if (back.failed()) note_failure(back, "what was written cannot be written below (%s), and its clients have gone");
-  if (const Status s = flush_below(io, below, lost_); s.failed())
-    note_failure(s, "the flush of what was written failed below (%s), and its clients have gone");
+  const Status s = flush_below(io, below), lost = losses_.since(lost_before);
+  if (lost.failed() || s.failed())
+    note_failure(s.failed() ? s : lost, "the flush of what was written failed below (%s), and its clients have gone");
 }
 
 std::string Contents::write_back_now(const Below& below) {
-  const std::uint64_t before = dirty_bytes_;
+  const std::uint64_t before = dirty_bytes_, lost_before = losses_.count();
   Io io(Op::flush, 0, 0);
   Status s = has_begun() ? write_back(io, below, {0, size_}) : Status::success();
   if (s.ok()) {
-    s = flush_below(io, below, lost_);
-    if (s.failed() && s != Status{ECANCELED})
-      note_failure(s, "the flush of what was written failed below (%s): the next one tells, too");
+    s = flush_below(io, below);
+    if (is_told(s)) note_failure(s, "the flush of what was written failed below (%s): the next one tells, too");
+    if (s.ok()) s = losses_.since(lost_before);
   }
   if (s.failed()) throw std::system_error(s.code(), std::generic_category(), "it cannot be written below");
   return std::to_string(before) + " bytes written below\n";

@@ -127,6 +127,54 @@ TEST_CASE("cache: back: a flush below that fails is told by every flush that has
   CHECK(one->flush().ok());
 }
 
+TEST_CASE("cache: back: a flush below that fails is told to each connection that was there, once") {
+  CacheOver over(back());
+  const auto one = over.open(), other = over.open();
+  CHECK(other->write(0, bytes_of(4096, 7)).ok());
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(one->flush() == Status{EREMOTEIO});  // it has written below what the other wrote
+  const auto late = over.open();
+  CHECK(late->flush().ok());
+  CHECK(other->flush() == Status{EREMOTEIO});
+  for (const auto* device : {&one, &other, &late}) CHECK((*device)->flush().ok());
+  // Nor is it answered by one that was told of it while it was below, and is made without waiting.
+  CHECK(other->write(0, bytes_of(4096, 7)).ok());
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(one->flush() == Status{EREMOTEIO});
+  Io io(Op::flush, 0, 0, Flag::nowait);
+  CHECK(other->process(io) == Status::would_block());
+  CHECK(other->flush() == Status{EREMOTEIO});
+}
+
+TEST_CASE("cache: back: a flush that is cancelled takes nothing from the next one") {
+  CacheOver over(back());
+  const auto device = over.open();
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  CHECK(refusal([&] { over.host.control().call_over(over.disk, "write-back"); }) != "");
+  over.disk.fail_call(0, Status{ECANCELED});
+  CHECK(device->flush() == Status{ECANCELED});
+  CHECK(device->flush() == Status{EREMOTEIO});
+  CHECK(device->flush().ok());
+}
+
+TEST_CASE("cache: back: what was lost below is told to writers also when a reader was told of it there") {
+  CacheOver over(back({{"max_dirty", "4096"}}));
+  const auto device = over.open(), reader = over.layer->open_over(over.disk, true);
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  CHECK(device->write(8192, bytes_of(4096, 8)).ok());  // writes the first below
+  CHECK(over.disk.count(Op::write) == 1);
+  over.disk.fail_call(0, Status{EREMOTEIO});
+  CHECK(reader->flush() == Status{EREMOTEIO});
+  CHECK(device->flush() == Status{EREMOTEIO});
+  CHECK(device->flush().ok());
+  CHECK(reader->flush().ok());
+  // A flush that is cancelled says nothing of what was written.
+  over.disk.fail_call(0, Status{ECANCELED});
+  CHECK(reader->flush() == Status{ECANCELED});
+  CHECK(device->flush().ok());
+}
+
 TEST_CASE("cache: back: what the verb write-back could not flush is told by the next flush, too") {
   CacheOver over(back());
   const auto device = over.open();
@@ -136,6 +184,35 @@ TEST_CASE("cache: back: what the verb write-back could not flush is told by the 
   CHECK(over.host.metrics().value("cache_dirty_bytes") == 0);
   CHECK(device->flush() == Status{EREMOTEIO});
   CHECK(device->flush().ok());
+}
+
+// From now on: a flush of `reader` fails beside the first write below.
+void lose_at_the_first_write(CacheOver& over, TestDevice& reader) {
+  over.disk.fail_call(0, Status{EREMOTEIO});
+  over.disk.on_call([&reader, once = true](const ModelDisk::Call& call) mutable {
+    if (call.op == Op::write && std::exchange(once, false)) CHECK(reader.flush() == Status{EREMOTEIO});
+  });
+}
+
+TEST_CASE("cache: back: the verb write-back tells of what was lost below while it wrote") {
+  CacheOver over(back());
+  const auto device = over.open(), reader = over.layer->open_over(over.disk, true);
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  lose_at_the_first_write(over, *reader);
+  CHECK(refusal([&] { over.host.control().call_over(over.disk, "write-back"); }) != "");
+  CHECK(over.disk.count(Op::flush) == 2);
+}
+
+TEST_CASE("cache: back: what was lost below while the last writer closed is told by the next flush") {
+  CacheOver over(back());
+  auto device = over.open();
+  const auto reader = over.layer->open_over(over.disk, true);
+  CHECK(device->write(0, bytes_of(4096, 7)).ok());
+  lose_at_the_first_write(over, *reader);
+  device.reset();
+  CHECK(over.disk.count(Op::flush) == 2);
+  CHECK(over.host.said("its clients have gone"));
+  CHECK(over.open()->flush() == Status{EREMOTEIO});
 }
 
 TEST_CASE("cache: back: over a layer without flush, a request comes back with the flags that it had") {
