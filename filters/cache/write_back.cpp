@@ -205,16 +205,19 @@ Status Contents::flush_below(Io& io, const Below& below) noexcept {
 Status Contents::flush(Io& io, const Below& below, std::atomic<std::uint64_t>& known) noexcept {
   if (io.has(Flag::nowait)) {
     const bool waits = dirty_bytes_ != 0 || failed_ != 0 || losses_.count() != known;
-    return waits || !below.geometry.flags.has(Flag::nowait) ? Status::would_block() : flush_below(io, below);
+    if (waits || !below.geometry.flags.has(Flag::nowait)) return Status::would_block();
+    const Status s = flush_below(io, below);
+    if (is_told(s)) known = losses_.count();
+    return s.ok() && losses_.count() != known ? Status::would_block() : s;  // to be told by the one that waits
   }
   const std::uint64_t known_before = known;
   const Status back = write_back(io, below, {0, size_});
-  if (back.failed()) {
+  if (is_told(back)) {
     figures_.failed.add();
     host_.log(Level::error, "what was written cannot be written below (%s): it is kept", std::strerror(back.code()));
   }
   const Status s = flush_below(io, below);
-  if (s == Status{ECANCELED}) return s;  // the next one tells
+  if (back == Status{ECANCELED} || s == Status{ECANCELED}) return Status{ECANCELED};  // the next one tells
   const std::uint64_t now = losses_.count();
   const Status lost = losses_.since(known_before), before{failed_.exchange(0)};
   known = now;

@@ -216,10 +216,11 @@ void Cow::Layer::commit(VerbCall& call) {
   const Flags durable = call.below().ops.has(Op::flush) ? Flags{} : call.below().flags & Flag::fua;
   const Base base{&call, next, call.below().size, call.below().minimum, call.below().maximum, false, durable};
   if (base.size != overlay.size()) throw std::runtime_error("the layer below has another size than the overlay");
+  const std::string answer = overlay.commit(base);
   if (!call.below().ops.has(Op::flush) && !call.below().flags.has(Flag::fua))
     host_.log(Level::warn,
-              "the layers below have neither flush nor FUA: what is committed lasts no longer than they keep it");
-  call.answer(overlay.commit(base));
+              "the layers below have neither flush nor FUA: what was committed lasts no longer than they keep it");
+  call.answer(answer);
 }
 
 // A commit above empties an overlay that is kept: what it writes here would have to last as long.

@@ -17,7 +17,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
-from lib import processes  # noqa: E402
+from lib import ports, processes  # noqa: E402
 from lib.processes import run  # noqa: E402
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "ceph", "ceph-authtool", "rbd", "monmaptool")
@@ -96,8 +96,7 @@ class Cluster:
         for name in ("mon", "osd"):
             (self.folder / name).mkdir()
         self.fsid = str(uuid.uuid4())
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = ports.free()
         self.conf.write_text(CONF.format(fsid=self.fsid, address=self.address, port=self.port, folder=self.folder, auth=self.auth,
                                          host=socket.gethostname(), watch=self._watch, store=store.format(bytes=size)))
         self._run("monmaptool", "--create", "--clobber", "--fsid", self.fsid, "--addv", "a", f"[v1:{self.address}:{self.port}]",

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 from reloading import PATIENCE, PROGRAM, READ, Reloading, config, libnbd, main, wire
+from lib import ports
 
 KEEP = config.memory_export("1M", "keep")
 
@@ -59,9 +60,7 @@ class Addresses(Reloading):
         self.assertIn("ashlar_clients", self.figures())
 
     def test_one_that_the_server_itself_blocks_is_told_so(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = ports.free()
         self.reload([KEEP], listen=[*self.listen("0"), f"tcp:127.0.0.1:{port}"])
         told = self.refused([KEEP], listen=[*self.listen("0"), f"tcp::{port}"])
         self.assertIn("by this server itself", told)

@@ -5,20 +5,19 @@ import os
 import pathlib
 import shutil
 import socket
+import sys
 import tempfile
 import time
 
 import processes
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "tests" / "interop"))
+
+from lib import ports  # noqa: E402
+
 BASE = "nbdkit"  # the server that others are told in multiples of
 PATIENCE = 30  # seconds; only a failure takes so long
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Place:
@@ -27,7 +26,7 @@ class Place:
     def __init__(self, folder, transport, tls=None):
         self.folder, self.transport, self.tls = pathlib.Path(folder), transport, tls
         self.socket = self.folder / "s.sock"
-        self.port = free_port()
+        self.port = ports.free()
 
     @property
     def address(self):

@@ -3,15 +3,12 @@
 import json
 import ssl
 import statistics
-import sys
 import time
 
 import loads
-import peers
+import peers  # which has lib found, too
 import processes
-
-sys.path.insert(0, str(peers.ROOT / "tests" / "interop"))
-from lib import wire  # noqa: E402
+from lib import wire
 
 
 def in_turn(options, what, variants, measure, rounds=None):

@@ -146,6 +146,25 @@ TEST_CASE("cache: back: a flush below that fails is told to each connection that
   CHECK(other->flush() == Status{EREMOTEIO});
 }
 
+TEST_CASE("cache: back: a flush that does not wait leaves it to one that does to tell of what was lost meanwhile") {
+  CacheOver over(back());
+  over.disk.geometry().flags |= Flag::nowait;
+  const auto one = over.open(), other = over.open();
+  Status between;
+  bool once = true;
+  over.disk.on_call([&](const ModelDisk::Call&) {
+    if (std::exchange(once, false)) between = other->flush();
+  });
+  over.disk.fail_call(1, Status{EREMOTEIO});
+  Io io(Op::flush, 0, 0, Flag::nowait);
+  CHECK(one->process(io) == Status::would_block());
+  CHECK(between == Status{EREMOTEIO});
+  CHECK(one->flush() == Status{EREMOTEIO});
+  over.disk.fail_call(0, Status{EREMOTEIO});
+  CHECK(one->process(io) == Status{EREMOTEIO});
+  CHECK(one->flush().ok());
+}
+
 TEST_CASE("cache: back: a flush that is cancelled takes nothing from the next one") {
   CacheOver over(back());
   const auto device = over.open();

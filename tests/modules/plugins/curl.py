@@ -14,7 +14,7 @@ import web
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
 
-from lib import config, figures, libnbd, processes, tls  # noqa: E402
+from lib import config, figures, libnbd, ports, processes, tls  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.libnbd import nbd  # noqa: E402
 from lib.processes import run  # noqa: E402
@@ -346,10 +346,7 @@ class Nginx(Curl):
         self.fail((self.folder / "error.log").read_text())
 
     def start(self):
-        free = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
-        self.port, self.tls_port = (one.getsockname()[1] for one in free)
-        for one in free:
-            one.close()
+        self.port, self.tls_port = ports.free(), ports.free()
         file = self.write("nginx.conf", NGINX.format(folder=self.folder, port=self.port, tls_port=self.tls_port, lies=self.web.port,
                                                      certificates=tls.folder() / "server"))
         nginx = processes.start([shutil.which("nginx", path="/usr/sbin:/usr/bin"), "-c", file, "-e", self.folder / "error.log"],
@@ -359,7 +356,8 @@ class Nginx(Curl):
         end = time.monotonic() + PATIENCE
         while nginx.poll() is None and time.monotonic() < end:
             try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
+                for port in (self.port, self.tls_port):  # it opens one after the other, and ends if one is not to be had
+                    socket.create_connection(("127.0.0.1", port)).close()
                 return True
             except OSError:
                 time.sleep(0.01)
