@@ -155,7 +155,7 @@ TEST_CASE("cache: back: a flush that does not wait leaves it to one that does to
   over.disk.on_call([&](const ModelDisk::Call&) {
     if (std::exchange(once, false)) between = other->flush();
   });
-  over.disk.fail_call(1, Status{EREMOTEIO});
+  over.disk.fail_call(0, Status{EREMOTEIO});
   Io io(Op::flush, 0, 0, Flag::nowait);
   CHECK(one->process(io) == Status::would_block());
   CHECK(between == Status{EREMOTEIO});
