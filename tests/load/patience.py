@@ -6,6 +6,7 @@ import threading
 import time
 
 from frame import MIB, SLOW, Household, config, main, wire
+from lib import storage
 
 LARGE = 32 * MIB
 RATE = 64 << 10    # bytes that a dripping client takes in a second
@@ -110,8 +111,7 @@ class Patience(Household):
         self.nobody_is_ended_for_what_it_itself_wants("direct")
 
     def test_lent_replies_hinder_nobody(self):
-        with open(self.disk, "rb") as file:
-            file.read(LARGE)  # what is in the page cache is lent
+        self.addCleanup(storage.held_in_page_cache(self.disk, LARGE).close)  # what is there is lent
         deaf = [self.owed("disk", 2) for _ in range(4)]
         for client in deaf:
             client.peek(1)  # it is being answered

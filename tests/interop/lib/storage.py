@@ -5,6 +5,7 @@ machine, not even by a test that is killed."""
 
 import contextlib
 import ctypes
+import mmap
 import os
 import pathlib
 import tempfile
@@ -15,6 +16,19 @@ KINDS = ("ext4", "xfs", "btrfs", "tmpfs", "loop")
 _SIZE = 1 << 30
 _CLONE_NEWNS = 0x00020000
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+def held_in_page_cache(path, length):
+    """The first `length` bytes of the file are in the page cache until what is returned is closed. Otherwise the kernel may drop them
+    at any time, and does on machines that reclaim memory ahead of need (DAMON). Without the right to lock so much they are only read."""
+    map_locked = 0x2000  # mmap(2)
+    flags = mmap.MAP_SHARED | mmap.MAP_POPULATE
+    with open(path, "rb") as file:
+        file.read(length)
+        try:
+            return mmap.mmap(file.fileno(), length, flags=flags | map_locked, prot=mmap.PROT_READ)
+        except OSError:
+            return mmap.mmap(file.fileno(), length, flags=flags, prot=mmap.PROT_READ)
 
 
 class Image:
