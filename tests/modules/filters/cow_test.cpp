@@ -472,15 +472,21 @@ TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, 
   CHECK(said(over.disk, "is no overlay of this filter"));
 }
 
-TEST_CASE("cow: commit writes the overlay into the base") {
-  Scratch scratch;
-  Over over(kept(scratch));
+// Returns what the disk holds then.
+Bytes change_and_zero(const Over& over, TestDevice& device) {
   Bytes expected = over.before;
   put(expected, 5000, bytes_of(20000, 7));
   std::fill(expected.begin() + 40960, expected.begin() + 49152, std::byte{0});
+  CHECK(device.write(5000, bytes_of(20000, 7)).ok());
+  CHECK(device.zero(40960, 8192, Flag::may_trim).ok());
+  return expected;
+}
+
+TEST_CASE("cow: commit writes the overlay into the base") {
+  Scratch scratch;
+  Over over(kept(scratch));
   const auto device = over.layer->open_over(over.disk);
-  CHECK(device->write(5000, bytes_of(20000, 7)).ok());
-  CHECK(device->zero(40960, 8192, Flag::may_trim).ok());
+  const Bytes expected = change_and_zero(over, *device);
   CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
   CHECK(over.disk.durable() == expected);
   CHECK(read_all(*device, 0, 300001) == expected);
@@ -492,12 +498,8 @@ TEST_CASE("cow: commit is durable over a layer without flush, by FUA") {
   Scratch scratch;
   Over over(kept(scratch));
   over.disk.geometry().ops = over.disk.geometry().ops.without(Op::flush);
-  Bytes expected = over.before;
-  put(expected, 5000, bytes_of(20000, 7));
-  std::fill(expected.begin() + 40960, expected.begin() + 49152, std::byte{0});
   const auto device = over.layer->open_over(over.disk);
-  CHECK(device->write(5000, bytes_of(20000, 7)).ok());
-  CHECK(device->zero(40960, 8192, Flag::may_trim).ok());
+  const Bytes expected = change_and_zero(over, *device);
   CHECK(over.host.control().call_over(over.disk, "commit").find(" bytes committed\n") != std::string::npos);
   CHECK((part(over.disk.durable(), 4096, 49152) == part(expected, 4096, 49152)));
   CHECK(over.disk.breaches().empty());
