@@ -23,10 +23,12 @@ struct Ended {
   std::chrono::steady_clock::time_point arrived;
   std::uint32_t requests = 1;
 
-  // Whether a request of `other` differs in nothing from one of these.
+  // Whether a request of `other` differs in nothing from one of these. No two members that are neighbours in memory are
+  // compared one after the other: compilers read such a pair at once, which has to wait until the processor has stored
+  // both, and all that was stored before them.
   bool like(const Ended& other) const {
-    return op == other.op && length == other.length && carried_out == other.carried_out &&
-           counts_as_error == other.counts_as_error && error == other.error && arrived == other.arrived;
+    return length == other.length && arrived == other.arrived && carried_out == other.carried_out && op == other.op &&
+           counts_as_error == other.counts_as_error && error == other.error;
   }
 };
 
