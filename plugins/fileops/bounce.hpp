@@ -40,11 +40,12 @@ class BounceBuffers {
 
  private:
   static constexpr std::size_t small = alignment;
-  // Of each size so many are kept: a thousand requests may be under way at once, and then none for long.
-  static constexpr std::size_t most_kept = 16;
+  // So many are kept, small and large: a thousand requests may be under way at once, and then none for long. To make
+  // and free a small one, which is mapped anew, costs nearly as much as all else of a small write.
+  static constexpr std::size_t most_kept[] = {128, 16};
   struct Kept {
     std::size_t count = 0;
-    std::array<Buffer, most_kept> buffers;
+    std::array<Buffer, most_kept[0]> buffers;
   };
 
   // [any thread]
@@ -59,7 +60,7 @@ class BounceBuffers {
   void give_back(Buffer buffer, bool large) noexcept {
     const std::lock_guard lock(mutex_);
     Kept& kept = kept_[large];
-    if (kept.count != most_kept) kept.buffers[kept.count++] = std::move(buffer);
+    if (kept.count != most_kept[large]) kept.buffers[kept.count++] = std::move(buffer);
   }
 
   std::mutex mutex_;
