@@ -19,6 +19,12 @@ bool same(const SandboxConfig& a, const SandboxConfig& b) {
   return a.mode == b.mode && a.connect == b.connect && a.read == b.read && a.write == b.write;
 }
 
+// What the config says of TLS, and the files that it names.
+bool same_tls(const Setup& a, const Setup& b) {
+  const auto files_of = [](const Setup& one) { return one.tls != nullptr ? one.tls->state_of_files() : std::string(); };
+  return same(a.config->server.tls, b.config->server.tls) && files_of(a) == files_of(b);
+}
+
 void compare(const ServerConfig& a, const ServerConfig& b, Differences& out) {
   const auto add = [&](const char* key, bool is_same) {
     if (!is_same) out.server.emplace_back(key);
@@ -32,7 +38,6 @@ void compare(const ServerConfig& a, const ServerConfig& b, Differences& out) {
   add("workers", a.workers == b.workers);
   add("busy_poll", a.busy_poll == b.busy_poll);
   add("keepalive", a.keepalive == b.keepalive);
-  add("tls", same(a.tls, b.tls));
 }
 
 void compare_with_start(const ServerConfig& started_with, const ServerConfig& now, Differences& out) {
@@ -87,6 +92,7 @@ Differences differences(const Setup& before, const Setup& now, const Config& sta
   Differences out;
   compare(*before.exports, *now.exports, out);
   compare(before.config->server, now.config->server, out);
+  if (!same_tls(before, now)) out.server.emplace_back("tls");
   compare_with_start(started_with.server, now.config->server, out);
   compare(before.listen, now.listen, "listen", out);
   compare(before.control, now.control, "control", out);

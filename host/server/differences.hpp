@@ -15,7 +15,7 @@ struct Differences {
   std::vector<std::string> added, changed, removed;  // names of exports
   std::vector<std::string> new_layers;               // of `changed`: those that do not go on with their layers
   std::size_t untouched = 0;                         // exports
-  std::vector<std::string> server;                   // keys of [server]
+  std::vector<std::string> server;                   // keys of [server]; tls also for new contents of its files
   std::vector<std::string> after_restart;            // keys of [server] that only a restart changes
   std::vector<std::string> opened, closed;           // addresses
 };

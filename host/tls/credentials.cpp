@@ -72,7 +72,8 @@ PskFile read_keys(const Config& config, std::vector<std::string>& warnings) {
   }
   PskFile file = parse_psk_file(text, tls.psk);
   ::OPENSSL_cleanse(text.data(), text.size());
-  if (file.keys.empty()) throw ConfigError(tls.psk, {}, "has no user; add lines such as alice:HEXKEY");
+  if (file.keys.empty())
+    fail(config, tls.psk_place, "psk", tls.psk.string() + ": has no user; add lines such as alice:HEXKEY");
   for (const std::string& user : file.short_keys)
     warnings.push_back(tls.psk.string() + ": the key of " + in_quotes(user) +
                        " has less than 16 bytes; make a longer one");

@@ -37,6 +37,15 @@ Stamps stamps_of(const TlsConfig& config) {
           stamp_of(config.psk)};
 }
 
+std::string text_of(const Stamps& stamps) {
+  std::string text;
+  for (const Stamp& one : stamps)
+    for (const std::uint64_t part : {std::uint64_t{one.is_there}, std::uint64_t{one.device}, std::uint64_t{one.inode},
+                                     static_cast<std::uint64_t>(one.size), static_cast<std::uint64_t>(one.changed)})
+      text += std::to_string(part) + " ";
+  return text;
+}
+
 class FromFiles final : public Tls {
  public:
   FromFiles(const Config& config, std::vector<std::string>& warnings) : methods_(OpensslSocket::make_methods()) {
@@ -53,9 +62,16 @@ class FromFiles final : public Tls {
   News look_for_new_files() override {
     // Looked at first: what changes while they are read is found the next time.
     const Stamps now = stamps_of(config_.server.tls);
-    if (now == stamps_) return {};
-    stamps_ = now;
+    {
+      const std::lock_guard lock(mutex_);
+      if (now == stamps_) return {};
+      stamps_ = now;
+    }
     return read_files();
+  }
+  std::string state_of_files() override {
+    const std::lock_guard lock(mutex_);
+    return text_of(stamps_);
   }
   bool knows_user(std::string_view user) override { return current()->knows_user(user); }
 
@@ -80,10 +96,10 @@ class FromFiles final : public Tls {
   }
 
   const BioMethodPtr methods_;
-  Config config_;  // only what tells of TLS
+  Config config_;     // only what tells of TLS
+  std::mutex mutex_;  // guards what follows
   Stamps stamps_;
-  std::mutex mutex_;
-  std::shared_ptr<const Credentials> current_;  // under the lock
+  std::shared_ptr<const Credentials> current_;
 };
 
 }  // namespace

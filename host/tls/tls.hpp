@@ -21,6 +21,8 @@ class Tls : public TlsServer {
   // Looks whether the files have changed since they were last looked at, and if so, has new connections use them if
   // they fit. Those that are there go on as they are. [any thread, one at a time]
   virtual News look_for_new_files() = 0;
+  // What tells the files in use from what they were before: other texts, other files. [any thread]
+  virtual std::string state_of_files() = 0;
   // Whether there is a key of that user now. [any thread]
   virtual bool knows_user(std::string_view user) = 0;
 };

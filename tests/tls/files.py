@@ -130,7 +130,7 @@ class Mistakes(Case):
             self.assertNotIn(key[:10], out)
         for text in ("# nobody\n", "", "\r\n\r\n"):
             self.keys.write_text(text)
-            self.assert_mistake(f"{self.keys}: has no user")
+            self.assert_mistake(f'key "psk": {self.keys}: has no user')
         self.keys.write_text(f"# a comment: with a colon\r\n#616c696365:{key}\r\nbob:{key.upper()}")
         self.assertEqual(self.check().returncode, 0)
 
