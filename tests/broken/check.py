@@ -131,10 +131,10 @@ class Lies(unittest.TestCase):
                 if file.stem in lies.WITH_A_SECRET:
                     return check("--json", "--only", "secrets", file, "secret=swordfish")
                 if file.stem not in lies.WITH_A_PATH:
-                    return check("--json", file)
+                    return check("--json", "--time", 240, file)
                 own = pathlib.Path(folder) / file.stem
                 own.write_bytes(bytes(512))
-                return check("--json", file, f"path={own}")
+                return check("--json", "--time", 240, file, f"path={own}")
 
             all_done = all_at_once(run, files)
         for file, done in zip(files, all_done):
@@ -250,7 +250,7 @@ class Usage(unittest.TestCase):
             image = pathlib.Path(folder) / "disk.img"
             content = os.urandom(1 << 16)
             image.write_bytes(content)
-            done = check(MODULES / "plugins/file.so", f"path={image}")
+            done = check("--time", 240, MODULES / "plugins/file.so", f"path={image}")
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertIn("needs --write", done.stdout)
             self.assertEqual(image.read_bytes(), content)
