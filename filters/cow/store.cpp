@@ -68,8 +68,14 @@ void sync_folder_of(const std::string& path) {
   if (!folder.valid() || ::fsync(folder.get()) != 0) fail("cannot make " + path + " durable in its folder");
 }
 
+// Room for the header and the map is taken at once: what was written could not be flushed, nor be discarded, on a disk
+// that is full by then. False: errno tells why; where the file system cannot do so, they are as they are.
+bool take_room(int fd, std::uint64_t bytes) {
+  return ::fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS;
+}
+
 // By another name first, so that nobody ever finds a part of it.
-void make(const std::string& path, const Header& wanted, std::uint64_t end) {
+void make(const std::string& path, const Header& wanted, std::uint64_t data_at, std::uint64_t end) {
   std::string scratch = path + ".XXXXXX";
   const Fd fd{::mkostemp(scratch.data(), O_CLOEXEC)};  // 0600
   if (!fd.valid()) fail("cannot make " + path);
@@ -81,6 +87,7 @@ void make(const std::string& path, const Header& wanted, std::uint64_t end) {
   const auto header = bytes_of(wanted);
   if (::ftruncate(fd.get(), static_cast<off_t>(end)) != 0)
     failed("cannot make " + path + " as long as " + std::to_string(end) + " bytes");
+  if (!take_room(fd.get(), data_at)) failed("cannot take room for the map in " + path);
   if (::pwrite(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
       ::fsync(fd.get()) != 0 || ::link(scratch.c_str(), path.c_str()) != 0)
     failed("cannot make " + path);
@@ -117,12 +124,14 @@ void lock(int fd, const std::string& path) {
       "was before: restart the server, or reload without this export, and with it when its clients have left");
 }
 
-// Opened, or made of `wanted` with `end` bytes, and locked. `made`: whether it was not there.
-Fd open_or_make(const std::string& path, const Header& wanted, std::uint64_t end, bool& made, struct stat& facts) {
+// Opened, or made of `wanted` with `end` bytes, the disk's from `data_at` on, and locked. `made`: whether it was not
+// there.
+Fd open_or_make(const std::string& path, const Header& wanted, std::uint64_t data_at, std::uint64_t end, bool& made,
+                struct stat& facts) {
   for (made = false;;) {
     Fd fd{::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK)};
     if (!fd.valid() && errno == ENOENT) {
-      make(path, wanted, end);
+      make(path, wanted, data_at, end);
       made = true;
       continue;
     }
@@ -198,7 +207,7 @@ std::unique_ptr<Store> Store::kept(const std::string& path, const Header& wanted
   const Layout layout(path, wanted, map_bytes);
   bool made = false;
   struct stat facts {};
-  Fd fd = open_or_make(path, wanted, layout.end, made, facts);
+  Fd fd = open_or_make(path, wanted, layout.data_at, layout.end, made, facts);
   auto store = of_file(std::move(fd), path, layout, host);
   if (made) {
     store->device_ = facts.st_dev;

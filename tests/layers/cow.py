@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """The filter cow in a server: what its operator tells it, with clients connected, and what is there after a restart."""
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
@@ -11,6 +14,7 @@ from lib.case import Case, main  # noqa: E402
 from lib import config  # noqa: E402
 from lib.config import file_export, memory_export  # noqa: E402
 from lib.server import PROGRAM  # noqa: E402
+from lib.storage import Storage  # noqa: E402
 
 SIZE = 1 << 20
 BASE = b"b" * SIZE
@@ -126,6 +130,28 @@ class Cow(Case):
         self.server.stop()
         self.start(**self.kept())
         self.assertEqual(bytes(self.connected().pread(1024, 0)), b"1" * 512 + BASE[:512])
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root: mounts a small file system")
+    def test_on_a_full_disk_what_was_written_can_be_flushed_and_discarded(self):
+        os.truncate(self.disk, 4 << 20)
+        base = self.disk.read_bytes()
+        folder = self.enterContext(Storage("tmpfs")).folder / "mounted"
+        with open(folder / "others", "wb") as others:
+            os.posix_fallocate(others.fileno(), 0, shutil.disk_usage(folder).free - (1 << 20))
+        kept = {"scope": "export", "path": str(folder / "disk.cow")}
+        self.start(**kept)
+        client, written = self.connected(), 0
+        with self.assertRaisesRegex(libnbd.Error, "No space left"):
+            while True:
+                client.pwrite(b"1" * 65536, written)
+                written += 65536
+        self.assertGreater(written, 0)
+        client.flush()
+        self.server.stop()
+        self.start(**kept)
+        self.assertEqual(bytes(self.connected().pread(len(base), 0))[:written], b"1" * written)
+        self.assertEqual(self.ashlar("discard"), f"{written} bytes discarded\n")
+        self.assertEqual(bytes(self.connected().pread(len(base), 0)), base)
 
     def test_discard_while_a_commit_is_unfinished(self):
         faults = {"type": "fault", "rules": ["write error=ENOSPC after=1 times=1"]}
