@@ -8,6 +8,7 @@ namespace ashlar::frames {
 namespace {
 
 constexpr std::uint64_t most_frames = std::uint64_t{1} << 22;  // 128 MiB of memory
+constexpr std::uint64_t largest_alone = 1 << 20;               // as the remedies make frames
 
 }  // namespace
 
@@ -26,6 +27,11 @@ void Index::add(std::uint64_t from, std::uint64_t packed, std::uint64_t length, 
                   std::to_string(length) + " bytes packed");
   if (frames_.size() == most_frames) refuse("there are more than " + std::to_string(most_frames) + " frames");
   frames_.push_back({from, size(), static_cast<std::uint32_t>(packed), static_cast<std::uint32_t>(length), tag});
+}
+
+void Index::refuse_one_large() const {
+  if (count() == 1 && size() > largest_alone)
+    refuse("all of its " + std::to_string(size()) + " bytes are in one frame, which each read would unpack");
 }
 
 std::uint64_t Index::find(std::uint64_t offset) const {

@@ -27,6 +27,9 @@ class Index {
   // has more packed bytes than it can need, or there are too many.
   void add(std::uint64_t from, std::uint64_t packed, std::uint64_t length, std::uint32_t tag = 0);
 
+  // When all has been added: throws likewise if there is one frame alone, and it has more than 1 MiB.
+  void refuse_one_large() const;
+
   std::uint64_t size() const { return frames_.empty() ? 0 : frames_.back().end(); }
   std::uint64_t count() const { return frames_.size(); }
   const Frame& operator[](std::uint64_t number) const { return frames_[number]; }

@@ -105,6 +105,7 @@ frames::Index XzFormat::index(const frames::Below& below, std::uint64_t longest)
     index.add(one.block.compressed_file_offset, one.block.total_size, one.block.uncompressed_size,
               static_cast<std::uint32_t>(one.stream.flags->check));
   }
+  index.refuse_one_large();
   return index;
 }
 

@@ -107,6 +107,7 @@ void walk_frames(const frames::Below& below, frames::Index& index) {
     index.add(at, end - at, header.content, no_checksum);
     at = end;
   }
+  index.refuse_one_large();
 }
 
 }  // namespace ashlar::zstd

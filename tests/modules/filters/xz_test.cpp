@@ -55,6 +55,8 @@ TEST_CASE("xz: files that cannot be served are refused, with the command that ma
   const std::string one = refusal(packed(disk, 4 << 20), Given{{"cache", "2M"}, {"max_frame", "1M"}});
   CHECK(holds(one, "has 3000000 bytes when it is unpacked, more than max_frame = 1048576"));
   CHECK(holds(one, "xz --keep --block-size=1MiB disk.img"));
+  CHECK(holds(refusal(packed(disk, 4 << 20)), "all of its 3000000 bytes are in one frame"));
+  CHECK(refusal(packed(some_disk(1 << 20), 4 << 20)).empty());
   CHECK(holds(refusal(disk), "it is no file of xz"));
   CHECK_FALSE(refusal(Bytes{}).empty());
   Bytes file = packed(disk, 65536, LZMA_CHECK_CRC32);

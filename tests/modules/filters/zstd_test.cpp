@@ -306,6 +306,10 @@ TEST_CASE("zstd: files that cannot be served are refused, with the command that 
   const std::string one = refusal(joined(frames_of(disk, {.frame = disk.size()})), small);
   CHECK(holds(one, "the frame at byte 0 has 3000000 bytes when it is unpacked, more than max_frame = 1048576"));
   CHECK(holds(one, "split -b 1M -a 8 --filter="));
+  const std::string alone = refusal(joined(frames_of(disk, {.frame = disk.size()})));
+  CHECK(holds(alone, "all of its 3000000 bytes are in one frame"));
+  CHECK(holds(alone, "split -b 1M -a 8 --filter="));
+  CHECK(refusal(joined(frames_of(some_disk(1 << 20), {.frame = 1 << 20}))).empty());
   CHECK(holds(refusal(joined(frames_of(disk, {.states_size = false}))),
               "at byte 0 is a frame that does not state its size"));
   CHECK(holds(refusal(disk), "at byte 0 is no frame of zstd"));
