@@ -146,7 +146,7 @@ class Tls(Reloading):
             (one / "server" / name).write_bytes((other / "server" / name).read_bytes())
         # Unless the server, which looks now and then, has found them by itself.
         if self.reload([KEEP], tls=wanted)["server"] != ["tls"]:
-            self.assertIn("new certificates and keys are used from now on", self.server.log())
+            self.wait_for_line("new certificates and keys are used from now on")
         self.assertTrue(self.comes_by_tls(other))
         self.assertEqual(self.reload([KEEP], tls=wanted)["server"], [])
         (one / "server" / "server-key.pem").write_text("no key")

@@ -523,10 +523,13 @@ class Away(Nbd):
 class Programs(Nbd):
     """Servers that the plugin starts."""
 
-    def program(self, name):
-        """The process that the log tells of last."""
-        self.logged(f"{name} is started, process")
-        return int(re.findall(rf"{name} is started, process (\d+)", self.server.log())[-1])
+    def program(self, name, other_than=None):
+        """The process that the log tells of last, as soon as it is another one: the log may be later than replies."""
+        def last():
+            told = re.findall(rf"{name} is started, process (\d+)", self.server.log())
+            return int(told[-1]) if told else other_than
+        self.wait_until(f"the log tells of another {name}", lambda: last() != other_than)
+        return last()
 
     def gone(self, process):
         self.wait_until(f"process {process} ends", lambda: not os.path.exists(f"/proc/{process}"))
@@ -559,13 +562,14 @@ class Programs(Nbd):
         disk = self.sparse_file("disk.img", SIZE)
         self.server = self.serve([export(command=["nbdkit", "file", str(disk)])])
         client = self.client()
+        self.logged('opened export "disk"')  # by now the log tells of the one that it uses
+        process = self.program("nbdkit")
         for number in range(3):
             client.pwrite(bytes([number + 1]) * 4096, 4096 * number)
-            before = self.program("nbdkit")
-            os.kill(before, signal.SIGKILL)
-            self.gone(before)
+            os.kill(process, signal.SIGKILL)
+            self.gone(process)
             self.assertEqual(bytes(client.pread(4096, 4096 * number)), bytes([number + 1]) * 4096)
-            self.assertNotEqual(self.program("nbdkit"), before)
+            process = self.program("nbdkit", other_than=process)
             self.logged("nbdkit has been ended by the signal Killed")
             with self.assertRaises(nbd.Error):
                 client.flush()
