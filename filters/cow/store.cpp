@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fileops/temporary.hpp>
+#include <fileops/zero_plan.hpp>
 #include <limits>
 #include <stdexcept>
 #include <system_error>
@@ -69,9 +70,11 @@ void sync_folder_of(const std::string& path) {
 }
 
 // Room for the header and the map is taken at once: what was written could not be flushed, nor be discarded, on a disk
-// that is full by then. False: errno tells why; where the file system cannot do so, they are as they are.
-bool take_room(int fd, std::uint64_t bytes) {
-  return ::fallocate(fd, 0, 0, static_cast<off_t>(bytes)) == 0 || errno == EOPNOTSUPP || errno == ENOSYS;
+// that is full by then. Returns errno; where the file system has no such call, they are as they are.
+int take_room(int fd, std::uint64_t bytes) {
+  fileops::Syscalls syscalls;
+  const int error = -fileops::retry([&] { return syscalls.fallocate(fd, 0, 0, bytes); });
+  return fileops::verdict(error) == fileops::Verdict::unsupported ? 0 : error;
 }
 
 // By another name first, so that nobody ever finds a part of it.
@@ -79,15 +82,15 @@ void make(const std::string& path, const Header& wanted, std::uint64_t data_at, 
   std::string scratch = path + ".XXXXXX";
   const Fd fd{::mkostemp(scratch.data(), O_CLOEXEC)};  // 0600
   if (!fd.valid()) fail("cannot make " + path);
-  const auto failed = [&](const std::string& what) {
-    const int error = errno;
+  const auto failed = [&](const std::string& what, int error = errno) {
     ::unlink(scratch.c_str());
     fail(what, error);
   };
   const auto header = bytes_of(wanted);
   if (::ftruncate(fd.get(), static_cast<off_t>(end)) != 0)
     failed("cannot make " + path + " as long as " + std::to_string(end) + " bytes");
-  if (!take_room(fd.get(), data_at)) failed("cannot take room for the map in " + path);
+  if (const int error = take_room(fd.get(), data_at); error != 0)
+    failed("cannot take room for the map in " + path, error);
   if (::pwrite(fd.get(), header.data(), header.size(), 0) != static_cast<ssize_t>(header.size()) ||
       ::fsync(fd.get()) != 0 || ::link(scratch.c_str(), path.c_str()) != 0)
     failed("cannot make " + path);
