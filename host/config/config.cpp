@@ -2,6 +2,7 @@
 
 #include "config/include.hpp"
 #include "config/names.hpp"
+#include "config/overlays.hpp"
 #include "config/reader.hpp"
 #include "config/source.hpp"
 #include "config/toml_source.hpp"
@@ -22,6 +23,7 @@ Config read_config(const std::filesystem::path& file, Mistakes& mistakes) {
   Config config = ConfigReader(file, folder_of_config(file), mistakes).read(root);
   read_included(config, mistakes);
   refuse_doubled_names(config, mistakes);
+  refuse_shared_overlays(config, mistakes);
   refuse_shared_traces(config, mistakes);
   refuse_folders_of_traces(config, mistakes);
   return config;

@@ -6,20 +6,12 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
-#include <string_view>
 
+#include "config/layer_files.hpp"
 #include "config/text.hpp"
 
 namespace ashlar::host {
 namespace {
-
-// A text that the layer has been given; null: it is no trace, or has none.
-const TomlEntry* text_of(const LayerConfig& layer, std::string_view key) {
-  if (layer.type != "trace") return nullptr;
-  for (const TomlEntry& entry : layer.parameters)
-    if (entry.key == key && std::holds_alternative<std::string>(entry.node.value)) return &entry;
-  return nullptr;
-}
 
 // Where a layer is called by its tag, and in its trace.
 struct Tag {
@@ -29,7 +21,7 @@ struct Tag {
 };
 
 Tag tag_of(const LayerConfig& layer, std::size_t number) {
-  if (const TomlEntry* const entry = text_of(layer, "tag"))
+  if (const TomlEntry* const entry = text_of(layer, "trace", "tag"))
     return {std::get<std::string>(entry->node.value), entry->node.place, false};
   return {std::to_string(number), layer.place, true};
 }
@@ -63,13 +55,6 @@ const First* find(const Known& known, const std::filesystem::path& path) {
   return at != known.end() ? &at->second : nullptr;
 }
 
-// The same for all names of a file, also where a link leads to its folder; it need not be there yet.
-std::filesystem::path identity(const std::filesystem::path& path) {
-  std::error_code error;
-  std::filesystem::path real = std::filesystem::weakly_canonical(path, error);
-  return error ? path.lexically_normal() : real;
-}
-
 // Of PATH.ring and PATH.1, PATH.2 …, which the filter makes beside PATH: PATH; else the same.
 std::filesystem::path without_suffix(const std::filesystem::path& path) {
   const std::string suffix = path.extension().string();
@@ -84,7 +69,7 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
   for (const ExportConfig& own : config.exports) {
     refuse_shared_tags(own, mistakes);
     for (const LayerConfig& filter : own.filters) {
-      const TomlEntry* const entry = text_of(filter, "path");
+      const TomlEntry* const entry = text_of(filter, "trace", "path");
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
       if (own.is_template() && text.find('*') == std::string::npos) {
@@ -93,7 +78,7 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
                                      in_quotes(own.name) + " stands for; put a * into it"));
         continue;
       }
-      const std::filesystem::path path = identity(own.folder / text), base = without_suffix(path);
+      const std::filesystem::path path = file_identity(own.folder / text), base = without_suffix(path);
       const First here{own, entry->node.place};
       const First* const same = find(first, path);
       const First* known = same != nullptr ? same : find(first, base);
@@ -118,7 +103,7 @@ void refuse_folders_of_traces(const Config& config, Mistakes& mistakes, const st
   for (const ExportConfig& own : config.exports) {
     if (!own.is_template() || own.optional) continue;
     for (const LayerConfig& filter : own.filters) {
-      const TomlEntry* const entry = text_of(filter, "path");
+      const TomlEntry* const entry = text_of(filter, "trace", "path");
       if (entry == nullptr) continue;
       const std::filesystem::path folder = (own.folder / std::get<std::string>(entry->node.value)).parent_path();
       if (folder.native().find('*') != std::string::npos) continue;

@@ -11,9 +11,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
 from lib import libnbd  # noqa: E402
 from lib.case import Case, main  # noqa: E402
-from lib import config  # noqa: E402
+from lib import config, processes  # noqa: E402
 from lib.config import file_export, memory_export  # noqa: E402
-from lib.server import PROGRAM  # noqa: E402
+from lib.server import PROGRAM, SANITIZED  # noqa: E402
 from lib.storage import Storage  # noqa: E402
 
 SIZE = 1 << 20
@@ -241,19 +241,42 @@ class Cow(Case):
         self.assertEqual(overlay.read_bytes(), before)
         client.shutdown()
 
+    @unittest.skipIf(SANITIZED, "a sanitizer takes memory of its own")
+    def test_the_map_of_a_disk_of_1_TiB_takes_no_more_than_is_said(self):
+        """At worst: a write for each page of what says which parts are there, and so for each of the map's."""
+        self.disk.unlink()
+        with self.disk.open("wb") as disk:
+            disk.truncate(1 << 40)
+        self.start(scope="export", store=str(self.folder))
+        client = self.connected()
+        client.pwrite(b"1" * 4096, 0)
+        before = processes.resident_bytes(self.server.pid)
+        for at in range(0, 1 << 40, 128 << 20):
+            client.pwrite(b"1" * 4096, at)
+        self.assertLessEqual(processes.resident_bytes(self.server.pid) - before, 40 << 20)
+
+    def start_that_fails(self):
+        """Of two overlays the first is made, or found; the other one another server has."""
+        self.serve([memory_export("1M", "e", [self.kept("other.cow")])])
+        both = self.config_of(memory_export("1M", "d", [self.kept()]), memory_export("1M", "e", [self.kept("other.cow")]))
+        self.assertIn("other.cow is used by another server", self.run_ashlar("serve", both, code=2))
+
     def test_a_start_that_fails_leaves_no_file(self):
-        one, other = memory_export("1M", "d", [self.kept()]), memory_export("1M", "e", [self.kept()])
-        told = self.run_ashlar("serve", self.config_of(one, other), code=2)
-        self.assertEqual(list(self.folder.glob("*.cow*")), [])
-        self.assertIn("is used by this server already", told)
+        self.start_that_fails()
+        self.assertEqual(list(self.folder.glob("disk.cow*")), [])
 
     def test_a_start_that_fails_leaves_the_file_that_was_there(self):
         self.serve([memory_export("1M", "d", [self.kept()])], control=f"unix:{self.folder}/control.sock")
         self.ashlar("discard", layer="d/cow")  # who has told it something has used it
         self.servers[0].stop()
-        one, other = memory_export("1M", "d", [self.kept()]), memory_export("1M", "e", [self.kept()])
-        self.run_ashlar("serve", self.config_of(one, other), code=2)
+        self.start_that_fails()
         self.assertTrue((self.folder / "disk.cow").exists())
+
+    def test_two_layers_with_one_file_are_refused(self):
+        both = self.config_of(memory_export("1M", "d", [self.kept()]), memory_export("1M", "e", [self.kept()]))
+        for command in ("check", "serve"):
+            self.assertIn("is the overlay of the layer at line", self.run_ashlar(command, both, code=2))
+        self.assertEqual(list(self.folder.glob("*.cow*")), [])
 
     def test_another_server_has_the_file(self):
         export = memory_export("1M", "d", [self.kept()])

@@ -114,14 +114,16 @@ TEST_CASE("a name that two files give is refused with both places") {
                                 "differently");
 }
 
-TEST_CASE("a trace that layers of two files write to is refused, and not one of the same name in another folder") {
-  const Folder folder;
-  const std::string trace = "filter = [ { type = \"trace\", path = \"t\" } ]\n";
-  folder.write("conf.d/a.toml", disk("a", trace));
-  CHECK(folder.read(all, disk("main", trace)) == "main a");
-  const auto b = folder.write("conf.d/b.toml", disk("b", trace)).string();
-  CHECK(folder.read(all) == b + ":3:37: key \"path\": \"t\" is the trace of the layer at line 3 of " +
-                                folder.in("conf.d/a.toml") + ", too; give each a file of its own");
+TEST_CASE("a file that layers of two files write to is refused, and not one of the same name in another folder") {
+  for (const auto& [type, what] : {std::pair{"trace", "trace"}, std::pair{"cow", "overlay"}}) {
+    const Folder folder;
+    const std::string layer = "filter = [ { path = \"t\", type = \"" + std::string(type) + "\" } ]\n";
+    folder.write("conf.d/a.toml", disk("a", layer));
+    CHECK(folder.read(all, disk("main", layer)) == "main a");
+    const auto b = folder.write("conf.d/b.toml", disk("b", layer)).string();
+    CHECK(folder.read(all) == b + ":3:21: key \"path\": \"t\" is the " + what + " of the layer at line 3 of " +
+                                  folder.in("conf.d/a.toml") + ", too; give each a file of its own");
+  }
 }
 
 TEST_CASE("what an included export wants of the server is looked at with the server's own settings") {

@@ -422,6 +422,9 @@ TEST_CASE("templates: one star in the name, and what is for them alone") {
   CHECK(mistake("[[export]]\nname = \"a*\"\nfilter = [{ type = \"trace\", path = \"t\" }]\nplugin = { type = "
                 "\"file\" }\n") ==
         ":3:36: key \"path\": \"t\" would be the trace of all exports that \"a*\" stands for; put a * into it");
+  CHECK(mistake("[[export]]\nname = \"a*\"\nfilter = [{ type = \"cow\", path = \"t\" }]\nplugin = { type = "
+                "\"file\" }\n") ==
+        ":3:34: key \"path\": \"t\" would be the overlay of all exports that \"a*\" stands for; put a * into it");
 }
 
 TEST_CASE("an address is taken by one of listen, control and metrics") {
