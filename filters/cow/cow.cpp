@@ -70,7 +70,8 @@ class Cow final : public Filter {
           .needed(),
       Param::path("store", "folder of the overlay, a file without a name").or_else(usual_folder),
       Param::path("path", "file of an overlay that is kept; with scope = \"export\""),
-      Param::size("block_size", "bytes, a power of two, that are copied when a part of them is written")
+      Param::size("block_size",
+                  "bytes, a power of two, that the overlay takes at a time; with path they are copied as a whole")
           .range(4096, 1 << 20)
           .or_else("64K"),
       Param::boolean("on_read", "keep what was read of the layer below, too").or_else("false"),
@@ -157,16 +158,19 @@ class Cow::Layer {
 };
 
 std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
-  if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, 0, host_);
+  if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum, 0, host_);
   {
     const std::lock_guard lock(mutex_);
     if (shared_ != nullptr && shared_->size() != base.size)
       throw std::runtime_error("the layer below has " + std::to_string(base.size) + " bytes, and had " +
                                std::to_string(shared_->size()) + " when the overlay was begun");
+    if (shared_ != nullptr && shared_->part() < base.minimum)
+      throw std::runtime_error("the layer below has blocks of " + std::to_string(base.minimum) +
+                               " bytes, and had smaller ones when the overlay was begun");
     if (shared_ != nullptr) return shared_;
   }
-  const auto made =
-      std::make_shared<Overlay>(settings_, figures_, base.size, settings_.path.empty() ? 0 : base.fingerprint(), host_);
+  const auto made = std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum,
+                                              settings_.path.empty() ? 0 : base.fingerprint(), host_);
   if (!settings_.path.empty()) made->check_kept();
   const std::lock_guard lock(mutex_);
   if (shared_ == nullptr) shared_ = made;
@@ -174,7 +178,7 @@ std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
 }
 
 std::unique_ptr<Overlay> Cow::Layer::as_it_is(const Base& base) const {
-  auto overlay = std::make_unique<Overlay>(settings_, figures_, base.size, base.fingerprint(), host_);
+  auto overlay = std::make_unique<Overlay>(settings_, figures_, base.size, base.minimum, base.fingerprint(), host_);
   overlay->begin_to_look();
   return overlay;
 }

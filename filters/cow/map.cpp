@@ -1,13 +1,8 @@
 #include "map.hpp"
 
-#include <sys/mman.h>
-
 #include <algorithm>
-#include <atomic>
 #include <bit>
-#include <cerrno>
 #include <cstring>
-#include <system_error>
 
 namespace {
 
@@ -16,18 +11,9 @@ constexpr std::uint64_t every_block = 0x5555555555555555;  // times a state: a w
 }  // namespace
 
 Map::Map(std::uint64_t blocks)
-    : blocks_(blocks), bytes_((blocks / blocks_of_page + (blocks % blocks_of_page != 0)) * page_bytes) {
-  void* const memory = ::mmap(nullptr, std::max(bytes_, page_bytes), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "no memory for the map of blocks");
-  words_ = static_cast<std::uint64_t*>(memory);
-}
-
-Map::~Map() { ::munmap(words_, std::max(bytes_, page_bytes)); }
-
-std::uint64_t Map::word(std::uint64_t index) const {
-  return std::atomic_ref(words_[index]).load(std::memory_order_acquire);
-}
+    : blocks_(blocks),
+      bytes_((blocks / blocks_of_page + (blocks % blocks_of_page != 0)) * page_bytes),
+      words_(bytes_ / sizeof(std::uint64_t)) {}
 
 Where Map::at(std::uint64_t block) const {
   return static_cast<Where>(word(block / blocks_of_word) >> (block % blocks_of_word * 2) & 3);
@@ -35,7 +21,7 @@ Where Map::at(std::uint64_t block) const {
 
 // Its neighbours may change meanwhile.
 void Map::set(std::uint64_t block, Where where) {
-  const std::atomic_ref one(words_[block / blocks_of_word]);
+  const std::atomic_ref one = words_[block / blocks_of_word];
   const auto shift = block % blocks_of_word * 2;
   std::uint64_t before = one.load(std::memory_order_relaxed);
   while (!one.compare_exchange_weak(
@@ -72,9 +58,5 @@ void Map::save(std::uint64_t page, std::span<std::byte> into) const {
 }
 
 void Map::load(std::uint64_t page, std::span<const std::byte> from) {
-  std::memcpy(words_ + page * (page_bytes / 8), from.data(), page_bytes);
-}
-
-void Map::clear() {
-  if (bytes_ != 0) ::madvise(words_, bytes_, MADV_DONTNEED);
+  std::memcpy(words_.data(page * (page_bytes / 8)), from.data(), page_bytes);
 }

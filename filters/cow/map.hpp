@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "words.hpp"
+
 enum class Where : unsigned {
   base = 0,      // in the layer below
   overlay = 1,   // in the store
@@ -21,9 +23,6 @@ class Map {
 
   // Throws std::system_error: out of memory.
   explicit Map(std::uint64_t blocks);
-  ~Map();
-  Map(const Map&) = delete;
-  Map& operator=(const Map&) = delete;
 
   std::uint64_t blocks() const { return blocks_; }
   // In whole pages.
@@ -52,12 +51,12 @@ class Map {
   void load(std::uint64_t page, std::span<const std::byte> from);
   std::uint64_t pages() const { return bytes_ / page_bytes; }
   // All blocks are in the base again. While no request runs.
-  void clear();
+  void clear() { words_.clear(); }
 
  private:
   static constexpr std::uint64_t blocks_of_word = 32;
-  std::uint64_t word(std::uint64_t index) const;
+  std::uint64_t word(std::uint64_t index) const { return words_[index].load(std::memory_order_acquire); }
 
   const std::uint64_t blocks_, bytes_;
-  std::uint64_t* words_;
+  Words words_;
 };

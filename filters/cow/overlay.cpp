@@ -20,6 +20,13 @@ std::uint64_t blocks_in(std::uint64_t size, std::uint64_t block) {
   return blocks;
 }
 
+// A kept one has whole blocks, and so has one that keeps what was read.
+std::uint64_t part_for(const Settings& settings, std::uint64_t minimum) {
+  constexpr std::uint64_t usual = 4096;
+  if (!settings.path.empty() || settings.on_read) return settings.block;
+  return std::min(settings.block, std::max(minimum, usual));
+}
+
 // An overlay at `path` that was made over something else.
 void must_fit(const std::string& path, const Header& found, const Header& ours) {
   const auto refuse = [&](const std::string& why) { throw BadParameter("path", path + why); };
@@ -39,17 +46,19 @@ Figures::Figures(const Metrics& metrics)
     : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take")),
       full(metrics.counter("cow_full", "requests that found no room in an overlay, as it has reached max_size")) {}
 
-Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
-                 Host host)
+Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t minimum,
+                 std::uint64_t fingerprint, Host host)
     : settings_(settings),
       figures_(figures),
       size_(size),
       fingerprint_(fingerprint),
+      part_(part_for(settings, minimum)),
       host_(host),
       wait_(host),
       map_(blocks_in(size, settings.block)),
       gate_(wait_),
       changing_(wait_) {
+  if (part_ != settings.block) parts_.emplace(size / part_ + (size % part_ != 0));
   if (!settings.path.empty()) dirty_ = std::make_unique<Dirty>(map_.pages());
 }
 
@@ -159,6 +168,24 @@ bool Overlay::is_persisted() const noexcept {
   return store_->has_header() && store_->header().state != Header::State::discarding && !dirty_->any();
 }
 
+Overlay::Run Overlay::run_of_blocks(std::uint64_t at, std::uint64_t end) const {
+  const Map::Run blocks = map_.run(block_of(at), block_of(end - 1) + 1);
+  const std::uint64_t blocks_end = std::min(end, blocks.end * settings_.block);
+  if (blocks.where != Where::overlay || !parts_) return {blocks.where, blocks_end};
+  const Parts::Run parts = parts_->run(at / part_, (blocks_end - 1) / part_ + 1);
+  return {parts.there ? Where::overlay : Where::base, std::min(blocks_end, parts.end * part_)};
+}
+
+Overlay::Run Overlay::run(std::uint64_t at, std::uint64_t end) const {
+  Run all = run_of_blocks(at, end);
+  while (parts_ && all.end != end) {
+    const Run next = run_of_blocks(all.end, end);
+    if (next.where != all.where) break;
+    all.end = next.end;
+  }
+  return all;
+}
+
 void Overlay::set(std::uint64_t block, Where where) {
   if (dirty_ == nullptr) return map_.set(block, where);
   const Dirty::Change change(*dirty_, block / Map::blocks_of_page);
@@ -218,13 +245,7 @@ Status Overlay::write(Io& io, const Base& base) noexcept {
   if (!pass.entered()) return refused(io);
   const bool durable = io.has(Flag::fua) && store_->is_kept();
   if (nowait) return durable ? Status::would_block() : write_now(io, base);
-  for (std::uint64_t at = io.offset(); at != io.end();) {
-    const auto [where, end] = run(at, io.end());
-    const Status s = where == Where::overlay ? store_->write(io, at, io.payload().subspan(at - io.offset(), end - at))
-                                             : write_new(io, base, at, end);
-    if (s.failed()) return s;
-    at = end;
-  }
+  if (const Status s = put(io, base, io.offset(), io.payload()); s.failed()) return s;
   return durable ? persist() : Status::success();
 }
 
@@ -318,7 +339,7 @@ Status Overlay::extents(Io& io, const Base& base, bool base_tells) noexcept {
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const Map::Run here = run(at, io.end());
+    const Run here = run(at, io.end());
     const std::uint64_t end = here.end;
     const Where where = here.where;
     std::uint64_t told = 0;

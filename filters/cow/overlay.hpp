@@ -3,6 +3,9 @@
 // Who writes to a block that is not in the store yet holds it in `changing_`, and the others who would change where it
 // is wait. A block in the store is written where it is, beside anybody. Reads never wait for writes. Who moves blocks
 // from the store to the base has to be alone, and closes `gate_`.
+//
+// A store that is kept has a block as a whole, for its map says no more. One that is not may have some parts of it,
+// which `parts_` tells, so that to write a part of a block copies no more than the edges of that part.
 #pragma once
 #include <algorithm>
 #include <ashlar/metrics.hpp>
@@ -10,6 +13,8 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +22,7 @@
 #include "dirty.hpp"
 #include "gate.hpp"
 #include "map.hpp"
+#include "parts.hpp"
 #include "store.hpp"
 
 struct Settings {
@@ -36,9 +42,10 @@ struct Figures {
 
 class Overlay {
  public:
-  // Over a base of `size` bytes. `settings` and `figures` outlive it. Throws std::system_error, BadParameter.
-  Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t fingerprint,
-          ashlar::Host host);
+  // Over a base of `size` bytes and blocks of `minimum` bytes. `settings` and `figures` outlive it. Throws
+  // std::system_error, BadParameter.
+  Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t minimum,
+          std::uint64_t fingerprint, ashlar::Host host);
 
   // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
   ~Overlay();
@@ -46,6 +53,8 @@ class Overlay {
   Overlay& operator=(const Overlay&) = delete;
 
   std::uint64_t size() const { return size_; }
+  // What is read of the base lies on blocks of so many bytes.
+  std::uint64_t part() const { return part_; }
   // Throws BadParameter when `path` holds an overlay of another base; changes nothing.
   void check_kept() const;
   // Opens the store, or makes it, and reads its map; once, before the first request. Throws BadParameter. [any thread]
@@ -85,10 +94,16 @@ class Overlay {
   Blocks whole(std::uint64_t begin, std::uint64_t end) const {
     return {block_of(begin + settings_.block - 1), end == size_ ? map_.blocks() : block_of(end)};
   }
-  // What is left of a request from `at` on, up to where blocks are elsewhere, in bytes.
-  Map::Run run(std::uint64_t at, std::uint64_t end) const {
-    const Map::Run blocks = map_.run(block_of(at), block_of(end - 1) + 1);
-    return {blocks.where, std::min(end, blocks.end * settings_.block)};
+  struct Run {
+    Where where;
+    std::uint64_t end;  // bytes
+  };
+  // Where the byte at `at` is, and the first one behind it, up to `end`, that is elsewhere.
+  Run run(std::uint64_t at, std::uint64_t end) const;
+  Run run_of_blocks(std::uint64_t at, std::uint64_t end) const;
+  bool is_in_store(std::uint64_t begin, std::uint64_t end) const {
+    const Run here = run(begin, end);
+    return here.where == Where::overlay && here.end == end;
   }
 
   // overlay.cpp
@@ -120,10 +135,16 @@ class Overlay {
   ashlar::Status read_kept(const ashlar::Io& io, const Base& base, std::uint64_t at,
                            std::span<std::byte> into) noexcept;
   ashlar::Status write_now(const ashlar::Io& io, const Base& base) noexcept;
-  ashlar::Status write_new(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
-  ashlar::Status write_whole(const ashlar::Io& io, Blocks blocks, ashlar::Flags nowait = {}) noexcept;
-  ashlar::Status compose(const ashlar::Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
-                         std::span<const std::byte> from, ashlar::Flags nowait = {}) noexcept;
+  ashlar::Status put(const ashlar::Io& io, const Base& base, std::uint64_t at,
+                     std::span<const std::byte> from) noexcept;
+  std::uint64_t end_alone(std::uint64_t at, std::uint64_t end) const;
+  ashlar::Status write_alone(const ashlar::Io& io, std::uint64_t begin, std::span<const std::byte> from,
+                             ashlar::Flags nowait = {}) noexcept;
+  ashlar::Status read_edges(const ashlar::Io& io, const Base& base, std::uint64_t begin, std::span<std::byte> whole,
+                            std::uint64_t at, std::uint64_t end, ashlar::Flags nowait) const noexcept;
+  ashlar::Status compose(const ashlar::Io& io, const Base& base, std::uint64_t at, std::span<const std::byte> from,
+                         ashlar::Flags nowait = {}) noexcept;
+  void set_in_store(std::uint64_t begin, std::uint64_t end);
   ashlar::Status write_zeroes(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
   ashlar::Status provision(const ashlar::Io& io, Blocks blocks) noexcept;
   ashlar::Status make_holes(Blocks blocks) noexcept;
@@ -134,9 +155,11 @@ class Overlay {
   const Settings& settings_;
   const Figures& figures_;
   const std::uint64_t size_, fingerprint_;
+  const std::uint64_t part_;  // bytes: what the store has as a whole, or not at all; a block, or less
   const ashlar::Host host_;
   const ashlar::Wait wait_;
   Map map_;
+  std::optional<Parts> parts_;  // where a part is less than a block
   std::unique_ptr<Store> store_;
   std::atomic<bool> begun_{false}, used_by_some_{false};
   std::mutex begin_mutex_;

@@ -56,7 +56,7 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
     else std::memset(whole.data(), 0, whole.size());
     if (s.failed()) return s;
     if (where == Where::base && try_to_reserve(1)) {
-      if (store_->write(io, begin, whole).ok()) set(block, Where::overlay);
+      if (store_->write(io, begin, whole).ok()) set_in_store(begin, end);
       else release(1);
     }
     std::memcpy(part.data(), whole.data() + (at - begin), part.size());
@@ -68,75 +68,94 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
 
 // A write that may not wait: where one write of the store does it. A second one could block when the first is done.
 Status Overlay::write_now(const Io& io, const Base& base) noexcept {
+  if (is_in_store(io.offset(), io.end())) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
   const Blocks all = touched(io.offset(), io.end());
-  const auto in_store = [&] {
-    const auto [where, end] = run(io.offset(), io.end());
-    return where == Where::overlay && end == io.end();
-  };
-  if (in_store()) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
   const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive, std::try_to_lock);
   if (!hold.held()) return Status::would_block();
-  if (in_store()) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
-  const Blocks full = whole(io.offset(), io.end());
-  if (full.first == all.first && full.last == all.last) return write_whole(io, all, Flag::nowait);
-  const bool one_block = all.last - all.first == 1;
-  if (!one_block || (map_.at(all.first) == Where::base && !base.nowait)) return Status::would_block();
-  return compose(io, base, all.first, io.offset(), io.payload(), Flag::nowait);
+  if (is_in_store(io.offset(), io.end())) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
+  if (end_alone(io.offset(), io.end()) == io.end()) return write_alone(io, io.offset(), io.payload(), Flag::nowait);
+  if (all.last - all.first != 1 || run(io.offset(), io.end()).end != io.end()) return Status::would_block();
+  return compose(io, base, io.offset(), io.payload(), Flag::nowait);
 }
 
-// Writes the payload of `io` to [at, end), whose blocks were not in the store a moment ago.
-Status Overlay::write_new(const Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept {
+// Writes `from` to `at` on, wherever that is.
+Status Overlay::put(const Io& io, const Base& base, std::uint64_t at, std::span<const std::byte> from) noexcept {
+  const std::uint64_t end = at + from.size();
+  if (is_in_store(at, end)) return store_->write(io, at, from);
   const Blocks all = touched(at, end);
   const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive);
   if (!hold.held()) return Status{ENOMEM};
   while (at != end) {
-    const std::uint64_t block = block_of(at);
-    const Blocks full = at == begin_of(block) ? whole(at, end) : Blocks{0, 0};
-    std::uint64_t next;
+    const Run here = run(at, end);
+    std::uint64_t next = end_alone(at, end);
     Status s;
-    if (const Map::Run here = run(at, end); here.where == Where::overlay) {
+    if (next != at) {
+      s = write_alone(io, at, from.first(next - at));
+    } else if (here.where == Where::overlay) {
       next = here.end;
-      s = store_->write(io, at, io.payload().subspan(at - io.offset(), next - at));
-    } else if (!full.empty()) {
-      std::uint64_t last = block + 1;
-      while (last != full.last && map_.at(last) != Where::overlay) ++last;
-      next = end_of(last - 1);
-      s = write_whole(io, {block, last});
+      s = store_->write(io, at, from.first(next - at));
     } else {
-      next = std::min(end, end_of(block));
-      s = compose(io, base, block, at, io.payload().subspan(at - io.offset(), next - at));
+      next = std::min(here.end, end_of(block_of(at)));
+      s = compose(io, base, at, from.first(next - at));
     }
     if (s.failed()) return s;
+    from = from.subspan(next - at);
     at = next;
   }
   return Status::success();
 }
 
-// Of `blocks` all bytes are written, wherever they were.
-Status Overlay::write_whole(const Io& io, Blocks blocks, Flags nowait) noexcept {
+// Up to where, of [at, end), nothing else has to go into the store beside what is written: it consists of whole parts,
+// and of whole blocks where these are zeroes, which the store need not have.
+std::uint64_t Overlay::end_alone(std::uint64_t at, std::uint64_t end) const {
+  std::uint64_t to = end == size_ ? end : end / part_ * part_;
+  if (at % part_ != 0 || to <= at) return at;
+  const std::uint64_t first = block_of(at), last = block_of(to - 1);
+  if (to != end_of(last) && is_zero(map_.at(last))) to = begin_of(last);
+  if (at != begin_of(first) && is_zero(map_.at(first))) return at;
+  return std::max(at, to);
+}
+
+// What end_alone() has found.
+Status Overlay::write_alone(const Io& io, std::uint64_t begin, std::span<const std::byte> from, Flags nowait) noexcept {
+  const std::uint64_t end = begin + from.size();
+  const Blocks blocks = touched(begin, end);
   std::uint64_t more = 0;
   for (std::uint64_t b = blocks.first; b != blocks.last; ++b) more += !takes_room(map_.at(b));
   if (!reserve(more)) return Status::no_space();
-  const std::uint64_t begin = begin_of(blocks.first), end = end_of(blocks.last - 1);
-  const Status s = store_->write(io, begin, io.payload().subspan(begin - io.offset(), end - begin), nowait);
-  if (s.failed()) {
+  if (const Status s = store_->write(io, begin, from, nowait); s.failed()) {
     release(more);
     return s;
   }
-  for (std::uint64_t b = blocks.first; b != blocks.last; ++b) set(b, Where::overlay);
+  set_in_store(begin, end);
   return Status::success();
 }
 
-// A block of which a part is written goes into the store as a whole, whatever may lie there from before.
-Status Overlay::compose(const Io& io, const Base& base, std::uint64_t block, std::uint64_t at,
-                        std::span<const std::byte> from, Flags nowait) noexcept {
-  const std::uint64_t begin = begin_of(block);
-  const Buffer buffer = buffer_of(settings_.block);
-  if (buffer == nullptr) return Status{ENOMEM};
-  const std::span whole(buffer.get(), end_of(block) - begin);
+// Of the parts that `whole` consists of, from `begin` on, the first and the last one, if [at, end) leaves some of it.
+Status Overlay::read_edges(const Io& io, const Base& base, std::uint64_t begin, std::span<std::byte> whole,
+                           std::uint64_t at, std::uint64_t end, Flags nowait) const noexcept {
+  if (whole.size() <= 2 * part_) return base.read(io, begin, whole, nowait);
+  if (at != begin)
+    if (const Status s = base.read(io, begin, whole.first(part_), nowait); s.failed()) return s;
+  const std::uint64_t whole_end = begin + whole.size(), last = (end - 1) / part_ * part_;
+  return end == whole_end ? Status::success() : base.read(io, last, whole.subspan(last - begin), nowait);
+}
+
+// Of the parts that are written, in one block and none of them in the store, the rest goes with them; of a block of
+// zeroes all does, whatever may lie in the store from before.
+Status Overlay::compose(const Io& io, const Base& base, std::uint64_t at, std::span<const std::byte> from,
+                        Flags nowait) noexcept {
+  const std::uint64_t block = block_of(at);
   const Where where = map_.at(block);
-  if (where != Where::base) std::memset(whole.data(), 0, whole.size());
-  else if (const Status s = base.read(io, begin, whole, nowait); s.failed()) return s;
+  const std::uint64_t unit = is_zero(where) ? settings_.block : part_;
+  const std::uint64_t begin = at / unit * unit;
+  const std::uint64_t end = std::min(end_of(block), begin + (at + from.size() - begin + unit - 1) / unit * unit);
+  if (!is_zero(where) && nowait.has(Flag::nowait) && !base.nowait) return Status::would_block();
+  const Buffer buffer = buffer_of(end - begin);
+  if (buffer == nullptr) return Status{ENOMEM};
+  const std::span whole(buffer.get(), end - begin);
+  if (is_zero(where)) std::memset(whole.data(), 0, whole.size());
+  else if (const Status s = read_edges(io, base, begin, whole, at, at + from.size(), nowait); s.failed()) return s;
   std::memcpy(whole.data() + (at - begin), from.data(), from.size());
   const std::uint64_t more = takes_room(where) ? 0 : 1;
   if (!reserve(more)) return Status::no_space();
@@ -144,8 +163,16 @@ Status Overlay::compose(const Io& io, const Base& base, std::uint64_t block, std
     release(more);
     return s;
   }
-  set(block, Where::overlay);
+  set_in_store(begin, end);
   return Status::success();
+}
+
+// The parts first: who finds the block in the store looks which of them are there.
+void Overlay::set_in_store(std::uint64_t begin, std::uint64_t end) {
+  if (parts_) parts_->add(begin / part_, (end - 1) / part_ + 1);
+  const Blocks blocks = touched(begin, end);
+  for (std::uint64_t b = blocks.first; b != blocks.last; ++b)
+    if (map_.at(b) != Where::overlay) set(b, Where::overlay);
 }
 
 // By writing, to any range.
@@ -154,17 +181,8 @@ Status Overlay::write_zeroes(const Io& io, const Base& base, std::uint64_t at, s
   while (at != end) {
     const std::uint64_t next = std::min({end, end_of(block_of(at)), at + sizeof zeroes});
     const std::span part(zeroes, next - at);
-    const std::uint64_t block = block_of(at);
     Status s;
-    if (map_.at(block) == Where::overlay) {
-      s = store_->write(io, at, part);
-    } else {
-      const RangeLock::Hold hold(changing_, block, block + 1, RangeLock::Mode::exclusive);
-      if (!hold.held()) return Status{ENOMEM};
-      const Where where = map_.at(block);
-      if (where == Where::overlay) s = store_->write(io, at, part);
-      else if (where == Where::base || !io.has(Flag::may_trim)) s = compose(io, base, block, at, part);
-    }
+    if (!is_zero(map_.at(block_of(at))) || !io.has(Flag::may_trim)) s = put(io, base, at, part);
     if (s.failed()) return s;
     at = next;
   }
@@ -196,7 +214,7 @@ Status Overlay::provision(const Io& io, Blocks blocks) noexcept {
       release(one);
       return s;
     }
-    set(b, Where::overlay);
+    set_in_store(begin_of(b), end_of(b));
   }
   return Status::success();
 }
@@ -242,6 +260,7 @@ void Overlay::forget_all(Header header) {
     must(persist_locked(), "the overlay cannot be written");
   } else {
     map_.clear();
+    if (parts_) parts_->clear();
     release(used_);
   }
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
