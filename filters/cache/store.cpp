@@ -22,7 +22,6 @@ class Memory final : public Store {
     if (memory == MAP_FAILED)
       throw std::system_error(errno, std::generic_category(), "no memory for " + std::to_string(bytes_) + " bytes");
     memory_ = static_cast<std::byte*>(memory);
-    static_cast<void>(::madvise(memory_, bytes_, MADV_HUGEPAGE));  // to take it costs a third then
   }
   ~Memory() override { ::munmap(memory_, bytes_); }
 
