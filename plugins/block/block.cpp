@@ -8,6 +8,7 @@ namespace fileops = ashlar::fileops;
 
 class Block final : public fileops::PathDevice {
  public:
+  static constexpr const char* group = "files and devices";
   static constexpr auto params = fileops::path_params("the block device to serve", "true");
 
   struct Layer : PathDevice::Layer {

@@ -10,6 +10,7 @@ class Curl final : public Plugin {
  public:
   using Layer = Shared;
   static constexpr bool connects = true;
+  static constexpr const char* group = "disks of other machines";
   static constexpr Param params[] = {
       Param::string("url", "of the file: http, https, ftp, ftps or file").needed(),
       Param::list(Param::secret("headers", "lines \"Name: value\" that are sent with each request")),

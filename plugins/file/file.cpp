@@ -9,6 +9,7 @@ namespace fileops = ashlar::fileops;
 
 class File final : public fileops::PathDevice {
  public:
+  static constexpr const char* group = "files and devices";
   static constexpr auto params = fileops::path_params("the file or block device to serve", "false");
 
   struct Layer : PathDevice::Layer {

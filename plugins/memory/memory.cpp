@@ -50,6 +50,7 @@ class Disk {
 class Memory final : public fileops::BackendDevice {
  public:
   using Layer = Disk;
+  static constexpr const char* group = "trying and testing";
   static constexpr Param params[] = {
       Param::size("size", "of the disk, in bytes; memory is used for what is written only").needed(),
   };

@@ -12,6 +12,7 @@ class Nbd final : public Plugin {
   using Layer = Backend;
   static constexpr bool connects = true;
   static constexpr const char* tls_modes[] = {"off", "allow", "require", nullptr};
+  static constexpr const char* group = "disks of other machines";
   static constexpr Param params[] = {
       Param::string("uri", "of the export, such as nbd://HOST:PORT/EXPORT or nbd+unix:///EXPORT?socket=PATH"),
       Param::list(

@@ -14,6 +14,7 @@ using ashlar::Status;
 
 class Null final : public ashlar::Plugin {
  public:
+  static constexpr const char* group = "trying and testing";
   static constexpr Param params[] = {Param::size("size", "of the disk, in bytes").needed()};
 
   struct Layer {

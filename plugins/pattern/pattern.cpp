@@ -35,6 +35,7 @@ bool for_each_word(std::uint64_t offset, std::uint64_t length, Take take) {
 
 class Pattern final : public ashlar::Plugin {
  public:
+  static constexpr const char* group = "trying and testing";
   static constexpr Param params[] = {Param::size("size", "of the disk, in bytes").needed()};
 
   struct Layer {

@@ -17,6 +17,7 @@ class Rbd final : public Plugin {
  public:
   using Layer = ::Layer;
   static constexpr bool connects = true;
+  static constexpr const char* group = "disks of other machines";
   static constexpr Param params[] = {
       Param::string("pool", "that the image is in").or_else("rbd"),
       Param::string("namespace", "of the pool, that the image is in"),

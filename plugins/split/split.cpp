@@ -10,6 +10,7 @@ using namespace ashlar;
 class Split final : public Plugin {
  public:
   using Layer = Parts;
+  static constexpr const char* group = "files and devices";
   static constexpr Param params[] = {
       Param::list(Param::path("paths", "the files and block devices, in the order of their bytes")).needed(),
       Param::boolean("read_only", "open them for reading alone").or_else("false"),

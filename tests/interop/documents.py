@@ -79,6 +79,10 @@ class Readme(Case):
             for name in of_kind:
                 self.assertIn(name, run(PROGRAM, "inspect", name))
 
+    def test_each_module_stands_in_a_group(self):
+        self.assertEqual([module["name"] for module in json.loads(run(PROGRAM, "list", "--json"))
+                          if "group" not in module], [])
+
     def test_a_layer_can_be_copied_from_inspect(self):
         for module in json.loads(run(PROGRAM, "list", "--json")):
             with self.subTest(module=module["name"]):

@@ -194,8 +194,8 @@ TEST_CASE("a config with a mistake") {
 
 TEST_CASE("list shows the modules of the given folders, by kind and group") {
   const Outcome outcome = run_command({"list", "--module-path", TEST_MODULES});
-  CHECK_THAT(outcome.out, StartsWith("plugins\n"));
-  CHECK_THAT(outcome.out, ContainsSubstring("\n  pond            2.1  still water\n"));
+  CHECK_THAT(outcome.out, StartsWith("plugins for "));
+  CHECK_THAT(outcome.out, ContainsSubstring("\n\nplugins\n  pond            2.1  still water\n"));
   CHECK_THAT(outcome.out, ContainsSubstring("\n\nfilters for music\n  reed            0.3  bends\n\nfilters"));
   CHECK_THAT(outcome.out, ContainsSubstring("\nfilters\n  lock            1.1  keeps shut\n"));
 }
