@@ -124,9 +124,18 @@ void write(const fs::path& file, const std::string& text, mode_t mode) {
   fail(file, error);
 }
 
+int days_of(const std::string& text) {
+  constexpr int most = 36500;  // a century
+  const int days = is_number(text) && text.size() <= 5 ? std::stoi(text) : 0;
+  if (days < 1 || days > most)
+    throw UsageError("certs: --days: " + in_quotes(text) + " is no whole number from 1 to " + std::to_string(most));
+  return days;
+}
+
 class Certs {
  public:
-  Certs(const CommandOptions& options, std::ostream& out) : options_(options), out_(out), folder_(options.operand) {
+  Certs(const CommandOptions& options, std::ostream& out)
+      : options_(options), out_(out), folder_(options.operand), days_(days_of(options.days)) {
     for (const std::string& list : options.hosts)
       for (const std::string& host : parts_of(list, ',')) hosts_.push_back(host);
   }
@@ -147,8 +156,6 @@ class Certs {
  private:
   void check() const {
     if (folder_.empty()) throw UsageError("certs: the folder's name is empty; name one to be made");
-    if (options_.days < 1 || options_.days > 36500)
-      throw UsageError("certs: --days: " + std::to_string(options_.days) + " is out of range; give 1 to 36500");
     for (const std::string& host : hosts_) check_host(host);
     for (const std::string& client : options_.clients) check_name("--client", client);
     for (const std::string& user : options_.users) check_name("--psk", user);
@@ -171,13 +178,12 @@ class Certs {
       authority_ = {read(certificate), read(key)};
       if (const std::string fault = authority_fault(authority_); !fault.empty())
         throw UsageError("certs: the CA in " + folder_.string() + " " + fault + "; name another folder for a new one");
-      if (const std::string end = end_within(authority_.certificate, options_.days); !end.empty())
+      if (const std::string end = end_within(authority_.certificate, days_); !end.empty())
         out_ << "The CA ends on " << end << ", and what it signs with it\n";
       return;
     }
     // Before the folder: a build without TLS cannot do it, and leaves nothing.
-    authority_ =
-        make_authority("ashlar CA of " + hosts_.front().substr(0, 40), std::max(options_.days, days_of_authority));
+    authority_ = make_authority("ashlar CA of " + hosts_.front().substr(0, 40), std::max(days_, days_of_authority));
     make_folder(folder_);
     write(key, authority_.key, 0600);
     write(certificate, authority_.certificate, 0644);
@@ -192,15 +198,14 @@ class Certs {
   }
   void make_server() {
     const Subject subject{Subject::Kind::server, hosts_.front().substr(0, longest_name), hosts_};
-    put(folder_ / "server", "server", issue(authority_, subject, options_.days));
-    out_ << "Made the server's certificate, good for " << options_.days << " days: " << (folder_ / "server").string()
-         << "\n";
+    put(folder_ / "server", "server", issue(authority_, subject, days_));
+    out_ << "Made the server's certificate, good for " << days_ << " days: " << (folder_ / "server").string() << "\n";
   }
   void make_client(const std::string& name) {
-    const PemPair pair = issue(authority_, {Subject::Kind::client, name, {}}, options_.days);
+    const PemPair pair = issue(authority_, {Subject::Kind::client, name, {}}, days_);
     put(client_folder(name), "client", pair);
-    out_ << "Made a client's certificate, good for " << options_.days << " days: " << client_folder(name).string()
-         << " (" << name_of_certificate(pair.certificate) << ")\n";
+    out_ << "Made a client's certificate, good for " << days_ << " days: " << client_folder(name).string() << " ("
+         << name_of_certificate(pair.certificate) << ")\n";
   }
 
   fs::path users_file() const { return folder_ / "keys.psk"; }
@@ -264,6 +269,7 @@ class Certs {
   const CommandOptions& options_;
   std::ostream& out_;
   const fs::path folder_;
+  const int days_;
   std::vector<std::string> hosts_;
   PemPair authority_;
   std::string user_lines_;  // the file of keys

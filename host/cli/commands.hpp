@@ -37,7 +37,7 @@ struct CommandOptions {
   std::vector<std::string> hosts;    // each a list with commas between
   std::vector<std::string> clients;  // names
   std::vector<std::string> users;    // of keys
-  int days = 365;
+  std::string days = "365";          // a number, if it is right
   // probe only
   std::optional<std::string> plugin;  // none: by the kind of the path
   // check only

@@ -276,7 +276,9 @@ class Certs(Case):
         for name in ("../x", "a/b", ".hidden", "a:b", "x" * 65):
             for option in ("--client", "--psk"):
                 self.assertIn("is no name here", self.refused(self.made, "--server", "localhost", f"{option}={name}"))
-        self.assertIn("out of range", self.refused(self.made, "--server", "localhost", "--days", "0"))
+        for days in ("0", "36501", "99999999999", "-1", "x", "1.5"):
+            self.assertIn(f'--days: "{days}" is no whole number from 1 to 36500',
+                          self.refused(self.made, "--server", "localhost", f"--days={days}"))
         self.assertIn('did you mean: ashlar certs', self.refused(self.made, "--sever", "localhost"))
         self.assertFalse(self.made.exists())
 
