@@ -124,8 +124,15 @@ void Settings::check_access(const Params& params) const {
   const std::pair<const char*, const std::string&> lines[] = {
       {"cookies", cookies},   {"token", token},           {"user", user},
       {"password", password}, {"proxy_user", proxy_user}, {"proxy_password", proxy_password}};
-  for (const auto& [name, text] : lines)
+  for (const auto& [name, text] : lines) {
+    const bool may_be_empty = std::string_view(name).ends_with("password");
+    if (!may_be_empty && params.has(name) && text.empty())
+      throw BadParameter(name, std::string(name) + " is empty; take it out");
     if (!is_one_line(text)) throw BadParameter(name, std::string(name) + " has more than one line");
+  }
+  // Who reads "user:password" takes what is behind the first colon for the password (RFC 7617, section 2).
+  if (is_http && user.find(':') != user.npos)
+    throw BadParameter("user", "user has a colon, which no user of HTTP can have");
   if (!token.empty() && !user.empty()) throw BadParameter("token", "token and user exclude each other");
   if (params.has("password") && user.empty()) throw BadParameter("password", "password needs user");
   if (params.has("proxy_user") && proxy.empty()) throw BadParameter("proxy_user", "proxy_user needs proxy");

@@ -161,6 +161,10 @@ TEST_CASE("curl: refuses parameters that make no sense, and names them") {
   CHECK(refused({{"url", "http://x/"}, {"headers", "A: b\r\nC: d"}}).find("headers: number 1") == 0);
   CHECK(refused({{"url", "http://x/"}, {"password", "x"}}) == "password needs user");
   CHECK(refused({{"url", "http://x/"}, {"user", "x"}, {"token", "x"}}) == "token and user exclude each other");
+  for (const char* name : {"cookies", "token", "user", "proxy_user"})
+    CHECK(refused({{"url", "http://x/"}, {name, ""}}) == std::string(name) + " is empty; take it out");
+  CHECK(refused({{"url", "https://x/"}, {"user", "a:b"}}) == "user has a colon, which no user of HTTP can have");
+  CHECK(refused({{"url", "HTTP://x/"}, {"user", "a:b"}}) == "user has a colon, which no user of HTTP can have");
   CHECK(refused({{"url", "http://x/"}, {"timeout", "0s"}}).find("timeout = \"0s\" is no time") == 0);
   CHECK(refused({{"url", "http://x/"}, {"ca", "/not/there"}}).find("/not/there cannot be opened") == 0);
   CHECK(refused({{"url", "file:///not/there?key=1"}}).find("file:///not/there cannot be opened: ") == 0);
