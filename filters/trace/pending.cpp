@@ -1,12 +1,15 @@
 #include "pending.hpp"
 
 #include <algorithm>
+#include <ashlar/ops.hpp>
 
 namespace ashlar::trace {
 
-RecordEntry Pending::record_of(const Asked& asked) {
+// The threads count what is in the layers below, which repetitions are, but not what waits to be repeated.
+RecordEntry Pending::record_of(const Asked& asked) const {
+  const bool nowait = Flags{asked.flags}.has(Flag::nowait);
   RecordEntry record{};
-  record.entry.more = asked.depth;
+  record.entry.more = nowait ? std::max(asked.depth, tried_) : asked.depth;
   record.id = asked.id;
   record.offset = asked.offset;
   record.length = asked.length;
@@ -34,6 +37,7 @@ void Pending::done(const Asked& asked, std::span<const std::byte> payload, std::
     one->record.tries = static_cast<std::uint8_t>(std::min(first.tries + 1, 255));
     one->record.sent = first.sent;
     one->record.marks |= first.marks & mark_told_nothing;
+    if (one->state == One::State::tried) --tried_;
     one->state = state;
   }
   one->payload.assign(payload.begin(), payload.end());
@@ -81,6 +85,7 @@ Pending::One& Pending::add(const Asked& asked, One::State state) {
   One& one = ones_[at];
   one.record = record_of(asked);
   one.state = state;
+  tried_ += state == One::State::tried;
   append(at);
   ++used_;
   return one;

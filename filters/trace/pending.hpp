@@ -36,7 +36,8 @@ class Pending {
 
   Pending() : heads_(64, none) {}
 
-  static RecordEntry record_of(const Asked& asked);
+  // As it is known now: what was tried and has not been repeated is under way, too.
+  RecordEntry record_of(const Asked& asked) const;
 
   void tried(const Asked& asked) { add(asked, One::State::tried); }
   // `sent`: if its reply has left, when; it is for take_left() then.
@@ -76,6 +77,7 @@ class Pending {
   std::vector<std::uint32_t> heads_;  // by the lower bits of the id: lists through ones_, the oldest one first
   std::uint32_t free_ = none;
   std::size_t used_ = 0;
+  std::uint32_t tried_ = 0;  // those whose repetition has not been done
 };
 
 template <class Wanted, class Ready>
@@ -88,7 +90,8 @@ void Pending::take(std::uint32_t& head, Wanted&& wanted, Ready&& ready) {
       continue;
     }
     *link = one.next;
-    if (one.state != One::State::tried) ready(one);
+    if (one.state == One::State::tried) --tried_;
+    else ready(one);
     one.state = One::State::free;
     one.left = false;
     if (one.payload.capacity() > kept_capacity) one.payload = {};

@@ -220,7 +220,7 @@ void Writer::take_done(Tap& tap, const Ring::Event& event) {
   const auto sent = asked.id != 0 ? tap.replies.find(asked.id) : std::optional(asked.done);
   // What was lent may come again.
   if (!sent || asked.lent_cold != 0 || tap.pending.repeats(asked)) return tap.pending.done(asked, payload, sent);
-  RecordEntry record = Pending::record_of(asked);
+  RecordEntry record = tap.pending.record_of(asked);
   set_sent(record, *sent);
   write(tap, record, payload);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <thread>
 
 #include "run.hpp"
@@ -134,6 +135,35 @@ TEST_CASE("trace records what is asked, by whom, and what came of it") {
   CHECK(reader.completeness().ended);
   CHECK(reader.completeness().whole());
   CHECK(heard.problems.empty());
+}
+
+TEST_CASE("what waits to be asked again counts as under way for what comes meanwhile") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(16384);
+  disk.geometry().flags |= Flag::nowait;
+  disk.block_always();
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    const ashlar_replied& replied = told(*device);
+    std::vector<std::byte> bytes(512);
+    const auto read = [&](std::uint64_t id, Flags flags) { return ask(*device, Io::read(id * 512, bytes, flags), id); };
+    for (std::uint64_t id = 1; id != 5; ++id) CHECK(read(id, Flag::nowait) == Status::would_block());
+    CHECK(read(2, Flag::nowait) == Status::would_block());  // once more
+    for (const std::uint64_t id : {2, 1}) CHECK(read(id, {}).ok());
+    CHECK(read(5, Flag::nowait) == Status::would_block());  // behind what two others have left
+    CHECK(read(6, {}).ok());                                // never tried: alone in the layer below
+    for (const std::uint64_t id : {3, 4, 5}) CHECK(read(id, {}).ok());
+    CHECK(read(7, Flag::nowait) == Status::would_block());
+    CHECK(read(7, {}).ok());
+    for (std::uint64_t id = 1; id != 8; ++id) replied.replied(replied.self, id, 0);
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  std::map<std::uint64_t, std::uint64_t> depth;
+  for (const Record& record : all_of(reader)) depth[record.id] = record.depth;
+  CHECK(depth == std::map<std::uint64_t, std::uint64_t>{{1, 0}, {2, 1}, {3, 2}, {4, 3}, {5, 2}, {6, 0}, {7, 0}});
 }
 
 TEST_CASE("replies that leave at different times have different times in the trace") {
