@@ -63,7 +63,12 @@ Settings Settings::from(const Create& create) {
   if (s.tag.empty()) throw BadParameter("tag", "tag is empty: nobody could ask for it; leave it out, or write a name");
   if (s.ring != 0) refuse_ring(s);
   for (const ashlar_value* item : params.list("trigger")) add_trigger(s, item->text);
-  if (s.ring == 0 && params.has("trigger")) throw BadParameter("trigger", "trigger needs ring, such as ring = \"64M\"");
+  // A config may keep its triggers for the day when it has a ring again.
+  if (s.ring == 0 && params.has("trigger")) {
+    create.host.log(Level::warn, "trigger does nothing without ring, such as ring = \"64M\": all is written anyway");
+    s.slower.reset();
+    s.on_error = s.on_signal = false;
+  }
   s.refuse_unfit();
   return s;
 }

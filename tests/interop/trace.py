@@ -367,7 +367,7 @@ class Trace(Case):
                 ({"path": "none/disk.trace"}, "path", "No such file or directory"),
                 ({"path": "disk.img"}, "path", "is no trace"),
                 ({"path": "a.trace", "max_size": "1K"}, "max_size", "is too small"),
-                ({"path": "a.trace", "trigger": ["error"]}, "trigger", "needs ring"),
+                ({"path": "a.trace", "trigger": ["eror"]}, "trigger", '"eror" is none'),
                 ({"path": "a.trace", "ring": "1M", "trigger": ["slower"]}, "trigger", '"slower" is none'),
                 ({"path": "a.trace", "ring": "1M", "trigger": ["slower 0ms"]}, "trigger", '"slower 0ms" is each request'),
                 ({"path": "a.trace", "ring": "1M", "trigger": ["slower 1ms", "slower 9ms"]}, "trigger", "slower stands there twice"),

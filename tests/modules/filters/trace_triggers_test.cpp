@@ -72,6 +72,23 @@ TEST_CASE("a ring is written out when a request fails, and not before") {
   CHECK(ids(all_of(reader)) == std::vector<std::uint64_t>{1, 2});
 }
 
+TEST_CASE("without a ring triggers do nothing, of which the log warns, and all is written") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"ring", "0"}, {"trigger", "slower 1ms,error,signal"}});
+    CHECK(host.said("trigger does nothing without ring"));
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::zero, 0, 512), 0) == Status::no_space());
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(all_of(reader).size() == 1);
+  CHECK_FALSE(std::filesystem::exists(folder.trace() + ".1"));
+}
+
 TEST_CASE("a zero that was to be fast, and could not be, is no error for a trigger") {
   Ring ring("error");
   ring.disk.fail(Op::zero, Status::not_supported());
