@@ -129,11 +129,20 @@ Seen seen_by(const Identity& client, Export& exported, const TlsConfig& config, 
   const Decision decision = decide(exported.allow(), client);
   Seen seen{exported.name(), decision.access, reason(exported.allow(), decision)};
   if (needs_tls(exported, config) && decision.access != Access::refused) seen.why += "; by TLS alone";
-  if (decision.access != Access::read_write || exported.as_template() != nullptr) return seen;
+  if (decision.access != Access::read_write) return seen;
+  if (exported.read_only()) {
+    seen.access = Access::read_only;
+    seen.why += "; the export is read-only";
+    return seen;
+  }
+  if (exported.as_template() != nullptr) {
+    seen.why += "; unless its chain cannot be written to, which is seen when a name is opened";
+    return seen;
+  }
   try {
     if (!exported.open()->geometry().read_only) return seen;
     seen.access = Access::read_only;
-    seen.why += exported.read_only() ? "; the export is read-only" : "; nothing in its chain can be written to";
+    seen.why += "; nothing in its chain can be written to";
   } catch (const OpenError& e) {
     seen.why += "; it cannot be opened now: " + e.complaint();
   }

@@ -60,11 +60,6 @@ std::vector<CrlPtr> read_revoked(const std::filesystem::path& file, std::vector<
   while (X509_CRL* one = ::PEM_read_bio_X509_CRL(in.get(), nullptr, no_password, nullptr)) all.emplace_back(one);
   if (!at_end_of_pem()) throw FileError(file, "is no good list of revoked certificates: " + openssl_error());
   if (all.empty()) throw FileError(file, "has no list of revoked certificates; wanted one in PEM, BEGIN X509 CRL");
-  for (const CrlPtr& one : all) {
-    const ASN1_TIME* until = ::X509_CRL_get0_nextUpdate(one.get());
-    if (until != nullptr && ::X509_cmp_current_time(until) < 0)
-      throw FileError(file, "has expired on " + time_text(until) + ", so no client would get in; renew it");
-  }
   return all;
 }
 
@@ -88,18 +83,62 @@ void check_own(const std::filesystem::path& folder, const Certificates& found) {
     throw FileError(file, "is not made for a server of TLS (its key usage says so)");
 }
 
+// Why nothing that it has signed would be taken; empty: it is good.
+std::string authority_fault(X509* certificate) {
+  if (const std::string fault = validity_fault(certificate); !fault.empty()) return fault;
+  if (::X509_check_ca(certificate) != 0) return {};
+  return "is no certificate of an authority (it lacks CA:TRUE in basicConstraints)";
+}
+
 // Clients that another of them has signed get in still.
 void check_authorities(const std::filesystem::path& file, const Certificates& found,
                        std::vector<std::string>& warnings) {
   std::size_t valid = 0;
   std::string last;
   for (const CertificatePtr& one : found.authorities) {
-    const std::string fault = validity_fault(one.get());
+    const std::string fault = authority_fault(one.get());
     if (fault.empty()) ++valid;
     else last = distinguished_name(::X509_get_subject_name(one.get())) + " " + fault;
   }
   if (valid == 0) throw FileError(file, last);
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);
+}
+
+// Why no client of its authority would get in; empty: it is valid now.
+std::string validity_fault(const X509_CRL* list) {
+  const ASN1_TIME* const from = ::X509_CRL_get0_lastUpdate(list);
+  const ASN1_TIME* const until = ::X509_CRL_get0_nextUpdate(list);
+  if (until != nullptr && ::X509_cmp_current_time(until) < 0) return "has expired on " + time_text(until);
+  if (::X509_cmp_current_time(from) > 0) return "is not valid before " + time_text(from);
+  return {};
+}
+
+bool is_signed_by(X509_CRL* list, const CertificatePtr& authority) {
+  const bool is = ::X509_CRL_verify(list, ::X509_get0_pubkey(authority.get())) == 1;
+  ::ERR_clear_error();
+  return is;
+}
+
+// A list may be of an authority between those of ca-cert.pem and a client, which that client shows.
+void check_revoked(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
+  for (const CrlPtr& list : found.revoked) {
+    const X509_NAME* const issuer = ::X509_CRL_get_issuer(list.get());
+    std::string fault = validity_fault(list.get());
+    bool is_known = false, is_signed = false;
+    for (const CertificatePtr& one : found.authorities) {
+      if (::X509_NAME_cmp(::X509_get_subject_name(one.get()), issuer) != 0) continue;
+      is_known = true;
+      is_signed = is_signed || is_signed_by(list.get(), one);
+    }
+    if (is_known && !is_signed) fault = "is not signed by " + distinguished_name(issuer) + " of ca-cert.pem";
+    if (!fault.empty()) throw FileError(file, fault + ", so no client would get in; renew it");
+    if (!is_known)
+      warnings.push_back(file.string() + ": the list of " + distinguished_name(issuer) +
+                         " is of no authority in ca-cert.pem, and revokes nothing that those have signed");
+    X509_REVOKED* entry = nullptr;
+    if (::X509_CRL_get0_by_cert(list.get(), &entry, found.chain.front().get()) == 1)
+      warnings.push_back(file.string() + ": revokes the server's own certificate, which clients may refuse");
+  }
 }
 
 bool is_there(const std::filesystem::path& file) { return ::access(file.c_str(), F_OK) == 0 || errno != ENOENT; }
@@ -145,7 +184,10 @@ Certificates read_certificates(const std::filesystem::path& folder, std::vector<
     found.authorities = read_chain(file, warnings);
     check_authorities(file, found, warnings);
   }
-  if (const auto file = folder / "ca-crl.pem"; is_there(file)) found.revoked = read_revoked(file, warnings);
+  if (const auto file = folder / "ca-crl.pem"; is_there(file)) {
+    found.revoked = read_revoked(file, warnings);
+    check_revoked(file, found, warnings);
+  }
   return found;
 }
 

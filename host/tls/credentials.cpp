@@ -3,6 +3,7 @@
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
 
@@ -20,10 +21,13 @@ constexpr unsigned char preferred_id[] = {0x13, 0x01};  // RFC 8446, B.4
 constexpr std::uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
 
-// The certificates of an authority without a list of the revoked ones are good. Of a bad one the name is noted.
+// The certificates of an authority without a list of the revoked ones are good. So is a list of one whose key usage
+// does not name the signing of lists: certtool makes such authorities and lists, and GnuTLS takes them. Of a bad
+// certificate the name is noted.
 int judge_certificate(int well, X509_STORE_CTX* store) {
   if (well != 0) return well;
-  if (::X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL) return 1;
+  const int error = ::X509_STORE_CTX_get_error(store);
+  if (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_KEYUSAGE_NO_CRL_SIGN) return 1;
   try {
     auto* const ssl = static_cast<SSL*>(::X509_STORE_CTX_get_ex_data(store, ::SSL_get_ex_data_X509_STORE_CTX_idx()));
     Claims& claims = *static_cast<Claims*>(SSL_get_app_data(ssl));
@@ -33,6 +37,18 @@ int judge_certificate(int well, X509_STORE_CTX* store) {
     // Without memory it is refused without a name.
   }
   return 0;
+}
+
+// What such a key has signed OpenSSL does not take. `level`: of its policy, see SSL_CTX_set_security_level(3).
+void refuse_weak(const std::vector<CertificatePtr>& authorities, const std::filesystem::path& file, int level) {
+  constexpr std::array least{0, 80, 112, 128, 192, 256};  // bits
+  const int wanted = least.at(static_cast<std::size_t>(std::clamp<int>(level, 0, least.size() - 1)));
+  for (const CertificatePtr& one : authorities)
+    if (::EVP_PKEY_get_security_bits(::X509_get0_pubkey(one.get())) >= wanted) return;
+  throw FileError(file, "has a key of " +
+                            std::to_string(::EVP_PKEY_get_bits(::X509_get0_pubkey(authorities[0].get()))) +
+                            " bits, which is too weak for OpenSSL's policy here, so no client would get in; make a " +
+                            "new authority");
 }
 
 // Whether the kernel can encrypt what a tcp socket sends. (Linux, Documentation/networking/tls.rst)
@@ -164,6 +180,9 @@ void Credentials::trust(const Certificates& found, const TlsConfig& config) {
     ::X509_STORE_add_cert(store, one.get());
     ::SSL_CTX_add_client_CA(context, one.get());
   }
+  refuse_weak(found.authorities, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context));
+  // Also one that another has signed, which is not there: what stands in the file is trusted.
+  ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   for (const CrlPtr& one : found.revoked) ::X509_STORE_add_crl(store, one.get());
   if (!found.revoked.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge_certificate);

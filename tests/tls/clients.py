@@ -222,6 +222,35 @@ class KeptOut(TlsCase):
         self.assertNotIn("opened export", server.log())
         self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=made / "clients" / "good"))), SIZE)
 
+    def made_as_certtool_does(self):
+        """A CA that signs certificates, and by its key usage no lists of revoked ones."""
+        authority = tls.Authority.of_its_own(self.folder / "own", "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+        for kind, name in (("server", "localhost"), ("client", "good"), ("client", "bad")):
+            authority.issue(self.folder / "own" / (kind if kind == "server" else name), kind, name)
+        return authority
+
+    def test_an_authority_whose_key_usage_has_no_lists(self):
+        authority = self.made_as_certtool_does()
+        own = authority.folder
+        authority.revoke(own / "bad" / "client-cert.pem", own / "server" / "ca-crl.pem")
+        server = self.secured("require", certificates=own / "server")
+        self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=own / "good"))), SIZE)
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=own / "bad"), ok=False).returncode, 0)
+        self.assert_logged(server, 'certificate "CN=bad,O=ashlar": certificate revoked')
+
+    def test_an_authority_that_another_one_has_signed(self):
+        """The other one is not in the file, and what is in it is trusted, as by GnuTLS."""
+        made = self.folder / "pki"
+        tls.make(made, "--server", "localhost", "--client", "stranger")
+        between = tls.Authority.below(tls.Authority(made), self.folder / "between")
+        for kind, name in (("server", "localhost"), ("client", "good")):
+            between.issue(self.folder / "between" / name, kind, name)
+        server = self.secured("require", certificates=self.folder / "between" / "localhost")
+        good, stranger = self.folder / "between" / "good", made / "clients" / "stranger"
+        self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=good))), SIZE)
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=stranger), ok=False).returncode, 0)
+        self.assert_logged(server, "refused by TLS: ")
+
     def test_a_server_by_another_name(self):
         made = self.folder / "pki"
         tls.make(made, "--server", "elsewhere.example.org", "--client", "host1")

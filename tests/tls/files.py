@@ -88,6 +88,43 @@ class Mistakes(Case):
         (self.pki / "ca-crl.pem").write_text("nonsense\n")
         self.assert_mistake("ca-crl.pem: has no list of revoked certificates")
 
+    def test_a_list_of_revoked_with_which_nobody_would_get_in(self):
+        authority = tls.Authority(tls.folder())
+        revoked = self.pki / "ca-crl.pem"
+        for days, text in ((("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20210101000000Z"), "has expired on 2021-01-01"),
+                           (("-crl_lastupdate", "20990101000000Z", "-crl_nextupdate", "20990201000000Z"), "is not valid before 2099-01-01")):
+            authority.list_revoked(revoked, *days)
+            self.assert_mistake(f"{revoked}: {text}", ", so no client would get in; renew it")
+        # Another key of the same name.
+        subject = authority.openssl("x509", "-in", self.pki / "ca-cert.pem", "-noout", "-subject", "-nameopt", "compat")
+        other = tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE", subject=subject.split("=", 1)[1].strip())
+        other.list_revoked(revoked)
+        self.assert_mistake(f"{revoked}: is not signed by CN=", " of ca-cert.pem, so no client would get in; renew it")
+
+    def test_a_list_of_revoked_that_revokes_something_else_is_a_warning(self):
+        revoked = self.pki / "ca-crl.pem"
+        tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE").list_revoked(revoked)
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn(f"warning {revoked}: the list of CN=own CA is of no authority in ca-cert.pem", done.stdout)
+        made = self.folder / "made"
+        tls.make(made, "--server", "localhost")
+        tls.Authority(made).revoke(made / "server" / "server-cert.pem", made / "server" / "ca-crl.pem")
+        self.assertIn("revokes the server's own certificate", self.check(certificates=made / "server").stdout)
+
+    def test_an_authority_that_cannot_be_one(self):
+        weak = ("-newkey", "rsa:1024", "-nodes")
+        for name, extensions, key, text in (
+                ("leaf", ("basicConstraints=critical,CA:FALSE",), tls.NEW_KEY, "CN=own CA is no certificate of an authority"),
+                ("unnamed", ("subjectKeyIdentifier=hash",), tls.NEW_KEY, "CN=own CA is no certificate of an authority"),
+                ("usage", ("basicConstraints=critical,CA:TRUE", "keyUsage=digitalSignature"), tls.NEW_KEY,
+                 "CN=own CA is no certificate of an authority"),
+                ("weak", ("basicConstraints=critical,CA:TRUE",), weak, "has a key of 1024 bits, which is too weak")):
+            with self.subTest(name):
+                tls.Authority.of_its_own(self.folder / name, *extensions, key=key)
+                shutil.copy(self.folder / name / "ca-cert.pem", self.pki)
+                self.assert_mistake(f"{self.pki}/ca-cert.pem: {text}")
+
     def test_keys_that_others_can_read_are_a_warning(self):
         for file in (self.pki / "server-key.pem", self.keys):
             file.chmod(0o644)

@@ -84,8 +84,33 @@ keyUsage = critical, keyCertSign
 """
 
 
+NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
 class Authority:
     """What `ashlar certs` does not do, by openssl with the CA in `folder`: revoke, and make what has expired."""
+
+    @classmethod
+    def of_its_own(cls, folder, *extensions, key=NEW_KEY, subject="/CN=own CA"):
+        """Makes the CA, too, with these extensions alone."""
+        folder.mkdir(parents=True, exist_ok=True)
+        plain = folder / "plain.cnf"
+        plain.write_text("[req]\ndistinguished_name = name\n[name]\n")
+        added = [word for one in extensions for word in ("-addext", one)]
+        done = subprocess.run(["openssl", "req", "-x509", "-config", plain, *key, "-keyout", folder / "ca-key.pem", "-subj", subject,
+                               "-days", "30", *added, "-out", folder / "ca-cert.pem"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return cls(folder)
+
+    @classmethod
+    def below(cls, above, folder):
+        """One that another one has signed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        request = above.work / "request.pem"
+        above.openssl("req", "-new", *NEW_KEY, "-keyout", folder / "ca-key.pem", "-subj", "/O=ashlar/CN=below", "-out", request)
+        above.openssl("ca", "-config", above.config, "-batch", "-notext", "-in", request, "-extensions", "between",
+                      "-out", folder / "ca-cert.pem")
+        return cls(folder)
 
     def __init__(self, made):
         self.folder = pathlib.Path(made)
@@ -99,34 +124,36 @@ class Authority:
     def openssl(self, *words):
         done = subprocess.run(["openssl", *[str(word) for word in words]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert done.returncode == 0, f"openssl {words}: {done.stdout}"
+        return done.stdout
 
     def revoke(self, certificate, list_file):
         """Revokes it, and writes the list to `list_file`."""
         self.openssl("ca", "-config", self.config, "-revoke", certificate)
         self.list_revoked(list_file)
 
-    def list_revoked(self, list_file):
-        self.openssl("ca", "-config", self.config, "-gencrl", "-out", list_file)
+    def list_revoked(self, list_file, *dates):
+        self.openssl("ca", "-config", self.config, "-gencrl", *dates, "-out", list_file)
 
-    def expired(self, folder, kind):
-        """A `kind`, client or server, whose certificate has expired, in `folder`."""
+    def issue(self, folder, kind, name, *dates):
+        """A `kind`, client or server, in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         request = self.work / "request.pem"
-        self.openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", folder / f"{kind}-key.pem",
-                     "-subj", "/O=ashlar/CN=late", "-out", request)
-        self.openssl("ca", "-config", self.config, "-batch", "-notext", "-in", request, "-startdate", "20200101000000Z",
-                     "-enddate", "20210101000000Z", "-extensions", kind, "-out", folder / f"{kind}-cert.pem")
+        self.openssl("req", "-new", *NEW_KEY, "-keyout", folder / f"{kind}-key.pem", "-subj", f"/O=ashlar/CN={name}", "-out", request)
+        self.openssl("ca", "-config", self.config, "-batch", "-notext", "-in", request, *dates, "-extensions", kind,
+                     "-out", folder / f"{kind}-cert.pem")
         shutil.copy(self.folder / "ca-cert.pem", folder)
         return folder
+
+    def expired(self, folder, kind):
+        return self.issue(folder, kind, "late", "-startdate", "20200101000000Z", "-enddate", "20210101000000Z")
 
     def between(self, folder):
         """An authority between this one and a server, whose folder is `folder`; returns the certificate of the one between."""
         folder.mkdir(parents=True, exist_ok=True)
         key, request, found = self.work / "between-key.pem", self.work / "request.pem", self.work / "between.pem"
-        new_key = ("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-        self.openssl(*new_key, "-keyout", key, "-subj", "/O=ashlar/CN=between", "-out", request)
+        self.openssl("req", "-new", *NEW_KEY, "-keyout", key, "-subj", "/O=ashlar/CN=between", "-out", request)
         self.openssl("ca", "-config", self.config, "-batch", "-notext", "-in", request, "-extensions", "between", "-out", found)
-        self.openssl(*new_key, "-keyout", folder / "server-key.pem", "-subj", "/O=ashlar/CN=localhost", "-out", request)
+        self.openssl("req", "-new", *NEW_KEY, "-keyout", folder / "server-key.pem", "-subj", "/O=ashlar/CN=localhost", "-out", request)
         self.openssl("x509", "-req", "-in", request, "-CA", found, "-CAkey", key, "-CAcreateserial", "-days", "30", "-extfile", self.config,
                      "-extensions", "server", "-out", folder / "server-cert.pem")
         return found

@@ -147,6 +147,20 @@ TEST_CASE("check --as: without allow everybody may; what cannot be written to is
                         "\"b\"  read-only   there is no allow; nothing in its chain can be written to\n"));
 }
 
+TEST_CASE("check --as: what the config says of writing holds for templates, and for what cannot be opened now") {
+  const TempFolder folder;
+  const std::string images = "plugin = { type = \"file\", path = \"*.img\" }\n";
+  const auto file = folder.write(
+      "a.toml", "[[export]]\nname = \"a/*\"\nread_only = true\n" + images + "[[export]]\nname = \"b/*\"\n" + images +
+                    "[[export]]\nname = \"dry\"\noptional = true\nread_only = true\nplugin = { type = \"pond\", "
+                    "size = 1, dry = true }\n");
+  CHECK_THAT(check_as(file, {"--as", "uid=0"}).out,
+             StartsWith("\"a/*\"  read-only   there is no allow; the export is read-only\n"
+                        "\"b/*\"  read-write  there is no allow; unless its chain cannot be written to, which is seen "
+                        "when a name is opened\n"
+                        "\"dry\"  read-only   there is no allow; the export is read-only\n"));
+}
+
 TEST_CASE("check --as: mistakes of the config are told as ever") {
   const TempFolder folder;
   const auto file = folder.write("a.toml", std::string("[[export]]\nname = \"a\"\nallow = [{}]\n") + pond);
