@@ -96,6 +96,42 @@ PskFile read_keys(const Config& config, std::vector<std::string>& warnings) {
   return file;
 }
 
+bool is_for_certificates(const SSL_CIPHER* suite) {
+  if (is_for_keys(suite)) return false;
+  const int by = ::SSL_CIPHER_get_auth_nid(suite);
+  return by == NID_auth_rsa || by == NID_auth_ecdsa || by == NID_auth_dss;
+}
+
+// What the suites of the config keep out. Throws std::invalid_argument when that is everybody.
+void check_suites(SSL_CTX* context, const TlsConfig& tls, std::vector<std::string>& warnings) {
+  const bool has_new = SSL_CTX_get_max_proto_version(context) != TLS1_2_VERSION;
+  const bool has_old = SSL_CTX_get_min_proto_version(context) < TLS1_3_VERSION;
+  bool keys = false, certificates = false;
+  const STACK_OF(SSL_CIPHER)* all = ::SSL_CTX_get_ciphers(context);
+  for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
+    const SSL_CIPHER* const one = sk_SSL_CIPHER_value(all, i);
+    const std::string_view name = ::SSL_CIPHER_get_name(one);
+    const bool is_new = name.starts_with("TLS_");
+    if (is_new ? !has_new : !has_old) continue;
+    if (::SSL_CIPHER_get_cipher_nid(one) == NID_undef) {
+      if (SSL_CTX_get_security_level(context) > 0) continue;  // OpenSSL does not use it then
+      throw std::invalid_argument("the suite " + std::string(name) + " does not encrypt; take it out");
+    }
+    keys = keys || (is_new ? name.ends_with("_SHA256") : is_for_keys(one));
+    certificates = certificates || is_new || is_for_certificates(one);
+  }
+  const std::string whole = in_quotes(tls.ciphers);
+  if ((tls.psk.empty() || !keys) && (tls.certificates.empty() || !certificates))
+    throw std::invalid_argument(whole + " lets nobody in; add " + std::string(preferred));
+  if (!tls.psk.empty() && !keys)
+    warnings.push_back("ciphers = " + whole +
+                       " has no suite that the keys of psk can go with (of TLS 1.3, one of SHA-256); add " +
+                       std::string(preferred));
+  if (!tls.certificates.empty() && !certificates)
+    warnings.push_back("ciphers = " + whole + " has no suite that certificates can go with; add " +
+                       std::string(preferred));
+}
+
 }  // namespace
 
 std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::vector<std::string>& warnings) {
@@ -106,10 +142,8 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
   mistakes.gather([&] {
     if (tls.ciphers.empty()) return;
     try {
-      if (!made->choose_ciphers(tls.ciphers, warnings) && !tls.psk.empty())
-        warnings.push_back("ciphers = " + in_quotes(tls.ciphers) +
-                           " has no suite of SHA-256, which the keys of psk need in TLS 1.3; add " +
-                           std::string(preferred));
+      made->choose_ciphers(tls.ciphers, warnings);
+      check_suites(made->context_.get(), tls, warnings);
     } catch (const std::invalid_argument& e) {
       fail(config, tls.ciphers_place, "ciphers", e.what());
     }
@@ -195,10 +229,9 @@ void Credentials::add_keys(PskFile file) {
 }
 
 // What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
-bool Credentials::choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings) {
+void Credentials::choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings) {
   std::string suites, older;
   std::vector<std::string> unknown;
-  bool fits_keys = false;
   std::string_view rest = wanted;
   while (!rest.empty()) {
     const std::string_view one = rest.substr(0, rest.find(':'));
@@ -206,7 +239,6 @@ bool Credentials::choose_ciphers(const std::string& wanted, std::vector<std::str
     const bool is_old = !one.starts_with("TLS_");
     append_name(is_old ? older : suites, one);
     if (is_old && adds_no_cipher(std::string(one))) unknown.push_back(in_quotes(one));
-    fits_keys = fits_keys || (one.starts_with("TLS_") && one.ends_with("_SHA256"));
   }
   SSL_CTX* const context = context_.get();
   ::ERR_clear_error();
@@ -219,12 +251,13 @@ bool Credentials::choose_ciphers(const std::string& wanted, std::vector<std::str
     warnings.push_back("ciphers: " + one +
                        " names no suite that OpenSSL has here, and is left out; see: openssl ciphers -s");
   if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
-  if (!suites.empty()) return fits_keys;
+  if (!suites.empty()) return;
   if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)
     throw std::invalid_argument(in_quotes(wanted) + " has no suite of TLS 1.3, which is the minimum; add " +
                                 std::string(preferred));
   SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
-  return true;
+  warnings.push_back("ciphers = " + in_quotes(wanted) + " has no suite of TLS 1.3, which nobody can use then; add " +
+                     std::string(preferred));
 }
 
 // The system's choice, with the preferred suite first. Of the older ones those with users' keys come first: only a

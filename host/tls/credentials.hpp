@@ -40,8 +40,7 @@ class Credentials {
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
   void trust(const Certificates& found, const TlsConfig& config);
   void add_keys(PskFile file);
-  // Returns whether there is one among them that keys of users can go with.
-  bool choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings);
+  void choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings);
   void order_ciphers();
   static const PskKey* key_of(std::string_view user, SSL* ssl);
 

@@ -36,6 +36,12 @@ std::string distinguished_name(const X509_NAME* name) {
   return text_of(out.get());
 }
 
+bool is_for_keys(const SSL_CIPHER* suite) {
+  const int exchange = ::SSL_CIPHER_get_kx_nid(suite);
+  return exchange == NID_kx_psk || exchange == NID_kx_dhe_psk || exchange == NID_kx_ecdhe_psk ||
+         exchange == NID_kx_rsa_psk;
+}
+
 std::string time_text(const ASN1_TIME* time) {
   std::tm parts{};
   if (::ASN1_TIME_to_tm(time, &parts) != 1) return "an unknown time";

@@ -48,6 +48,9 @@ int no_password(char*, int, int, void*);
 // The name as RFC 4514 writes it, in UTF-8.
 std::string distinguished_name(const X509_NAME* name);
 
+// Whether it is a suite of TLS 1.2 for users' keys.
+bool is_for_keys(const SSL_CIPHER* suite);
+
 // A time in words: "2026-11-26 22:31:58 UTC".
 std::string time_text(const ASN1_TIME* time);
 

@@ -26,9 +26,7 @@ constexpr std::size_t most_made = 4096;
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
-  const int exchange = ::SSL_CIPHER_get_kx_nid(::SSL_get_current_cipher(ssl));
-  return exchange == NID_kx_psk || exchange == NID_kx_dhe_psk || exchange == NID_kx_ecdhe_psk ||
-         exchange == NID_kx_rsa_psk;
+  return is_for_keys(::SSL_get_current_cipher(ssl));
 }
 
 template <class T>

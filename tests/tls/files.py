@@ -91,13 +91,14 @@ class Mistakes(Case):
     def test_a_list_of_revoked_with_which_nobody_would_get_in(self):
         authority = tls.Authority(tls.folder())
         revoked = self.pki / "ca-crl.pem"
-        for days, text in ((("-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20210101000000Z"), "has expired on 2021-01-01"),
-                           (("-crl_lastupdate", "20990101000000Z", "-crl_nextupdate", "20990201000000Z"), "is not valid before 2099-01-01")):
-            authority.list_revoked(revoked, *days)
+        for begin, end, text in (("20200101000000Z", "20210101000000Z", "has expired on 2021-01-01"),
+                                 ("20990101000000Z", "20990201000000Z", "is not valid before 2099-01-01")):
+            authority.list_revoked(revoked, "-crl_lastupdate", begin, "-crl_nextupdate", end)
             self.assert_mistake(f"{revoked}: {text}", ", so no client would get in; renew it")
         # Another key of the same name.
         subject = authority.openssl("x509", "-in", self.pki / "ca-cert.pem", "-noout", "-subject", "-nameopt", "compat")
-        other = tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE", subject=subject.split("=", 1)[1].strip())
+        subject = subject.split("=", 1)[1].strip()
+        other = tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE", subject=subject)
         other.list_revoked(revoked)
         self.assert_mistake(f"{revoked}: is not signed by CN=", " of ca-cert.pem, so no client would get in; renew it")
 
@@ -181,13 +182,26 @@ class Mistakes(Case):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn('warning ciphers: "ECDHE-ECDSA-AES128-GCM-SHA265" names no suite that OpenSSL has here', done.stdout)
         self.assertEqual(done.stdout.count("names no suite"), 1, done.stdout)
-        warning = "has no suite of SHA-256, which the keys of psk need"
+        warning = "has no suite that the keys of psk can go with"
         self.assertIn(f'warning ciphers = "TLS_AES_256_GCM_SHA384" {warning}', self.check(ciphers="TLS_AES_256_GCM_SHA384").stdout)
         for fits in ({"ciphers": "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"},
                      {"ciphers": "TLS_AES_256_GCM_SHA384", "psk": None}):
             done = self.check(**fits)
             self.assertEqual(done.returncode, 0)
             self.assertNotIn(warning, done.stdout)
+        only_old = "has no suite of TLS 1.3, which nobody can use then"
+        for ciphers, told in (("HIGH", [only_old]), ("ECDHE+AESGCM", [only_old, warning]),
+                              ("PSK", [only_old, "has no suite that certificates can go with"]),
+                              ("TLS_AES_128_GCM_SHA256:PSK", [])):
+            done = self.check(ciphers=ciphers)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertEqual([line for line in done.stdout.splitlines() if "warning ciphers" in line and not any(
+                text in line for text in told)], [], ciphers)
+            for text in told:
+                self.assertIn(f'warning ciphers = "{ciphers}" {text}', done.stdout)
+        for ciphers, own in (("aNULL", {}), ("PSK", {"psk": None}), ("ECDHE+AESGCM", {"certificates": None})):
+            self.assert_mistake(f'key "ciphers": "{ciphers}" lets nobody in', ciphers=ciphers, **own)
+        self.assert_mistake('key "ciphers": the suite ', "does not encrypt", ciphers="TLS_AES_128_GCM_SHA256:eNULL:aNULL@SECLEVEL=0")
         self.assert_mistake('key "verify_client": is about clients\' certificates', certificates=None, verify_client=True)
         self.assert_mistake('key "certificate": unknown in tls; did you mean "certificates"?', certificate="x")
 
