@@ -25,12 +25,12 @@ json::object to_json(const Registry::Found& found) {
   return out;
 }
 
-using Row = std::vector<std::string>;
+using Cells = std::vector<std::string>;
 // By kind and group. Those that name no group come last among those of their kind.
-using Groups = std::map<std::tuple<ModuleKind, bool, std::string>, std::vector<Row>>;
+using Groups = std::map<std::tuple<ModuleKind, bool, std::string>, std::vector<Cells>>;
 
 void print_groups(std::ostream& out, const Groups& groups) {
-  std::vector<Row> all;
+  std::vector<Cells> all;
   for (const auto& [key, rows] : groups) all.insert(all.end(), rows.begin(), rows.end());
   std::stringstream lines;  // of one table, so that the columns are as wide in all groups
   print_table(lines, "  ", std::move(all));

@@ -42,9 +42,9 @@ std::string in_small_ascii(std::string_view text) {
 }
 
 // Words of a template, and what stands for them in a project.
-using Words = std::vector<std::pair<std::string_view, std::string_view>>;
+using Replacements = std::vector<std::pair<std::string_view, std::string_view>>;
 
-std::string filled_in(std::string_view text, const Words& words) {
+std::string filled_in(std::string_view text, const Replacements& words) {
   std::string filled;
   while (!text.empty()) {
     const auto here = std::ranges::find_if(words, [text](const auto& word) { return text.starts_with(word.first); });
@@ -105,14 +105,14 @@ std::vector<ProjectFile> project_files(ModuleKind kind, const std::string& name,
       {name + ".toml", plugin ? templates::plugin_config : templates::filter_config},
       {".gitignore", templates::gitignore},
   };
-  const Words words{{"new-kind", plugin ? "plugin" : "filter"},
-                    {"new-languages", c ? "C CXX" : "CXX"},
-                    {"new-source", source_name},
-                    {"new-test", test_name},
-                    {"new-check-args", plugin ? " CHECK_ARGS --write size=1M" : ""},
-                    {"new-check-options", plugin ? " --write" : ""},
-                    {"new-check-parameters", plugin ? " size=1M" : ""},
-                    {"new-module", name}};
+  const Replacements words{{"new-kind", plugin ? "plugin" : "filter"},
+                           {"new-languages", c ? "C CXX" : "CXX"},
+                           {"new-source", source_name},
+                           {"new-test", test_name},
+                           {"new-check-args", plugin ? " CHECK_ARGS --write size=1M" : ""},
+                           {"new-check-options", plugin ? " --write" : ""},
+                           {"new-check-parameters", plugin ? " size=1M" : ""},
+                           {"new-module", name}};
   for (ProjectFile& file : files) file.text = filled_in(file.text, words);
   return files;
 }

@@ -8,13 +8,13 @@ namespace ashlar::fileops {
 namespace {
 
 // Zero and trim up to this length may run on the connection's thread.
-constexpr std::uint64_t inline_max = 4u << 20;
+constexpr std::uint64_t inline_zero_max = 4u << 20;
 // So many may take longer than waking a worker, once that was in vain.
 constexpr unsigned inline_however_slow = 64;
 
 // A file mostly changes its metadata in memory. A device may zero within microseconds, less than waking a worker takes,
 // or write and wait: the first try tells.
-bool may_run_inline(const Io& io) { return io.length() <= inline_max && !io.has(Flag::fua); }
+bool may_run_inline(const Io& io) { return io.length() <= inline_zero_max && !io.has(Flag::fua); }
 
 ZeroMetrics::Outcome outcome_of(int error) {
   switch (verdict(error)) {

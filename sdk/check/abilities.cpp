@@ -152,15 +152,16 @@ void check_connects(const Subject& s) {
   require(rules::is_usable(*static_cast<const ashlar_connects*>(ability(s, ASHLAR_CONNECTS_ID))), "its table is wrong");
 }
 
-constexpr Check checks[] = {
-    {"probe", "probes without changing anything", &check_probe},
-    {"exports", "lists what it could serve", &check_exports},
-    {"group", "says among which others it is listed", &check_group},
-    {"connects", "says that it connects to others", &check_connects},
-};
-
 }  // namespace
 
-std::span<const Check> ability_checks() { return checks; }
+std::span<const Check> ability_checks() {
+  static constexpr Check checks[] = {
+      {"probe", "probes without changing anything", &check_probe},
+      {"exports", "lists what it could serve", &check_exports},
+      {"group", "says among which others it is listed", &check_group},
+      {"connects", "says that it connects to others", &check_connects},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

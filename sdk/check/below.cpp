@@ -249,17 +249,18 @@ void check_beside(const Subject& s) {
   bench.look();
 }
 
-constexpr Check checks[] = {
-    {"newer", "offers nothing newer than itself", &check_newer},
-    {"traffic", "sends below only what is offered there", &check_traffic},
-    {"ids", "what it makes of a request has the id of that", &check_ids},
-    {"idle", "leaves the layer below alone when it is not asked", &check_idle},
-    {"place", "sends each op to the place where reads go", &check_place},
-    {"beside", "changes nothing below that is not its own", &check_beside},
-};
-
 }  // namespace
 
-std::span<const Check> below_checks() { return checks; }
+std::span<const Check> below_checks() {
+  static constexpr Check checks[] = {
+      {"newer", "offers nothing newer than itself", &check_newer},
+      {"traffic", "sends below only what is offered there", &check_traffic},
+      {"ids", "what it makes of a request has the id of that", &check_ids},
+      {"idle", "leaves the layer below alone when it is not asked", &check_idle},
+      {"place", "sends each op to the place where reads go", &check_place},
+      {"beside", "changes nothing below that is not its own", &check_beside},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -6,7 +6,7 @@ namespace ashlar::check {
 namespace {
 
 // The layers below that data are checked over: a filter may do otherwise over each.
-std::vector<Under> layers() {
+std::vector<Under> layers_for_data() {
   std::vector<Under> all{Under{}};
   all.push_back({.geometry = [](Geometry& g) {
     g.ops = Op::read | Op::write;
@@ -54,7 +54,7 @@ void read_in_a_row(Bench& bench) {
 }
 
 void check_reads(const Subject& s) {
-  over_layers(s, layers(), [&](Bench& bench) {
+  over_layers(s, layers_for_data(), [&](Bench& bench) {
     read_all_over(s, bench);
     read_in_a_row(bench);
   });
@@ -95,7 +95,7 @@ void change_all_over(const Subject& s, Bench& bench, int most) {
 }
 
 void check_changes(const Subject& s) {
-  over_layers(s, layers(), [&](Bench& bench) { change_all_over(s, bench, 400); });
+  over_layers(s, layers_for_data(), [&](Bench& bench) { change_all_over(s, bench, 400); });
 }
 
 // Each op at each of the places, beside data: in the middle of it, in its first and its last block.
@@ -158,7 +158,7 @@ void tell_all_over(const Subject& s, Bench& bench, bool far, bool small_pieces =
 }
 
 void check_extents(const Subject& s) {
-  over_layers(s, layers(), [&](Bench& bench) { tell_all_over(s, bench, false); });
+  over_layers(s, layers_for_data(), [&](Bench& bench) { tell_all_over(s, bench, false); });
   if (!s.is_filter()) return;
   {
     Bench bench(s, {.far = true});
@@ -219,17 +219,18 @@ void check_cache(const Subject& s) {
   bench.look();
 }
 
-constexpr Check checks[] = {
-    {"reads", "reads give the same bytes each time, to the end", &check_reads},
-    {"writes", "writes, zeroes and trims are as a model has them", &check_changes},
-    {"places", "so are those far behind, and at the last byte", &check_places},
-    {"long", "so are zeroes and trims of more than 4 GiB", &check_long},
-    {"extents", "extents are true, and no more than asked for", &check_extents},
-    {"cache", "cache changes nothing", &check_cache},
-};
-
 }  // namespace
 
-std::span<const Check> data_checks() { return checks; }
+std::span<const Check> data_checks() {
+  static constexpr Check checks[] = {
+      {"reads", "reads give the same bytes each time, to the end", &check_reads},
+      {"writes", "writes, zeroes and trims are as a model has them", &check_changes},
+      {"places", "so are those far behind, and at the last byte", &check_places},
+      {"long", "so are zeroes and trims of more than 4 GiB", &check_long},
+      {"extents", "extents are true, and no more than asked for", &check_extents},
+      {"cache", "cache changes nothing", &check_cache},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

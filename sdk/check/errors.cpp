@@ -153,12 +153,13 @@ void check_errors(const Subject& s) {
               [&](Bench& bench) { fail_below(s, bench); });
 }
 
-constexpr Check checks[] = {
-    {"below-fails", "an error below is not lost, and changes nothing beside", &check_errors},
-};
-
 }  // namespace
 
-std::span<const Check> error_checks() { return checks; }
+std::span<const Check> error_checks() {
+  static constexpr Check checks[] = {
+      {"below-fails", "an error below is not lost, and changes nothing beside", &check_errors},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

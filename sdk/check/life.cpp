@@ -240,22 +240,26 @@ void check_errors(const Subject& s) {
   if (refusals == 0) throw NotMade{"it refuses nothing that could be tried"};
 }
 
-constexpr Check checks[] = {
-    {"layers", "layers can be created and destroyed, several at once", &check_layers, true},
-    {"geometry", "a device describes itself within bounds", &check_geometry, true},
-    {"hosts", "a layer uses the host that it was given, while it lives", &check_hosts},
-    {"alike", "a layer can be opened often and alike", &check_alike},
-    {"extension", "has no extension that it does not know", &check_extension},
-};
-constexpr Check behind[] = {
-    {"read-only", "what is opened to be read only is only read", &check_read_only},
-    {"left", "leaves no descriptor, memory or thread behind", &check_left},
-    {"errors", "a refusal has a text of one line that fits its room", &check_errors},
-};
-
 }  // namespace
 
-std::span<const Check> life_checks() { return checks; }
-std::span<const Check> end_checks() { return behind; }
+std::span<const Check> life_checks() {
+  static constexpr Check checks[] = {
+      {"layers", "layers can be created and destroyed, several at once", &check_layers, true},
+      {"geometry", "a device describes itself within bounds", &check_geometry, true},
+      {"hosts", "a layer uses the host that it was given, while it lives", &check_hosts},
+      {"alike", "a layer can be opened often and alike", &check_alike},
+      {"extension", "has no extension that it does not know", &check_extension},
+  };
+  return checks;
+}
+
+std::span<const Check> end_checks() {
+  static constexpr Check checks[] = {
+      {"read-only", "what is opened to be read only is only read", &check_read_only},
+      {"left", "leaves no descriptor, memory or thread behind", &check_left},
+      {"errors", "a refusal has a text of one line that fits its room", &check_errors},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -278,16 +278,17 @@ void check_race(const Subject& s) {
               });
 }
 
-constexpr Check checks[] = {
-    {"held", "takes no lock along into a call below", &check_held},
-    {"same-thread", "holds nothing of its thread over a call below", &check_same_thread},
-    {"other-thread", "another thread can call meanwhile", &check_other_thread},
-    {"turns", "a request that waits for another does so by ashlar.wait", &check_turns},
-    {"race", "requests within one block do not undo each other", &check_race},
-};
-
 }  // namespace
 
-std::span<const Check> lock_checks() { return checks; }
+std::span<const Check> lock_checks() {
+  static constexpr Check checks[] = {
+      {"held", "takes no lock along into a call below", &check_held},
+      {"same-thread", "holds nothing of its thread over a call below", &check_same_thread},
+      {"other-thread", "another thread can call meanwhile", &check_other_thread},
+      {"turns", "a request that waits for another does so by ashlar.wait", &check_turns},
+      {"race", "requests within one block do not undo each other", &check_race},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -144,7 +144,7 @@ void check_may_trim(const Subject& s) {
 }
 
 // A request with NOWAIT has the layer below do nothing that may wait.
-void check_nowait(const Subject& s) {
+void check_nowait_below(const Subject& s) {
   if (!s.is_filter()) throw NotMade{"only a filter's can be seen"};
   over_layers(
       s,
@@ -334,18 +334,19 @@ void check_zero_may_fail(const Subject& s) {
               });
 }
 
-constexpr Check checks[] = {
-    {"fua", "fua reaches the layer below, or a flush does", &check_fua},
-    {"fast", "fast reaches the layer below, or is refused", &check_fast},
-    {"may-trim", "what may not be trimmed stays provisioned", &check_may_trim},
-    {"nowait-below", "nowait reaches the layer below", &check_nowait},
-    {"zero-may-fail", "zeroing fails only where it is said to", &check_zero_may_fail},
-    {"each-flush", "no flush is left out", &check_each_flush},
-    {"power", "what was flushed or had fua is there after a power cut", &check_power},
-};
-
 }  // namespace
 
-std::span<const Check> promise_checks() { return checks; }
+std::span<const Check> promise_checks() {
+  static constexpr Check checks[] = {
+      {"fua", "fua reaches the layer below, or a flush does", &check_fua},
+      {"fast", "fast reaches the layer below, or is refused", &check_fast},
+      {"may-trim", "what may not be trimmed stays provisioned", &check_may_trim},
+      {"nowait-below", "nowait reaches the layer below", &check_nowait_below},
+      {"zero-may-fail", "zeroing fails only where it is said to", &check_zero_may_fail},
+      {"each-flush", "no flush is left out", &check_each_flush},
+      {"power", "what was flushed or had fua is there after a power cut", &check_power},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -170,15 +170,16 @@ void check_cancelled(const Subject& s) {
   bench.look();
 }
 
-constexpr Check checks[] = {
-    {"fields", "a request comes back as it was, and is answered with a status", &check_fields},
-    {"offers", "what is offered is not always refused", &check_offers},
-    {"cancelled", "what nobody wants any more is done, or given up", &check_cancelled},
-    {"longest", "the longest requests are taken", &check_longest},
-};
-
 }  // namespace
 
-std::span<const Check> request_checks() { return checks; }
+std::span<const Check> request_checks() {
+  static constexpr Check checks[] = {
+      {"fields", "a request comes back as it was, and is answered with a status", &check_fields},
+      {"offers", "what is offered is not always refused", &check_offers},
+      {"cancelled", "what nobody wants any more is done, or given up", &check_cancelled},
+      {"longest", "the longest requests are taken", &check_longest},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -15,7 +15,7 @@ namespace ashlar::check {
 namespace {
 
 // Layers below that answer reads in each way.
-std::vector<Under> layers() {
+std::vector<Under> layers_for_reads() {
   return {{.lends = Disk::Lends::by_turns},
           {.lends = Disk::Lends::warm},
           {.lends = Disk::Lends::cold},
@@ -29,7 +29,7 @@ void need(Bench& bench, Flags flags, const char* what) {
 
 // Reads with `flags` give what plain ones do.
 void check_shortcut(const Subject& s, Flags flags, const char* what) {
-  over_layers(s, layers(), [&](Bench& bench) {
+  over_layers(s, layers_for_reads(), [&](Bench& bench) {
     need(bench, flags, what);
     Model model(bench.device());
     Random random(s.options.seed);
@@ -85,7 +85,7 @@ struct Loan {
 
 // Bytes that were lent are the disk's, at that place, until the device is closed: those of then, or of now.
 void check_loans(const Subject& s) {
-  over_layers(s, layers(), [&](Bench& bench) {
+  over_layers(s, layers_for_reads(), [&](Bench& bench) {
     need(bench, Flag::may_lend, "may_lend");
     Model model(bench.device());
     Random random(s.options.seed);
@@ -329,20 +329,21 @@ void check_fast_time(const Subject& s) {
   bench.look();
 }
 
-constexpr Check checks[] = {
-    {"fast-time", "what is to be fast is not slower than writing by far", &check_fast_time},
-    {"nowait", "a try without waiting does all of it, or nothing", &check_nowait},
-    {"sleep", "a try without waiting does not wait", &check_sleep},
-    {"parks", "what parks never blocks its thread", &check_parks},
-    {"lent", "what is lent are the bytes", &check_lent},
-    {"lent-cold", "what is lent from the disk are the bytes", &check_lent_cold},
-    {"lend-only", "a read that may only be lent needs no memory", &check_lend_only},
-    {"loans", "what was lent stays what it is", &check_loans},
-    {"holes", "holes of a read are zeroes", &check_holes},
-};
-
 }  // namespace
 
-std::span<const Check> shortcut_checks() { return checks; }
+std::span<const Check> shortcut_checks() {
+  static constexpr Check checks[] = {
+      {"fast-time", "what is to be fast is not slower than writing by far", &check_fast_time},
+      {"nowait", "a try without waiting does all of it, or nothing", &check_nowait},
+      {"sleep", "a try without waiting does not wait", &check_sleep},
+      {"parks", "what parks never blocks its thread", &check_parks},
+      {"lent", "what is lent are the bytes", &check_lent},
+      {"lent-cold", "what is lent from the disk are the bytes", &check_lent_cold},
+      {"lend-only", "a read that may only be lent needs no memory", &check_lend_only},
+      {"loans", "what was lent stays what it is", &check_loans},
+      {"holes", "holes of a read are zeroes", &check_holes},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -44,15 +44,16 @@ void check_name(const Subject& s) {
   require(fault.empty(), fault);
 }
 
-constexpr Check checks[] = {
-    {"entry", "gives the same table each time, for its major alone", &check_entry, true},
-    {"version", "was built for this ABI", &check_version, true},
-    {"table", "has a sound table", &check_table, true},
-    {"name", "calls itself as its file is called", &check_name},
-};
-
 }  // namespace
 
-std::span<const Check> table_checks() { return checks; }
+std::span<const Check> table_checks() {
+  static constexpr Check checks[] = {
+      {"entry", "gives the same table each time, for its major alone", &check_entry, true},
+      {"version", "was built for this ABI", &check_version, true},
+      {"table", "has a sound table", &check_table, true},
+      {"name", "calls itself as its file is called", &check_name},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

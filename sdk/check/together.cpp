@@ -351,18 +351,19 @@ void check_apart(const Subject& s) {
   two.look();
 }
 
-constexpr Check checks[] = {
-    {"connections", "connections see what others wrote and flushed", &check_connections},
-    {"seen-read-only", "what is opened to be read only sees what others write", &check_seen_read_only},
-    {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
-    {"closed", "what was written stays when its connection is closed", &check_closed},
-    {"threads", "calls on several threads do not disturb each other", &check_threads},
-    {"layers-at-once", "layers of two exports do not disturb each other", &check_layers_at_once},
-    {"apart", "layers and devices use nothing of each other", &check_apart},
-};
-
 }  // namespace
 
-std::span<const Check> together_checks() { return checks; }
+std::span<const Check> together_checks() {
+  static constexpr Check checks[] = {
+      {"connections", "connections see what others wrote and flushed", &check_connections},
+      {"seen-read-only", "what is opened to be read only sees what others write", &check_seen_read_only},
+      {"flush-all", "a flush covers what all connections wrote", &check_flush_for_all},
+      {"closed", "what was written stays when its connection is closed", &check_closed},
+      {"threads", "calls on several threads do not disturb each other", &check_threads},
+      {"layers-at-once", "layers of two exports do not disturb each other", &check_layers_at_once},
+      {"apart", "layers and devices use nothing of each other", &check_apart},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -126,11 +126,6 @@ void check_secrets(const Subject& s) {
   if (!any) throw NotMade{"none is given"};
 }
 
-constexpr Check checks[] = {
-    {"parameters", "what its table allows does no harm", &check_parameters},
-    {"secrets", "neither logs a secret nor tells it in a refusal", &check_secrets},
-};
-
 }  // namespace
 
 void open_on_trial(const Subject& s) {
@@ -149,6 +144,12 @@ void open_on_trial(const Subject& s) {
   }
 }
 
-std::span<const Check> trial_checks() { return checks; }
+std::span<const Check> trial_checks() {
+  static constexpr Check checks[] = {
+      {"parameters", "what its table allows does no harm", &check_parameters},
+      {"secrets", "neither logs a secret nor tells it in a refusal", &check_secrets},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

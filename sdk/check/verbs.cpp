@@ -110,15 +110,16 @@ void check_for_a_verb(const Subject& s) {
   bench.look();
 }
 
-constexpr Check checks[] = {
-    {"verbs", "verbs answer whatever they are asked, and keep to their call", &check_verbs},
-    {"verbs-fail", "verbs answer also when the layer below fails", &check_verbs_fail},
-    {"verbs-together", "verbs and requests do not disturb each other", &check_verbs_together},
-    {"for-a-verb", "what is opened for a verb of a layer above serves like others", &check_for_a_verb},
-};
-
 }  // namespace
 
-std::span<const Check> verb_checks() { return checks; }
+std::span<const Check> verb_checks() {
+  static constexpr Check checks[] = {
+      {"verbs", "verbs answer whatever they are asked, and keep to their call", &check_verbs},
+      {"verbs-fail", "verbs answer also when the layer below fails", &check_verbs_fail},
+      {"verbs-together", "verbs and requests do not disturb each other", &check_verbs_together},
+      {"for-a-verb", "what is opened for a verb of a layer above serves like others", &check_for_a_verb},
+  };
+  return checks;
+}
 
 }  // namespace ashlar::check

@@ -7,7 +7,7 @@
 namespace ashlar::host::traces {
 namespace {
 
-constexpr std::uint64_t sector = 512;  // what a disk writes whole or not at all
+constexpr std::uint64_t disk_sector = 512;  // what a disk writes whole or not at all
 
 }  // namespace
 
@@ -80,9 +80,10 @@ void PowerCuts::lay(const Change& change, std::mt19937_64& random) {
   Fate& fate = fates_[change.record.position];
   fate = how == 0 ? Fate::lost : how == 1 ? Fate::kept : Fate::torn;
   if (fate == Fate::lost) return;
-  const std::uint64_t begin = change.record.offset / sector;
-  const std::uint64_t sectors = (change.record.end() + sector - 1) / sector - begin;
-  std::uint64_t from = (begin + first % (sectors + 1)) * sector, to = (begin + second % (sectors + 1)) * sector;
+  const std::uint64_t begin = change.record.offset / disk_sector;
+  const std::uint64_t sectors = (change.record.end() + disk_sector - 1) / disk_sector - begin;
+  std::uint64_t from = (begin + first % (sectors + 1)) * disk_sector,
+                to = (begin + second % (sectors + 1)) * disk_sector;
   if (from > to) std::swap(from, to);
   for (const Range& range : change.left) {
     const std::uint64_t cut = std::clamp(from, range.begin, range.end), until = std::clamp(to, range.begin, range.end);

@@ -12,7 +12,6 @@
 namespace ashlar::host::traces {
 namespace {
 
-constexpr std::uint64_t sector = 512;
 constexpr std::uint32_t nbd0 = 43 << 20;  // as the kernel numbers /dev/nbd0
 
 class Blktrace : public Exporter {
@@ -34,6 +33,7 @@ class Blktrace : public Exporter {
   void end() override { events_.end(); }
 
  private:
+  static constexpr std::uint64_t sector = 512;
   static constexpr std::uint64_t most = UINT32_MAX / sector * sector;
 
   void begins(const trace::Record& r) {

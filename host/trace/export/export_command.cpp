@@ -37,9 +37,9 @@ const ExportFormat& format_called(const std::string& name) {
 }
 
 // Of a format for one disk, all records must be of one place.
-class OnePlace {
+class OnePlaceAlone {
  public:
-  explicit OnePlace(const ExportFormat& format) : format_(format) {}
+  explicit OnePlaceAlone(const ExportFormat& format) : format_(format) {}
   void check(const trace::Record& record) {
     if (!format_.one_disk || record.place == last_) return;
     last_ = record.place;
@@ -102,7 +102,7 @@ int export_command(const Words& words, Streams streams) {
   Output output(output_path, streams.out, paths);
   Unsaid unsaid;
   const auto exporter = format.make({output.stream(), reader, told.clients, unsaid});
-  OnePlace one_place(format);
+  OnePlaceAlone one_place(format);
   trace::Record record;
   while (reader.next(record) && output.stream()) {
     if (!selection.has(record)) continue;
