@@ -70,12 +70,14 @@ class Cow final : public Filter {
           .needed(),
       Param::path("store", "folder of the overlay, a file without a name").or_else(usual_folder),
       Param::path("path", "file of an overlay that is kept; with scope = \"export\""),
-      Param::size("block_size",
-                  "bytes, a power of two, that the overlay takes at a time; with path they are copied as a whole")
+      Param::size(
+          "block_size",
+          "bytes, a power of two, that the overlay takes at a time; with path or on_read they are copied as a whole")
           .range(4096, 1 << 20)
           .or_else("64K"),
       Param::boolean("on_read", "keep what was read of the layer below, too").or_else("false"),
-      Param::size("max_size", "the most that the overlay may take, in bytes").range(65536, INT64_MAX),
+      Param::size("max_size", "the most that the overlay may take, in bytes, counted in whole blocks")
+          .range(65536, INT64_MAX),
   };
 
   Cow(Layer& layer, const Open& open)
@@ -143,6 +145,7 @@ class Cow::Layer {
   void begin_serving();
 
  private:
+  const std::shared_ptr<Overlay>& fitting(const Base& base) const;
   Overlay& of_export();
   void discard(VerbCall& call);
   void commit(VerbCall& call);
@@ -161,19 +164,24 @@ std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
   if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum, 0, host_);
   {
     const std::lock_guard lock(mutex_);
-    if (shared_ != nullptr && shared_->size() != base.size)
-      throw std::runtime_error("the layer below has " + std::to_string(base.size) + " bytes, and had " +
-                               std::to_string(shared_->size()) + " when the overlay was begun");
-    if (shared_ != nullptr && shared_->part() < base.minimum)
-      throw std::runtime_error("the layer below has blocks of " + std::to_string(base.minimum) +
-                               " bytes, and had smaller ones when the overlay was begun");
-    if (shared_ != nullptr) return shared_;
+    if (shared_ != nullptr) return fitting(base);
   }
   const auto made = std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum,
                                               settings_.path.empty() ? 0 : base.fingerprint(), host_);
   if (!settings_.path.empty()) made->check_kept();
   const std::lock_guard lock(mutex_);
   if (shared_ == nullptr) shared_ = made;
+  return fitting(base);
+}
+
+// shared_, if it can lie over `base`. With mutex_ held.
+const std::shared_ptr<Overlay>& Cow::Layer::fitting(const Base& base) const {
+  if (shared_->size() != base.size)
+    throw std::runtime_error("the layer below has " + std::to_string(base.size) + " bytes, and had " +
+                             std::to_string(shared_->size()) + " when the overlay was begun");
+  if (shared_->part() < base.minimum)
+    throw std::runtime_error("the layer below has blocks of " + std::to_string(base.minimum) +
+                             " bytes, and had smaller ones when the overlay was begun");
   return shared_;
 }
 

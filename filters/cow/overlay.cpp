@@ -20,10 +20,11 @@ std::uint64_t blocks_in(std::uint64_t size, std::uint64_t block) {
   return blocks;
 }
 
-// A kept one has whole blocks, and so has one that keeps what was read.
-std::uint64_t part_for(const Settings& settings, std::uint64_t minimum) {
+// A kept one has whole blocks, and so have one that keeps what was read, and one for which a bit for each part would be
+// too many.
+std::uint64_t part_for(const Settings& settings, std::uint64_t size, std::uint64_t minimum) {
   constexpr std::uint64_t usual = 4096;
-  if (!settings.path.empty() || settings.on_read) return settings.block;
+  if (!settings.path.empty() || settings.on_read || size / usual / 8 > largest_map) return settings.block;
   return std::min(settings.block, std::max(minimum, usual));
 }
 
@@ -43,7 +44,7 @@ void must_fit(const std::string& path, const Header& found, const Header& ours) 
 }  // namespace
 
 Figures::Figures(const Metrics& metrics)
-    : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take")),
+    : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take, in whole blocks")),
       full(metrics.counter("cow_full", "requests that found no room in an overlay, as it has reached max_size")) {}
 
 Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t minimum,
@@ -52,7 +53,7 @@ Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t
       figures_(figures),
       size_(size),
       fingerprint_(fingerprint),
-      part_(part_for(settings, minimum)),
+      part_(part_for(settings, size, minimum)),
       host_(host),
       wait_(host),
       map_(blocks_in(size, settings.block)),
@@ -170,16 +171,20 @@ bool Overlay::is_persisted() const noexcept {
 
 Overlay::Run Overlay::run_of_blocks(std::uint64_t at, std::uint64_t end) const {
   const Map::Run blocks = map_.run(block_of(at), block_of(end - 1) + 1);
-  const std::uint64_t blocks_end = std::min(end, blocks.end * settings_.block);
-  if (blocks.where != Where::overlay || !parts_) return {blocks.where, blocks_end};
-  const Parts::Run parts = parts_->run(at / part_, (blocks_end - 1) / part_ + 1);
-  return {parts.there ? Where::overlay : Where::base, std::min(blocks_end, parts.end * part_)};
+  return {blocks.where, std::min(end, blocks.end * settings_.block)};
+}
+
+Overlay::Run Overlay::run_of_parts(std::uint64_t at, std::uint64_t end) const {
+  const Run blocks = run_of_blocks(at, end);
+  if (blocks.where != Where::overlay || !parts_) return blocks;
+  const Parts::Run parts = parts_->run(at / part_, (blocks.end - 1) / part_ + 1);
+  return {parts.there ? Where::overlay : Where::base, std::min(blocks.end, parts.end * part_)};
 }
 
 Overlay::Run Overlay::run(std::uint64_t at, std::uint64_t end) const {
-  Run all = run_of_blocks(at, end);
+  Run all = run_of_parts(at, end);
   while (parts_ && all.end != end) {
-    const Run next = run_of_blocks(all.end, end);
+    const Run next = run_of_parts(all.end, end);
     if (next.where != all.where) break;
     all.end = next.end;
   }
@@ -225,11 +230,11 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
   }
   if (io.has(Flag::lend_only)) return Status::would_block();
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const auto [where, end] = run(at, io.end());
+    const auto [where, end] = run_of_blocks(at, io.end());
     const auto into = io.buffer().subspan(at - io.offset(), end - at);
     Status s;
     if (is_zero(where)) std::memset(into.data(), 0, into.size());
-    else if (where == Where::overlay) s = store_->read(io, at, into, io.flags() & Flag::nowait);
+    else if (where == Where::overlay) s = read_store(io, base, at, into);
     else if (nowait && (keep || !base.nowait)) s = Status::would_block();
     else if (!keep) s = base.next(Io::read(io, at, into, io.flags() & Flag::nowait));
     else s = read_kept(io, base, at, into);
@@ -334,12 +339,13 @@ void Overlay::settle_header() {
   store_->set_header(header);
 }
 
+// Of a block that is there in part alone the layers below are not asked for the rest: there may be many.
 Status Overlay::extents(Io& io, const Base& base, bool base_tells) noexcept {
   const bool nowait = io.has(Flag::nowait);
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
   for (std::uint64_t at = io.offset(); at != io.end();) {
-    const Run here = run(at, io.end());
+    const Run here = run_of_blocks(at, io.end());
     const std::uint64_t end = here.end;
     const Where where = here.where;
     std::uint64_t told = 0;

@@ -5,7 +5,9 @@
 // from the store to the base has to be alone, and closes `gate_`.
 //
 // A store that is kept has a block as a whole, for its map says no more. One that is not may have some parts of it,
-// which `parts_` tells, so that to write a part of a block copies no more than the edges of that part.
+// which `parts_` tells, so that to write a part of a block copies no more than the edges of that part. `parts_` says
+// something about blocks in the store alone. What it says of one is not taken back when the block is zeroed or trimmed:
+// from there it comes into the store only as a whole, with all its parts.
 #pragma once
 #include <algorithm>
 #include <ashlar/metrics.hpp>
@@ -53,7 +55,7 @@ class Overlay {
   Overlay& operator=(const Overlay&) = delete;
 
   std::uint64_t size() const { return size_; }
-  // What is read of the base lies on blocks of so many bytes.
+  // A base with larger blocks could not be read where parts begin and end.
   std::uint64_t part() const { return part_; }
   // Throws BadParameter when `path` holds an overlay of another base; changes nothing.
   void check_kept() const;
@@ -100,6 +102,9 @@ class Overlay {
   };
   // Where the byte at `at` is, and the first one behind it, up to `end`, that is elsewhere.
   Run run(std::uint64_t at, std::uint64_t end) const;
+  // Likewise, or less: up to where the state of a block, or whether a part is there, changes.
+  Run run_of_parts(std::uint64_t at, std::uint64_t end) const;
+  // Likewise, of blocks as a whole: those that are there in part alone are there.
   Run run_of_blocks(std::uint64_t at, std::uint64_t end) const;
   bool is_in_store(std::uint64_t begin, std::uint64_t end) const {
     const Run here = run(begin, end);
@@ -134,6 +139,10 @@ class Overlay {
   // transfer.cpp: between base and store
   ashlar::Status read_kept(const ashlar::Io& io, const Base& base, std::uint64_t at,
                            std::span<std::byte> into) noexcept;
+  ashlar::Status read_store(const ashlar::Io& io, const Base& base, std::uint64_t at,
+                            std::span<std::byte> into) noexcept;
+  ashlar::Status read_parts(const ashlar::Io& io, const Base& base, std::uint64_t at,
+                            std::span<std::byte> into) noexcept;
   ashlar::Status write_now(const ashlar::Io& io, const Base& base) noexcept;
   ashlar::Status put(const ashlar::Io& io, const Base& base, std::uint64_t at,
                      std::span<const std::byte> from) noexcept;

@@ -66,6 +66,47 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
   return Status::success();
 }
 
+Status Overlay::read_store(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
+  if (!parts_) return store_->read(io, at, into, io.flags() & Flag::nowait);
+  constexpr std::size_t at_once = 1 << 20;
+  while (!into.empty()) {
+    const auto piece = into.first(std::min(into.size(), at_once));
+    if (const Status s = read_parts(io, base, at, piece); s.failed()) return s;
+    at += piece.size();
+    into = into.subspan(piece.size());
+  }
+  return Status::success();
+}
+
+// The layers below may be far: they are asked once, from the first to the last part that is missing, and what is in the
+// store is laid over it. A part that comes into the store meanwhile is taken from there.
+Status Overlay::read_parts(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
+  const std::uint64_t begin = at, end = at + into.size();
+  const Flags nowait = io.flags() & Flag::nowait;
+  std::uint64_t first = end, last = begin;
+  for (Run here{Where::base, begin}; here.end != end;) {
+    const std::uint64_t from = here.end;
+    here = run_of_parts(from, end);
+    if (here.where != Where::base) continue;
+    first = std::min(first, from);
+    last = here.end;
+  }
+  if (first < last) {
+    if (nowait.has(Flag::nowait) && !base.nowait) return Status::would_block();
+    const auto missing = into.subspan(first - begin, last - first);
+    if (const Status s = base.read(io, first, missing, nowait); s.failed()) return s;
+  }
+  while (at != end) {
+    const auto [where, here_end] = run_of_parts(at, end);
+    const auto here = into.subspan(at - begin, here_end - at);
+    if (is_zero(where)) std::memset(here.data(), 0, here.size());
+    else if (where == Where::overlay)
+      if (const Status s = store_->read(io, at, here, nowait); s.failed()) return s;
+    at = here_end;
+  }
+  return Status::success();
+}
+
 // A write that may not wait: where one write of the store does it. A second one could block when the first is done.
 Status Overlay::write_now(const Io& io, const Base& base) noexcept {
   if (is_in_store(io.offset(), io.end())) return store_->write(io, io.offset(), io.payload(), Flag::nowait);
@@ -86,12 +127,11 @@ Status Overlay::put(const Io& io, const Base& base, std::uint64_t at, std::span<
   const RangeLock::Hold hold(changing_, all.first, all.last, RangeLock::Mode::exclusive);
   if (!hold.held()) return Status{ENOMEM};
   while (at != end) {
-    const Run here = run(at, end);
     std::uint64_t next = end_alone(at, end);
     Status s;
     if (next != at) {
       s = write_alone(io, at, from.first(next - at));
-    } else if (here.where == Where::overlay) {
+    } else if (const Run here = run(at, end); here.where == Where::overlay) {
       next = here.end;
       s = store_->write(io, at, from.first(next - at));
     } else {
@@ -105,15 +145,16 @@ Status Overlay::put(const Io& io, const Base& base, std::uint64_t at, std::span<
   return Status::success();
 }
 
-// Up to where, of [at, end), nothing else has to go into the store beside what is written: it consists of whole parts,
-// and of whole blocks where these are zeroes, which the store need not have.
+// Up to where, of [at, end), what is written consists of whole parts, and, in blocks of zeroes, of whole blocks: nothing
+// else has to go into the store with it. `at`: it does not even begin so.
 std::uint64_t Overlay::end_alone(std::uint64_t at, std::uint64_t end) const {
-  std::uint64_t to = end == size_ ? end : end / part_ * part_;
-  if (at % part_ != 0 || to <= at) return at;
-  const std::uint64_t first = block_of(at), last = block_of(to - 1);
-  if (to != end_of(last) && is_zero(map_.at(last))) to = begin_of(last);
-  if (at != begin_of(first) && is_zero(map_.at(first))) return at;
-  return std::max(at, to);
+  const std::uint64_t parts_end = end == size_ ? end : end / part_ * part_;
+  if (at % part_ != 0 || parts_end <= at) return at;
+  const std::uint64_t first = block_of(at), last = block_of(parts_end - 1);
+  const bool cuts_first = at != begin_of(first) && is_zero(map_.at(first));
+  const bool cuts_last = parts_end != end_of(last) && is_zero(map_.at(last));
+  if (cuts_first) return at;
+  return cuts_last ? std::max(at, begin_of(last)) : parts_end;
 }
 
 // What end_alone() has found.
@@ -132,6 +173,7 @@ Status Overlay::write_alone(const Io& io, std::uint64_t begin, std::span<const s
 }
 
 // Of the parts that `whole` consists of, from `begin` on, the first and the last one, if [at, end) leaves some of it.
+// Two parts are read at once.
 Status Overlay::read_edges(const Io& io, const Base& base, std::uint64_t begin, std::span<std::byte> whole,
                            std::uint64_t at, std::uint64_t end, Flags nowait) const noexcept {
   if (whole.size() <= 2 * part_) return base.read(io, begin, whole, nowait);
@@ -141,8 +183,9 @@ Status Overlay::read_edges(const Io& io, const Base& base, std::uint64_t begin, 
   return end == whole_end ? Status::success() : base.read(io, last, whole.subspan(last - begin), nowait);
 }
 
-// Of the parts that are written, in one block and none of them in the store, the rest goes with them; of a block of
-// zeroes all does, whatever may lie in the store from before.
+// Writes `from` to `at` on, which lies in one block and touches no part that is in the store, together with what it
+// leaves of the parts that it touches. In a block of zeroes it goes together with the whole block, whatever may lie in
+// the store from before.
 Status Overlay::compose(const Io& io, const Base& base, std::uint64_t at, std::span<const std::byte> from,
                         Flags nowait) noexcept {
   const std::uint64_t block = block_of(at);

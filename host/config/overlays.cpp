@@ -18,6 +18,7 @@ void refuse_shared_overlays(const Config& config, Mistakes& mistakes) {
       const TomlEntry* const entry = text_of(filter, "cow", "path");
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
+      if (text.empty()) continue;  // the module refuses it
       const auto refuse = [&](const std::string& why) {
         mistakes.add(ConfigError(own.file, entry->node.place, "key \"path\": " + in_quotes(text) + why));
       };

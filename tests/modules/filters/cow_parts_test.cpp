@@ -74,19 +74,48 @@ TEST_CASE("cow: of a block that is written in part no more is copied than the ed
   CHECK(read_all(*device, 0, 300001) == expected);
 }
 
-TEST_CASE("cow: what other parts of a block have is read, lent and told of as the base has it") {
+TEST_CASE("cow: what other parts of a block have is read and lent as the base has it") {
   Over over(large_blocks());
-  over.disk.set_state(0, 65536, Extent::sparse);
+  over.disk.geometry().flags |= Flag::nowait;
   const auto device = over.layer->open_over(over.disk);
   CHECK(device->write(8192, bytes_of(4096, 7)).ok());
   CHECK(device->write(65536, bytes_of(4096, 7)).ok());
-  CHECK(extents(*device, 0, 131072) ==
-        std::vector<ListedExtent>{
-            {8192, Extent::sparse}, {4096, Extent::allocated}, {53248, Extent::sparse}, {65536, Extent::allocated}});
   over.disk.forget_calls();
   CHECK(read_all(*device, 12288, 8192) == part(over.before, 12288, 8192));
   CHECK(read_all(*device, 69632, 131072) == part(over.before, 69632, 131072));  // goes on in a block that is not there
   CHECK(over.disk.calls() == Calls{{Op::read, 12288, 8192, {}}, {Op::read, 69632, 131072, {}}});
+}
+
+// The layers below may be far, and the parts many.
+TEST_CASE("cow: a read over many parts asks the layers below once in each block at most") {
+  Over over(large_blocks(), 4 << 20);
+  over.disk.geometry().flags |= Flag::nowait;
+  const auto device = over.layer->open_over(over.disk);
+  Bytes expected = over.before;
+  for (std::uint64_t at = 2 * large + part_bytes; at < 20 * large; at += 2 * part_bytes) {
+    CHECK(device->write(at, bytes_of(part_bytes, 7)).ok());
+    put(expected, at, bytes_of(part_bytes, 7));
+  }
+  over.disk.forget_calls();
+  CHECK(read_all(*device, 4 * large, 4 * large) == part(expected, 4 * large, 4 * large));
+  CHECK(over.disk.calls() == Calls{{Op::read, 4 * large, 4 * large - part_bytes, {}}});
+  CHECK(read_all(*device, 0, 4 << 20) == expected);  // what is not there, what is in part, and again what is not there
+  CHECK(over.disk.count(Op::read) == 1 + 4);
+  over.disk.block_always();
+  std::vector<std::byte> bytes(2 * part_bytes);
+  CHECK(device->process(Io::read(4 * large, bytes, Flag::nowait)) == Status::would_block());
+  CHECK(device->process(Io::read(4 * large + part_bytes, std::span(bytes).first(part_bytes), Flag::nowait)).ok());
+}
+
+// One that is there in part alone is told of as a whole: nobody wants to wait for hundreds of questions below.
+TEST_CASE("cow: extents are told by blocks") {
+  Over over(large_blocks());
+  over.disk.set_state(0, 196608, Extent::sparse);
+  const auto device = over.layer->open_over(over.disk);
+  for (const std::uint64_t at : {8192, 65536, 81920}) CHECK(device->write(at, bytes_of(4096, 7)).ok());
+  over.disk.forget_calls();
+  CHECK(extents(*device, 0, 196608) == std::vector<ListedExtent>{{131072, Extent::allocated}, {65536, Extent::sparse}});
+  CHECK(over.disk.count(Op::extents) == 1);
 }
 
 TEST_CASE("cow: blocks that were zeroed have no parts of the base") {
