@@ -145,8 +145,8 @@ Status Overlay::put(const Io& io, const Base& base, std::uint64_t at, std::span<
   return Status::success();
 }
 
-// Up to where, of [at, end), what is written consists of whole parts, and, in blocks of zeroes, of whole blocks: nothing
-// else has to go into the store with it. `at`: it does not even begin so.
+// Up to where, of [at, end), what is written consists of whole parts, and, in blocks of zeroes, of whole blocks, so
+// that nothing else has to go into the store with it. `at`: it does not even begin so.
 std::uint64_t Overlay::end_alone(std::uint64_t at, std::uint64_t end) const {
   const std::uint64_t parts_end = end == size_ ? end : end / part_ * part_;
   if (at % part_ != 0 || parts_end <= at) return at;
