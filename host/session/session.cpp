@@ -131,7 +131,7 @@ Session::Outcome Session::shake_hands() {
     if (n <= 0 && late()) return end(too_late);
     if (n == -ECANCELED) return end(why_without_memory());
     if (n == 0) return end("closed by the client");
-    if (n < 0) return end(std::strerror(static_cast<int>(-n)));
+    if (n < 0) return end(why_not_received(n));
   }
 }
 

@@ -374,7 +374,7 @@ std::string Transmission::why_closed() const {
   if (outlet_.broken()) return "replies could not be sent";
   if (starves_others_) return "slow within a request while others waited for memory";
   if (received_ == -ECANCELED) return "gone while it waited for memory";
-  if (received_ < 0) return std::strerror(static_cast<int>(-received_));
+  if (received_ < 0) return why_not_received(received_);
   return inbox_.unread().empty() && !draining_ ? "closed by the client" : "closed within a request";
 }
 

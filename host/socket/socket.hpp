@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace ashlar::host {
 
@@ -28,7 +29,8 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   // Receives what has come, at most into.size() bytes. Returns their number, 0 at the end of the stream, or a negative
-  // errno number: -EAGAIN when nothing has come. `into` is not empty. [the receiving thread]
+  // errno number: -EAGAIN when nothing has come; of TLS, -EPROTO when it is damaged, and -EBADMSG when the stream ends
+  // within a record. `into` is not empty. [the receiving thread]
   virtual ssize_t receive(std::span<std::byte> into, Wait wait) = 0;
   // Whether receive() would return something else than -EAGAIN now. [the receiving thread]
   virtual bool has_input() = 0;
@@ -68,5 +70,8 @@ class Socket {
   // taken yet (RFC 2525, 2.17). Call it last. [the thread that does all]
   virtual void finish() noexcept = 0;
 };
+
+// Why nothing more can be received, in words for the log. `result`: what receive() has returned, below 0.
+std::string why_not_received(ssize_t result);
 
 }  // namespace ashlar::host

@@ -200,6 +200,12 @@ ssize_t OpensslSocket::fetch(Wait wait) {
   return n;
 }
 
+// The connection's stream has ended. Many clients do that without a word of TLS; but nobody who is well does it within
+// a record. [under the lock]
+ssize_t OpensslSocket::end_of_stream() const {
+  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RB") == 0 ? -EBADMSG : 0;
+}
+
 // What a call that gave nothing has met: -EAGAIN, 0 at the stream's end, or an error. [under the lock]
 ssize_t OpensslSocket::ended(int result) {
   const int error = ::SSL_get_error(ssl_.get(), result);
@@ -207,7 +213,7 @@ ssize_t OpensslSocket::ended(int result) {
   if (error == SSL_ERROR_ZERO_RETURN) return 0;
   is_broken_ = true;
   ::ERR_clear_error();
-  if (at_end_) return 0;
+  if (at_end_) return end_of_stream();
   return receive_error_ != 0 ? -receive_error_ : -EPROTO;
 }
 
@@ -236,7 +242,12 @@ ssize_t OpensslSocket::receive(std::span<std::byte> into, Wait wait) {
   }
   const auto end = wait == Wait::yes ? Clock::now() + patience : Clock::time_point();
   do {
-    if (const ssize_t came = fetch(wait); came <= 0) return came;
+    const ssize_t came = fetch(wait);
+    if (came < 0) return came;
+    if (came == 0) {
+      const std::lock_guard lock(mutex_);
+      return end_of_stream();
+    }
     if (const ssize_t n = decrypt(into); n != -EAGAIN) return n;
   } while (wait == Wait::yes && Clock::now() < end);
   return -EAGAIN;

@@ -53,6 +53,7 @@ class OpensslSocket final : public TlsSocket {
   ssize_t fetch(Wait wait);
   ssize_t take(std::byte* into, std::size_t room);
   ssize_t decrypt(std::span<std::byte> into);
+  ssize_t end_of_stream() const;
   ssize_t ended(int result);
   bool peek();
   void free_buffers();

@@ -300,6 +300,20 @@ class Stream(TlsCase):
         self.assertTrue(client.is_closed())
         self.assertNotIn("opened export", server.log())
 
+    def test_the_log_says_how_records_ended_in_transmission(self):
+        server = self.secured()
+        for end, told in ((lambda record: record[:-1], "closed within a record of TLS"),
+                          (lambda record: record[:-1] + bytes([record[-1] ^ 1]), "what came was no good record of TLS"),
+                          (lambda record: b"", "closed by the client")):
+            client, inner, going = self.secured_in_memory(server)
+            inner.write(struct.pack(">QII", wire.IHAVEOPT, wire.OPT_EXPORT_NAME, 4) + b"disk")
+            client.send(going.read())
+            self.assertNotEqual(client.socket.recv(70_000), b"")  # it is served
+            inner.write(bytes(28))
+            client.send(end(going.read()))
+            client.close()
+            self.assert_logged(server, f'closed export "disk": {told}; ')
+
 
 class Dawdling(TlsCase):
     def test_clients_stuck_in_each_step_are_dropped_and_take_no_thread(self):
