@@ -121,7 +121,8 @@ bool FileReader::enter(std::size_t segment) {
   if (header.version != format_version)
     fail(header.position, "this trace has format " + std::to_string(header.version) + "; this program reads " +
                               std::to_string(format_version));
-  if (segment == 0) completeness_.beginning_lost = header.index != 0;
+  // Of its first run, or of all that it holds: whole runs before it were written over.
+  if (segment == 0) completeness_.beginning_lost = header.index != 0 || header.sequence != 1;
   else note_gap(segments_.found[segment - 1], header);
   inside_ = true;
   at_ = header.position + header.header_bytes;

@@ -94,7 +94,7 @@ struct Completeness {
   std::uint64_t dropped = 0;    // requests without a record
   std::uint64_t left_out = 0;   // records without their payload
   std::uint64_t killed = 0;     // runs without an end, and behind each another one: what they saw last is missing
-  bool beginning_lost = false;  // of a run: older segments were written over
+  bool beginning_lost = false;  // of a run, or of the runs: older segments were written over
   bool broken = false;          // a break, or a segment that is missing between two others
   bool ended = false;           // the newest run was closed; else the server still ran, or was killed
 

@@ -257,6 +257,25 @@ TEST_CASE("A run is appended to what is there, also behind a file that was cut o
   }
 }
 
+TEST_CASE("A file whose first runs were written over has lost its beginning") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  const std::uint64_t nearly_an_eighth = 350;
+  for (std::uint64_t run = 1; run <= 9; ++run) {
+    Written w(path, {.append = true, .max_size = FileWriter::least_max_size, .run = run});
+    for (std::uint64_t id = 1; id <= nearly_an_eighth; ++id) w.add(entry(id, id, id + 1));
+    w.writer.end();
+    Heard heard;
+    FileReader reader(path, heard);
+    const auto records = all_of(reader);
+    REQUIRE(records.size() == nearly_an_eighth * std::min<std::uint64_t>(run, 8));
+    CHECK(records.front().run == (run == 9 ? 2 : 1));  // of which the beginning is there
+    CHECK(reader.completeness().beginning_lost == (run == 9));
+    CHECK(reader.completeness().whole() == (run != 9));
+    CHECK(heard.problems.empty());
+  }
+}
+
 TEST_CASE("A run that has no end is a break unless another run comes behind it") {
   const TempFolder folder;
   const std::string path = scratch(folder);
