@@ -23,6 +23,8 @@ constexpr std::uint64_t most_at_once = 256 << 10;
 constexpr std::uint64_t terminator = 8;
 // What a segment keeps free for its last entry.
 constexpr std::uint64_t end_room = sizeof(InfoEntry) + terminator;
+// What is left of a place for segments is worth another one.
+constexpr std::uint64_t least_rest = 2 * segment_step;
 // For what a segment tells of a record's place, or client: a few texts of up to 1 KiB each.
 constexpr std::uint64_t most_texts = 6 << 10;
 // Of the smallest segment there is something left for a payload.
@@ -51,6 +53,27 @@ std::uint64_t new_telling() {
   return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
 
+// Whether a file of places of `place_bytes` can have these segments: in each place they stand one behind the other, in
+// the order in which they were begun. The rest of a place is free behind the newest one only.
+bool fits(std::vector<SegmentHeader> found, std::uint64_t place_bytes) {
+  const std::uint64_t newest = found.back().sequence;
+  std::sort(found.begin(), found.end(),
+            [](const SegmentHeader& a, const SegmentHeader& b) { return a.position < b.position; });
+  for (std::size_t n = 0; n != found.size(); ++n) {
+    const SegmentHeader& one = found[n];
+    const std::uint64_t end = one.position + one.segment_bytes;
+    const std::uint64_t place_end = one.position / place_bytes * place_bytes + place_bytes;
+    if (end > place_end || place_end > FileWriter::segments * place_bytes) return false;
+    const SegmentHeader* const before = n != 0 ? &found[n - 1] : nullptr;
+    const bool behind = before != nullptr && before->position + before->segment_bytes == one.position &&
+                        before->sequence + 1 == one.sequence;
+    if (one.position % place_bytes != 0 && !behind) return false;
+    const bool last = n + 1 == found.size() || found[n + 1].position >= place_end;
+    if (last && end != place_end && one.sequence != newest) return false;
+  }
+  return true;
+}
+
 // Why the open file cannot be written to as a trace; empty: it can.
 std::string unfit_content(int fd, bool append, std::uint64_t segment_bytes, bool limited) {
   struct stat status {};
@@ -59,18 +82,19 @@ std::string unfit_content(int fd, bool append, std::uint64_t segment_bytes, bool
   if (status.st_size == 0) return {};
   if (!header_at(fd, 0)) return "is there already and is no trace: move it away, or name another file";
   if (!append || !limited) return {};
-  for (const SegmentHeader& one : segments_of(fd).found)
-    if (one.segment_bytes != segment_bytes || one.position % segment_bytes != 0)
-      return "cannot be appended to, as it was written with another max_size: move it away, or name another file";
-  return {};
+  if (fits(segments_of(fd).found, segment_bytes)) return {};
+  return "cannot be appended to, as it was written with another max_size: move it away, or name another file";
 }
 
 }  // namespace
 
 FileWriter::FileWriter(const std::string& path, const Options& options)
-    : options_(options), segment_bytes_(segment_bytes_for(options.max_size, options.data)), fd_(open_or_make(path)) {
+    : path_(path),
+      options_(options),
+      segment_bytes_(segment_bytes_for(options.max_size, options.data)),
+      fd_(open_or_make(path)) {
   try {
-    open_existing(path);
+    open_existing();
   } catch (...) {
     ::close(fd_);
     throw;
@@ -79,12 +103,12 @@ FileWriter::FileWriter(const std::string& path, const Options& options)
 
 FileWriter::~FileWriter() { ::close(fd_); }
 
-void FileWriter::open_existing(const std::string& path) {
+void FileWriter::open_existing() {
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
-    throw BeingWritten("\"" + path + "\" is being written by another layer, or another server");
+    throw BeingWritten("\"" + path_ + "\" is being written by another layer, or another server");
   const std::string why = unfit_content(fd_, options_.append, segment_bytes_, options_.max_size != 0);
-  if (!why.empty()) throw std::invalid_argument("\"" + path + "\" " + why);
-  if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path);
+  if (!why.empty()) throw std::invalid_argument("\"" + path_ + "\" " + why);
+  if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
   const std::uint64_t size = size_of(fd_);
   if (size != 0) {
     slots_ = segments_of(fd_).found;
@@ -97,13 +121,40 @@ void FileWriter::open_existing(const std::string& path) {
       // The next one begins right behind it.
       end_of_file_ = round_up(size, segment_step);
       last.segment_bytes = end_of_file_ - last.position;
-      last.check = check_of(last);
-      if (::pwrite(fd_, &last, sizeof last, static_cast<off_t>(last.position)) != sizeof last)
-        throw std::system_error(errno, std::generic_category(), path);
+      put_header(last);
+    }
+    if (options_.max_size != 0) {
+      end_of_file_ = round_up(end_of_file_, segment_bytes_);
+      if (go_on_in_last(size)) return;
     }
   }
-  begin_segment();
-  if (!flush()) throw std::system_error(error_, std::generic_category(), path);
+  begin_segment(next_position(), segment_bytes_);
+  if (!flush()) throw std::system_error(error_, std::generic_category(), path_);
+}
+
+// The rest of the place whose segment was begun last takes the next one, so that small runs are not lost before the
+// file is full. False: there is none. The new segment is there before the last one becomes smaller, and nobody sees it
+// until then.
+bool FileWriter::go_on_in_last(std::uint64_t size) {
+  SegmentHeader last = header_;
+  const std::uint64_t end = round_up(last.position + last.segment_bytes, segment_bytes_);
+  // What was cut off is told as a break.
+  const auto used = size < end ? std::max(size, last.position + last.header_bytes) : end_of_entries(fd_, last);
+  if (!used) return false;
+  const std::uint64_t begin = round_up(*used + terminator, segment_step);
+  if (begin + least_rest > end) return false;
+  begin_segment(begin, end - begin);
+  if (!flush()) throw std::system_error(error_, std::generic_category(), path_);
+  last.segment_bytes = begin - last.position;
+  put_header(last);
+  return true;
+}
+
+void FileWriter::put_header(const SegmentHeader& header) {
+  SegmentHeader put = header;
+  put.check = check_of(put);
+  if (::pwrite(fd_, &put, sizeof put, static_cast<off_t>(put.position)) != sizeof put)
+    throw std::system_error(errno, std::generic_category(), path_);
 }
 
 std::uint64_t FileWriter::most_payload(const Options& options) {
@@ -112,31 +163,32 @@ std::uint64_t FileWriter::most_payload(const Options& options) {
 }
 
 std::uint64_t FileWriter::next_position() {
-  if (options_.max_size == 0 || slots_.size() < segments) return end_of_file_;
+  if (options_.max_size == 0 || end_of_file_ < segments * segment_bytes_) return end_of_file_;
   return std::min_element(slots_.begin(), slots_.end(),
                           [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence < b.sequence; })
       ->position;
 }
 
-void FileWriter::begin_segment() {
+void FileWriter::begin_segment(std::uint64_t position, std::uint64_t bytes) {
   const bool first = header_.run != options_.run;
-  const std::uint64_t position = next_position();
   SegmentHeader next{};
   std::memcpy(next.magic, magic, sizeof magic);
   next.version = format_version;
   next.header_bytes = sizeof next;
   next.position = position;
-  next.segment_bytes = segment_bytes_;
+  next.segment_bytes = bytes;
   next.sequence = header_.sequence + 1;
   next.run = options_.run;
   next.realtime = now(CLOCK_REALTIME);
   next.monotonic = now(CLOCK_MONOTONIC);
   next.index = first ? (options_.continues ? 1 : 0) : header_.index + 1;
   next.check = check_of(next);
-  reused_ = position < end_of_file_;
-  end_of_file_ = std::max(end_of_file_, position + segment_bytes_);
+  reused_ = position < size_of(fd_);
+  end_of_file_ = std::max(end_of_file_, position + bytes);
   if (options_.max_size != 0) {
-    std::erase_if(slots_, [position](const SegmentHeader& one) { return one.position == position; });
+    std::erase_if(slots_, [position, bytes](const SegmentHeader& one) {
+      return one.position >= position && one.position < position + bytes;
+    });
     slots_.push_back(next);
   }
   header_ = next;
@@ -149,10 +201,10 @@ void FileWriter::begin_segment() {
 
 // False: there is none, since the disk is full.
 bool FileWriter::make_room(std::uint64_t size) {
-  const std::uint64_t end = header_.position + segment_bytes_;
+  const std::uint64_t end = header_.position + header_.segment_bytes;
   if (at_ + entries_.bytes().size() + size + end_room <= end) return true;
   if (!close_segment(EntryType::end_of_segment)) return false;
-  begin_segment();
+  begin_segment(next_position(), segment_bytes_);
   return true;
 }
 

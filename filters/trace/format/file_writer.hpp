@@ -45,7 +45,7 @@ class FileWriter {
     // Asked when a write has failed; true: to try it again. None: it is not.
     std::function<bool(int error)> again = {};
   };
-  // A file with a limit has so many segments.
+  // A file with a limit has so many places for segments. Runs that are appended share one as long as they fit in.
   static constexpr std::uint64_t segments = 8;
   static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
 
@@ -82,21 +82,24 @@ class FileWriter {
   int fd() const { return fd_; }
 
  private:
-  void open_existing(const std::string& path);
+  void open_existing();
+  bool go_on_in_last(std::uint64_t size);
+  void put_header(const SegmentHeader& header);
   void tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of);
   void add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts);
-  void begin_segment();
+  void begin_segment(std::uint64_t position, std::uint64_t bytes);
   std::uint64_t next_position();
   bool make_room(std::uint64_t size);
   bool make_room_with(std::uint64_t size, Described& place, Described& client);
   bool close_segment(EntryType how);
   bool write_out();
 
+  const std::string path_;
   const Options options_;
   const std::uint64_t segment_bytes_;
   const int fd_;
   std::vector<SegmentHeader> slots_;  // with a limit: what is where
-  std::uint64_t end_of_file_ = 0;     // where a segment behind all others would begin
+  std::uint64_t end_of_file_ = 0;     // where a segment behind all others would begin; with a limit: a place for them
   SegmentHeader header_{};            // of the segment that is being written
   bool has_header_ = false;           // it is in the file
   bool reused_ = false;               // behind what has been written stands what was there before

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 namespace ashlar::trace {
 
@@ -56,6 +57,32 @@ Segments segments_of(int fd) {
   std::sort(segments.found.begin(), segments.found.end(),
             [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence < b.sequence; });
   return segments;
+}
+
+// Of what was read in one piece, entries are taken one after the other; the checks of those that are walked past do not
+// matter here.
+std::optional<std::uint64_t> end_of_entries(int fd, const SegmentHeader& segment) {
+  constexpr std::uint64_t piece = 1 << 20;
+  const std::uint64_t end = segment.position + segment.segment_bytes;
+  std::vector<std::byte> bytes;
+  std::uint64_t begin = 0;  // of what is in `bytes`
+  for (std::uint64_t at = segment.position + segment.header_bytes; end - at >= sizeof(EntryHeader);) {
+    if (at < begin || at + sizeof(EntryHeader) > begin + bytes.size()) {
+      begin = at;
+      bytes.resize(std::min(piece, end - at));
+      bytes.resize(read_at(fd, bytes.data(), bytes.size(), at));
+      if (bytes.empty()) return at;  // the file ends here
+      if (bytes.size() < sizeof(EntryHeader)) return std::nullopt;
+    }
+    EntryHeader entry{};
+    std::memcpy(&entry, bytes.data() + (at - begin), sizeof entry);
+    if (entry.size == 0) return at;
+    if (entry.size < sizeof entry || entry.size % 8 != 0 || entry.size > end - at) return std::nullopt;
+    at += entry.size;
+    const auto type = static_cast<EntryType>(entry.type);
+    if (type == EntryType::end_of_segment || type == EntryType::end_of_run) return at;
+  }
+  return end;
 }
 
 }  // namespace ashlar::trace

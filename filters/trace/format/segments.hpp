@@ -21,6 +21,10 @@ struct Segments {
 // All segments of the file. Throws std::system_error when it cannot be read.
 Segments segments_of(int fd);
 
+// Position behind the last entry of the segment; nullopt: it ends with a break. Throws std::system_error when it cannot
+// be read.
+std::optional<std::uint64_t> end_of_entries(int fd, const SegmentHeader& segment);
+
 // Reads up to `bytes` at `position`; returns how many there are. Throws std::system_error.
 std::size_t read_at(int fd, void* into, std::size_t bytes, std::uint64_t position);
 

@@ -276,6 +276,84 @@ TEST_CASE("A file whose first runs were written over has lost its beginning") {
   }
 }
 
+TEST_CASE("Small runs share an eighth of a file with a limit, whether they have ended or not") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  constexpr std::uint64_t limit = std::uint64_t{1} << 20;
+  std::uint64_t run = 0;
+  const auto append = [&](std::uint64_t records) {
+    Written w(path, {.append = true, .max_size = limit, .run = ++run});
+    for (std::uint64_t id = 1; id <= records; ++id) w.add(entry(id, id, id + 1));
+    REQUIRE(w.writer.flush());
+    if (run % 2 == 0) w.writer.end();
+  };
+  for (int n = 0; n != 40; ++n) append(10);
+  CHECK(std::filesystem::file_size(path) < limit / 4);
+  {
+    Heard heard;
+    FileReader reader(path, heard);
+    CHECK(all_of(reader).size() == 40 * 10);
+    CHECK(reader.completeness().whole());
+    CHECK(reader.completeness().killed == 20);
+    CHECK(heard.problems.empty());
+  }
+  // Likewise once the file is full: behind each run stands what was there before.
+  append(3 * limit / sizeof(RecordEntry));
+  const std::uint64_t full = run;
+  for (int n = 0; n != 20; ++n) append(10);
+  CHECK(std::filesystem::file_size(path) <= limit);
+  Heard heard;
+  FileReader reader(path, heard);
+  const auto records = all_of(reader);
+  CHECK(records.size() > limit / sizeof(RecordEntry) * 6 / 8);
+  std::uint64_t small = 0;
+  for (const Record& one : records) small += one.run > full ? 1 : 0;
+  CHECK(records.front().run == full);
+  CHECK(small == 20 * 10);
+  CHECK(reader.completeness().beginning_lost);
+  CHECK_FALSE(reader.completeness().broken);
+  CHECK(heard.problems.empty());
+  // What is longer than the rest of an eighth goes to the next one.
+  Written w(path, {.append = true, .max_size = limit, .data = true, .run = ++run});
+  const std::vector<std::byte> data(100'000, std::byte{7});
+  RecordEntry e = entry(1, 1, 2);
+  e.length = data.size();
+  e.payload = static_cast<std::uint8_t>(PayloadKind::data);
+  w.add(e, data);
+  w.writer.end();
+  Heard again;
+  FileReader other(path, again);
+  const auto now = all_of(other);
+  CHECK(now.back().run == run);
+  CHECK_FALSE(other.completeness().broken);
+  CHECK(other.completeness().ended);
+  CHECK(again.problems.empty());
+  CHECK(std::filesystem::file_size(path) <= limit);
+}
+
+TEST_CASE("A file of shared eighths is written over eighth by eighth") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  constexpr std::uint64_t limit = FileWriter::least_max_size;
+  std::uint64_t n = 0;  // of the record
+  for (std::uint64_t run = 1; run <= 100; ++run) {
+    {
+      Written w(path, {.append = true, .max_size = limit, .run = run});
+      for (std::uint64_t records = run % 7 * 40 + 1; records != 0; --records, ++n) w.add(entry(n, n, n + 1));
+      w.writer.end();
+    }
+    Heard heard;
+    FileReader reader(path, heard);
+    const auto read = ids(all_of(reader));
+    REQUIRE(std::filesystem::file_size(path) <= limit);
+    INFO("run " << run);
+    REQUIRE(read == from_to(n - read.size(), n - 1));
+    REQUIRE(reader.completeness().beginning_lost == (read.front() != 0));
+    REQUIRE_FALSE(reader.completeness().broken);
+    REQUIRE(heard.problems.empty());
+  }
+}
+
 TEST_CASE("A run that has no end is a break unless another run comes behind it") {
   const TempFolder folder;
   const std::string path = scratch(folder);
@@ -313,7 +391,10 @@ TEST_CASE("Without append a trace is begun anew, and what is no trace is left al
   CHECK(unfit(image, {}).find("is no trace") != std::string::npos);
   CHECK(std::filesystem::file_size(image) == 14);
   CHECK(unfit(path, {.append = true}).empty());
-  CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).find("another max_size") != std::string::npos);
+  CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).empty());  // small enough for it
+  { const FileWriter other(path, {.max_size = 1 << 20, .run = 3}); }
+  CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).empty());
+  CHECK(unfit(path, {.append = true, .max_size = 1 << 19}).find("another max_size") != std::string::npos);
   CHECK(unfit((folder.path() / "none" / "x").string(), {}).find("No such file") != std::string::npos);
   CHECK(unfit((folder.path() / "x").string(), {}).empty());
 }
