@@ -21,8 +21,9 @@ constexpr std::uint64_t usual_segment = 64 << 20;
 constexpr std::uint64_t data_segment = 128 << 20;
 constexpr std::uint64_t most_at_once = 256 << 10;
 constexpr std::uint64_t terminator = 8;
-// What a segment keeps free for its last entry.
-constexpr std::uint64_t end_room = sizeof(InfoEntry) + terminator;
+// What a segment keeps free for its end: how many requests have no record, and the last entry.
+constexpr std::uint64_t lost_room = round_up(sizeof(InfoEntry) + sizeof "requests=18446744073709551615", 8);
+constexpr std::uint64_t end_room = lost_room + sizeof(InfoEntry) + terminator;
 // What is left of a place for segments is worth another one.
 constexpr std::uint64_t least_rest = 2 * segment_step;
 // For what a segment tells of a record's place, or client: a few texts of up to 1 KiB each.
@@ -45,6 +46,21 @@ int open_or_make(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), path);
   return fd;
+}
+
+// Whether the open file is still what stands at the path.
+bool is_at(const std::string& path, int fd) {
+  struct stat there {
+  }, here{};
+  return ::stat(path.c_str(), &there) == 0 && ::fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
+         there.st_ino == here.st_ino;
+}
+
+// A file that was there may be of another mode. Returns an errno; 0: nobody but its owner can read it.
+int keep_to_owner(int fd) {
+  struct stat status {};
+  if (::fstat(fd, &status) != 0) return errno;
+  return (status.st_mode & 0077) == 0 || ::fchmod(fd, 0600) == 0 ? 0 : errno;
 }
 
 // Never the same twice: one place or client is told of by one writer after another.
@@ -106,8 +122,10 @@ FileWriter::~FileWriter() { ::close(fd_); }
 void FileWriter::open_existing() {
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
     throw BeingWritten("\"" + path_ + "\" is being written by another layer, or another server");
+  if (!is_at(path_, fd_)) throw BeingWritten("\"" + path_ + "\" has been moved or removed just now");
   const std::string why = unfit_content(fd_, options_.append, segment_bytes_, options_.max_size != 0);
   if (!why.empty()) throw std::invalid_argument("\"" + path_ + "\" " + why);
+  why_readable_ = keep_to_owner(fd_);
   if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
   const std::uint64_t size = size_of(fd_);
   if (size != 0) {
@@ -203,7 +221,10 @@ void FileWriter::begin_segment(std::uint64_t position, std::uint64_t bytes) {
 bool FileWriter::make_room(std::uint64_t size) {
   const std::uint64_t end = header_.position + header_.segment_bytes;
   if (at_ + entries_.bytes().size() + size + end_room <= end) return true;
+  const std::uint64_t closes_at = at_ + entries_.bytes().size();
   if (!close_segment(EntryType::end_of_segment)) return false;
+  closed_at_ = closes_at;
+  closed_sequence_ = header_.sequence;
   begin_segment(next_position(), segment_bytes_);
   return true;
 }
@@ -239,8 +260,10 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
   if (entries_.bytes().size() >= most_at_once) write_out();
 }
 
-void FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
-  if (make_room(Entries::size(texts))) entries_.add(type, place, connection, now(CLOCK_MONOTONIC), texts);
+bool FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
+  if (!make_room(Entries::size(texts))) return false;
+  entries_.add(type, place, connection, now(CLOCK_MONOTONIC), texts);
+  return true;
 }
 
 void FileWriter::came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client) {
@@ -253,8 +276,8 @@ void FileWriter::gone(std::uint16_t place, std::uint64_t connection) {
   add_info(EntryType::gone, place, connection, {});
 }
 
-void FileWriter::lost(std::uint16_t place, std::uint64_t requests) {
-  add_info(EntryType::lost, place, 0, {{"requests", std::to_string(requests)}});
+bool FileWriter::lost(std::uint16_t place, std::uint64_t requests) {
+  return add_info(EntryType::lost, place, 0, {{"requests", std::to_string(requests)}});
 }
 
 void FileWriter::triggered(std::uint16_t place, std::uint64_t connection, const std::string& why, std::uint64_t id) {
@@ -263,8 +286,27 @@ void FileWriter::triggered(std::uint16_t place, std::uint64_t connection, const 
   add_info(EntryType::triggered, place, connection, texts);
 }
 
-void FileWriter::end() {
-  if (!close_segment(EntryType::end_of_run) || options_.max_size != 0) return;
+void FileWriter::add_end_of_run(std::uint64_t lost) {
+  const std::uint64_t time = now(CLOCK_MONOTONIC);
+  if (lost != 0) entries_.add(EntryType::lost, 0, 0, time, {{"requests", std::to_string(lost)}});
+  entries_.add(EntryType::end_of_run, 0, 0, time);
+}
+
+void FileWriter::end(std::uint64_t lost) {
+  add_end_of_run(lost);
+  if (!write_out()) {
+    if (has_header_ || closed_at_ == 0) return;
+    // The disk has no room for this segment. So the one before is the last one, whose end says so.
+    entries_.clear();
+    entries_.set_sequence(closed_sequence_);
+    add_end_of_run(lost);
+    at_ = closed_at_;
+    reused_ = true;
+    has_header_ = true;
+    static_cast<void>(write_out());
+    return;
+  }
+  if (options_.max_size != 0) return;
   header_.segment_bytes = round_up(at_ - header_.position, segment_step);
   header_.check = check_of(header_);
   // If it fails, the file is right all the same.

@@ -49,8 +49,9 @@ class FileWriter {
   static constexpr std::uint64_t segments = 8;
   static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
 
-  // Makes the file, mode 0600, or opens it; what is in it goes unless it is appended to. Throws std::system_error,
-  // BeingWritten, and std::invalid_argument when the file there is no trace, or cannot be appended to.
+  // Makes the file, mode 0600, or opens it and gives it that mode; what is in it goes unless it is appended to. Throws
+  // std::system_error, BeingWritten, and std::invalid_argument when the file there is no trace, or cannot be appended
+  // to.
   FileWriter(const std::string& path, const Options& options);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
@@ -64,12 +65,13 @@ class FileWriter {
   // Tells of a connection, which may never have a record.
   void came(std::uint16_t place, std::uint64_t connection, Described& of_place, Described& of_client);
   void gone(std::uint16_t place, std::uint64_t connection);
-  // So many requests have no record.
-  void lost(std::uint16_t place, std::uint64_t requests);
+  // So many requests have no record. False: there is no room to say so.
+  bool lost(std::uint16_t place, std::uint64_t requests);
   // The ring was written out.
   void triggered(std::uint16_t place, std::uint64_t connection, const std::string& why, std::uint64_t id);
-  // No more comes: says so in the file, and flushes.
-  void end();
+  // No more comes, and so many requests have no record of which the file does not tell yet: says so in the file, for
+  // which it has room also when the disk is full, and flushes.
+  void end(std::uint64_t lost = 0);
 
   // Writes what has been added. False: that failed, and what was added is lost; see error(). What comes next is tried
   // anew.
@@ -80,18 +82,21 @@ class FileWriter {
   std::uint64_t take_lost() { return std::exchange(lost_, 0); }
 
   int fd() const { return fd_; }
+  // errno of why others can still read the file that was there; 0: they cannot.
+  int why_readable() const { return why_readable_; }
 
  private:
   void open_existing();
   bool go_on_in_last(std::uint64_t size);
   void put_header(const SegmentHeader& header);
   void tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of);
-  void add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts);
+  bool add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts);
   void begin_segment(std::uint64_t position, std::uint64_t bytes);
   std::uint64_t next_position();
   bool make_room(std::uint64_t size);
   bool make_room_with(std::uint64_t size, Described& place, Described& client);
   bool close_segment(EntryType how);
+  void add_end_of_run(std::uint64_t lost);
   bool write_out();
 
   const std::string path_;
@@ -109,6 +114,10 @@ class FileWriter {
   std::uint64_t held_ = 0;  // records in entries_
   std::uint64_t lost_ = 0;
   int error_ = 0;
+  int why_readable_ = 0;
+  // The segment before this one: where its last entry stands.
+  std::uint64_t closed_at_ = 0;
+  std::uint64_t closed_sequence_ = 0;
 };
 
 // Why `path` cannot be a trace's file, as far as can be told without changing anything; empty: it can.

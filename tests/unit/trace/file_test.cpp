@@ -399,6 +399,19 @@ TEST_CASE("Without append a trace is begun anew, and what is no trace is left al
   CHECK(unfit((folder.path() / "x").string(), {}).empty());
 }
 
+TEST_CASE("A file that was there becomes its owner's alone") {
+  const TempFolder folder;
+  for (const bool append : {true, false}) {
+    { const FileWriter before(scratch(folder), {.run = 1}); }
+    REQUIRE(::chmod(scratch(folder).c_str(), 0644) == 0);
+    const FileWriter writer(scratch(folder), {.append = append, .run = 2});
+    struct stat status {};
+    REQUIRE(::stat(scratch(folder).c_str(), &status) == 0);
+    CHECK((status.st_mode & 0777) == 0600);
+    CHECK(writer.why_readable() == 0);
+  }
+}
+
 TEST_CASE("Two cannot write one file") {
   const TempFolder folder;
   const Written first(scratch(folder), {.run = 1});
