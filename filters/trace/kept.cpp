@@ -29,6 +29,7 @@ Before what_is_in(const std::string& path) {
     Before before{.has_records = reader.segments().size() > 1, .run = reader.segments().back().run};
     reader.go_to_last_segment();
     while (reader.next(record)) before.has_records = true;
+    if (reader.completeness().dropped != 0) before.has_records = true;  // what it tells of them
     before.ended = reader.completeness().ended;
     return before;
   } catch (const TraceError&) {

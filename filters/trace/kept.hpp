@@ -9,9 +9,9 @@ namespace ashlar::trace {
 bool is_written(const std::string& path);
 
 struct Before {
-  bool has_records = false;
-  std::uint64_t run = 0;  // the last one that wrote the file
-  bool ended = false;     // by itself; else it still runs, or was killed
+  bool has_records = false;  // or tells of requests that have none
+  std::uint64_t run = 0;     // the last one that wrote the file
+  bool ended = false;        // by itself; else it still runs, or was killed
 };
 // Reads the last segment. A file that is not there, or is no trace, has no records.
 Before what_is_in(const std::string& path);

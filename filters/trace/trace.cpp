@@ -1,6 +1,7 @@
 // trace: records each request in a file, for `ashlar trace`. README.md has what it promises, FORMAT.md the file.
 #include <unistd.h>
 
+#include <algorithm>
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
 #include <ashlar/wait.hpp>
@@ -80,6 +81,26 @@ TextList client_texts(const Client& client) {
   add("export_name", client.export_name());
   return texts;
 }
+
+}  // namespace
+
+namespace {
+
+// Sleeps until there may be room: shortly at first, then a quarter of what has been waited, so that a full disk costs
+// nothing while it is.
+class Patience {
+ public:
+  Patience(const Wait& wait, std::chrono::nanoseconds first) : wait_(wait), next_(first) {}
+  void sleep() noexcept {
+    constexpr std::chrono::nanoseconds most = std::chrono::milliseconds(100);
+    wait_.sleep_until(std::chrono::steady_clock::now() + next_);
+    next_ = std::min(next_ + next_ / 4, most);
+  }
+
+ private:
+  const Wait& wait_;
+  std::chrono::nanoseconds next_;
+};
 
 }  // namespace
 
@@ -180,11 +201,12 @@ class Trace final : public Filter {
   // when_full = "wait". False: there is none, and the request must not wait.
   bool has_room(const Io& io) const noexcept {
     const std::size_t enough = tap_->ring.capacity() / 4;
+    Patience patience(layer_.wait, std::chrono::milliseconds(1));
     while (tap_->ring.room() < enough) {
       layer_.writer.wake();
       if (io.has(Flag::nowait)) return false;
       if (layer_.wait.cancelled()) return true;
-      layer_.wait.sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1));
+      patience.sleep();
     }
     return true;
   }
@@ -242,9 +264,10 @@ class Trace final : public Filter {
   Ring::Event* claim(std::size_t bytes, std::size_t spare) noexcept {
     Ring& ring = tap_->ring;
     Ring::Event* event = ring.claim(bytes, spare);
+    Patience patience(layer_.wait, std::chrono::microseconds(100));
     while (event == nullptr && layer_.settings.wait && !layer_.wait.cancelled()) {
       layer_.writer.wake();
-      layer_.wait.sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(100));
+      patience.sleep();
       event = ring.claim(bytes, spare);
     }
     return event;

@@ -17,9 +17,12 @@
 namespace ashlar::trace {
 namespace {
 
-constexpr std::uint64_t second = 1'000'000'000;
+constexpr std::uint64_t millisecond = 1'000'000;
+constexpr std::uint64_t second = 1000 * millisecond;
 // Of a full disk a small write may go well and a larger one not: it is over when nothing has failed for so long.
 constexpr std::uint64_t quiet = 10 * second;
+// How long a server that stops waits for the file, when somebody else still writes it.
+constexpr std::uint64_t last_patience = second;
 // Without being woken it looks so often; a record is in the file soon after.
 constexpr int look_every_ms = 100;
 // So many events of one connection are taken out before it is another one's turn.
@@ -59,6 +62,8 @@ Writer::~Writer() {
 void Writer::begin() {
   try {
     make_file();
+  } catch (const BeingWritten&) {  // as the layer before this one does, when a reload has made this one
+    held_ = true;
   } catch (const MustStay& e) {
     said_ = EBUSY;
     host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
@@ -103,7 +108,7 @@ void Writer::close(Tap& tap) noexcept {
   wake();
   std::unique_lock<std::mutex> lock(mutex_);
   left_.wait_for(lock, std::chrono::seconds(1), [&] {
-    return std::none_of(taps_.begin(), taps_.end(), [&tap](const auto& one) { return one.get() == &tap; });
+    return held_ || std::none_of(taps_.begin(), taps_.end(), [&tap](const auto& one) { return one.get() == &tap; });
   });
 }
 
@@ -113,26 +118,43 @@ void Writer::wake() noexcept {
 }
 
 void Writer::pause() const {
+  int pause_ms = look_every_ms;
+  if (const std::uint64_t now = monotonic_now(); file_ == nullptr && next_attempt_ < now + look_every_ms * millisecond)
+    pause_ms = next_attempt_ > now ? static_cast<int>((next_attempt_ - now) / millisecond) + 1 : 1;
   pollfd wait{wake_fd_, POLLIN, 0};
-  ::poll(&wait, 1, look_every_ms);
+  ::poll(&wait, 1, pause_ms);
   std::uint64_t times = 0;
   static_cast<void>(::read(wake_fd_, &times, sizeof times) == sizeof times);
 }
 
 void Writer::run() noexcept {
   ::pthread_setname_np(::pthread_self(), "trace");
+  bool stops = false;
   for (bool last = false; !last;) {
     last = stop_.load();
     try {
+      if (last && !std::exchange(stops, true)) begin_to_stop();
       const bool more = turn(last);
-      if (more) last = false;
-      else if (!last) pause();
+      if (more || held_) last = false;
+      if (!more && !last) pause();
     } catch (const std::exception& e) {
       host_.log(Level::error, "trace: %s: %s; requests are no longer recorded", settings_.file().c_str(), e.what());
       return;
     }
   }
   end();
+}
+
+// Whether what comes stays in the rings: somebody else has the file and may be about to let it go.
+bool Writer::holds(std::uint64_t now) const { return file_ == nullptr && now < held_until_; }
+
+// The file is tried once more. When somebody else has it, they may stop, too, and it has to tell of what was lost.
+void Writer::begin_to_stop() {
+  next_attempt_ = 0;
+  taken_pause_ = 0;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const bool owes = lost_ != 0 || !taps_.empty();
+  held_until_ = was_taken_ && owes ? monotonic_now() + last_patience : 0;
 }
 
 // True: there is more to take out.
@@ -145,6 +167,8 @@ bool Writer::turn(bool last) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     taps = taps_;
+    held_ = holds(now);
+    if (held_) taps.clear();
   }
   bool more = false;
   for (auto& tap : taps) {
@@ -268,8 +292,7 @@ void Writer::flush() {
   if (lost != 0 || !well) say(file_->error());
   if (!well) return;
   if (lost_ != 0) {
-    file_->lost(0, lost_);
-    if (!file_->flush()) return say(file_->error());
+    if (!file_->lost(0, lost_) || !file_->flush()) return say(file_->error());
     lost_ = 0;
   }
   if (said_ == 0) lost_in_all_ = 0;
@@ -284,12 +307,12 @@ void Writer::say_over() {
 
 // With when_full = "wait": the writer waits for the disk, and requests for the writer.
 bool Writer::try_again(int error) {
+  if (stop_.load()) return false;  // what that means is said by who asked to write
   if (said_ == 0)
     host_.log(Level::warn, "trace: cannot write to %s: %s; requests wait until it can", settings_.file().c_str(),
               std::strerror(error));
   said_ = error;
   failed_ = monotonic_now();
-  if (stop_.load()) return false;
   std::this_thread::sleep_for(std::chrono::milliseconds(look_every_ms));
   return true;
 }

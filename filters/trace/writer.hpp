@@ -50,6 +50,8 @@ class Writer {
   void run() noexcept;
   bool turn(bool last);
   void pause() const;
+  void begin_to_stop();
+  bool holds(std::uint64_t now) const;
   void make_file();
   void open_file(std::uint64_t now);
   bool drain(Tap& tap);
@@ -85,6 +87,7 @@ class Writer {
   std::map<TextList, std::uint16_t> place_numbers_;
   std::vector<std::unique_ptr<Described>> places_;  // by number; what is in them is the thread's
   std::condition_variable left_;                    // connections have been taken out of taps_
+  bool held_ = false;                               // what comes stays in the rings, see held_until_
   std::uint64_t dumps_asked_ = 0, dumps_answered_ = 0;
   std::string dump_answer_, dump_error_;  // of the last one; the error is empty when it went well
   std::condition_variable answered_;
@@ -95,6 +98,8 @@ class Writer {
   std::uint64_t next_attempt_ = 0;  // to make the file
   bool continues_ = false;          // a ring of this run has been written out
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
+  std::uint64_t held_until_ = 0;    // so long what comes is left in the rings, as they may be about to let it go
+  std::uint64_t taken_pause_ = 0;   // until it is tried again, nanoseconds
   bool owed_ = false;               // the ring has a trigger and is not written out yet
   bool empty_ = true;               // no request has come to the ring since it was begun
   std::string moved_to_;            // the file of the last ring

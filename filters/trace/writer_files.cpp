@@ -1,8 +1,10 @@
 // Which file a layer writes: what was there before, the ring, and where that goes.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <stdexcept>
 #include <system_error>
 
@@ -13,6 +15,11 @@ namespace ashlar::trace {
 namespace {
 
 constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
+// A layer that a reload has replaced lets its file go soon, when no client is left on it. So long what comes is left in
+// the rings, and the file is tried often.
+constexpr std::uint64_t patience = 5 * try_again_after;
+constexpr std::uint64_t first_pause = 1'000'000;
+constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
 constexpr std::uint64_t look_again_after = 10 * try_again_after;
 constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
@@ -26,9 +33,14 @@ void Writer::make_file() {
   try {
     if (!continues_) options.append = keep_what_was_before();
     file_ = std::make_unique<FileWriter>(settings_.file(), options);
+    if (const int error = file_->why_readable())
+      host_.log(Level::warn, "trace: others than its owner may read %s, and that cannot be changed: %s",
+                settings_.file().c_str(), std::strerror(error));
   } catch (const BeingWritten&) {
-    was_taken_ = true;
-    next_attempt_ = monotonic_now() + try_again_after;
+    const std::uint64_t now = monotonic_now();
+    if (!std::exchange(was_taken_, true)) held_until_ = now + patience;
+    taken_pause_ = std::clamp(2 * taken_pause_, first_pause, last_pause);
+    next_attempt_ = now + taken_pause_;
     throw;
   } catch (const MustStay&) {
     next_attempt_ = monotonic_now() + look_again_after;
@@ -36,7 +48,7 @@ void Writer::make_file() {
   }
 }
 
-// The first reason for which the file cannot be made is told; it is tried again each second.
+// The first reason for which the file cannot be made is told; it is tried again.
 void Writer::open_file(std::uint64_t now) {
   next_attempt_ = now + try_again_after;
   try {
@@ -44,20 +56,25 @@ void Writer::open_file(std::uint64_t now) {
   } catch (const std::system_error& e) {
     say(e.code().value());
   } catch (const std::invalid_argument& e) {
+    if (holds(monotonic_now())) return;
     if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
     said_ = EBUSY;
   }
 }
 
 void Writer::end() {
+  if (said_ != 0 || (file_ == nullptr && lost_in_all_ != 0))
+    host_.log(Level::warn, "trace: %s ends; %llu requests have no record", settings_.file().c_str(),
+              static_cast<unsigned long long>(lost_in_all_));
   if (file_ == nullptr) return;
-  if (said_ != 0) say_over();
   if (settings_.ring != 0 && triggers_.pending()) note_trigger();
-  file_->end();
+  file_->end(std::exchange(lost_, 0));
+  // While it is still locked, so that the next layer does not take what is moved or removed for its own.
+  if (settings_.ring != 0) {
+    if (owed_) move_ring();
+    else ::unlink(settings_.file().c_str());
+  }
   file_.reset();
-  if (settings_.ring == 0) return;
-  if (owed_) move_ring();
-  else ::unlink(settings_.file().c_str());
 }
 
 std::string Writer::dump() {
@@ -89,6 +106,7 @@ void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty)
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
   else if (owed_) dump_error_ = why_not_;
+  else if (held_) dump_error_ = "somebody else still writes the file";
   else if (file_ == nullptr) dump_error_ = "nothing is recorded now, as the log says";
   else dump_answer_ = "the ring is in " + moved_to_;
   dumps_answered_ = asked;

@@ -17,13 +17,13 @@ using namespace ashlar::trace;
 
 namespace {
 
-// No file of the process may grow beyond 4 KiB, so that a trace is full at once.
+// No file of the process may grow beyond 4 KiB, so that a trace is full at once, or beyond `bytes`.
 class FullDisk {
  public:
-  FullDisk() : handler_(::signal(SIGXFSZ, SIG_IGN)) {
+  explicit FullDisk(rlim_t bytes = 4096) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
     REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
     struct rlimit full = before_;
-    full.rlim_cur = 4096;
+    full.rlim_cur = bytes;
     REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
   }
   ~FullDisk() { end(); }
@@ -37,6 +37,50 @@ class FullDisk {
  private:
   void (*const handler_)(int);
   struct rlimit before_ {};
+};
+
+// A host whose clock is far ahead: who sleeps is awake at once. Keeps how long they wanted to sleep.
+class SleeplessHost {
+ public:
+  SleeplessHost() : host_(*fake_.services()), wait_(*fake_.wait().services()) {
+    host_.self = this;
+    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+      const ashlar_host& real = *static_cast<SleeplessHost*>(self)->fake_.services();
+      real.log(real.self, level, text, length);
+    };
+    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
+      const ashlar_host& real = *static_cast<SleeplessHost*>(self)->fake_.services();
+      return real.log_enabled(real.self, level);
+    };
+    host_.extension = [](void* self, const char* id) noexcept -> const void* {
+      auto& here = *static_cast<SleeplessHost*>(self);
+      if (std::string_view(id) == ASHLAR_WAIT_ID) return &here.wait_;
+      const ashlar_host& real = *here.fake_.services();
+      return real.extension(real.self, id);
+    };
+    wait_.self = this;
+    wait_.sleep_until = [](void* self, std::uint64_t until) noexcept {
+      auto& here = *static_cast<SleeplessHost*>(self);
+      const auto now = static_cast<std::uint64_t>(
+          std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+              .count());
+      here.longest_ = std::max<std::uint64_t>(here.longest_, until > now ? until - now : 0);
+      if (++here.sleeps_ == 200) here.cancelled_ = true;
+    };
+    wait_.cancelled = [](void* self) noexcept {
+      return static_cast<std::int32_t>(static_cast<SleeplessHost*>(self)->cancelled_ ? 1 : 0);
+    };
+  }
+  const ashlar_host* services() const { return &host_; }
+  const FakeHost& fake() const { return fake_; }
+  std::uint64_t longest() const { return longest_; }  // nanoseconds
+
+ private:
+  FakeHost fake_;
+  ashlar_host host_;
+  ashlar_wait wait_;
+  std::uint64_t longest_ = 0, sleeps_ = 0;
+  bool cancelled_ = false;
 };
 
 // A host whose log does not return as long as it is held: so the writer stands still.
@@ -145,4 +189,42 @@ TEST_CASE("trace has requests wait for a full disk when it is told to, and loses
   CHECK(all_of(reader).size() == asked);
   CHECK(reader.completeness().whole());
   CHECK(host.said("requests wait until it can"));
+}
+
+TEST_CASE("trace has requests look ever more seldom whether a full disk has room") {
+  const Folder folder;
+  SleeplessHost host;
+  ModelDisk disk(8192);
+  const Traced layer(host.services(), {{"path", folder.trace()}, {"when_full", "wait"}});
+  const auto device = layer.open_over(disk);
+  FullDisk full;
+  std::uint64_t asked = fill(*device, host.fake());
+  while (host.longest() == 0 && asked < 100'000) static_cast<void>(ask(*device, Io(Op::flush, 0, 0), ++asked));
+  full.end();
+  CHECK(host.longest() > 50'000'000);
+  CHECK(host.longest() <= 100'000'000);
+}
+
+TEST_CASE("trace says in a file with a limit what it dropped, also when the disk is full to the end") {
+  for (const char* when_full : {"drop", "wait"}) {
+    const Folder folder;
+    FakeHost host;
+    ModelDisk disk(8192);
+    std::uint64_t asked = 0;
+    {
+      const FullDisk full(64 << 10);  // two eighths
+      const Traced layer(host, {{"path", folder.trace()}, {"max_size", "256K"}, {"when_full", when_full}});
+      const auto device = layer.open_over(disk);
+      asked = fill(*device, host);
+    }
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    const std::size_t records = all_of(reader).size();
+    CHECK(records > 600);
+    CHECK(reader.completeness().dropped > 0);
+    CHECK(records + reader.completeness().dropped == asked);
+    CHECK(reader.completeness().ended);
+    CHECK_FALSE(reader.completeness().broken);
+    CHECK(heard.problems.empty());
+  }
 }

@@ -2,9 +2,11 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <map>
+#include <memory>
 #include <thread>
 
 #include "run.hpp"
@@ -407,4 +409,83 @@ TEST_CASE("trace goes on behind what another has written that had the file first
   REQUIRE(runs.size() > 1);
   CHECK(runs[0] == 7);
   CHECK(runs[1] == this_run());
+}
+
+namespace {
+
+// Somebody else who writes the file of a layer that is made meanwhile.
+struct Other {
+  explicit Other(const std::string& path)
+      : written(std::make_unique<Written>(path, FileWriter::Options{.max_size = std::uint64_t{1} << 30, .run = 7})) {
+    written->add(entry(1, 1, 2));
+  }
+  void end() {
+    written->writer.end();
+    written.reset();
+  }
+  std::unique_ptr<Written> written;
+};
+
+}  // namespace
+
+TEST_CASE("trace loses nothing while the layer before it ends, and says nothing") {
+  for (const char* when_full : {"drop", "wait"}) {
+    const Folder folder;
+    FakeHost host;
+    ModelDisk disk(8192);
+    {
+      Other other(folder.trace());
+      const Traced layer(host, {{"path", folder.trace()}, {"when_full", when_full}});
+      layer.begin_serving();  // the other has it
+      const auto device = layer.open_over(disk);
+      for (int i = 0; i != 5; ++i) CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
+      other.end();  // and all stops at once
+    }
+    CHECK(host.lines().empty());
+    const std::vector<std::uint64_t> both{7, this_run(), this_run(), this_run(), this_run(), this_run()};
+    CHECK(runs_in(folder.trace()) == both);
+    CHECK_FALSE(std::filesystem::exists(folder.trace() + ".1"));
+  }
+}
+
+TEST_CASE("trace has requests wait for the layer before it, when it is told to") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  constexpr std::uint64_t all = 40'000;  // more than a ring holds
+  {
+    Other other(folder.trace());
+    const Traced layer(host, {{"path", folder.trace()}, {"when_full", "wait"}});
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    std::atomic<std::uint64_t> asked{0};
+    std::thread asks([&] {
+      for (std::uint64_t n = 0; n != all; ++n, ++asked) static_cast<void>(ask(*device, Io(Op::flush, 0, 0), 0));
+    });
+    while (asked < 1000) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    other.end();
+    asks.join();
+  }
+  CHECK(runs_in(folder.trace()).size() == 1 + all);
+}
+
+TEST_CASE("trace counts in the file what it dropped while the layer before it had that") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  constexpr std::uint64_t all = 40'000;  // more than a ring holds
+  {
+    Other other(folder.trace());
+    const Traced layer(host, {{"path", folder.trace()}});
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    for (std::uint64_t n = 0; n != all; ++n) static_cast<void>(ask(*device, Io(Op::flush, 0, 0), 0));
+    other.end();
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const std::size_t records = all_of(reader).size();
+  CHECK(reader.completeness().dropped > 0);
+  CHECK(records - 1 + reader.completeness().dropped == all);
+  CHECK(reader.completeness().ended);
 }

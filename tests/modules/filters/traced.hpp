@@ -41,6 +41,14 @@ class Traced {
   Traced(const Traced&) = delete;
   Traced& operator=(const Traced&) = delete;
 
+  // Before the first client comes, if at all.
+  void begin_serving() const {
+    char text[256];
+    ashlar_error error{sizeof error, -1, text, sizeof text};
+    const auto& serving = *static_cast<const ashlar_serving*>(own_module().extension(ASHLAR_SERVING_ID));
+    if (const auto status = serving.begin(layer_.self, &error)) throw Refused(status, text);
+  }
+
   std::unique_ptr<TestDevice> open_over(ModelDisk& disk, std::uint32_t purpose = ASHLAR_OPEN_FOR_CLIENT) const {
     const ashlar_open how{.struct_size = sizeof(ashlar_open),
                           .purpose = purpose,
