@@ -62,9 +62,30 @@ std::filesystem::path without_suffix(const std::filesystem::path& path) {
   return is_number || suffix == ".ring" ? std::filesystem::path(path).replace_extension() : path;
 }
 
+// A disk that is empty would pass for a trace that has not been begun.
+void refuse_disks(const Config& config, Mistakes& mistakes) {
+  std::map<std::filesystem::path, Place> disks;
+  for (const ExportConfig& own : config.exports)
+    for (const char* type : {"file", "block"})
+      if (const TomlEntry* const entry = text_of(own.plugin, type, "path"))
+        disks.emplace(file_identity(own.folder / std::get<std::string>(entry->node.value)), entry->node.place);
+  for (const ExportConfig& own : config.exports)
+    for (const LayerConfig& filter : own.filters) {
+      const TomlEntry* const entry = text_of(filter, "trace", "path");
+      if (entry == nullptr) continue;
+      const auto& text = std::get<std::string>(entry->node.value);
+      const auto disk = disks.find(file_identity(own.folder / text));
+      if (disk == disks.end()) continue;
+      mistakes.add(ConfigError(own.file, entry->node.place,
+                               "key \"path\": " + in_quotes(text) + " is the disk of the plugin at line " +
+                                   std::to_string(disk->second.line) + "; give the trace a file of its own"));
+    }
+}
+
 }  // namespace
 
 void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
+  refuse_disks(config, mistakes);
   Known first, beside;  // by its path; by the path that it is beside
   for (const ExportConfig& own : config.exports) {
     refuse_shared_tags(own, mistakes);

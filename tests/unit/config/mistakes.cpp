@@ -427,6 +427,17 @@ TEST_CASE("templates: one star in the name, and what is for them alone") {
         ":3:34: key \"path\": \"t\" would be the overlay of all exports that \"a*\" stands for; put a * into it");
 }
 
+TEST_CASE("a disk is no trace's file, whichever export it is of") {
+  const auto traced = [](const std::string& path) {
+    return mistake("[[export]]\nname = \"a\"\nfilter = [{ type = \"trace\", path = \"" + path +
+                   "\" }]\nplugin = { type = \"memory\", size = \"1M\" }\n"
+                   "[[export]]\nname = \"b\"\nplugin = { type = \"file\", path = \"x/../disk\" }\n");
+  };
+  CHECK(traced("disk") ==
+        ":3:36: key \"path\": \"disk\" is the disk of the plugin at line 7; give the trace a file of its own");
+  CHECK(traced("disk.trace") == "none");
+}
+
 TEST_CASE("an address is taken by one of listen, control and metrics") {
   CHECK(server_mistake("listen = [\"unix:/a\", \"unix:/b\"]\ncontrol = \"unix:/b\"") ==
         ":3:11: key \"control\": \"unix:/b\" is an address of listen, too; take another one");
