@@ -444,6 +444,24 @@ class Trace(Case):
         self.assertLessEqual(self.file().stat().st_size, 20 * 1024)
         self.assertGreaterEqual(len(records), 50)
 
+    def test_a_full_disk_under_a_trace_with_a_limit_is_told_in_the_file(self):
+        for when_full in ("drop", "wait"):
+            with self.subTest(when_full):
+                trace = {"type": "trace", "path": f"{when_full}.trace", "max_size": "256K", "when_full": when_full}
+                server = self.serve([{"name": "null", "filters": [trace], "plugin": {"type": "null", "size": MIB}}],
+                                    within=("/bin/bash", "-c", 'ulimit -f 64 && exec "$0" "$@"'))  # two of its eight parts
+                handle = libnbd.connect(server.uri("null"))
+                asked = 0
+                while "cannot write to" not in server.log():
+                    handle.flush()
+                    asked += 1
+                handle.shutdown()
+                server.stop()
+                records, file = self.agree(self.file(trace["path"])), TraceFile(self.file(trace["path"]))
+                self.assertGreater(file.lost, 0)
+                self.assertEqual(len(records) + file.lost, asked)
+                self.assertEqual((file.ended, file.breaks), (True, []))
+
     def advice(self, *paths):
         told = json.loads(self.trace("report", "--json", *paths).stdout)["advice"]
         return {place: " ".join(one["text"] for one in told if one["place"] == place) for place in ("above", "below")}

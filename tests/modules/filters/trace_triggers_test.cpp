@@ -2,6 +2,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "traced.hpp"
@@ -230,4 +231,28 @@ TEST_CASE("a ring whose trigger is still to be served is kept when the server st
   std::filesystem::remove(folder.trace());
   static_cast<void>(fail_one());
   CHECK(records(folder.trace()) == 1);
+}
+
+TEST_CASE("a ring that was another layer's until then is begun anew, and nothing that came meanwhile is lost") {
+  const Folder folder;
+  FakeHost host_before, host;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  {
+    auto before = std::make_unique<Traced>(host_before, Ring::given(folder, "error"));
+    before->begin_serving();
+    CHECK(ask(*before->open_over(disk), Io(Op::flush, 0, 0), 1).ok());
+    const Traced layer(host, Ring::given(folder, "error"));
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 2).ok());
+    CHECK_FALSE(ask(*device, Io(Op::zero, 0, 512), 3).ok());
+    before.reset();
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(ids(all_of(reader)) == std::vector<std::uint64_t>{2, 3});
+  CHECK(reader.completeness().dropped == 0);
+  CHECK_FALSE(std::filesystem::exists(folder.trace() + ".ring"));
+  CHECK_FALSE(std::filesystem::exists(folder.trace() + ".1"));
 }
