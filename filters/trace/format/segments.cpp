@@ -39,6 +39,18 @@ std::optional<SegmentHeader> header_at(int fd, std::uint64_t position) {
   return sound ? std::optional(header) : std::nullopt;
 }
 
+namespace {
+
+// Where the first bytes stand from `position` on that are not in a hole of the file, rounded down to a step; `size`:
+// nowhere. `position` itself where the file system does not tell.
+std::uint64_t behind_hole(int fd, std::uint64_t position, std::uint64_t size) {
+  const off_t data = ::lseek(fd, static_cast<off_t>(position), SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? size : position;
+  return std::max(position, static_cast<std::uint64_t>(data) / segment_step * segment_step);
+}
+
+}  // namespace
+
 Segments segments_of(int fd) {
   Segments segments;
   const std::uint64_t size = size_of(fd);
@@ -52,7 +64,7 @@ Segments segments_of(int fd) {
     }
     if (!lost) segments.breaks.push_back(at);
     lost = true;
-    at += segment_step;
+    at = behind_hole(fd, at + segment_step, size);
   }
   std::sort(segments.found.begin(), segments.found.end(),
             [](const SegmentHeader& a, const SegmentHeader& b) { return a.sequence < b.sequence; });

@@ -169,6 +169,35 @@ TEST_CASE("What is no trace is refused with file and offset") {
   CHECK(refused(none) == none + ": No such file or directory");
 }
 
+// A terabyte that is looked through step by step takes longer than any test may.
+TEST_CASE("Holes of the file are passed over, wherever they are") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  constexpr std::uint64_t tera = std::uint64_t{1} << 40;
+  for (const std::uint64_t run : {1, 2}) {
+    Written w(path, {.append = true, .max_size = 8 * tera, .run = run});
+    w.add(entry(run, run, run + 1));
+    w.writer.end();
+  }
+  std::filesystem::resize_file(path, 15 * tera);
+  const auto break_at = [&](std::uint64_t offset) {
+    return path + ": offset " + std::to_string(offset) + ": no segment begins here";
+  };
+  Heard heard;
+  SECTION("behind the last segment") {
+    FileReader reader(path, heard);
+    CHECK(ids(all_of(reader)) == from_to(1, 2));
+    CHECK(heard.problems == std::vector{break_at(2 * tera)});
+  }
+  SECTION("behind a header that is damaged") {
+    put_at(path, 0, "x");
+    FileReader reader(path, heard);
+    CHECK(ids(all_of(reader)) == from_to(2, 2));
+    CHECK(heard.problems == std::vector{break_at(0), break_at(2 * tera)});
+    CHECK(reader.completeness().broken);
+  }
+}
+
 TEST_CASE("With a limit the oldest segments are written over and the newest records are read in order") {
   const TempFolder folder;
   const std::string path = scratch(folder);
