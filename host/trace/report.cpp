@@ -50,6 +50,8 @@ void Report::add(const trace::Record& record, trace::TraceReader& reader) {
 void Report::add_payload(PlaceStats& stats, const trace::Record& record, trace::TraceReader& reader) {
   try {
     reader.payload(record, payload_);
+  } catch (const trace::NoMemory&) {
+    throw;
   } catch (const trace::TraceError&) {  // a server has written over it meanwhile
     ++not_read_;
     stats.add_unknown(record.length);

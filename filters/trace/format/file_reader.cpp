@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -15,6 +16,7 @@
 namespace ashlar::trace {
 namespace {
 
+// What is held of the file at once.
 constexpr std::uint64_t chunk = 1 << 20;
 
 int open_file(const std::string& path) {
@@ -46,6 +48,17 @@ bool can_be(const RecordEntry& record) {
   return in_time && (on_disk || op == Op::flush);
 }
 
+// Whether an entry that is longer than a chunk can be so long: only a payload is, and what is not known yet. Else a
+// damaged size would have gigabytes read before the check tells.
+bool can_be_so_long(std::span<const std::byte> head, std::uint64_t size) {
+  const auto type = static_cast<EntryType>(copied<EntryHeader>(head).type);
+  if (type > EntryType::triggered) return true;
+  if (type != EntryType::record) return false;
+  const auto record = copied<RecordEntry>(head);
+  const std::uint64_t payload = payload_bytes(static_cast<PayloadKind>(record.payload), record.offset, record.length);
+  return payload <= size - sizeof record && round_up(payload, 8) == size - sizeof record;
+}
+
 // From the clock of the records to that of the calendar.
 std::int64_t to_realtime(const SegmentHeader& header) {
   if (header.realtime >= no_time || header.monotonic >= no_time) return 0;
@@ -75,12 +88,18 @@ void FileReader::fail(std::uint64_t offset, const std::string& text) const {
   throw TraceError(path_ + ": offset " + std::to_string(offset) + ": " + text);
 }
 
+void FileReader::fail_for_memory(std::uint64_t offset) const {
+  throw NoMemory(path_ + ": offset " + std::to_string(offset) + ": there is not enough memory to go on");
+}
+
 void FileReader::find_segments() {
   try {
     segments_ = segments_of(fd_);
     if (size_of(fd_) == 0) throw TraceError(path_ + ": the file is empty");
   } catch (const std::system_error& e) {
     throw TraceError(path_ + ": " + e.code().message());
+  } catch (const std::bad_alloc&) {
+    fail_for_memory(0);
   }
   if (segments_.found.empty()) fail(0, "this is no trace: no segment of one begins here");
   for (const std::uint64_t offset : segments_.breaks) {
@@ -99,18 +118,28 @@ void FileReader::rewind() {
 }
 
 bool FileReader::next(Record& record) {
+  try {
+    return read_next(record);
+  } catch (const std::system_error& e) {
+    fail(at_, e.code().message());
+  } catch (const std::bad_alloc&) {
+    fail_for_memory(at_);
+  }
+}
+
+bool FileReader::read_next(Record& record) {
   for (;;) {
     if (!inside_ && !enter(current_)) return false;
-    const auto bytes = entry();
+    const Entry found = entry();
     if (!inside_) continue;  // it was broken
-    if (bytes.empty()) {
+    if (found.size == 0) {
       if (!leave()) return false;
       continue;
     }
     const std::uint64_t position = at_;
-    at_ += bytes.size();
+    at_ += found.size;
     record.position = position;
-    if (take(bytes, record)) return true;
+    if (take(found, record)) return true;
   }
 }
 
@@ -144,7 +173,7 @@ bool FileReader::leave() {
   const bool last = current_ + 1 >= segments_.found.size();
   buffer_.clear();  // what was read of the place where the next entry will stand
   if (last && !find_newer()) return false;
-  if (last && !entry().empty()) return true;  // it was written meanwhile
+  if (last && entry().size != 0) return true;  // it was written meanwhile
   if (!inside_) return true;
   if (segments_.found[current_ + 1].run != here().run) {
     ++completeness_.killed;
@@ -170,43 +199,24 @@ bool FileReader::find_newer() {
   return segments_.found.size() != known;
 }
 
-// Has the buffer hold `bytes` from at_ on; false: the file ends before.
+// Has the buffer hold `bytes` from at_ on, a chunk or less; false: the file ends before.
 bool FileReader::fill(std::uint64_t bytes) {
   if (!buffer_.empty() && at_ >= buffer_at_ && at_ + bytes <= buffer_at_ + buffer_.size()) return true;
   const std::uint64_t rest = here().position + here().segment_bytes - at_;
-  buffer_.resize(std::max(bytes, std::min(chunk, rest)));
+  buffer_.resize(std::min(chunk, rest));
   buffer_at_ = at_;
-  try {
-    buffer_.resize(read_at(fd_, buffer_.data(), buffer_.size(), at_));
-  } catch (const std::system_error& e) {
-    fail(at_, e.code().message());
-  }
+  buffer_.resize(read_at(fd_, buffer_.data(), buffer_.size(), at_));
   listener_.read(buffer_.size());
   return buffer_.size() >= bytes;
 }
 
-// The entry at at_. Empty: nothing stands there yet, or there is a break, and the segment was left.
-std::span<const std::byte> FileReader::entry() {
-  const std::uint64_t rest = here().position + here().segment_bytes - at_;
+// The entry at at_. None: nothing stands there yet, or there is a break, and the segment was left.
+FileReader::Entry FileReader::entry() {
   // What a server writes just now may be there in part: a break is believed when it stays.
   for (int attempt = 0;; ++attempt) {
-    const char* wrong = nullptr;
-    if (rest < sizeof(EntryHeader)) return {};
-    if (!fill(sizeof(EntryHeader))) {
-      if (buffer_.empty()) return {};
-      wrong = "the file ends within an entry";
-    } else {
-      const auto bytes = std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_);
-      const auto header = copied<EntryHeader>(bytes);
-      if (header.size == 0) return {};
-      if (header.size < sizeof header || header.size % 8 != 0 || header.size > rest) wrong = "this is no entry";
-      else if (!fill(header.size)) wrong = "the file ends within an entry";
-      else {
-        const auto whole = std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_, header.size);
-        if (header.check == check_of(whole, here().sequence)) return whole;
-        wrong = "the check of an entry does not fit";
-      }
-    }
+    Entry found;
+    const char* const wrong = look(found);
+    if (wrong == nullptr) return found;
     buffer_.clear();
     if (attempt < 2 && current_ + 1 == segments_.found.size()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -215,6 +225,44 @@ std::span<const std::byte> FileReader::entry() {
     broken(wrong);
     return {};
   }
+}
+
+// Null: `found` is what stands at at_; else what is wrong with it.
+const char* FileReader::look(Entry& found) {
+  constexpr const char* cut_off = "the file ends within an entry";
+  const std::uint64_t rest = here().position + here().segment_bytes - at_;
+  if (rest < sizeof(EntryHeader)) return nullptr;
+  if (!fill(sizeof(EntryHeader))) return buffer_.empty() ? nullptr : cut_off;
+  const auto bytes = [this] { return std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_); };
+  const auto header = copied<EntryHeader>(bytes());
+  if (header.size == 0) return nullptr;
+  if (header.size < sizeof header || header.size % 8 != 0 || header.size > rest) return "this is no entry";
+  const std::uint64_t held = std::min<std::uint64_t>(header.size, chunk);
+  if (!fill(held)) return cut_off;
+  const Entry entry{bytes().first(held), header.size};
+  if (held != entry.size) {
+    if (!can_be_so_long(entry.head, entry.size)) return "this is no entry";
+    if (size_of(fd_) < at_ + entry.size) return cut_off;
+  }
+  if (!check_fits(entry)) return "the check of an entry does not fit";
+  found = entry;
+  return nullptr;
+}
+
+bool FileReader::check_fits(const Entry& entry) {
+  const std::uint32_t wanted = copied<EntryHeader>(entry.head).check;
+  if (entry.head.size() == entry.size) return wanted == check_of(entry.head, here().sequence);
+  std::vector<std::byte> part;
+  std::uint64_t done = 0;
+  const auto next = [&]() -> std::span<const std::byte> {
+    if (done == 0) return done = entry.head.size(), entry.head;
+    part.resize(std::min(chunk, entry.size - done));
+    part.resize(read_at(fd_, part.data(), part.size(), at_ + done));
+    listener_.read(part.size());
+    done += part.size();
+    return part;
+  };
+  return wanted == check_of(next, here().sequence);
 }
 
 void FileReader::broken(const std::string& what) {
@@ -228,8 +276,8 @@ void FileReader::broken(const std::string& what) {
 }
 
 // True: the entry is a record.
-bool FileReader::take(std::span<const std::byte> entry, Record& record) {
-  const auto header = copied<EntryHeader>(entry);
+bool FileReader::take(const Entry& entry, Record& record) {
+  const auto header = copied<EntryHeader>(entry.head);
   const auto type = static_cast<EntryType>(header.type);
   if (type == EntryType::record) return take_record(entry, record);
   if (type == EntryType::end_of_segment || type == EntryType::end_of_run) {
@@ -238,19 +286,19 @@ bool FileReader::take(std::span<const std::byte> entry, Record& record) {
     ++current_;
     return false;
   }
-  take_info(entry);
+  take_info(entry.head);
   return false;
 }
 
-bool FileReader::take_record(std::span<const std::byte> entry, Record& record) {
+bool FileReader::take_record(const Entry& entry, Record& record) {
   const Place* place = nullptr;
-  if (entry.size() >= sizeof(RecordEntry)) place = place_of(copied<EntryHeader>(entry).place);
+  if (entry.size >= sizeof(RecordEntry)) place = place_of(copied<EntryHeader>(entry.head).place);
   if (place == nullptr) {
     problem(record.position, "a record of no place");
     completeness_.broken = true;
     return false;
   }
-  const auto from = copied<RecordEntry>(entry);
+  const auto from = copied<RecordEntry>(entry.head);
   if (!can_be(from)) {
     problem(record.position, "a record whose numbers cannot be: its length, its end or its time is beyond all bounds");
     completeness_.broken = true;
@@ -275,7 +323,7 @@ bool FileReader::take_record(std::span<const std::byte> entry, Record& record) {
   record.place = place;
   record.segment = here().position;
   record.sequence = here().sequence;
-  if (payload_bytes(record.payload, record.offset, record.length) > entry.size() - sizeof from) {
+  if (payload_bytes(record.payload, record.offset, record.length) > entry.size - sizeof from) {
     problem(record.position, "a record that is too short for its payload");
     record.payload = PayloadKind::none;
     completeness_.broken = true;
@@ -336,9 +384,9 @@ const Place* FileReader::place_of(std::uint16_t number) const {
 }
 
 void FileReader::payload(const Record& record, std::vector<std::byte>& into) {
-  into.resize(payload_bytes(record.payload, record.offset, record.length));
-  if (into.empty()) return;
   try {
+    into.resize(payload_bytes(record.payload, record.offset, record.length));
+    if (into.empty()) return;
     if (read_at(fd_, into.data(), into.size(), record.position + sizeof(RecordEntry)) != into.size())
       fail(record.position, "the file has become shorter");
     const auto now = header_at(fd_, record.segment);
@@ -346,6 +394,8 @@ void FileReader::payload(const Record& record, std::vector<std::byte>& into) {
       fail(record.position, "the segment was written over while it was read");
   } catch (const std::system_error& e) {
     fail(record.position, e.code().message());
+  } catch (const std::bad_alloc&) {
+    fail_for_memory(record.position);
   }
 }
 

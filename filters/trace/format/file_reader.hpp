@@ -49,11 +49,19 @@ class FileReader {
   bool leave();
   bool find_newer();
   void note_gap(const SegmentHeader& before, const SegmentHeader& here);
-  std::span<const std::byte> entry();
+  // `head` is the whole of it, or of a long one its first bytes. None: `size` is 0.
+  struct Entry {
+    std::span<const std::byte> head;
+    std::uint64_t size = 0;
+  };
+  Entry entry();
+  const char* look(Entry& found);
+  bool check_fits(const Entry& entry);
   bool fill(std::uint64_t bytes);
   void broken(const std::string& what);
-  bool take(std::span<const std::byte> entry, Record& record);
-  bool take_record(std::span<const std::byte> entry, Record& record);
+  bool read_next(Record& record);
+  bool take(const Entry& entry, Record& record);
+  bool take_record(const Entry& entry, Record& record);
   void take_info(std::span<const std::byte> entry);
   void take_place(const InfoEntry& info, const Texts& texts);
   void take_client(const InfoEntry& info, Texts texts);
@@ -61,6 +69,7 @@ class FileReader {
   const SegmentHeader& here() const { return segments_.found[current_]; }
   void problem(std::uint64_t offset, const std::string& text);
   [[noreturn]] void fail(std::uint64_t offset, const std::string& text) const;
+  [[noreturn]] void fail_for_memory(std::uint64_t offset) const;
 
   const std::string path_;
   Listener& listener_;

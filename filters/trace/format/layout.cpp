@@ -16,4 +16,14 @@ std::uint32_t check_of(std::span<const std::byte> entry, std::uint64_t sequence)
   return static_cast<std::uint32_t>(XXH3_64bits_withSeed(entry.data() + at, entry.size() - at, sequence));
 }
 
+std::uint32_t check_of(const std::function<std::span<const std::byte>()>& next, std::uint64_t sequence) {
+  XXH3_state_t state;
+  XXH3_INITSTATE(&state);
+  XXH3_64bits_reset_withSeed(&state, sequence);
+  auto bytes = next();
+  for (std::size_t skip = sizeof(EntryHeader::check); !bytes.empty(); skip = 0, bytes = next())
+    XXH3_64bits_update(&state, bytes.data() + skip, bytes.size() - skip);
+  return static_cast<std::uint32_t>(XXH3_64bits_digest(&state));
+}
+
 }  // namespace ashlar::trace

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <span>
 
 namespace ashlar::trace {
@@ -103,5 +104,8 @@ std::uint64_t hash_of(std::span<const std::byte> bytes);
 std::uint32_t check_of(const SegmentHeader& header);
 // `entry`: the whole of it, header included.
 std::uint32_t check_of(std::span<const std::byte> entry, std::uint64_t sequence);
+// Of what is too long to be held at once: `next` gives what follows, none at its end. The first one is the entry's
+// beginning and has the check in it.
+std::uint32_t check_of(const std::function<std::span<const std::byte>()>& next, std::uint64_t sequence);
 
 }  // namespace ashlar::trace

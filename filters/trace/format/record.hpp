@@ -75,6 +75,12 @@ class TraceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// It may be as it should: there is not enough memory for what stands there.
+class NoMemory : public TraceError {
+ public:
+  using TraceError::TraceError;
+};
+
 // What a reader tells beside records. All may be called at any time while records are read.
 class Listener {
  public:

@@ -150,6 +150,109 @@ TEST_CASE("A byte that has changed is found, told with its entry's offset, and w
   CHECK(heard.problems[0].starts_with(path + ": offset " + std::to_string(sixth) + ": the check of an entry"));
 }
 
+TEST_CASE("A long record is read and checked as a whole") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  std::vector<std::byte> data((3 << 20) + 512);
+  for (std::size_t at = 0; at != data.size(); ++at) data[at] = static_cast<std::byte>(at * 7 >> 3);
+  {
+    Written w(path, {.data = true, .run = 1});
+    RecordEntry long_one = entry(1, 1, 2);
+    long_one.length = data.size();
+    long_one.payload = static_cast<std::uint8_t>(PayloadKind::data);
+    w.add(long_one, data);
+    w.add(entry(2, 3, 4));
+    w.writer.end();
+  }
+  Heard heard;
+  SECTION("whole") {
+    FileReader reader(path, heard);
+    const auto records = all_of(reader);
+    CHECK(ids(records) == from_to(1, 2));
+    std::vector<std::byte> bytes;
+    reader.payload(records.at(0), bytes);
+    CHECK(bytes == data);
+    CHECK(heard.problems.empty());
+  }
+  SECTION("a byte far behind its beginning is another one") {
+    put_at(path, 3 << 20, "xy");
+    FileReader reader(path, heard);
+    CHECK(all_of(reader).empty());
+    REQUIRE(heard.problems.size() == 1);
+    CHECK(heard.problems[0].find(": the check of an entry does not fit") != std::string::npos);
+  }
+  SECTION("it is cut off") {
+    std::filesystem::resize_file(path, 2 << 20);
+    FileReader reader(path, heard);
+    CHECK(all_of(reader).empty());
+    REQUIRE(heard.problems.size() == 1);
+    CHECK(heard.problems[0].find(": the file ends within an entry") != std::string::npos);
+  }
+}
+
+TEST_CASE("The size of an entry has no more memory taken than an entry can need") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  std::uint64_t at = 0;
+  for (const std::uint64_t run : {1, 2}) {
+    Written w(path, {.append = true, .max_size = std::uint64_t{8} << 30, .run = run});
+    w.add(entry(run, run, run + 1));
+    if (run == 1) {
+      REQUIRE(w.writer.flush());
+      at = std::filesystem::file_size(path);
+    }
+    w.writer.end();
+  }
+  EntryHeader damaged{};
+  damaged.size = 640 << 20;
+  const char* told = "";
+  SECTION("of a record") {
+    damaged.type = static_cast<std::uint16_t>(EntryType::record);
+    told = "this is no entry";
+  }
+  SECTION("of texts") {
+    damaged.type = static_cast<std::uint16_t>(EntryType::client);
+    told = "this is no entry";
+  }
+  SECTION("of a type that is not known") {
+    damaged.type = 99;
+    told = "the check of an entry does not fit";
+  }
+  put_at(path, at, std::string(reinterpret_cast<const char*>(&damaged), sizeof damaged));
+  const auto taken = [] {
+    rusage usage{};
+    REQUIRE(::getrusage(RUSAGE_SELF, &usage) == 0);
+    return usage.ru_maxrss;  // KiB
+  };
+  const auto before = taken();
+  Heard heard;
+  FileReader reader(path, heard);
+  CHECK(ids(all_of(reader)) == from_to(1, 2));
+  CHECK(taken() - before < 256 << 10);
+  REQUIRE(heard.problems.size() == 1);
+  CHECK(heard.problems[0].starts_with(path + ": offset " + std::to_string(at) + ": " + told));
+}
+
+TEST_CASE("Where memory is not enough is told with file and offset") {
+  struct Full : Listener {
+    void client(const Client&) override { throw std::bad_alloc(); }
+  } full;
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  {
+    Written w(path, {.run = 1});
+    w.add(entry(1, 1, 2));
+    w.writer.end();
+  }
+  FileReader reader(path, full);
+  try {
+    all_of(reader);
+    FAIL("it is read");
+  } catch (const TraceError& e) {
+    CHECK_THAT(e.what(), Catch::Matchers::Matches(path + R"(: offset \d+: there is not enough memory to go on)"));
+  }
+}
+
 TEST_CASE("What is no trace is refused with file and offset") {
   const TempFolder folder;
   Heard heard;
