@@ -9,59 +9,57 @@ namespace {
 
 bool overlap(const trace::Record& a, const trace::Record& b) { return a.offset < b.end() && b.offset < a.end(); }
 
-std::optional<Judge::Difference> compare(const Again& now, const std::vector<std::byte>& then) {
-  const trace::Record& record = now.record;
-  const std::span<const std::byte> bytes(now.bytes);
-  Judge::Difference found{.record = record, .number = now.number};
-  if (record.payload == trace::PayloadKind::data) {
-    const auto [here, there] = std::mismatch(bytes.begin(), bytes.end(), then.begin(), then.end());
-    if (here == bytes.end()) return std::nullopt;
-    found.offset = record.offset + static_cast<std::uint64_t>(here - bytes.begin());
-    return found;
+// How many bytes of [begin, end) are in one of the parts, which do not overlap.
+std::uint64_t bytes_in(const std::vector<Changed::Part>& parts, std::uint64_t begin, std::uint64_t end) {
+  std::uint64_t n = 0;
+  for (const Changed::Part& part : parts) {
+    const std::uint64_t from = std::max(begin, part.begin), to = std::min(end, part.end);
+    if (from < to) n += to - from;
   }
-  found.by_hash = true;
-  std::size_t hash = 0;
-  for (std::uint64_t at = 0; at < bytes.size(); ++hash) {
-    const std::uint64_t in_block = trace::hash_block - (record.offset + at) % trace::hash_block;
-    const std::uint64_t n = std::min<std::uint64_t>(in_block, bytes.size() - at);
-    std::uint64_t wanted = 0;
-    if ((hash + 1) * sizeof wanted <= then.size()) std::memcpy(&wanted, &then[hash * sizeof wanted], sizeof wanted);
-    found.offset = record.offset + at;
-    if (trace::hash_of(bytes.subspan(at, n)) != wanted) return found;
-    at += n;
-  }
-  return std::nullopt;
+  return n;
 }
 
 }  // namespace
 
-void Unknown::add(std::uint64_t begin, std::uint64_t end) {
-  if (begin >= end) return;
-  auto at = ranges_.upper_bound(begin);
-  if (at != ranges_.begin() && std::prev(at)->second >= begin) --at;
-  while (at != ranges_.end() && at->first <= end) {
-    begin = std::min(begin, at->first);
-    end = std::max(end, at->second);
-    at = ranges_.erase(at);
+void Changed::add(const Part& part) {
+  if (part.begin >= part.end) return;
+  remove(part.begin, part.end);
+  Part whole = part;
+  const auto next = parts_.find(part.end);
+  if (next != parts_.end() && next->second.writer == part.writer) {
+    whole.end = next->second.end;
+    parts_.erase(next);
   }
-  ranges_.emplace(begin, end);
+  const auto behind = parts_.lower_bound(part.begin);
+  if (behind != parts_.begin()) {
+    Part& before = std::prev(behind)->second;
+    if (before.end == whole.begin && before.writer == whole.writer) {
+      before.end = whole.end;
+      return;
+    }
+  }
+  parts_.emplace(whole.begin, whole);
 }
 
-void Unknown::remove(std::uint64_t begin, std::uint64_t end) {
+void Changed::remove(std::uint64_t begin, std::uint64_t end) {
   if (begin >= end) return;
-  auto at = ranges_.upper_bound(begin);
-  if (at != ranges_.begin() && std::prev(at)->second > begin) --at;
-  while (at != ranges_.end() && at->first < end) {
-    const auto [first, last] = *at;
-    at = ranges_.erase(at);
-    if (first < begin) ranges_.emplace(first, begin);
-    if (last > end) ranges_.emplace(end, last);
+  auto at = parts_.upper_bound(begin);
+  if (at != parts_.begin() && std::prev(at)->second.end > begin) --at;
+  while (at != parts_.end() && at->first < end) {
+    const Part part = at->second;
+    at = parts_.erase(at);
+    if (part.begin < begin) parts_.emplace(part.begin, Part{part.begin, begin, part.writer});
+    if (part.end > end) parts_.emplace(end, Part{end, part.end, part.writer});
   }
 }
 
-bool Unknown::overlaps(std::uint64_t begin, std::uint64_t end) const {
-  const auto at = ranges_.lower_bound(end);
-  return at != ranges_.begin() && std::prev(at)->second > begin;
+std::vector<Changed::Part> Changed::within(std::uint64_t begin, std::uint64_t end) const {
+  std::vector<Part> found;
+  auto at = parts_.upper_bound(begin);
+  if (at != parts_.begin() && std::prev(at)->second.end > begin) --at;
+  for (; at != parts_.end() && at->first < end; ++at)
+    found.push_back({std::max(begin, at->second.begin), std::min(end, at->second.end), at->second.writer});
+  return found;
 }
 
 void Judge::begin(const trace::Record& record, std::uint64_t number, bool is_asked) {
@@ -72,39 +70,80 @@ void Judge::begin(const trace::Record& record, std::uint64_t number, bool is_ask
   }
   decide(record.start);
   std::erase_if(changes_, [&](const trace::Record& one) { return one.done <= record.start; });
-  if (Ops::writing().has(Ops{record.op})) return change(record, is_asked);
+  if (Ops::writing().has(Ops{record.op})) return change(record, number, is_asked);
   if (record.op != Op::read || record.result != 0 || !is_asked || record.payload == trace::PayloadKind::none) return;
   Waiting one;
   one.record = record;
   one.number = number;
   one.overlapped = std::any_of(changes_.begin(), changes_.end(),
                                [&](const trace::Record& change) { return overlap(change, record); });
-  one.unknown = unknown_.overlaps(record.offset, record.end());
+  one.own = changed_.within(record.offset, record.end());
+  one.unknown = std::any_of(one.own.begin(), one.own.end(), [](const auto& part) { return !part.writer; });
   waiting_.push_back(one);
 }
 
-void Judge::change(const trace::Record& record, bool is_asked) {
+void Judge::change(const trace::Record& record, std::uint64_t number, bool is_asked) {
   for (Waiting& read : waiting_)
     if (overlap(read.record, record) && record.start < read.record.done) read.overlapped = true;
-  const bool known = is_asked && record.result == 0 &&
-                     (record.op == Op::zero || (record.op == Op::write && record.payload == trace::PayloadKind::data));
-  if (known) unknown_.remove(record.offset, record.end());
-  else unknown_.add(record.offset, record.end());
+  const bool known = is_asked && record.result == 0;
+  if (known && record.op == Op::write && record.payload != trace::PayloadKind::data)
+    changed_.add({record.offset, record.end(), number});
+  else if (known && (record.op == Op::write || record.op == Op::zero)) changed_.remove(record.offset, record.end());
+  else changed_.add({record.offset, record.end(), std::nullopt});
   // Of two at the same time either may have come last.
   for (const trace::Record& other : changes_)
-    unknown_.add(std::max(other.offset, record.offset), std::min(other.end(), record.end()));
+    changed_.add({std::max(other.offset, record.offset), std::min(other.end(), record.end()), std::nullopt});
   changes_.push_back(record);
 }
 
 void Judge::finished(const Again& again, const std::vector<std::byte>& then) {
   const trace::Record& record = again.record;
-  if (again.error != 0 && Ops::writing().has(Ops{record.op})) unknown_.add(record.offset, record.end());
+  if (again.error != 0 && Ops::writing().has(Ops{record.op})) changed_.add({record.offset, record.end(), std::nullopt});
   const auto read =
       std::find_if(waiting_.begin(), waiting_.end(), [&](const Waiting& one) { return one.number == again.number; });
   if (read == waiting_.end()) return;
   read->finished = true;
   read->failed = again.error != 0;
-  if (!read->failed && !read->overlapped && !read->unknown) read->difference = compare(again, then);
+  if (!read->failed && !read->overlapped && !read->unknown) compare(*read, again, then);
+}
+
+// What the replay wrote has to be there; all else has to be as it was then. By hashes that cannot be told of a block in
+// which there are both.
+void Judge::compare(Waiting& read, const Again& now, const std::vector<std::byte>& then) const {
+  const trace::Record& record = now.record;
+  const std::span<const std::byte> bytes(now.bytes);
+  const auto differs = [&](std::uint64_t offset, bool by_hash, bool is_own) {
+    if (read.difference && read.difference->offset <= offset) return;
+    read.difference = {.record = record, .number = now.number, .offset = offset, .by_hash = by_hash, .is_own = is_own};
+  };
+  for (const Changed::Part& part : read.own) {
+    const auto here = bytes.subspan(part.begin - record.offset, part.end - part.begin);
+    const std::size_t wrong = other_.mismatch(here, part.begin, *part.writer);
+    if (wrong != here.size()) differs(part.begin + wrong, false, true);
+  }
+  const bool by_hash = record.payload != trace::PayloadKind::data;
+  std::size_t hash = 0;
+  for (std::uint64_t at = 0; at < bytes.size(); ++hash) {
+    const std::uint64_t begin = record.offset + at;
+    const std::uint64_t n = std::min<std::uint64_t>(trace::hash_block - begin % trace::hash_block, bytes.size() - at);
+    const std::uint64_t own = bytes_in(read.own, begin, begin + n);
+    if (!by_hash) {
+      const bool all_same = own == 0 && at + n <= then.size() && std::memcmp(&bytes[at], &then[at], n) == 0;
+      for (std::uint64_t i = at; !all_same && i != at + n; ++i) {
+        const bool same = i < then.size() && bytes[i] == then[i];
+        if (same || (own != 0 && bytes_in(read.own, record.offset + i, record.offset + i + 1) != 0)) continue;
+        differs(record.offset + i, false, false);
+        break;
+      }
+    } else if (own == 0) {
+      std::uint64_t wanted = 0;
+      if ((hash + 1) * sizeof wanted <= then.size()) std::memcpy(&wanted, &then[hash * sizeof wanted], sizeof wanted);
+      if (trace::hash_of(bytes.subspan(at, n)) != wanted) differs(begin, true, false);
+    } else if (own != n) {
+      read.unknown = true;
+    }
+    at += n;
+  }
 }
 
 void Judge::end() { decide(UINT64_MAX); }
@@ -116,11 +155,11 @@ void Judge::decide(std::uint64_t time) {
       ++read;
       continue;
     }
+    const bool differs = !read->overlapped && read->difference;
     if (read->overlapped) ++overlapped_;
+    else if (differs) ++different_;
     else if (read->unknown) ++unknown_reads_;
-    else if (read->difference) ++different_;
     else if (!read->failed) ++same_;
-    const bool differs = !read->overlapped && !read->unknown && read->difference;
     if (differs && (!first_ || read->number < first_->number)) first_ = read->difference;
     read = waiting_.erase(read);
   }

@@ -1,5 +1,6 @@
 // Judge: whether a replay read what was read then, as far as that can be known: a read that overlapped a write under
-// way may have had either, and what was trimmed, or written without being in the trace, has no known bytes.
+// way may have had either, and what was trimmed has no known bytes. Where the replay wrote other bytes than then, as the
+// trace does not have those, it has to read its own.
 #pragma once
 #include <cstdint>
 #include <list>
@@ -9,18 +10,26 @@
 
 #include "trace/one_place.hpp"
 #include "trace/replay/connection.hpp"
+#include "trace/replay/other_bytes.hpp"
 
 namespace ashlar::host::traces {
 
-// Bytes of the disk of which it is not known what they have to be.
-class Unknown {
+// Where the disk is not as the trace tells.
+class Changed {
  public:
-  void add(std::uint64_t begin, std::uint64_t end);
+  struct Part {
+    std::uint64_t begin = 0, end = 0;
+    // The request of the replay that wrote OtherBytes there; none: it is not known what is there.
+    std::optional<std::uint64_t> writer;
+  };
+  void add(const Part& part);
+  // From now on the disk is as the trace tells there.
   void remove(std::uint64_t begin, std::uint64_t end);
-  bool overlaps(std::uint64_t begin, std::uint64_t end) const;
+  // By begin, cut to the range.
+  std::vector<Part> within(std::uint64_t begin, std::uint64_t end) const;
 
  private:
-  std::map<std::uint64_t, std::uint64_t> ranges_;  // begin and end; they do not touch
+  std::map<std::uint64_t, Part> parts_;  // by begin; they do not overlap
 };
 
 class Judge {
@@ -30,7 +39,10 @@ class Judge {
     std::uint64_t number = 0;  // of Again
     std::uint64_t offset = 0;  // of the disk: the first byte, or the block of 4 KiB by the hashes, that differs
     bool by_hash = false;
+    bool is_own = false;  // it is not what the replay wrote there
   };
+
+  explicit Judge(const OtherBytes& other = OtherBytes()) : other_(other) {}
 
   // Has to be told of each request of the trace, in the trace's order, before it is asked again; `is_asked` false: it
   // is left out. Of requests that overlap, one is asked when the other is finished if it was so then.
@@ -52,12 +64,15 @@ class Judge {
     trace::Record record;
     std::uint64_t number = 0;
     bool finished = false, overlapped = false, unknown = false, failed = false;
+    std::vector<Changed::Part> own;  // all that the replay wrote
     std::optional<Difference> difference;
   };
-  void change(const trace::Record& record, bool is_asked);
+  void change(const trace::Record& record, std::uint64_t number, bool is_asked);
+  void compare(Waiting& read, const Again& now, const std::vector<std::byte>& then) const;
   void decide(std::uint64_t time);
 
-  Unknown unknown_;
+  const OtherBytes other_;
+  Changed changed_;
   std::uint64_t run_ = 0;
   std::vector<trace::Record> changes_;  // under way then
   std::list<Waiting> waiting_;          // by start

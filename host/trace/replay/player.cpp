@@ -1,7 +1,6 @@
 #include "trace/replay/player.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 #include "trace/interrupt.hpp"
 
@@ -19,23 +18,15 @@ bool is_topmost(const trace::Place& place) {
   return text == place.texts.end() || text->second != "0";
 }
 
-// Instead of bytes that are not known: no zeroes, and nothing that a disk could make smaller.
-void fill(std::vector<std::byte>& bytes, std::uint64_t offset) {
-  for (std::size_t at = 0; at < bytes.size(); at += sizeof(std::uint64_t)) {
-    std::uint64_t word = (offset + at + 1) * 0x9e3779b97f4a7c15;
-    word = (word ^ (word >> 31)) * 0xbf58476d1ce4e5b9;
-    std::memcpy(&bytes[at], &word, std::min(sizeof word, bytes.size() - at));
-  }
-}
-
 }  // namespace
 
 Player::Player(OnePlace& requests, const std::vector<std::unique_ptr<Connection>>& connections, const Pace& pace,
-               Judge* judge, Progress& progress)
+               const OtherBytes& other, Judge* judge, Progress& progress)
     : requests_(requests),
       connections_(connections),
       offers_(connections.front()->offers()),
       pace_(pace),
+      other_(other),
       judge_(judge),
       progress_(progress) {}
 
@@ -126,7 +117,7 @@ void Player::begin(const trace::Record& record) {
     requests_.payload(record, again.bytes);
   } else if (record.op == Op::write) {
     again.bytes.resize(record.length);
-    fill(again.bytes, record.offset);
+    other_.fill(again.bytes, record.offset, again.number);
   }
   connection_of(record).begin(again);
   // Those that came earlier are not left to wait behind many that come.

@@ -36,7 +36,7 @@ class Player {
 
   // All have to live as long as this. `judge`: null: what is read is not looked at.
   Player(OnePlace& requests, const std::vector<std::unique_ptr<Connection>>& connections, const Pace& pace,
-         Judge* judge, Progress& progress);
+         const OtherBytes& other, Judge* judge, Progress& progress);
 
   // Throws Interrupted, trace::TraceError, and std::runtime_error when a connection is lost.
   void run();
@@ -65,6 +65,7 @@ class Player {
   const std::vector<std::unique_ptr<Connection>>& connections_;
   const Offers& offers_;
   const Pace pace_;
+  const OtherBytes other_;
   Judge* const judge_;
   Progress& progress_;
   std::list<Again> under_way_;

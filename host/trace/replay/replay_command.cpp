@@ -126,9 +126,9 @@ int tell(const Options& options, const Player& player, const Judge& judge, std::
   print_table_of(out, player);
   if (player.late() != 0) out << player.late() << " requests came 1 ms or more later than they should\n";
   if (options.verify)
-    out << judge.same() << " reads gave what they gave then, " << judge.different()
+    out << judge.same() << " reads gave what they had to, " << judge.different()
         << " did not; not verified: " << judge.overlapped() << " that overlapped a write under way, " << judge.unknown()
-        << " of bytes that the trace does not tell\n";
+        << " of bytes that are not known\n";
   if (player.first_failed()) {
     const Again& first = *player.first_failed();
     out << player.failed() << " requests failed that went well then, first with " << result_text(first.error) << ":\n";
@@ -136,7 +136,8 @@ int tell(const Options& options, const Player& player, const Judge& judge, std::
   }
   if (const auto& first = judge.first()) {
     out << "the first difference: " << (first->by_hash ? "the block of 4 KiB at" : "byte") << " " << first->offset
-        << " of the disk, read by request " << first->number + 1 << "\n";
+        << " of the disk, read by request " << first->number + 1
+        << (first->is_own ? ", is not what this replay wrote there\n" : "\n");
     print_around(out, options, first->record, first->offset);
   }
   return player.failed() != 0 || judge.different() != 0 ? exit_failure : exit_ok;
@@ -172,13 +173,18 @@ int replay_command(const Words& words, Streams streams) {
   const Interrupt interrupt;
   const auto connections = connect(options, requests.contents());
   Progress progress(streams.err, "replay", "requests");
-  Judge judge;
-  Player player(requests, connections, pace, options.verify ? &judge : nullptr, progress);
+  const OtherBytes other(monotonic_time());
+  Judge judge(other);
+  Player player(requests, connections, pace, other, options.verify ? &judge : nullptr, progress);
   player.run();
   progress.clear();
   Output output("", streams.out);
   const int code = tell(options, player, judge, connections.size(), output.stream(), streams.err);
   output.close();
+  if (options.verify && code == exit_ok && judge.same() == 0)
+    throw UsageError("--verify: not one read could be verified: " + std::to_string(judge.overlapped()) +
+                     " overlapped a write under way, " + std::to_string(judge.unknown()) +
+                     " are of bytes that are not known");
   return requests.contents().completeness.broken ? exit_failure : code;
 }
 

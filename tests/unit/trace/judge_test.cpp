@@ -101,11 +101,6 @@ TEST_CASE("bytes that are not known are not judged until they are written") {
     failed.result = EIO;
     r.ask(failed);
   }
-  SECTION("without bytes") {
-    auto without = r.request(Op::write, 0, 10, 20);
-    without.payload = trace::PayloadKind::hash;
-    r.ask(without);
-  }
   SECTION("two at the same time") {
     r.ask(r.request(Op::write, 256, 10, 20));
     r.ask(r.request(Op::write, 0, 15, 18));
@@ -119,18 +114,110 @@ TEST_CASE("bytes that are not known are not judged until they are written") {
   CHECK(r.judge.different() == 1);
 }
 
-TEST_CASE("unknown ranges are put together and cut") {
-  Unknown unknown;
-  unknown.add(10, 20);
-  unknown.add(30, 40);
-  unknown.add(20, 30);
-  CHECK(unknown.overlaps(39, 50));
-  CHECK_FALSE(unknown.overlaps(40, 50));
-  CHECK_FALSE(unknown.overlaps(0, 10));
-  unknown.remove(15, 35);
-  CHECK(unknown.overlaps(14, 15));
-  CHECK_FALSE(unknown.overlaps(15, 35));
-  CHECK(unknown.overlaps(34, 36));
-  unknown.remove(0, 100);
-  CHECK_FALSE(unknown.overlaps(0, 100));
+TEST_CASE("changed ranges are put together and cut") {
+  Changed changed;
+  const auto found = [&](std::uint64_t begin, std::uint64_t end) {
+    std::string text;
+    for (const auto& part : changed.within(begin, end))
+      text += std::to_string(part.begin) + "-" + std::to_string(part.end) +
+              (part.writer ? "#" + std::to_string(*part.writer) + " " : " ");
+    return text;
+  };
+  changed.add({10, 20, {}});
+  changed.add({30, 40, {}});
+  changed.add({20, 30, {}});
+  CHECK(found(0, 100) == "10-40 ");
+  CHECK(found(39, 50) == "39-40 ");
+  CHECK(found(40, 50).empty());
+  CHECK(found(0, 10).empty());
+  changed.remove(15, 35);
+  CHECK(found(0, 100) == "10-15 35-40 ");
+  changed.add({12, 38, 7});
+  CHECK(found(11, 39) == "11-12 12-38#7 38-39 ");
+  changed.add({20, 25, 8});
+  CHECK(found(14, 100) == "14-20#7 20-25#8 25-38#7 38-40 ");
+  changed.add({0, 12, {}});
+  CHECK(found(0, 20) == "0-12 12-20#7 ");
+  changed.remove(0, 100);
+  CHECK(found(0, 100).empty());
+}
+
+TEST_CASE("where the replay wrote other bytes than then, it has to read them") {
+  const OtherBytes other(7);
+  Replay r{.judge = Judge(other)};
+  const auto without_bytes = [&](std::uint64_t offset, std::uint64_t start, std::uint64_t done) {
+    auto write = r.request(Op::write, offset, start, done);
+    write.payload = trace::PayloadKind::hash;
+    r.ask(write);
+    return r.next - 1;
+  };
+  const auto read = [&](std::uint64_t offset, std::uint64_t length, const std::vector<std::byte>& now,
+                        const std::vector<std::byte>& then = {}) {
+    auto record = r.request(Op::read, offset, 30, 40);
+    record.length = length;
+    record.payload = trace::PayloadKind::hash;
+    r.begin(record);
+    r.judge.finished({.record = record, .number = r.next - 1, .bytes = now, .finished = true}, then);
+    r.judge.end();
+  };
+  const auto hash_of = [](const std::vector<std::byte>& one) {
+    const std::uint64_t hash = trace::hash_of(one);
+    std::vector<std::byte> all(sizeof hash);
+    std::memcpy(all.data(), &hash, sizeof hash);
+    return all;
+  };
+  std::vector<std::byte> wanted(512);
+  SECTION("which are there") {
+    other.fill(wanted, 1000, without_bytes(1000, 10, 20));
+    read(1000, 512, wanted);
+    CHECK(r.judge.same() == 1);
+  }
+  SECTION("a part of which is read") {
+    other.fill(wanted, 1000, without_bytes(1000, 10, 20));
+    read(1003, 9, {wanted.begin() + 3, wanted.begin() + 12});
+    CHECK(r.judge.same() == 1);
+  }
+  SECTION("which are not there") {
+    other.fill(wanted, 1000, without_bytes(1000, 10, 20));
+    wanted[77] ^= std::byte{1};
+    read(1000, 512, wanted);
+    REQUIRE(r.judge.first());
+    CHECK(r.judge.first()->offset == 1077);
+    CHECK(r.judge.first()->is_own);
+  }
+  SECTION("of which the last ones never came") {
+    other.fill(wanted, 0, without_bytes(0, 10, 15));
+    without_bytes(0, 16, 20);
+    read(0, 512, wanted);
+    CHECK(r.judge.different() == 1);
+  }
+  SECTION("two at the same time: either may be there") {
+    without_bytes(0, 10, 20);
+    without_bytes(0, 15, 25);
+    read(0, 512, wanted);
+    CHECK(r.judge.unknown() == 1);
+  }
+  SECTION("the rest of the block has no hash of its own") {
+    other.fill(wanted, 0, without_bytes(0, 10, 20));
+    wanted.resize(4096);
+    read(0, 4096, wanted);
+    CHECK(r.judge.unknown() == 1);
+    CHECK(r.judge.different() == 0);
+  }
+  SECTION("the rest of the block has no hash of its own, and what was written is not there") {
+    without_bytes(0, 10, 20);
+    read(0, 4096, bytes(4096, 0));
+    CHECK(r.judge.different() == 1);
+  }
+  SECTION("another block is as it was then") {
+    without_bytes(0, 10, 20);
+    read(4096, 512, bytes(512, 'a'), hash_of(bytes(512, 'a')));
+    CHECK(r.judge.same() == 1);
+  }
+  SECTION("another block is not as it was then") {
+    without_bytes(0, 10, 20);
+    read(4096, 512, bytes(512, 'b'), hash_of(bytes(512, 'a')));
+    CHECK(r.judge.different() == 1);
+    CHECK_FALSE(r.judge.first()->is_own);
+  }
 }
