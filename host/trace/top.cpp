@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <map>
 #include <thread>
+#include <utility>
 
 #include "cli/table.hpp"
 #include "config/text.hpp"
@@ -26,9 +27,19 @@ struct Recent {
 };
 using All = std::map<std::pair<PlaceName, Op>, Recent>;
 
-// What the file has got since the last time.
-All take(trace::FileReader& reader) {
-  All all;
+// Counts what the server has written over before it could be read, which is nothing that is wrong with the file.
+class Follower : public Told {
+ public:
+  using Told::Told;
+  void overtaken(std::uint64_t segments, const std::string&) override { missing_ += segments; }
+  std::uint64_t take_missing() { return std::exchange(missing_, 0); }
+
+ private:
+  std::uint64_t missing_ = 0;
+};
+
+// Adds what the file has got since the last time.
+void take(trace::FileReader& reader, All& all) {
   trace::Record record;
   while (reader.next(record)) {
     if (record.op > Op::extents) continue;
@@ -40,7 +51,6 @@ All take(trace::FileReader& reader) {
     one.busy += static_cast<double>(ns);
     one.latency.add(ns);
   }
-  return all;
 }
 
 void print(std::ostream& out, const All& all, double seconds) {
@@ -60,29 +70,49 @@ void print(std::ostream& out, const All& all, double seconds) {
                     duration_text(static_cast<double>(one.latency.percentile(0.99))),
                     duration_text(static_cast<double>(one.latency.most()))});
   print_table(out, "", rows);
-  out << "\n" << std::flush;
 }
 
-// Waits so long, or until somebody wants an end: then it throws Interrupted.
-void wait_for(std::chrono::nanoseconds time) {
-  constexpr std::chrono::milliseconds look_every{100};
-  const auto end = std::chrono::steady_clock::now() + time;
-  for (auto left = time; left.count() > 0; left = end - std::chrono::steady_clock::now()) {
+using Clock = std::chrono::steady_clock;
+
+// How often a file is looked at: one of small segments has them written over soon.
+std::chrono::nanoseconds look_every(const trace::FileReader& reader) {
+  constexpr std::uint64_t least = 20, most = 100, bytes_in_a_millisecond = 2048;
+  return std::chrono::milliseconds(
+      std::clamp(reader.segments().back().segment_bytes / bytes_in_a_millisecond, least, most));
+}
+
+// Takes what comes until then. Throws Interrupted when somebody wants an end.
+void take_until(trace::FileReader& reader, Clock::time_point end, All& all) {
+  for (auto now = Clock::now(); now < end; now = Clock::now()) {
     Interrupt::check();
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, look_every));
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - now, look_every(reader)));
+    take(reader, all);
   }
   Interrupt::check();
 }
 
-// Prints until somebody wants an end, or so many times; 0: for ever.
-void print_again_and_again(trace::FileReader& reader, std::ostream& out, std::chrono::nanoseconds interval,
-                           std::uint64_t times) {
+// Prints until somebody wants an end, nobody writes the file any more, or so many times; 0: for ever.
+void print_again_and_again(trace::FileReader& reader, Follower& told, std::ostream& out,
+                           std::chrono::nanoseconds interval, std::uint64_t times) {
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
-  for (std::uint64_t n = 1;; ++n) {
-    wait_for(interval);
+  bool is_written = true;
+  for (std::uint64_t n = 1; is_written && !reader.completeness().ended; ++n) {
+    All all;
+    const std::uint64_t dropped = reader.completeness().dropped;
+    const auto begun = Clock::now();
+    take_until(reader, begun + interval, all);
+    is_written = reader.is_being_written();
+    take(reader, all);
     if (terminal) out << "\033[H\033[2J";
-    print(out, take(reader), std::chrono::duration<double>(interval).count());
-    if (n == times || !out || reader.completeness().ended) return;
+    print(out, all, std::chrono::duration<double>(Clock::now() - begun).count());
+    if (const std::uint64_t missing = told.take_missing(); missing != 0)
+      out << missing
+          << (missing == 1 ? " segment was written over before it" : " segments were written over before they")
+          << " could be read: there were more requests than the table has; a larger max_size helps\n";
+    if (const std::uint64_t more = reader.completeness().dropped - dropped; more != 0)
+      out << more << " requests were dropped and are not in the table\n";
+    out << "\n" << std::flush;
+    if (n == times || !out) return;
   }
 }
 
@@ -100,20 +130,26 @@ int top_command(const Words& words, Streams streams) {
   if (!interval || *interval < 1'000'000)
     throw UsageError("--interval: " + in_quotes(interval_text) + " is no time of 1ms or more; write 500ms or 2s");
 
-  Told told(streams.err);
+  Follower told(streams.err);
   told.prints_to("");
   trace::FileReader reader(path, told);
-  take(reader);  // what was before
+  const bool was_written = reader.is_being_written();
+  All before;
+  take(reader, before);
+  told.take_missing();
   Output output("", streams.out);
   try {
-    if (!reader.completeness().ended)
-      print_again_and_again(reader, output.stream(), std::chrono::nanoseconds(*interval), times);
+    if (was_written) print_again_and_again(reader, told, output.stream(), std::chrono::nanoseconds(*interval), times);
     output.close();
   } catch (const Interrupted&) {  // which is how it ends
   }
   if (reader.completeness().ended)
     streams.err << "ashlar: trace: top: the trace has ended: nobody writes it any more\n" << std::flush;
-  return exit_ok;
+  else if (!reader.is_being_written())
+    streams.err
+        << "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
+        << std::flush;
+  return told.any() ? exit_failure : exit_ok;
 }
 
 }  // namespace ashlar::host::traces

@@ -1,5 +1,6 @@
 """`ashlar trace` with what takes long: its progress on a terminal, and an end by Ctrl-C."""
 
+import fcntl
 import os
 import pty
 import signal
@@ -82,6 +83,9 @@ class Ending(Case):
         running = TraceWriter(self.folder / "running.trace").begin()
         running.request("flush")
         trace = running.end(ended=False)
+        written = open(trace, "rb")
+        self.addCleanup(written.close)
+        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number.name):
                 reads, writes = full_pipe.make()
@@ -97,6 +101,66 @@ class Ending(Case):
                     top.stderr.close()
                     os.close(reads)
                     os.close(writes)
+
+    def test_top_ends_when_the_server_was_killed(self):
+        killed = TraceWriter(self.folder / "killed.trace").begin()
+        killed.request("flush")
+        trace = killed.end(ended=False)
+        words = [PROGRAM, "trace", "top", trace, "--interval", "10ms"]
+        told = "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", told))
+        written = open(trace, "rb")
+        self.addCleanup(written.close)
+        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
+        top = processes.start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(top.stdout.close)
+        self.addCleanup(top.stderr.close)
+        self.assertRegex(top.stdout.readline(), b"^export +place +op ")
+        written.close()
+        _, err = top.communicate(timeout=600)
+        self.assertEqual((top.returncode, err.decode()), (0, told))
+
+    def test_top_tells_in_the_table_what_is_missing(self):
+        running = TraceWriter(self.folder / "running.trace").begin()
+        running.request("flush")
+        trace = running.end(ended=False)
+        written = open(trace, "rb")
+        self.addCleanup(written.close)
+        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
+        top = processes.start([PROGRAM, "trace", "top", trace, "--interval", "10ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(top.stdout.close)
+        self.addCleanup(top.stderr.close)
+        self.assertRegex(top.stdout.readline(), b"^export +place +op ")
+        before = len(running.file)
+        running.sequence = 4
+        running.begin(run=2).request("flush")
+        running.dropped(7)
+        running._end_segment(ended=False)
+        with open(trace, "ab") as file:
+            file.write(running.file[before:])
+        printed = b""
+        while b"7 requests were dropped" not in printed:
+            line = top.stdout.readline()
+            self.assertNotEqual(line, b"", printed)
+            printed += line
+        written.close()
+        out, err = top.communicate(timeout=600)
+        self.assertIn(b"\n3 segments were written over before they could be read", printed)
+        self.assertEqual(top.returncode, 0, err)
+        self.assertNotIn(b"segments", err + out)
+
+    def test_top_of_a_damaged_trace_fails(self):
+        damaged = TraceWriter(self.folder / "damaged.trace").begin()
+        damaged.request("flush")
+        damaged.begin(run=2)
+        damaged.request("flush")
+        trace = damaged.end()
+        with open(trace, "r+b") as file:
+            file.write(b"x")
+        done = subprocess.run([PROGRAM, "trace", "top", trace], capture_output=True, text=True, timeout=600, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"{trace}: offset 0: no segment begins here\n", done.stderr)
 
     def test_no_half_of_a_file_is_left(self):
         two = TraceWriter(self.folder / "two.trace").begin()

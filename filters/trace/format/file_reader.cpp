@@ -1,6 +1,7 @@
 #include "file_reader.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 namespace ashlar::trace {
 namespace {
 
+constexpr const char* written_over = "the segment was written over while it was read";
 // What is held of the file at once.
 constexpr std::uint64_t chunk = 1 << 20;
 
@@ -82,6 +84,12 @@ FileReader::~FileReader() { ::close(fd_); }
 void FileReader::problem(std::uint64_t offset, const std::string& text) {
   if (told_problems_.emplace(offset, text).second)
     listener_.problem(path_ + ": offset " + std::to_string(offset) + ": " + text);
+}
+
+void FileReader::overtaken(std::uint64_t segments, std::uint64_t offset, const std::string& text) {
+  completeness_.broken = true;
+  const std::string with_place = path_ + ": offset " + std::to_string(offset) + ": " + text;
+  if (told_problems_.emplace(here().sequence, with_place).second) listener_.overtaken(segments, with_place);
 }
 
 void FileReader::fail(std::uint64_t offset, const std::string& text) const {
@@ -163,9 +171,17 @@ bool FileReader::enter(std::size_t segment) {
 
 void FileReader::note_gap(const SegmentHeader& before, const SegmentHeader& header) {
   if (before.sequence + 1 == header.sequence) return;
-  completeness_.broken = true;
-  problem(header.position, "segments " + std::to_string(before.sequence + 1) + " to " +
-                               std::to_string(header.sequence - 1) + ", which come before this one, are missing");
+  if (before.sequence >= header.sequence) {
+    completeness_.broken = true;
+    return problem(header.position, "this segment and the one at offset " + std::to_string(before.position) +
+                                        " have one sequence, " + std::to_string(header.sequence));
+  }
+  const std::uint64_t missing = header.sequence - before.sequence - 1;
+  overtaken(missing, header.position,
+            missing == 1
+                ? "segment " + std::to_string(before.sequence + 1) + ", which comes before this one, is missing"
+                : "segments " + std::to_string(before.sequence + 1) + " to " + std::to_string(header.sequence - 1) +
+                      ", which come before this one, are missing");
 }
 
 // Nothing more stands in the segment. False: nor anywhere else, now.
@@ -177,6 +193,8 @@ bool FileReader::leave() {
   if (!inside_) return true;
   if (segments_.found[current_ + 1].run != here().run) {
     ++completeness_.killed;
+  } else if (is_written_over()) {
+    overtaken(1, at_, written_over);
   } else {
     completeness_.broken = true;
     problem(at_, "the segment has no end, although it is not the last one of its run");
@@ -266,13 +284,22 @@ bool FileReader::check_fits(const Entry& entry) {
 }
 
 void FileReader::broken(const std::string& what) {
-  const auto now = header_at(fd_, here().position);
-  const bool written_over = !now || now->sequence != here().sequence;
-  problem(at_, written_over ? "the segment was written over while it was read"
-                            : what + "; the rest of the segment cannot be read");
+  if (is_written_over()) overtaken(1, at_, written_over);
+  else problem(at_, what + "; the rest of the segment cannot be read");
   completeness_.broken = true;
   inside_ = false;
   ++current_;
+}
+
+bool FileReader::is_written_over() const {
+  const auto now = header_at(fd_, here().position);
+  return !now || now->sequence != here().sequence;
+}
+
+bool FileReader::is_being_written() const {
+  if (::flock(fd_, LOCK_SH | LOCK_NB) != 0) return true;
+  ::flock(fd_, LOCK_UN);
+  return false;
 }
 
 // True: the entry is a record.
@@ -390,8 +417,7 @@ void FileReader::payload(const Record& record, std::vector<std::byte>& into) {
     if (read_at(fd_, into.data(), into.size(), record.position + sizeof(RecordEntry)) != into.size())
       fail(record.position, "the file has become shorter");
     const auto now = header_at(fd_, record.segment);
-    if (!now || now->sequence != record.sequence)
-      fail(record.position, "the segment was written over while it was read");
+    if (!now || now->sequence != record.sequence) fail(record.position, written_over);
   } catch (const std::system_error& e) {
     fail(record.position, e.code().message());
   } catch (const std::bad_alloc&) {

@@ -32,6 +32,10 @@ class FileReader {
   // Skips what stands before the last segment that was there when the reader was made. Before next().
   void go_to_last_segment() { current_ = segments_.found.size() - 1; }
 
+  // Whether a server has the file open to write to it. When none has, its lock is taken for a moment, in which none could
+  // begin to: for those who end then.
+  bool is_being_written() const;
+
   // The hashes or bytes of a record of this reader: as many as payload_bytes() says. Throws TraceError when they are no
   // longer there, as the segment was written over.
   void payload(const Record& record, std::vector<std::byte>& into);
@@ -68,6 +72,8 @@ class FileReader {
   const Place* place_of(std::uint16_t number) const;
   const SegmentHeader& here() const { return segments_.found[current_]; }
   void problem(std::uint64_t offset, const std::string& text);
+  void overtaken(std::uint64_t segments, std::uint64_t offset, const std::string& text);
+  bool is_written_over() const;
   [[noreturn]] void fail(std::uint64_t offset, const std::string& text) const;
   [[noreturn]] void fail_for_memory(std::uint64_t offset) const;
 

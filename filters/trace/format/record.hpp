@@ -87,6 +87,11 @@ class Listener {
   virtual ~Listener() = default;
   // Something could not be read, or is missing; "FILE: offset N: …". Reading goes on behind it.
   virtual void problem(const std::string& text) { static_cast<void>(text); }
+  // So many segments were written over before they could be read, as it happens when a server writes meanwhile.
+  virtual void overtaken(std::uint64_t segments, const std::string& text) {
+    static_cast<void>(segments);
+    problem(text);
+  }
   // Once for each connection and file.
   virtual void client(const Client& client) { static_cast<void>(client); }
   // So many bytes more of a file have been read; a long file is read twice. What is thrown comes out of the reader's

@@ -1,6 +1,6 @@
 // Judge: whether a replay read what was read then, as far as that can be known: a read that overlapped a write under
-// way may have had either, and what was trimmed has no known bytes. Where the replay wrote other bytes than then, as the
-// trace does not have those, it has to read its own.
+// way may have had either, and what was trimmed has no known bytes. Where the trace does not have what was written, the
+// replay has to read what it wrote instead.
 #pragma once
 #include <cstdint>
 #include <list>
