@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from lib import config, libnbd, processes
 from lib.case import Case, main, skip
@@ -17,7 +18,7 @@ from lib.images import MIB
 from lib.server import PROGRAM
 
 try:
-    from lib.trace_file import TraceFile, hashes
+    from lib.trace_file import TraceFile, check, hashes
     from lib.trace_writer import TraceWriter
 except ImportError:
     skip("needs xxhash for Python (python3-xxhash)")
@@ -355,6 +356,36 @@ class Trace(Case):
                 told = self.trace(*words, code=code)
                 self.assertIn(part, told.stderr)
                 self.assertEqual(told.stdout, "")
+
+    def test_the_good_ones_of_several_traces_are_read(self):
+        good, other = TraceWriter(self.file("good.trace")).begin(), TraceWriter(self.file("other.trace")).begin(run=2, tag="below")
+        good.request("read", 0, 4096, 1)
+        other.request("write", 0, 4096, 2)
+        files, alone = (good.end(), other.end()), TraceWriter(self.file("alone.trace")).begin()
+        alone.request("flush")
+        newer = Path(alone.end())
+        head = bytearray(newer.read_bytes())
+        head[8:12] = (2).to_bytes(4, "little")
+        head[68:72] = check(bytes(head[:68])).to_bytes(4, "little")
+        newer.write_bytes(head)
+        bad = {self.write("garbage", "x" * 10000): ": offset 0: this is no trace", self.write("empty", ""): ": the file is empty",
+               self.file("none"): ": No such file or directory", newer: ": offset 0: this trace has format 2"}
+        for words in (("show",), ("show", "--json"), ("report",), ("report", "--json"), ("export", "--to", "csv")):
+            wanted = self.trace(*words, *files).stdout
+            for one, text in bad.items():
+                with self.subTest(words=words, bad=one):
+                    told = self.trace(*words, files[0], one, files[1], code=1)
+                    self.assertEqual(told.stderr.count(f"ashlar: trace: {one}{text}"), 1, told.stderr)
+                    if words[0] == "report" and "--json" in words:
+                        found = json.loads(told.stdout)
+                        self.assertEqual(found, {**json.loads(wanted), "broken": True, "ended": found["ended"]})
+                    elif words[0] == "report":
+                        self.assertIn("below", told.stdout)
+                    else:
+                        self.assertEqual(told.stdout, wanted)
+            told = self.trace(*words, *list(bad)[:3], code=1)
+            self.assertEqual([told.stderr.count(f"{one}{bad[one]}") for one in list(bad)[:3]], [1, 1, 1])
+            self.assertEqual(told.stdout, "")
 
     def test_a_start_that_fails_makes_no_file_and_check_tells_of_the_folder(self):
         def checked(**own):

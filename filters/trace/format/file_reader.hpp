@@ -32,8 +32,8 @@ class FileReader {
   // Skips what stands before the last segment that was there when the reader was made. Before next().
   void go_to_last_segment() { current_ = segments_.found.size() - 1; }
 
-  // Whether a server has the file open to write to it. When none has, its lock is taken for a moment, in which none could
-  // begin to: for those who end then.
+  // Whether a server has the file open to write to it. When none has, its lock is taken for a moment, in which none
+  // could begin to: for those who end then.
   bool is_being_written() const;
 
   // The hashes or bytes of a record of this reader: as many as payload_bytes() says. Throws TraceError when they are no

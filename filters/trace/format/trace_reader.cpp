@@ -17,15 +17,34 @@ std::uint64_t last_start_after(const Record& record) {
 
 }  // namespace
 
-TraceReader::TraceReader(const std::vector<std::string>& paths, Listener& listener) {
+TraceReader::TraceReader(const std::vector<std::string>& paths, Listener& listener)
+    : listener_(listener), is_alone_(paths.size() == 1) {
+  open(paths);
+  order_runs();
+}
+
+void TraceReader::open(const std::vector<std::string>& paths) {
   std::set<std::filesystem::path> seen;
+  std::vector<std::string> bad;
   for (const std::string& path : paths) {
     std::error_code error;
     const auto real = std::filesystem::canonical(path, error);
     if (!error && !seen.insert(real).second) continue;
-    files_.push_back(std::make_unique<File>(path, listener));
+    try {
+      files_.push_back(std::make_unique<File>(path, listener_));
+    } catch (const TraceError& e) {
+      bad.emplace_back(e.what());
+    }
   }
-  order_runs();
+  const std::string last = bad.empty() ? "" : bad.back();
+  if (files_.empty() && !bad.empty()) bad.pop_back();
+  for (const std::string& one : bad) leave_out(one);
+  if (files_.empty()) throw TraceError(last);
+}
+
+void TraceReader::leave_out(const std::string& problem) {
+  left_out_ = true;
+  listener_.problem(problem);
 }
 
 // By the calendar, since the monotonic clock begins anew with each start of the machine.
@@ -46,7 +65,7 @@ void TraceReader::order_runs() {
 
 bool TraceReader::next(Record& record) {
   if (!begun_)
-    for (const auto& file : files_) file->has_head = file->reader.next(file->head);
+    for (const auto& file : files_) take_head(*file);
   begun_ = true;
   File* first = nullptr;
   for (const auto& file : files_) {
@@ -55,8 +74,18 @@ bool TraceReader::next(Record& record) {
   }
   if (first == nullptr) return false;
   record = first->head;
-  first->has_head = first->reader.next(first->head);
+  take_head(*first);
   return true;
+}
+
+void TraceReader::take_head(File& file) {
+  try {
+    file.has_head = file.reader.next(file.head);
+  } catch (const TraceError& e) {
+    if (is_alone_) throw;
+    file.has_head = false;
+    leave_out(e.what());
+  }
 }
 
 void TraceReader::payload(const Record& record, std::vector<std::byte>& into) {
@@ -68,6 +97,7 @@ void TraceReader::payload(const Record& record, std::vector<std::byte>& into) {
 Completeness TraceReader::completeness() const {
   Completeness all;
   all.ended = true;
+  all.broken = left_out_;
   for (const auto& file : files_) {
     const Completeness& one = file->reader.file().completeness();
     all.records += one.records;

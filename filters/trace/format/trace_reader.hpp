@@ -15,8 +15,9 @@ namespace ashlar::trace {
 
 class TraceReader {
  public:
-  // `paths`: one or more; one that is given twice is read once. `listener` has to live as long as the reader. Throws
-  // TraceError when one of them is no trace.
+  // `paths`: one or more; one that is given twice is read once. `listener` has to live as long as the reader. Of
+  // several, one that is no trace, or cannot be read further, is told as a problem, and the others are read. Throws
+  // TraceError when all are so, or the only one is.
   TraceReader(const std::vector<std::string>& paths, Listener& listener);
 
   // The next record, by run and start; false: that was the last one. Throws TraceError.
@@ -36,8 +37,14 @@ class TraceReader {
     Record head;
     bool has_head = false;
   };
+  void open(const std::vector<std::string>& paths);
   void order_runs();
+  void take_head(File& file);
+  void leave_out(const std::string& problem);
 
+  Listener& listener_;
+  const bool is_alone_;
+  bool left_out_ = false;
   std::vector<std::unique_ptr<File>> files_;
   bool begun_ = false;
 };
