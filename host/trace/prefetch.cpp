@@ -1,5 +1,6 @@
 // ashlar trace prefetch: what was read first, in order.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -59,6 +60,13 @@ class Blocks {
   std::size_t used_ = 0;
 };
 
+// Whether a write has all bytes of the block that the disk has: of what is written in part, the rest is still needed.
+bool is_whole(const trace::Record& write, std::uint64_t number) {
+  const std::uint64_t begin = number * block, size = write.place->size;
+  const std::uint64_t end = begin < size ? std::min(begin + block, size) : begin + block;
+  return write.offset <= begin && end <= write.end();
+}
+
 // Puts what follows each other together.
 class List {
  public:
@@ -97,7 +105,7 @@ int prefetch_command(const Words& words, Streams streams) {
   told.prints_to(output_path);
   trace::TraceReader reader({path}, told);
   Output output(output_path, streams.out, {path});
-  Blocks known;  // read before, or written, which has the bytes in a cache, too
+  Blocks known;  // read before, or written as a whole, which has the bytes in a cache, too
   List list(output.stream());
   trace::Record record;
   for (bool first = true; reader.next(record); first = false) {
@@ -105,8 +113,10 @@ int prefetch_command(const Words& words, Streams streams) {
       throw UsageError("the beginning of the trace is lost: max_size was too small, or it is of a ring");
     const bool counts = record.result == 0 && (record.op == Op::read || record.op == Op::write);
     if (!counts || record.length == 0 || (!place.empty() && record.place->tag != place)) continue;
-    for (std::uint64_t number = record.offset / block; number <= (record.end() - 1) / block; ++number)
+    for (std::uint64_t number = record.offset / block; number <= (record.end() - 1) / block; ++number) {
+      if (record.op == Op::write && !is_whole(record, number)) continue;
       if (known.add(number) && record.op == Op::read) list.add(number);
+    }
   }
   if (!place.empty()) need_places(reader, {place});
   list.end();

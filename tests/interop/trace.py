@@ -607,15 +607,27 @@ class Trace(Case):
         for number in range(8000):
             first, blocks = some.choice((some.randrange(1 << 34), some.randrange(4000))), some.randrange(1, 4)
             op = some.choice(("read", "read", "read", "write", "trim"))
-            trace.request(op, first * 4096 + 512 * some.randrange(2), blocks * 4096 - 1024, number * 1000)
+            offset, length = first * 4096 + 512 * some.randrange(2), blocks * 4096 - 512 * some.randrange(1, 3)
+            trace.request(op, offset, length, number * 1000)
             if op == "trim":
                 continue
-            new = [block for block in range(first, first + blocks) if block not in known]
+            new = [block for block in range(first, first + blocks) if block not in known and
+                   (op == "read" or offset <= block * 4096 and (block + 1) * 4096 <= offset + length)]
             known.update(new)
             wanted += new if op == "read" else []
         told = [line.split() for line in self.trace("prefetch", trace.end()).stdout.splitlines()[1:]]
         self.assertEqual([block for offset, length in told
                           for block in range(int(offset) // 4096, (int(offset) + int(length)) // 4096)], wanted)
+
+    def test_prefetch_has_what_was_written_in_part_before_it_was_read(self):
+        trace = TraceWriter(self.file()).begin(size=str(20 * 4096 + 512))
+        trace.request("write", 4096, 512, 1)
+        trace.request("read", 4096 + 512, 512, 2)  # the rest of the block has to be fetched
+        trace.request("write", 3 * 4096, 4096, 3)
+        trace.request("read", 3 * 4096, 512, 4)
+        trace.request("write", 20 * 4096, 512, 5)  # the disk ends there
+        trace.request("read", 20 * 4096, 512, 6)
+        self.assertEqual(self.trace("prefetch", trace.end()).stdout, "# offset length\n4096 4096\n")
 
     def test_prefetch_tells_that_requests_are_missing(self):
         trace = TraceWriter(self.file()).begin()
