@@ -26,7 +26,8 @@ bool InterruptibleBuffer::send() {
     if (n >= 0) {
       at += n;
     } else if (errno != EINTR && errno != EAGAIN) {
-      reader_left_ = errno == EPIPE;
+      error_ = errno;
+      reader_left_ = error_ == EPIPE;
       return false;
     }
   }

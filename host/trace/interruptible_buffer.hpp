@@ -12,6 +12,8 @@ class InterruptibleBuffer : public std::streambuf {
   explicit InterruptibleBuffer(int fd) : fd_(fd) { begin_anew(); }
   // Whether it failed because nobody reads the pipe or socket any more.
   bool reader_left() const { return reader_left_; }
+  // errno of the write that failed; 0: none has.
+  int error() const { return error_; }
 
  protected:
   int_type overflow(int_type c) override;
@@ -23,6 +25,7 @@ class InterruptibleBuffer : public std::streambuf {
 
   const int fd_;
   bool reader_left_ = false;
+  int error_ = 0;
   std::array<char, 4096> buffer_;  // PIPE_BUF: so much can be written without waiting where poll() says that some can
 };
 

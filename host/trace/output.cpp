@@ -65,7 +65,17 @@ void Output::close() {
   }
   Interrupt::check();
   if (path_.empty() && stdout_.reader_left()) return;
-  throw std::runtime_error("cannot write to " + (path_.empty() ? "stdout" : in_quotes(path_)));
+  const int error = path_.empty() ? stdout_.error() : error_of_file();
+  throw std::runtime_error("cannot write to " + (path_.empty() ? "stdout" : in_quotes(path_)) +
+                           (error != 0 ? std::string(": ") + std::strerror(error) : ""));
+}
+
+// The stream has kept no reason: it is made to fail once more.
+int Output::error_of_file() {
+  file_.clear();
+  errno = 0;
+  file_.put('\n').flush();
+  return file_ ? 0 : errno;
 }
 
 void add_output(CLI::App& app, std::string& path) {

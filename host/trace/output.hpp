@@ -30,6 +30,7 @@ class Output {
 
  private:
   std::string target() const;
+  int error_of_file();
 
   const std::string path_;
   std::string made_;  // what is renamed to it at the end; empty: it is no regular file, and is written to

@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <sstream>
 
 #include "config/did_you_mean.hpp"
@@ -84,8 +86,11 @@ bool traces::parse(CLI::App& app, const Words& words, Streams streams) {
 }
 
 std::string traces::whole_number(const std::string& text) {
-  if (!text.empty() && text.find_first_not_of("0123456789") == text.npos) return {};
-  return in_quotes(text) + " is no whole number of 0 or more";
+  if (text.empty() || text.find_first_not_of("0123456789") != text.npos)
+    return in_quotes(text) + " is no whole number of 0 or more";
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() ? "" : in_quotes(text) + " is more than " + std::to_string(UINT64_MAX);
 }
 
 std::vector<Syntax> trace_syntaxes() {

@@ -348,6 +348,7 @@ class Trace(Case):
                   for name in ("--range", "--slower", "--op", "--place", "--output")),
                 (("show", ""), 2, "show: TRACE is empty"),
                 (("show", garbage, "--connection", "-1"), 2, '--connection: "-1" is no whole number of 0 or more'),
+                (("show", garbage, "--connection", str(2**64)), 2, f'--connection: "{2**64}" is more than {2**64 - 1}'),
                 (("top", garbage, "--times", "-1"), 2, '--times: "-1" is no whole number of 0 or more'),
                 (("show", garbage), 1, "garbage: offset 0: this is no trace"),
                 (("report", garbage), 1, "garbage: offset 0: this is no trace"),
@@ -386,6 +387,28 @@ class Trace(Case):
             told = self.trace(*words, *list(bad)[:3], code=1)
             self.assertEqual([told.stderr.count(f"{one}{bad[one]}") for one in list(bad)[:3]], [1, 1, 1])
             self.assertEqual(told.stdout, "")
+
+    def test_two_segments_of_one_sequence_are_told(self):
+        trace = TraceWriter(self.file()).begin()
+        trace.request("flush")
+        trace._end_segment()
+        trace.sequence -= 1  # begin() adds one
+        trace.begin(run=2).request("flush")
+        told = self.trace("show", trace.end(), code=1)
+        self.assertEqual(told.stdout.count("\n"), 2)
+        self.assertEqual(told.stderr, f"ashlar: trace: {self.file()}: offset 4096: this segment and the one at offset 0 have one "
+                                      f"sequence, {trace.sequence}\n")
+
+    def test_what_cannot_be_written_is_told_with_the_reason(self):
+        trace = TraceWriter(self.file()).begin()
+        for number in range(1000):
+            trace.request("flush", start=number)
+        trace.end()
+        done = self.trace("show", self.file(), "-o", "/dev/full", code=1)
+        self.assertEqual(done.stderr, 'ashlar: trace: cannot write to "/dev/full": No space left on device\n')
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([PROGRAM, "trace", "show", self.file()], stdout=full, stderr=subprocess.PIPE, timeout=600, check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, b"ashlar: trace: cannot write to stdout: No space left on device\n"))
 
     def test_a_start_that_fails_makes_no_file_and_check_tells_of_the_folder(self):
         def checked(**own):

@@ -391,6 +391,18 @@ class Replay(Case):
             os.close(reads)
             os.close(writes)
 
+    def test_a_lost_connection_is_told_with_the_request_that_had_no_answer(self):
+        handle = libnbd.connect(self.traced().uri("disk"))
+        handle.pread(512, 0)
+        handle.pread(1024, 4096)
+        handle.shutdown()
+        self.servers[-1].stop()
+        drops = {"type": "fault", "rules": ["read drop times=1 after=1"]}
+        server = self.serve([config.file_export(self.sparse_file("drops.img", 4 * MIB), filters=[drops])])
+        done = self.replay(server.uri("disk"), "--keep-order", "--connections", "1", code=1)
+        self.assertRegex(done.stderr, r"^ashlar: trace: the connection is lost: (?!unknown error).+; the oldest request that it has not "
+                                      r"answered is number [12], read offset=(0 length=512|4096 length=1024)\n$")
+
     def test_a_server_that_dies_and_ctrl_c_end_it(self):
         handle = libnbd.connect(self.traced().uri("disk"))
         handle.pread(512, 0)

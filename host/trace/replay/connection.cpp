@@ -59,7 +59,10 @@ std::string Connection::last_error() const {
   return text != nullptr ? text : "unknown error";
 }
 
-void Connection::lost() const { throw std::runtime_error("the connection is lost: " + last_error()); }
+void Connection::lost() const {
+  const char* const text = lib_.get_error();  // none when the server has closed it and nothing failed here
+  throw ConnectionLost(std::string("the connection is lost: ") + (text != nullptr ? text : "the server has closed it"));
+}
 
 void Connection::connect(const std::string& uri) {
   lib_.set_strict_mode(nbd_, 0);              // it is the server that is to answer

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,11 @@ struct Offers {
 
 std::uint64_t monotonic_time();
 
+class ConnectionLost : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
 class Connection {
  public:
   // Connects. Throws UsageError for what is no URI, std::runtime_error when that fails or there is no libnbd,
@@ -45,12 +51,11 @@ class Connection {
 
   const Offers& offers() const { return offers_; }
 
-  // Asks; `again` has to stay where it is until it is finished, which ready() notes. Throws std::runtime_error when the
-  // connection is lost.
+  // Asks; `again` has to stay where it is until it is finished, which ready() notes. Throws ConnectionLost.
   void begin(Again& again);
   // What to wait for.
   pollfd wanted() const;
-  // Goes on. Throws std::runtime_error when the connection is lost.
+  // Goes on. Throws ConnectionLost.
   void ready(short events);
 
  private:

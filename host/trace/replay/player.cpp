@@ -31,6 +31,21 @@ Player::Player(OnePlace& requests, const std::vector<std::unique_ptr<Connection>
       progress_(progress) {}
 
 void Player::run() {
+  try {
+    ask_all();
+  } catch (const ConnectionLost& e) {
+    // libnbd ends those that it waits for with an error.
+    const auto oldest = std::find_if(under_way_.begin(), under_way_.end(),
+                                     [](const Again& again) { return !again.finished || again.error != 0; });
+    if (oldest == under_way_.end()) throw;
+    const trace::Record& r = oldest->record;
+    throw ConnectionLost(std::string(e.what()) + "; the oldest request that it has not answered is number " +
+                         std::to_string(oldest->number + 1) + ", " + name(r.op) +
+                         " offset=" + std::to_string(r.offset) + " length=" + std::to_string(r.length));
+  }
+}
+
+void Player::ask_all() {
   begun_ = monotonic_time();
   trace::Record record;
   for (std::uint64_t seen = 0; requests_.next(record); ++seen) {

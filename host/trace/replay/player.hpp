@@ -38,7 +38,7 @@ class Player {
   Player(OnePlace& requests, const std::vector<std::unique_ptr<Connection>>& connections, const Pace& pace,
          const OtherBytes& other, Judge* judge, Progress& progress);
 
-  // Throws Interrupted, trace::TraceError, and std::runtime_error when a connection is lost.
+  // Throws Interrupted, trace::TraceError, and ConnectionLost, which names the oldest request under way.
   void run();
 
   const std::array<ThenAndNow, 7>& by_op() const { return by_op_; }
@@ -53,6 +53,7 @@ class Player {
   const std::map<std::string, std::uint64_t>& left_out() const { return left_out_; }
 
  private:
+  void ask_all();
   bool can_ask(trace::Record& record);
   std::optional<std::uint64_t> wait_for_time(const trace::Record& record);
   bool has_to_wait(const trace::Record& record) const;
