@@ -101,6 +101,13 @@ class Orders(Running):
         self.assertEqual(len(stays.ask(READ, 0, 512)), 512)
         self.assertIn('did you mean "disk"', self.ashlar("disconnect", "--export", "disc", code=2))
 
+    def test_an_empty_name_is_an_export_only_where_one_is_called_so(self):
+        clients = [self.client(), self.client("memory")]
+        self.wait_until("both are known", lambda: self.status()["connections"] == 2 and self.export("memory")["clients"])
+        self.assertIn('no export ""; known: disk, memory', self.ashlar("disconnect", "--export", "", code=2))
+        for client in clients:
+            self.assertEqual(len(client.ask(READ, 0, 512)), 512)
+
     def test_draining_waits_for_the_last_client(self):
         client = self.client()
         waiting = subprocess.Popen([PROGRAM, "drain", "--control", f"unix:{self.control}"])
