@@ -81,8 +81,14 @@ class Export {
   // Whether it is no longer served: who asks for its name now gets another export, or none. Clients that have it keep
   // it, unless they are to leave, too. [any thread]
   bool retired() const { return retired_.load(); }
-  bool clients_are_to_leave() const { return clients_leave_.load(); }
-  void retire(bool clients_leave);
+  void retire();
+  // A number that is higher than that of an export whose place it has taken, with which it shares its accounts, if it
+  // is not the same; of what a template makes it is the template's.
+  std::uint64_t version() const { return version_; }
+  // Has all clients leave that have it, or one of those that share its accounts, if its version is lower; `one` is
+  // called for each that is there, see Accounts. [any thread]
+  void end_clients_before(std::uint64_t version, const std::function<void(const Account&)>& one);
+  bool clients_are_to_leave() const { return accounts_->is_to_end(version_); }
   // What it was made from: a config of this export alone.
   const Config& config() const { return config_; }
   // What its clients' requests came to. Shared with an export of the same name that takes its place.
@@ -119,6 +125,7 @@ class Export {
                         Cancellation* cancellation = nullptr);
 
  private:
+  friend class Template;
   static constexpr std::uint64_t no_size = UINT64_MAX;
   // The layers, which exports share that take each other's place.
   struct Backend {
@@ -152,7 +159,8 @@ class Export {
   const std::shared_ptr<ExportPlaces> places_;
   const std::shared_ptr<Accounts> accounts_;
   std::unique_ptr<Template> template_;
-  std::atomic<bool> retired_{false}, clients_leave_{false};
+  std::uint64_t version_;  // changed before anybody has it
+  std::atomic<bool> retired_{false};
 };
 
 // What is served at a time.

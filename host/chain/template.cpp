@@ -12,10 +12,11 @@
 
 namespace ashlar::host {
 
-Template::Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
-                   std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
-                   std::shared_ptr<PlacesByName> places)
+Template::Template(const Config& config, std::uint64_t version, Registry& registry,
+                   std::shared_ptr<spdlog::logger> logger, std::shared_ptr<Activity> activity,
+                   std::shared_ptr<Accounts> accounts, const Template* before, std::shared_ptr<PlacesByName> places)
     : config_(config),
+      version_(version),
       registry_(registry),
       logger_(std::move(logger)),
       activity_(std::move(activity)),
@@ -40,8 +41,9 @@ Template::Template(const Config& config, Registry& registry, std::shared_ptr<spd
   }
 }
 
-Template::Template(const Config& config, const Template& before)
+Template::Template(const Config& config, std::uint64_t version, const Template& before)
     : config_(config),
+      version_(version),
       registry_(before.registry_),
       logger_(before.logger_),
       activity_(before.activity_),
@@ -104,6 +106,7 @@ std::shared_ptr<Export> Template::make(const std::string& name) {
   if (made == nullptr)
     made = std::make_shared<Export>(Export::Unopened{}, config_, wanted, registry_, logger_, activity_, before.get(),
                                     places_);
+  if (made != before) made->version_ = version_;
   unused.push_back(before);
   table_->made[name] = {made, ++table_->last_turn};
   if (table_->made.size() >= table_->kept + most_unused)
@@ -175,10 +178,10 @@ void Template::each(const std::function<void(Export&)>& one) const {
   for (const auto& [name, entry] : table_->made) one(*entry.exported);
 }
 
-void Template::retire(bool clients_leave) {
+void Template::retire() {
   const std::lock_guard lock(table_->mutex);
   retired_ = true;
-  for (const auto& [name, entry] : table_->made) entry.exported->retire(clients_leave);
+  for (const auto& [name, entry] : table_->made) entry.exported->retire();
 }
 
 }  // namespace ashlar::host

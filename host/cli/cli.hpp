@@ -13,8 +13,9 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 
 // To be called first in the process. Ignores signals (signal(7)) that would end it: SIGPIPE and SIGXFSZ, so that a
 // reader who has gone and a write beyond `ulimit -f` are errors like any other (EPIPE, EFBIG), and SIGUSR1 and SIGUSR2,
-// which mean nothing here. Opens /dev/null for each standard stream that is closed, so that no disk or socket gets its
-// number and is printed into.
+// which mean nothing here. Blocks no signal, whatever who started it has blocked: a server would not hear SIGTERM.
+// Opens /dev/null for each standard stream that is closed, so that no disk or socket gets its number and is printed
+// into.
 void prepare_process() noexcept;
 
 }  // namespace ashlar::host

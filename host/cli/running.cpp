@@ -79,9 +79,10 @@ void print_answers(const json::array& answers, Streams streams) {
 // Asks the server; of an answer that is no refusal `print` says more.
 template <class Print>
 int ask(const CommandOptions& options, Streams streams, const json::object& command, Print print) {
-  const json::object answer = server_of(options).ask(command);
+  ControlClient server = server_of(options);
+  const json::object answer = server.ask(command);
   const int code = code_of(answer, streams);
-  if (code == exit_ok) print(answer);
+  if (code == exit_ok) server.reading([&] { print(answer); });
   return code;
 }
 
@@ -98,10 +99,8 @@ ControlClient server_of(const CommandOptions& options) {
 }
 
 int code_of(const json::object& answer, Streams streams) {
-  const json::value* const ok = answer.if_contains("ok");
-  if (ok != nullptr && ok->is_bool() && ok->get_bool()) return exit_ok;
-  const json::value* const error = answer.if_contains("error");
-  if (error != nullptr) print_mistake(streams.err, text(*error));
+  if (answer.at("ok").as_bool()) return exit_ok;
+  print_mistake(streams.err, text(answer.at("error")));
   const json::value* const code = answer.if_contains("code");
   return code != nullptr && *code == exit_usage ? exit_usage : exit_failure;
 }
@@ -143,16 +142,19 @@ int disconnect_command(const CommandOptions& options, Streams streams) {
 }
 
 int reload_command(const CommandOptions& options, Streams streams) {
-  const json::object answer = server_of(options).ask({{"command", "reload"}, {"drain", options.drain}});
+  ControlClient server = server_of(options);
+  const json::object answer = server.ask({{"command", "reload"}, {"drain", options.drain}});
   if (const json::value* const mistakes = answer.if_contains("mistakes"))
-    for (const json::value& line : mistakes->as_array()) streams.err << one_line(text(line)) << "\n";
+    server.reading([&] {
+      for (const json::value& line : mistakes->as_array()) streams.err << one_line(text(line)) << "\n";
+    });
   if (options.json) {
     print_json(streams.out, answer);
     streams.out << "\n";
   }
   const int code = code_of(answer, streams);
   if (code == exit_ok && !options.json)
-    for (const std::string& line : lines_of(answer)) streams.out << line << "\n";
+    for (const std::string& line : server.reading([&] { return lines_of(answer); })) streams.out << line << "\n";
   return code;
 }
 
@@ -168,8 +170,10 @@ int control_command(const CommandOptions& options, Streams streams) {
   json::array arguments(options.arguments.begin(), options.arguments.end());
   const json::object command{
       {"command", "control"}, {"layer", options.operand}, {"verb", options.verb}, {"arguments", std::move(arguments)}};
-  const json::object answer = server_of(options).ask(command);
-  if (const json::value* const answers = answer.if_contains("answers")) print_answers(answers->as_array(), streams);
+  ControlClient server = server_of(options);
+  const json::object answer = server.ask(command);
+  if (const json::value* const answers = answer.if_contains("answers"))
+    server.reading([&] { print_answers(answers->as_array(), streams); });
   return code_of(answer, streams);
 }
 

@@ -193,7 +193,7 @@ int top_command(const CommandOptions& options, Streams streams) {
     const auto now = std::chrono::steady_clock::now();
     const double seconds = std::max(std::chrono::duration<double>(now - last).count(), 0.001);
     last = now;
-    screen.show(answer->at("status").as_object(), seconds);
+    server.reading([&] { screen.show(answer->at("status").as_object(), seconds); });
     if (terminal || round == 0) std::this_thread::sleep_for(between);
   }
   return exit_ok;

@@ -15,9 +15,10 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;  // and of an abstract name
-constexpr std::size_t longest_handed_name = 255;                              // FDNAME_MAX of systemd
-constexpr std::size_t longest_host_name = 253;                                // RFC 1035, as text
+constexpr std::size_t longest_unix_path = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::size_t longest_abstract_name = longest_unix_path - 1;  // Asio's limit: a NUL stands before it
+constexpr std::size_t longest_handed_name = 255;                      // FDNAME_MAX of systemd
+constexpr std::size_t longest_host_name = 253;                        // RFC 1035, as text
 
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw std::invalid_argument(in_quotes(text) + " " + why);
@@ -95,9 +96,9 @@ void parse_unix(std::string_view text, std::string_view path, const std::filesys
   if (path.starts_with('@')) {
     out.abstract_name = path.substr(1);
     if (out.abstract_name.empty()) refuse(text, "has no name; write unix:@NAME");
-    if (out.abstract_name.size() > longest_unix_path)
-      refuse(text, "has a name of " + std::to_string(out.abstract_name.size()) + " bytes; the kernel takes " +
-                       std::to_string(longest_unix_path) + ": choose a shorter one");
+    if (out.abstract_name.size() > longest_abstract_name)
+      refuse(text, "has a name of " + std::to_string(out.abstract_name.size()) + " bytes; the most is " +
+                       std::to_string(longest_abstract_name) + ": choose a shorter one");
     return;
   }
   out.path = (folder / path).lexically_normal();

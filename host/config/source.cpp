@@ -98,7 +98,9 @@ bool is_config_text(const std::string& text) {
   if (text.find('\0') != std::string::npos) return false;
   try {
     const TomlTable keys = parse_toml({}, text);
-    return std::any_of(keys.begin(), keys.end(), [](const TomlEntry& entry) { return entry.key == "export"; });
+    return std::any_of(keys.begin(), keys.end(), [](const TomlEntry& entry) {
+      return entry.key == "export" || entry.key == "include" || entry.key == "server";
+    });
   } catch (const ConfigError&) {
     return has_export_header(text);
   }

@@ -20,6 +20,14 @@
 namespace ashlar::host {
 namespace {
 
+// (README.md)
+bool is_answer(const json::object& object) {
+  const json::value* const ok = object.if_contains("ok");
+  if (ok == nullptr || !ok->is_bool()) return false;
+  const json::value* const error = object.if_contains("error");
+  return ok->get_bool() || (error != nullptr && error->is_string());
+}
+
 // (unix(7), "Address format")
 std::pair<sockaddr_un, socklen_t> unix_name(const ListenAddress& address) {
   const std::string name = address.path.empty() ? '\0' + address.abstract_name : address.path.string();
@@ -98,6 +106,7 @@ std::optional<json::object> ControlClient::answer() {
   boost::system::error_code error;
   const json::value value = json::parse(line, error);
   if (error || !value.is_object()) throw lost("has answered what is no JSON object");
+  if (!is_answer(value.get_object())) throw no_answer();
   return value.get_object();
 }
 

@@ -1,6 +1,7 @@
 // ControlClient: asks a running server by its control socket.
 #pragma once
 #include <boost/json/object.hpp>
+#include <boost/system/system_error.hpp>
 #include <csignal>
 #include <optional>
 #include <stdexcept>
@@ -25,12 +26,26 @@ class ControlClient {
   ControlClient(const ControlClient&) = delete;
   ControlClient& operator=(const ControlClient&) = delete;
 
-  // Sends a command and waits for its answer, as long as that takes. Throws NoServer.
+  // Sends a command and waits for its answer, as long as that takes: it has `ok`, and `error` where that is false.
+  // Throws NoServer.
   json::object ask(const json::object& command);
   // The same, but none when `given_up` becomes other than 0 meanwhile; the client is of no more use then.
   std::optional<json::object> ask(const json::object& command, const volatile std::sig_atomic_t& given_up);
 
+  // What `read` returns, which reads more of an answer. Throws NoServer when that is not there.
+  template <class Read>
+  auto reading(Read read) const {
+    try {
+      return read();
+    } catch (const boost::system::system_error&) {  // of a number that is none
+      throw no_answer();
+    } catch (const std::logic_error&) {  // of a key that is missing, or of another type
+      throw no_answer();
+    }
+  }
+
  private:
+  NoServer no_answer() const { return lost("has answered what is no answer of ashlar's"); }
   void send(const json::object& command);
   // The next part of an answer.
   void receive();

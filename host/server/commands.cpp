@@ -213,7 +213,7 @@ std::set<std::shared_ptr<Accounts>> Commands::accounts_of(const std::string& nam
     is_served = is_served || one->name() == name;
     names.push_back(one->name());
     one->each([&](const Export& served) {
-      if (served.name() == name || served.of_template() == name) all.insert(served.accounts());
+      if (served.name() == name || one->name() == name) all.insert(served.accounts());
     });
   }
   if (all.empty() && !is_served) throw Refused("no export " + in_quotes(name) + "; " + did_you_mean(name, names));

@@ -101,6 +101,13 @@ class Orders(Running):
         self.assertEqual(len(stays.ask(READ, 0, 512)), 512)
         self.assertIn('did you mean "disk"', self.ashlar("disconnect", "--export", "disc", code=2))
 
+    def test_an_empty_name_is_an_export_only_where_one_is_called_so(self):
+        clients = [self.client(), self.client("memory")]
+        self.wait_until("both are known", lambda: self.status()["connections"] == 2 and self.export("memory")["clients"])
+        self.assertIn('no export ""; known: disk, memory', self.ashlar("disconnect", "--export", "", code=2))
+        for client in clients:
+            self.assertEqual(len(client.ask(READ, 0, 512)), 512)
+
     def test_draining_waits_for_the_last_client(self):
         client = self.client()
         waiting = subprocess.Popen([PROGRAM, "drain", "--control", f"unix:{self.control}"])
@@ -246,6 +253,31 @@ class NoServer(Case):
         done = subprocess.run([PROGRAM, "status", "--control", f"unix:{self.folder}/other"], capture_output=True, text=True, timeout=60)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"cannot ask the server at unix:{self.folder}/other: Protocol wrong type for socket", done.stderr)
+
+    def test_what_is_no_answer_of_a_server_is_told_as_that(self):
+        path = self.folder / "other"
+        other = socket.socket(socket.AF_UNIX)
+        self.addCleanup(other.close)
+        other.bind(str(path))
+        other.listen()
+        status, reload = ["status"], ["reload"]
+        for words, answer in ((status, "{}"), (status, '{"ok": false}'), (status, '{"ok": false, "error": 1}'), (status, '{"ok": 1}'),
+                              (status, '{"ok": true}'), (status, '{"ok": true, "status": 1}'), (["status", "--json"], '{"ok": true}'),
+                              (status, '{"ok": true, "status": {"uptime": "a"}}'), (["top"], '{"ok": true}'), (["drain"], "{}"),
+                              (["disconnect", "1"], '{"ok": true}'), (["control", "a/b", "c"], '{"ok": true, "answers": 1}'),
+                              (reload, '{"ok": true}'), (reload, '{"ok": false, "error": "a", "mistakes": 1}'),
+                              (["reload", "--json"], "{}")):
+            with self.subTest(words=words, answer=answer):
+                asks = subprocess.Popen([PROGRAM, *words, "--control", f"unix:{path}"], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                self.addCleanup(asks.wait)
+                self.addCleanup(asks.kill)
+                with other.accept()[0] as peer:
+                    peer.recv(1 << 16)
+                    peer.sendall(answer.encode() + b"\n")
+                    _, said = asks.communicate(timeout=60)
+                self.assertEqual((asks.returncode, said),
+                                 (1, f"ashlar: the server at unix:{path} has answered what is no answer of ashlar's\n"))
 
     def test_an_address_that_is_none_is_a_mistake(self):
         done = subprocess.run([PROGRAM, "status", "--control", "tcp:127.0.0.1:1"], capture_output=True, text=True, timeout=60)

@@ -176,6 +176,13 @@ class Listening(Case):
             self.assertEqual(client.recv(8), b"NBDMAGIC")
         self.assertIn(name, self.fails(config.toml([config.memory_export(MIB)], listen=[f"unix:{name}"])))
 
+    def test_an_abstract_socket_of_the_longest_name(self):
+        name = "@" + f"ashlar-{os.getpid()}-".ljust(106, "x")
+        server = self.serve([config.memory_export(MIB)], listen=[f"unix:{name}"])
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(name.replace("@", "\0", 1))
+            self.assertEqual(client.recv(8), b"NBDMAGIC")
+
     def test_several_addresses_at_once(self):
         server = self.serve([config.memory_export(MIB)],
                             listen=[f"unix:{self.folder}/a.sock", f"unix:{self.folder}/b.sock", "tcp:127.0.0.1:0", "tcp:[::1]:0"])

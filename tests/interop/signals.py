@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import sys
 
 from lib import config, wire
 from lib.case import Case, main
@@ -30,6 +31,17 @@ class Signals(Case):
         with wire.Client(self.server).go("disk") as another:
             self.assertEqual(another.ask(wire.CMD_READ, LIMIT - 4, 4), b"last")
         self.server.stop()
+
+    def test_it_hears_what_was_blocked_by_who_started_it(self):
+        file = self.write("blocked.toml", config.toml([config.file_export(self.disk)], listen=[f"unix:{self.folder}/blocked.sock"]))
+        # The mask goes on to the program that is executed, and through it to the server.
+        blocked = [sys.executable, "-c", "import os, signal, sys; signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals()); "
+                   "os.execv(sys.argv[1], sys.argv[1:])"]
+        for number in (signal.SIGTERM, signal.SIGINT):
+            server = self.serve_words([file], within=blocked)
+            server.process.send_signal(signal.SIGHUP)
+            self.wait_until("it is reloaded", lambda: "nothing has changed" in server.log())
+            server.stop(number)
 
     def test_signals_that_mean_nothing_here(self):
         with wire.Client(self.server).go("disk") as client:

@@ -211,6 +211,13 @@ TEST_CASE("listen address") {
         ":2:10: key \"listen\": is empty; name an address, or leave the key out for tcp:127.0.0.1:10809");
   CHECK_THAT(server_mistake("listen = [\"unix:/" + std::string(200, 'x') + "\"]"),
              ContainsSubstring("is 201 bytes long as a full path; the kernel takes 107"));
+  const std::string longer_name = "\"unix:@" + std::string(107, 'x') + "\"";
+  for (const auto& [line, key] : {std::pair("listen = [" + longer_name + "]", "listen"),
+                                  {"control = " + longer_name, "control"},
+                                  {"metrics = " + longer_name, "metrics"}}) {
+    CHECK_THAT(server_mistake(line), ContainsSubstring("key \"" + std::string(key) + "\"") &&
+                                         ContainsSubstring("has a name of 107 bytes; the most is 106"));
+  }
 }
 
 TEST_CASE("listen address as a table") {

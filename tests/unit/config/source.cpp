@@ -150,11 +150,13 @@ TEST_CASE("a config with another name is known as one, even with a mistake in it
   CHECK(kind(least) == Operand::misnamed);
   CHECK(kind("# by hand\n[server]\nworkers = 2\n" + least) == Operand::misnamed);
   CHECK(kind("export = 1\n") == Operand::misnamed);
+  CHECK(kind("include = [\"conf.d/*.toml\"]\n") == Operand::misnamed);
+  CHECK(kind("[server]\nworkers = 2\n") == Operand::misnamed);
   CHECK(kind("workers = = 2\n" + least) == Operand::misnamed);
   CHECK(kind("workers = = 2\n  \t" + least) == Operand::misnamed);
 
   CHECK(kind("") == Operand::image);
-  CHECK(kind("[server]\nworkers = 2\n") == Operand::image);
+  CHECK(kind("[package]\nserver = 2\n") == Operand::image);
   CHECK(kind("a text that tells of [[export]]\n") == Operand::image);
   CHECK(kind(least + std::string(512, '\0')) == Operand::image);
   const std::size_t largest = 16 << 20;
