@@ -37,8 +37,7 @@ struct Connected {
   std::uint64_t number = 0;  // Peer::number
   std::string identity;      // by TLS, in words; empty: none
   bool read_only = false;
-  std::uint64_t size = 0;     // bytes of the export, as it was told
-  std::uint64_t version = 0;  // of the export, see Accounts::end_those_before()
+  std::uint64_t size = 0;  // bytes of the export, as it was told
 };
 
 class Account {
@@ -68,7 +67,6 @@ class Account {
   const std::string& identity() const { return connection_.identity; }
   bool read_only() const { return connection_.read_only; }
   std::uint64_t size() const { return connection_.size; }
-  std::uint64_t version() const { return connection_.version; }
   std::chrono::system_clock::time_point since() const { return since_; }
 
  private:

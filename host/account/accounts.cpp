@@ -36,14 +36,6 @@ void Accounts::for_each(const std::function<void(const Account&)>& one) const {
   for (const Account* account : there_) one(*account);
 }
 
-// Who is not there yet finds the number changed when he is.
-void Accounts::end_those_before(std::uint64_t version, const std::function<void(const Account&)>& one) {
-  const std::lock_guard lock(mutex_);
-  if (version > first_that_stays_.load()) first_that_stays_.store(version);
-  for (const Account* account : there_)
-    if (is_to_end(account->version())) one(*account);
-}
-
 void Accounts::add(const Accounts& other) {
   const Summary sum = other.summary();
   so_far_.fetch_add(other.connections_so_far(), std::memory_order_relaxed);

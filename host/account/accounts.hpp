@@ -29,12 +29,6 @@ class Accounts {
   // What `other` came to, which has no connection any more, is counted here, too.
   void add(const Accounts& other);
 
-  // Exports that take each other's place share their accounts, and count their versions. Connections to versions before
-  // this one are to end: `one` is called for each that there is, see for_each(); who opened such a version and comes
-  // in later asks is_to_end().
-  void end_those_before(std::uint64_t version, const std::function<void(const Account&)>& one);
-  bool is_to_end(std::uint64_t version) const { return version < first_that_stays_.load(); }
-
   std::size_t connections() const;
   std::uint64_t connections_so_far() const { return so_far_.load(std::memory_order_relaxed); }
   // A client was not let in, or was ended for what it did to others.
@@ -54,7 +48,6 @@ class Accounts {
   // Of By::anybody: it would be a waste to keep that for each connection.
   const std::unique_ptr<std::array<Account::Details, counted_ops>> by_anybody_;
   std::atomic<std::uint64_t> so_far_{0}, refused_{0}, evicted_{0};
-  std::atomic<std::uint64_t> first_that_stays_{0};  // changed with the mutex
 };
 
 }  // namespace ashlar::host

@@ -7,7 +7,6 @@
 #include "chain/chain.hpp"
 #include "chain/find_module.hpp"
 #include "chain/template.hpp"
-#include "config/same.hpp"
 #include "config/sandbox_refuses.hpp"
 #include "config/text.hpp"
 
@@ -31,8 +30,7 @@ Export::Export(Unopened, const Config& config, const ExportConfig& own_config, R
       logger_(logger),
       backend_(std::make_shared<Backend>()),
       places_(places != nullptr ? places->of(name()) : std::make_shared<ExportPlaces>()),
-      accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()),
-      version_(before != nullptr ? before->version_ + 1 : 0) {
+      accounts_(before != nullptr ? before->accounts_ : std::make_shared<Accounts>()) {
   backend_->serving = true;
 }
 
@@ -43,7 +41,7 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
   backend_->serving = false;
   if (own().is_template()) {
     const Template* const known = before != nullptr ? before->as_template() : nullptr;
-    template_ = std::make_unique<Template>(config_, version_, registry_, logger_, activity_, accounts_, known, places);
+    template_ = std::make_unique<Template>(config_, registry_, logger_, activity_, accounts_, known, places);
     return;
   }
   try {
@@ -62,9 +60,8 @@ Export::Export(const Config& config, const ExportConfig& own_config, const Expor
       logger_(before.logger_),
       backend_(before.backend_),
       places_(before.places_),
-      accounts_(before.accounts_),
-      version_(before.version_ + (same_export(before.config_, config_) ? 0 : 1)) {
-  if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, version_, *before.template_);
+      accounts_(before.accounts_) {
+  if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, *before.template_);
 }
 
 Export::~Export() = default;
@@ -74,13 +71,10 @@ void Export::each(const std::function<void(Export&)>& one) {
   else one(*this);
 }
 
-void Export::retire() {
+void Export::retire(bool clients_leave) {
+  clients_leave_.store(clients_leave);
   retired_.store(true);
-  if (template_ != nullptr) template_->retire();
-}
-
-void Export::end_clients_before(std::uint64_t version, const std::function<void(const Account&)>& one) {
-  each([&](const Export& known) { known.accounts_->end_those_before(version, one); });
+  if (template_ != nullptr) template_->retire(clients_leave);
 }
 
 void Export::tell_repeats() noexcept {

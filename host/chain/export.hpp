@@ -81,14 +81,8 @@ class Export {
   // Whether it is no longer served: who asks for its name now gets another export, or none. Clients that have it keep
   // it, unless they are to leave, too. [any thread]
   bool retired() const { return retired_.load(); }
-  void retire();
-  // A number that is higher than that of an export whose place it has taken, with which it shares its accounts, if it
-  // is not the same; of what a template makes it is the template's.
-  std::uint64_t version() const { return version_; }
-  // Has all clients leave that have it, or one of those that share its accounts, if its version is lower; `one` is
-  // called for each that is there, see Accounts. [any thread]
-  void end_clients_before(std::uint64_t version, const std::function<void(const Account&)>& one);
-  bool clients_are_to_leave() const { return accounts_->is_to_end(version_); }
+  bool clients_are_to_leave() const { return clients_leave_.load(); }
+  void retire(bool clients_leave);
   // What it was made from: a config of this export alone.
   const Config& config() const { return config_; }
   // What its clients' requests came to. Shared with an export of the same name that takes its place.
@@ -125,7 +119,6 @@ class Export {
                         Cancellation* cancellation = nullptr);
 
  private:
-  friend class Template;
   static constexpr std::uint64_t no_size = UINT64_MAX;
   // The layers, which exports share that take each other's place.
   struct Backend {
@@ -159,8 +152,7 @@ class Export {
   const std::shared_ptr<ExportPlaces> places_;
   const std::shared_ptr<Accounts> accounts_;
   std::unique_ptr<Template> template_;
-  std::uint64_t version_;  // changed before anybody has it
-  std::atomic<bool> retired_{false};
+  std::atomic<bool> retired_{false}, clients_leave_{false};
 };
 
 // What is served at a time.

@@ -12,11 +12,10 @@
 
 namespace ashlar::host {
 
-Template::Template(const Config& config, std::uint64_t version, Registry& registry,
-                   std::shared_ptr<spdlog::logger> logger, std::shared_ptr<Activity> activity,
-                   std::shared_ptr<Accounts> accounts, const Template* before, std::shared_ptr<PlacesByName> places)
+Template::Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
+                   std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
+                   std::shared_ptr<PlacesByName> places)
     : config_(config),
-      version_(version),
       registry_(registry),
       logger_(std::move(logger)),
       activity_(std::move(activity)),
@@ -41,9 +40,8 @@ Template::Template(const Config& config, std::uint64_t version, Registry& regist
   }
 }
 
-Template::Template(const Config& config, std::uint64_t version, const Template& before)
+Template::Template(const Config& config, const Template& before)
     : config_(config),
-      version_(version),
       registry_(before.registry_),
       logger_(before.logger_),
       activity_(before.activity_),
@@ -106,7 +104,6 @@ std::shared_ptr<Export> Template::make(const std::string& name) {
   if (made == nullptr)
     made = std::make_shared<Export>(Export::Unopened{}, config_, wanted, registry_, logger_, activity_, before.get(),
                                     places_);
-  if (made != before) made->version_ = version_;
   unused.push_back(before);
   table_->made[name] = {made, ++table_->last_turn};
   if (table_->made.size() >= table_->kept + most_unused)
@@ -178,10 +175,10 @@ void Template::each(const std::function<void(Export&)>& one) const {
   for (const auto& [name, entry] : table_->made) one(*entry.exported);
 }
 
-void Template::retire() {
+void Template::retire(bool clients_leave) {
   const std::lock_guard lock(table_->mutex);
   retired_ = true;
-  for (const auto& [name, entry] : table_->made) entry.exported->retire();
+  for (const auto& [name, entry] : table_->made) entry.exported->retire(clients_leave);
 }
 
 }  // namespace ashlar::host

@@ -30,12 +30,12 @@ class Template {
 
   // `config`: of the template alone. Loads the modules and checks their parameters; has the plugin list on trial what
   // it could serve, if it can. What has become of exports that are kept no longer is added to `accounts`. Throws
-  // ConfigError, Stopped. All but `config` outlive it. `version`: of it and of what it makes, see Export.
-  Template(const Config& config, std::uint64_t version, Registry& registry, std::shared_ptr<spdlog::logger> logger,
+  // ConfigError, Stopped. All but `config` outlive it.
+  Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
            std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
            std::shared_ptr<PlacesByName> places);
   // Takes the place of `before`, whose layers would be the same: no module is called.
-  Template(const Config& config, std::uint64_t version, const Template& before);
+  Template(const Config& config, const Template& before);
   Template(const Template&) = delete;
   Template& operator=(const Template&) = delete;
 
@@ -62,7 +62,7 @@ class Template {
   void each(const std::function<void(Export&)>& one) const;
 
   // From now on none is made; see Export::retire(), which is for all of them.
-  void retire();
+  void retire(bool clients_leave);
 
  private:
   // What templates share that take each other's place, if their layers would be the same.
@@ -93,7 +93,6 @@ class Template {
   std::vector<std::shared_ptr<Export>> take_unused(const Export& but);
 
   const Config config_;
-  const std::uint64_t version_;
   Registry& registry_;
   const std::shared_ptr<spdlog::logger> logger_;
   const std::shared_ptr<Activity> activity_;

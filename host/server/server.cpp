@@ -325,27 +325,26 @@ json::object Server::take_up(Setup next, bool end_clients) {
   return answer;
 }
 
-// Clients of exports that are no longer served are ended before others can come to what takes their place. When the
-// exports of before are handed over, this thread has them nowhere else: whoever lets go of one last calls modules.
+// Clients of exports that are no longer served are ended before others can come to what takes their place, which counts
+// its clients together with them. When the exports of before are handed over, this thread has them nowhere else:
+// whoever lets go of one last calls modules.
 void Server::take_up_exports(const Setup& next, const Differences& what, bool end_clients) {
   std::set<const Export*> served;
   for (const auto& exported : *next.exports) served.insert(exported.get());
   const std::set<std::string> removed(what.removed.begin(), what.removed.end());
+  std::set<std::string> others(what.changed.begin(), what.changed.end());
+  others.insert(removed.begin(), removed.end());
   std::set<std::uint64_t> leaving;
-  const auto leaves = [&](const Account& client) { leaving.insert(client.connection()); };
   for (const auto& exported : *setup_.exports) {
     if (served.contains(exported.get())) continue;
-    exported->retire();
-    if (!removed.contains(exported->name())) continue;
-    if (end_clients) exported->end_clients_before(exported->version() + 1, leaves);
+    const bool leave = end_clients && others.contains(exported->name());
+    exported->retire(leave);
     exported->each([&](const Export& one) {
-      if (one.accounts()->connections() != 0) operators_->removed(one);
+      if (leave) one.accounts()->for_each([&](const Account& client) { leaving.insert(client.connection()); });
+      if (removed.contains(exported->name()) && one.accounts()->connections() != 0) operators_->removed(one);
     });
   }
-  if (end_clients) {  // of what has changed, and of earlier reloads, too
-    for (const auto& exported : *next.exports) exported->end_clients_before(exported->version(), leaves);
-    operators_->add_clients_of_removed(leaving);
-  }
+  if (end_clients) operators_->add_clients_of_removed(leaving);  // of earlier reloads, too
   connections_->end(leaving);
   context_->exports.exchange(next.exports);
   reloader_->let_go_of(std::exchange(setup_.exports, next.exports));

@@ -33,28 +33,6 @@ class Clients(Reloading):
         self.reload([KEEP], "--drain")
         self.assertTrue(client.is_closed())
 
-    def test_drain_ends_those_of_exports_as_they_were_before_an_earlier_reload(self):
-        first = self.client("changes")
-        self.reload([KEEP, config.memory_export("2M", "changes")])
-        second = self.client("changes")
-        self.reload([KEEP, config.memory_export("2M", "changes", description="words")])
-        now, keeps = self.client("changes"), self.client("keep")
-        self.assertEqual(self.reload([KEEP, config.memory_export("2M", "changes", description="words")], "--drain")["changed"], [])
-        for client in first, second:
-            self.assertTrue(client.is_closed())
-        for client in now, keeps:
-            self.assertEqual(client.ask(READ, 0, 4), bytes(4))
-
-    def test_drain_leaves_alone_what_only_stands_elsewhere_in_the_file(self):
-        ruled = {**KEEP, "allow": [{"uid": os.getuid()}]}
-        self.reload([ruled])
-        client = self.client("keep")
-        for exports in ([config.memory_export("1M", "other"), ruled], [ruled]):
-            self.assertEqual(self.reload(exports, "--drain")["changed"], [])
-        self.reload([config.memory_export("1M", "other"), ruled])
-        self.reload([ruled], "--drain")
-        self.assertEqual(client.ask(READ, 0, 4), bytes(4))
-
     def test_drain_answers_what_is_under_way_and_refuses_the_rest(self):
         client = self.client("slow")
         self.gate.touch()

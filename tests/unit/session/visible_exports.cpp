@@ -224,7 +224,7 @@ TEST_CASE("visible exports: one of a template that is served no longer is renewe
   const auto before = visible.shared(*index);
   const auto next = std::make_shared<Exports>();
   next->push_back(served.made.back()->after([](ExportConfig& own) { own.zero_emulation = true; }));
-  served.exports->front()->retire();
+  served.exports->front()->retire(false);
   now.exchange(next);
   CHECK(before->retired());
   CHECK(visible.renew(*index, now));
