@@ -143,6 +143,8 @@ class Overlay {
                             std::span<std::byte> into) noexcept;
   ashlar::Status read_parts(const ashlar::Io& io, const Base& base, std::uint64_t at,
                             std::span<std::byte> into) noexcept;
+  ashlar::Status read_parts_alone(const ashlar::Io& io, const Base& base, std::uint64_t at,
+                                  std::span<std::byte> into) noexcept;
   ashlar::Status write_now(const ashlar::Io& io, const Base& base) noexcept;
   ashlar::Status put(const ashlar::Io& io, const Base& base, std::uint64_t at,
                      std::span<const std::byte> from) noexcept;

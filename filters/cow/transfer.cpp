@@ -78,6 +78,22 @@ Status Overlay::read_store(const Io& io, const Base& base, std::uint64_t at, std
   return Status::success();
 }
 
+// Each part by itself: what the layers below cannot read may be there in the store.
+Status Overlay::read_parts_alone(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
+  const Flags nowait = io.flags() & Flag::nowait;
+  while (!into.empty()) {
+    const auto [where, end] = run_of_parts(at, at + into.size());
+    const auto here = into.first(end - at);
+    Status s;
+    if (is_zero(where)) std::memset(here.data(), 0, here.size());
+    else s = where == Where::overlay ? store_->read(io, at, here, nowait) : base.read(io, at, here, nowait);
+    if (s.failed()) return s;
+    at = end;
+    into = into.subspan(here.size());
+  }
+  return Status::success();
+}
+
 // The layers below may be far: they are asked once, from the first to the last part that is missing, and what is in the
 // store is laid over it. A part that comes into the store meanwhile is taken from there.
 Status Overlay::read_parts(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
@@ -94,7 +110,8 @@ Status Overlay::read_parts(const Io& io, const Base& base, std::uint64_t at, std
   if (first < last) {
     if (nowait.has(Flag::nowait) && !base.nowait) return Status::would_block();
     const auto missing = into.subspan(first - begin, last - first);
-    if (const Status s = base.read(io, first, missing, nowait); s.failed()) return s;
+    if (const Status s = base.read(io, first, missing, nowait); s == Status::would_block()) return s;
+    else if (s.failed()) return read_parts_alone(io, base, begin, into);
   }
   while (at != end) {
     const auto [where, here_end] = run_of_parts(at, end);

@@ -241,6 +241,20 @@ TEST_CASE("cow: an error of the base below an edge is told, and changes nothing"
   CHECK(read_all(*device, 0, 8192) == part(over.before, 0, 8192));
 }
 
+TEST_CASE("cow: what the layers below cannot read is read where it was written") {
+  Over over(large_blocks());
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(8192, bytes_of(4096, 7)).ok());
+  Bytes expected = over.before;
+  put(expected, 8192, bytes_of(4096, 7));
+  over.disk.fail_call(0, Status{EIO});  // as one read of all that is missing would find it
+  CHECK(read_all(*device, 4096, 16384) == part(expected, 4096, 16384));
+  over.disk.fail(Op::read, Status{EREMOTEIO});
+  std::vector<std::byte> bytes(12288);
+  CHECK(device->process(Io::read(4096, bytes)) == Status{EREMOTEIO});
+  CHECK(device->process(Io::read(8192, std::span(bytes).first(4096))).ok());
+}
+
 TEST_CASE("cow: a part that there is no room for is as it was") {
   Over over(large_blocks({{"max_size", "65536"}}));
   const auto device = over.layer->open_over(over.disk);
