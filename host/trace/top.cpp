@@ -96,7 +96,7 @@ void print_again_and_again(trace::FileReader& reader, Follower& told, std::ostre
                            std::chrono::nanoseconds interval, std::uint64_t times) {
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   bool is_written = true;
-  for (std::uint64_t n = 1; is_written && !reader.completeness().ended; ++n) {
+  for (std::uint64_t n = 1; is_written; ++n) {
     All all;
     const std::uint64_t dropped = reader.completeness().dropped;
     const auto begun = Clock::now();

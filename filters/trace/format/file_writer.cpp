@@ -72,6 +72,7 @@ std::uint64_t new_telling() {
 // Whether a file of places of `place_bytes` can have these segments: in each place they stand one behind the other, in
 // the order in which they were begun. The rest of a place is free behind the newest one only.
 bool fits(std::vector<SegmentHeader> found, std::uint64_t place_bytes) {
+  if (found.empty()) return false;  // another writer has begun it anew just now
   const std::uint64_t newest = found.back().sequence;
   std::sort(found.begin(), found.end(),
             [](const SegmentHeader& a, const SegmentHeader& b) { return a.position < b.position; });
@@ -115,6 +116,7 @@ FileWriter::FileWriter(const std::string& path, const Options& options)
     ::close(fd_);
     throw;
   }
+  is_begun_ = true;
 }
 
 FileWriter::~FileWriter() { ::close(fd_); }
@@ -144,6 +146,7 @@ void FileWriter::open_existing() {
     if (options_.max_size != 0) {
       end_of_file_ = round_up(end_of_file_, segment_bytes_);
       if (go_on_in_last(size)) return;
+      fill_place();
     }
   }
   begin_segment(next_position(), segment_bytes_);
@@ -166,6 +169,15 @@ bool FileWriter::go_on_in_last(std::uint64_t size) {
   last.segment_bytes = begin - last.position;
   put_header(last);
   return true;
+}
+
+// The next segment goes to another place: between the last one and that place there must be nothing of nobody.
+void FileWriter::fill_place() {
+  SegmentHeader last = header_;
+  const std::uint64_t end = last.position + last.segment_bytes;
+  if (end % segment_bytes_ == 0) return;
+  last.segment_bytes = round_up(end, segment_bytes_) - last.position;
+  put_header(last);
 }
 
 void FileWriter::put_header(const SegmentHeader& header) {
@@ -328,7 +340,7 @@ bool FileWriter::write_out() {
     const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
     if (n > 0) done += static_cast<std::uint64_t>(n);
     else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
-    if (error != 0 && options_.again && options_.again(error)) error = 0;
+    if (error != 0 && is_begun_ && options_.again && options_.again(error)) error = 0;
   }
   entries_.clear();
   if (error == 0) {

@@ -42,7 +42,7 @@ class FileWriter {
     bool moves = false;          // it will be renamed within its folder
     std::uint64_t run = 0;
     bool continues = false;  // what the run did before is in other files
-    // Asked when a write has failed; true: to try it again. None: it is not.
+    // Asked when a write has failed, once the file has been begun; true: to try it again. None: it is not.
     std::function<bool(int error)> again = {};
   };
   // A file with a limit has so many places for segments. Runs that are appended share one as long as they fit in.
@@ -88,6 +88,7 @@ class FileWriter {
  private:
   void open_existing();
   bool go_on_in_last(std::uint64_t size);
+  void fill_place();
   void put_header(const SegmentHeader& header);
   void tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of);
   bool add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts);
@@ -108,6 +109,7 @@ class FileWriter {
   SegmentHeader header_{};            // of the segment that is being written
   bool has_header_ = false;           // it is in the file
   bool reused_ = false;               // behind what has been written stands what was there before
+  bool is_begun_ = false;             // the constructor is done
   std::uint64_t telling_ = 0;         // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
   Entries entries_;

@@ -483,6 +483,28 @@ TEST_CASE("A file of shared eighths is written over eighth by eighth") {
   }
 }
 
+TEST_CASE("A limit goes on behind runs that had none, wherever they end") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  const auto append = [&](std::uint64_t limit, std::uint64_t run, std::uint64_t records) {
+    Written w(path, {.append = true, .max_size = limit, .run = run});
+    for (std::uint64_t id = 1; id <= records; ++id) w.add(entry(id, id, id + 1));
+    w.writer.end();
+  };
+  for (std::uint64_t records = 240; records <= 350; records += 5) {  // up to an eighth
+    std::filesystem::remove(path);
+    append(0, 1, records);
+    for (std::uint64_t run = 2; run != 5; ++run) {
+      append(FileWriter::least_max_size, run, 10);
+      Heard heard;
+      FileReader reader(path, heard);
+      CHECK(all_of(reader).size() == records + 10 * (run - 1));
+      CHECK(reader.completeness().whole());
+      CHECK(heard.problems.empty());
+    }
+  }
+}
+
 TEST_CASE("A run that has no end is a break unless another run comes behind it") {
   const TempFolder folder;
   const std::string path = scratch(folder);
