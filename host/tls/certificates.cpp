@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -104,40 +105,51 @@ void check_authorities(const std::filesystem::path& file, const Certificates& fo
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);
 }
 
-// Why no client of its authority would get in; empty: it is valid now.
-std::string validity_fault(const X509_CRL* list) {
+// Why OpenSSL does not take the list, which is of an authority in the file; empty: it does.
+std::string list_fault(X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
+  const X509_NAME* const issuer = ::X509_CRL_get_issuer(list);
   const ASN1_TIME* const from = ::X509_CRL_get0_lastUpdate(list);
   const ASN1_TIME* const until = ::X509_CRL_get0_nextUpdate(list);
   if (until != nullptr && ::X509_cmp_current_time(until) < 0) return "has expired on " + time_text(until);
+  const bool is_signed = std::ranges::any_of(authorities, [&](const CertificatePtr& one) {
+    return ::X509_NAME_cmp(::X509_get_subject_name(one.get()), issuer) == 0 &&
+           ::X509_CRL_verify(list, ::X509_get0_pubkey(one.get())) == 1;
+  });
+  ::ERR_clear_error();
+  if (!is_signed) return "is not signed by " + distinguished_name(issuer) + " of ca-cert.pem";
+  // A clock that goes before ours is no reason to go on with the list before for good.
   if (::X509_cmp_current_time(from) > 0) return "is not valid before " + time_text(from);
   return {};
 }
 
-bool is_signed_by(X509_CRL* list, const CertificatePtr& authority) {
-  const bool is = ::X509_CRL_verify(list, ::X509_get0_pubkey(authority.get())) == 1;
-  ::ERR_clear_error();
-  return is;
+bool is_of_one(const X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
+  return std::ranges::any_of(authorities, [&](const CertificatePtr& one) {
+    return ::X509_NAME_cmp(::X509_get_subject_name(one.get()), ::X509_CRL_get_issuer(list)) == 0;
+  });
 }
 
-// A list may be of an authority between those of ca-cert.pem and a client, which that client shows.
+// A list may be of an authority between those of ca-cert.pem and a client, which that client shows; and there may be
+// several of one authority, of which one has to be good.
 void check_revoked(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
   for (const CrlPtr& list : found.revoked) {
     const X509_NAME* const issuer = ::X509_CRL_get_issuer(list.get());
-    std::string fault = validity_fault(list.get());
-    bool is_known = false, is_signed = false;
-    for (const CertificatePtr& one : found.authorities) {
-      if (::X509_NAME_cmp(::X509_get_subject_name(one.get()), issuer) != 0) continue;
-      is_known = true;
-      is_signed = is_signed || is_signed_by(list.get(), one);
-    }
-    if (is_known && !is_signed) fault = "is not signed by " + distinguished_name(issuer) + " of ca-cert.pem";
-    if (!fault.empty()) throw FileError(file, fault + ", so no client would get in; renew it");
-    if (!is_known)
-      warnings.push_back(file.string() + ": the list of " + distinguished_name(issuer) +
-                         " is of no authority in ca-cert.pem, and revokes nothing that those have signed");
     X509_REVOKED* entry = nullptr;
     if (::X509_CRL_get0_by_cert(list.get(), &entry, found.chain.front().get()) == 1)
       warnings.push_back(file.string() + ": revokes the server's own certificate, which clients may refuse");
+    if (!is_of_one(list.get(), found.authorities)) {
+      warnings.push_back(file.string() + ": the list of " + distinguished_name(issuer) +
+                         " is of no authority in ca-cert.pem, and revokes nothing that those have signed");
+      continue;
+    }
+    const std::string fault = list_fault(list.get(), found.authorities);
+    if (fault.empty()) continue;
+    const bool other_is_good = std::ranges::any_of(found.revoked, [&](const CrlPtr& other) {
+      return ::X509_NAME_cmp(::X509_CRL_get_issuer(other.get()), issuer) == 0 &&
+             list_fault(other.get(), found.authorities).empty();
+    });
+    const bool is_for_later = fault.starts_with("is not valid before");
+    if (!other_is_good && !is_for_later) throw FileError(file, fault + ", so no client would get in; renew it");
+    warnings.push_back(file.string() + ": " + fault + (other_is_good ? "" : ", and no client gets in until then"));
   }
 }
 
@@ -171,7 +183,8 @@ std::string read_small_file(const std::filesystem::path& file, bool is_secret, s
   }
 }
 
-Certificates read_certificates(const std::filesystem::path& folder, std::vector<std::string>& warnings) {
+Certificates read_certificates(const std::filesystem::path& folder, bool verifies_clients,
+                               std::vector<std::string>& warnings) {
   struct stat facts {};
   if (::stat(folder.c_str(), &facts) != 0) throw FileError(folder, std::strerror(errno));
   if (!S_ISDIR(facts.st_mode))
@@ -182,11 +195,11 @@ Certificates read_certificates(const std::filesystem::path& folder, std::vector<
   check_own(folder, found);
   if (const auto file = folder / "ca-cert.pem"; is_there(file)) {
     found.authorities = read_chain(file, warnings);
-    check_authorities(file, found, warnings);
+    if (verifies_clients) check_authorities(file, found, warnings);
   }
   if (const auto file = folder / "ca-crl.pem"; is_there(file)) {
     found.revoked = read_revoked(file, warnings);
-    check_revoked(file, found, warnings);
+    if (verifies_clients) check_revoked(file, found, warnings);
   }
   return found;
 }

@@ -28,7 +28,9 @@ struct Certificates {
   std::vector<CrlPtr> revoked;
 };
 
-// Reads the folder and looks whether all of it fits together and is valid now. Throws FileError.
-Certificates read_certificates(const std::filesystem::path& folder, std::vector<std::string>& warnings);
+// Reads the folder and looks whether all of it fits together and is valid now; authorities and lists of revoked ones
+// only where clients are verified by them. Throws FileError.
+Certificates read_certificates(const std::filesystem::path& folder, bool verifies_clients,
+                               std::vector<std::string>& warnings);
 
 }  // namespace ashlar::host

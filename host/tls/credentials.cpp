@@ -1,6 +1,7 @@
 #include "tls/credentials.hpp"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
@@ -37,6 +38,15 @@ int judge_certificate(int well, X509_STORE_CTX* store) {
     // Without memory it is refused without a name.
   }
   return 0;
+}
+
+// Whether the authority that has signed each of them is among them.
+bool all_have_issuers(const std::vector<CertificatePtr>& authorities) {
+  return std::ranges::all_of(authorities, [&](const CertificatePtr& one) {
+    return std::ranges::any_of(authorities, [&](const CertificatePtr& other) {
+      return ::X509_NAME_cmp(::X509_get_subject_name(other.get()), ::X509_get_issuer_name(one.get())) == 0;
+    });
+  });
 }
 
 // What such a key has signed OpenSSL does not take. `level`: of its policy, see SSL_CTX_set_security_level(3).
@@ -113,9 +123,12 @@ void check_suites(SSL_CTX* context, const TlsConfig& tls, std::vector<std::strin
     const std::string_view name = ::SSL_CIPHER_get_name(one);
     const bool is_new = name.starts_with("TLS_");
     if (is_new ? !has_new : !has_old) continue;
-    if (::SSL_CIPHER_get_cipher_nid(one) == NID_undef) {
+    const bool is_plain = ::SSL_CIPHER_get_cipher_nid(one) == NID_undef;
+    const bool is_anonymous = ::SSL_CIPHER_get_auth_nid(one) == NID_auth_null;
+    if (is_plain || is_anonymous) {
       if (SSL_CTX_get_security_level(context) > 0) continue;  // OpenSSL does not use it then
-      throw std::invalid_argument("the suite " + std::string(name) + " does not encrypt; take it out");
+      throw std::invalid_argument("the suite " + std::string(name) +
+                                  (is_plain ? " does not encrypt; add !eNULL" : " lets anybody in; add !aNULL"));
     }
     keys = keys || (is_new ? name.ends_with("_SHA256") : is_for_keys(one));
     certificates = certificates || is_new || is_for_certificates(one);
@@ -185,7 +198,8 @@ void Credentials::make_context(const TlsConfig& config) {
 
 void Credentials::add_certificates(const TlsConfig& config, std::vector<std::string>& warnings) {
   const std::filesystem::path own = config.certificates / "server-cert.pem";
-  Certificates found = read_certificates(config.certificates, warnings);
+  verifies_clients_ = config.verify_client.value_or(true);
+  Certificates found = read_certificates(config.certificates, verifies_clients_, warnings);
   SSL_CTX* const context = context_.get();
   if (::SSL_CTX_use_certificate(context, found.chain.front().get()) != 1) throw FileError(own, openssl_error());
   for (std::size_t i = 1; i < found.chain.size(); ++i)
@@ -193,7 +207,6 @@ void Credentials::add_certificates(const TlsConfig& config, std::vector<std::str
   if (::SSL_CTX_use_PrivateKey(context, found.key.get()) != 1)
     throw FileError(config.certificates / "server-key.pem", openssl_error());
 
-  verifies_clients_ = config.verify_client.value_or(true);
   if (verifies_clients_) trust(found, config);
   // What server-cert.pem lacks between its certificate and the authority is looked for now, not in each handshake.
   if (found.chain.size() == 1)
@@ -211,12 +224,14 @@ void Credentials::trust(const Certificates& found, const TlsConfig& config) {
                     "none, write verify_client = false");
   X509_STORE* const store = ::SSL_CTX_get_cert_store(context);
   for (const CertificatePtr& one : found.authorities) {
+    if (::X509_check_ca(one.get()) == 0) continue;  // else it would be trusted as a client's own
     ::X509_STORE_add_cert(store, one.get());
     ::SSL_CTX_add_client_CA(context, one.get());
   }
   refuse_weak(found.authorities, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context));
-  // Also one that another has signed, which is not there: what stands in the file is trusted.
-  ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  // What stands in the file is trusted, also without the authority that has signed it. Where that is there, too, chains
+  // go on to it, as it may have revoked the one below.
+  if (!all_have_issuers(found.authorities)) ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   for (const CrlPtr& one : found.revoked) ::X509_STORE_add_crl(store, one.get());
   if (!found.revoked.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge_certificate);

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import random
+import shutil
 import subprocess
 import time
 import urllib.parse
@@ -250,6 +251,26 @@ class KeptOut(TlsCase):
         self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=good))), SIZE)
         self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=stranger), ok=False).returncode, 0)
         self.assert_logged(server, "refused by TLS: ")
+
+    def test_an_authority_between_that_was_revoked(self):
+        made = self.folder / "pki"
+        tls.make(made, "--server", "localhost")
+        root = tls.Authority(made)
+        between = tls.Authority.below(root, self.folder / "between")
+        good = between.issue(self.folder / "good", "client", "good")
+        both = made / "server" / "ca-cert.pem"
+        both.write_bytes(both.read_bytes() + (between.folder / "ca-cert.pem").read_bytes())
+        server = self.secured("require", certificates=made / "server")
+        self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=self.shown(good, made)))), SIZE)
+        root.revoke(between.folder / "ca-cert.pem", made / "server" / "ca-crl.pem")
+        server = self.secured("require", certificates=made / "server")
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=good), ok=False).returncode, 0)
+        self.assert_logged(server, 'certificate "CN=below,O=ashlar": certificate revoked')
+
+    def shown(self, folder, made):
+        """The client has to know the server's authority, too."""
+        shutil.copy(made / "ca-cert.pem", folder / "ca-cert.pem")
+        return folder
 
     def test_a_server_by_another_name(self):
         made = self.folder / "pki"

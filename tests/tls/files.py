@@ -91,10 +91,19 @@ class Mistakes(Case):
     def test_a_list_of_revoked_with_which_nobody_would_get_in(self):
         authority = tls.Authority(tls.folder())
         revoked = self.pki / "ca-crl.pem"
-        for begin, end, text in (("20200101000000Z", "20210101000000Z", "has expired on 2021-01-01"),
-                                 ("20990101000000Z", "20990201000000Z", "is not valid before 2099-01-01")):
-            authority.list_revoked(revoked, "-crl_lastupdate", begin, "-crl_nextupdate", end)
-            self.assert_mistake(f"{revoked}: {text}", ", so no client would get in; renew it")
+        authority.list_revoked(revoked, "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20210101000000Z")
+        self.assert_mistake(f"{revoked}: has expired on 2021-01-01", ", so no client would get in; renew it")
+        old = revoked.read_bytes()
+        self.assertEqual(self.check(verify_client=False).returncode, 0)
+        authority.list_revoked(revoked)
+        revoked.write_bytes(old + revoked.read_bytes())  # one that is good is enough
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn(f"warning {revoked}: has expired on 2021-01-01", done.stdout)
+        authority.list_revoked(revoked, "-crl_lastupdate", "20990101000000Z", "-crl_nextupdate", "20990201000000Z")
+        done = self.check()
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertIn(f"warning {revoked}: is not valid before 2099-01-01 00:00:00 UTC, and no client gets in until then", done.stdout)
         # Another key of the same name.
         subject = authority.openssl("x509", "-in", self.pki / "ca-cert.pem", "-noout", "-subject", "-nameopt", "compat")
         subject = subject.split("=", 1)[1].strip()
@@ -201,7 +210,9 @@ class Mistakes(Case):
                 self.assertIn(f'warning ciphers = "{ciphers}" {text}', done.stdout)
         for ciphers, own in (("aNULL", {}), ("PSK", {"psk": None}), ("ECDHE+AESGCM", {"certificates": None})):
             self.assert_mistake(f'key "ciphers": "{ciphers}" lets nobody in', ciphers=ciphers, **own)
-        self.assert_mistake('key "ciphers": the suite ', "does not encrypt", ciphers="TLS_AES_128_GCM_SHA256:eNULL:aNULL@SECLEVEL=0")
+        for suites, told in (("eNULL", "does not encrypt; add !eNULL"), ("HIGH", "lets anybody in; add !aNULL")):
+            self.assert_mistake('key "ciphers": the suite ', told, ciphers=f"TLS_AES_128_GCM_SHA256:{suites}:@SECLEVEL=0")
+        self.assertEqual(self.check(ciphers="TLS_AES_128_GCM_SHA256:HIGH:!aNULL:@SECLEVEL=0").returncode, 0)
         self.assert_mistake('key "verify_client": is about clients\' certificates', certificates=None, verify_client=True)
         self.assert_mistake('key "certificate": unknown in tls; did you mean "certificates"?', certificate="x")
 
