@@ -82,10 +82,6 @@ TextList client_texts(const Client& client) {
   return texts;
 }
 
-}  // namespace
-
-namespace {
-
 // Sleeps until there may be room: shortly at first, then a quarter of what has been waited, so that a full disk costs
 // nothing while it is.
 class Patience {

@@ -79,13 +79,22 @@ class Ending(Case):
         self.assertTrue(told.endswith(b"\r\x1b[K"), told)  # and nothing of it stays
         self.assertEqual(printed.count(b"\n"), REQUESTS)
 
-    def test_ctrl_c_ends_top_although_nobody_takes_what_it_prints(self):
-        running = TraceWriter(self.folder / "running.trace").begin()
-        running.request("flush")
-        trace = running.end(ended=False)
+    def hold(self, trace):
+        """Locks it, as a server has it."""
         written = open(trace, "rb")
         self.addCleanup(written.close)
-        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
+        fcntl.flock(written, fcntl.LOCK_EX)
+        return written
+
+    def running(self):
+        """A trace of one request that a server writes: what writes it, its path, and what holds it."""
+        writer = TraceWriter(self.folder / "running.trace").begin()
+        writer.request("flush")
+        trace = writer.end(ended=False)
+        return writer, trace, self.hold(trace)
+
+    def test_ctrl_c_ends_top_although_nobody_takes_what_it_prints(self):
+        _, trace, _ = self.running()
         for number in (signal.SIGINT, signal.SIGTERM):
             with self.subTest(number.name):
                 reads, writes = full_pipe.make()
@@ -110,9 +119,7 @@ class Ending(Case):
         told = "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
         done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", told))
-        written = open(trace, "rb")
-        self.addCleanup(written.close)
-        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
+        written = self.hold(trace)
         top = processes.start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(top.stdout.close)
         self.addCleanup(top.stderr.close)
@@ -122,12 +129,7 @@ class Ending(Case):
         self.assertEqual((top.returncode, err.decode()), (0, told))
 
     def test_top_tells_in_the_table_what_is_missing(self):
-        running = TraceWriter(self.folder / "running.trace").begin()
-        running.request("flush")
-        trace = running.end(ended=False)
-        written = open(trace, "rb")
-        self.addCleanup(written.close)
-        fcntl.flock(written, fcntl.LOCK_EX)  # as a server has it
+        running, trace, written = self.running()
         top = processes.start([PROGRAM, "trace", "top", trace, "--interval", "10ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(top.stdout.close)
         self.addCleanup(top.stderr.close)

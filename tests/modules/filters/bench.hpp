@@ -2,6 +2,7 @@
 #pragma once
 #include <ashlar/testing/harness.hpp>
 #include <ashlar/testing/model_disk.hpp>
+#include <string>
 #include <vector>
 
 extern "C" const ashlar_module* ashlar_entry(std::uint32_t host_major);
@@ -28,6 +29,17 @@ inline Bytes part(const Bytes& of, std::uint64_t offset, std::size_t n) {
 }
 inline void put(Bytes& into, std::uint64_t offset, const Bytes& what) {
   std::copy(what.begin(), what.end(), into.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+// The text with which `f` is refused.
+template <class F>
+std::string refusal(F f) {
+  try {
+    f();
+  } catch (const Refused& r) {
+    return r.what();
+  }
+  return "";
 }
 
 }  // namespace ashlar::testing

@@ -75,15 +75,5 @@ inline bool holds_in_time(const std::function<bool()>& what) {
   while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return what();
 }
-// The text with which `f` is refused.
-template <class F>
-std::string refusal(F f) {
-  try {
-    f();
-  } catch (const Refused& r) {
-    return r.what();
-  }
-  return "";
-}
 
 }  // namespace ashlar::testing

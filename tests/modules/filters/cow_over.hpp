@@ -50,16 +50,6 @@ inline Given kept(const Scratch& scratch, Given more = {}) {
   more.push_back({"path", scratch.path("overlay.cow")});
   return per_export(more);
 }
-// The text with which `f` is refused.
-template <class F>
-std::string refusal(F f) {
-  try {
-    f();
-  } catch (const Refused& r) {
-    return r.what();
-  }
-  return "";
-}
 inline std::vector<ListedExtent> extents(const TestDevice& device, std::uint64_t offset, std::uint64_t length) {
   ExtentList list;
   CHECK(device.extents(offset, length, list).ok());
