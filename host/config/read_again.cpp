@@ -75,7 +75,7 @@ class Search {
         look_at(tls.certificates / name, config_.file, tls.certificates_place, "certificates");
     if (!tls.psk.empty()) look_at(tls.psk, config_.file, tls.psk_place, "psk");
   }
-  // Only secrets are tables.
+  // A table with one of a secret's keys is taken for a secret.
   void look_at_secrets(const ExportConfig& own, const LayerConfig& layer) {
     for (const TomlEntry& entry : layer.parameters) {
       look_at_secret(own, entry.key, entry.node);

@@ -31,6 +31,32 @@ std::string title(const ashlar_module& module) {
   fail(config, given.place, given.key, "unknown to the " + title(module) + what_to_do);
 }
 
+// The item that stands for one entry of a table: "key=value".
+TomlNode pair(const Config& config, const TomlEntry& entry) {
+  if (entry.key.empty() || entry.key.find('=') != std::string::npos)
+    fail(config, entry.place, entry.key, "is no name of a pair, which ends at the first =; give it one without");
+  const TomlValue& value = entry.node.value;
+  if (const auto* text = std::get_if<std::string>(&value)) return {entry.node.place, entry.key + "=" + *text};
+  if (const auto* number = std::get_if<std::int64_t>(&value))
+    return {entry.node.place, entry.key + "=" + std::to_string(*number)};
+  if (const auto* yes = std::get_if<bool>(&value)) return {entry.node.place, entry.key + (*yes ? "=true" : "=false")};
+  fail(config, entry.node.place, entry.key,
+       std::string("found ") + type_name(value) +
+           ", wanted a string, an integer or a boolean; write a string in quotes");
+}
+
+// The items of `row`, a list. A list of texts may be a table of pairs, too.
+TomlArray items_of(const Config& config, const ashlar_param& row, const TomlEntry& given, Mistakes& mistakes) {
+  if (const auto* items = std::get_if<TomlArray>(&given.node.value)) return *items;
+  const auto* pairs = std::get_if<TomlTable>(&given.node.value);
+  if (pairs == nullptr || row.item != ASHLAR_PARAM_STRING)
+    fail(config, given.node.place, given.key,
+         std::string("found ") + type_name(given.node.value) + ", wanted an array; write [ ] around its items");
+  TomlArray items;
+  for (const TomlEntry& entry : *pairs) mistakes.gather([&] { items.push_back(pair(config, entry)); });
+  return items;
+}
+
 }  // namespace
 
 Values::Values(const Config& config, const LayerConfig& layer, const ashlar_module& module) {
@@ -87,13 +113,10 @@ const ashlar_value* Values::single(const ashlar_param& row, const Given& given, 
 
 const ashlar_value* Values::list(const Given& given) {
   const ashlar_param item = item_row(given.row);
-  const auto* nodes = std::get_if<TomlArray>(&given.entry.node.value);
-  if (nodes == nullptr)
-    fail(given.config, given.entry.node.place, given.entry.key,
-         std::string("found ") + type_name(given.entry.node.value) + ", wanted an array; write [ ] around its items");
   std::vector<const ashlar_value*>& items = lists_.emplace_back();
   Mistakes mistakes;
-  for (const TomlNode& node : *nodes) mistakes.gather([&] { items.push_back(single(item, given, node)); });
+  for (const TomlNode& node : items_of(given.config, given.row, given.entry, mistakes))
+    mistakes.gather([&] { items.push_back(single(item, given, node)); });
   mistakes.throw_if_any();
   const auto count = static_cast<std::int64_t>(items.size());
   items.push_back(nullptr);  // so that an empty list has an address, too

@@ -11,7 +11,7 @@ namespace {
 
 // A plugin "file" with a row of each kind that matters here.
 struct Module {
-  static constexpr std::uint32_t count = 7;
+  static constexpr std::uint32_t count = 8;
   ashlar_param rows[count] = {
       {sizeof(ashlar_param), ASHLAR_PARAM_PATH, "path", "the image", nullptr, 1, 0, 0, 0, nullptr},
       {sizeof(ashlar_param), ASHLAR_PARAM_SIZE, "block_size", "bytes", "4K", 0, 0, 512, 65536, nullptr},
@@ -19,7 +19,8 @@ struct Module {
       {sizeof(ashlar_param), ASHLAR_PARAM_BOOL, "direct", "no cache", "true", 0, 0, 0, 0, nullptr},
       {sizeof(ashlar_param), ASHLAR_PARAM_LIST, "names", "paths", nullptr, 0, ASHLAR_PARAM_PATH, 0, 0, nullptr},
       {sizeof(ashlar_param), ASHLAR_PARAM_LIST, "limits", "bytes", nullptr, 0, ASHLAR_PARAM_SIZE, 1, 4096, nullptr},
-      {sizeof(ashlar_param), ASHLAR_PARAM_SECRET, "key", "a key", nullptr, 0, 0, 0, 0, nullptr}};
+      {sizeof(ashlar_param), ASHLAR_PARAM_SECRET, "key", "a key", nullptr, 0, 0, 0, 0, nullptr},
+      {sizeof(ashlar_param), ASHLAR_PARAM_LIST, "options", "texts", nullptr, 0, ASHLAR_PARAM_STRING, 0, 0, nullptr}};
   const ashlar_param* pointers[count] = {};
   ashlar_module table{};
   Module() {
@@ -111,6 +112,52 @@ TEST_CASE("an empty list is set, and has an address") {
   CHECK(values.data()[4]->items != nullptr);
 }
 
+TEST_CASE("a table for a list of texts is one item key=value for each entry, in the order of the file") {
+  const Module module;
+  const TomlTable options{{"rbd_cache", {7, 1}, {{7, 13}, false}},
+                          {"mon_host", {8, 1}, {{8, 12}, std::string("192.0.2.1=a")}},
+                          {"rados_osd_op_timeout", {9, 1}, {{9, 24}, std::int64_t{-5}}},
+                          {"log_file", {10, 1}, {{10, 12}, std::string()}},
+                          {"debug rbd", {11, 1}, {{11, 15}, true}}};
+  const Values values(config(), layer({given("path", std::string("a")), given("options", options)}), module.table);
+  const ashlar_value& list = *values.data()[7];
+  CHECK(list.type == ASHLAR_PARAM_LIST);
+  CHECK(list.set == 1);
+  REQUIRE(list.number == 5);
+  CHECK(list.items[0]->type == ASHLAR_PARAM_STRING);
+  CHECK(list.items[0]->text == std::string("rbd_cache=false"));
+  CHECK(list.items[1]->text == std::string("mon_host=192.0.2.1=a"));
+  CHECK(list.items[2]->text == std::string("rados_osd_op_timeout=-5"));
+  CHECK(list.items[3]->text == std::string("log_file="));
+  CHECK(list.items[4]->text == std::string("debug rbd=true"));
+
+  const Values empty(config(), layer({given("path", std::string("a")), given("options", TomlTable{})}), module.table);
+  CHECK(empty.data()[7]->set == 1);
+  CHECK(empty.data()[7]->number == 0);
+}
+
+TEST_CASE("every entry of a table for a list of texts that cannot be an item is told, with its place") {
+  const Module module;
+  const TomlTable options{{"a", {7, 1}, {{7, 5}, TomlTable{{"b", {7, 5}, {{7, 9}, true}}}}},
+                          {"good", {8, 1}, {{8, 8}, true}},
+                          {"c", {9, 1}, {{9, 5}, TomlArray{}}},
+                          {"d", {10, 1}, {{10, 5}, 0.5}},
+                          {"e=f", {11, 1}, {{11, 9}, true}},
+                          {"", {12, 1}, {{12, 6}, true}},
+                          {"g", {13, 1}, {{13, 5}, std::string("\0", 1)}}};
+  const std::string wanted = ", wanted a string, an integer or a boolean; write a string in quotes\n";
+  CHECK(
+      mistake({given("path", std::string("a")), given("options", options)}, module.table) ==
+      "/etc/ashlar/a.toml:7:5: key \"a\": found a table" + wanted +
+          "/etc/ashlar/a.toml:9:5: key \"c\": found an array" + wanted +
+          "/etc/ashlar/a.toml:10:5: key \"d\": found a float" + wanted +
+          "/etc/ashlar/a.toml:11:1: key \"e=f\": is no name of a pair, which ends at the first =; give it one without\n"
+          "/etc/ashlar/a.toml:12:1: key \"\": is no name of a pair, which ends at the first =; give it one without\n"
+          "/etc/ashlar/a.toml:13:5: key \"options\": has a NUL character; take it out");
+  CHECK(mistake({given("path", std::string("a")), given("names", TomlTable{})}, module.table) ==
+        "/etc/ashlar/a.toml:6:9: key \"names\": found a table, wanted an array; write [ ] around its items");
+}
+
 TEST_CASE("every item of a list that is wrong is told, with its place") {
   const Module module;
   const TomlArray limits{{{8, 1}, std::int64_t{0}}, {{8, 4}, std::int64_t{1}}, {{8, 7}, true}};
@@ -137,7 +184,7 @@ TEST_CASE("all mistakes in a layer's parameters are told, in the order of the fi
         "/etc/ashlar/a.toml:6:9: key \"direct\": found an integer, wanted a boolean; "
         "write true or false, without quotes\n"
         "/etc/ashlar/a.toml:7:1: key \"colour\": unknown to the plugin \"file\"; "
-        "known: path, block_size, label, direct, names, limits, key\n"
+        "known: path, block_size, label, direct, names, limits, key, options\n"
         "/etc/ashlar/a.toml:8:9: key \"block_size\": 1 is out of range; give 512..64K");
 }
 
@@ -179,7 +226,7 @@ TEST_CASE("unknown parameter") {
         "/etc/ashlar/a.toml:6:1: key \"blocksize\": unknown to the plugin \"file\"; did you mean \"block_size\"?");
   CHECK(mistake({given("colour", std::int64_t{1}), given("path", std::string("a"))}, module.table) ==
         "/etc/ashlar/a.toml:6:1: key \"colour\": unknown to the plugin \"file\"; "
-        "known: path, block_size, label, direct, names, limits, key");
+        "known: path, block_size, label, direct, names, limits, key, options");
 }
 
 TEST_CASE("a key of the export below the plugin's header") {
