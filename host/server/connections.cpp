@@ -40,7 +40,7 @@ class Connections::Client final : public Task {
   Session::Outcome outcome = Session::Outcome::idle;  // of the last run
   Clients* in = nullptr;                              // the list that it is in
   Clients::iterator place;                            // and where
-  const Clock::time_point deadline;                   // of the handshake
+  Clock::time_point deadline;                         // of the handshake, as it was when last looked at
   std::list<Client*>::iterator handshake_place;
   bool in_handshake = true;  // handshake_place is valid
   Client* next_returned = nullptr;
@@ -67,7 +67,7 @@ void Connections::add(std::unique_ptr<Socket> socket, Peer peer) noexcept {
         one.emplace_back(*this, std::move(socket), peer, Clock::now() + context_.settings->handshake_timeout);
     client.in = &one;
     client.place = one.begin();
-    client.handshake_place = in_handshake_.insert(in_handshake_.end(), &client);
+    client.handshake_place = in_handshake_.insert(place_in_handshake(client.deadline), &client);
     look_at(client.deadline);
     dispatch(client);
   } catch (const std::exception& e) {
@@ -187,15 +187,29 @@ void Connections::look() noexcept {
   trim_memory();
 }
 
+// Behind those that are due before. Most are the last.
+std::list<Connections::Client*>::iterator Connections::place_in_handshake(Clock::time_point deadline) noexcept {
+  auto place = in_handshake_.end();
+  while (place != in_handshake_.begin() && (*std::prev(place))->deadline > deadline) --place;
+  return place;
+}
+
 void Connections::end_late_handshakes() noexcept {
-  for (; !in_handshake_.empty(); in_handshake_.pop_front()) {
-    Client& oldest = *in_handshake_.front();
-    if (oldest.session.in_handshake()) {
-      if (oldest.deadline > Clock::now()) return look_at(oldest.deadline);
-      oldest.session.abort();
-      if (oldest.in == &parked_ || oldest.in == &parked_with_memory_) unpark(oldest);
+  while (!in_handshake_.empty()) {
+    Client& first = *in_handshake_.front();
+    if (first.session.in_handshake()) {
+      if (first.deadline > Clock::now()) return look_at(first.deadline);
+      const Clock::time_point end = first.session.end_of_handshake();
+      if (end > first.deadline) {
+        first.deadline = end;
+        in_handshake_.splice(place_in_handshake(end), in_handshake_, in_handshake_.begin());
+        continue;
+      }
+      first.session.abort();
+      if (first.in == &parked_ || first.in == &parked_with_memory_) unpark(first);
     }
-    oldest.in_handshake = false;
+    first.in_handshake = false;
+    in_handshake_.pop_front();
   }
 }
 

@@ -71,6 +71,7 @@ class Connections {
   void look_at(Clock::time_point when) noexcept;
   void look() noexcept;
   void retry_those_without_thread() noexcept;
+  std::list<Client*>::iterator place_in_handshake(Clock::time_point deadline) noexcept;
   void end_late_handshakes() noexcept;
   void run_those_who_hold_memory() noexcept;
   void tell_drained() noexcept;
@@ -82,7 +83,7 @@ class Connections {
   Clients running_;         // a thread of the executor has it, or is about to
   Clients without_thread_;  // no thread could be had; oldest first
   Clients parked_, parked_with_memory_;
-  std::list<Client*> in_handshake_;         // or were so when last looked at; oldest first
+  std::list<Client*> in_handshake_;         // or were so when last looked at; by deadline
   std::atomic<Client*> returned_{nullptr};  // by the executor's threads, newest first
   std::uint64_t last_number_ = 0;           // of a connection
   std::uint64_t turned_away_ = 0;

@@ -31,6 +31,25 @@ constexpr const char* server_stops = "the server stops";
 
 }  // namespace
 
+// While one lives, the client waits for the server: that is none of the time that it has for its handshake.
+class Session::ServersTime {
+ public:
+  explicit ServersTime(Session& session) : session_(session) {
+    session_.is_waited_for_.store(true, std::memory_order_relaxed);
+  }
+  // Who sees that the client is not waiting any more sees its new deadline, too.
+  ~ServersTime() {
+    session_.deadline_ = session_.deadline_.load() + (std::chrono::steady_clock::now() - since_);
+    session_.is_waited_for_.store(false, std::memory_order_release);
+  }
+  ServersTime(const ServersTime&) = delete;
+  ServersTime& operator=(const ServersTime&) = delete;
+
+ private:
+  Session& session_;
+  const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
+};
+
 const char* const Session::ended_by_reload = "a reload of the config ended it";
 
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
@@ -160,6 +179,7 @@ std::optional<Session::Outcome> Session::secure() {
 void Session::be_secured() {
   context_.tls_handshakes.done.fetch_add(1, std::memory_order_relaxed);
   chain_.reset();
+  failed_.reset();
   peer_.tls = tls_->identity();
   client_facts_.set_tls(*peer_.tls);
   visible_.emplace(exports_, peer_);
@@ -239,7 +259,13 @@ Session::Outcome Session::transmit() {
   return end(transmission_->reason());
 }
 
-bool Session::late() const { return std::chrono::steady_clock::now() >= deadline_; }
+bool Session::late() const { return std::chrono::steady_clock::now() >= end_of_handshake(); }
+
+std::chrono::steady_clock::time_point Session::end_of_handshake() const {
+  if (is_waited_for_.load(std::memory_order_acquire))
+    return std::chrono::steady_clock::now() + settings_->handshake_timeout;
+  return deadline_.load();
+}
 
 // Everything of a module ends here, on this thread: a module may take its time to close, and whoever destroys the
 // session has other clients, too.
@@ -311,6 +337,7 @@ std::shared_ptr<const std::vector<protocol::Catalog::Listed>> Session::listed(st
 // What the template at `index` lists, unless it takes more than `most_bytes`.
 ListedExports Session::names_of(std::size_t index, std::size_t most, std::size_t most_bytes) {
   try {
+    const ServersTime not_the_clients(*this);
     ListedExports found = visible_->listed(index, most, most_bytes);
     if (found.is_cut && found.bytes <= most_bytes)
       context_.repeats.log(spdlog::level::warn, "export " + in_quotes(visible_->exported(index).name()) +
@@ -330,31 +357,40 @@ std::optional<std::size_t> Session::other(std::string_view name) {
   return visible_->other(std::string(name), context_.exports);
 }
 
+// A client asks for an export by several options, and its storage may take long to say that it cannot be had: what was
+// said once is told again.
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
   const bool renewed = visible_->exported(index).retired();
   if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
     return {&chain_->geometry(), {}};
   chain_.reset();
+  if (!renewed && failed_ && failed_->index == index && failed_->name == name) return failed_->told;
   if (renewed && !visible_->renew(index, context_.exports)) return {.is_there = false};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
   if (std::string why = lacks_place(exported, for_reading); !why.empty()) return {nullptr, std::move(why)};
   try {
     client_facts_.set_export_name(name);
+    const ServersTime not_the_clients(*this);
     chain_ = exported.open(&for_client_, for_reading);
   } catch (const Stopped& e) {
     stop();  // it is about to be told
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
-    if (!exported.of_template().empty() && e.is_absence()) return {.is_there = false};
-    log_failure(e.what());
-    return {nullptr, e.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
+    failed_ = {index, std::string(name), why_not(exported, e)};
+    return failed_->told;
   } catch (const std::exception& e) {
     log_failure(e.what());
     return {nullptr, "the export cannot be opened; the server's log says why"};
   }
   open_index_ = index;
   return {&chain_->geometry(), {}};
+}
+
+protocol::Catalog::Opened Session::why_not(const Export& exported, const OpenError& refused) {
+  if (!exported.of_template().empty() && refused.is_absence()) return {.is_there = false};
+  log_failure(refused.what());
+  return {nullptr, refused.told_to_client(peer_.transport == Peer::Transport::unix_socket)};
 }
 
 // Asked before the layers are opened, which may fail for the same reason and say less. Empty: it does not.

@@ -96,6 +96,9 @@ class Session : private protocol::Catalog, private Places::Holder {
 
   // Whether the handshake is not over yet. [any thread]
   bool in_handshake() const { return !in_transmission_.load(std::memory_order_relaxed); }
+  // By when it has to be over. While its client waits for the server that moves on, so it is to be asked again then.
+  // [any thread]
+  std::chrono::steady_clock::time_point end_of_handshake() const;
   // Bytes of buffers that it has. [any thread]
   std::uint64_t memory() const { return memory_.bytes(); }
   // Whether it keeps memory that others may want, for a request that has come in part. [while it is idle]
@@ -119,6 +122,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   Outcome begin_transmission();
   Outcome transmit();
   bool late() const;
+  class ServersTime;
   Outcome end(std::string_view reason);
   void log_end(std::string_view reason);
   ListedExports names_of(std::size_t index, std::size_t most, std::size_t most_bytes);
@@ -137,6 +141,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   std::shared_ptr<const std::vector<Listed>> listed(std::size_t index, std::size_t most) override;
   std::optional<std::size_t> other(std::string_view name) override;
   Opened open(std::size_t index, std::string_view name) override;
+  Opened why_not(const Export& exported, const OpenError& refused);
   std::string enter() override;
   bool stops() const override { return is_to_stop(); }
   void unknown(std::string_view name) override;
@@ -153,9 +158,11 @@ class Session : private protocol::Catalog, private Places::Holder {
   Peer peer_;
   SessionContext& context_;
   const std::shared_ptr<const SessionSettings> settings_;
-  std::shared_ptr<const Exports> exports_;                // in the handshake: those of its beginning
-  std::shared_ptr<Export> export_;                        // in transmission: outlives the chain
-  const std::chrono::steady_clock::time_point deadline_;  // of the handshake
+  std::shared_ptr<const Exports> exports_;  // in the handshake: those of its beginning
+  std::shared_ptr<Export> export_;          // in transmission: outlives the chain
+  // Of the handshake; and whether the client waits for the server there, which has no deadline.
+  std::atomic<std::chrono::steady_clock::time_point> deadline_;
+  std::atomic<bool> is_waited_for_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
   std::atomic<bool> waits_to_send_{false};
@@ -181,6 +188,13 @@ class Session : private protocol::Catalog, private Places::Holder {
   Place write_place_{nullptr, {this}};              // of those who write
   std::unique_ptr<Chain> chain_;
   std::size_t open_index_ = 0;  // of chain_, in visible_
+  // What could not be opened last, and what the client was told of it.
+  struct Failed {
+    std::size_t index = 0;  // in visible_
+    std::string name;       // by which it was asked for
+    Opened told;
+  };
+  std::optional<Failed> failed_;
   std::optional<protocol::Handshake> handshake_;
   std::optional<Transmission> transmission_;
 };

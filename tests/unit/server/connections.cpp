@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <future>
 #include <optional>
 #include <tuple>
 
@@ -236,6 +237,17 @@ Bytes option_list() {
   return talk;
 }
 
+// As of a client that says nothing more behind it.
+Bytes option_info() {
+  constexpr std::uint32_t no_name_and_no_wishes = 6;
+  Bytes talk(client_flags_size + option_header_size + no_name_and_no_wishes);
+  put32(talk.data(), flag_c_fixed_newstyle | flag_c_no_zeroes);
+  put64(talk.data() + 4, option_magic);
+  put32(talk.data() + 12, opt_info);
+  put32(talk.data() + 16, no_name_and_no_wishes);
+  return talk;
+}
+
 // How many exports the reply to LIST has.
 std::size_t take_list(WirePair& wire) {
   for (std::size_t exports = 0;; ++exports) {
@@ -297,15 +309,30 @@ TEST_CASE("a client in the handshake for too long is closed, and the log says wh
   CHECK_THAT(house.made->log.text(), ContainsSubstring("ended in the handshake: handshake took too long"));
 }
 
-TEST_CASE("a client whose layers take too long to open need not wait for them") {
+TEST_CASE("a client that waits for layers to open is not late, however long; who is slow before or behind that is") {
   House house;
-  house.open(100, std::chrono::milliseconds(100));
+  house.open(100, std::chrono::seconds(2));
+  std::atomic<int> opening{0};
   std::promise<void> release;
-  house.plugin.open = [&](ashlar_error&) { return release.get_future().wait(), 0; };
-  WirePair wire;
-  house.add(wire);
-  CHECK_FALSE(enter(wire));
+  const std::shared_future<void> released = release.get_future().share();
+  house.plugin.open = [&](ashlar_error&) { return ++opening, released.wait(), 0; };
+  WirePair waits, dawdles, silent;
+  house.add(waits);
+  house.add(dawdles);
+  auto entered = std::async(std::launch::async, [&] { return enter(waits); });
+  REQUIRE(dawdles.receive(greeting_size).size() == greeting_size);
+  dawdles.send(option_info());
+  while (opening < 2) std::this_thread::yield();
+  house.add(silent);
+  CHECK(silent.receive(greeting_size + 1).size() == greeting_size);
   release.set_value();
+  CHECK(entered.get());
+  constexpr std::size_t more_than_answers = 4096;
+  const std::size_t answered = dawdles.receive(more_than_answers).size();
+  CHECK(answered >= option_reply_header_size);
+  CHECK(answered < more_than_answers);  // it has ended
+  waits.send(request(cmd_flush, 1, 0));
+  CHECK(waits.receive(simple_reply_size).size() == simple_reply_size);
 }
 
 TEST_CASE("a session whose socket holds input is run again, though the kernel has none for it") {
