@@ -11,8 +11,7 @@ using namespace ashlar;
 
 namespace {
 
-constexpr std::chrono::seconds for_a_try{10};    // to connect and shake hands
-constexpr std::chrono::seconds for_an_open{10};  // a client waits for its export
+constexpr std::chrono::seconds for_a_try{10};  // to connect and shake hands
 constexpr std::chrono::seconds just_now{2};
 constexpr std::size_t enough = 32;  // requests under way keep one connection busy
 
@@ -50,7 +49,7 @@ Facts Backend::open(Purpose purpose) {
   }
   Request request;
   request.on_trial = purpose == Purpose::trial;
-  request.deadline = now() + std::min<std::chrono::milliseconds>(settings_.timeout, for_an_open);
+  request.deadline = now() + settings_.timeout;
   const int error = run(request);
   const std::unique_lock lock(mutex_);
   if (error == 0) {
@@ -91,6 +90,7 @@ int Backend::run(Request& request) noexcept {
   try {
     Wait::Ticket ticket(wait_);
     request.ticket = &ticket;
+    request.begun = now();
     if (request.kind == Request::Kind::flush) request.covered = losses_.covered();
     give(request);
     ticket.on_cancel([](void* a) noexcept { static_cast<Asked*>(a)->backend.give_up(static_cast<Asked*>(a)->request); },
@@ -149,8 +149,9 @@ void Backend::give(Request& request) noexcept {
   }
 }
 
-void Backend::give_again(Request& request) noexcept {
-  if (request.deadline == Request::Time{}) request.deadline = now() + settings_.timeout;
+// Who has waited for a silent server has waited for one that was away.
+void Backend::give_again(Request& request, Request::Time heard) noexcept {
+  if (request.deadline == Request::Time{}) request.deadline = std::max(request.begun, heard) + settings_.timeout;
   if (request.given_up) return finish(request, ECANCELED);
   if (request.deadline <= now()) return finish(request, ETIMEDOUT);
   repeats_.add();
@@ -227,8 +228,8 @@ void Backend::reached(Link& link) noexcept {
   for (Request* const one : ready) give(*one);
 }
 
-void Backend::not_reached(unsigned number, const std::string& why, bool is_another) noexcept {
-  if (is_another)
+void Backend::not_reached(unsigned number, const std::string& why, int error) noexcept {
+  if (error == EIO)
     host_.log(Level::error,
               "%s: the server has come back with another disk: %s; requests fail until it is the one that it was",
               settings_.shown.c_str(), why.c_str());
@@ -242,9 +243,12 @@ void Backend::not_reached(unsigned number, const std::string& why, bool is_anoth
   } catch (const std::bad_alloc&) {
     // It is in the log.
   }
-  const auto on_trial = [](const Request& one) { return one.on_trial; };
-  if (is_another) fail_waiting([](const Request&) { return true; }, EIO);
-  else fail_waiting(on_trial, ENOTCONN);
+  fail_waiting(
+      [error](const Request& one) {
+        if (error == ENOENT) return one.kind == Request::Kind::connection;
+        return error == EIO || one.on_trial;
+      },
+      error);
 }
 
 void Backend::gone(Link& link) noexcept {

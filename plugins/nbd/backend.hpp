@@ -52,7 +52,8 @@ class Backend {
   // What is wrong with a server that has been reached: it has become another. Empty: it is served from now on.
   std::string accept(const Facts& facts);
   void reached(Link& link) noexcept;
-  void not_reached(unsigned number, const std::string& why, bool is_another) noexcept;
+  // `error`: EIO: it has another disk; ENOENT: it lacks the export; else ENOTCONN.
+  void not_reached(unsigned number, const std::string& why, int error) noexcept;
   void gone(Link& link) noexcept;
   void lost(const std::string& why) noexcept;
   // A connection has ended on our side, and what was written is not flushed.
@@ -60,9 +61,10 @@ class Backend {
   // Whether a connection has just been given up because the server did not answer.
   void set_silent() noexcept { silent_at_ = std::chrono::steady_clock::now(); }
   bool is_silent() const noexcept;
-  // Hands it to a link that is ready, or has it wait for one. The second: one that was lost with its connection.
+  // Hands it to a link that is ready, or has it wait for one. The second: one that was lost with its connection, over
+  // which the server was `heard` last then.
   void give(Request& request) noexcept;
-  void give_again(Request& request) noexcept;
+  void give_again(Request& request, Request::Time heard) noexcept;
   // Ends it with an errno number, 0 included.
   void finish(Request& request, int error) noexcept;
   // [a link's thread] Reaches the server. `why_not`: as of Patience. Throws Unreachable, std::bad_alloc.

@@ -90,6 +90,8 @@ void Handle::set_up_tls(const Settings& settings) {
   }
   must(::nbd_set_tls_verify_peer(h, settings.verify));
   if (!settings.psk.empty()) {
+    // libnbd tells of one that is missing as of an export that is.
+    if (::access(settings.psk.c_str(), R_OK) != 0) throw Unreachable(settings.psk + " cannot be read");
     must(::nbd_set_tls_psk_file(h, settings.psk.c_str()));
     must(::nbd_set_tls_username(h, settings.user.c_str()));
   } else if (!settings.certificates.empty()) {
@@ -128,6 +130,7 @@ void Handle::shake_hands(const Settings& settings, int socket, const Patience& p
   if (settings.names_server() && !is_over() && !has_kept_name())
     throw Unreachable("this libnbd cannot be told whom a certificate must name");
   while (::nbd_aio_is_ready(h) != 1 && !(lists && ::nbd_aio_is_negotiating(h) == 1)) {
+    if (is_over() && error_over_ == ENOENT) throw NoExport(why_over());
     if (is_over()) throw Unreachable(why_over());
     const short ready = patience.wait(fd(), events());
     if (ready != 0) move_once(ready);
@@ -214,6 +217,7 @@ void Handle::move_once(short events) noexcept {
   if (result != -1 || !is_over() || !why_over_.empty()) return;
   try {
     why_over_ = last_error();
+    error_over_ = ::nbd_get_errno();
   } catch (const std::bad_alloc&) {
     // It is over all the same.
   }

@@ -14,7 +14,7 @@
 class Handle {
  public:
   // Shakes hands over `socket`, which is the handle's from then on, also when it fails. `lists`: to list exports
-  // rather than to use one. Throws Unreachable, std::bad_alloc.
+  // rather than to use one. Throws Unreachable, NoExport, std::bad_alloc.
   Handle(const Settings& settings, int socket, const Patience& patience, bool lists = false);
   Handle(const Handle&) = delete;
   Handle& operator=(const Handle&) = delete;
@@ -56,5 +56,7 @@ class Handle {
 
   const std::unique_ptr<nbd_handle, Close> handle_;
   Facts facts_;
+  bool lacks_export_ = false;
   std::string why_over_;
+  int error_over_ = 0;  // its errno number, 0: libnbd tells none
 };

@@ -43,7 +43,8 @@ bool Link::submit(Request& request) noexcept {
       backend_.finish(request, ENOMEM);
       return true;
     }
-    if (load_.fetch_add(1) == 0) busy_since_ = std::chrono::steady_clock::now();
+    if (load_ == 0) busy_since_ = std::chrono::steady_clock::now();  // before it can be seen that there is one
+    load_.fetch_add(1);
   }
   if (sleeps_.exchange(false)) waker_.wake();  // somebody has to see that no answer comes
   pump();
@@ -148,12 +149,16 @@ void Link::pause() noexcept {
 bool Link::connect() noexcept {
   drops_ = false;
   std::string why;
-  bool is_another = false;
+  int error = ENOTCONN;
   try {
-    auto made = backend_.make_handle(waker_, [this] { return ends_ ? std::string("the export ends") : std::string(); });
+    auto made = backend_.make_handle(waker_, [this] {
+      backend_.expire(std::chrono::steady_clock::now());
+      return ends_ ? std::string("the export ends") : std::string();
+    });
     why = backend_.accept(made->facts());
-    is_another = !why.empty();
-    if (!is_another) {
+    if (!why.empty()) {
+      error = EIO;
+    } else {
       turn_.take();
       handle_ = std::move(made);
       server_stops_ = has_answered_ = false;
@@ -161,13 +166,16 @@ bool Link::connect() noexcept {
     }
   } catch (const std::bad_alloc&) {
     why = "out of memory";
+  } catch (const NoExport& e) {
+    why = e.what();
+    error = ENOENT;
   } catch (const std::exception& e) {
     why = e.what();
   }
   connected_ = std::chrono::steady_clock::now();
   next_try_ = connected_ + delay_before(++tries_);
   if (!why.empty()) {
-    if (!ends_) backend_.not_reached(number_, why, is_another);
+    if (!ends_) backend_.not_reached(number_, why, error);
     return false;
   }
   heard_ = connected_;
@@ -211,10 +219,12 @@ short Link::wait_for_answers(short events) noexcept {
   const bool is_unwanted = given_up_since_ != Time{};
   const auto longest = is_unwanted ? tick : std::min(slow_tick, backend_.settings().timeout);
   const Time now = std::chrono::steady_clock::now();
-  const bool is_idle = load() == 0 && now - std::max(heard_, busy_since_.load()) > longest;
+  const bool is_idle = load() == 0 && now - silent_since() > longest;
   sleeps_ = is_idle;
   const bool sleeps = is_idle && load_ == 0;  // in this order: who submits adds to load_, and looks at sleeps_ then
-  const short ready = waker_.wait(handle_->fd(), events, now + (sleeps ? std::chrono::hours(1) : longest));
+  Time until = now + (sleeps ? std::chrono::hours(1) : longest);
+  if (load_ != 0) until = std::min(until, silent_since() + backend_.settings().timeout);
+  const short ready = waker_.wait(handle_->fd(), events, until);
   sleeps_ = false;
   return ready;
 }
@@ -229,11 +239,13 @@ bool Link::take_answers(short ready) noexcept {
   return !stops;
 }
 
+// Since when it owes an answer and has said nothing, if it owes one.
+Request::Time Link::silent_since() const noexcept { return std::max(heard_, busy_since_.load()); }
+
 // Why the connection is to be given up: libnbd gives back the memory of a request in no other way. Null: it is not.
 const char* Link::fault_of_silence(Time now) noexcept {
-  if (load() == 0) return nullptr;
-  if (now - std::max(heard_, busy_since_.load()) >= backend_.settings().timeout)
-    return "the server has been silent for the whole timeout";
+  if (load_ == 0) return nullptr;
+  if (now - silent_since() >= backend_.settings().timeout) return "the server has been silent for the whole timeout";
   const bool unwanted = is_unwanted();
   if (!unwanted) given_up_since_ = {};
   else if (given_up_since_ == Time{}) given_up_since_ = now;
@@ -306,5 +318,5 @@ void Link::lost(const std::string& why) noexcept {
   if (now - connected_ >= long_enough) tries_ = 0;
   else if (has_answered_) tries_ = 1;
   next_try_ = now + delay_before(tries_);
-  for (Request* const one : left) backend_.give_again(*one);
+  for (Request* const one : left) backend_.give_again(*one, heard_);
 }

@@ -56,6 +56,7 @@ class Link {
   void lost(const std::string& why) noexcept;
   short wait_for_answers(short events) noexcept;
   bool take_answers(short ready) noexcept;
+  Time silent_since() const noexcept;
   const char* fault_of_silence(Time now) noexcept;
   bool is_unwanted() noexcept;
 

@@ -12,6 +12,12 @@ class Unreachable : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// The server has been reached, and has no such export.
+class NoExport : public Unreachable {
+ public:
+  using Unreachable::Unreachable;
+};
+
 class Patience {
  public:
   // `why_not`: tells why it is to be given up at once; empty: go on.

@@ -190,3 +190,9 @@ def request(command, offset=0, length=0, flags=0, cookie=COOKIE, magic=REQUEST_M
 def go_data(name, items=()):
     name = name.encode()
     return struct.pack(f">I{len(name)}sH{len(items)}H", len(name), name, len(items), *items)
+
+
+def meta_data(name, *queries):
+    name = name.encode()
+    texts = b"".join(struct.pack(">I", len(query)) + query.encode() for query in queries)
+    return struct.pack(f">I{len(name)}sI", len(name), name, len(queries)) + texts

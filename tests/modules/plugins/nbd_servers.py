@@ -103,6 +103,28 @@ class Nbd(Case):
         return done.stdout
 
 
+    def assert_unknown(self, name):
+        with wire.Client(self.server, PATIENCE) as client:
+            client.greet()
+            for option in (wire.OPT_INFO, wire.OPT_GO):
+                self.assertEqual(client.option(option, wire.go_data(name))[-1][0], wire.REP_ERR_UNKNOWN)
+
+    def who_comes_while_it_is_away(self):
+        """A client that waits for its export. Its thread, and what it puts the client into."""
+        came = []
+
+        def come():
+            try:
+                came.append(self.client())
+            except nbd.Error:
+                pass  # who has waited for it sees that it has not come
+
+        thread = threading.Thread(target=come, daemon=True)
+        thread.start()
+        self.logged("cannot be reached")
+        return thread, came
+
+
 class Model:
     """A disk as it should be, and random operations on both."""
 
@@ -265,8 +287,18 @@ class Over(Nbd):
         shown = run("nbdinfo", "--list", self.server.uri())
         self.assertEqual(set(re.findall(r'export="(.*)"', shown)), {"far/a", "far/b"})
         self.assertEqual(self.client("far/b").get_size(), 2 * SIZE)
-        with self.assertRaises(nbd.Error):
-            self.client("far/c")
+        self.assert_unknown("far/c")
+
+    def test_an_export_that_is_gone_there_is_none_here(self):
+        uri = self.far(export=b"b")
+        self.server = self.serve([{**export(uri, "far/*", export="*"), "optional": True}])
+        self.client("far/b").shutdown()
+        self.other.export = b"another"
+        self.other.cut()
+        self.logged("the connection is lost")
+        self.assert_unknown("far/b")
+        self.other.export = b"b"
+        self.assertEqual(self.client("far/b").get_size(), SIZE)
 
     def test_who_cannot_be_reached_at_the_start(self):
         said = self.refused(export("nbd://127.0.0.1:1/x"))
@@ -407,6 +439,30 @@ class Away(Nbd):
         with self.assertRaises(nbd.Error):
             client.pread(512, 0)
         self.logged("silent for the whole timeout")
+        self.assertEqual(len(self.other.asked), 1)  # it had waited for the whole timeout then, and was not asked again
+
+    def test_who_comes_meanwhile_waits_and_is_not_taken_for_a_slow_one(self):
+        self.server = self.serve([export(self.far())], handshake_timeout=5)
+        self.other.end()
+        thread, came = self.who_comes_while_it_is_away()
+        with wire.Client(self.server, PATIENCE) as slow:
+            self.assertTrue(slow.is_closed(), "one that says nothing is not ended")
+        self.far()
+        thread.join(PATIENCE)
+        self.assertEqual([client.get_size() for client in came], [SIZE])
+
+    def test_who_comes_meanwhile_waits_once(self):
+        """Each option that asks for the export is told the same."""
+        self.server = self.serve([export(self.far(), timeout="500ms")])
+        self.other.end()
+        with wire.Client(self.server, PATIENCE) as client:
+            client.greet()
+            client.option(wire.OPT_STRUCTURED_REPLY)
+            said = client.option(wire.OPT_SET_META_CONTEXT, wire.meta_data("disk", "base:allocation"))[-1]
+            self.assertEqual(said[0], wire.REP_ERR_POLICY)
+            self.far()
+            self.assertEqual(client.option(wire.OPT_GO, wire.go_data("disk"))[-1], said)
+        self.assertEqual(self.client().get_size(), SIZE)
 
     def test_a_server_that_stops_waits_for_nobody(self):
         """Neither for one that is silent, nor for one that is away."""
@@ -425,6 +481,12 @@ class Away(Nbd):
         self.logged("cannot be reached")
         client.aio_pread(buffer, 0)
         self.server.stop()
+        self.server = self.serve([export(self.far())])
+        self.other.end()
+        thread, came = self.who_comes_while_it_is_away()
+        self.server.stop()
+        thread.join(PATIENCE)
+        self.assertEqual(came, [])
 
     def test_one_that_is_stopped_holds_up_nobody_who_has_flushed(self):
         """Neither when a read is under way, nor when none is."""
