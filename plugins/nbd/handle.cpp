@@ -28,6 +28,12 @@ void must(int result) {
   if (result == -1) throw Unreachable(last_error());
 }
 
+// `error`: libnbd's errno number.
+[[noreturn]] void fail_handshake(const std::string& why, int error) {
+  if (error == ENOENT) throw NoExport(why);
+  throw Unreachable(why);
+}
+
 int chunk_came(void* of, const void*, std::size_t count, std::uint64_t offset, unsigned status, int* error) {
   if (status == LIBNBD_READ_ERROR) return 0;
   try {
@@ -126,12 +132,12 @@ bool Handle::has_kept_name() const {
 
 void Handle::shake_hands(const Settings& settings, int socket, const Patience& patience, bool lists) {
   nbd_handle* const h = handle_.get();
-  must(::nbd_aio_connect_socket(h, socket));
+  // A server that is quick may have said all before this returns.
+  if (::nbd_aio_connect_socket(h, socket) == -1) fail_handshake(last_error(), ::nbd_get_errno());
   if (settings.names_server() && !is_over() && !has_kept_name())
     throw Unreachable("this libnbd cannot be told whom a certificate must name");
   while (::nbd_aio_is_ready(h) != 1 && !(lists && ::nbd_aio_is_negotiating(h) == 1)) {
-    if (is_over() && error_over_ == ENOENT) throw NoExport(why_over());
-    if (is_over()) throw Unreachable(why_over());
+    if (is_over()) fail_handshake(why_over(), error_over_);
     const short ready = patience.wait(fd(), events());
     if (ready != 0) move_once(ready);
   }

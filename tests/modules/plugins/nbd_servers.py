@@ -39,6 +39,13 @@ def unix(path, name=""):
     return f"nbd+unix:///{name}?socket={path}"
 
 
+def listens(path):
+    """Whether who connects to the socket is let in: its file is there before that. To connect would end a server of one client."""
+    listening = "00010000"  # among the flags (proc(5), /proc/net/unix)
+    rows = [row.split() for row in pathlib.Path("/proc/net/unix").read_text().splitlines()]
+    return any(row[-1] == str(path) and row[3] == listening for row in rows)
+
+
 class Nbd(Case):
     def logged(self, text, server=None):
         self.wait_until(f"the log tells of {text}", lambda: re.search(text, (server or self.server).log()))
@@ -51,7 +58,7 @@ class Nbd(Case):
         path.unlink(missing_ok=True)
         process = processes.start(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.addCleanup(self.ended, process)
-        self.wait_until(f"{words[0]} listens", lambda: path.exists() or process.poll() is not None)
+        self.wait_until(f"{words[0]} listens", lambda: listens(path) or process.poll() is not None)
         self.assertIsNone(process.poll(), words)
         return process
 
