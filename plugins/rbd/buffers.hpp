@@ -1,4 +1,4 @@
-// Buffers: memory that librbd reads into and writes from. It belongs to the request and not to who waits for it, so
+// Buffers: memory that librbd reads into. It belongs to the request and not to who waits for it, so
 // that he can go on while librbd still has it.
 #pragma once
 #include <cstddef>

@@ -73,8 +73,7 @@ void Cluster::set_options(const Settings& settings) {
                                                      {"rados_mon_op_timeout", seconds},
                                                      {"rbd_cache", settings.cache ? "true" : "false"},
                                                      {"rbd_non_blocking_aio", "true"},
-                                                     // What is written from is the request's, and nobody changes it.
-                                                     {"rbd_disable_zero_copy_writes", "false"},
+                                                     {copy_option, "true"},
                                                      {"log_file", ""},
                                                      {"log_to_stderr", "false"},
                                                      {"err_to_stderr", "false"},

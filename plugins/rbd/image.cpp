@@ -1,8 +1,11 @@
 #include "image.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 using namespace ashlar;
 
@@ -45,6 +48,7 @@ void Image::open_image() {
           settings_.shown() + (r == -ENOENT ? ": the image has no such snapshot" : " cannot be opened: " + text_of(r)),
           -r);
   check_features();
+  check_options();
   watch_size();
   map_.emplace(image, cluster_->pool(), !settings_.snapshot.empty());
 }
@@ -63,6 +67,23 @@ void Image::check_features() const {
         "exclusive_lock",
         settings_.shown() + " is written to only by who holds its exclusive lock; write \"auto\", or take " +
             "it from the image: rbd feature disable " + settings_.shown() + " fast-diff object-map exclusive-lock");
+}
+
+// Those of the image and of its pool come before the plugin's.
+void Image::check_options() const {
+  if (!writable_) return;
+  int count = 0;
+  rbd_config_image_list(image_.get(), nullptr, &count);  // which only tells how many
+  std::vector<rbd_config_option_t> options(static_cast<std::size_t>(count));
+  if (rbd_config_image_list(image_.get(), options.data(), &count) < 0) return;
+  const bool copies = std::ranges::none_of(options, [](const rbd_config_option_t& one) {
+    return std::string_view(one.name) == copy_option && std::string_view(one.value) != "true";
+  });
+  rbd_config_image_list_cleanup(options.data(), count);
+  if (!copies)
+    throw BadParameter("image", settings_.shown() + " or its pool sets " + copy_option +
+                                    ", without which nothing is written here; write: rbd config image set " +
+                                    settings_.shown() + " " + copy_option + " true");
 }
 
 // From then on others who ask for it do not get it.
@@ -122,6 +143,22 @@ void Image::look_whether_lost() noexcept {
 
 std::shared_ptr<const ObjectList> Image::list(std::uint64_t offset, std::uint64_t length) {
   return map_->list(offset, length);
+}
+
+void Image::was_refused() noexcept {
+  if (waits_.exchange(true)) return;
+  try {
+    requests_.post([weak = weak_from_this()] {
+      if (const auto still = weak.lock()) still->tell_who_refuses();
+    });
+  } catch (const std::exception&) {
+    // What fails then is told of all the same.
+  }
+}
+
+void Image::tell_who_refuses() const noexcept {
+  host_.log(Level::warn, "%s: another%s holds the exclusive lock and keeps it: writes wait for up to %lld s",
+            settings_.shown().c_str(), lock_owner().c_str(), static_cast<long long>(settings_.timeout.count()));
 }
 
 int Image::failed(std::int64_t result) noexcept {

@@ -28,8 +28,17 @@ class Image : public std::enable_shared_from_this<Image> {
   // See ObjectMap. [the worker]
   std::shared_ptr<const ObjectList> list(std::uint64_t offset, std::uint64_t length);
 
-  // Such a request has been answered by librbd, and not yet by who calls this. [any thread]
-  void was_changed() noexcept { map_->was_changed(); }
+  // A request that changes it has been answered by librbd, or given up, and not yet answered by who calls this. [any
+  // thread]
+  void was_changed() noexcept {
+    is_written_to_ = true;
+    map_->was_changed();
+  }
+  bool is_written_to() const { return is_written_to_; }
+  // Another has refused librbd the lock for such a request, which is to wait. [any thread]
+  void was_refused() noexcept;
+  // Such a request has got the lock after all. [any thread]
+  void is_let_in() noexcept { waits_ = refused_ = false; }
 
   // Once it is open. [any thread, as are the next]
   rbd_image_t handle() const { return image_.get(); }
@@ -43,10 +52,12 @@ class Image : public std::enable_shared_from_this<Image> {
  private:
   void open_image();
   void check_features() const;
+  void check_options() const;
   void take_lock();
   std::string lock_owner() const;
   void watch_size();
   void look_at_size() noexcept;
+  void tell_who_refuses() const noexcept;
 
   const Settings& settings_;
   const ashlar::Host host_;
@@ -62,5 +73,6 @@ class Image : public std::enable_shared_from_this<Image> {
   bool has_lock_ = false;
   std::optional<std::uint64_t> watch_;
   std::atomic<std::uint64_t> size_ = 0;
-  std::atomic<bool> lost_ = false, refused_ = false;
+  std::atomic<bool> lost_ = false, is_written_to_ = false;
+  std::atomic<bool> waits_ = false, refused_ = false;  // the log tells of it already
 };

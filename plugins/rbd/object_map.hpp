@@ -40,7 +40,7 @@ class ObjectMap {
   bool has_map() const;
   bool is_valid() const;
   bool is_valid_in_pool() const;
-  void flush();
+  bool flush();
   std::optional<std::uint64_t> version() const;
   std::shared_ptr<const ObjectList> find(std::uint64_t offset, std::uint64_t length, std::uint64_t size);
   std::shared_ptr<const ObjectList> load(std::uint64_t first, std::uint64_t end) const;
@@ -53,7 +53,7 @@ class ObjectMap {
   bool can_tell_ = false;
   std::string object_, header_;  // the map and the image's header, as they are kept in the pool
 
-  std::atomic<bool> changed_ = true;
+  std::atomic<bool> changed_ = false;
   std::shared_ptr<const ObjectList> whole_;
   std::uint64_t whole_version_ = 0, whole_size_ = 0;
   std::chrono::steady_clock::time_point loaded_{};

@@ -57,7 +57,7 @@ class Rbd final : public Plugin {
   Status read(Io& io) noexcept override {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
-    const auto answer = layer_.requests.ask(use_.image().get(), io.length(), {}, [&](void* request, std::byte* memory) {
+    const auto answer = layer_.requests.ask(use_.image().get(), io.length(), [&](void* request, std::byte* memory) {
       return start(request, [&](rbd_completion_t c) {
         return rbd_aio_read(handle(), io.offset(), io.length(), reinterpret_cast<char*>(memory), c);
       });
@@ -71,23 +71,21 @@ class Rbd final : public Plugin {
   }
 
   Status write(Io& io) noexcept override {
-    return change(io, io.payload(), [&](rbd_completion_t c, std::byte* memory) {
-      return rbd_aio_write(handle(), io.offset(), io.length(), reinterpret_cast<const char*>(memory), c);
+    return change(io, [&](rbd_completion_t c) {
+      return rbd_aio_write(handle(), io.offset(), io.length(), reinterpret_cast<const char*>(io.payload().data()), c);
     });
   }
 
   // librbd leaves out what is less than its rbd_discard_granularity_bytes.
   Status trim(Io& io) noexcept override {
-    return change(
-        io, {}, [&](rbd_completion_t c, std::byte*) { return rbd_aio_discard(handle(), io.offset(), io.length(), c); });
+    return change(io, [&](rbd_completion_t c) { return rbd_aio_discard(handle(), io.offset(), io.length(), c); });
   }
 
   // Fast in each way: where zeroes have to be written, so that the range is provisioned, each OSD makes them itself.
   Status zero(Io& io) noexcept override {
     const int how = io.has(Flag::may_trim) ? 0 : RBD_WRITE_ZEROES_FLAG_THICK_PROVISION;
-    return change(io, {}, [&](rbd_completion_t c, std::byte*) {
-      return rbd_aio_write_zeroes(handle(), io.offset(), io.length(), c, how, 0);
-    });
+    return change(
+        io, [&](rbd_completion_t c) { return rbd_aio_write_zeroes(handle(), io.offset(), io.length(), c, how, 0); });
   }
 
   Status flush(Io& io) noexcept override {
@@ -137,24 +135,37 @@ class Rbd final : public Plugin {
   }
 
   template <class Call>
-  Status change(const Io& io, std::span<const std::byte> payload, Call call) noexcept {
+  Status change(const Io& io, Call call) noexcept {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
-    const auto answer =
-        layer_.requests.ask(use_.image().get(), payload.size(), payload, [&](void* request, std::byte* memory) {
-          return start(request, [&](rbd_completion_t c) { return call(c, memory); });
-        });
+    const std::int64_t result = ask_with_lock(call);
     use_.image()->was_changed();
-    if (answer.result < 0) return failed(answer.result);
+    if (result < 0) return failed(result);
     return io.has(Flag::fua) ? flush_all() : Status::success();
   }
 
+  // librbd takes the lock for a flush, too: who has written nothing leaves it where it is.
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
-    const auto answer = layer_.requests.ask(use_.image().get(), 0, {}, [&](void* request, std::byte*) {
-      return start(request, [&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
-    });
-    return answer.result < 0 ? failed(answer.result) : Status::success();
+    if (!use_.image()->is_written_to()) return {};
+    const std::int64_t result = ask_with_lock([&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
+    return result < 0 ? failed(result) : Status::success();
+  }
+
+  // For what librbd needs the lock for. `call`: as that of start().
+  template <class Call>
+  std::int64_t ask_with_lock(Call call) noexcept {
+    Image& image = *use_.image();
+    const auto begin = [&](void* request, std::byte*) { return start(request, call); };
+    if (layer_.settings.lock != Lock::automatic) return layer_.requests.ask(&image, 0, begin).result;
+    bool refused = false;
+    const auto on_refused = [&] {
+      refused = true;
+      image.was_refused();
+    };
+    const std::int64_t result = layer_.requests.ask_while_refused(&image, on_refused, begin).result;
+    if (refused && result >= 0) image.is_let_in();
+    return result;
   }
 
   static void tell(Io& io, const ObjectList* list) {

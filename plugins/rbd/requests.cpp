@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <iterator>
 #include <new>
 #include <system_error>
 
@@ -11,6 +11,8 @@ using namespace ashlar;
 namespace {
 
 constexpr std::chrono::seconds rest{1};
+// Who keeps a lock is asked for it so often by each request that waits for it.
+constexpr std::chrono::milliseconds before_next_ask{500};
 
 }  // namespace
 
@@ -47,18 +49,20 @@ Requests::~Requests() {
   if (watcher_.joinable()) watcher_.join();
 }
 
-std::shared_ptr<Requests::Request> Requests::begin(const void* of, std::size_t bytes) {
+std::shared_ptr<Requests::Request> Requests::begin(const void* of, std::size_t bytes, Clock::time_point since) {
   auto memory = buffers_.take(bytes);
   std::list<std::shared_ptr<Request>> place(1);
   auto request = std::make_shared<Request>(*this, of, std::move(memory), wait_);
   place.front() = request;
   request->place_ = place.begin();
-  request->begun_ = Clock::now();
+  request->begun_ = since;
   try {
     const std::lock_guard lock(mutex_);
     have_watched();
-    waited_for_.splice(waited_for_.end(), place);
-    if (rests_) changed_.notify_one();
+    auto before = waited_for_.end();
+    while (before != waited_for_.begin() && (*std::prev(before))->begun_ > since) --before;
+    waited_for_.splice(before, place);
+    if (rests_ || since < watched_) changed_.notify_one();
   } catch (...) {
     request->ticket_.done();  // each ticket has to end
     throw;
@@ -100,13 +104,12 @@ Requests::Answer Requests::wait_for(const std::shared_ptr<Request>& request) {
   return {result, request};
 }
 
-Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, std::span<const std::byte> from, StartBy start,
+Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, Clock::time_point since, StartBy start,
                                   void* how) noexcept {
   try {
     auto held = std::make_unique<std::shared_ptr<Request>>();  // librbd's
-    const std::shared_ptr<Request> request = begin(of, bytes);
+    const std::shared_ptr<Request> request = begin(of, bytes, since);
     *held = request;
-    if (!from.empty()) std::memcpy(request->memory_.data(), from.data(), from.size());
     const int started = start(how, held.get(), request->memory_.data());
     if (started < 0) end(*request, started);
     else static_cast<void>(held.release());
@@ -114,6 +117,13 @@ Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, std::span<c
   } catch (const std::exception&) {
     return {-ENOMEM, nullptr};
   }
+}
+
+// -EROFS: it is too late to ask; -ECANCELED: nobody wants the answer any more.
+int Requests::sleep_before_asking_again(Clock::time_point since) const noexcept {
+  wait_.sleep_until(std::min(Clock::now() + before_next_ask, since + timeout_));
+  if (wait_.cancelled()) return -ECANCELED;
+  return Clock::now() < since + timeout_ ? 0 : -EROFS;
 }
 
 void Requests::give_up(const void* of) noexcept {
@@ -135,7 +145,7 @@ void Requests::completed(void* request, std::int64_t result) noexcept {
 }
 
 void Requests::run(std::function<void()> job) {
-  const std::shared_ptr<Request> request = begin(nullptr, 0);
+  const std::shared_ptr<Request> request = begin(nullptr, 0, Clock::now());
   try {
     worker_.post([this, request, job = std::move(job)] {
       bool wanted = false;
@@ -159,8 +169,10 @@ void Requests::run(std::function<void()> job) {
 void Requests::wait_for_oldest(std::unique_lock<std::mutex>& lock) {
   const auto begun = waited_for_.front()->begun_, now = Clock::now();
   const bool is_slow = now >= begun + slow_;
+  watched_ = begun;
   changed_.wait_until(lock, is_slow ? std::min(begun + timeout_, now + slow_) : begun + slow_,
-                      [this] { return ends_; });
+                      [this] { return ends_ || (!waited_for_.empty() && waited_for_.front()->begun_ < watched_); });
+  watched_ = Clock::time_point::min();
   if (!is_slow || ends_) return;
   lock.unlock();
   on_slow_();

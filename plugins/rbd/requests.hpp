@@ -4,6 +4,7 @@
 #include <ashlar/host.hpp>
 #include <ashlar/metrics.hpp>
 #include <ashlar/wait.hpp>
+#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -11,7 +12,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <span>
 #include <thread>
 #include <type_traits>
 #include <utility>
@@ -42,14 +42,22 @@ class Requests {
 
   // Has `start` ask librbd, which is to answer by calling `completed` with the pointer: an int(void* request,
   // std::byte* memory) that returns 0, or a negative errno number when there will be no answer. It is called before
-  // ask() returns, the answer may come later. `from`: is copied to the memory first. Waits by ashlar.wait. [data]
-  // `of`: for give_up().
+  // ask() returns, the answer may come later. Waits by ashlar.wait. `of`: for give_up(). [data]
   template <class Start>
-  Answer ask(const void* of, std::size_t bytes, std::span<const std::byte> from, Start start) noexcept {
-    return ask_by(
-        of, bytes, from,
-        [](void* how, void* request, std::byte* memory) { return (*static_cast<Start*>(how))(request, memory); },
-        &start);
+  Answer ask(const void* of, std::size_t bytes, Start start) noexcept {
+    return ask_by(of, bytes, Clock::now(), call_of<Start>(), &start);
+  }
+  // The same, without memory. While librbd answers -EROFS, as another keeps the lock, it is asked again, until the
+  // timeout has passed since the call. `on_refused` is called for each such answer, and must not throw. [data]
+  template <class Refused, class Start>
+  Answer ask_while_refused(const void* of, Refused on_refused, Start start) noexcept {
+    const Clock::time_point since = Clock::now();
+    for (;;) {
+      Answer answer = ask_by(of, 0, since, call_of<Start>(), &start);
+      if (answer.result != -EROFS) return answer;
+      on_refused();
+      if (const int r = sleep_before_asking_again(since); r < 0) return {r, nullptr};
+    }
   }
   // Those of `of` come to -EIO now. [any thread]
   void give_up(const void* of) noexcept;
@@ -82,10 +90,15 @@ class Requests {
 
  private:
   using StartBy = int (*)(void* how, void* request, std::byte* memory);
-  Answer ask_by(const void* of, std::size_t bytes, std::span<const std::byte> from, StartBy start, void* how) noexcept;
+  template <class Start>
+  static StartBy call_of() {
+    return [](void* how, void* request, std::byte* memory) { return (*static_cast<Start*>(how))(request, memory); };
+  }
+  Answer ask_by(const void* of, std::size_t bytes, Clock::time_point since, StartBy start, void* how) noexcept;
+  int sleep_before_asking_again(Clock::time_point since) const noexcept;
   Answer wait_for(const std::shared_ptr<Request>& request);
   void run(std::function<void()> job);
-  std::shared_ptr<Request> begin(const void* of, std::size_t bytes);
+  std::shared_ptr<Request> begin(const void* of, std::size_t bytes, Clock::time_point since);
   bool end(Request& request, std::int64_t result) noexcept;
   void have_watched();
   void watch() noexcept;
@@ -100,11 +113,12 @@ class Requests {
 
   std::mutex mutex_;                                // of what follows, and of what requests say of themselves
   std::condition_variable changed_;                 // for watcher_
-  std::list<std::shared_ptr<Request>> waited_for_;  // in the order of their coming
+  std::list<std::shared_ptr<Request>> waited_for_;  // by how long, that which has waited longest first
   bool ends_ = false;
-  bool rests_ = false;    // watcher_ has seen none
-  bool watches_ = false;  // watcher_ has not ended, and will look again
-  std::thread watcher_;   // gives up those that take too long; ends when there have been none for a while
+  bool rests_ = false;                                    // watcher_ has seen none
+  Clock::time_point watched_ = Clock::time_point::min();  // since when that has waited which watcher_ sleeps for
+  bool watches_ = false;                                  // watcher_ has not ended, and will look again
+  std::thread watcher_;  // gives up those that take too long; ends when there have been none for a while
 
   Worker worker_;  // last: what it still runs needs the rest
 };

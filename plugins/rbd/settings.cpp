@@ -10,7 +10,7 @@ using namespace ashlar;
 namespace {
 
 // What the plugin sets itself, as it relies on it.
-constexpr std::string_view own_options[] = {"rbd_cache", "rbd_non_blocking_aio", "key"};
+constexpr std::string_view own_options[] = {"rbd_cache", "rbd_non_blocking_aio", copy_option, "key"};
 
 std::chrono::seconds timeout_of(const Params& params) {
   const std::string text(params.text("timeout"));

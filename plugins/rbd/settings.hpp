@@ -6,6 +6,10 @@
 #include <utility>
 #include <vector>
 
+// An option of librbd's: whether it copies what it is to write before the call returns. Where it does not, it uses the
+// memory of a write that was given up, and never answers one that was refused the lock.
+inline constexpr const char* copy_option = "rbd_disable_zero_copy_writes";
+
 enum class Lock { automatic, require, off };
 
 struct Settings {

@@ -260,7 +260,8 @@ class Disks(OverCeph):
 class Mistakes(OverCeph):
     def test_each_names_its_parameter(self):
         image = self.image("8M", "--image-feature", "layering")
-        locked = self.image("8M")
+        locked, own = self.image("8M"), self.image("8M")
+        self.ceph.rbd("config", "image", "set", own, "rbd_disable_zero_copy_writes", "false")
         for more, said in (({"image": "nowhere"}, ":[0-9]+:[0-9]+: .*image.*rbd/nowhere: there is no such image"),
                            ({"pool": "puddle"}, 'pool.*the pool "puddle" is not there'),
                            ({"namespace": "none"}, 'namespace.*"none" of the pool "rbd" is not there'),
@@ -278,6 +279,8 @@ class Mistakes(OverCeph):
                            ({"options": ["no_such_option=1"]}, "no_such_option=1: Ceph has no such option"),
                            ({"options": ["osd_heartbeat_grace=x"]}, "osd_heartbeat_grace=x: Ceph refuses it"),
                            ({"options": ["rbd_cache=true"]}, "rbd_cache is no option for this list"),
+                           ({"options": ["rbd_disable_zero_copy_writes=false"]}, "copy_writes is no option for this list"),
+                           ({"image": own}, f"image.*write: rbd config image set rbd/{own} rbd_disable_zero_copy_writes true"),
                            ({"exclusive_lock": "require"}, f"exclusive_lock.*rbd feature enable rbd/{image} exclusive-lock"),
                            ({"exclusive_lock": "require", "read_only": True}, "exclusive_lock.*is only read"),
                            ({"image": locked, "exclusive_lock": "off"}, f"exclusive_lock.*rbd feature disable rbd/{locked}")):

@@ -6,8 +6,8 @@ import random
 import re
 import subprocess
 
-from frame import MIB, PATIENCE, OverCeph
-from lib import processes
+from frame import MIB, OBJECT, PATIENCE, OverCeph
+from lib import libnbd, processes
 from lib.libnbd import nbd
 from lib.processes import run
 from lib.server import PROGRAM
@@ -50,13 +50,65 @@ class Locks(Doors):
             self.connect(server=second)
         self.wait_for_log("its exclusive lock is not to be had: it is held by another", second)
         third = self.serve([self.export(image, timeout="2s")])  # which would take it in turn
-        with self.assertRaises(nbd.Error):
-            self.connect(server=third).pwrite(b"third", 0)
-        self.dies(third)  # else it would write when the lock is free
+        late = self.connect(server=third)
+
+        def is_told():
+            for ask in (lambda: late.pwrite(b"third", 0), lambda: late.zero(4096, 0), lambda: late.trim(OBJECT, 0)):
+                with self.assertRaises(nbd.Error):
+                    ask()
+            return "another holds the exclusive lock and keeps it: nothing can be written" in third.log()
+
+        self.wait_until("the log tells why", is_told)
         self.assertEqual(bytes(client.pread(5, 0)), b"first")
         client.shutdown()
         self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
-        self.connect(server=second).pwrite(b"second", 0)
+        again = self.connect(server=second)
+        again.pwrite(b"second", 0)
+        again.shutdown()
+        self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
+        late.pwrite(b"third", 4096)
+        content = self.ceph.export(image)
+        self.assertEqual((content[:6], content[4096:4101]), (b"second", b"third"))
+
+    def kept(self, **more):
+        """An image whose lock a client keeps; that client, and one of another server, which takes turns."""
+        image = self.image()
+        client = self.connect(server=self.serve([self.export(image, exclusive_lock="require")]))
+        client.pwrite(b"kept", 0)
+        self.server = self.serve([self.export(image, **more)])
+        return image, client, self.connect()
+
+    def ask_in_vain(self, client):
+        """Writes that wait for the lock: their cookies."""
+        cookies = [client.aio_pwrite(nbd.Buffer.from_bytearray(bytearray([1 + n]) * 4096), 4096 * n) for n in range(8)]
+        cookies += [client.aio_zero(4096, 16 * 4096), client.aio_trim(OBJECT, OBJECT)]
+        self.wait_for_log("holds the exclusive lock and keeps it: writes wait")
+        return cookies
+
+    def test_writes_that_wait_for_the_lock_go_on_when_it_is_free(self):
+        image, keeper, client = self.kept(timeout="3600s")
+        cookies = self.ask_in_vain(client)
+        self.assertEqual(self.ceph.export(image)[:4], b"kept")
+        keeper.shutdown()
+        while client.aio_in_flight():
+            client.poll(-1)
+        for cookie in cookies:
+            self.assertTrue(client.aio_command_completed(cookie))
+        client.flush()
+        self.assertEqual(self.ceph.export(image)[:8 * 4096], b"".join(bytes([1 + n]) * 4096 for n in range(8)))
+
+    def test_a_server_whose_writes_wait_for_the_lock_ends(self):
+        """In order: it closes the image."""
+        image, keeper, client = self.kept(timeout="3600s")
+        self.ask_in_vain(client)
+        self.server.stop()
+        self.assertEqual(self.ceph.export(image)[:4], b"kept")
+
+    def test_who_only_reads_does_without_the_lock(self):
+        _, _, client = self.kept(timeout="2s")
+        self.assertEqual(bytes(client.pread(4, 0)), b"kept")
+        self.assertEqual(libnbd.extents(client, 2 * OBJECT, 0), [(OBJECT, 0), (OBJECT, nbd.STATE_HOLE | nbd.STATE_ZERO)])
+        client.flush()
 
     def test_a_lock_that_is_taken_by_force(self):
         """The clients of who has lost it fail from then on, and those that come anew are served."""
