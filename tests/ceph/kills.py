@@ -130,3 +130,23 @@ class Fight(Loads):
             owners.add(self.ceph.lock_owner(image))
         self.assertGreater(len(owners - {None}), 1)
         self.assert_right(image)
+
+    def test_one_comes_that_keeps_the_lock(self):
+        """It gets it from those who write, who wait then, and go on when it has gone."""
+        image = self.image(f"{self.LOADS * self.PART + MIB}B")
+        servers = [self.serve([self.export(image, timeout=f"{PATIENCE}s")]) for _ in range(self.LOADS)]
+        keeper = self.serve([self.export(image, exclusive_lock="require", timeout=f"{PATIENCE}s")])
+
+        def times_told():
+            return [server.log().count("keeps it: writes wait") for server in servers]
+
+        self.begin(servers)
+        for _ in range(3):
+            self.work("while nobody keeps the lock")
+            before = times_told()
+            client = libnbd.connect(keeper.uri("disk"))
+            client.pwrite(b"kept", self.LOADS * self.PART)
+            self.wait_until("all wait", lambda: all(now > then for now, then in zip(times_told(), before)))
+            client.shutdown()
+        self.work("at the end")
+        self.assert_right(image)
