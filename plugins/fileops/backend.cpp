@@ -15,8 +15,8 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       host_(host),
       zero_metrics_(host),
       zero_calm_(facts.kind == Kind::file ? Calm::slow_ns : Calm::blocked_ns),
-      merger_([this](const Zeroing& zeroing) { return act(zeroing); }),
-      sync_errors_(Witness(syscalls, fd_.get(), facts.witness)),
+      merger_(wait_of(host), [this](const Zeroing& zeroing) { return act(zeroing); }),
+      sync_errors_(wait_of(host), Witness(syscalls, fd_.get(), facts.witness)),
       size_(facts.size),
       direct_end_(facts.direct_end),
       dense_(facts.dense) {}

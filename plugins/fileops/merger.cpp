@@ -1,7 +1,8 @@
 #include "merger.hpp"
 
 #include <algorithm>
-#include <condition_variable>
+#include <cerrno>
+#include <new>
 #include <utility>
 
 namespace ashlar::fileops {
@@ -24,18 +25,25 @@ struct Merger::Waiting {
   const Zeroing& zeroing;
   Status status = Status::success();
   enum class Turn { waits, leads, over } turn = Turn::waits;
-  std::condition_variable changed;
-  Waiting* next = nullptr;    // in the queue
-  Waiting* merged = nullptr;  // the next of those that are done together
+  std::optional<Wakeup> woken;  // done when it is its turn, or when it is over; of one that waits
+  Waiting* next = nullptr;      // in the queue
+  Waiting* merged = nullptr;    // the next of those that are done together
 };
 
 Merger::Result Merger::run(const Zeroing& zeroing) {
-  Waiting me{.zeroing = zeroing, .changed = {}};
+  Waiting me{.zeroing = zeroing, .woken = {}};
   std::unique_lock<std::mutex> lock(mutex_);
   if (std::exchange(busy_, true)) {
+    try {
+      me.woken.emplace(wait_);
+    } catch (const std::bad_alloc&) {
+      return {Status{ENOMEM}, false};
+    }
     append(me);
-    me.changed.wait(lock, [&] { return me.turn != Waiting::Turn::waits; });
+    lock.unlock();
+    me.woken->wait();
     if (me.turn == Waiting::Turn::over) return {me.status, false};
+    lock.lock();
   }
 
   const Zeroing all = take_with_touching(me);
@@ -51,7 +59,7 @@ Merger::Result Merger::run(const Zeroing& zeroing) {
   for (Waiting* one = me.merged; one != nullptr;) {
     Waiting* const next = one->merged;
     one->turn = Waiting::Turn::over;
-    one->changed.notify_one();  // under the lock: afterwards it may be gone
+    one->woken->done();  // with that it may be gone
     one = next;
   }
   const bool others_now = first_ != nullptr;
@@ -61,7 +69,7 @@ Merger::Result Merger::run(const Zeroing& zeroing) {
     first_ = leader->next;
     if (first_ == nullptr) last_ = nullptr;
     leader->turn = Waiting::Turn::leads;
-    leader->changed.notify_one();
+    leader->woken->done();
   }
   return {me.status, !useful && (others_before || !others_now)};
 }

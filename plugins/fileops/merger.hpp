@@ -1,14 +1,16 @@
-// Merger: the zeroes and trims of one file that threads wait for, one after another, as its file system would have them
-// anyway (they hold the inode's lock); those that touch are done as one, as each costs a change of metadata, however
-// short it is.
+// Merger: the zeroes and trims of one file that requests wait for, one after another, as its file system would have
+// them anyway (they hold the inode's lock); those that touch are done as one, as each costs a change of metadata,
+// however short it is.
 #pragma once
 #include <ashlar/io.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 
 #include "range.hpp"
+#include "wakeup.hpp"
 
 namespace ashlar::fileops {
 
@@ -25,17 +27,17 @@ class Merger {
   static constexpr std::size_t most_at_once = 16;         // done as one
   static constexpr std::uint64_t most_bytes = 32u << 20;  // of several done as one
 
-  // `act`: does one. Called by one thread at a time.
-  explicit Merger(std::function<Status(const Zeroing&)> act) : act_(std::move(act)) {}
+  // `act`: does one. Called for one at a time.
+  Merger(std::optional<Wait> wait, std::function<Status(const Zeroing&)> act) : wait_(wait), act_(std::move(act)) {}
   Merger(const Merger&) = delete;
   Merger& operator=(const Merger&) = delete;
 
   struct Result {
     Status status;
-    bool in_vain;  // others' threads were of no use: there were none, or what they wanted did not touch this
+    bool in_vain;  // others were of no use: there were none, or what they wanted did not touch this
   };
-  // Does it in its turn, with others that wait, or waits until another thread has done it. The answer is what doing it
-  // alone gives: of several that fail together, each is done again.
+  // Does it in its turn, with others that wait, or waits until another has done it. The answer is what doing it alone
+  // gives: of several that fail together, each is done again. ENOMEM: there was no memory to wait with.
   Result run(const Zeroing& zeroing);
 
   // How many wait for their turn; for tests.
@@ -47,10 +49,11 @@ class Merger {
   void append(Waiting& one);
   Zeroing take_with_touching(Waiting& one);
 
+  const std::optional<Wait> wait_;
   const std::function<Status(const Zeroing&)> act_;
   mutable std::mutex mutex_;
   bool busy_ = false;
-  Waiting* first_ = nullptr;  // in the order they came; on their threads' stacks
+  Waiting* first_ = nullptr;  // in the order they came; on their stacks
   Waiting* last_ = nullptr;
 };
 

@@ -1,8 +1,9 @@
 // PathDevice: the device of the file and block plugins, which take the same parameters. A parameter's value goes into
 // OpenOptions, and from there into Facts.
 //
-// With direct I/O everything but a try blocks: reads and writes are the host's to make then (HostSyscalls), all else is
-// done on a thread of the host's, and the device parks. Without, little blocks, and workers are quicker at that.
+// With direct I/O everything but a try blocks: what changes the disk or reads it is the host's to do then
+// (HostSyscalls), whoever looks for holes does so on a thread of the host's, and the device parks. Without, little
+// blocks, and workers are quicker at that.
 #pragma once
 #include <array>
 #include <ashlar/blocking.hpp>
@@ -81,17 +82,11 @@ class PathDevice : public BackendDevice {
   Status read(Io& io) noexcept override {
     return elsewhere(io, io.has(Flag::may_hole), [&] { return BackendDevice::read(io); });
   }
-  Status write(Io& io) noexcept override {
-    return elsewhere(io, io.has(Flag::fua), [&] { return BackendDevice::write(io); });
-  }
-  Status flush(Io& io) noexcept override {
-    return elsewhere(io, !facts().read_only, [&] { return BackendDevice::flush(io); });
-  }
   Status trim(Io& io) noexcept override {
-    return change_holes(io, [&] { return BackendDevice::trim(io); });
+    return may_not_be_tried(io) ? Status::would_block() : BackendDevice::trim(io);
   }
   Status zero(Io& io) noexcept override {
-    return change_holes(io, [&] { return BackendDevice::zero(io); });
+    return may_not_be_tried(io) ? Status::would_block() : BackendDevice::zero(io);
   }
   Status extents(Io& io) noexcept override {
     return elsewhere(io, true, [&] { return BackendDevice::extents(io); });
@@ -118,16 +113,12 @@ class PathDevice : public BackendDevice {
     return status;
   }
 
-  // Punching holes waits for all direct I/O of the file that is under way: so it is not tried either, as long as there
-  // is anything to do.
-  template <class Op>
-  Status change_holes(const Io& io, Op op) const noexcept {
-    const bool blocks = !facts().manual_zeroing && !facts().read_only;
-    if (layer_.parks_ && blocks && io.has(Flag::nowait)) return Status::would_block();
-    return elsewhere(io, blocks, op);
+  // Punching holes waits for all direct I/O of the file that is under way: so it is not tried, as long as there is
+  // anything to do.
+  bool may_not_be_tried(const Io& io) const noexcept {
+    const Facts& facts = (*use_)->facts();
+    return layer_.parks_ && io.has(Flag::nowait) && !facts.manual_zeroing && !facts.read_only;
   }
-
-  const Facts& facts() const { return (*use_)->facts(); }
 
   Layer& layer_;
   const std::unique_ptr<Use> use_;

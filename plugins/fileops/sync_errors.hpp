@@ -4,11 +4,12 @@
 // waits for the other calls.
 #pragma once
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 
+#include "wakeup.hpp"
 #include "witness.hpp"
 
 namespace ashlar::fileops {
@@ -17,14 +18,14 @@ namespace ashlar::fileops {
 class SyncErrors {
  public:
   // `witness`: of the descriptor. Where it cannot be opened, calls wait for each other.
-  explicit SyncErrors(Witness witness) : witness_(std::move(witness)) {}
+  SyncErrors(std::optional<Wait> wait, Witness witness) : wait_(wait), witness_(std::move(witness)) {}
 
   struct Known {
-    int error;   // the first that any call ever met, an errno; 0: none
+    int error;   // the first that any call ever met, an errno; 0: none; ENOMEM: there was no memory to wait with
     bool found;  // by this call
   };
 
-  // A syncing call, from before its system call until it is known what has become of it. A thread has one at most.
+  // A syncing call, from before its system call until it is known what has become of it. A request has one at most.
   class Call {
    public:
     explicit Call(SyncErrors& errors) : errors_(errors) { errors_.begin(*this); }
@@ -49,6 +50,9 @@ class SyncErrors {
     bool found_ = false;
     Call* before_ = nullptr;  // of those under way
     Call* after_ = nullptr;
+    std::uint64_t last_ = 0;       // the calls up to this one are waited for
+    std::optional<Wakeup> woken_;  // of one that waits: done when it need not any more
+    Call* behind_ = nullptr;       // of those that wait
   };
 
   // From now on there is a witness, where one is possible.
@@ -69,15 +73,18 @@ class SyncErrors {
   bool remember(int error);
   bool remember_locked(int error);
   void leave_locked(Call& call);
+  bool has_to_wait(const Call& call) const;
+  void wake_locked();
 
+  const std::optional<Wait> wait_;
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
   Witness witness_;
   std::uint64_t begun_ = 0;        // calls
   std::uint64_t unwitnessed_ = 0;  // so many of them began before the witness was open
   Call* oldest_ = nullptr;         // of those under way, in the order in which they began
   Call* newest_ = nullptr;
-  std::size_t waiting_ = 0;
+  Call* first_waiting_ = nullptr;  // in the order in which their waits end
+  Call* last_waiting_ = nullptr;
   std::atomic<int> first_{0};
 };
 

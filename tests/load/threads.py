@@ -67,6 +67,36 @@ class StalledInLittleMemory(Stalling):
         self.check_stalled(wire.request(wire.CMD_WRITE, MIB, 65536) + bytes(65536), 28 + 5000)
 
 
+class Waiting(Household):
+    """Requests that wait for a disk without the page cache."""
+
+    ROUNDS, LENGTH = 200, 4096
+
+    def serve(self, exports, **how):
+        return super().serve([*exports, *self.direct_export()], **how)
+
+    def setUp(self):
+        super().setUp()
+        self.need_direct()
+
+    def test_durable_writes_zeroes_and_trims_need_few_threads(self):
+        client, most = self.talking("direct"), 0
+        for number in range(self.ROUNDS):
+            at = MIB + 3 * number * self.LENGTH
+            client.request(wire.CMD_WRITE, at, self.LENGTH, flags=wire.CMD_FLAG_FUA, data=bytes([number % 255 + 1]) * self.LENGTH)
+            client.request(wire.CMD_WRITE_ZEROES, at + self.LENGTH, self.LENGTH)
+            client.request(wire.CMD_TRIM, at + 2 * self.LENGTH, self.LENGTH)
+            most = max(most, processes.threads(self.server.pid))
+        for _ in range(3 * self.ROUNDS):
+            self.assertEqual(client.simple_reply(), (0, b""))
+            most = max(most, processes.threads(self.server.pid))
+        self.assertLess(most, self.threads + 3 * FEW)
+        for number in range(self.ROUNDS):
+            client.request(wire.CMD_READ, MIB + 3 * number * self.LENGTH, 2 * self.LENGTH)
+            written = bytes([number % 255 + 1]) * self.LENGTH
+            self.assertEqual(client.simple_reply(2 * self.LENGTH), (0, written + bytes(self.LENGTH)))
+
+
 class Short(Household):
     """A server that may have a few threads only."""
 

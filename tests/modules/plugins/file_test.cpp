@@ -446,7 +446,7 @@ TEST_CASE("file: with direct = true all that blocks is the host's to do, and it 
   std::vector<std::byte> bytes(64 * K);
   adds(disk.run(Io::read(0, bytes)), {1, 0, 0});
   adds(disk.fill(0, 64 * K, 'y'), {0, 1, 0});
-  adds(disk.fill(0, 64 * K, 'z', Flag::fua), {0, 1, 1});
+  adds(disk.fill(0, 64 * K, 'z', Flag::fua), {0, 1, 0});
   adds(disk.run(Io(Op::flush, 0, 0)), {0, 0, 1});
   adds(disk.run(Io(Op::trim, 128 * K, 64 * K)), {0, 0, 1});
   adds(disk.run(Io(Op::zero, 256 * K, 64 * K, Flag::may_trim)), {0, 0, 1});

@@ -243,8 +243,9 @@ TEST_CASE("a FUA write that fails for want of space after data were lost is not 
 namespace {
 
 // Without a witness.
-struct Waiting : SyncErrors {
-  Waiting() : SyncErrors(Witness(kernel, -1, false)) {}
+struct Waiting : private Log, SyncErrors {
+  explicit Waiting(bool host_offers_to_wait = true)
+      : SyncErrors(host_offers_to_wait ? wait_of(host()) : std::nullopt, Witness(kernel, -1, false)) {}
   Syscalls kernel;
 };
 
@@ -285,7 +286,7 @@ TEST_CASE("a syncing call that waits is told the error as soon as it is remember
 }
 
 TEST_CASE("syncing calls of many threads end") {
-  Waiting errors;
+  Waiting errors(GENERATE(true, false));
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&errors, t] {

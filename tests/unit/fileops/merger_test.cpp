@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -16,6 +17,11 @@
 using namespace testing;
 
 namespace {
+
+std::optional<ashlar::Wait> wait() {
+  static Log log;
+  return wait_of(log.host());
+}
 
 Zeroing zero(Range range) { return {Op::zero, true, false, range}; }
 Zeroing trim(Range range) { return {Op::trim, true, false, range}; }
@@ -49,7 +55,7 @@ Outcome run_together(const std::vector<Zeroing>& others, const std::function<Sta
   out.errors.resize(others.size());
   out.in_vain.resize(others.size());
   std::atomic<bool> first_runs{false}, first_may_end{false};
-  Merger merger([&](const Zeroing& zeroing) {
+  Merger merger(wait(), [&](const Zeroing& zeroing) {
     if (!first_runs.exchange(true)) {
       comes_true([&] { return first_may_end.load(); });
       return Status::success();
@@ -103,7 +109,7 @@ TEST_CASE("those that touch nothing are done in the order they came, and each is
   Merger* same = nullptr;
   std::vector<Range> order;
   std::atomic<int> calls{0};
-  Merger merger([&](const Zeroing& zeroing) {
+  Merger merger(wait(), [&](const Zeroing& zeroing) {
     if (++calls == 1) both_waited = comes_true([&] { return same->waiting() == 2; });
     else order.push_back(zeroing.range);
     if (calls == 3) answered_before_last = comes_true([&] { return first_answered.load(); });
@@ -155,7 +161,7 @@ TEST_CASE("the largest offset is no obstacle") {
 }
 
 TEST_CASE("a worker was in vain if nobody else came, if nothing touched, or if doing it together failed") {
-  Merger merger(succeed);
+  Merger merger(wait(), succeed);
   REQUIRE(merger.run(zero({0, K})).in_vain);
   REQUIRE(merger.run(zero({0, K})).in_vain);
 
@@ -169,11 +175,12 @@ TEST_CASE("a worker was in vain if nobody else came, if nothing touched, or if d
 }
 
 TEST_CASE("from many threads: all of it is zeroed, nothing else, and never by two at once") {
+  const bool host_offers_to_wait = GENERATE(true, false);
   constexpr std::uint64_t blocks = 4096;
   std::vector<char> zeroed(blocks, 0), wanted(blocks, 0);
   std::atomic<int> acting{0}, calls{0};
   std::atomic<bool> overlapped{false};
-  Merger merger([&](const Zeroing& zeroing) {
+  Merger merger(host_offers_to_wait ? wait() : std::nullopt, [&](const Zeroing& zeroing) {
     if (acting.fetch_add(1) != 0) overlapped = true;
     ++calls;
     std::fill_n(zeroed.begin() + static_cast<std::ptrdiff_t>(zeroing.range.offset), zeroing.range.length, 1);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <ashlar/io.hpp>
+#include <ashlar/testing/fake_wait.hpp>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -14,6 +15,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fileops/backend.hpp"
@@ -233,10 +235,8 @@ inline std::function<int(Call)> failing(Call call, int error, int times = 1 << 3
 
 // Log lines of a backend.
 struct Log {
-  ashlar_host services{
-      sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &add, [](void*, const char*) noexcept -> const void* {
-        return nullptr;
-      }};
+  ashlar_host services{sizeof(ashlar_host), ASHLAR_ABI_MINOR, this, &enabled, &add, &extension};
+  ashlar::testing::FakeWait wait;
   std::mutex mutex;
   std::vector<std::string> info, debug, errors;
 
@@ -248,6 +248,10 @@ struct Log {
     auto& me = *static_cast<Log*>(self);
     const std::lock_guard lock(me.mutex);
     (level == ASHLAR_LOG_DEBUG ? me.debug : level == ASHLAR_LOG_INFO ? me.info : me.errors).emplace_back(text, length);
+  }
+  static const void* extension(void* self, const char* name) noexcept {
+    const bool wanted = std::string_view(name) == ASHLAR_WAIT_ID;
+    return wanted ? static_cast<Log*>(self)->wait.services() : nullptr;
   }
 };
 
