@@ -1,4 +1,5 @@
 // cache: keeps what was read and written, over a slow layer below.
+#include <ashlar/blocking.hpp>
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
 #include <atomic>
@@ -207,6 +208,7 @@ Geometry Cache::describe() {
   Geometry g = offer(Flag::nowait);
   g.flags |= Flag::nowait;
   g.ops |= Op::cache;
+  g.parks = Blocking(layer_.host()).offered();
   if (writes_back()) {
     g.ops |= Op::flush;
     // What others have written is not flushed through a device that may not write.

@@ -5,7 +5,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fileops/at_once.hpp>
 #include <fileops/backend.hpp>
+#include <fileops/host_syscalls.hpp>
 #include <fileops/temporary.hpp>
 #include <shared_mutex>
 #include <system_error>
@@ -46,6 +48,7 @@ class File final : public Store {
  public:
   File(fileops::Fd fd, std::uint64_t bytes, std::uint64_t block, Host host)
       : block_(block),
+        syscalls_(Blocking(host)),
         file_(
             [&] {
               fileops::Facts facts;
@@ -57,18 +60,22 @@ class File final : public Store {
 
   Status read(const Io& parent, std::uint32_t slot, std::uint64_t offset, std::span<std::byte> into,
               Flags flags) noexcept override {
-    Io io = Io::read(parent, slot * block_ + offset, into, flags);
-    return file_.read(io);
+    return fileops::at_once_or_later(flags, [&](Flags f) {
+      Io io = Io::read(parent, slot * block_ + offset, into, f);
+      return file_.read(io);
+    });
   }
   Status write(const Io& parent, std::uint32_t slot, std::uint64_t offset,
                std::span<const std::byte> from) noexcept override {
-    Io io = Io::write(parent, slot * block_ + offset, from);
-    return file_.write(io);
+    return fileops::at_once_or_later({}, [&](Flags f) {
+      Io io = Io::write(parent, slot * block_ + offset, from, f);
+      return file_.write(io);
+    });
   }
 
  private:
   const std::uint64_t block_;
-  fileops::Syscalls syscalls_;
+  fileops::HostSyscalls syscalls_;
   fileops::Backend file_;
 };
 

@@ -1,5 +1,6 @@
 // cow: a writable overlay over what is never written below.
 #include <algorithm>
+#include <ashlar/blocking.hpp>
 #include <ashlar/control.hpp>
 #include <ashlar/filter.hpp>
 #include <ashlar/rules/text.hpp>
@@ -80,12 +81,11 @@ class Cow final : public Filter {
           .range(65536, INT64_MAX),
   };
 
-  Cow(Layer& layer, const Open& open)
-      : Filter(open), layer_(layer), read_only_(open.read_only), purpose_(open.purpose) {}
+  Cow(Layer& layer, const Open& open);
 
   Geometry describe() override;
   Status process(Io& io) noexcept override;
-  Status read(Io& io) noexcept override { return overlay_->read(io, base(), !read_only_); }
+  Status read(Io& io) noexcept override { return overlay_->read(io, base(), !read_only_, lent_); }
   Status write(Io& io) noexcept override { return overlay_->write(io, base()); }
   Status zero(Io& io) noexcept override { return overlay_->zero(io, base()); }
   Status trim(Io& io) noexcept override { return overlay_->trim(io); }
@@ -110,7 +110,8 @@ class Cow final : public Filter {
   const bool read_only_;
   const Purpose purpose_;
   std::shared_ptr<Overlay> overlay_;
-  std::mutex look_mutex_;
+  Lent lent_;
+  RangeLock looking_;
   std::unique_ptr<Overlay> seen_;  // on trial: the overlay of `path` as its file has it
 };
 
@@ -160,6 +161,9 @@ class Cow::Layer {
   Verbs verbs_;  // last: it is gone before what its verbs use
 };
 
+Cow::Cow(Layer& layer, const Open& open)
+    : Filter(open), layer_(layer), read_only_(open.read_only), purpose_(open.purpose), looking_(Wait(layer.host())) {}
+
 std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
   if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum, 0, host_);
   {
@@ -200,8 +204,12 @@ void Cow::Layer::begin_serving() {
     }
     return;
   }
-  const std::lock_guard lock(mutex_);
-  if (shared_ != nullptr) shared_->begin();
+  std::shared_ptr<Overlay> shared;
+  {
+    const std::lock_guard lock(mutex_);
+    shared = shared_;
+  }
+  if (shared != nullptr) shared->begin();
 }
 
 Overlay& Cow::Layer::of_export() {
@@ -260,12 +268,14 @@ Geometry Cow::describe() {
   Geometry g = offer(Flag::shortcuts);
   g.ops = (g.ops & Ops{Op::cache}) | Op::read | Op::flush | Op::extents;
   g.flags |= Flag::fua | Flag::req_one | Flag::nowait;
+  if (layer_.settings().path.empty()) g.flags |= Flag::lending;
   g.read_only = read_only_;
   if (!read_only_) {
     g.ops |= Ops::writing();
     g.flags |= Flag::may_trim | Flag::fast;
   }
   g.zero_may_fail = false;
+  g.parks = Blocking(layer_.host()).offered();
   // With an overlay for each connection another one sees nothing of what was written here.
   g.multi_conn = layer_.per_export();
   return g;
@@ -293,11 +303,12 @@ Status Cow::peek(Io& io) noexcept {
 Status Cow::look(Io& io) noexcept {
   if (!overlay_->is_there()) return peek(io);
   const bool seen = try_to([this] {
-    const std::lock_guard lock(look_mutex_);
+    const RangeLock::Hold looking(looking_, 0, 1, RangeLock::Mode::exclusive);
+    if (!looking.held()) throw std::bad_alloc();
     if (seen_ == nullptr) seen_ = layer_.as_it_is(base());
   });
   if (!seen) return Status::io_error();
-  return io.op() == Op::read ? seen_->read(io, base(), false)
+  return io.op() == Op::read ? seen_->read(io, base(), false, lent_)
                              : seen_->extents(io, base(), below().ops.has(Op::extents));
 }
 

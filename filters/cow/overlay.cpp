@@ -57,8 +57,10 @@ Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t
       host_(host),
       wait_(host),
       map_(blocks_in(size, settings.block)),
+      beginning_(wait_),
       gate_(wait_),
-      changing_(wait_) {
+      changing_(wait_),
+      persisting_(wait_) {
   if (part_ != settings.block) parts_.emplace(size / part_ + (size % part_ != 0));
   if (!settings.path.empty()) dirty_ = std::make_unique<Dirty>(map_.pages());
 }
@@ -91,7 +93,7 @@ void Overlay::check_kept() const {
 
 template <class Open>
 void Overlay::begin_with(Open open) {
-  const std::lock_guard lock(begin_mutex_);
+  const Alone alone(beginning_);
   if (has_begun()) return;
   const bool kept = !settings_.path.empty();
   try {
@@ -156,12 +158,12 @@ void Overlay::load() {
 }
 
 Header Overlay::header() const {
-  const std::lock_guard lock(persist_mutex_);
+  const Alone alone(persisting_);
   return store_->header();
 }
 
 void Overlay::set_header(const Header& header) {
-  const std::lock_guard lock(persist_mutex_);
+  const Alone alone(persisting_);
   store_->set_header(header);
 }
 
@@ -216,7 +218,19 @@ bool Overlay::reserve(std::uint64_t blocks) noexcept {
   return false;
 }
 
-Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
+// What is kept is not lent, as a commit moves it from there.
+bool Overlay::lend(Io& io, Lent& lent) noexcept {
+  if (store_->is_kept() || !lent.keep(store_)) return false;
+  Io from =
+      Io::lend_only(io.offset(), io.length(), io.has(Flag::nowait) ? io.flags() & Flag::may_lend_cold : Flag::none);
+  if (store_->lend(from).failed() || !from.lent()) return false;
+  if (!has_lent_) has_lent_ = true;
+  if (from.lent_cold != 0) io.lend_cold(from.lent_fd, from.lent_offset);
+  else io.lend(from.lent_fd, from.lent_offset);
+  return true;
+}
+
+Status Overlay::read(Io& io, const Base& base, bool may_keep, Lent& lent) noexcept {
   const bool nowait = io.has(Flag::nowait);
   const Gate::Pass pass(gate_, !nowait);
   if (!pass.entered()) return refused(io);
@@ -228,6 +242,8 @@ Status Overlay::read(Io& io, const Base& base, bool may_keep) noexcept {
     io.add_extent(io.length(), Extent::sparse);
     return Status::success();
   }
+  if (first_end == io.end() && first == Where::overlay && io.has(Flag::may_lend) && lend(io, lent))
+    return Status::success();
   if (io.has(Flag::lend_only)) return Status::would_block();
   for (std::uint64_t at = io.offset(); at != io.end();) {
     const auto [where, end] = run_of_blocks(at, io.end());
@@ -285,17 +301,17 @@ Status Overlay::trim(Io& io) noexcept {
 
 // A store without a name is gone with the server: there is nothing that could be made durable.
 Status Overlay::flush(Io& io) noexcept {
-  if (!store_->is_kept()) return Status::success();
+  if (settings_.path.empty()) return Status::success();
   return io.has(Flag::nowait) ? Status::would_block() : persist();
 }
 
 Status Overlay::persist() noexcept {
-  const std::lock_guard lock(persist_mutex_);
-  return persist_locked();
+  const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive);
+  return alone.held() ? persist_alone() : Status{ENOMEM};
 }
 
 // First the data, then the map that says where they are. What changes meanwhile is for the next flush.
-Status Overlay::persist_locked() noexcept {
+Status Overlay::persist_alone() noexcept {
   std::vector<std::uint64_t> pages;
   try {
     const Status s = persist_pages(pages);

@@ -14,7 +14,6 @@
 #include <ashlar/range_lock.hpp>
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -23,6 +22,7 @@
 #include "base.hpp"
 #include "dirty.hpp"
 #include "gate.hpp"
+#include "lent.hpp"
 #include "map.hpp"
 #include "parts.hpp"
 #include "store.hpp"
@@ -69,8 +69,8 @@ class Overlay {
   // A client or a verb has come: what begin() makes, or has made, stays.
   void use() noexcept { used_by_some_ = true; }
 
-  // The ops, as in Device. [data]
-  ashlar::Status read(ashlar::Io& io, const Base& base, bool may_keep) noexcept;
+  // The ops, as in Device. `lent`: of the device. [data]
+  ashlar::Status read(ashlar::Io& io, const Base& base, bool may_keep, Lent& lent) noexcept;
   ashlar::Status write(ashlar::Io& io, const Base& base) noexcept;
   ashlar::Status zero(ashlar::Io& io, const Base& base) noexcept;
   ashlar::Status trim(ashlar::Io& io) noexcept;
@@ -112,12 +112,19 @@ class Overlay {
   }
 
   // overlay.cpp
+  // Held over calls that wait: as a mutex otherwise. Throws std::bad_alloc.
+  struct Alone : ashlar::RangeLock::Hold {
+    explicit Alone(ashlar::RangeLock& lock) : Hold(lock, 0, 1, ashlar::RangeLock::Mode::exclusive) {
+      if (!held()) throw std::bad_alloc();
+    }
+  };
   ashlar::Status refused(const ashlar::Io& io) const {
     return io.has(ashlar::Flag::nowait) ? ashlar::Status::would_block() : ashlar::Status{ECANCELED};
   }
   void set(std::uint64_t block, Where where);
   std::uint64_t most_blocks() const { return settings_.max_bytes / settings_.block; }
   bool has_room() const { return used_ < most_blocks(); }
+  bool lend(ashlar::Io& io, Lent& lent) noexcept;
   bool try_to_reserve(std::uint64_t blocks) noexcept;
   bool reserve(std::uint64_t blocks) noexcept;
   void release(std::uint64_t blocks) noexcept {
@@ -125,7 +132,7 @@ class Overlay {
     figures_.allocated.add(-static_cast<double>(blocks * settings_.block));
   }
   ashlar::Status persist() noexcept;
-  ashlar::Status persist_locked() noexcept;  // with persist_mutex_ held
+  ashlar::Status persist_alone() noexcept;  // holding persisting_
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
   void settle_header();
   bool is_persisted() const noexcept;
@@ -170,15 +177,16 @@ class Overlay {
   const ashlar::Host host_;
   const ashlar::Wait wait_;
   Map map_;
-  std::optional<Parts> parts_;  // where a part is less than a block
-  std::unique_ptr<Store> store_;
+  std::optional<Parts> parts_;         // where a part is less than a block
+  std::shared_ptr<Store> store_;       // another one after a discard, while `gate_` is closed
+  std::atomic<bool> has_lent_{false};  // something of store_
   std::atomic<bool> begun_{false}, used_by_some_{false};
-  std::mutex begin_mutex_;
+  ashlar::RangeLock beginning_;
 
   Gate gate_;
-  ashlar::RangeLock changing_;          // blocks
-  std::atomic<std::uint64_t> used_{0};  // blocks that take room in the store
-  std::unique_ptr<Dirty> dirty_;        // of one that is kept
-  mutable std::mutex persist_mutex_;    // also over the header of the store, since begin()
+  ashlar::RangeLock changing_;            // blocks
+  std::atomic<std::uint64_t> used_{0};    // blocks that take room in the store
+  std::unique_ptr<Dirty> dirty_;          // of one that is kept
+  mutable ashlar::RangeLock persisting_;  // also over the header of the store, since begin()
   std::atomic<bool> verb_runs_{false};
 };

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fileops/at_once.hpp>
 #include <fileops/temporary.hpp>
 #include <fileops/zero_plan.hpp>
 #include <limits>
@@ -149,7 +150,7 @@ Fd open_or_make(const std::string& path, const Header& wanted, std::uint64_t dat
 }  // namespace
 
 Store::Store(Fd fd, std::uint64_t map_at, std::uint64_t data_at, std::uint64_t end, Host host)
-    : map_at_(map_at), data_at_(data_at), file_([&] {
+    : map_at_(map_at), data_at_(data_at), syscalls_(Blocking(host)), file_([&] {
         fileops::Facts facts;
         facts.size = end;
         facts.holes = fileops::Holes::unknown;  // the map knows where there is something
@@ -254,16 +255,29 @@ Status Store::write_page(std::uint64_t page, std::span<const std::byte> from) no
 }
 
 Status Store::read(const Io& parent, std::uint64_t offset, std::span<std::byte> into, Flags flags) noexcept {
-  Io io = Io::read(parent, data_at_ + offset, into, flags);
-  return file_->read(io);
+  return fileops::at_once_or_later(flags, [&](Flags f) {
+    Io io = Io::read(parent, data_at_ + offset, into, f);
+    return file_->read(io);
+  });
+}
+Status Store::lend(Io& io) noexcept {
+  const std::uint64_t at = io.offset();
+  io.set_offset(data_at_ + at);
+  const Status s = file_->read(io);
+  io.set_offset(at);
+  return s;
 }
 Status Store::write(const Io& parent, std::uint64_t offset, std::span<const std::byte> from, Flags flags) noexcept {
-  Io io = Io::write(parent, data_at_ + offset, from, flags);
-  return file_->write(io);
+  return fileops::at_once_or_later(flags, [&](Flags f) {
+    Io io = Io::write(parent, data_at_ + offset, from, f);
+    return file_->write(io);
+  });
 }
 Status Store::zero(std::uint64_t offset, std::uint64_t bytes, Flags flags) noexcept {
-  Io io(Op::zero, data_at_ + offset, bytes, flags);
-  return file_->zero(io);
+  return fileops::at_once_or_later(flags, [&](Flags f) {
+    Io io(Op::zero, data_at_ + offset, bytes, f);
+    return file_->zero(io);
+  });
 }
 Status Store::flush() noexcept {
   Io io(Op::flush, 0, 0);

@@ -4,6 +4,7 @@
 #pragma once
 #include <ashlar/host.hpp>
 #include <fileops/backend.hpp>
+#include <fileops/host_syscalls.hpp>
 #include <memory>
 #include <span>
 #include <string>
@@ -54,6 +55,9 @@ class Store {
   // The bytes of the disk, at its offsets. `parent`: the request that it is for. [data]
   ashlar::Status read(const ashlar::Io& parent, std::uint64_t offset, std::span<std::byte> into,
                       ashlar::Flags flags = {}) noexcept;
+  // A read with Flag::lend_only; its offset is the disk's. Each block has its own place in the file, so what is lent
+  // never comes to be another's.
+  ashlar::Status lend(ashlar::Io& io) noexcept;
   ashlar::Status write(const ashlar::Io& parent, std::uint64_t offset, std::span<const std::byte> from,
                        ashlar::Flags flags = {}) noexcept;
   ashlar::Status zero(std::uint64_t offset, std::uint64_t bytes, ashlar::Flags flags) noexcept;
@@ -69,6 +73,6 @@ class Store {
   Header header_;
   bool has_header_ = true;
   std::uint64_t device_ = 0, inode_ = 0;  // of a file that kept() has made; 0: it was there
-  ashlar::fileops::Syscalls syscalls_;
+  ashlar::fileops::HostSyscalls syscalls_;
   const std::unique_ptr<ashlar::fileops::Backend> file_;
 };

@@ -5,6 +5,7 @@
 #include <new>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "overlay.hpp"
 
@@ -24,14 +25,14 @@ void must(Status s, const char* what) {
 }
 
 // Holds what marks a verb as running.
-class Alone {
+class OneVerb {
  public:
-  explicit Alone(std::atomic<bool>& runs) : runs_(runs) {
+  explicit OneVerb(std::atomic<bool>& runs) : runs_(runs) {
     if (runs_.exchange(true)) throw std::runtime_error("a commit or discard is under way");
   }
-  ~Alone() { runs_ = false; }
-  Alone(const Alone&) = delete;
-  Alone& operator=(const Alone&) = delete;
+  ~OneVerb() { runs_ = false; }
+  OneVerb(const OneVerb&) = delete;
+  OneVerb& operator=(const OneVerb&) = delete;
 
  private:
   std::atomic<bool>& runs_;
@@ -302,7 +303,8 @@ std::string Overlay::status() const {
                      "\nallocated " + std::to_string(used) + "\n";
   if (settings_.max_bytes != UINT64_MAX) text += "max_size " + std::to_string(settings_.max_bytes) + "\n";
   if (!settings_.path.empty()) text += "path " + settings_.path + "\n";
-  if (has_begun() && store_->is_kept() && header().state == Header::State::committing) text += "commit unfinished\n";
+  if (has_begun() && !settings_.path.empty() && header().state == Header::State::committing)
+    text += "commit unfinished\n";
   return text;
 }
 
@@ -311,23 +313,31 @@ std::string Overlay::status() const {
 // pages of the map are even told to be changed. `header`: as it is to be, but for its state.
 void Overlay::forget_all(Header header) {
   if (store_->is_kept()) {
-    const std::lock_guard lock(persist_mutex_);
+    const Alone alone(persisting_);
     header.state = Header::State::discarding;
     store_->set_header(header);
     map_.clear();
     release(used_);
     for (std::uint64_t i = 0; i != map_.pages(); ++i) dirty_->mark(i);
-    must(persist_locked(), "the overlay cannot be written");
+    must(persist_alone(), "the overlay cannot be written");
   } else {
+    // What was lent of it has to stay what it was: the base is seen in its place now, not zeroes.
+    std::shared_ptr<Store> another;
+    if (has_lent_) another = Store::temporary(settings_.folder, size_, host_);
     map_.clear();
     if (parts_) parts_->clear();
     release(used_);
+    if (another != nullptr) {
+      store_ = std::move(another);
+      has_lent_ = false;
+      return;
+    }
   }
   if (size_ != 0) static_cast<void>(store_->zero(0, size_, Flag::may_trim));
 }
 
 std::string Overlay::discard(bool force) {
-  const Alone alone(verb_runs_);
+  const OneVerb verb(verb_runs_);
   use();
   begin();
   Header kept = header();
@@ -348,7 +358,7 @@ std::string Overlay::discard(bool force) {
 
 // What clients write behind the place where it is stays in the overlay.
 std::string Overlay::commit(const Base& base) {
-  const Alone alone(verb_runs_);
+  const OneVerb verb(verb_runs_);
   if (settings_.path.empty())
     throw std::runtime_error(
         "only an overlay with path can be committed: without, a crash would leave the base half changed");
