@@ -327,8 +327,10 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 }
 
 void prepare_process() noexcept {
+  // A stdout that is closed takes nothing, and what cannot be printed there is told as a failure.
   for (int fd = 0; fd <= 2; ++fd)
-    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) static_cast<void>(::open("/dev/null", O_RDWR));
+    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+      static_cast<void>(::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR));
   for (const int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
   sigset_t none;
   ::sigemptyset(&none);

@@ -409,6 +409,9 @@ class Trace(Case):
         with open("/dev/full", "wb") as full:
             done = subprocess.run([PROGRAM, "trace", "show", self.file()], stdout=full, stderr=subprocess.PIPE, timeout=600, check=False)
         self.assertEqual((done.returncode, done.stderr), (1, b"ashlar: trace: cannot write to stdout: No space left on device\n"))
+        done = subprocess.run(["sh", "-c", 'exec "$0" trace show "$1" >&-', PROGRAM, self.file()], stderr=subprocess.PIPE, timeout=600,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, b"ashlar: trace: cannot write to stdout: Bad file descriptor\n"))
 
     def test_a_start_that_fails_makes_no_file_and_check_tells_of_the_folder(self):
         def checked(**own):
@@ -598,6 +601,15 @@ class Trace(Case):
         done = self.trace("diff", above, written("other.trace", 8, "above", "write", "read", "read"))
         self.assertIn(f'only in "{self.file("other.trace")}": 2 x read at "above" of export "disk"\n', done.stderr)
         self.assertNotIn("read", done.stdout)
+
+    def test_diff_tells_what_was_dropped_of_each_trace(self):
+        traces = [TraceWriter(self.file(name)).begin() for name in ("a.trace", "b.trace")]
+        for trace in traces:
+            for number in range(100):
+                trace.request("flush", start=number * 1000, done=number * 1000 + 500)
+        traces[1].dropped(5)
+        told = self.trace("diff", *[trace.end() for trace in traces])
+        self.assertEqual(told.stderr, f'ashlar: trace: diff: "{self.file("b.trace")}": 5 requests were dropped and have no record\n')
 
     def test_diff_prefetch_and_top(self):
         server = self.traced([{"type": "trace", "path": "disk.trace"}])

@@ -37,10 +37,11 @@ TEST_CASE("a pipe whose reader has gone is a failure, not a crash") {
   ::close(ends[1]);
 }
 
-TEST_CASE("closed standard streams do no harm") {
-  CHECK(exit_code(inspect + ">&-") == 0);
+TEST_CASE("a stdout that is closed is a failure, and other closed streams do no harm") {
+  CHECK(exit_code(inspect + ">&- 2>/dev/null") == 1);
   CHECK(exit_code("srve 2>&-") == 2);
-  CHECK(exit_code(inspect + "<&- >&- 2>&-") == 0);
+  CHECK(exit_code(inspect + "<&- >/dev/null 2>&-") == 0);
+  CHECK(exit_code(inspect + "<&- >&- 2>&-") == 1);
 }
 
 TEST_CASE("a standard stream that is closed is opened, so that no disk gets its number") {
