@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <stdexcept>
 
 #include "format/file_reader.hpp"
 #include "format/file_writer.hpp"
@@ -23,6 +25,8 @@ bool is_written(const std::string& path) {
 }
 
 Before what_is_in(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 ? errno == ENOENT : status.st_size == 0) return {};
   Listener nobody;
   Record record;
   try {
@@ -33,8 +37,9 @@ Before what_is_in(const std::string& path) {
     if (reader.completeness().dropped != 0) before.has_records = true;  // what it tells of them
     before.ended = reader.completeness().ended;
     return before;
-  } catch (const TraceError&) {
-    return {};
+  } catch (const TraceError& e) {
+    if (is_written(path)) throw BeingWritten("\"" + path + "\" is being written by another layer, or another server");
+    throw std::invalid_argument(std::string("what is there is kept, as it cannot be read: ") + e.what());
   }
 }
 

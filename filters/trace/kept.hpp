@@ -13,7 +13,8 @@ struct Before {
   std::uint64_t run = 0;     // the last one that wrote the file
   bool ended = false;        // by itself; else it still runs, or was killed
 };
-// Reads the last segment. A file that is not there, or is no trace, has no records.
+// Reads the last segment. A file that is not there, or is empty, has no records. Throws BeingWritten, and
+// std::invalid_argument when the file cannot be read: then nobody knows what would be lost.
 Before what_is_in(const std::string& path);
 
 // Renames `file` to the first of PATH.FIRST, PATH.(FIRST + 1) … that is free, and returns that; PATH.0 is PATH itself.

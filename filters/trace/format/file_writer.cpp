@@ -97,7 +97,11 @@ std::string unfit_content(int fd, bool append, std::uint64_t segment_bytes, bool
   if (::fstat(fd, &status) != 0) throw std::system_error(errno, std::generic_category());
   if (!S_ISREG(status.st_mode)) return "is no regular file";
   if (status.st_size == 0) return {};
-  if (!header_at(fd, 0)) return "is there already and is no trace: move it away, or name another file";
+  const auto first = header_at(fd, 0);
+  if (!first) return "is there already and is no trace: move it away, or name another file";
+  if (first->version != format_version)
+    return "is there already and has format " + std::to_string(first->version) + ", where this program writes " +
+           std::to_string(format_version) + ": move it away, or name another file";
   if (!append || !limited) return {};
   if (fits(segments_of(fd).found, segment_bytes)) return {};
   return "cannot be appended to, as it was written with another max_size: move it away, or name another file";
@@ -307,14 +311,16 @@ void FileWriter::add_end_of_run(std::uint64_t lost) {
 void FileWriter::end(std::uint64_t lost) {
   add_end_of_run(lost);
   if (!write_out()) {
-    if (has_header_ || closed_at_ == 0) return;
-    // The disk has no room for this segment. So the one before is the last one, whose end says so.
+    if (!has_header_ && closed_at_ == 0) return;
     entries_.clear();
-    entries_.set_sequence(closed_sequence_);
-    add_end_of_run(lost);
-    at_ = closed_at_;
-    reused_ = true;
-    has_header_ = true;
+    if (!has_header_) {
+      // The disk has no room for this segment. So the one before is the last one, whose end says so.
+      entries_.set_sequence(closed_sequence_);
+      at_ = closed_at_;
+      reused_ = true;
+      has_header_ = true;
+    }
+    add_end_of_run(lost + take_lost());
     static_cast<void>(write_out());
     return;
   }
@@ -336,7 +342,8 @@ bool FileWriter::write_out() {
     whole += terminator;
   }
   int error = 0;
-  for (std::uint64_t done = 0; done != whole && error == 0;) {
+  std::uint64_t done = 0;
+  while (done != whole && error == 0) {
     const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
     if (n > 0) done += static_cast<std::uint64_t>(n);
     else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
@@ -352,10 +359,25 @@ bool FileWriter::write_out() {
   error_ = error;
   // A part of it may have been written. If nothing stands behind, it can be cut off.
   if (reused_ || ::ftruncate(fd_, static_cast<off_t>(at_)) != 0) reused_ = true;
+  if (reused_ && done >= (has_header_ ? 1 : sizeof header_)) hide_part();
+  forget();
+  return false;
+}
+
+// Of what was written in part, whole entries could be read, although they are counted as lost; but for the header of a
+// segment, which may stay.
+void FileWriter::hide_part() {
+  if (!std::exchange(has_header_, true)) at_ += sizeof header_;
+  const std::byte end[terminator]{};
+  // If it fails, they can be read and are counted, too.
+  static_cast<void>(::pwrite(fd_, end, sizeof end, static_cast<off_t>(at_)) == sizeof end);
+}
+
+void FileWriter::forget() {
+  entries_.clear();
   lost_ += std::exchange(held_, 0);
   telling_ = new_telling();
   if (!has_header_) entries_.add(header_);
-  return false;
 }
 
 namespace {

@@ -76,6 +76,8 @@ class FileWriter {
   // Writes what has been added. False: that failed, and what was added is lost; see error(). What comes next is tried
   // anew.
   bool flush();
+  // What has been added and not written is lost.
+  void forget();
   // errno of the last write that failed; 0: none has.
   int error() const { return error_; }
   // How many records could not be written since this was last asked.
@@ -99,6 +101,7 @@ class FileWriter {
   bool close_segment(EntryType how);
   void add_end_of_run(std::uint64_t lost);
   bool write_out();
+  void hide_part();
 
   const std::string path_;
   const Options options_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "kept.hpp"
 #include "run.hpp"
 #include "traced.hpp"
 
@@ -368,6 +369,27 @@ TEST_CASE("trace begins a file anew over an ended run, but keeps that of a serve
   write_one(path, 7, false);
   CHECK(in(trace_one({{"path", path}}), "there are 10 files of \"" + path + "\": move them away"));
   CHECK(runs_in(path) == std::vector<std::uint64_t>{7});
+}
+
+TEST_CASE("what is there and cannot be read is not taken for nothing") {
+  const Folder folder;
+  const std::string path = folder.trace();
+  write_one(path, 7, false);
+  REQUIRE(what_is_in(path).has_records);
+  CHECK_FALSE(what_is_in(path + ".1").has_records);
+  struct rlimit before {};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  struct rlimit none = before;
+  none.rlim_cur = 0;
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  std::string why;
+  try {
+    what_is_in(path);
+  } catch (const std::invalid_argument& e) {
+    why = e.what();
+  }
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(why == "what is there is kept, as it cannot be read: " + path + ": Too many open files");
 }
 
 TEST_CASE("trace that is made anew in the same run goes on behind what it has written") {

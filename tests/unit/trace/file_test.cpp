@@ -550,6 +550,28 @@ TEST_CASE("Without append a trace is begun anew, and what is no trace is left al
   CHECK(unfit((folder.path() / "x").string(), {}).empty());
 }
 
+TEST_CASE("A trace of another version is left alone, with append, too") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  {
+    Written w(path, {.run = 1});
+    w.add(entry(1, 1, 2));
+    w.writer.end();
+  }
+  const std::uint64_t size = std::filesystem::file_size(path);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  SegmentHeader header = header_at(fd, 0).value();
+  ::close(fd);
+  header.version = 2;
+  header.check = check_of(header);
+  put_at(path, 0, std::string(reinterpret_cast<const char*>(&header), sizeof header));
+  for (const bool append : {false, true}) {
+    CHECK(unfit(path, {.append = append}).find("has format 2, where this program writes 1") != std::string::npos);
+    CHECK_THROWS_AS(FileWriter(path, {.append = append, .run = 2}), std::invalid_argument);
+  }
+  CHECK(std::filesystem::file_size(path) == size);
+}
+
 TEST_CASE("A file that was there becomes its owner's alone") {
   const TempFolder folder;
   for (const bool append : {true, false}) {
@@ -627,5 +649,79 @@ TEST_CASE("What the disk has taken of a record in part is cut off") {
   FileReader reader(path, heard);
   CHECK(ids(all_of(reader)) == from_to(1, 10));
   CHECK_FALSE(reader.completeness().broken);
+  CHECK(heard.problems.empty());
+}
+
+namespace {
+
+// A file with a limit whose disk takes no more than limit_to() says, until a write has failed.
+struct Limited {
+  Limited() { REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0); }
+  ~Limited() {
+    limit_to(before.rlim_cur);
+    ::signal(SIGXFSZ, old);
+  }
+  void limit_to(rlim_t bytes) const {
+    struct rlimit limit = before;
+    limit.rlim_cur = bytes;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  void add() {
+    ++id;
+    written.add(entry(id, id, id + 1));
+  }
+  // Until the last of its places is written, and the first one is begun anew, but not written yet.
+  void fill() {
+    constexpr std::uint64_t place = FileWriter::least_max_size / FileWriter::segments;
+    while (std::filesystem::file_size(path) < FileWriter::least_max_size - place / 2) add();
+  }
+
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  struct rlimit before {};
+  void (*const old)(int) = ::signal(SIGXFSZ, SIG_IGN);
+  std::uint64_t id = 0;
+  Written written{path, {.max_size = FileWriter::least_max_size, .run = 1, .again = [this](int) {
+                           limit_to(before.rlim_cur);
+                           return false;
+                         }}};
+};
+
+}  // namespace
+
+TEST_CASE("What the disk has taken in part of a place that is written over is not read, as it is counted") {
+  Limited file;
+  file.fill();
+  REQUIRE(file.written.writer.flush());
+  for (int i = 0; i != 10; ++i) file.add();
+  file.limit_to(1000);  // some of them fit in
+  SECTION("and more comes") {
+    CHECK_FALSE(file.written.writer.flush());
+    CHECK(file.written.writer.take_lost() == 10);
+    file.written.writer.end(10);
+  }
+  SECTION("and the server is killed") { CHECK_FALSE(file.written.writer.flush()); }
+  SECTION("at the end") { file.written.writer.end(); }
+  Heard heard;
+  FileReader reader(file.path, heard);
+  const auto read = ids(all_of(reader));
+  REQUIRE_FALSE(read.empty());
+  CHECK(read == from_to(read.front(), file.id - 10));
+  CHECK(reader.completeness().dropped == (reader.completeness().ended ? 10 : 0));
+  CHECK(heard.problems.empty());
+}
+
+TEST_CASE("When the disk takes the beginning of a segment in part at the end, what is lost is counted once") {
+  Limited file;
+  file.fill();
+  file.limit_to(360);  // the header, the record that found no room before, and how many are lost
+  file.written.writer.end(5);
+  Heard heard;
+  FileReader reader(file.path, heard);
+  const auto read = ids(all_of(reader));
+  REQUIRE_FALSE(read.empty());
+  CHECK(read == from_to(read.front(), file.id - 1));
+  CHECK(reader.completeness().dropped == 6);
+  CHECK(reader.completeness().ended);
   CHECK(heard.problems.empty());
 }
