@@ -21,8 +21,6 @@ constexpr std::uint64_t millisecond = 1'000'000;
 constexpr std::uint64_t second = 1000 * millisecond;
 // Of a full disk a small write may go well and a larger one not: it is over when nothing has failed for so long.
 constexpr std::uint64_t quiet = 10 * second;
-// How long a server that stops waits for the file, when somebody else still writes it.
-constexpr std::uint64_t last_patience = second;
 // Without being woken it looks so often; a record is in the file soon after.
 constexpr int look_every_ms = 100;
 // So many events of one connection are taken out before it is another one's turn.
@@ -129,20 +127,77 @@ void Writer::pause() const {
 
 void Writer::run() noexcept {
   ::pthread_setname_np(::pthread_self(), "trace");
+  // There may be no memory for the file's name.
+  const char* const path = settings_.path.c_str();
+  try {
+    record_until_stopped();
+  } catch (const std::exception& e) {
+    host_.log(Level::error, "trace: %s: %s; requests are no longer recorded", path, e.what());
+    give_up();
+  }
+  try {
+    end();
+  } catch (const std::exception& e) {
+    host_.log(Level::error, "trace: %s: %s; the file has no end", path, e.what());
+  }
+}
+
+void Writer::record_until_stopped() {
   bool stops = false;
   for (bool last = false; !last;) {
     last = stop_.load();
-    try {
-      if (last && !std::exchange(stops, true)) begin_to_stop();
-      const bool more = turn(last);
-      if (more || held_) last = false;
-      if (!more && !last) pause();
-    } catch (const std::exception& e) {
-      host_.log(Level::error, "trace: %s: %s; requests are no longer recorded", settings_.file().c_str(), e.what());
-      return;
-    }
+    if (last && !std::exchange(stops, true)) begin_to_stop();
+    const bool more = turn(last);
+    if (more || held_) last = false;
+    if (!more && !last) pause();
   }
-  end();
+}
+
+// The thread goes on until the layer stops, so that nobody waits for it: what comes is taken out and counted.
+void Writer::give_up() noexcept {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    gave_up_ = true;
+    held_ = false;
+    answered_.notify_all();
+  }
+  next_attempt_ = UINT64_MAX;
+  if (file_ != nullptr) {
+    file_->forget();
+    count_lost(file_->take_lost());
+  }
+  for (bool last = false; !last;) {
+    last = stop_.load();
+    const bool more = discard();
+    if (more) last = false;
+    else if (!last) pause();
+  }
+}
+
+// Needs no memory. True: there is more.
+bool Writer::discard() noexcept {
+  bool more = false;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto at = taps_.begin(); at != taps_.end();) {
+    Tap& tap = **at;
+    const bool closed = tap.closed.load(std::memory_order_acquire);
+    std::uint64_t lost = 0;
+    tap.pending.give_up(UINT64_MAX, [&lost](const Pending::One&) { ++lost; });
+    int events = 0;
+    while (const Ring::Event* const event = events < most_events ? tap.ring.front() : nullptr) {
+      ++events;
+      if (event->kind == event_done) ++lost;
+      tap.ring.pop();
+    }
+    tap.ring.release();
+    const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
+    count_lost(lost + dropped - std::exchange(tap.known_dropped, dropped));
+    const bool tap_has_more = events == most_events;
+    more |= tap_has_more;
+    at = closed && !tap_has_more ? taps_.erase(at) : at + 1;
+  }
+  left_.notify_all();
+  return more;
 }
 
 // Whether what comes stays in the rings: somebody else has the file and may be about to let it go.
@@ -152,9 +207,7 @@ bool Writer::holds(std::uint64_t now) const { return file_ == nullptr && now < h
 void Writer::begin_to_stop() {
   next_attempt_ = 0;
   taken_pause_ = 0;
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const bool owes = lost_ != 0 || !taps_.empty();
-  held_until_ = was_taken_ && owes ? monotonic_now() + last_patience : 0;
+  held_until_ = was_taken_ ? monotonic_now() + patience() : 0;
 }
 
 // True: there is more to take out.
@@ -180,7 +233,8 @@ bool Writer::turn(bool last) {
   }
   flush();
   const bool was_empty = drop_trigger_of_empty_ring();
-  if (triggers_.due(now) && settings_.ring != 0) write_ring_out();
+  // While there is no file, its turn is still to come.
+  if (file_ != nullptr && settings_.ring != 0 && triggers_.due(now)) write_ring_out();
   answer_dump(dumps, now, was_empty);
   forget(std::move(taps));
   return more;
@@ -262,13 +316,10 @@ void Writer::give_up_some(Tap& tap) {
 }
 
 void Writer::write(Tap& tap, RecordEntry record, std::span<const std::byte> payload) {
-  if (settings_.ring != 0) {
-    record.connection = tap.connection;
-    triggers_.look_at(record);
-  }
   if (file_ == nullptr) return count_lost(1);
   record.connection = tap.connection;
   record.entry.place = tap.place;
+  if (settings_.ring != 0) triggers_.look_at(record);
   file_->record(record, payload, *tap.place_texts, tap.client);
   ++new_records_;
   empty_ = false;

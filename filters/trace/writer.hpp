@@ -48,9 +48,13 @@ class Writer {
 
   void start_thread();
   void run() noexcept;
+  void record_until_stopped();
+  void give_up() noexcept;
+  bool discard() noexcept;
   bool turn(bool last);
   void pause() const;
   void begin_to_stop();
+  std::uint64_t patience();
   bool holds(std::uint64_t now) const;
   void make_file();
   void open_file(std::uint64_t now);
@@ -91,6 +95,7 @@ class Writer {
   std::uint64_t dumps_asked_ = 0, dumps_answered_ = 0;
   std::string dump_answer_, dump_error_;  // of the last one; the error is empty when it went well
   std::condition_variable answered_;
+  bool gave_up_ = false;  // nothing is recorded any more; the thread alone sets it
   std::thread thread_;
 
   // The thread's own.

@@ -17,11 +17,14 @@ namespace {
 constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
 // A layer that a reload has replaced lets its file go soon, when no client is left on it. So long what comes is left in
 // the rings, and the file is tried often.
-constexpr std::uint64_t patience = 5 * try_again_after;
+constexpr std::uint64_t usual_patience = 5 * try_again_after;
+// Of a layer that stops and has something to write.
+constexpr std::uint64_t last_patience = try_again_after;
 constexpr std::uint64_t first_pause = 1'000'000;
 constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
 constexpr std::uint64_t look_again_after = 10 * try_again_after;
+constexpr const char* verb = "dump";
 constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
 
 }  // namespace
@@ -38,7 +41,7 @@ void Writer::make_file() {
                 settings_.file().c_str(), std::strerror(error));
   } catch (const BeingWritten&) {
     const std::uint64_t now = monotonic_now();
-    if (!std::exchange(was_taken_, true)) held_until_ = now + patience;
+    if (!std::exchange(was_taken_, true)) held_until_ = now + patience();
     taken_pause_ = std::clamp(2 * taken_pause_, first_pause, last_pause);
     next_attempt_ = now + taken_pause_;
     throw;
@@ -46,6 +49,13 @@ void Writer::make_file() {
     next_attempt_ = monotonic_now() + look_again_after;
     throw;
   }
+}
+
+// How long somebody else who has the file is waited for, nanoseconds.
+std::uint64_t Writer::patience() {
+  if (!stop_.load()) return usual_patience;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return lost_ != 0 || !taps_.empty() ? last_patience : 0;
 }
 
 // The first reason for which the file cannot be made is told; it is tried again.
@@ -63,7 +73,7 @@ void Writer::open_file(std::uint64_t now) {
 }
 
 void Writer::end() {
-  if (said_ != 0 || (file_ == nullptr && lost_in_all_ != 0))
+  if (said_ != 0 || gave_up_ || (file_ == nullptr && lost_in_all_ != 0))
     host_.log(Level::warn, "trace: %s ends; %llu requests have no record", settings_.file().c_str(),
               static_cast<unsigned long long>(lost_in_all_));
   if (file_ == nullptr) return;
@@ -82,9 +92,10 @@ std::string Writer::dump() {
   std::unique_lock<std::mutex> lock(mutex_);
   const std::uint64_t mine = ++dumps_asked_;
   wake();
-  if (!answered_.wait_for(lock, patience, [&] { return dumps_answered_ >= mine; }))
+  if (!answered_.wait_for(lock, patience, [&] { return gave_up_ || dumps_answered_ >= mine; }))
     throw std::runtime_error(
         "the thread that writes the trace does not answer: no client has come yet, or its disk hangs");
+  if (gave_up_) throw std::runtime_error("nothing is recorded any more, as the log says");
   if (!dump_error_.empty()) throw std::runtime_error(dump_error_);
   return dump_answer_;
 }
@@ -92,7 +103,7 @@ std::string Writer::dump() {
 // How many have been asked for by now.
 std::uint64_t Writer::look_for_dump() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (dumps_asked_ != dumps_answered_ && settings_.ring != 0) triggers_.pull("dump");
+  if (dumps_asked_ != dumps_answered_ && settings_.ring != 0) triggers_.pull(verb);
   return dumps_asked_;
 }
 
@@ -102,13 +113,15 @@ void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty)
   if (asked == dumps_answered_) return;
   dump_error_.clear();
   if (was_empty) dump_answer_ = empty_text;
-  else if (triggers_.pending())
+  else if (file_ != nullptr && triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
   else if (owed_) dump_error_ = why_not_;
   else if (held_) dump_error_ = "somebody else still writes the file";
   else if (file_ == nullptr) dump_error_ = "nothing is recorded now, as the log says";
   else dump_answer_ = "the ring is in " + moved_to_;
+  // Who was told that it cannot be done may ask again; a trigger that was there before has its turn later.
+  if (file_ == nullptr && triggers_.pending() && triggers_.why() == verb) triggers_.drop();
   dumps_answered_ = asked;
   answered_.notify_all();
 }

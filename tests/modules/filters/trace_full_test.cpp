@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "../../unit/no_memory.hpp"
 #include "traced.hpp"
 
 using namespace ashlar;
@@ -119,6 +120,34 @@ class HeldHost {
   bool held_ = true;
 };
 
+// A host whose log leaves the writer without memory once it has met the full disk, until that is said.
+class ForgetfulHost {
+ public:
+  ForgetfulHost() : host_(*fake_.services()) {
+    host_.self = this;
+    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+      host::allocations_left = SIZE_MAX;
+      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
+      real.log(real.self, level, text, length);
+      if (std::string_view(text, length).find("cannot write to") != std::string_view::npos) host::allocations_left = 0;
+    };
+    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
+      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
+      return real.log_enabled(real.self, level);
+    };
+    host_.extension = [](void* self, const char* id) noexcept {
+      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
+      return real.extension(real.self, id);
+    };
+  }
+  const ashlar_host* services() const { return &host_; }
+  const FakeHost& fake() const { return fake_; }
+
+ private:
+  FakeHost fake_;
+  ashlar_host host_;
+};
+
 // Asks until the writer has met the full disk, and returns how often.
 std::uint64_t fill(const TestDevice& device, const FakeHost& host) {
   std::uint64_t id = 0;
@@ -225,6 +254,33 @@ TEST_CASE("trace says in a file with a limit what it dropped, also when the disk
     CHECK(records + reader.completeness().dropped == asked);
     CHECK(reader.completeness().ended);
     CHECK_FALSE(reader.completeness().broken);
+    CHECK(heard.problems.empty());
+  }
+}
+
+TEST_CASE("trace that can no longer record holds nobody up, and counts what has no record") {
+  for (const char* when_full : {"drop", "wait"}) {
+    const Folder folder;
+    ForgetfulHost host;
+    ModelDisk disk(8192);
+    std::uint64_t asked = 0;
+    {
+      const Traced layer(host.services(), {{"path", folder.trace()}, {"when_full", when_full}});
+      const auto device = layer.open_over(disk);
+      FullDisk full;
+      asked = fill(*device, host.fake());
+      full.end();
+      constexpr std::uint64_t more = 40'000;  // than a ring holds
+      for (std::uint64_t n = 0; n < more; ++n) CHECK(ask(*device, Io(Op::flush, 0, 0), ++asked).ok());
+    }
+    CHECK(host.fake().said("requests are no longer recorded"));
+    CHECK(host.fake().said("ends; "));
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    const std::size_t records = all_of(reader).size();
+    CHECK(records + reader.completeness().dropped == asked);
+    CHECK(reader.completeness().dropped > 1000);
+    CHECK(reader.completeness().ended);
     CHECK(heard.problems.empty());
   }
 }

@@ -176,6 +176,31 @@ TEST_CASE("a ring is written out by SIGUSR1, in each layer that hears it and in 
   CHECK_FALSE(other.is_there());
 }
 
+TEST_CASE("a signal that comes while somebody else writes the ring has its turn when they have ended") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  const std::string ring = folder.trace() + ".ring";
+  auto other = std::make_unique<Written>(ring, FileWriter::Options{.max_size = std::uint64_t{1} << 20, .run = 7});
+  const Traced layer(host, Ring::given(folder, "signal"));
+  layer.begin_serving();
+  const auto device = layer.open_over(disk);
+  CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
+  REQUIRE(::raise(SIGUSR1) == 0);
+  std::string why;
+  try {
+    host.control().call("dump");  // the writer has heard the signal by then
+  } catch (const Refused& e) {
+    why = e.what();
+  }
+  CHECK_FALSE(why.empty());
+  CHECK_FALSE(std::filesystem::exists(folder.trace()));
+  other.reset();
+  for (int i = 0; i < 6000 && !host.said("the ring is in"); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(host.said("the ring is in " + folder.trace() + ": signal"));
+}
+
 TEST_CASE("a second trigger soon after the first one waits") {
   Ring ring("error");
   ring.disk.fail(Op::zero, Status::no_space());
