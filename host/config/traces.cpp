@@ -44,6 +44,11 @@ void refuse_shared_tags(const ExportConfig& own, Mistakes& mistakes) {
   }
 }
 
+// Where something of one export stands, told at another one, which may be in another file.
+std::string line_of(const ExportConfig& there, Place place, const ExportConfig& here) {
+  return "line " + std::to_string(place.line) + (there.file == here.file ? "" : " of " + there.file.string());
+}
+
 struct First {
   const ExportConfig& own;
   Place place;
@@ -62,23 +67,44 @@ std::filesystem::path without_suffix(const std::filesystem::path& path) {
   return is_number || suffix == ".ring" ? std::filesystem::path(path).replace_extension() : path;
 }
 
-// A disk that is empty would pass for a trace that has not been begun.
+// A file of another layer that a trace must not be.
+struct Other {
+  const ExportConfig& own;
+  Place place;
+  const char* what;
+};
+using Others = std::map<std::filesystem::path, Other>;
+
+void add_disks(const ExportConfig& own, Others& others) {
+  const auto add = [&](const TomlNode& node, const char* what) {
+    if (const auto* const text = std::get_if<std::string>(&node.value))
+      others.emplace(file_identity(own.folder / *text), Other{own, node.place, what});
+  };
+  for (const char* type : {"file", "block"})
+    if (const TomlEntry* const entry = text_of(own.plugin, type, "path")) add(entry->node, "the disk of the plugin");
+  if (own.plugin.type == "split")
+    for (const TomlEntry& entry : own.plugin.parameters)
+      if (const auto* const paths = std::get_if<TomlArray>(&entry.node.value); entry.key == "paths" && paths != nullptr)
+        for (const TomlNode& path : *paths) add(path, "a part of the disk of the plugin");
+  for (const LayerConfig& filter : own.filters)
+    if (const TomlEntry* const entry = text_of(filter, "cow", "path")) add(entry->node, "the overlay of the layer");
+}
+
+// A disk, or an overlay, that is empty would pass for a trace that has not been begun.
 void refuse_disks(const Config& config, Mistakes& mistakes) {
-  std::map<std::filesystem::path, Place> disks;
-  for (const ExportConfig& own : config.exports)
-    for (const char* type : {"file", "block"})
-      if (const TomlEntry* const entry = text_of(own.plugin, type, "path"))
-        disks.emplace(file_identity(own.folder / std::get<std::string>(entry->node.value)), entry->node.place);
+  Others others;
+  for (const ExportConfig& own : config.exports) add_disks(own, others);
   for (const ExportConfig& own : config.exports)
     for (const LayerConfig& filter : own.filters) {
       const TomlEntry* const entry = text_of(filter, "trace", "path");
       if (entry == nullptr) continue;
       const auto& text = std::get<std::string>(entry->node.value);
-      const auto disk = disks.find(file_identity(own.folder / text));
-      if (disk == disks.end()) continue;
+      const auto found = others.find(file_identity(own.folder / text));
+      if (found == others.end()) continue;
+      const Other& other = found->second;
       mistakes.add(ConfigError(own.file, entry->node.place,
-                               "key \"path\": " + in_quotes(text) + " is the disk of the plugin at line " +
-                                   std::to_string(disk->second.line) + "; give the trace a file of its own"));
+                               "key \"path\": " + in_quotes(text) + " is " + other.what + " at " +
+                                   line_of(other.own, other.place, own) + "; give the trace a file of its own"));
     }
 }
 
@@ -107,8 +133,7 @@ void refuse_shared_traces(const Config& config, Mistakes& mistakes) {
       first.emplace(path, here);
       if (base != path) beside.emplace(base, here);
       if (known == nullptr) continue;
-      const std::string other = "the trace of the layer at line " + std::to_string(known->place.line) +
-                                (known->own.file == own.file ? "" : " of " + known->own.file.string());
+      const std::string other = "the trace of the layer at " + line_of(known->own, known->place, own);
       mistakes.add(
           ConfigError(own.file, entry->node.place,
                       "key \"path\": " + in_quotes(text) +

@@ -445,6 +445,22 @@ TEST_CASE("a disk is no trace's file, whichever export it is of") {
   CHECK(traced("disk.trace") == "none");
 }
 
+TEST_CASE("a part of a disk, or an overlay, is no trace's file") {
+  const auto traced = [](const std::string& path) {
+    return mistake("[[export]]\nname = \"a\"\nfilter = [{ type = \"trace\", path = \"" + path +
+                   "\" }]\nplugin = { type = \"split\", paths = [\"x/../first\",\n\"second\"] }\n"
+                   "[[export]]\nname = \"b\"\nfilter = [{ type = \"cow\", scope = \"export\", path = \"overlay\" }]\n"
+                   "plugin = { type = \"memory\", size = \"1M\" }\n");
+  };
+  const auto refused = [](const std::string& path, const std::string& what) {
+    return ":3:36: key \"path\": \"" + path + "\" is " + what + "; give the trace a file of its own";
+  };
+  CHECK(traced("first") == refused("first", "a part of the disk of the plugin at line 4"));
+  CHECK(traced("second") == refused("second", "a part of the disk of the plugin at line 5"));
+  CHECK(traced("overlay") == refused("overlay", "the overlay of the layer at line 8"));
+  CHECK(traced("disk.trace") == "none");
+}
+
 TEST_CASE("an address is taken by one of listen, control and metrics") {
   CHECK(server_mistake("listen = [\"unix:/a\", \"unix:/b\"]\ncontrol = \"unix:/b\"") ==
         ":3:11: key \"control\": \"unix:/b\" is an address of listen, too; take another one");
