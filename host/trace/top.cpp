@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -53,6 +55,56 @@ void take(trace::FileReader& reader, All& all) {
   }
 }
 
+using Clock = std::chrono::steady_clock;
+
+// The file at a path: also the next one, when a server begins the file anew, or writes its ring out and begins another.
+class Followed {
+ public:
+  // Throws TraceError.
+  Followed(const std::string& path, Follower& told)
+      : path_(path), told_(told), reader_(std::make_unique<trace::FileReader>(path, told)) {}
+
+  const trace::FileReader& reader() const { return *reader_; }
+  // Requests, of all files.
+  std::uint64_t dropped() const { return dropped_ + reader_->completeness().dropped; }
+
+  // Adds what has come since the last time.
+  void take(All& all) {
+    look_for_next(all);
+    traces::take(*reader_, all);
+  }
+
+  bool is_being_written() {
+    if (reader_->is_being_written()) return true;
+    if (reader_->completeness().ended || reader_->is_at_path()) return false;
+    // Of a ring that was written out, the next one comes soon.
+    constexpr std::chrono::seconds patience{5};
+    const auto now = Clock::now();
+    if (!moved_) moved_ = now;
+    return now - *moved_ < patience;
+  }
+
+ private:
+  void look_for_next(All& all) {
+    const bool moved = !reader_->is_at_path();
+    if (!moved && !reader_->is_begun_anew()) return;
+    try {
+      auto next = std::make_unique<trace::FileReader>(path_, told_);
+      if (moved) traces::take(*reader_, all);
+      dropped_ += reader_->completeness().dropped;
+      reader_ = std::move(next);
+      moved_.reset();
+    } catch (const trace::TraceError&) {  // it is being made
+    }
+  }
+
+  const std::string path_;
+  Follower& told_;
+  std::unique_ptr<trace::FileReader> reader_;
+  std::uint64_t dropped_ = 0;               // of the files before this one
+  std::optional<Clock::time_point> moved_;  // since when the file has not been at the path, and nobody writes it
+};
+
 void print(std::ostream& out, const All& all, double seconds) {
   std::vector<std::vector<std::string>> rows{
       {"export", "place", "op", "per second", "MiB/s", "errors", "depth", "p50", "p99", "max"}};
@@ -72,8 +124,6 @@ void print(std::ostream& out, const All& all, double seconds) {
   print_table(out, "", rows);
 }
 
-using Clock = std::chrono::steady_clock;
-
 // How often a file is looked at: one of small segments has them written over soon.
 std::chrono::nanoseconds look_every(const trace::FileReader& reader) {
   constexpr std::uint64_t least = 20, most = 100, bytes_in_a_millisecond = 2048;
@@ -82,34 +132,34 @@ std::chrono::nanoseconds look_every(const trace::FileReader& reader) {
 }
 
 // Takes what comes until then. Throws Interrupted when somebody wants an end.
-void take_until(trace::FileReader& reader, Clock::time_point end, All& all) {
+void take_until(Followed& followed, Clock::time_point end, All& all) {
   for (auto now = Clock::now(); now < end; now = Clock::now()) {
     Interrupt::check();
-    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - now, look_every(reader)));
-    take(reader, all);
+    std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(end - now, look_every(followed.reader())));
+    followed.take(all);
   }
   Interrupt::check();
 }
 
 // Prints until somebody wants an end, nobody writes the file any more, or so many times; 0: for ever.
-void print_again_and_again(trace::FileReader& reader, Follower& told, std::ostream& out,
-                           std::chrono::nanoseconds interval, std::uint64_t times) {
+void print_again_and_again(Followed& followed, Follower& told, std::ostream& out, std::chrono::nanoseconds interval,
+                           std::uint64_t times) {
   const bool terminal = ::isatty(STDOUT_FILENO) != 0;
   bool is_written = true;
   for (std::uint64_t n = 1; is_written; ++n) {
     All all;
-    const std::uint64_t dropped = reader.completeness().dropped;
+    const std::uint64_t dropped = followed.dropped();
     const auto begun = Clock::now();
-    take_until(reader, begun + interval, all);
-    is_written = reader.is_being_written();
-    take(reader, all);
+    take_until(followed, begun + interval, all);
+    is_written = followed.is_being_written();
+    followed.take(all);
     if (terminal) out << "\033[H\033[2J";
     print(out, all, std::chrono::duration<double>(Clock::now() - begun).count());
     if (const std::uint64_t missing = told.take_missing(); missing != 0)
       out << missing
           << (missing == 1 ? " segment was written over before it" : " segments were written over before they")
           << " could be read: there were more requests than the table has; a larger max_size helps\n";
-    if (const std::uint64_t more = reader.completeness().dropped - dropped; more != 0)
+    if (const std::uint64_t more = followed.dropped() - dropped; more != 0)
       out << more << " requests were dropped and are not in the table\n";
     out << "\n" << std::flush;
     if (n == times || !out) return;
@@ -132,20 +182,20 @@ int top_command(const Words& words, Streams streams) {
 
   Follower told(streams.err);
   told.prints_to("");
-  trace::FileReader reader(path, told);
-  const bool was_written = reader.is_being_written();
+  Followed followed(path, told);
+  const bool was_written = followed.is_being_written();
   All before;
-  take(reader, before);
+  followed.take(before);
   told.take_missing();
   Output output("", streams.out);
   try {
-    if (was_written) print_again_and_again(reader, told, output.stream(), std::chrono::nanoseconds(*interval), times);
+    if (was_written) print_again_and_again(followed, told, output.stream(), std::chrono::nanoseconds(*interval), times);
     output.close();
   } catch (const Interrupted&) {  // which is how it ends
   }
-  if (reader.completeness().ended)
+  if (followed.reader().completeness().ended)
     streams.err << "ashlar: trace: top: the trace has ended: nobody writes it any more\n" << std::flush;
-  else if (!reader.is_being_written())
+  else if (!followed.reader().is_being_written())
     streams.err
         << "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
         << std::flush;

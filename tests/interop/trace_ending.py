@@ -20,6 +20,8 @@ REQUESTS = 200_000  # more than are sorted at once, so that what is printed wait
 
 
 class Ending(Case):
+    KILLED = "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
+
     @classmethod
     def setUpClass(cls):
         cls.large = TraceWriter("").begin()
@@ -116,9 +118,8 @@ class Ending(Case):
         killed.request("flush")
         trace = killed.end(ended=False)
         words = [PROGRAM, "trace", "top", trace, "--interval", "10ms"]
-        told = "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
         done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", told))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", self.KILLED))
         written = self.hold(trace)
         top = processes.start(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(top.stdout.close)
@@ -126,7 +127,7 @@ class Ending(Case):
         self.assertRegex(top.stdout.readline(), b"^export +place +op ")
         written.close()
         _, err = top.communicate(timeout=600)
-        self.assertEqual((top.returncode, err.decode()), (0, told))
+        self.assertEqual((top.returncode, err.decode()), (0, self.KILLED))
 
     def test_top_tells_in_the_table_what_is_missing(self):
         running, trace, written = self.running()
@@ -151,6 +152,38 @@ class Ending(Case):
         self.assertIn(b"\n3 segments were written over before they could be read", printed)
         self.assertEqual(top.returncode, 0, err)
         self.assertNotIn(b"segments", err + out)
+
+    def until_printed(self, top, wanted):
+        printed = b""
+        while wanted not in printed:
+            line = top.stdout.readline()
+            self.assertNotEqual(line, b"", printed)
+            printed += line
+
+    def test_top_goes_on_with_the_next_ring_and_with_a_trace_that_is_begun_anew(self):
+        for moves in (True, False):
+            _, trace, written = self.running()
+            top = processes.start([PROGRAM, "trace", "top", trace, "--interval", "10ms"], stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE)
+            self.addCleanup(top.stdout.close)
+            self.addCleanup(top.stderr.close)
+            self.addCleanup(top.wait)
+            self.addCleanup(top.kill)
+            self.until_printed(top, b"export")
+            following = TraceWriter(self.folder / "next.trace").begin(run=2)
+            following.request("read", 0, 4096)
+            if moves:  # as a server writes its ring out
+                held = self.hold(following.end(ended=False))
+                os.rename(trace, self.folder / "written.out")
+                written.close()
+                os.rename(following.path, trace)
+            else:
+                following.path, held = trace, written
+                following.end(ended=False)
+            self.until_printed(top, b" read ")
+            held.close()
+            _, err = top.communicate(timeout=600)
+            self.assertEqual((top.returncode, err.decode()), (0, self.KILLED))
 
     def test_top_of_a_damaged_trace_fails(self):
         damaged = TraceWriter(self.folder / "damaged.trace").begin()

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -293,7 +294,22 @@ void FileReader::broken(const std::string& what) {
 
 bool FileReader::is_written_over() const {
   const auto now = header_at(fd_, here().position);
-  return !now || now->sequence != here().sequence;
+  return !now || now->sequence != here().sequence || now->run != here().run;
+}
+
+bool FileReader::is_at_path() const {
+  struct stat there {
+  }, here{};
+  return ::stat(path_.c_str(), &there) == 0 && ::fstat(fd_, &here) == 0 && there.st_dev == here.st_dev &&
+         there.st_ino == here.st_ino;
+}
+
+// A file has its first segment again, and it is another one.
+bool FileReader::is_begun_anew() const {
+  const auto now = header_at(fd_, 0);
+  const SegmentHeader& known = segments_.found.front();
+  return now && now->sequence == 1 &&
+         (known.sequence != 1 || now->run != known.run || now->monotonic != known.monotonic);
 }
 
 bool FileReader::is_being_written() const {
@@ -417,7 +433,7 @@ void FileReader::payload(const Record& record, std::vector<std::byte>& into) {
     if (read_at(fd_, into.data(), into.size(), record.position + sizeof(RecordEntry)) != into.size())
       fail(record.position, "the file has become shorter");
     const auto now = header_at(fd_, record.segment);
-    if (!now || now->sequence != record.sequence) fail(record.position, written_over);
+    if (!now || now->sequence != record.sequence || now->run != record.run) fail(record.position, written_over);
   } catch (const std::system_error& e) {
     fail(record.position, e.code().message());
   } catch (const std::bad_alloc&) {

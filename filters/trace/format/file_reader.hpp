@@ -36,6 +36,11 @@ class FileReader {
   // could begin to: for those who end then.
   bool is_being_written() const;
 
+  // Whether the file still stands at its path, where it may have been renamed, or removed.
+  bool is_at_path() const;
+  // Whether what was there when the reader was made is gone, as somebody has begun the file anew.
+  bool is_begun_anew() const;
+
   // The hashes or bytes of a record of this reader: as many as payload_bytes() says. Throws TraceError when they are no
   // longer there, as the segment was written over.
   void payload(const Record& record, std::vector<std::byte>& into);
