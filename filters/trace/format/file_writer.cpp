@@ -247,7 +247,7 @@ bool FileWriter::make_room(std::uint64_t size) {
 
 bool FileWriter::close_segment(EntryType how) {
   entries_.add(how, 0, 0, now(CLOCK_MONOTONIC));
-  return write_out();
+  return write_out(end_room);
 }
 
 void FileWriter::tell(EntryType type, std::uint16_t place, std::uint64_t connection, Described& of) {
@@ -273,7 +273,7 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
   if (record.connection != 0) tell(EntryType::client, record.entry.place, record.connection, client);
   entries_.add(record, payload);
   ++held_;
-  if (entries_.bytes().size() >= most_at_once) write_out();
+  if (entries_.bytes().size() >= most_at_once) write_out(end_room);
 }
 
 bool FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
@@ -310,7 +310,7 @@ void FileWriter::add_end_of_run(std::uint64_t lost) {
 
 void FileWriter::end(std::uint64_t lost) {
   add_end_of_run(lost);
-  if (!write_out()) {
+  if (!write_out(0)) {
     if (!has_header_ && closed_at_ == 0) return;
     entries_.clear();
     if (!has_header_) {
@@ -321,9 +321,11 @@ void FileWriter::end(std::uint64_t lost) {
       has_header_ = true;
     }
     add_end_of_run(lost + take_lost());
-    static_cast<void>(write_out());
+    static_cast<void>(write_out(0));
     return;
   }
+  // What the disk has kept, and nothing stands in, is free.
+  if (!reused_ && reserved_ > at_) static_cast<void>(::ftruncate(fd_, static_cast<off_t>(at_)) == 0);
   if (options_.max_size != 0) return;
   header_.segment_bytes = round_up(at_ - header_.position, segment_step);
   header_.check = check_of(header_);
@@ -331,10 +333,23 @@ void FileWriter::end(std::uint64_t lost) {
   static_cast<void>(::pwrite(fd_, &header_, sizeof header_, static_cast<off_t>(header_.position)) == sizeof header_);
 }
 
-bool FileWriter::flush() { return entries_.bytes().empty() || write_out(); }
+bool FileWriter::flush() { return entries_.bytes().empty() || write_out(end_room); }
 
-// What was written in part is written over by what comes next.
-bool FileWriter::write_out() {
+// Has the disk keep room up to there, so that it has some for the end when it is full. Returns an errno; 0: it has, or
+// the file system cannot say.
+int FileWriter::reserve(std::uint64_t until) {
+  until = std::min(until, header_.position + header_.segment_bytes);
+  if (reused_ || !reserves_ || until <= reserved_ || until <= at_) return 0;
+  if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at_), static_cast<off_t>(until - at_)) == 0) {
+    reserved_ = until;
+    return 0;
+  }
+  reserves_ = errno != EOPNOTSUPP && errno != ENOSYS;
+  return errno == ENOSPC || errno == EDQUOT ? errno : 0;
+}
+
+// Leaves `spare` bytes of room on the disk. What was written in part is written over by what comes next.
+bool FileWriter::write_out(std::uint64_t spare) {
   const std::uint64_t size = entries_.bytes().size();
   std::uint64_t whole = size;
   if (reused_) {
@@ -344,9 +359,12 @@ bool FileWriter::write_out() {
   int error = 0;
   std::uint64_t done = 0;
   while (done != whole && error == 0) {
-    const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
-    if (n > 0) done += static_cast<std::uint64_t>(n);
-    else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
+    error = reserve(at_ + whole + spare);
+    if (error == 0) {
+      const ssize_t n = ::pwrite(fd_, entries_.bytes().data() + done, whole - done, static_cast<off_t>(at_ + done));
+      if (n > 0) done += static_cast<std::uint64_t>(n);
+      else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
+    }
     if (error != 0 && is_begun_ && options_.again && options_.again(error)) error = 0;
   }
   entries_.clear();
@@ -358,7 +376,11 @@ bool FileWriter::write_out() {
   }
   error_ = error;
   // A part of it may have been written. If nothing stands behind, it can be cut off.
-  if (reused_ || ::ftruncate(fd_, static_cast<off_t>(at_)) != 0) reused_ = true;
+  if (!reused_ && done != 0) {
+    if (::ftruncate(fd_, static_cast<off_t>(at_)) != 0) reused_ = true;
+    reserved_ = 0;
+    static_cast<void>(reserve(at_ + end_room));
+  }
   if (reused_ && done >= (has_header_ ? 1 : sizeof header_)) hide_part();
   forget();
   return false;

@@ -100,7 +100,8 @@ class FileWriter {
   bool make_room_with(std::uint64_t size, Described& place, Described& client);
   bool close_segment(EntryType how);
   void add_end_of_run(std::uint64_t lost);
-  bool write_out();
+  bool write_out(std::uint64_t spare);
+  int reserve(std::uint64_t until);
   void hide_part();
 
   const std::string path_;
@@ -115,6 +116,8 @@ class FileWriter {
   bool is_begun_ = false;             // the constructor is done
   std::uint64_t telling_ = 0;         // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
+  std::uint64_t reserved_ = 0;        // so far the disk has given room from at_ on; lower: none is known of
+  bool reserves_ = true;              // the file system can
   Entries entries_;
   std::uint64_t held_ = 0;  // records in entries_
   std::uint64_t lost_ = 0;

@@ -625,6 +625,34 @@ TEST_CASE("What the disk does not take is counted, and told when it takes more a
   CHECK(heard.problems.empty());
 }
 
+TEST_CASE("The disk keeps room for the end of a trace until that is written") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  const auto blocks = [&path] {
+    struct stat status {};
+    REQUIRE(::stat(path.c_str(), &status) == 0);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+  };
+  const int probe = ::open((folder.path() / "probe").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  const bool keeps = ::fallocate(probe, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0;
+  ::close(probe);
+  if (!keeps) {
+    WARN("the file system here keeps no room");
+    return;
+  }
+  constexpr std::uint64_t block = 4096, end = 100;
+  for (const std::uint64_t max_size : {std::uint64_t{0}, FileWriter::least_max_size}) {
+    Written w(path, {.max_size = max_size, .run = 1});
+    const auto size = [&path] { return std::filesystem::file_size(path); };
+    for (std::uint64_t id = 1; size() % block < block - end; ++id) {
+      w.add(entry(id, id, id + 1));
+      REQUIRE(w.writer.flush());
+    }
+    CHECK(blocks() >= size() + end);
+    w.writer.end();
+  }
+}
+
 TEST_CASE("What the disk has taken of a record in part is cut off") {
   const TempFolder folder;
   const std::string path = scratch(folder);
