@@ -3,7 +3,9 @@
 #include <ashlar/rules/duration.hpp>
 #include <ashlar/rules/size.hpp>
 #include <ashlar/rules/text.hpp>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 
 namespace ashlar::trace {
 namespace {
@@ -26,6 +28,14 @@ void add_trigger(Settings& settings, std::string_view text) {
     throw BadParameter("trigger", "trigger: " + rules::in_quotes(text) +
                                       R"( is none; write "slower 50ms" (or ns, us, s, m, h), "error" or "signal")");
   }
+}
+
+// Behind a symbolic link: what is renamed is the file, on its disk, and not the link.
+std::string real_file(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_symlink(path, error)) return path;
+  const auto real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
 }
 
 void refuse_small(const char* name, std::uint64_t size) {
@@ -58,6 +68,7 @@ Settings Settings::from(const Create& create) {
   s.max_size = params.size("max_size");
   s.wait = params.choice("when_full") == "wait";
   s.ring = params.size("ring");
+  if (s.ring == 0) s.path = real_file(s.path);
   refuse_small("max_size", s.max_size);
   refuse_small("ring", s.ring);
   if (s.tag.empty()) throw BadParameter("tag", "tag is empty: nobody could ask for it; leave it out, or write a name");

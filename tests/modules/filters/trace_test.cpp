@@ -371,6 +371,17 @@ TEST_CASE("trace begins a file anew over an ended run, but keeps that of a serve
   CHECK(runs_in(path) == std::vector<std::uint64_t>{7});
 }
 
+TEST_CASE("of a trace behind a symbolic link the file is renamed, and the link stays") {
+  const Folder folder, other;
+  const std::string link = folder.trace(), real = other.trace();
+  std::filesystem::create_symlink(real, link);
+  write_one(real, 7, false);
+  trace_one({{"path", link}});
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(runs_in(real) == std::vector{this_run()});
+  CHECK(runs_in(real + ".1") == std::vector<std::uint64_t>{7});
+}
+
 TEST_CASE("what is there and cannot be read is not taken for nothing") {
   const Folder folder;
   const std::string path = folder.trace();
