@@ -55,6 +55,7 @@ const char* const Session::ended_by_reload = "a reload of the config ended it";
 Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& context)
     : connection_(std::move(socket)),
       socket_(connection_.get()),
+      breaks_by_(connection_.get()),
       peer_(std::move(peer)),
       context_(context),
       settings_(context.settings),
@@ -90,13 +91,14 @@ Session::Outcome Session::run() noexcept {
 
 void Session::abort() {
   stop();
-  connection_->abort();
+  breaks_by_.load(std::memory_order_acquire)->abort();
+  connection_->abort();  // a send that waits for the client does so no longer
   broken_off_.store(true, std::memory_order_relaxed);
 }
 
 void Session::disconnect(const char* reason) {
   ended_by_.store(reason, std::memory_order_relaxed);
-  connection_->abort();
+  breaks_by_.load(std::memory_order_acquire)->abort();
 }
 
 Session::Outcome Session::talk() {
@@ -184,6 +186,7 @@ void Session::be_secured() {
   client_facts_.set_tls(*peer_.tls);
   visible_.emplace(exports_, peer_);
   socket_ = tls_.get();
+  breaks_by_.store(socket_, std::memory_order_release);
   waiter_.wait_at(*tls_);
   inbox_.clear();  // nothing was sent in plain behind STARTTLS
   memory_.give_share_back();

@@ -155,6 +155,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   const std::unique_ptr<Socket> connection_;  // to the client
   std::unique_ptr<TlsSocket> tls_;            // over it, once the client has asked for TLS
   Socket* socket_;                            // the upper one that can be talked through
+  std::atomic<Socket*> breaks_by_;            // the same, for other threads, who may break the connection
   Peer peer_;
   SessionContext& context_;
   const std::shared_ptr<const SessionSettings> settings_;

@@ -29,8 +29,9 @@ class Socket {
   Socket& operator=(const Socket&) = delete;
 
   // Receives what has come, at most into.size() bytes. Returns their number, 0 at the end of the stream, or a negative
-  // errno number: -EAGAIN when nothing has come; of TLS, -EPROTO when it is damaged, and -EBADMSG when the stream ends
-  // within a record. `into` is not empty. [the receiving thread]
+  // errno number: -EAGAIN when nothing has come; of TLS, -EPROTO when it is damaged, -EBADMSG when the stream ends
+  // within a record, and -ENOBUFS when the client wants answers of TLS and takes none. `into` is not empty.
+  // [the receiving thread]
   virtual ssize_t receive(std::span<std::byte> into, Wait wait) = 0;
   // Whether receive() would return something else than -EAGAIN now. [the receiving thread]
   virtual bool has_input() = 0;
@@ -63,7 +64,9 @@ class Socket {
   // Sends up to `length` bytes that `fd` has at `offset`. Waits for the client. [the sending thread]
   virtual FileSent send_file(int fd, std::uint64_t offset, std::size_t length) = 0;
 
-  // Breaks the connection: whoever waits to send or receive returns with an error. [any thread]
+  // Breaks the connection: whoever waits to send or receive returns with an error. The client is told first as TLS
+  // tells it, unless a part of a record is left that it does not take; who sends at this moment does that, within
+  // `patience`. Waits for nobody. [any thread]
   virtual void abort() = 0;
   // Ends the stream behind what was sent and closes it when the client has ended its own, or sends nothing for
   // `patience`, or after a second: input that nobody has read would make the kernel throw away what the client has not

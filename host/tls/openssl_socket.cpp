@@ -1,6 +1,7 @@
 #include "tls/openssl_socket.hpp"
 
 #include <openssl/err.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,9 +21,10 @@ constexpr std::size_t record_overhead = 128;    // more than any cipher adds
 constexpr std::size_t fetch_size = 128 * 1024;  // what is received at once, at most
 // Encrypted bytes that wait to be sent: a batch is added where a batch is not yet full.
 constexpr std::size_t most_unsent = 2 * (batch + batch / record * record_overhead);
-// Bytes that OpenSSL makes by itself behind the handshake and that wait for the next reply: answers to a client that
-// changes keys, which are some 30 bytes each. More of them than that are asked for only to fill the memory.
-constexpr std::size_t most_made = 4096;
+// Bytes that OpenSSL makes by itself behind the handshake: answers to a client that changes keys, which are some 30
+// bytes each. From `much_made` on they are sent before more is decrypted. More than the most are there only when a
+// client wants answers and takes none.
+constexpr std::size_t much_made = 2048, most_made = 32 * 1024;
 
 bool has_user_key(SSL* ssl) {
   if (::SSL_version(ssl) >= TLS1_3_VERSION) return ::SSL_session_reused(ssl) == 1;  // nothing else can be resumed
@@ -55,8 +57,14 @@ int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t*
   return n > 0 ? 1 : 0;
 }
 
-// What has been fetched, then what the connection has; -EAGAIN: nothing more at present.
+// What has been fetched, then what the connection has; -EAGAIN: nothing more at present. [under the lock]
 ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
+  if (made_.size() < much_made) {
+    has_paused_ = false;
+  } else if (is_secured_ && !has_paused_) {  // once: it may be that nothing can be sent now
+    has_paused_ = true;
+    return -EAGAIN;
+  }
   if (const std::size_t here = std::min(room, fetched_end_ - fetched_begin_); here != 0) {
     std::memcpy(into, fetched_.get() + fetched_begin_, here);
     fetched_begin_ += here;
@@ -70,13 +78,17 @@ ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
 int OpensslSocket::write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written) {
   auto& self = *static_cast<OpensslSocket*>(::BIO_get_data(bio));
   ::BIO_clear_retry_flags(bio);
-  if (self.is_secured_ && self.output_ == &self.made_ && self.made_.size() + count > most_made) return 0;
+  if (self.is_secured_ && self.output_ == &self.made_ && self.made_.size() + count > most_made) {
+    self.is_flooded_ = true;
+    return 0;
+  }
   const auto* const from = reinterpret_cast<const std::byte*>(bytes);
   try {
     self.output_->insert(self.output_->end(), from, from + count);
   } catch (const std::bad_alloc&) {
     return 0;
   }
+  if (self.is_secured_ && self.output_ == &self.made_) self.has_news_.store(true, std::memory_order_relaxed);
   *written = count;
   return 1;
 }
@@ -142,7 +154,7 @@ TlsSocket::Step OpensslSocket::shake_hands() {
 
 // Many clients may dawdle at once.
 TlsSocket::Step OpensslSocket::waits() {
-  if (fetched_begin_ == fetched_end_) fetched_.reset();
+  if (!has_fetched()) fetched_.reset();
   return Step::waits;
 }
 
@@ -180,7 +192,7 @@ TlsSocket::Step OpensslSocket::secured() {
 
 // OpenSSL itself keeps a record for each direction.
 std::size_t OpensslSocket::buffer_bytes() const {
-  return fetch_size + most_unsent + batch + 2 * (record + record_overhead);
+  return fetch_size + most_unsent + most_made + batch + 2 * (record + record_overhead);
 }
 
 // ---- Receiving ----
@@ -201,9 +213,10 @@ ssize_t OpensslSocket::fetch(Wait wait) {
 }
 
 // The connection's stream has ended. Many clients do that without a word of TLS; but nobody who is well does it within
-// a record. [under the lock]
+// a record: in its body, or in the header, a part of which OpenSSL keeps. [under the lock]
 ssize_t OpensslSocket::end_of_stream() const {
-  return std::strcmp(::SSL_rstate_string(ssl_.get()), "RB") == 0 ? -EBADMSG : 0;
+  const bool in_body = std::strcmp(::SSL_rstate_string(ssl_.get()), "RB") == 0;
+  return in_body || ::SSL_has_pending(ssl_.get()) == 1 ? -EBADMSG : 0;
 }
 
 // What a call that gave nothing has met: -EAGAIN, 0 at the stream's end, or an error. [under the lock]
@@ -213,11 +226,21 @@ ssize_t OpensslSocket::ended(int result) {
   if (error == SSL_ERROR_ZERO_RETURN) return 0;
   is_broken_ = true;
   ::ERR_clear_error();
+  if (is_flooded_) return -ENOBUFS;
   if (at_end_) return end_of_stream();
   return receive_error_ != 0 ? -receive_error_ : -EPROTO;
 }
 
 ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
+  ssize_t n;
+  do {
+    n = decrypt_until_pause(into);
+    catch_up();
+  } while (n == -EAGAIN && has_fetched());
+  return n;
+}
+
+ssize_t OpensslSocket::decrypt_until_pause(std::span<std::byte> into) {
   const std::lock_guard lock(mutex_);
   ::ERR_clear_error();
   std::size_t count = 0;
@@ -226,12 +249,12 @@ ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
     const int result = ::SSL_read_ex(ssl_.get(), into.data() + count, into.size() - count, &n);
     if (result != 1) {
       const ssize_t why = ended(result);
-      holds_ = why != -EAGAIN;  // the end comes again
+      holds_ = why != -EAGAIN || has_fetched();  // the end comes again
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
     count += n;
   }
-  holds_ = ::SSL_has_pending(ssl_.get()) != 0 || fetched_begin_ != fetched_end_;
+  holds_ = ::SSL_has_pending(ssl_.get()) != 0 || has_fetched();
   return static_cast<ssize_t>(count);
 }
 
@@ -256,13 +279,23 @@ ssize_t OpensslSocket::receive(std::span<std::byte> into, Wait wait) {
 // Whether there are decrypted bytes, or the end of the stream.
 bool OpensslSocket::peek() {
   if (!holds_) return false;
+  bool is_there;
+  do {
+    is_there = peek_until_pause();
+    catch_up();
+  } while (!is_there && holds_);
+  return is_there;
+}
+
+bool OpensslSocket::peek_until_pause() {
   const std::lock_guard lock(mutex_);
   ::ERR_clear_error();
   std::byte one;
   std::size_t n = 0;
   const int result = ::SSL_peek_ex(ssl_.get(), &one, 1, &n);
-  holds_ = result == 1 || ended(result) != -EAGAIN;
-  return holds_;
+  const bool is_there = result == 1 || ended(result) != -EAGAIN;
+  holds_ = is_there || has_fetched();
+  return is_there;
 }
 
 bool OpensslSocket::has_input() {
@@ -274,6 +307,77 @@ bool OpensslSocket::has_input() {
 bool OpensslSocket::wait_for_input() { return peek() || connection_.wait_for_input(); }
 
 // ---- Sending ----
+
+// While it lives, this thread sends, and nobody else.
+class OpensslSocket::Turn {
+ public:
+  explicit Turn(OpensslSocket& of) : of_(of), lock_(of.turn_) {}
+  ~Turn() {
+    lock_.unlock();
+    of_.catch_up();
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  // Whether nothing more may be sent.
+  bool is_over() const { return of_.has_ended_ || of_.is_aborted_.load(std::memory_order_relaxed); }
+
+ private:
+  OpensslSocket& of_;
+  std::unique_lock<std::mutex> lock_;
+};
+
+// Does what is to be done at once, unless somebody else has the turn, who does it then. Waits for nobody. [any thread,
+// without a lock]
+void OpensslSocket::catch_up() noexcept {
+  for (;;) {
+    // Who has just given the turn away sees what was wanted meanwhile, or that one finds the turn free.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const bool is_aborted = is_aborted_.load(std::memory_order_relaxed);
+    if (!is_aborted && !has_news_.load(std::memory_order_relaxed)) return;
+    const std::unique_lock turn(turn_, std::try_to_lock);
+    if (!turn || has_ended_) return;
+    if (!is_aborted) send_made();
+    else if (!end_at_once()) return;
+  }
+}
+
+// What the client does not take now goes before what is sent next. [who has the turn]
+void OpensslSocket::send_made() {
+  {
+    const std::lock_guard lock(mutex_);
+    has_news_.store(false, std::memory_order_relaxed);
+    if (!has_unsent()) take_made();
+  }
+  if (has_unsent()) push(Wait::no, false);
+}
+
+// Ends the stream and breaks the connection. False: it is left to who decrypts at present. [who has the turn]
+bool OpensslSocket::end_at_once() {
+  if (may_tell_end()) {
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    if (!lock) return false;
+    tell_end();
+    lock.unlock();
+    if (has_unsent()) push(Wait::no, false);
+  }
+  has_ended_ = true;
+  connection_.abort();
+  return true;
+}
+
+// Not behind a part of a record, which the client would take it for the rest of. The kernel would wait for room.
+bool OpensslSocket::may_tell_end() const {
+  if (has_unsent()) return false;
+  if (!kernel_sends_) return true;
+  pollfd watched{.fd = connection_.watched_descriptor(), .events = POLLOUT, .revents = 0};
+  return ::poll(&watched, 1, 0) > 0 && (watched.revents & POLLOUT) != 0;
+}
+
+void OpensslSocket::abort() {
+  if (!is_secured_) return connection_.abort();
+  is_aborted_.store(true, std::memory_order_relaxed);
+  catch_up();
+}
 
 // Sends what is encrypted, as far as it is taken; 0 or the errno number.
 int OpensslSocket::push(Wait wait, bool more) {
@@ -295,6 +399,7 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
   unsent_.reserve(most_unsent);
   unsent_.insert(unsent_.end(), made_.begin(), made_.end());
   made_.clear();
+  has_news_.store(false, std::memory_order_relaxed);
   output_ = &unsent_;
   std::size_t count = 0;
   while (count < bytes.size() && !is_broken_) {
@@ -313,8 +418,9 @@ ssize_t OpensslSocket::encrypt(std::span<const std::byte> bytes) {
 // for that.
 template <class Encrypt>
 ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt) {
+  const Turn turn(*this);
   std::size_t encrypted = std::exchange(ahead_, 0);
-  for (;;) {
+  while (!turn.is_over()) {
     ssize_t n = 1;
     try {
       while (encrypted < length && unsent_.size() < batch && (n = encrypt(encrypted)) > 0)
@@ -333,6 +439,7 @@ ssize_t OpensslSocket::transfer(std::size_t length, Wait wait, bool more, Encryp
     if (n <= 0 && encrypted == 0) return n;
     if (n <= 0 || encrypted == length) return static_cast<ssize_t>(encrypted);
   }
+  return -ECONNABORTED;
 }
 
 // Parts of what is sent, from any byte on: in place where they are long, copied one behind the other where they are
@@ -379,13 +486,20 @@ class OpensslSocket::Gathered {
 };
 
 ssize_t OpensslSocket::send(std::span<const iovec> parts, Wait wait, bool more) {
-  if (kernel_sends_) return connection_.send(parts, wait, more);
+  if (kernel_sends_) {
+    const Turn turn(*this);
+    return turn.is_over() ? -ECONNABORTED : connection_.send(parts, wait, more);
+  }
   Gathered gathered(parts, scratch_);
   return transfer(gathered.size(), wait, more, [&](std::size_t from) { return encrypt(gathered.at(from)); });
 }
 
 Socket::FileSent OpensslSocket::send_file(int fd, std::uint64_t offset, std::size_t length) {
-  if (kernel_sends_) return connection_.send_file(fd, offset, length);
+  if (kernel_sends_) {
+    const Turn turn(*this);
+    if (turn.is_over()) return {.bytes = -ECONNABORTED, .is_of_connection = true};
+    return connection_.send_file(fd, offset, length);
+  }
   length = std::min(length, piece);
   ssize_t n = 1;  // what reading the file has come to
   const ssize_t sent = transfer(length, Wait::yes, false, [&](std::size_t from) -> ssize_t {
@@ -414,36 +528,48 @@ void OpensslSocket::free_buffers() {
 }
 
 void OpensslSocket::rest() {
+  const Turn turn(*this);
   {
     const std::lock_guard lock(mutex_);
     free_buffers();
     if (made_.empty()) free_memory(made_);
   }
-  if (fetched_begin_ == fetched_end_) fetched_.reset();
+  if (!has_fetched()) fetched_.reset();
   if (!has_unsent()) free_memory(unsent_);
   free_memory(scratch_);
 }
 
-// Tells the client that nothing follows.
-void OpensslSocket::end_of_tls() noexcept {
-  const std::lock_guard lock(mutex_);
+// Has the client told that nothing follows. [under the lock; who has the turn]
+void OpensslSocket::tell_end() noexcept {
   ::ERR_clear_error();
   if (!is_broken_) ::SSL_shutdown(ssl_.get());
   ::ERR_clear_error();
+  take_made();
+}
+
+// Without memory the client does not get it. [under the lock; who has the turn]
+void OpensslSocket::take_made() noexcept {
   try {
     unsent_.insert(unsent_.end(), made_.begin(), made_.end());
   } catch (const std::bad_alloc&) {
-    // It learns that from the end of the stream alone.
+    is_broken_ = true;  // nor anything that follows
   }
   made_.clear();
 }
 
 // What is half sent cannot be left: a client would take what follows for the end of a record.
 void OpensslSocket::finish() noexcept {
-  if (is_secured_) end_of_tls();
-  const auto end = Clock::now() + std::chrono::seconds(1);
-  while (has_unsent() && Clock::now() < end)
-    if (push(Wait::yes, false) != 0) break;
+  {
+    const Turn turn(*this);
+    if (is_secured_ && !turn.is_over()) {
+      const std::lock_guard lock(mutex_);
+      tell_end();
+    }
+    const auto end = Clock::now() + std::chrono::seconds(1);
+    while (has_unsent() && !turn.is_over() && Clock::now() < end)
+      if (push(Wait::yes, false) != 0) break;
+    has_ended_ = true;
+  }
   connection_.finish();
 }
 

@@ -1,5 +1,6 @@
 // OpensslSocket: a client's connection by TLS over another Socket, with OpenSSL.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -10,7 +11,9 @@
 namespace ashlar::host {
 
 // OpenSSL lets no two threads use a connection at once, so each holds a lock while it encrypts or decrypts, and none
-// while it waits for the client. What is received comes in large pieces, and what is sent goes out in pieces of up to
+// while it waits for the client. Who sends has the turn to send, also while it waits. What OpenSSL wants to tell the
+// client by itself, and the end that abort() wants, is sent at once by whoever finds the turn free, else by who has it,
+// behind what it sends. What is received comes in large pieces, and what is sent goes out in pieces of up to
 // 64 KiB, each encrypted straight from where it lies. Where the kernel encrypts (kTLS), what is sent goes to it as it
 // is.
 class OpensslSocket final : public TlsSocket {
@@ -36,12 +39,13 @@ class OpensslSocket final : public TlsSocket {
   ssize_t send(std::span<const iovec> parts, Wait wait, bool more) override;
   bool can_send_files() const override { return true; }
   FileSent send_file(int fd, std::uint64_t offset, std::size_t length) override;
-  void abort() override { connection_.abort(); }
+  void abort() override;
   void finish() noexcept override;
 
  private:
   using Clock = std::chrono::steady_clock;
   class Gathered;
+  class Turn;
 
   static int read_bio(BIO* bio, char* into, std::size_t room, std::size_t* read);
   static int write_bio(BIO* bio, const char* bytes, std::size_t count, std::size_t* written);
@@ -51,13 +55,21 @@ class OpensslSocket final : public TlsSocket {
   Step waits();
   void note_failure();
   ssize_t fetch(Wait wait);
+  bool has_fetched() const { return fetched_begin_ != fetched_end_; }
   ssize_t take(std::byte* into, std::size_t room);
   ssize_t decrypt(std::span<std::byte> into);
+  ssize_t decrypt_until_pause(std::span<std::byte> into);
   ssize_t end_of_stream() const;
   ssize_t ended(int result);
   bool peek();
+  bool peek_until_pause();
   void free_buffers();
-  void end_of_tls() noexcept;
+  void catch_up() noexcept;
+  void send_made();
+  bool end_at_once();
+  bool may_tell_end() const;
+  void tell_end() noexcept;
+  void take_made() noexcept;
 
   template <class Encrypt>
   ssize_t transfer(std::size_t length, Wait wait, bool more, Encrypt encrypt);
@@ -74,12 +86,18 @@ class OpensslSocket final : public TlsSocket {
   std::string failure_;
   TlsIdentity identity_;
 
+  std::mutex turn_;  // to send; taken before mutex_
+  std::atomic<bool> is_aborted_{false};
+  bool has_ended_ = false;  // nothing more may be sent [who has the turn]
+
   std::mutex mutex_;
   // [under the lock]
   SslPtr ssl_;
   std::vector<std::byte> made_;              // encrypted while nobody was sending: an alert, an answer to a new key
   std::vector<std::byte>* output_ = &made_;  // where what is encrypted goes
   bool is_broken_ = false;                   // OpenSSL has failed: no more may be encrypted
+  bool is_flooded_ = false;                  // that was because made_ had no room
+  std::atomic<bool> has_news_{false};        // made_ is to be sent at once
 
   // [the receiving thread]
   std::unique_ptr<std::byte[]> fetched_;
@@ -87,9 +105,10 @@ class OpensslSocket final : public TlsSocket {
   bool kernel_is_empty_ = false;  // the last receive() of the connection took all
   bool at_end_ = false;           // of the connection's stream
   int receive_error_ = 0;
-  bool holds_ = false;  // decrypted bytes, or such that may be
+  bool holds_ = false;       // decrypted bytes, or such that may be
+  bool has_paused_ = false;  // OpenSSL got no more of what was fetched, so that made_ is sent first
 
-  // [the sending thread]
+  // [who has the turn]
   std::vector<std::byte> unsent_;  // encrypted
   std::size_t unsent_begin_ = 0;
   std::size_t ahead_ = 0;           // bytes that were encrypted, but not told as taken: they come again

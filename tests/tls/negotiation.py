@@ -301,10 +301,11 @@ class Stream(TlsCase):
         self.assertNotIn("opened export", server.log())
 
     def test_the_log_says_how_records_ended_in_transmission(self):
-        server = self.secured()
         for end, told in ((lambda record: record[:-1], "closed within a record of TLS"),
+                          (lambda record: record[:3], "closed within a record of TLS"),
                           (lambda record: record[:-1] + bytes([record[-1] ^ 1]), "what came was no good record of TLS"),
                           (lambda record: b"", "closed by the client")):
+            server = self.secured()
             client, inner, going = self.secured_in_memory(server)
             inner.write(struct.pack(">QII", wire.IHAVEOPT, wire.OPT_EXPORT_NAME, 4) + b"disk")
             client.send(going.read())

@@ -46,6 +46,7 @@ def context(client=None, authority=None, newest=None, oldest=None):
     """Of a client for Python's ssl: `client` is the folder of its certificate, None: none; `authority` whom it trusts."""
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.check_hostname = False
+    made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF  # an end without close_notify is told, unless suppress_ragged_eofs is set
     made.load_verify_locations(str(authority or folder() / "ca-cert.pem"))
     if client is not None:
         made.load_cert_chain(str(client / "client-cert.pem"), str(client / "client-key.pem"))
