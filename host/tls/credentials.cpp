@@ -74,10 +74,13 @@ void append_name(std::string& list, std::string_view name, bool in_front = false
   else list = in_front ? std::string(name) + ":" + list : list + ":" + std::string(name);
 }
 
+// Whether a part of a list of ciphers takes out or moves some, or sets something.
+bool is_word_to_openssl(std::string_view part) { return std::strchr("!-+@", part.front()) != nullptr; }
+
 // Whether a part of a list of ciphers adds none. OpenSSL passes over a name that it does not know without a word, so a
 // misspelled suite would be left out unnoticed. What takes out, moves or sets need not find anything.
 bool adds_no_cipher(const std::string& part) {
-  if (part.empty() || std::strchr("!-+@", part.front()) != nullptr) return false;
+  if (part.empty() || is_word_to_openssl(part)) return false;
   const SslContextPtr alone(or_bad_alloc(::SSL_CTX_new(::TLS_server_method())));
   const bool adds = ::SSL_CTX_set_cipher_list(alone.get(), part.c_str()) == 1;
   ::ERR_clear_error();
@@ -112,11 +115,20 @@ bool is_for_certificates(const SSL_CIPHER* suite) {
   return by == NID_auth_rsa || by == NID_auth_ecdsa || by == NID_auth_dss;
 }
 
+// Whether a server with this key can use a suite of TLS 1.2. Those of ECDSA are for Ed25519, too (RFC 8422, 5.10).
+bool fits_key(const SSL_CIPHER* suite, const EVP_PKEY* key) {
+  const int by = ::SSL_CIPHER_get_auth_nid(suite), kind = ::EVP_PKEY_get_base_id(key);
+  const bool is_rsa = kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS, is_dsa = kind == EVP_PKEY_DSA;
+  if (by == NID_auth_rsa) return is_rsa;
+  return by == NID_auth_dss ? is_dsa : !is_rsa && !is_dsa;
+}
+
 // What the suites of the config keep out. Throws std::invalid_argument when that is everybody.
 void check_suites(SSL_CTX* context, const TlsConfig& tls, std::vector<std::string>& warnings) {
   const bool has_new = SSL_CTX_get_max_proto_version(context) != TLS1_2_VERSION;
   const bool has_old = SSL_CTX_get_min_proto_version(context) < TLS1_3_VERSION;
-  bool keys = false, certificates = false;
+  const EVP_PKEY* const key = ::SSL_CTX_get0_privatekey(context);  // null: there is none, or a mistake in it
+  bool keys = false, certificates = false, old_certificates = false, old_unfit = false;
   const STACK_OF(SSL_CIPHER)* all = ::SSL_CTX_get_ciphers(context);
   for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
     const SSL_CIPHER* const one = sk_SSL_CIPHER_value(all, i);
@@ -131,7 +143,10 @@ void check_suites(SSL_CTX* context, const TlsConfig& tls, std::vector<std::strin
                                   (is_plain ? " does not encrypt; add !eNULL" : " lets anybody in; add !aNULL"));
     }
     keys = keys || (is_new ? name.ends_with("_SHA256") : is_for_keys(one));
-    certificates = certificates || is_new || is_for_certificates(one);
+    const bool is_old_one = !is_new && is_for_certificates(one), fits = key == nullptr || is_new || fits_key(one, key);
+    certificates = certificates || is_new || (is_old_one && fits);
+    old_certificates = old_certificates || (is_old_one && fits);
+    old_unfit = old_unfit || (is_old_one && !fits);
   }
   const std::string whole = in_quotes(tls.ciphers);
   if ((tls.psk.empty() || !keys) && (tls.certificates.empty() || !certificates))
@@ -143,6 +158,9 @@ void check_suites(SSL_CTX* context, const TlsConfig& tls, std::vector<std::strin
   if (!tls.certificates.empty() && !certificates)
     warnings.push_back("ciphers = " + whole + " has no suite that certificates can go with; add " +
                        std::string(preferred));
+  if (!tls.certificates.empty() && old_unfit && !old_certificates)
+    warnings.push_back("ciphers = " + whole + " has no suite of TLS 1.2 that the server's key, which is of " +
+                       ::EVP_PKEY_get0_type_name(key) + ", can go with");
 }
 
 }  // namespace
@@ -152,14 +170,18 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
   const std::shared_ptr<Credentials> made(new Credentials);
   made->make_context(tls);
   Mistakes mistakes;
-  mistakes.gather([&] {
+  const auto about_ciphers = [&](const auto& what) {
     if (tls.ciphers.empty()) return;
     try {
-      made->choose_ciphers(tls.ciphers, warnings);
-      check_suites(made->context_.get(), tls, warnings);
+      what();
     } catch (const std::invalid_argument& e) {
       fail(config, tls.ciphers_place, "ciphers", e.what());
     }
+  };
+  bool are_chosen = false;
+  mistakes.gather([&] {
+    about_ciphers([&] { made->choose_ciphers(tls.ciphers, warnings); });
+    are_chosen = true;
   });
   mistakes.gather([&] {
     if (tls.certificates.empty()) return;
@@ -168,6 +190,10 @@ std::shared_ptr<const Credentials> Credentials::read(const Config& config, std::
     } catch (const FileError& e) {
       fail(config, tls.certificates_place, "certificates", e.what());
     }
+  });
+  // Once the key is there that they have to fit.
+  mistakes.gather([&] {
+    if (are_chosen) about_ciphers([&] { check_suites(made->context_.get(), tls, warnings); });
   });
   mistakes.gather([&] {
     if (!tls.psk.empty()) made->add_keys(read_keys(config, warnings));
@@ -246,6 +272,7 @@ void Credentials::add_keys(PskFile file) {
 // What is TLS 1.3's and what is older are two lists to OpenSSL, and one to who writes the config.
 void Credentials::choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings) {
   std::string suites, older;
+  bool has_older = false;  // rather than only words to OpenSSL, such as @SECLEVEL=1, which need a suite to stand by
   std::vector<std::string> unknown;
   std::string_view rest = wanted;
   while (!rest.empty()) {
@@ -253,6 +280,7 @@ void Credentials::choose_ciphers(const std::string& wanted, std::vector<std::str
     rest.remove_prefix(std::min(rest.size(), one.size() + 1));
     const bool is_old = !one.starts_with("TLS_");
     append_name(is_old ? older : suites, one);
+    has_older = has_older || (is_old && !one.empty() && !is_word_to_openssl(one));
     if (is_old && adds_no_cipher(std::string(one))) unknown.push_back(in_quotes(one));
   }
   SSL_CTX* const context = context_.get();
@@ -260,12 +288,14 @@ void Credentials::choose_ciphers(const std::string& wanted, std::vector<std::str
   if (!suites.empty() && ::SSL_CTX_set_ciphersuites(context, suites.c_str()) != 1)
     throw std::invalid_argument(in_quotes(suites) + ": " + openssl_error() +
                                 "; see: openssl ciphers -s -tls1_3 (and take out the older ones)");
-  if (!older.empty() && ::SSL_CTX_set_cipher_list(context, older.c_str()) != 1)
+  // Of all TLS 1.3 uses none.
+  const std::string list = older.empty() || has_older ? older : "ALL:" + older;
+  if (!list.empty() && ::SSL_CTX_set_cipher_list(context, list.c_str()) != 1)
     throw std::invalid_argument(in_quotes(older) + ": " + openssl_error() + "; see: openssl ciphers -s");
   for (const std::string& one : unknown)
     warnings.push_back("ciphers: " + one +
                        " names no suite that OpenSSL has here, and is left out; see: openssl ciphers -s");
-  if (older.empty()) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  if (!has_older) SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   if (!suites.empty()) return;
   if (SSL_CTX_get_min_proto_version(context) >= TLS1_3_VERSION)
     throw std::invalid_argument(in_quotes(wanted) + " has no suite of TLS 1.3, which is the minimum; add " +

@@ -213,6 +213,15 @@ class Mistakes(Case):
         for suites, told in (("eNULL", "does not encrypt; add !eNULL"), ("HIGH", "lets anybody in; add !aNULL")):
             self.assert_mistake('key "ciphers": the suite ', told, ciphers=f"TLS_AES_128_GCM_SHA256:{suites}:@SECLEVEL=0")
         self.assertEqual(self.check(ciphers="TLS_AES_128_GCM_SHA256:HIGH:!aNULL:@SECLEVEL=0").returncode, 0)
+        for words in ("@SECLEVEL=1", "!aNULL"):  # without a suite of TLS 1.2
+            done = self.check(ciphers=f"TLS_AES_128_GCM_SHA256:{words}")
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertNotIn("warning", done.stdout)
+        self.assert_mistake('key "ciphers": "@NONSENSE": invalid command', ciphers="TLS_AES_128_GCM_SHA256:@NONSENSE")
+        # The server's key is one for ECDSA.
+        self.assert_mistake('"ECDHE-RSA-AES128-GCM-SHA256" lets nobody in', ciphers="ECDHE-RSA-AES128-GCM-SHA256", psk=None)
+        unfit = "TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-GCM-SHA256"
+        self.assertIn("has no suite of TLS 1.2 that the server's key, which is of EC, can go with", self.check(ciphers=unfit).stdout)
         self.assert_mistake('key "verify_client": is about clients\' certificates', certificates=None, verify_client=True)
         self.assert_mistake('key "certificate": unknown in tls; did you mean "certificates"?', certificate="x")
 
