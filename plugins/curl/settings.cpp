@@ -120,6 +120,12 @@ void Settings::read_headers(const Params& params) {
   }
 }
 
+// Who reads "user:password" takes what is behind the first colon for the password (RFC 7617, section 2).
+void Settings::check_http_user(const char* name, const std::string& user) {
+  if (user.find(':') != user.npos)
+    throw BadParameter(name, std::string(name) + " has a colon, which no user of HTTP can have");
+}
+
 void Settings::check_access(const Params& params) const {
   const std::pair<const char*, const std::string&> lines[] = {
       {"cookies", cookies},   {"token", token},           {"user", user},
@@ -130,9 +136,7 @@ void Settings::check_access(const Params& params) const {
       throw BadParameter(name, std::string(name) + " is empty; take it out");
     if (!is_one_line(text)) throw BadParameter(name, std::string(name) + " has more than one line");
   }
-  // Who reads "user:password" takes what is behind the first colon for the password (RFC 7617, section 2).
-  if (is_http && user.find(':') != user.npos)
-    throw BadParameter("user", "user has a colon, which no user of HTTP can have");
+  if (is_http) check_http_user("user", user);
   if (!token.empty() && !user.empty()) throw BadParameter("token", "token and user exclude each other");
   if (params.has("password") && user.empty()) throw BadParameter("password", "password needs user");
   if (params.has("proxy_user") && proxy.empty()) throw BadParameter("proxy_user", "proxy_user needs proxy");
@@ -149,6 +153,7 @@ void Settings::check_proxy() const {
   if (std::ranges::find(known, scheme) == known.end())
     throw BadParameter("proxy", "proxy begins with " + scheme +
                                     "://, which is none of http, https, socks4, socks4a, socks5 and socks5h");
+  if (scheme.starts_with("http")) check_http_user("proxy_user", proxy_user);
 }
 
 std::chrono::nanoseconds Settings::delay_before(std::uint64_t n) const {

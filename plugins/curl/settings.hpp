@@ -32,4 +32,5 @@ struct Settings {
   void read_headers(const ashlar::Params& params);
   void check_access(const ashlar::Params& params) const;
   void check_proxy() const;
+  static void check_http_user(const char* name, const std::string& user);
 };

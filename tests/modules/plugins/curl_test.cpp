@@ -165,6 +165,11 @@ TEST_CASE("curl: refuses parameters that make no sense, and names them") {
     CHECK(refused({{"url", "http://x/"}, {name, ""}}) == std::string(name) + " is empty; take it out");
   CHECK(refused({{"url", "https://x/"}, {"user", "a:b"}}) == "user has a colon, which no user of HTTP can have");
   CHECK(refused({{"url", "HTTP://x/"}, {"user", "a:b"}}) == "user has a colon, which no user of HTTP can have");
+  for (const char* proxy : {"http://p", "HTTPS://p:1", "p:1"})
+    CHECK(refused({{"url", "http://x/"}, {"proxy", proxy}, {"proxy_user", "a:b"}}) ==
+          "proxy_user has a colon, which no user of HTTP can have");
+  CHECK(refused({{"url", "http://x/"}, {"proxy", "socks5://p"}, {"proxy_user", "a:b"}, {"ca", "/not/there"}})
+            .find("/not/there cannot be opened") == 0);
   CHECK(refused({{"url", "http://x/"}, {"timeout", "0s"}}).find("timeout = \"0s\" is no time") == 0);
   CHECK(refused({{"url", "http://x/"}, {"ca", "/not/there"}}).find("/not/there cannot be opened") == 0);
   CHECK(refused({{"url", "file:///not/there?key=1"}}).find("file:///not/there cannot be opened: ") == 0);
