@@ -83,9 +83,8 @@ std::size_t read_some(int fd, std::string& block) {
   }
 }
 
-// Whether a line of `text` begins with [[export]], but for blanks before it.
-bool has_export_header(std::string_view text) {
-  constexpr std::string_view header = "[[export]]";
+// Whether a line of `text` begins with `header`, but for blanks before it.
+bool has_line(std::string_view text, std::string_view header) {
   for (auto at = text.find(header); at != std::string_view::npos; at = text.find(header, at + 1)) {
     const auto before = text.substr(0, at).find_last_not_of(" \t");
     if (before == std::string_view::npos || text[before] == '\n') return true;
@@ -102,7 +101,7 @@ bool is_config_text(const std::string& text) {
       return entry.key == "export" || entry.key == "include" || entry.key == "server";
     });
   } catch (const ConfigError&) {
-    return has_export_header(text);
+    return has_line(text, "[[export]]") || has_line(text, "[server]");
   }
 }
 

@@ -314,11 +314,14 @@ name = §"disk"
 
     def test_images_that_cannot_be_served_are_refused_in_words_of_the_command_line(self):
         file = self.write("ashlar.conf", GOOD)
+        broken = self.write("broken.conf", '[server]\nlisten = ["unix:a.sock"\n')
         for image, said in ((self.folder / "absent.img", "cannot open '{}': No such file or directory"),
                             (self.folder, "cannot open '{}': it is a directory; a regular file or a block device is needed"),
                             ("/dev/null", "cannot open '{}': it is a character device; a regular file or a block device is needed"),
                             (file, f'"{{}}" is a config, not a disk image; rename it to "{self.folder}/ashlar.toml", '
-                                   'or write: ashlar serve /dev/stdin <{}')):
+                                   'or write: ashlar serve /dev/stdin <{}'),
+                           (broken, f'"{{}}" is a config, not a disk image; rename it to "{self.folder}/broken.toml", '
+                                    'or write: ashlar serve /dev/stdin <{}')):
             self.assertEqual(self.says("serve", image), f"ashlar: serve: {said.replace('{}', str(image))}\n")
         self.assertRegex(self.says("serve", self.UNWRITABLE), f"^ashlar: serve: cannot open '{self.UNWRITABLE}': "
                          "(Permission denied|Read-only file system); add --read-only to serve it without writing\n$")
