@@ -201,7 +201,8 @@ class Completer {
   // The exports of the running server.
   static json::array status(const Line& line) {
     ::alarm(1);
-    const json::object answer = ControlClient(control_address(line.value_of("--control"))).ask({{"command", "status"}});
+    const json::object answer = ControlClient(control_address(line.value_of("--control")))
+                                    .ask({{"command", "status"}}, ControlClient::Wait::for_patience);
     return answer.at("status").at("exports").as_array();
   }
   static std::string text(const json::value& value) { return std::string(value.as_string()); }

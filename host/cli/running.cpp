@@ -76,11 +76,13 @@ void print_answers(const json::array& answers, Streams streams) {
   }
 }
 
+using Wait = ControlClient::Wait;
+
 // Asks the server; of an answer that is no refusal `print` says more.
 template <class Print>
-int ask(const CommandOptions& options, Streams streams, const json::object& command, Print print) {
+int ask(const CommandOptions& options, Streams streams, const json::object& command, Wait wait, Print print) {
   ControlClient server = server_of(options);
-  const json::object answer = server.ask(command);
+  const json::object answer = server.ask(command, wait);
   const int code = code_of(answer, streams);
   if (code == exit_ok) server.reading([&] { print(answer); });
   return code;
@@ -106,7 +108,7 @@ int code_of(const json::object& answer, Streams streams) {
 }
 
 int status_command(const CommandOptions& options, Streams streams) {
-  return ask(options, streams, {{"command", "status"}}, [&](const json::object& answer) {
+  return ask(options, streams, {{"command", "status"}}, Wait::for_patience, [&](const json::object& answer) {
     const json::object& status = answer.at("status").as_object();
     if (options.json) {
       print_json(streams.out, status);
@@ -137,13 +139,13 @@ int disconnect_command(const CommandOptions& options, Streams streams) {
       throw UsageError("disconnect: " + in_quotes(options.operand) + " is no ID; ashlar status shows them");
     command["id"] = id;
   }
-  return ask(options, streams, command,
+  return ask(options, streams, command, Wait::for_patience,
              [&](const json::object& answer) { streams.out << text(answer.at("disconnected")) << " disconnected\n"; });
 }
 
 int reload_command(const CommandOptions& options, Streams streams) {
   ControlClient server = server_of(options);
-  const json::object answer = server.ask({{"command", "reload"}, {"drain", options.drain}});
+  const json::object answer = server.ask({{"command", "reload"}, {"drain", options.drain}}, Wait::for_long);
   if (const json::value* const mistakes = answer.if_contains("mistakes"))
     server.reading([&] {
       for (const json::value& line : mistakes->as_array()) streams.err << one_line(text(line)) << "\n";
@@ -159,11 +161,12 @@ int reload_command(const CommandOptions& options, Streams streams) {
 }
 
 int drain_command(const CommandOptions& options, Streams streams) {
-  return ask(options, streams, {{"command", "drain"}}, [](const json::object&) {});
+  return ask(options, streams, {{"command", "drain"}}, Wait::for_long, [](const json::object&) {});
 }
 
 int log_level_command(const CommandOptions& options, Streams streams) {
-  return ask(options, streams, {{"command", "log-level"}, {"level", options.operand}}, [](const json::object&) {});
+  return ask(options, streams, {{"command", "log-level"}, {"level", options.operand}}, Wait::for_patience,
+             [](const json::object&) {});
 }
 
 int control_command(const CommandOptions& options, Streams streams) {
@@ -171,7 +174,7 @@ int control_command(const CommandOptions& options, Streams streams) {
   const json::object command{
       {"command", "control"}, {"layer", options.operand}, {"verb", options.verb}, {"arguments", std::move(arguments)}};
   ControlClient server = server_of(options);
-  const json::object answer = server.ask(command);
+  const json::object answer = server.ask(command, Wait::for_long);
   if (const json::value* const answers = answer.if_contains("answers"))
     server.reading([&] { print_answers(answers->as_array(), streams); });
   return code_of(answer, streams);

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -48,11 +49,15 @@ ControlClient::ControlClient(const std::string& address) : address_(address) {
   const auto [name, size] = unix_name(parsed);
   fd_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int error = fd_ < 0 ? errno : 0;
+  // A server that accepts nobody would be waited for, too. (unix(7); socket(7), SO_SNDTIMEO)
+  const timeval time{.tv_sec = patience.count(), .tv_usec = 0};
+  if (fd_ >= 0) ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
   if (fd_ >= 0 && ::connect(fd_, reinterpret_cast<const sockaddr*>(&name), size) != 0) {
     error = errno;
     ::close(fd_);
   }
   if (error == ENOENT || error == ECONNREFUSED) throw NoServer("no server at " + address + ": " + std::strerror(error));
+  if (error == EAGAIN) throw lost("accepts nobody");
   if (error != 0)
     throw NoServer("cannot ask the server at " + address + ": " + std::strerror(error) +
                    (error == EACCES ? "; only its own user and root may, unless control says otherwise" : ""));
@@ -60,10 +65,18 @@ ControlClient::ControlClient(const std::string& address) : address_(address) {
 
 ControlClient::~ControlClient() { ::close(fd_); }
 
-json::object ControlClient::ask(const json::object& command) {
+json::object ControlClient::ask(const json::object& command, Wait wait) {
+  using Clock = std::chrono::steady_clock;
+  const auto end = Clock::now() + patience;
   send(command);
   for (;;) {
     if (auto there = answer()) return *std::move(there);
+    if (wait == Wait::for_patience) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+      pollfd readable{.fd = fd_, .events = POLLIN, .revents = 0};
+      if (left.count() <= 0) throw lost("does not answer");
+      if (::poll(&readable, 1, static_cast<int>(left.count())) <= 0) continue;
+    }
     receive();
   }
 }
@@ -85,7 +98,8 @@ void ControlClient::send(const json::object& command) {
   for (std::string_view rest = line; !rest.empty();) {
     const ssize_t n = ::send(fd_, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw lost("has gone");
+    if (n < 0 && errno == EAGAIN) throw lost("does not answer");
+    if (n < 0) return;  // what it has said before it went is there to be received
     rest.remove_prefix(static_cast<std::size_t>(n));
   }
 }

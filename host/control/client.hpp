@@ -2,6 +2,7 @@
 #pragma once
 #include <boost/json/object.hpp>
 #include <boost/system/system_error.hpp>
+#include <chrono>
 #include <csignal>
 #include <optional>
 #include <stdexcept>
@@ -26,9 +27,12 @@ class ControlClient {
   ControlClient(const ControlClient&) = delete;
   ControlClient& operator=(const ControlClient&) = delete;
 
-  // Sends a command and waits for its answer, as long as that takes: it has `ok`, and `error` where that is false.
-  // Throws NoServer.
-  json::object ask(const json::object& command);
+  // A server that is well takes a client, and answers what it can answer at once, in less.
+  static constexpr std::chrono::seconds patience{30};
+  // Sends a command and waits for its answer, as long as that takes, or for `patience`: it has `ok`, and `error` where
+  // that is false. Throws NoServer.
+  enum class Wait : bool { for_long, for_patience };
+  json::object ask(const json::object& command, Wait wait);
   // The same, but none when `given_up` becomes other than 0 meanwhile; the client is of no more use then.
   std::optional<json::object> ask(const json::object& command, const volatile std::sig_atomic_t& given_up);
 

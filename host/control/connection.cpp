@@ -26,6 +26,12 @@ void ControlServer::Connection::close() {
   stream_.close(ignored);
 }
 
+void ControlServer::Connection::turn_away(const std::string& why) {
+  server_ = nullptr;
+  ends_ = true;
+  answer({{"ok", false}, {"code", 1}, {"error", why}});
+}
+
 void ControlServer::Connection::read() {
   asio::async_read_until(stream_, asio::dynamic_buffer(received_, longest_command), '\n',
                          [self = shared_from_this()](const boost::system::error_code& error, std::size_t length) {

@@ -24,6 +24,8 @@ class ControlServer::Connection : public std::enable_shared_from_this<Connection
     ends_ = true;
     if (!waits_) close();
   }
+  // Says why nothing is asked of this one, and closes it.
+  void turn_away(const std::string& why);
   void close();
   // Whether a command is being carried out.
   bool is_under_way() const { return gone_ != nullptr; }

@@ -33,6 +33,9 @@ void ControlServer::accepted(std::unique_ptr<Socket> socket) {
   try {
     if (!make_room()) {
       complain_("a client of the control socket is turned away: all connections wait for answers");
+      std::make_shared<Connection>(*this, io_, duplicate_of(*socket))
+          ->turn_away("the server is busy: " + std::to_string(most_connections) +
+                      " control connections wait for answers; try again later");
       return;
     }
     const auto connection = std::make_shared<Connection>(*this, io_, duplicate_of(*socket));

@@ -18,7 +18,7 @@ namespace json = boost::json;
 class ControlServer {
  public:
   // Connections at once. One more, and the one that has been silent for longest is closed, but none that waits for an
-  // answer; where all do, the new one is turned away.
+  // answer; where all do, the new one is told so and turned away.
   static constexpr std::size_t most_connections = 32;
   // Bytes of a command's line.
   static constexpr std::size_t longest_command = std::size_t{1} << 20;

@@ -67,7 +67,7 @@ class Callers(Running):
 
     def is_turned_away(self):
         done = subprocess.run([PROGRAM, "status", "--control", f"unix:{self.control}"], capture_output=True, text=True, timeout=PATIENCE)
-        return done.returncode == 1 and "has gone" in done.stderr
+        return done.returncode == 1 and "the server is busy: 32 control connections wait for answers" in done.stderr
 
 
 class Places(Running):

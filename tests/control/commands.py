@@ -254,6 +254,29 @@ class NoServer(Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"cannot ask the server at unix:{self.folder}/other: Protocol wrong type for socket", done.stderr)
 
+    def test_one_that_does_not_answer_is_not_waited_for_without_an_end(self):
+        """Neither one that accepts nobody, behind whom one waits, nor one that says nothing."""
+        asking = []
+        for name, others in (("mute", 0), ("deaf", 1)):
+            path = self.folder / name
+            server = socket.socket(socket.AF_UNIX)
+            self.addCleanup(server.close)
+            server.bind(str(path))
+            server.listen(0 if others else 8)
+            for _ in range(others):
+                other = socket.socket(socket.AF_UNIX)
+                self.addCleanup(other.close)
+                other.connect(str(path))
+            said = "accepts nobody" if others else "does not answer"
+            for words in (["status"], ["log-level", "info"], ["disconnect", "1"]):
+                asks = subprocess.Popen([PROGRAM, *words, "--control", f"unix:{path}"], stderr=subprocess.PIPE, text=True)
+                self.addCleanup(asks.wait)
+                self.addCleanup(asks.kill)
+                asking.append((asks, f"the server at unix:{path} {said}"))
+        for asks, said in asking:
+            self.assertIn(said, asks.communicate(timeout=120)[1])
+            self.assertEqual(asks.returncode, 1)
+
     def test_what_is_no_answer_of_a_server_is_told_as_that(self):
         path = self.folder / "other"
         other = socket.socket(socket.AF_UNIX)
