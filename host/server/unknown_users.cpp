@@ -7,6 +7,7 @@ namespace ashlar::host {
 namespace {
 
 void look_at(const AccessRules& allow, const Config& config, Tls& tls, std::vector<std::string>& warnings) {
+  if (config.server.tls.psk.empty()) return;  // a mistake, which is told as such
   for (const AccessRule& rule : allow.rules)
     if (rule.psk && !tls.knows_user(*rule.psk))
       warnings.push_back("the rule " + rule.text + " in " + place_in_words(allow, rule.line) + " fits nobody now: " +

@@ -252,6 +252,9 @@ class Mistakes(Case):
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, f'warning the rule {{ psk = "bob" }} in line [0-9]+ fits nobody now: {self.keys} has no key of "bob"')
         self.assertNotIn('psk = "alice" } in line', done.stdout)
+        without = self.assert_mistake("needs pre-shared keys", exports=[config.memory_export("1M", allow=[{"psk": "bob"}])], psk=None)
+        self.assertNotIn("fits nobody now", without)  # it has been told why
+        self.assertEqual(self.check([config.memory_export("1M", allow=[{"psk": "alice"}, {"psk": "bob"}])]).returncode, 0)
         server = self.serve_words([self.file, "--listen", f"unix:{self.folder}/a.sock"])
         told = re.compile('warning the rule { psk = "bob" } in line [0-9]+ fits nobody now')
         self.wait_until("the log tells it", lambda: told.search(server.log()))

@@ -71,6 +71,20 @@ TEST_CASE("access: each key fits who is so, and nobody of whom it is not known")
   CHECK_FALSE(fits(dn, host1));
 }
 
+TEST_CASE("access: the case of an attribute's name tells nothing, that of its value does") {
+  AccessRule rule;
+  Identity client;
+  client.dn = "CN=host1+emailAddress=a@b,O=Example\\,o=x";
+  for (const char* pattern : {"cn=host1+emailaddress=a@b,*", "*,o=Example\\,o=x", "Cn=host?+*,O=*"}) {
+    rule.dn = pattern;
+    CHECK(fits(rule, client));
+  }
+  for (const char* pattern : {"cn=HOST1+*", "*,o=example\\,o=x", "*,o=Example\\,O=x", "cn=host1,*"}) {
+    rule.dn = pattern;
+    CHECK_FALSE(fits(rule, client));
+  }
+}
+
 TEST_CASE("access: a name that nobody has shown fits no rule, not even an empty one or a star") {
   AccessRule psk, dn;
   psk.psk = "";
