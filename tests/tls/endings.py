@@ -62,6 +62,18 @@ class CloseNotify(TlsCase):
         self.ashlar("disconnect", str(self.only_client()["id"]))
         self.assert_told(client)
 
+    def test_by_an_operator_while_replies_are_not_taken(self):
+        """There is no room to tell the client anything, and nobody waits for it."""
+        self.start()
+        for way in WAYS:
+            client = self.secure(*way).enter("disk")
+            number = self.only_client()["id"]
+            client.send(wire.request(wire.CMD_READ, 0, 64 << 10) * 640)  # 40 MiB
+            self.wait_until("replies are under way", lambda: self.only_client()["ops"]["read"] > 1)
+            self.ashlar("disconnect", str(number))
+            self.wait_until("the client is gone", lambda: '"clients": []' in self.ashlar("status", "--json"))
+            client.close()
+
     def test_by_a_layer(self):
         self.start({"type": "fault", "rules": ["read drop"]})
         for way in WAYS:
