@@ -105,7 +105,9 @@ class Links(Serving):
                 (pathlib.Path(other) / "disk.img").write_bytes(bytes(MIB))
                 if self.answer("images/far") == wire.REP_ACK:
                     self.skipTest("needs Landlock")
-                told = 'export "images/far": .*Permission denied; it is outside of the sandbox .* name its folder in sandbox'
+                # What the link leads to is at fault, and not the folder of the template.
+                told = (f'export "images/far": .*Permission denied; it leads to {other}/disk.img, which is outside of the sandbox .* '
+                        rf'name its folder in sandbox, as in sandbox = {{ mode = "auto", read = \["{other}"\] }}')
                 self.wait_until("the log tells of it", lambda: re.search(told, self.server.log()))
 
 

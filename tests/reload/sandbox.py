@@ -43,7 +43,7 @@ class Sandbox(Reloading):
             self.file.write_text(f'include = ["conf.d/*"]\n{self.file.read_text()}')
             if "no Landlock" in self.server.log():
                 self.skipTest("needs Landlock")
-            self.assertIn(f"{link}: cannot read the config: Permission denied; it is outside of the sandbox",
+            self.assertIn(f"{link}: cannot read the config: Permission denied; it leads to {part}, which is outside of the sandbox",
                           self.ashlar("reload", code=2))
             self.assertEqual(self.names(), ["keep"])
 
