@@ -91,6 +91,29 @@ std::string authority_fault(X509* certificate) {
   return "is no certificate of an authority (it lacks CA:TRUE in basicConstraints)";
 }
 
+// Whether what has issued `one` is among them; it itself does not count.
+bool has_issuer_among(const X509* one, const std::vector<CertificatePtr>& others) {
+  return std::ranges::any_of(others, [&](const CertificatePtr& other) {
+    return other.get() != one &&
+           ::X509_NAME_cmp(::X509_get_subject_name(other.get()), ::X509_get_issuer_name(one)) == 0;
+  });
+}
+
+// Takes out of the authorities what is a client's own certificate, unless one of them has issued it, and so lets it in,
+// as long as it does not revoke it.
+void set_pinned_apart(Certificates& found) {
+  const auto is_pinned = [&](const CertificatePtr& one) {
+    return ::X509_check_ca(one.get()) == 0 && ::X509_check_purpose(one.get(), X509_PURPOSE_SSL_CLIENT, 0) == 1 &&
+           !has_issuer_among(one.get(), found.authorities);
+  };
+  std::vector<bool> pinned;
+  for (const CertificatePtr& one : found.authorities) pinned.push_back(is_pinned(one));
+  std::vector<CertificatePtr> others;
+  for (std::size_t i = 0; i < pinned.size(); ++i)
+    (pinned[i] ? found.pinned : others).push_back(std::move(found.authorities[i]));
+  found.authorities = std::move(others);
+}
+
 // Clients that another of them has signed get in still.
 void check_authorities(const std::filesystem::path& file, const Certificates& found,
                        std::vector<std::string>& warnings) {
@@ -100,6 +123,18 @@ void check_authorities(const std::filesystem::path& file, const Certificates& fo
     const std::string fault = authority_fault(one.get());
     if (fault.empty()) ++valid;
     else last = distinguished_name(::X509_get_subject_name(one.get())) + " " + fault;
+  }
+  for (const CertificatePtr& one : found.pinned) {
+    const std::string name = distinguished_name(::X509_get_subject_name(one.get()));
+    if (const std::string fault = validity_fault(one.get()); !fault.empty()) {
+      last = name + " " + fault;
+      continue;
+    }
+    ++valid;
+    warnings.push_back(
+        file.string() + ": " + name +
+        " is no certificate of an authority (it lacks CA:TRUE in basicConstraints), and lets in only who "
+        "has this certificate itself");
   }
   if (valid == 0) throw FileError(file, last);
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);
@@ -195,6 +230,7 @@ Certificates read_certificates(const std::filesystem::path& folder, bool verifie
   check_own(folder, found);
   if (const auto file = folder / "ca-cert.pem"; is_there(file)) {
     found.authorities = read_chain(file, warnings);
+    set_pinned_apart(found);
     if (verifies_clients) check_authorities(file, found, warnings);
   }
   if (const auto file = folder / "ca-crl.pem"; is_there(file)) {

@@ -24,7 +24,8 @@ std::string read_small_file(const std::filesystem::path& file, bool is_secret, s
 struct Certificates {
   std::vector<CertificatePtr> chain;        // the server's own first
   KeyPtr key;                               // of it
-  std::vector<CertificatePtr> authorities;  // empty: there is no ca-cert.pem
+  std::vector<CertificatePtr> authorities;  // of ca-cert.pem
+  std::vector<CertificatePtr> pinned;       // likewise, but clients' own, which stand for themselves
   std::vector<CrlPtr> revoked;
 };
 

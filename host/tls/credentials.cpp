@@ -242,9 +242,9 @@ void Credentials::add_certificates(const TlsConfig& config, std::vector<std::str
 }
 
 // Lets in clients that an authority's certificate vouches for, and no others.
-void Credentials::trust(const Certificates& found, const TlsConfig& config) {
+void Credentials::trust(Certificates& found, const TlsConfig& config) {
   SSL_CTX* const context = context_.get();
-  if (found.authorities.empty())
+  if (found.authorities.empty() && found.pinned.empty())
     throw FileError(config.certificates / "ca-cert.pem",
                     "No such file or directory; clients' certificates are verified by it; to let in clients that have "
                     "none, write verify_client = false");
@@ -254,13 +254,34 @@ void Credentials::trust(const Certificates& found, const TlsConfig& config) {
     ::X509_STORE_add_cert(store, one.get());
     ::SSL_CTX_add_client_CA(context, one.get());
   }
-  refuse_weak(found.authorities, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context));
+  if (found.pinned.empty())
+    refuse_weak(found.authorities, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context));
   // What stands in the file is trusted, also without the authority that has signed it. Where that is there, too, chains
   // go on to it, as it may have revoked the one below.
   if (!all_have_issuers(found.authorities)) ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   for (const CrlPtr& one : found.revoked) ::X509_STORE_add_crl(store, one.get());
   if (!found.revoked.empty()) ::X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  pin(std::move(found.pinned));
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, judge_certificate);
+}
+
+// Lets in who has one of these certificates itself, as GnuTLS does.
+void Credentials::pin(std::vector<CertificatePtr> own) {
+  for (const CertificatePtr& one : own) {
+    ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context_.get()), one.get());
+    ::SSL_CTX_add_client_CA(context_.get(), one.get());
+  }
+  pinned_ = std::move(own);
+  ::SSL_CTX_set_cert_verify_callback(context_.get(), verify, this);
+}
+
+int Credentials::verify(X509_STORE_CTX* store, void* self) {
+  const X509* const own = ::X509_STORE_CTX_get0_cert(store);
+  const bool is_pinned = std::ranges::any_of(static_cast<const Credentials*>(self)->pinned_,
+                                             [&](const auto& one) { return ::X509_cmp(one.get(), own) == 0; });
+  // It needs no chain to an authority then.
+  if (is_pinned) ::X509_STORE_CTX_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  return ::X509_verify_cert(store);
 }
 
 void Credentials::add_keys(PskFile file) {

@@ -38,16 +38,19 @@ class Credentials {
   Credentials() = default;
   void make_context(const TlsConfig& config);
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
-  void trust(const Certificates& found, const TlsConfig& config);
+  void trust(Certificates& found, const TlsConfig& config);
+  void pin(std::vector<CertificatePtr> own);
   void add_keys(PskFile file);
   void choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings);
   void order_ciphers();
   static const PskKey* key_of(std::string_view user, SSL* ssl);
 
+  static int verify(X509_STORE_CTX* store, void* self);
   static int find_session(SSL* ssl, const unsigned char* user, std::size_t length, SSL_SESSION** found);
   static unsigned find_key(SSL* ssl, const char* user, unsigned char* key, unsigned room);
 
   SslContextPtr context_;
+  std::vector<CertificatePtr> pinned_;
   PskKeys keys_;
   bool verifies_clients_ = false;
 };

@@ -252,6 +252,25 @@ class KeptOut(TlsCase):
         self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=stranger), ok=False).returncode, 0)
         self.assert_logged(server, "refused by TLS: ")
 
+    def test_a_certificate_that_stands_for_itself(self):
+        """Of no authority, but in ca-cert.pem: who has it gets in, as by GnuTLS, and nobody whom it has signed."""
+        made, own = self.folder / "pki", self.folder / "own"
+        tls.make(made, "--server", "localhost", "--client", "host1")
+        pinned = tls.Authority.of_its_own(own, "basicConstraints=critical,CA:FALSE", subject="/CN=pinned")
+        signed = pinned.issue(self.folder / "signed", "client", "signed")
+        for kind in ("cert", "key"):
+            shutil.copy(own / f"ca-{kind}.pem", own / f"client-{kind}.pem")
+        authority = (made / "ca-cert.pem").read_bytes()
+        for number, (trusted, host1) in enumerate(((b"", False), (authority, True))):
+            folder = self.folder / f"server{number}"
+            shutil.copytree(made / "server", folder)
+            (folder / "ca-cert.pem").write_bytes(trusted + (own / "client-cert.pem").read_bytes())
+            server = self.secured("require", certificates=folder)
+            for client, gets_in in ((own, True), (signed, False), (made / "clients" / "host1", host1)):
+                shutil.copy(made / "ca-cert.pem", client)  # of the server
+                done = run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=client), ok=False)
+                self.assertEqual(done.returncode == 0, gets_in, (number, client, done.stdout))
+
     def test_an_authority_between_that_was_revoked(self):
         made = self.folder / "pki"
         tls.make(made, "--server", "localhost")

@@ -125,15 +125,24 @@ class Mistakes(Case):
     def test_an_authority_that_cannot_be_one(self):
         weak = ("-newkey", "rsa:1024", "-nodes")
         for name, extensions, key, text in (
-                ("leaf", ("basicConstraints=critical,CA:FALSE",), tls.NEW_KEY, "CN=own CA is no certificate of an authority"),
-                ("unnamed", ("subjectKeyIdentifier=hash",), tls.NEW_KEY, "CN=own CA is no certificate of an authority"),
-                ("usage", ("basicConstraints=critical,CA:TRUE", "keyUsage=digitalSignature"), tls.NEW_KEY,
+                ("leaf", ("basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth"), tls.NEW_KEY,
                  "CN=own CA is no certificate of an authority"),
                 ("weak", ("basicConstraints=critical,CA:TRUE",), weak, "has a key of 1024 bits, which is too weak")):
             with self.subTest(name):
                 tls.Authority.of_its_own(self.folder / name, *extensions, key=key)
                 shutil.copy(self.folder / name / "ca-cert.pem", self.pki)
                 self.assert_mistake(f"{self.pki}/ca-cert.pem: {text}")
+
+    def test_an_authority_that_is_none_lets_in_only_itself(self):
+        for name, extensions in (("leaf", ("basicConstraints=critical,CA:FALSE",)), ("unnamed", ("subjectKeyIdentifier=hash",)),
+                                 ("usage", ("basicConstraints=critical,CA:TRUE", "keyUsage=digitalSignature"))):
+            with self.subTest(name):
+                tls.Authority.of_its_own(self.folder / name, *extensions)
+                shutil.copy(self.folder / name / "ca-cert.pem", self.pki)
+                done = self.check()
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertIn(f"warning {self.pki}/ca-cert.pem: CN=own CA is no certificate of an authority (it lacks CA:TRUE in "
+                              "basicConstraints), and lets in only who has this certificate itself", done.stdout)
 
     def test_keys_that_others_can_read_are_a_warning(self):
         for file in (self.pki / "server-key.pem", self.keys):
