@@ -91,12 +91,14 @@ std::string authority_fault(X509* certificate) {
   return "is no certificate of an authority (it lacks CA:TRUE in basicConstraints)";
 }
 
-// Whether what has issued `one` is among them; it itself does not count.
-bool has_issuer_among(const X509* one, const std::vector<CertificatePtr>& others) {
-  return std::ranges::any_of(others, [&](const CertificatePtr& other) {
-    return other.get() != one &&
-           ::X509_NAME_cmp(::X509_get_subject_name(other.get()), ::X509_get_issuer_name(one)) == 0;
+// Whether one of the authorities has issued it.
+bool is_issued_by_one(X509* certificate, const std::vector<CertificatePtr>& authorities) {
+  const bool is_issued = std::ranges::any_of(authorities, [&](const CertificatePtr& one) {
+    return has_name(one.get(), ::X509_get_issuer_name(certificate)) && ::X509_check_ca(one.get()) != 0 &&
+           ::X509_verify(certificate, ::X509_get0_pubkey(one.get())) == 1;
   });
+  ::ERR_clear_error();
+  return is_issued;
 }
 
 // Takes out of the authorities what is a client's own certificate, unless one of them has issued it, and so lets it in,
@@ -104,7 +106,7 @@ bool has_issuer_among(const X509* one, const std::vector<CertificatePtr>& others
 void set_pinned_apart(Certificates& found) {
   const auto is_pinned = [&](const CertificatePtr& one) {
     return ::X509_check_ca(one.get()) == 0 && ::X509_check_purpose(one.get(), X509_PURPOSE_SSL_CLIENT, 0) == 1 &&
-           !has_issuer_among(one.get(), found.authorities);
+           !is_issued_by_one(one.get(), found.authorities);
   };
   std::vector<bool> pinned;
   for (const CertificatePtr& one : found.authorities) pinned.push_back(is_pinned(one));
@@ -140,57 +142,78 @@ void check_authorities(const std::filesystem::path& file, const Certificates& fo
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);
 }
 
-// Why OpenSSL does not take the list, which is of an authority in the file; empty: it does.
-std::string list_fault(X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
+// Of a list of revoked certificates.
+struct ListFault {
+  std::string text;           // why OpenSSL does not take it; empty: it does
+  bool is_for_later = false;  // that will end by itself
+};
+
+// `authorities`: one of them has the list's name.
+ListFault list_fault(X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
   const X509_NAME* const issuer = ::X509_CRL_get_issuer(list);
   const ASN1_TIME* const from = ::X509_CRL_get0_lastUpdate(list);
   const ASN1_TIME* const until = ::X509_CRL_get0_nextUpdate(list);
-  if (until != nullptr && ::X509_cmp_current_time(until) < 0) return "has expired on " + time_text(until);
+  if (until != nullptr && ::X509_cmp_current_time(until) < 0) return {"has expired on " + time_text(until)};
   const bool is_signed = std::ranges::any_of(authorities, [&](const CertificatePtr& one) {
-    return ::X509_NAME_cmp(::X509_get_subject_name(one.get()), issuer) == 0 &&
-           ::X509_CRL_verify(list, ::X509_get0_pubkey(one.get())) == 1;
+    return has_name(one.get(), issuer) && ::X509_CRL_verify(list, ::X509_get0_pubkey(one.get())) == 1;
   });
   ::ERR_clear_error();
-  if (!is_signed) return "is not signed by " + distinguished_name(issuer) + " of ca-cert.pem";
+  if (!is_signed) return {"is not signed by " + distinguished_name(issuer) + " of ca-cert.pem"};
   // A clock that goes before ours is no reason to go on with the list before for good.
-  if (::X509_cmp_current_time(from) > 0) return "is not valid before " + time_text(from);
+  if (::X509_cmp_current_time(from) > 0) return {"is not valid before " + time_text(from), true};
   return {};
 }
 
 bool is_of_one(const X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
-  return std::ranges::any_of(authorities, [&](const CertificatePtr& one) {
-    return ::X509_NAME_cmp(::X509_get_subject_name(one.get()), ::X509_CRL_get_issuer(list)) == 0;
-  });
+  return std::ranges::any_of(
+      authorities, [&](const CertificatePtr& one) { return has_name(one.get(), ::X509_CRL_get_issuer(list)); });
+}
+
+void warn_of_own(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
+  for (const CrlPtr& list : found.revoked) {
+    X509_REVOKED* entry = nullptr;
+    if (::X509_CRL_get0_by_cert(list.get(), &entry, found.chain.front().get()) == 1)
+      warnings.push_back(file.string() + ": revokes the server's own certificate, which clients may refuse");
+  }
 }
 
 // A list may be of an authority between those of ca-cert.pem and a client, which that client shows; and there may be
 // several of one authority, of which one has to be good.
 void check_revoked(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
+  warn_of_own(file, found, warnings);
+  struct Bad {
+    const X509_NAME* issuer;
+    ListFault fault;
+  };
+  std::vector<Bad> bad;
+  std::vector<const X509_NAME*> good;  // issuers
   for (const CrlPtr& list : found.revoked) {
     const X509_NAME* const issuer = ::X509_CRL_get_issuer(list.get());
-    X509_REVOKED* entry = nullptr;
-    if (::X509_CRL_get0_by_cert(list.get(), &entry, found.chain.front().get()) == 1)
-      warnings.push_back(file.string() + ": revokes the server's own certificate, which clients may refuse");
     if (!is_of_one(list.get(), found.authorities)) {
       warnings.push_back(file.string() + ": the list of " + distinguished_name(issuer) +
                          " is of no authority in ca-cert.pem, and revokes nothing that those have signed");
       continue;
     }
-    const std::string fault = list_fault(list.get(), found.authorities);
-    if (fault.empty()) continue;
-    const bool other_is_good = std::ranges::any_of(found.revoked, [&](const CrlPtr& other) {
-      return ::X509_NAME_cmp(::X509_CRL_get_issuer(other.get()), issuer) == 0 &&
-             list_fault(other.get(), found.authorities).empty();
-    });
-    const bool is_for_later = fault.starts_with("is not valid before");
-    if (!other_is_good && !is_for_later) throw FileError(file, fault + ", so no client would get in; renew it");
-    warnings.push_back(file.string() + ": " + fault + (other_is_good ? "" : ", and no client gets in until then"));
+    ListFault fault = list_fault(list.get(), found.authorities);
+    if (fault.text.empty()) good.push_back(issuer);
+    else bad.push_back({issuer, std::move(fault)});
+  }
+  for (const auto& [issuer, fault] : bad) {
+    const bool other_is_good =
+        std::ranges::any_of(good, [&](const X509_NAME* one) { return ::X509_NAME_cmp(one, issuer) == 0; });
+    if (!other_is_good && !fault.is_for_later)
+      throw FileError(file, fault.text + ", so no client would get in; renew it");
+    warnings.push_back(file.string() + ": " + fault.text + (other_is_good ? "" : ", and no client gets in until then"));
   }
 }
 
 bool is_there(const std::filesystem::path& file) { return ::access(file.c_str(), F_OK) == 0 || errno != ENOENT; }
 
 }  // namespace
+
+bool has_name(const X509* certificate, const X509_NAME* name) {
+  return ::X509_NAME_cmp(::X509_get_subject_name(certificate), name) == 0;
+}
 
 std::string read_small_file(const std::filesystem::path& file, bool is_secret, std::vector<std::string>& warnings) {
   const Descriptor fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));  // of a pipe nobody may write to

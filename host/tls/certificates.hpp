@@ -21,6 +21,9 @@ class FileError : public std::runtime_error {
 // it, a warning is added.
 std::string read_small_file(const std::filesystem::path& file, bool is_secret, std::vector<std::string>& warnings);
 
+// Whether it is a certificate of `name`, such as another's issuer.
+bool has_name(const X509* certificate, const X509_NAME* name);
+
 struct Certificates {
   std::vector<CertificatePtr> chain;        // the server's own first
   KeyPtr key;                               // of it

@@ -44,7 +44,7 @@ int judge_certificate(int well, X509_STORE_CTX* store) {
 bool all_have_issuers(const std::vector<CertificatePtr>& authorities) {
   return std::ranges::all_of(authorities, [&](const CertificatePtr& one) {
     return std::ranges::any_of(authorities, [&](const CertificatePtr& other) {
-      return ::X509_NAME_cmp(::X509_get_subject_name(other.get()), ::X509_get_issuer_name(one.get())) == 0;
+      return has_name(other.get(), ::X509_get_issuer_name(one.get()));
     });
   });
 }
