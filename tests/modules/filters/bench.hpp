@@ -2,7 +2,10 @@
 #pragma once
 #include <ashlar/testing/harness.hpp>
 #include <ashlar/testing/model_disk.hpp>
+#include <chrono>
+#include <functional>
 #include <string>
+#include <thread>
 #include <vector>
 
 extern "C" const ashlar_module* ashlar_entry(std::uint32_t host_major);
@@ -14,6 +17,13 @@ inline const ashlar_module& own_module() { return *ashlar_entry(ASHLAR_ABI_MAJOR
 using Bytes = std::vector<std::byte>;
 using Call = ModelDisk::Call;
 using Calls = std::vector<Call>;
+
+// Waits until `what` holds; false: it does not, after a time that only a hang takes.
+inline bool holds_in_time(const std::function<bool()>& what) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return what();
+}
 
 inline Bytes bytes_of(std::size_t n, unsigned value) { return Bytes(n, static_cast<std::byte>(value)); }
 

@@ -69,11 +69,4 @@ inline Given back(Given more = {}) {
   more.push_back({"write", "back"});
   return more;
 }
-// Waits until `what` holds; false: it does not, after a time that only a hang takes.
-inline bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return what();
-}
-
 }  // namespace ashlar::testing

@@ -16,7 +16,7 @@ using ::testing::Scratch;
 
 namespace {
 
-constexpr std::uint64_t block = 4096;
+constexpr std::uint64_t block_bytes = 4096;
 
 }  // namespace
 
@@ -64,13 +64,13 @@ TEST_CASE("cow: a page of the map is to be written from before to behind each ch
 // One write begins in the middle of a block that the other one copies into the overlay, and goes on over blocks that
 // stay in the base until it has written them.
 TEST_CASE("cow: a write over blocks of the base stays, also if another one copies the first of them meanwhile") {
-  constexpr std::uint64_t groups = 256, group = 5 * block, size = groups * group;
+  constexpr std::uint64_t groups = 256, group = 5 * block_bytes, size = groups * group;
   Scratch scratch;
   FakeHost host;
   ModelDisk disk(size);
   const TestLayer layer(own_module(), host, {{"scope", "export"}, {"block_size", "4096"}, {"store", scratch.path("")}});
   const auto device = layer.open_over(disk);
-  const Bytes head = bytes_of(block / 2, 1), rest = bytes_of(group - block / 2, 2);
+  const Bytes head = bytes_of(block_bytes / 2, 1), rest = bytes_of(group - block_bytes / 2, 2);
   std::atomic<std::uint64_t> copied{size}, written{size};  // the groups whose first block is copied, and that are done
   disk.on_call([&](const Call& call) { copied = call.offset; });
   for (unsigned pass = 0; pass != 100; ++pass) {
@@ -85,7 +85,7 @@ TEST_CASE("cow: a write over blocks of the base stays, also if another one copie
       const auto turns = random() % 500;  // the other one is to change the map in any moment of this one
       while (copied != at) std::this_thread::yield();
       for (std::atomic<unsigned> turn{0}; turn < turns;) ++turn;
-      if (device->write(at + block / 2, rest).failed()) std::abort();
+      if (device->write(at + block_bytes / 2, rest).failed()) std::abort();
       written = at;
     }
     other.join();
@@ -93,7 +93,7 @@ TEST_CASE("cow: a write over blocks of the base stays, also if another one copie
     disk.on_call({});
     const Bytes found = read_all(*device, 0, size);
     for (std::uint64_t at = 0; at != size; at += group)
-      wrong += part(found, at, block / 2) != head || part(found, at + block / 2, rest.size()) != rest;
+      wrong += part(found, at, block_bytes / 2) != head || part(found, at + block_bytes / 2, rest.size()) != rest;
     CHECK(wrong == 0);
     disk.forget_calls();
     host.control().call("discard");

@@ -18,24 +18,18 @@ namespace {
 
 constexpr std::size_t disk_size = 65536 + 512;
 
-struct Bench {
+struct Volatile {
   FakeHost host;
   ModelDisk disk{disk_size};
   TestLayer layer;
   std::unique_ptr<TestDevice> device;
-  explicit Bench(const Given& given = {{"volatile", "true"}}) : layer(own_module(), host, given) {
+  explicit Volatile(const Given& given = {{"volatile", "true"}}) : layer(own_module(), host, given) {
     disk.geometry().flags |= Flag::nowait;
     disk.fill();
     device = layer.open_over(disk);
   }
   std::string verb(const std::string& name) { return host.control().call_over(disk, name); }
 };
-
-bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return what();
-}
 
 // Brings the bytes of a read as they were before something else is done.
 class Late final : public Filter {
@@ -52,7 +46,7 @@ class Late final : public Filter {
 }  // namespace
 
 TEST_CASE("fault lets everything through without rules, as the layer below offers it") {
-  Bench b(Given{});
+  Volatile b(Given{});
   CHECK(b.device->geometry().flags == b.disk.geometry().flags);
   CHECK(b.device->geometry().ops == b.disk.geometry().ops);
   CHECK(b.device->write(512, bytes_of(512, 7), Flag::fua).ok());
@@ -60,7 +54,7 @@ TEST_CASE("fault lets everything through without rules, as the layer below offer
 }
 
 TEST_CASE("fault keeps what is written apart, shows it, and writes it below with the flush") {
-  Bench b;
+  Volatile b;
   const Bytes before = b.disk.bytes();
   Bytes written(3000);
   for (std::size_t i = 0; i != written.size(); ++i) written[i] = static_cast<std::byte>(i % 253);
@@ -82,7 +76,7 @@ TEST_CASE("fault keeps what is written apart, shows it, and writes it below with
 }
 
 TEST_CASE("fault drops what was not flushed when the power is cut, and nothing else") {
-  Bench b;
+  Volatile b;
   CHECK(b.device->write(0, bytes_of(512, 1)).ok());
   CHECK(b.device->flush().ok());
   CHECK(b.device->write(0, bytes_of(1024, 2)).ok());
@@ -98,7 +92,7 @@ TEST_CASE("fault drops what was not flushed when the power is cut, and nothing e
 }
 
 TEST_CASE("fault keeps what a flush could not write, and tries again with the next") {
-  Bench b;
+  Volatile b;
   CHECK(b.device->write(0, bytes_of(512, 1)).ok());
   CHECK(b.device->write(4096, bytes_of(512, 2)).ok());
   b.disk.fail_call(1, Status::io_error());
@@ -122,7 +116,7 @@ TEST_CASE("fault writes in requests that the layer below takes") {
 }
 
 TEST_CASE("fault trims nothing of which something is kept") {
-  Bench b;
+  Volatile b;
   CHECK(b.device->write(4096, bytes_of(512, 7)).ok());
   CHECK(b.device->trim(0, 8192).ok());
   CHECK(b.disk.count(Op::trim) == 0);
@@ -132,7 +126,7 @@ TEST_CASE("fault trims nothing of which something is kept") {
 }
 
 TEST_CASE("fault writes below what is more than volatile_size, as a disk's cache does") {
-  Bench b(Given{{"volatile", "true"}, {"volatile_size", "64K"}});
+  Volatile b(Given{{"volatile", "true"}, {"volatile_size", "64K"}});
   CHECK(b.device->write(0, bytes_of(40000, 1)).ok());
   CHECK(b.disk.count(Op::write) == 0);
   CHECK(b.device->write(0, bytes_of(40000, 2)).ok());
@@ -143,7 +137,7 @@ TEST_CASE("fault writes below what is more than volatile_size, as a disk's cache
 }
 
 TEST_CASE("fault writes nothing that is older over what is newer, however flushes meet") {
-  Bench b;
+  Volatile b;
   std::atomic<bool> within{false}, may_end{false};
   b.disk.on_call([&](const Call& call) {
     if (call.op != Op::write || within.exchange(true)) return;
@@ -169,7 +163,7 @@ TEST_CASE("fault writes nothing that is older over what is newer, however flushe
 }
 
 TEST_CASE("fault reads what goes below meanwhile") {
-  Bench b;
+  Volatile b;
   CHECK(b.device->write(0, bytes_of(4096, 1)).ok());
   const auto other = b.layer.open_over(b.disk);
   std::atomic<bool> flushed{false};
@@ -221,7 +215,7 @@ TEST_CASE("fault warns of what nobody has flushed when its layer goes") {
 
 TEST_CASE("fault pauses behind a flush, holds requests, and lets them go with resume") {
   const bool kept = GENERATE(false, true);
-  Bench b(Given{{"volatile", kept ? "true" : "false"}});
+  Volatile b(Given{{"volatile", kept ? "true" : "false"}});
   CHECK(b.device->write(0, bytes_of(512, 1)).ok());
   CHECK(b.verb("pause") == "paused");
   CHECK(part(b.disk.durable(), 0, 512) == bytes_of(512, 1));
@@ -240,7 +234,7 @@ TEST_CASE("fault pauses behind a flush, holds requests, and lets them go with re
 }
 
 TEST_CASE("fault's pause waits for the requests under way") {
-  Bench b(Given{});
+  Volatile b(Given{});
   std::atomic<bool> within{false}, may_end{false};
   b.disk.on_call([&](const Call& call) {
     if (call.op != Op::write) return;
@@ -260,14 +254,14 @@ TEST_CASE("fault's pause waits for the requests under way") {
 }
 
 TEST_CASE("fault is not paused when the flush fails") {
-  Bench b;
+  Volatile b;
   b.disk.fail_call(0, Status::io_error());
   CHECK_THROWS_WITH(b.verb("pause"), Contains("not paused, as the flush has failed"));
   CHECK(b.verb("resume") == "was not paused");
 }
 
 TEST_CASE("fault gives up what waits in a pause when it is cancelled") {
-  Bench b(Given{});
+  Volatile b(Given{});
   CHECK(b.verb("pause") == "paused");
   b.host.wait().cancel();
   CHECK(b.device->write(0, bytes_of(512, 2)).code() == ECANCELED);
@@ -275,7 +269,7 @@ TEST_CASE("fault gives up what waits in a pause when it is cancelled") {
 }
 
 TEST_CASE("fault cuts the power while it is paused, too") {
-  Bench b;
+  Volatile b;
   CHECK(b.device->write(0, bytes_of(512, 1)).ok());
   CHECK(b.verb("pause") == "paused");
   CHECK(b.verb("power-cut") == "0 bytes that were not flushed are gone");
@@ -283,7 +277,7 @@ TEST_CASE("fault cuts the power while it is paused, too") {
 }
 
 TEST_CASE("fault says that nothing can be dropped where nothing is kept") {
-  Bench b(Given{});
+  Volatile b(Given{});
   CHECK_THROWS_WITH(b.verb("power-cut"), Contains("volatile = true"));
 }
 
@@ -292,7 +286,7 @@ TEST_CASE("fault says that nothing can be dropped where nothing is kept") {
 TEST_CASE("fault keeps to a model through random requests and power cuts") {
   const bool roomy = GENERATE(true, false);
   const char* const steps = std::getenv("ASHLAR_STEPS");
-  Bench b(Given{{"volatile", "true"}, {"volatile_size", roomy ? "1M" : "64K"}});
+  Volatile b(Given{{"volatile", "true"}, {"volatile_size", roomy ? "1M" : "64K"}});
   constexpr std::uint64_t block = 512, blocks = disk_size / block;
   std::mt19937_64 random(4);
   std::vector<std::byte> now(blocks), durable(blocks);

@@ -13,20 +13,13 @@ using Catch::Contains;
 
 namespace {
 
-// Waits until `what` holds; false: it does not, after a time that only a hang takes.
-bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return what();
-}
-
 // A full disk and the filter over it, with its rules.
-struct Bench {
+struct Ruled {
   FakeHost host;
   ModelDisk disk{65536};
   TestLayer layer;
   std::unique_ptr<TestDevice> device;
-  explicit Bench(const std::string& rules, const std::string& seed = "1")
+  explicit Ruled(const std::string& rules, const std::string& seed = "1")
       : layer(own_module(), host, {{"seed", seed}, {"rules", rules}}) {
     disk.geometry().flags |= Flag::shortcuts;
     disk.fill();
@@ -128,7 +121,7 @@ TEST_CASE("fault refuses a size for what is not kept apart") {
 
 TEST_CASE("fault hits the Nth and its multiples with every, spares N with after, and ends with times") {
   const auto hits = [](const std::string& which) {
-    Bench b("read error=EIO " + which);
+    Ruled b("read error=EIO " + which);
     std::string shown;
     for (int i = 0; i != 10; ++i) shown += b.read(0, 512).ok() ? '.' : 'X';
     CHECK(b.counted("errors") == static_cast<double>(std::count(shown.begin(), shown.end(), 'X')));
@@ -143,7 +136,7 @@ TEST_CASE("fault hits the Nth and its multiples with every, spares N with after,
 
 TEST_CASE("fault makes the same faults for the same seed, and others for another") {
   const auto hits = [](const std::string& seed) {
-    Bench b("read error=EIO probability=0.5", seed);
+    Ruled b("read error=EIO probability=0.5", seed);
     std::string shown;
     for (int i = 0; i != 64; ++i) shown += b.read(0, 512).ok() ? '.' : 'X';
     return shown;
@@ -156,7 +149,7 @@ TEST_CASE("fault makes the same faults for the same seed, and others for another
 }
 
 TEST_CASE("fault hits the requests that touch a byte of the range, of which the end is none") {
-  Bench b("range=4K..8K read error=EIO");
+  Ruled b("range=4K..8K read error=EIO");
   CHECK(b.read(0, 4096).ok());
   CHECK(b.read(8192, 4096).ok());
   CHECK(b.read(0, 4097) == Status::io_error());
@@ -165,7 +158,7 @@ TEST_CASE("fault hits the requests that touch a byte of the range, of which the 
 }
 
 TEST_CASE("fault's error is the answer, and nothing is asked of the layer below") {
-  Bench b("write error=ENOSPC,flush error=EIO,zero error=ENOTSUP,trim error=EPERM,cache error=EIO,extents error=EIO");
+  Ruled b("write error=ENOSPC,flush error=EIO,zero error=ENOTSUP,trim error=EPERM,cache error=EIO,extents error=EIO");
   ExtentList list;
   CHECK(b.device->write(0, bytes_of(512, 1)) == Status::no_space());
   CHECK(b.device->flush() == Status::io_error());
@@ -177,7 +170,7 @@ TEST_CASE("fault's error is the answer, and nothing is asked of the layer below"
 }
 
 TEST_CASE("fault flips as many bits of a read as it is told to, within the range") {
-  Bench b("range=4K..5K read flip=1");
+  Ruled b("range=4K..5K read flip=1");
   const Bytes right = part(b.disk.bytes(), 0, 16384);
   const Bytes got = read_all(*b.device, 0, 16384);
   CHECK(different_bits(got, right) == 1);
@@ -188,7 +181,7 @@ TEST_CASE("fault flips as many bits of a read as it is told to, within the range
 }
 
 TEST_CASE("fault reads without shortcuts what it is to flip") {
-  Bench b("read flip=1");
+  Ruled b("read flip=1");
   b.disk.lend_from(0);
   CHECK(b.read(0, 4096, Flag::nowait | Flag::may_lend) == Status::would_block());
   Bytes into(4096);
@@ -199,7 +192,7 @@ TEST_CASE("fault reads without shortcuts what it is to flip") {
 }
 
 TEST_CASE("fault leaves shortcuts to what no rule is for") {
-  Bench b("range=8K..12K read error=EIO");
+  Ruled b("range=8K..12K read error=EIO");
   b.disk.lend_from(0);
   Io io = Io::lend_only(0, 4096);
   CHECK(b.device->process(io).ok());
@@ -210,7 +203,7 @@ TEST_CASE("fault leaves shortcuts to what no rule is for") {
 }
 
 TEST_CASE("fault lies that it has done what it has not") {
-  Bench b("flush lie,range=0..4K write lie");
+  Ruled b("flush lie,range=0..4K write lie");
   const Bytes before = b.disk.bytes();
   CHECK(b.device->flush().ok());
   CHECK(b.device->write(0, bytes_of(512, 1)).ok());
@@ -221,7 +214,7 @@ TEST_CASE("fault lies that it has done what it has not") {
 
 TEST_CASE("fault tears a write at a block, and says that all is well, or what else is said") {
   const bool told = GENERATE(false, true);
-  Bench b(told ? "write torn error=EIO" : "write torn");
+  Ruled b(told ? "write torn error=EIO" : "write torn");
   std::size_t most = 0;
   for (int i = 0; i != 20; ++i) {
     b.disk.fill();
@@ -239,7 +232,7 @@ TEST_CASE("fault tears a write at a block, and says that all is well, or what el
 }
 
 TEST_CASE("fault holds up what it delays, by the clock, and no longer than somebody waits for it") {
-  Bench b("read delay=20ms,read delay=20ms");
+  Ruled b("read delay=20ms,read delay=20ms");
   const auto start = std::chrono::steady_clock::now();
   CHECK(b.read(0, 512).ok());
   CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(40));
@@ -252,7 +245,7 @@ TEST_CASE("fault holds up what it delays, by the clock, and no longer than someb
 
 TEST_CASE("fault lets what hangs go on when its rule is removed, and give up when it is cancelled") {
   const bool removed = GENERATE(true, false);
-  Bench b("read hang");
+  Ruled b("read hang");
   Status s{9999};
   std::thread reader([&] { s = b.read(0, 512); });
   CHECK(holds_in_time([&] { return b.host.wait().waiting() != 0; }));
@@ -265,7 +258,7 @@ TEST_CASE("fault lets what hangs go on when its rule is removed, and give up whe
 }
 
 TEST_CASE("fault ends a connection, or answers EIO where there is none") {
-  Bench b("connection drop after=2 times=1");
+  Ruled b("connection drop after=2 times=1");
   CHECK(b.read(0, 512).ok());
   CHECK(b.device->flush().ok());
   CHECK(b.device->flush() == Status::io_error());
@@ -274,7 +267,7 @@ TEST_CASE("fault ends a connection, or answers EIO where there is none") {
 }
 
 TEST_CASE("fault's rules are added, listed and removed while it runs") {
-  Bench b("read error=EIO every=2");
+  Ruled b("read error=EIO every=2");
   CHECK(b.read(0, 512).ok());
   CHECK(b.read(0, 512) == Status::io_error());
   CHECK(b.verb("list") == "1: read error=EIO every=2 (matches=2 hits=1)\n");
@@ -292,7 +285,7 @@ TEST_CASE("fault's rules are added, listed and removed while it runs") {
 }
 
 TEST_CASE("fault logs at debug what it does") {
-  Bench b("read error=EIO");
+  Ruled b("read error=EIO");
   CHECK(b.read(4096, 512) == Status::io_error());
   CHECK(b.host.said("rule 1 (read error=EIO) hits read offset=4096 length=512"));
   for (const auto& line : b.host.lines()) CHECK(line.level == Level::debug);

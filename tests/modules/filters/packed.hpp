@@ -46,12 +46,6 @@ inline std::string refusal(const Bytes& packed, const Given& given = {}) {
   return "";
 }
 
-inline bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return what();
-}
-
 // Random reads by several connections at once, 200 or a fifteenth of $ASHLAR_MODEL_OPERATIONS, give what was packed.
 inline bool reads_right(OverPacked& over, const Bytes& wanted) {
   const std::size_t reads = RandomModel::operations() / 60;

@@ -31,12 +31,6 @@ struct Bench {
   std::string set(const std::vector<std::string>& words) { return host.control().call("set", words); }
 };
 
-bool holds_in_time(const std::function<bool()>& what) {
-  const auto end = std::chrono::steady_clock::now() + 60s;
-  while (!what() && std::chrono::steady_clock::now() < end) std::this_thread::sleep_for(1ms);
-  return what();
-}
-
 }  // namespace
 
 TEST_CASE("rate lets through in each stretch of time what is due in it, and no more than a burst beyond") {
