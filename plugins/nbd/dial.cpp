@@ -17,12 +17,12 @@ namespace {
 
 constexpr std::chrono::milliseconds between_looks{100}, for_the_backlog{10};
 
-std::string text_of(int error) { return std::generic_category().message(error); }
+std::string error_text(int error) { return std::generic_category().message(error); }
 
 class Socket {
  public:
   explicit Socket(int family) : fd_(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
-    if (fd_ < 0) throw Unreachable("no socket can be made: " + text_of(errno));
+    if (fd_ < 0) throw Unreachable("no socket can be made: " + error_text(errno));
   }
   ~Socket() {
     if (fd_ >= 0) ::close(fd_);
@@ -118,7 +118,7 @@ int dial_unix(const std::string& path, const Patience& patience) {
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   Socket socket(AF_UNIX);
   const int error = connect_to(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address, patience);
-  if (error != 0) throw Unreachable(text_of(error));
+  if (error != 0) throw Unreachable(error_text(error));
   return socket.release();
 }
 
@@ -131,5 +131,5 @@ int dial_tcp(const Uri& uri, std::chrono::milliseconds timeout, const Patience& 
     error = connect_to(socket.get(), one->ai_addr, one->ai_addrlen, patience);
     if (error == 0) return socket.release();
   }
-  throw Unreachable(text_of(error));
+  throw Unreachable(error_text(error));
 }

@@ -16,19 +16,21 @@ std::int32_t begin(void* layer, ashlar_error* error) noexcept {
   std::snprintf(error->text, error->capacity, "no room");
   return answer;
 }
-ashlar_serving table{sizeof(ashlar_serving), 0, &begin};
+ashlar_serving serving_table{sizeof(ashlar_serving), 0, &begin};
 
-const void* extension(const char* id) noexcept { return std::strcmp(id, ASHLAR_SERVING_ID) == 0 ? &table : nullptr; }
+const void* serving_extension(const char* id) noexcept {
+  return std::strcmp(id, ASHLAR_SERVING_ID) == 0 ? &serving_table : nullptr;
+}
 
-struct Disk {
+struct ServedDisk {
   Journal calls;
   FakeModule top{ModuleKind::filter, "top"}, plugin{ModuleKind::plugin, "disk"};
-  Disk() {
+  ServedDisk() {
     journal = &calls;
     answer = 0;
-    table = {sizeof(ashlar_serving), 0, &begin};
-    top.set_extension(&extension);
-    plugin.set_extension(&extension);
+    serving_table = {sizeof(ashlar_serving), 0, &begin};
+    top.set_extension(&serving_extension);
+    plugin.set_extension(&serving_extension);
   }
   std::vector<FakeModule*> all() { return {&top, &plugin}; }
 };
@@ -36,7 +38,7 @@ struct Disk {
 }  // namespace
 
 TEST_CASE("each layer knows its export and its place in the chain") {
-  Disk m;
+  ServedDisk m;
   Lines places;
   for (FakeModule* module : m.all())
     module->create_how = [&](const ashlar_create& how, ashlar_layer&) {
@@ -47,7 +49,7 @@ TEST_CASE("each layer knows its export and its place in the chain") {
 }
 
 TEST_CASE("layers are told once that they begin to serve, and not by being created and opened") {
-  Disk m;
+  ServedDisk m;
   FakeExport e(m.all());
   CHECK(m.calls.take().empty());
   e->begin_serving();
@@ -57,19 +59,19 @@ TEST_CASE("layers are told once that they begin to serve, and not by being creat
 }
 
 TEST_CASE("a layer that cannot begin to serve is a mistake of the config, told with its place") {
-  Disk m;
+  ServedDisk m;
   FakeExport e(m.all());
   answer = ENOSPC;
   CHECK_THROWS_WITH(e->begin_serving(), Catch::Contains(R"(export "disk": filter "top": no room)"));
   answer = 0;
-  SECTION("too short") { table.struct_size = offsetof(ashlar_serving, begin); }
-  SECTION("reserved") { table.reserved = 1; }
-  SECTION("without a function") { table.begin = nullptr; }
+  SECTION("too short") { serving_table.struct_size = offsetof(ashlar_serving, begin); }
+  SECTION("reserved") { serving_table.reserved = 1; }
+  SECTION("without a function") { serving_table.begin = nullptr; }
   CHECK_THROWS_WITH(e->begin_serving(), Catch::Contains("its ashlar.serving/1 is not whole"));
 }
 
 TEST_CASE("the layers of an optional export begin to serve when they are made") {
-  Disk m;
+  ServedDisk m;
   const auto gone = [](ashlar_error&) { return ENOENT; };
   m.plugin.open = gone;
   FakeExport e(m.all(), {.optional = true});

@@ -19,7 +19,7 @@ std::int32_t list(void*, const ashlar_exports_sink* sink, ashlar_error* error) n
 }
 constexpr ashlar_exports exports_table{sizeof(ashlar_exports), 0, &list};
 
-const void* extension(const char* id) noexcept {
+const void* template_extension(const char* id) noexcept {
   return std::strcmp(id, ASHLAR_EXPORTS_ID) == 0 ? &exports_table : nullptr;
 }
 
@@ -31,7 +31,7 @@ struct Disks {
   explicit Disks(bool lists = false) {
     names_listed = {"a", "b"};
     plugin.journal = &journal;
-    if (lists) plugin.set_extension(&extension);
+    if (lists) plugin.set_extension(&template_extension);
     serve();
   }
   void serve(FakeExport::Settings settings = {.name = "images/*", .at = "*"}) {

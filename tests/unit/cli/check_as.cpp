@@ -23,7 +23,7 @@ Outcome check_as(const std::filesystem::path& file, std::vector<std::string> mor
 }
 
 // What is said of the client `as`, without the program's name; the command must fail with 2.
-std::string mistake(const std::string& as) {
+std::string as_mistake(const std::string& as) {
   const Outcome outcome = run_command({"check", "any.toml", "--as", as});
   CHECK(outcome.code == 2);
   CHECK(outcome.out.empty());
@@ -61,29 +61,31 @@ TEST_CASE("a client in words: a user comes with his groups") {
 }
 
 TEST_CASE("a client in words: what is wrong with it") {
-  CHECK(mistake("") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
-  CHECK(mistake("alice") == "unknown \"alice\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
-  CHECK(mistake("adress=10.0.0.7") == "unknown \"adress=10.0.0.7\"; did you mean \"address\"?");
-  CHECK(mistake("uid=1,gid=2") == "unknown \"gid=2\"; did you mean \"uid\"?");
-  CHECK(mistake("psk=alice,") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
-  CHECK(mistake("psk=") == "psk= has no value; write one behind it");
-  CHECK(mistake("uid=root") == "uid=root is no number of a user; for a name write user=root");
-  CHECK(mistake("uid=-1") == "uid=-1 is no number of a user; for a name write user=-1");
-  CHECK(mistake("uid=4294967295") == "uid=4294967295 is no number of a user; for a name write user=4294967295");
-  CHECK_THAT(mistake("user=no-such-one"), StartsWith("no user \"no-such-one\" on this machine"));
-  CHECK_THAT(mistake("group=no-such-one"), StartsWith("no group \"no-such-one\" on this machine"));
-  CHECK(mistake("address=10.0.0.0/8") == "address=10.0.0.0/8 is no address; write one such as 10.0.0.7 or 2001:db8::1");
-  CHECK(mistake("psk=a,psk=b") == "psk=b is one too many; a client has one");
-  CHECK(mistake("uid=0,user=root") == "user=root is one too many; a client has one user, so give either uid or user");
+  CHECK(as_mistake("") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(as_mistake("alice") == "unknown \"alice\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(as_mistake("adress=10.0.0.7") == "unknown \"adress=10.0.0.7\"; did you mean \"address\"?");
+  CHECK(as_mistake("uid=1,gid=2") == "unknown \"gid=2\"; did you mean \"uid\"?");
+  CHECK(as_mistake("psk=alice,") == "unknown \"\"; write KEY=VALUE; known: psk, dn, uid, user, group, address");
+  CHECK(as_mistake("psk=") == "psk= has no value; write one behind it");
+  CHECK(as_mistake("uid=root") == "uid=root is no number of a user; for a name write user=root");
+  CHECK(as_mistake("uid=-1") == "uid=-1 is no number of a user; for a name write user=-1");
+  CHECK(as_mistake("uid=4294967295") == "uid=4294967295 is no number of a user; for a name write user=4294967295");
+  CHECK_THAT(as_mistake("user=no-such-one"), StartsWith("no user \"no-such-one\" on this machine"));
+  CHECK_THAT(as_mistake("group=no-such-one"), StartsWith("no group \"no-such-one\" on this machine"));
+  CHECK(as_mistake("address=10.0.0.0/8") ==
+        "address=10.0.0.0/8 is no address; write one such as 10.0.0.7 or 2001:db8::1");
+  CHECK(as_mistake("psk=a,psk=b") == "psk=b is one too many; a client has one");
+  CHECK(as_mistake("uid=0,user=root") ==
+        "user=root is one too many; a client has one user, so give either uid or user");
 }
 
 TEST_CASE("a client in words: one that cannot be is a mistake, as a rule for it is") {
   const std::string of_two_kinds =
       "there is no such client: one by tcp has an address, one at a unix socket a user and groups; ask for each";
-  CHECK(mistake("address=10.0.0.7,uid=1") == of_two_kinds);
-  CHECK(mistake("user=root,address=::1") == of_two_kinds);
-  CHECK(mistake("group=root,address=::1") == of_two_kinds);
-  CHECK(mistake("psk=alice,dn=CN=host1") ==
+  CHECK(as_mistake("address=10.0.0.7,uid=1") == of_two_kinds);
+  CHECK(as_mistake("user=root,address=::1") == of_two_kinds);
+  CHECK(as_mistake("group=root,address=::1") == of_two_kinds);
+  CHECK(as_mistake("psk=alice,dn=CN=host1") ==
         "there is no such client: it shows a key or a certificate, psk or dn, not both; ask for each");
 }
 

@@ -31,7 +31,7 @@ AccessRule rule(const std::string& keys) {
 }
 
 // The message about what is wrong with `text`, without the file's name; "none" when nothing is.
-std::string mistake(const std::string& text) {
+std::string access_mistake(const std::string& text) {
   const TempFolder folder;
   const auto file = folder.write("a.toml", text);
   try {
@@ -42,7 +42,7 @@ std::string mistake(const std::string& text) {
   }
 }
 
-std::string rule_mistake(const std::string& keys) { return mistake(with_rule(keys)); }
+std::string rule_mistake(const std::string& keys) { return access_mistake(with_rule(keys)); }
 
 }  // namespace
 
@@ -97,17 +97,17 @@ TEST_CASE("multi_conn and max_connections of an export are read") {
   CHECK(read(with("")).exports.at(0).multi_conn);
   CHECK(read(with("multi_conn = \"auto\"")).exports.at(0).multi_conn);
   CHECK_FALSE(read(with("multi_conn = \"off\"")).exports.at(0).multi_conn);
-  CHECK_THAT(mistake(with("multi_conn = \"of\"")), ContainsSubstring("no way \"of\"; did you mean \"off\"?"));
-  CHECK_THAT(mistake(with("multi_conn = false")), ContainsSubstring("found a boolean, wanted a string"));
+  CHECK_THAT(access_mistake(with("multi_conn = \"of\"")), ContainsSubstring("no way \"of\"; did you mean \"off\"?"));
+  CHECK_THAT(access_mistake(with("multi_conn = false")), ContainsSubstring("found a boolean, wanted a string"));
   CHECK_FALSE(read(with("")).exports.at(0).max_connections);
   CHECK(read(with("max_connections = 3")).exports.at(0).max_connections == 3);
-  CHECK_THAT(mistake(with("max_connections = 0")), ContainsSubstring("0 is out of range; give 1 to 1000000"));
+  CHECK_THAT(access_mistake(with("max_connections = 0")), ContainsSubstring("0 is out of range; give 1 to 1000000"));
 }
 
 TEST_CASE("exclusive is read") {
   CHECK(read(with("exclusive = true")).exports.at(0).exclusive);
   CHECK_FALSE(read(with("exclusive = false")).exports.at(0).exclusive);
-  CHECK_THAT(mistake(with("exclusive = 1")),
+  CHECK_THAT(access_mistake(with("exclusive = 1")),
              StartsWith(":3:13: key \"exclusive\": found an integer, wanted a boolean"));
 }
 
@@ -121,12 +121,12 @@ TEST_CASE("allow: unknown keys") {
 
 TEST_CASE("allow: wrong types") {
   CHECK(
-      mistake(with("allow = \"root\"")) ==
+      access_mistake(with("allow = \"root\"")) ==
       ":3:9: key \"allow\": found a string, wanted an array of rules; write allow = [ { user = \"qemu\" }, { address = "
       "\"10.0.0.0/8\", read_only = true } ]");
-  CHECK_THAT(mistake(with("allow = [{ uid = 0 }, \"root\"]")),
+  CHECK_THAT(access_mistake(with("allow = [{ uid = 0 }, \"root\"]")),
              StartsWith(":3:23: key \"allow\": found a string, wanted a rule; write allow = ["));
-  CHECK_THAT(mistake("[server]\nallow = true\n" + with("")),
+  CHECK_THAT(access_mistake("[server]\nallow = true\n" + with("")),
              StartsWith(":2:9: key \"allow\": found a boolean, wanted an array of rules"));
   CHECK_THAT(rule_mistake("psk = 1"), StartsWith(":3:18: key \"psk\": found an integer, wanted a string"));
   CHECK_THAT(rule_mistake("dn = true"), StartsWith(":3:17: key \"dn\": found a boolean, wanted a string"));
@@ -154,7 +154,7 @@ TEST_CASE("allow: values that are none") {
 }
 
 TEST_CASE("allow: rules for nobody in particular") {
-  CHECK(mistake(with("allow = [{}]")) ==
+  CHECK(access_mistake(with("allow = [{}]")) ==
         ":3:10: key \"allow\": has an empty rule; name whom it is for, with psk, dn, uid, user, group or address");
   CHECK(rule_mistake("read_only = false") ==
         ":3:10: key \"allow\": has a rule that lets everybody write; name whom it is for, or leave allow out");
@@ -175,13 +175,13 @@ TEST_CASE("allow: rules that need TLS, without it") {
       "or take the rule out";
   CHECK(rule_mistake("psk = \"alice\"") == ":3:10: key \"psk\": " + needs);
   CHECK(rule_mistake("uid = 0, dn = \"CN=*\"") == ":3:10: key \"dn\": " + needs);
-  CHECK_THAT(mistake("[server]\nallow = [{ uid = 0 }, { psk = \"bob\" }]\n" + with("")),
+  CHECK_THAT(access_mistake("[server]\nallow = [{ uid = 0 }, { psk = \"bob\" }]\n" + with("")),
              StartsWith(":2:23: key \"psk\": needs TLS"));
 }
 
 TEST_CASE("allow: rules that need a kind of proof that this server does not ask for") {
   const auto with_tls = [](const std::string& tls, const std::string& rule) {
-    return mistake("[server]\ntls = { mode = \"allow\", " + tls + " }\n" + with_rule(rule));
+    return access_mistake("[server]\ntls = { mode = \"allow\", " + tls + " }\n" + with_rule(rule));
   };
   const std::string psk = "psk = \"keys.psk\"", certificates = "certificates = \"pki\"";
   CHECK_THAT(with_tls(certificates, "psk = \"alice\""), StartsWith(":5:10: key \"psk\": needs pre-shared keys"));
@@ -194,6 +194,6 @@ TEST_CASE("allow: rules that need a kind of proof that this server does not ask 
 }
 
 TEST_CASE("allow: all mistakes are told") {
-  const std::string all = mistake(with("allow = [{}, { uid = -1, usr = 1 }, { address = \"x\" }]"));
+  const std::string all = access_mistake(with("allow = [{}, { uid = -1, usr = 1 }, { address = \"x\" }]"));
   for (const char* one : {":3:10: ", ":3:22: ", ":3:26: ", ":3:49: "}) CHECK_THAT(all, ContainsSubstring(one));
 }

@@ -16,7 +16,7 @@ namespace {
 
 using Cells = std::vector<std::string>;
 
-constexpr const char* least = "[[export]]\nname = \"disk\"\nplugin = { type = \"file\" }\n";
+constexpr const char* short_config = "[[export]]\nname = \"disk\"\nplugin = { type = \"file\" }\n";
 
 // The rows of the table whose first heading is `heading`.
 std::vector<Cells> rows_of(const std::string& heading) {
@@ -51,7 +51,7 @@ Cells quoted(const std::string& cell) {
   return all;
 }
 
-std::string read(const std::string& text, Config* into = nullptr) {
+std::string read_text(const std::string& text, Config* into = nullptr) {
   const TempFolder folder;
   try {
     const Config config = read_config(folder.write("a.toml", text));
@@ -63,7 +63,7 @@ std::string read(const std::string& text, Config* into = nullptr) {
 }
 
 std::string server(const std::string& key, const std::string& value) {
-  return "[server]\n" + key + " = " + value + "\n" + least;
+  return "[server]\n" + key + " = " + value + "\n" + short_config;
 }
 
 // All that [server] can say, in words.
@@ -80,7 +80,7 @@ std::string words(const ServerConfig& s) {
 
 // The keys that the code names when it meets one that it does not know.
 Cells known_keys(const std::string& text) {
-  const std::string error = read(text);
+  const std::string error = read_text(text);
   REQUIRE(error.find("known: ") != std::string::npos);
   std::istringstream in(error.substr(error.find("known: ") + 7));
   Cells keys;
@@ -116,7 +116,7 @@ TEST_CASE("README: the keys are those that are read") {
 }
 
 TEST_CASE("README: the keys of the tables within are those that are read") {
-  const auto known = [](const std::string& line) { return known_keys("[server]\n" + line + "\n" + least); };
+  const auto known = [](const std::string& line) { return known_keys("[server]\n" + line + "\n" + short_config); };
   CHECK(keys_of(rows_of("key of `tls`")) == known("tls = { mode = \"off\", qqqqqqqqqqqqqqqq = 1 }"));
   CHECK(keys_of(rows_of("key |")) == known("allow = [ { qqqqqqqqqqqqqqqq = 1 } ]"));
   // Of an address, the text has them in two examples.
@@ -131,12 +131,12 @@ TEST_CASE("README: the keys of the tables within are those that are read") {
 
 TEST_CASE("README: the defaults are what holds when a key is left out") {
   Config defaults, given;
-  REQUIRE(read(least, &defaults).empty());
+  REQUIRE(read_text(short_config, &defaults).empty());
   for (const Cells& row : rows_of("`[server]` key")) {
     INFO(row.at(0) << " " << row.at(1));
     const std::string key = quoted(row.at(0)).at(0);
     if (key == "allow" || key == "control" || key == "metrics") continue;  // no value says what its absence does
-    CHECK(read(server(key, quoted(row.at(1)).at(0)), &given) == "");
+    CHECK(read_text(server(key, quoted(row.at(1)).at(0)), &given) == "");
     CHECK(words(given.server) == words(defaults.server));
   }
   const auto rows = rows_of("`[[export]]` key");
@@ -165,14 +165,14 @@ TEST_CASE("README: each range ends where the code ends it") {
     const Cells range = quoted(row.at(2));
     INFO(key << " " << row.at(2));
     if (row.at(2).find("` to `") == std::string::npos) {
-      for (const std::string& one : range) CHECK(read(server(key, one)) == "");
+      for (const std::string& one : range) CHECK(read_text(server(key, one)) == "");
       continue;
     }
     ++ranges;
     REQUIRE(range.size() == 2);
     for (const bool high : {false, true}) {
-      CHECK(read(server(key, range[high])) == "");
-      CHECK_THAT(read(server(key, beyond(range[high], high))), ContainsSubstring("is out of range"));
+      CHECK(read_text(server(key, range[high])) == "");
+      CHECK_THAT(read_text(server(key, beyond(range[high], high))), ContainsSubstring("is out of range"));
     }
   }
   CHECK(ranges == 7);

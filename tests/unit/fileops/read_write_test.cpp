@@ -281,7 +281,7 @@ Lent lent(Bench& b, Range range, Flags flags = Flag::may_lend_cold | Flag::may_h
   CHECK(told.extents()[0].state == ashlar::Extent::sparse);
   return Lent::zeroes;
 }
-constexpr Cell hole{0, false};
+constexpr Cell unwritten{0, false};
 
 }  // namespace
 
@@ -306,7 +306,7 @@ TEST_CASE("a read without memory: where the kernel does not tell what is cached,
 TEST_CASE("a read without memory: a hole is told of, unless that is not asked for or it is not the whole") {
   Bench b(Kind::file);
   b.disk.cached = all_pages;
-  b.disk.cells.set({128 * K, 256 * K}, hole);
+  b.disk.cells.set({128 * K, 256 * K}, unwritten);
   CHECK(lent(b, {128 * K, 256 * K}) == Lent::zeroes);
   CHECK(lent(b, {192 * K, 64 * K}) == Lent::zeroes);
   CHECK(lent(b, {128 * K, 256 * K}, Flag::may_lend_cold) == Lent::yes);

@@ -9,7 +9,7 @@ using namespace ashlar::host;
 
 namespace {
 
-const std::filesystem::path modules = TEST_MODULES;
+const std::filesystem::path built_modules = TEST_MODULES;
 
 // Folders as a user has them: first/ with folders by kind, second/ flat.
 struct Folders : TempFolder {
@@ -21,7 +21,7 @@ struct Folders : TempFolder {
   }
   void put(const std::string& module, const std::string& folder) const {
     std::filesystem::create_directories(path() / folder);
-    std::filesystem::copy_file(modules / module, path() / folder / module);
+    std::filesystem::copy_file(built_modules / module, path() / folder / module);
   }
   Registry registry() const { return Registry({path() / "first", path() / "second"}); }
 };

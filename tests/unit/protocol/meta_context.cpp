@@ -10,11 +10,11 @@ using Queries = std::initializer_list<std::string_view>;
 namespace {
 
 constexpr std::uint32_t list = 9, set = 10;
-const std::string structured = option(8), structured_ack = reply(8, 1);
+const std::string ask_structured = option(8), structured_ack = reply(8, 1);
 
 // What is answered once structured replies are negotiated.
 std::string meta(std::uint32_t number, std::string_view data) {
-  const std::string all = answer(structured + option(number, data));
+  const std::string all = answer(ask_structured + option(number, data));
   REQUIRE(all.starts_with(structured_ack));
   return all.substr(structured_ack.size());
 }
@@ -27,7 +27,7 @@ std::string found(std::uint32_t number) {
 std::string nothing(std::uint32_t number) { return reply(number, 1); }
 
 Agreement agreed(const std::string& options) {
-  const Outcome out = talk(client_flags() + structured + options);
+  const Outcome out = talk(client_flags() + ask_structured + options);
   REQUIRE(out.state == State::transmission);
   return out.agreement;
 }

@@ -11,10 +11,10 @@ using namespace ashlar::protocol;
 
 namespace {
 
-constexpr ReplyStyle structured(ReplyStyle::Kind::structured);
+constexpr ReplyStyle sparse_style(ReplyStyle::Kind::structured);
 using Bytes = std::vector<std::byte>;
 
-struct Extent {
+struct Run {
   std::uint64_t length;
   std::uint32_t state;
 };
@@ -76,10 +76,10 @@ Reading reading(const Bytes& reply, const Request& request) {
 // The reply to a read of `data`, of which `segments` tell the zeroes.
 Bytes laid_out(const Request& request, const ReadSegments& segments, const Bytes& data) {
   constexpr std::size_t guard = 64;
-  Bytes memory(structured.data_header_size() + data.size() + guard, std::byte{0xee});
-  std::copy(data.begin(), data.end(), memory.begin() + static_cast<std::ptrdiff_t>(structured.data_header_size()));
-  const std::size_t bytes = lay_out_sparse(structured, request, segments.list(), memory.data());
-  REQUIRE(bytes <= structured.data_header_size() + data.size());
+  Bytes memory(sparse_style.data_header_size() + data.size() + guard, std::byte{0xee});
+  std::copy(data.begin(), data.end(), memory.begin() + static_cast<std::ptrdiff_t>(sparse_style.data_header_size()));
+  const std::size_t bytes = lay_out_sparse(sparse_style, request, segments.list(), memory.data());
+  REQUIRE(bytes <= sparse_style.data_header_size() + data.size());
   for (std::size_t i = memory.size() - guard; i < memory.size(); ++i) REQUIRE(memory[i] == std::byte{0xee});
   memory.resize(bytes);
   return memory;
@@ -160,9 +160,9 @@ TEST_CASE("sparse read: any shape gives the data, with each long hole as a chunk
   std::mt19937 random(20260101);
   constexpr std::uint32_t lengths[] = {1, 27, 28, 29, 31, 32, 33, 60, 63, 64, 65, 66, 91, 92, 93, 96, 127, 128, 4096};
   for (int round = 0; round < 4000; ++round) {
-    std::vector<Extent> extents(1 + random() % 12);
+    std::vector<Run> extents(1 + random() % 12);
     std::uint32_t total = 0;
-    for (Extent& e : extents) {
+    for (Run& e : extents) {
       e = {lengths[random() % std::size(lengths)], static_cast<std::uint32_t>(random() % 4)};
       total += static_cast<std::uint32_t>(e.length);
     }
@@ -176,7 +176,7 @@ TEST_CASE("sparse read: any shape gives the data, with each long hole as a chunk
       if (zeroes >= 64) holes.push_back(zeroes);
       zeroes = 0;
     };
-    for (const Extent& e : extents) {
+    for (const Run& e : extents) {
       tell(segments, e.length, e.state);
       if (e.state & state_zero) {
         zeroes += static_cast<std::uint32_t>(e.length);

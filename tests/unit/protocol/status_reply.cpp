@@ -8,15 +8,15 @@ using namespace ashlar::protocol;
 
 namespace {
 
-constexpr ReplyStyle structured(ReplyStyle::Kind::structured);
+constexpr ReplyStyle status_style(ReplyStyle::Kind::structured);
 constexpr std::uint32_t hole = state_hole, zero = state_zero;
 
-struct Extent {
+struct Answer {
   std::uint64_t length;
   std::uint32_t state;
-  friend bool operator==(const Extent&, const Extent&) = default;
+  friend bool operator==(const Answer&, const Answer&) = default;
 };
-using List = std::vector<Extent>;
+using List = std::vector<Answer>;
 
 struct Told {
   List list;  // the descriptors; none: there is no reply
@@ -26,12 +26,12 @@ struct Told {
 // Tells all of `extents`, whatever is answered.
 Told told(std::uint32_t length, const List& extents, bool one = false) {
   const Request request{.cookie = 0x1122334455667788, .offset = 5, .length = length};
-  std::vector<std::byte> memory(StatusReply::room(structured) + 64, std::byte{0xee});
-  StatusReply reply(structured, request, 77, one, memory.data());
+  std::vector<std::byte> memory(StatusReply::room(status_style) + 64, std::byte{0xee});
+  StatusReply reply(status_style, request, 77, one, memory.data());
   Told out;
-  for (const Extent& e : extents) out.answers.push_back(reply.sink()->add(reply.sink()->self, e.length, e.state));
+  for (const Answer& e : extents) out.answers.push_back(reply.sink()->add(reply.sink()->self, e.length, e.state));
   const std::size_t bytes = reply.finish();
-  for (std::size_t i = StatusReply::room(structured); i < memory.size(); ++i) REQUIRE(memory[i] == std::byte{0xee});
+  for (std::size_t i = StatusReply::room(status_style); i < memory.size(); ++i) REQUIRE(memory[i] == std::byte{0xee});
   if (bytes == 0) return out;
   CHECK(get16(memory.data() + 4) == reply_flag_done);
   CHECK(get16(memory.data() + 6) == reply_type_block_status);

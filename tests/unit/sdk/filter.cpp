@@ -9,7 +9,7 @@ using namespace ashlar;
 using namespace ashlar::testing;
 
 namespace {
-class Plain final : public Filter {
+class PassOn final : public Filter {
  public:
   using Filter::Filter;
 };
@@ -58,7 +58,7 @@ class Derived final : public Flushes {
   using Flushes::Flushes;
   Status trim(Io&) noexcept override { return Status::io_error(); }
 };
-constexpr ashlar_module plain = module_of<Plain>({.name = "plain"});
+constexpr ashlar_module pass_on = module_of<PassOn>({.name = "plain"});
 constexpr ashlar_module asks = module_of<Asks>({.name = "asks"});
 constexpr ashlar_module aliases = module_of<Aliases>({.name = "aliases"});
 constexpr ashlar_module durable = module_of<MakesFua>({.name = "makes-fua"});
@@ -80,7 +80,7 @@ TEST_CASE("a filter that overrides nothing passes everything on, shortcuts aside
   disk.geometry().flags |= Flag::shortcuts;
   disk.geometry().minimum = 512;
   disk.geometry().rotational = true;
-  const Over over(plain, disk);
+  const Over over(pass_on, disk);
   const Geometry g = over.device->geometry();
   CHECK(g.ops == Ops::known());
   CHECK(g.flags == Flag::promises);
@@ -137,7 +137,7 @@ TEST_CASE("no op or flag of a later revision slips past a filter") {
 TEST_CASE("a promise that the layer below cannot keep is refused and does not reach it") {
   ModelDisk disk(4096);
   disk.geometry().flags = Flag::may_trim;
-  const Over over(plain, disk);
+  const Over over(pass_on, disk);
   const std::vector<std::byte> bytes(512);
   CHECK(over.device->write(0, bytes, Flag::fua) == Status::not_supported());
   CHECK(over.device->zero(0, 512, Flag::fast) == Status::not_supported());
@@ -162,7 +162,7 @@ TEST_CASE("flags that are not offered below are left out of the call and given b
   ModelDisk disk(4096);
   disk.geometry().flags = Flag::fua;
   disk.geometry().ops = Ops::known().without(Op::trim);
-  const Over over(plain, disk);
+  const Over over(pass_on, disk);
   Io io(Op::zero, 0, 512, Flag::fua | Flag::may_trim);
   CHECK(over.device->process(io).ok());
   CHECK(io.flags() == (Flag::fua | Flag::may_trim));

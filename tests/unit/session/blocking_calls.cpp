@@ -62,7 +62,7 @@ class Gate {
 };
 
 // A disk that parks. Reads are `read`'s; writes go to a file; flushes are done at once.
-struct Fixture {
+struct BlockingFixture {
   FakeDisk disk{8u << 20};
   const int file = ::memfd_create("disk", MFD_CLOEXEC);
   int ends[2] = {-1, -1};  // a pipe gives nothing to read until something is written
@@ -73,7 +73,7 @@ struct Fixture {
   std::set<std::thread::id> threads;  // that have been in the layer
   std::optional<Served> served;
 
-  Fixture() {
+  BlockingFixture() {
     REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
     disk.plugin.geometry.traits = ASHLAR_PARKS;
     disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) -> std::int32_t {
@@ -89,7 +89,7 @@ struct Fixture {
                  : EIO;
     };
   }
-  ~Fixture() {
+  ~BlockingFixture() {
     gate.let_go(1000);
     for (const int fd : {ends[1], ends[0], file}) ::close(fd);
   }
@@ -136,7 +136,7 @@ struct Fixture {
 
 TEST_CASE("reads and writes that a layer blocks with come to the file, many at once") {
   constexpr std::uint64_t count = 1000;  // more than go to the kernel at once
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io& io) { return f.read_file(io); };
   SECTION("over the ring") { f.serve(); }
   SECTION("where there is no io_uring, by workers") { f.serve({.io_uring = false}); }
@@ -153,7 +153,7 @@ TEST_CASE("reads and writes that a layer blocks with come to the file, many at o
 }
 
 TEST_CASE("while a read blocks others go on") {
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io& io) { return f.read_pipe(io); };
   SECTION("over the ring") { f.serve(); }
   SECTION("where there is no io_uring") { f.serve({.io_uring = false}); }
@@ -170,7 +170,7 @@ TEST_CASE("while a read blocks others go on") {
 
 TEST_CASE("a read that blocks tells what the system call does") {
   const bool io_uring = GENERATE(true, false);
-  Fixture f;
+  BlockingFixture f;
   std::int64_t wanted = 0;
   SECTION("less than was asked for") {
     wanted = 100;
@@ -200,7 +200,7 @@ TEST_CASE("a read that blocks tells what the system call does") {
 
 TEST_CASE("what a layer blocks with otherwise is done on other threads, as many at once as there are workers") {
   constexpr std::uint64_t count = 50;
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io&) {
     f.work([&] { f.gate.pass(); });
     return 0;
@@ -221,7 +221,7 @@ TEST_CASE("what a layer blocks with otherwise is done on other threads, as many 
 }
 
 TEST_CASE("where all workers are others', what a layer blocks with is done by the session itself") {
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io&) {
     f.work([&] { f.gate.pass(); });
     return 0;
@@ -234,7 +234,7 @@ TEST_CASE("where all workers are others', what a layer blocks with is done by th
 }
 
 TEST_CASE("a call may block often, in each way, and wait between") {
-  Fixture f;
+  BlockingFixture f;
   REQUIRE(::ftruncate(f.file, 8 << 20) == 0);
   f.read = [&](ashlar_io& io) {
     int runs = 0;
@@ -250,7 +250,7 @@ TEST_CASE("a call may block often, in each way, and wait between") {
 }
 
 TEST_CASE("while a client does not take its replies what its requests block with goes on") {
-  Fixture f;
+  BlockingFixture f;
   bool io_uring = true;
   SECTION("over the ring") {}
   SECTION("where there is no io_uring") { io_uring = false; }
@@ -275,7 +275,7 @@ TEST_CASE("while a client does not take its replies what its requests block with
 TEST_CASE("a read from the disk that ends while other replies wait for the client is answered behind them") {
   constexpr std::uint32_t large = 1u << 20;
   constexpr std::uint64_t from_pipe = 1, put_aside = 2, first_large = 10, count = 16;
-  Fixture f;
+  BlockingFixture f;
   REQUIRE(::ftruncate(f.file, 8 << 20) == 0);
   bool large_ones_are_lent = true;
   SECTION("they are of reads from the disk, too") {}
@@ -307,7 +307,7 @@ TEST_CASE("a read from the disk that ends while other replies wait for the clien
 }
 
 TEST_CASE("what is done by the session itself may hold a mutex over what it blocks with") {
-  Fixture f;
+  BlockingFixture f;
   std::mutex mutex;
   f.read = [&](ashlar_io& io) {
     std::int32_t status = 0;
@@ -324,7 +324,7 @@ TEST_CASE("what is done by the session itself may hold a mutex over what it bloc
 }
 
 TEST_CASE("a client that leaves while its requests block: the session ends when they are done") {
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io& io) { return f.read_pipe(io); };
   SECTION("over the ring") { f.serve(); }
   SECTION("where there is no io_uring") { f.serve({.io_uring = false}); }
@@ -338,7 +338,7 @@ TEST_CASE("a client that leaves while its requests block: the session ends when 
 }
 
 TEST_CASE("told to stop while requests block: they are answered when they are done") {
-  Fixture f;
+  BlockingFixture f;
   f.read = [&](ashlar_io& io) { return f.read_pipe(io); };
   SECTION("over the ring") { f.serve(); }
   SECTION("where there is no io_uring") { f.serve({.io_uring = false}); }
@@ -353,7 +353,7 @@ TEST_CASE("told to stop while requests block: they are answered when they are do
 }
 
 TEST_CASE("outside of fibers what blocks just blocks") {
-  Fixture f;
+  BlockingFixture f;
   Bytes bytes(block, std::byte{7});
   CHECK(services.write(services.self, f.file, bytes.data(), block, 0, 0) == block);
   Bytes back(2 * block);

@@ -12,8 +12,6 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t mib = 1 << 20;
-
 std::size_t resident() {
   std::ifstream statm("/proc/self/statm");
   std::size_t total = 0, pages = 0;

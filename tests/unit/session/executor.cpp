@@ -12,9 +12,9 @@
 namespace ashlar::host {
 namespace {
 
-class Call final : public Task {
+class CallTask final : public Task {
  public:
-  explicit Call(std::function<void()> what) : what_(std::move(what)) {}
+  explicit CallTask(std::function<void()> what) : what_(std::move(what)) {}
   void run() noexcept override { what_(); }
 
  private:
@@ -25,7 +25,7 @@ class Call final : public Task {
 
 TEST_CASE("every task runs once, and the destructor waits for all") {
   std::atomic<int> ran{0};
-  std::deque<Call> tasks;
+  std::deque<CallTask> tasks;
   {
     Executor executor;
     for (int i = 0; i < 500; ++i) executor.submit(tasks.emplace_back([&] { ++ran; }));
@@ -36,7 +36,7 @@ TEST_CASE("every task runs once, and the destructor waits for all") {
 TEST_CASE("a task never waits behind one that blocks") {
   constexpr int count = 40;
   std::latch together(count);
-  std::deque<Call> tasks;
+  std::deque<CallTask> tasks;
   Executor executor;
   // Each round finds threads that are idle, on their way to idle, or none.
   for (int i = 0; i < 100; ++i) executor.submit(tasks.emplace_back([] {}));
@@ -46,19 +46,19 @@ TEST_CASE("a task never waits behind one that blocks") {
 
 TEST_CASE("tasks may submit tasks, from several threads and while the executor ends") {
   std::atomic<int> ran{0};
-  std::deque<Call> leaves;
+  std::deque<CallTask> leaves;
   for (int i = 0; i < 200; ++i) leaves.emplace_back([&] { ++ran; });
   auto owner = std::make_unique<Executor>();
   Executor& executor = *owner;
-  std::deque<Call> roots;
+  std::deque<CallTask> roots;
   for (std::size_t i = 0; i < 4; ++i)
     roots.emplace_back([&, i] {
       for (std::size_t j = 0; j < 50; ++j) executor.submit(leaves[50 * i + j]);
     });
   std::latch started(1);
-  Call first([&] {
+  CallTask first([&] {
     started.count_down();
-    for (Call& root : roots) executor.submit(root);
+    for (CallTask& root : roots) executor.submit(root);
   });
   executor.submit(first);
   started.wait();

@@ -15,13 +15,13 @@ struct Extent {
 using List = std::vector<Extent>;
 
 // A disk that answers with `told`, and what the sink said to each.
-struct Fixture {
+struct ExtentsFixture {
   FakeDisk disk{1};
   List told;
   std::vector<std::int32_t> answers;
   bool obedient = true;  // stops when told to
 
-  explicit Fixture(std::uint64_t flags = ASHLAR_REQ_ONE) {
+  explicit ExtentsFixture(std::uint64_t flags = ASHLAR_REQ_ONE) {
     disk.plugin.geometry.bytes = UINT64_C(1) << 33;
     disk.plugin.geometry.flags = flags;
     disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
@@ -53,7 +53,7 @@ constexpr std::uint32_t hole = ASHLAR_HOLE, zero = ASHLAR_ZERO;
 }  // namespace
 
 TEST_CASE("extents become descriptors; no more is wanted at the end of the request") {
-  Fixture f;
+  ExtentsFixture f;
   f.obedient = false;
   f.told = {{10, 0}, {20, 0}, {70, hole | zero}, {UINT64_MAX, zero}, {1, 0}};
   CHECK(f.status(0, 150) == List{{30, 0}, {70, hole | zero}, {50, zero}});
@@ -61,7 +61,7 @@ TEST_CASE("extents become descriptors; no more is wanted at the end of the reque
 }
 
 TEST_CASE("REQ_ONE: one descriptor, of all that is alike at the start, whatever the layers offer") {
-  Fixture f(GENERATE(UINT64_C(0), ASHLAR_REQ_ONE));
+  ExtentsFixture f(GENERATE(UINT64_C(0), ASHLAR_REQ_ONE));
   f.obedient = false;
   f.told = {{10, zero}, {0, 0}, {20, zero}, {30, 0}, {40, zero}};
   CHECK(f.status(0, 100, cmd_flag_req_one) == List{{30, zero}});
@@ -69,7 +69,7 @@ TEST_CASE("REQ_ONE: one descriptor, of all that is alike at the start, whatever 
 }
 
 TEST_CASE("less than was asked is told as it is; nothing at all is an error") {
-  Fixture f;
+  ExtentsFixture f;
   f.told = {{10, hole}};
   CHECK(f.status(0, 100) == List{{10, hole}});
   f.told = {};

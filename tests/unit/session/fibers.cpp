@@ -20,23 +20,23 @@ namespace {
 
 using namespace protocol;
 
-const ashlar_wait& services = wait_services();
-constexpr std::uint32_t block = 4096;
+const ashlar_wait& waits = wait_services();
+constexpr std::uint32_t block_size = 4096;
 
 // Where requests wait until the test lets them go. All members: [any thread]
 class Room {
  public:
   // In the module: waits; what was cancelled is told to go by its hook.
   std::int32_t enter(std::uint64_t which) {
-    Guest guest{*this, which, services.begin(services.self)};
+    Guest guest{*this, which, waits.begin(waits.self)};
     {
       const std::lock_guard lock(mutex_);
       guests_[which] = &guest;
       threads_.insert(std::this_thread::get_id());
     }
-    services.on_cancel(
-        services.self, guest.ticket, [](void* of) noexcept { give_up(of); }, &guest);
-    return static_cast<std::int32_t>(services.wait(services.self, guest.ticket));
+    waits.on_cancel(
+        waits.self, guest.ticket, [](void* of) noexcept { give_up(of); }, &guest);
+    return static_cast<std::int32_t>(waits.wait(waits.self, guest.ticket));
   }
   std::size_t waiting() {
     const std::lock_guard lock(mutex_);
@@ -69,7 +69,7 @@ class Room {
   void leave(std::uint64_t which, std::int32_t status) {
     Guest* const guest = guests_.at(which);
     guests_.erase(which);
-    services.done(services.self, guest->ticket, status);
+    waits.done(waits.self, guest->ticket, status);
   }
   static void give_up(void* of) {
     auto& guest = *static_cast<Guest*>(of);
@@ -85,7 +85,7 @@ class Room {
 };
 
 // A disk that parks: reads wait in the room, each known by its block; flushes do not wait.
-struct Fixture {
+struct FiberFixture {
   Room room;
   FakeDisk disk{8u << 20};
   std::atomic<bool> gone{false}, broken_off{false};
@@ -95,15 +95,15 @@ struct Fixture {
   const ForClient for_client{client, of_reads, of_writes, [] {}};
   std::optional<Served> served;
 
-  Fixture() {
+  FiberFixture() {
     disk.plugin.geometry.traits = ASHLAR_PARKS;
     disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
       if (io.op == ASHLAR_OP_READ)
-        if (const std::int32_t status = room.enter(io.offset / block)) return status;
+        if (const std::int32_t status = room.enter(io.offset / block_size)) return status;
       return disk.serve(io);
     };
   }
-  ~Fixture() {
+  ~FiberFixture() {
     for (; served && room.waiting() != 0; room.let_one_go()) continue;
   }
   void serve(Has has = {}) {
@@ -113,7 +113,8 @@ struct Fixture {
   }
   void ask(std::uint64_t first, std::uint64_t count) {
     Bytes all;
-    for (std::uint64_t i = first; i != first + count; ++i) append(all, Served::request(cmd_read, i, i * block, block));
+    for (std::uint64_t i = first; i != first + count; ++i)
+      append(all, Served::request(cmd_read, i, i * block_size, block_size));
     served->wire.send(all);
   }
   void flush(std::uint64_t cookie) { served->wire.send(Served::request(cmd_flush, cookie, 0, 0)); }
@@ -126,7 +127,7 @@ struct Fixture {
 
 TEST_CASE("requests that wait are put aside: others go on, and each is answered when it is done") {
   constexpr std::uint64_t count = 1000;
-  Fixture f;
+  FiberFixture f;
   f.serve();
   f.ask(0, count);
   f.wait_for(count);
@@ -136,7 +137,7 @@ TEST_CASE("requests that wait are put aside: others go on, and each is answered 
     f.room.let_go(which);
     const Chunk c = f.served->chunk();
     CHECK(c.cookie == which);
-    CHECK(Served::data(c) == f.disk.contents(which * block, block));
+    CHECK(Served::data(c) == f.disk.contents(which * block_size, block_size));
   }
   for (std::uint64_t left = count - 3; left != 0; --left) f.room.let_one_go();
   std::set<std::uint64_t> answered;
@@ -147,7 +148,7 @@ TEST_CASE("requests that wait are put aside: others go on, and each is answered 
 }
 
 TEST_CASE("a session that waits for what it has put aside is not idle") {
-  Fixture f;
+  FiberFixture f;
   f.serve();
   f.ask(3, 1);
   f.wait_for(1);
@@ -162,7 +163,7 @@ TEST_CASE("a session that waits for what it has put aside is not idle") {
 
 TEST_CASE("a client that leaves while its requests wait: each hears of it once, and the session ends") {
   constexpr std::uint64_t count = 1000;
-  Fixture f;
+  FiberFixture f;
   f.serve();
   f.ask(0, count);
   f.wait_for(count);
@@ -175,7 +176,7 @@ TEST_CASE("a client that leaves while its requests wait: each hears of it once, 
 }
 
 TEST_CASE("a server that stops while requests wait answers them when they are done") {
-  Fixture f;
+  FiberFixture f;
   f.serve();
   f.ask(0, 100);
   f.wait_for(100);
@@ -191,7 +192,7 @@ TEST_CASE("a server that stops while requests wait answers them when they are do
 
 TEST_CASE("no more requests are put aside than there is memory for; the others wait, and go on in their turn") {
   constexpr std::uint64_t count = 100;
-  Fixture f;
+  FiberFixture f;
   f.serve({.memory = 1u << 20, .stacks = 2000});
   f.ask(0, count);
   constexpr std::uint64_t fit = (1u << 20) / (Fibers::counted + BufferPool::small_capacity);
@@ -207,9 +208,9 @@ TEST_CASE("no more requests are put aside than there is memory for; the others w
 }
 
 TEST_CASE("who waits for memory gets that of stacks that are not used any more") {
-  Fixture f;
+  FiberFixture f;
   f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (io.length == block) f.room.enter(io.offset / block);
+    if (io.length == block_size) f.room.enter(io.offset / block_size);
     return f.disk.serve(io);
   };
   f.serve({.memory = 2u << 20, .stacks = 2000});
@@ -223,7 +224,7 @@ TEST_CASE("who waits for memory gets that of stacks that are not used any more")
 
 TEST_CASE("where there are fewer stacks than requests the others wait for them") {
   constexpr std::uint64_t count = 50;
-  Fixture f;
+  FiberFixture f;
   f.serve({.stacks = 2});
   f.ask(0, count);
   for (std::uint64_t done = 0; done != count; ++done) {
@@ -235,7 +236,7 @@ TEST_CASE("where there are fewer stacks than requests the others wait for them")
 }
 
 TEST_CASE("without any stack requests that wait have workers") {
-  Fixture f;
+  FiberFixture f;
   f.serve({.stacks = 0});
   f.ask(0, 8);
   f.wait_for(4);  // there are so many workers
@@ -248,7 +249,7 @@ TEST_CASE("without any stack requests that wait have workers") {
 }
 
 TEST_CASE("where a layer may block, or calls come one at a time, requests have workers") {
-  Fixture f;
+  FiberFixture f;
   SECTION("it does not say that it parks") { f.disk.plugin.geometry.traits = 0; }
   SECTION("serial") { f.disk.plugin.make_serial(); }
   std::atomic<int> calls{0};
@@ -268,7 +269,7 @@ TEST_CASE("where a layer may block, or calls come one at a time, requests have w
 }
 
 TEST_CASE("as many run at once as the layers say, and the others behind them") {
-  Fixture f;
+  FiberFixture f;
   f.disk.plugin.geometry.depth = 3;
   f.serve();
   f.ask(0, 10);
@@ -280,18 +281,17 @@ TEST_CASE("as many run at once as the layers say, and the others behind them") {
 }
 
 TEST_CASE("a request may wait often, for what was done before, too, and for time") {
-  Fixture f;
+  FiberFixture f;
   f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    ashlar_ticket* const ticket = services.begin(services.self);
-    services.done(services.self, ticket, 5);
-    if (services.wait(services.self, ticket) != 5) return EIO;
+    ashlar_ticket* const ticket = waits.begin(waits.self);
+    waits.done(waits.self, ticket, 5);
+    if (waits.wait(waits.self, ticket) != 5) return EIO;
     for (int i = 0; i != 3; ++i) {
       const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
-      services.sleep_until(services.self,
-                           static_cast<std::uint64_t>(until.time_since_epoch() / std::chrono::nanoseconds(1)));
+      waits.sleep_until(waits.self, static_cast<std::uint64_t>(until.time_since_epoch() / std::chrono::nanoseconds(1)));
       if (std::chrono::steady_clock::now() < until) return EIO;
     }
-    return static_cast<int>(f.room.enter(io.offset / block));
+    return static_cast<int>(f.room.enter(io.offset / block_size));
   };
   f.serve();
   f.ask(0, 200);
@@ -301,11 +301,11 @@ TEST_CASE("a request may wait often, for what was done before, too, and for time
 }
 
 TEST_CASE("a request that sleeps for long wakes when it is cancelled") {
-  Fixture f;
+  FiberFixture f;
   std::atomic<int> asleep{0}, awake{0};
   f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) {
     ++asleep;
-    services.sleep_until(services.self, UINT64_MAX);
+    waits.sleep_until(waits.self, UINT64_MAX);
     return ++awake, ECANCELED;
   };
   f.serve();
@@ -319,11 +319,11 @@ TEST_CASE("a request that sleeps for long wakes when it is cancelled") {
 }
 
 TEST_CASE("while a client does not take its replies its requests go on, so that nobody else waits for them") {
-  Fixture f;
+  FiberFixture f;
   std::atomic<bool> went_on{false};
   f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (io.op == ASHLAR_OP_READ && io.length != block) return f.disk.serve(io);
-    const auto status = f.room.enter(io.offset / block);
+    if (io.op == ASHLAR_OP_READ && io.length != block_size) return f.disk.serve(io);
+    const auto status = f.room.enter(io.offset / block_size);
     return went_on = true, static_cast<int>(status);
   };
   f.serve();
@@ -345,7 +345,7 @@ TEST_CASE(
   struct Busy final : Fiber::Call {
     bool done = false;
     void run_on_fiber() noexcept override {
-      services.sleep_until(services.self, 1);
+      waits.sleep_until(waits.self, 1);
       const auto began = Fiber::Clock::now();
       while (Fiber::Clock::now() < began + takes) continue;
       done = true;
@@ -381,24 +381,24 @@ TEST_CASE(
 }
 
 TEST_CASE("a write that waits keeps its payload") {
-  Fixture f;
+  FiberFixture f;
   f.disk.plugin.process = [&](ashlar_io& io, const ashlar_open&) {
-    if (io.op == ASHLAR_OP_WRITE) f.room.enter(io.offset / block);
+    if (io.op == ASHLAR_OP_WRITE) f.room.enter(io.offset / block_size);
     return f.disk.serve(io);
   };
   f.serve();
   constexpr std::uint64_t count = 500;
   for (std::uint64_t i = 0; i != count; ++i)
-    f.served->wire.send(Served::write_request(i, i * block, pattern(block, static_cast<unsigned>(i))));
+    f.served->wire.send(Served::write_request(i, i * block_size, pattern(block_size, static_cast<unsigned>(i))));
   f.wait_for(count);
   for (std::uint64_t left = count; left != 0; --left) f.room.let_one_go();
   for (std::uint64_t left = count; left != 0; --left) CHECK(f.served->chunk().error == 0);
   for (std::uint64_t i = 0; i != count; ++i)
-    CHECK(f.disk.contents(i * block, block) == pattern(block, static_cast<unsigned>(i)));
+    CHECK(f.disk.contents(i * block_size, block_size) == pattern(block_size, static_cast<unsigned>(i)));
 }
 
 TEST_CASE("each request that waits is known to the server as a call under way") {
-  Fixture f;
+  FiberFixture f;
   f.serve();
   f.ask(0, 3);
   f.wait_for(3);
@@ -408,7 +408,7 @@ TEST_CASE("each request that waits is known to the server as a call under way") 
     CHECK(call.call == "read");
     offsets.insert(call.offset);
   }
-  CHECK(offsets == std::set<std::uint64_t>{0, block, 2 * block});
+  CHECK(offsets == std::set<std::uint64_t>{0, block_size, 2 * block_size});
 }
 
 }  // namespace ashlar::host

@@ -16,7 +16,7 @@ namespace {
 using namespace protocol;
 
 // Requests wait in the module until they are let through.
-class Gate {
+class HeldWork {
  public:
   void pass() {
     std::unique_lock lock(mutex_);
@@ -62,8 +62,8 @@ Jobs::Needs needs(Replies& replies, Outlet& outlet, Parts& parts, Ledger& ledger
           .stopping = parts.stopping};
 }
 
-struct Fixture {
-  Gate gate;
+struct JobsFixture {
+  HeldWork gate;
   FakeDisk disk{1 << 20};
   BufferPool pool{with_room(256u << 20)};
   Parts parts{pool};
@@ -76,7 +76,7 @@ struct Fixture {
   std::unique_ptr<Jobs> jobs;
   std::uint64_t next_cookie = 0;
 
-  explicit Fixture(unsigned places, unsigned width = 16, bool gated = true) : workers(places) {
+  explicit JobsFixture(unsigned places, unsigned width = 16, bool gated = true) : workers(places) {
     if (gated)
       disk.plugin.process = [this](ashlar_io& io, const ashlar_open&) {
         gate.pass();
@@ -88,7 +88,7 @@ struct Fixture {
     outlet = std::make_unique<Outlet>(*parts.socket, workers, parts.memory, parts.waits_to_send);
     jobs = std::make_unique<Jobs>(needs(*replies, *outlet, parts, *ledger, executor, workers), width);
   }
-  ~Fixture() {
+  ~JobsFixture() {
     gate.open();
     wire.hang_up();  // replies that nobody has read must not hold anybody
   }
@@ -114,7 +114,7 @@ struct Fixture {
 
 TEST_CASE("jobs run together up to the width, the others behind them, and each is answered once") {
   constexpr int count = 40;
-  Fixture f(256, 5);
+  JobsFixture f(256, 5);
   for (int i = 0; i < count; ++i) REQUIRE(f.try_start(f.ask()));
   f.gate.wait_for(5);
   CHECK_FALSE(f.jobs->idle());
@@ -129,7 +129,7 @@ TEST_CASE("jobs run together up to the width, the others behind them, and each i
 }
 
 TEST_CASE("width 1: one after the other, in order") {
-  Fixture f(256, 1);
+  JobsFixture f(256, 1);
   for (int i = 0; i < 20; ++i) REQUIRE(f.try_start(f.ask()));
   f.gate.open();
   for (std::uint64_t i = 0; i < 20; ++i) CHECK(f.receive() == i);
@@ -138,7 +138,7 @@ TEST_CASE("width 1: one after the other, in order") {
 }
 
 TEST_CASE("a job that is done is answered though those before it are not") {
-  Fixture f(256);
+  JobsFixture f(256);
   std::atomic<int> calls{0};
   f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) {
     if (calls++ == 0) f.gate.pass();
@@ -153,7 +153,7 @@ TEST_CASE("a job that is done is answered though those before it are not") {
 }
 
 TEST_CASE("no more jobs are under way than allowed: try_start says so, start waits") {
-  Fixture f(256);
+  JobsFixture f(256);
   for (unsigned i = 0; i < Jobs::usual_under_way; ++i) REQUIRE(f.try_start(f.ask()));
   f.gate.wait_for(16);
   CHECK_FALSE(f.try_start(f.ask()));
@@ -169,7 +169,7 @@ TEST_CASE("no more jobs are under way than allowed: try_start says so, start wai
 }
 
 TEST_CASE("no more bytes are held than allowed") {
-  Fixture f(256);
+  JobsFixture f(256);
   std::size_t started = 0;
   while (started < Jobs::usual_under_way && f.try_start(f.ask(cmd_read, 1 << 20))) ++started;
   CHECK(started * (1 << 20) <= Jobs::most_bytes);
@@ -181,7 +181,7 @@ TEST_CASE("no more bytes are held than allowed") {
 }
 
 TEST_CASE("the buffer of a small reply is kept for the next one, until it is given back") {
-  Fixture f(256, 16, false);
+  JobsFixture f(256, 16, false);
   for (int i = 0; i != 3; ++i) {
     f.start(f.ask(cmd_read, 4096));
     f.receive();
@@ -195,7 +195,7 @@ TEST_CASE("the buffer of a small reply is kept for the next one, until it is giv
 }
 
 TEST_CASE("when all workers are taken: refused by try_start, run by the caller in start") {
-  Fixture f(1, 16, false);
+  JobsFixture f(1, 16, false);
   REQUIRE(f.workers.take());
   std::thread::id ran_on;
   f.disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return ran_on = std::this_thread::get_id(), 0; };
@@ -208,7 +208,7 @@ TEST_CASE("when all workers are taken: refused by try_start, run by the caller i
 }
 
 TEST_CASE("when no thread is to be had: refused by try_start, which keeps the payload, run by the caller in start") {
-  Fixture f(1, 16, false);
+  JobsFixture f(1, 16, false);
   pthread_attr_t before, vast;  // stacks that no address space has room for
   REQUIRE(::pthread_getattr_default_np(&before) == 0);
   ::pthread_attr_init(&vast);
@@ -233,7 +233,7 @@ TEST_CASE("when no thread is to be had: refused by try_start, which keeps the pa
 }
 
 TEST_CASE("one worker for two clients: neither waits for the other for good") {
-  Gate gate;
+  HeldWork gate;
   FakeDisk disk;
   disk.plugin.process = [&](ashlar_io&, const ashlar_open&) { return gate.pass(), 0; };
   disk.open();
@@ -263,7 +263,7 @@ TEST_CASE("one worker for two clients: neither waits for the other for good") {
 }
 
 TEST_CASE("a client that takes no replies keeps no worker from the others, and leaving ends the wait") {
-  Fixture f(1, 16, false);
+  JobsFixture f(1, 16, false);
   f.wire.limit_send_buffer(1);
   for (int i = 0; i < 8; ++i) REQUIRE(f.try_start(f.ask(cmd_read, 1 << 20)));
   while (!f.workers.take()) std::this_thread::yield();
@@ -276,7 +276,7 @@ TEST_CASE("a client that takes no replies keeps no worker from the others, and l
 }
 
 TEST_CASE("a write's payload is kept until the write is done, and let go then") {
-  Fixture f(256);
+  JobsFixture f(256);
   const Bytes payload = pattern(4096, 9);
   auto buffer = take(f.pool, 4096);
   std::copy(payload.begin(), payload.end(), buffer->data());
@@ -292,7 +292,7 @@ TEST_CASE("a write's payload is kept until the write is done, and let go then") 
 }
 
 TEST_CASE("the destructor waits for what is under way") {
-  Fixture f(256);
+  JobsFixture f(256);
   REQUIRE(f.try_start(f.ask()));
   f.gate.wait_for(1);
   std::thread opens([&] { f.gate.open(); });
@@ -302,7 +302,7 @@ TEST_CASE("the destructor waits for what is under way") {
 }
 
 TEST_CASE("thousands of jobs through few workers while the client reads: each is answered once") {
-  Fixture f(3, 4, false);
+  JobsFixture f(3, 4, false);
   constexpr std::uint32_t count = 5000;
   std::vector<int> seen(count, 0);
   std::thread client([&] {

@@ -11,7 +11,6 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t mib = 1 << 20;
 constexpr std::size_t share = 2 * BufferPool::usual_capacity;
 
 struct Waiting final : MemoryLimit::Waiting {

@@ -18,8 +18,6 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::size_t mib = 1 << 20;
-
 class TempFile {
  public:
   explicit TempFile(const Bytes& contents) {
@@ -74,7 +72,7 @@ bool receive_frame(WirePair& wire, std::size_t portion) {
   return size < 16 * mib && wire.receive(size, portion) == pattern(size, protocol::get32(head.data() + 4));
 }
 
-struct Fixture {
+struct OutletFixture {
   BufferPool pool{with_room(mib)};
   Parts parts{pool};
   WirePair& wire = parts.wire;
@@ -85,7 +83,7 @@ struct Fixture {
 }  // namespace
 
 TEST_CASE("bytes go out whole through a send buffer that takes a few at a time") {
-  Fixture f;
+  OutletFixture f;
   f.wire.limit_send_buffer(1);
   const Bytes sent = pattern(300'000, 1);
   std::thread server([&] {
@@ -104,7 +102,7 @@ TEST_CASE("bytes go out whole through a send buffer that takes a few at a time")
 }
 
 TEST_CASE("replies of many threads and lent data never mix, and each is told once that it was sent") {
-  Fixture f;
+  OutletFixture f;
   f.wire.limit_send_buffer(4000);
   constexpr std::uint32_t threads = 6, each = 60, own = 120;
   const Bytes contents = pattern(50'000, 999);
@@ -137,7 +135,7 @@ TEST_CASE("replies of many threads and lent data never mix, and each is told onc
 }
 
 TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent all the same") {
-  Fixture f;
+  OutletFixture f;
   f.wire.limit_send_buffer(1);
   std::deque<FakeReply> replies;
   for (std::uint32_t i = 0; i < 200; ++i) replies.emplace_back(frame(5000, i));
@@ -158,7 +156,7 @@ TEST_CASE("a client that has gone: what is sent is dropped, and told to be sent 
 
 // A framed socket cannot send from a file.
 TEST_CASE("lent data come from the file's offset, behind their header", "[unframed]") {
-  Fixture f;
+  OutletFixture f;
   const Bytes contents = pattern(3 * mib, 5);
   const TempFile file(contents);
   const Bytes header = pattern(100, 6);
@@ -176,7 +174,7 @@ TEST_CASE("lent data come from the file's offset, behind their header", "[unfram
 }
 
 TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else it ends", "[unframed]") {
-  Fixture f;
+  OutletFixture f;
   const Bytes contents = pattern(10'000, 5);
   const TempFile file(contents);
   const bool pad = GENERATE(true, false);
@@ -200,13 +198,13 @@ TEST_CASE("a lent file that ends midway: zeroes keep the stream in step, or else
 }
 
 TEST_CASE("a lent descriptor that cannot be read gives its errno", "[unframed]") {
-  Fixture f;
+  OutletFixture f;
   CHECK(f.outlet.send_lent(pattern(1, 1), -1, 0, 5000, true).error == EBADF);
   CHECK(f.wire.receive(5001).size() == 5001);
 }
 
 TEST_CASE("a worker that waits for the client gives its place to others meanwhile, and has it back behind that") {
-  Fixture f;
+  OutletFixture f;
   f.wire.limit_send_buffer(1);
   REQUIRE(f.workers.take());
   FakeReply reply(frame(mib, 1));
@@ -223,7 +221,7 @@ TEST_CASE("a worker that waits for the client gives its place to others meanwhil
 }
 
 TEST_CASE("a client that takes nothing is waited for, unless others wait for memory") {
-  Fixture f;
+  OutletFixture f;
   f.wire.limit_send_buffer(1);
   f.wire.limit_client_waiting(10'000);
   SECTION("slow, but memory is plenty") {
@@ -310,7 +308,7 @@ class OnceSocket final : public Socket {
 }  // namespace
 
 TEST_CASE("whose error it was that ended a lent read is not guessed by its number") {
-  Fixture f;
+  OutletFixture f;
   const bool of_connection = GENERATE(true, false);
   OnceSocket socket([] {});
   socket.of_files = {.bytes = -ENOMEM, .is_of_connection = of_connection};
@@ -322,7 +320,7 @@ TEST_CASE("whose error it was that ended a lent read is not guessed by its numbe
 }
 
 TEST_CASE("what has left has left, also when the connection breaks right behind it") {
-  Fixture f;
+  OutletFixture f;
   FakeReply behind(pattern(10, 2)), first(pattern(10, 3));
   Outlet* to = nullptr;
   bool posted = false;

@@ -1,6 +1,7 @@
 // Parts: what one session consists of besides its requests, for tests of those.
 #pragma once
 #include <atomic>
+#include <cstddef>
 #include <memory>
 #include <thread>
 
@@ -10,6 +11,8 @@
 #include "wire_pair.hpp"
 
 namespace ashlar::host {
+
+constexpr std::size_t mib = 1 << 20;
 
 // Limits with room for the shares of a few sessions, and `rest` bytes for everything else.
 constexpr BufferPool::Limits with_room(std::size_t rest) { return {16 * BufferPool::usual_capacity, rest}; }
