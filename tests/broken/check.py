@@ -130,11 +130,14 @@ class Lies(unittest.TestCase):
             def run(file):
                 if file.stem in lies.WITH_A_SECRET:
                     return check("--json", "--only", "secrets", file, "secret=swordfish")
+                options = ["--json", "--time", 240]
+                if SANITIZE and file.stem in lies.TABLE:  # all promises take long
+                    options += ["--only", ",".join(sorted(lies.TABLE[file.stem]))]
                 if file.stem not in lies.WITH_A_PATH:
-                    return check("--json", "--time", 240, file)
+                    return check(*options, file)
                 own = pathlib.Path(folder) / file.stem
                 own.write_bytes(bytes(512))
-                return check("--json", "--time", 240, file, f"path={own}")
+                return check(*options, file, f"path={own}")
 
             all_done = all_at_once(run, files)
         for file, done in zip(files, all_done):
