@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <fileops/byte_limit.hpp>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -13,10 +14,15 @@ namespace ashlar::caching {
 // Keeps one large buffer for who comes next, as fresh memory costs as much as reading it. [any thread]
 class Buffers {
  public:
-  // A buffer of so many bytes; see failed().
+  // How requests wait for others to give theirs back.
+  explicit Buffers(const Wait& wait) : limit_(wait, most) {}
+
+  // A buffer of so many bytes; waits while there are too many. Who has one waits for the layers below and the store,
+  // and for nobody else. See failed().
   class Lease {
    public:
-    Lease(Buffers& from, std::uint64_t bytes) : from_(from), bytes_(bytes), memory_(from.take(bytes)) {}
+    Lease(Buffers& from, std::uint64_t bytes)
+        : from_(from), bytes_(bytes), share_(from.limit_, bytes), memory_(share_.held() ? from.take(bytes) : nullptr) {}
     ~Lease() {
       if (memory_ != nullptr) from_.give_back(std::move(memory_), bytes_);
     }
@@ -28,9 +34,12 @@ class Buffers {
    private:
     Buffers& from_;
     const std::uint64_t bytes_;
+    const fileops::ByteLimit::Share share_;
     std::unique_ptr<std::byte[]> memory_;
   };
 
+  // All together, in bytes.
+  static constexpr std::uint64_t most = 32 << 20;
   // In use now, in bytes.
   std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
 
@@ -63,6 +72,7 @@ class Buffers {
     return n;
   }
 
+  fileops::ByteLimit limit_;
   std::mutex mutex_;
   Memory spare_;
   std::uint64_t spare_bytes_ = 0;

@@ -12,8 +12,6 @@ namespace {
 
 constexpr std::uint64_t units_of_block = 64;    // bits of a mask
 constexpr std::uint64_t most_loaded = 4 << 20;  // of what one request wants, in one call below
-// Of all that is on its way: beyond it nothing is read ahead.
-constexpr std::uint64_t most_on_its_way = 32 << 20;
 
 std::uint64_t unit_for(std::uint64_t block, std::uint32_t minimum) {
   if (block < minimum)
@@ -40,6 +38,7 @@ Contents::Contents(const Settings& settings, const Figures& figures, std::uint64
       unit_(unit_for(settings.block, minimum)),
       host_(host),
       wait_(host),
+      buffers_(wait_),
       loading_(wait_),
       changing_(wait_),
       writing_back_(wait_) {}
@@ -155,7 +154,8 @@ Range Contents::plan(Range need) noexcept {
   if (window.empty()) window = streams_.with_ahead(need, settings_.most_ahead);
   window = intersection({window.begin, window.end}, {0, size_});
   window = blocks_around({std::min(window.begin, need.begin), std::max(window.end, need.end)});
-  return buffers_.used() + window.length() > most_on_its_way ? least : window;
+  // Where there is much on its way, nothing is read ahead.
+  return buffers_.used() + window.length() > Buffers::most ? least : window;
 }
 
 // The blocks around `need`, on both sides up to the end of `window` or one that is here.

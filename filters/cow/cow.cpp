@@ -15,6 +15,8 @@ using namespace ashlar;
 namespace {
 
 constexpr const char* usual_folder = "/var/tmp";
+// Bytes that the requests of a layer have in buffers, all together.
+constexpr std::uint64_t most_on_their_way = 32 << 20;
 constexpr const char* scopes[] = {"connection", "export", nullptr};
 
 // What would keep the overlay from being made is told before the server takes clients, and by `ashlar check`, too.
@@ -122,6 +124,7 @@ class Cow::Layer {
         per_export_(create.params.choice("scope") == "export"),
         host_(create.host),
         figures_(Metrics(create.host)),
+        on_their_way_(fileops::wait_of(create.host), most_on_their_way),
         verbs_(create) {
     verbs_.offer("status", "how much the overlay holds", [this](VerbCall& call) {
       call.refuse_arguments();
@@ -141,7 +144,7 @@ class Cow::Layer {
   // The overlay that a device over `base` uses. Throws BadParameter, std::system_error.
   std::shared_ptr<Overlay> overlay(const Base& base);
   // The same overlay, to be looked at. Throws likewise.
-  std::unique_ptr<Overlay> as_it_is(const Base& base) const;
+  std::unique_ptr<Overlay> as_it_is(const Base& base);
   // Makes what is to be there from the start, and finds out whether a file can be made where one will be needed.
   void begin_serving();
 
@@ -155,6 +158,7 @@ class Cow::Layer {
   const bool per_export_;
   const Host host_;
   const Figures figures_;
+  fileops::ByteLimit on_their_way_;
   std::atomic<bool> read_only_{false};
   std::mutex mutex_;  // not held over a call below
   std::shared_ptr<Overlay> shared_;
@@ -165,12 +169,13 @@ Cow::Cow(Layer& layer, const Open& open)
     : Filter(open), layer_(layer), read_only_(open.read_only), purpose_(open.purpose), looking_(Wait(layer.host())) {}
 
 std::shared_ptr<Overlay> Cow::Layer::overlay(const Base& base) {
-  if (!per_export_) return std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum, 0, host_);
+  if (!per_export_)
+    return std::make_shared<Overlay>(settings_, figures_, on_their_way_, base.size, base.minimum, 0, host_);
   {
     const std::lock_guard lock(mutex_);
     if (shared_ != nullptr) return fitting(base);
   }
-  const auto made = std::make_shared<Overlay>(settings_, figures_, base.size, base.minimum,
+  const auto made = std::make_shared<Overlay>(settings_, figures_, on_their_way_, base.size, base.minimum,
                                               settings_.path.empty() ? 0 : base.fingerprint(), host_);
   if (!settings_.path.empty()) made->check_kept();
   const std::lock_guard lock(mutex_);
@@ -189,8 +194,9 @@ const std::shared_ptr<Overlay>& Cow::Layer::fitting(const Base& base) const {
   return shared_;
 }
 
-std::unique_ptr<Overlay> Cow::Layer::as_it_is(const Base& base) const {
-  auto overlay = std::make_unique<Overlay>(settings_, figures_, base.size, base.minimum, base.fingerprint(), host_);
+std::unique_ptr<Overlay> Cow::Layer::as_it_is(const Base& base) {
+  auto overlay =
+      std::make_unique<Overlay>(settings_, figures_, on_their_way_, base.size, base.minimum, base.fingerprint(), host_);
   overlay->begin_to_look();
   return overlay;
 }

@@ -58,8 +58,8 @@ class Gate {
       pause();
     }
   }
-  // It is closed rarely, and not for long.
-  void pause() const { wait_.sleep_until(std::chrono::steady_clock::now() + std::chrono::microseconds(200)); }
+  // It is closed rarely, and not for long; but then many may wait.
+  void pause() const { wait_.sleep_until(std::chrono::steady_clock::now() + std::chrono::milliseconds(1)); }
 
   const ashlar::Wait wait_;
   std::atomic<std::uint64_t> inside_{0};

@@ -47,10 +47,11 @@ Figures::Figures(const Metrics& metrics)
     : allocated(metrics.gauge("cow_allocated_bytes", "room that overlays take, in whole blocks")),
       full(metrics.counter("cow_full", "requests that found no room in an overlay, as it has reached max_size")) {}
 
-Overlay::Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t minimum,
-                 std::uint64_t fingerprint, Host host)
+Overlay::Overlay(const Settings& settings, const Figures& figures, fileops::ByteLimit& on_their_way, std::uint64_t size,
+                 std::uint64_t minimum, std::uint64_t fingerprint, Host host)
     : settings_(settings),
       figures_(figures),
+      on_their_way_(on_their_way),
       size_(size),
       fingerprint_(fingerprint),
       part_(part_for(settings, size, minimum)),
@@ -220,10 +221,10 @@ bool Overlay::reserve(std::uint64_t blocks) noexcept {
 
 // What is kept is not lent, as a commit moves it from there.
 bool Overlay::lend(Io& io, Lent& lent) noexcept {
-  if (store_->is_kept() || !lent.keep(store_)) return false;
+  if (store_->is_kept() || !lent.may_keep(store_.get())) return false;
   Io from =
       Io::lend_only(io.offset(), io.length(), io.has(Flag::nowait) ? io.flags() & Flag::may_lend_cold : Flag::none);
-  if (store_->lend(from).failed() || !from.lent()) return false;
+  if (store_->lend(from).failed() || !from.lent() || !lent.keep(store_)) return false;
   if (!has_lent_) has_lent_ = true;
   if (from.lent_cold != 0) io.lend_cold(from.lent_fd, from.lent_offset);
   else io.lend(from.lent_fd, from.lent_offset);

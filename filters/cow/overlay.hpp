@@ -13,6 +13,7 @@
 #include <ashlar/metrics.hpp>
 #include <ashlar/range_lock.hpp>
 #include <atomic>
+#include <fileops/byte_limit.hpp>
 #include <memory>
 #include <optional>
 #include <span>
@@ -44,10 +45,10 @@ struct Figures {
 
 class Overlay {
  public:
-  // Over a base of `size` bytes and blocks of `minimum` bytes. `settings` and `figures` outlive it. Throws
-  // std::system_error, BadParameter.
-  Overlay(const Settings& settings, const Figures& figures, std::uint64_t size, std::uint64_t minimum,
-          std::uint64_t fingerprint, ashlar::Host host);
+  // Over a base of `size` bytes and blocks of `minimum` bytes. `settings`, `figures` and `on_their_way`, what requests
+  // have in buffers, outlive it. Throws std::system_error, BadParameter.
+  Overlay(const Settings& settings, const Figures& figures, ashlar::fileops::ByteLimit& on_their_way,
+          std::uint64_t size, std::uint64_t minimum, std::uint64_t fingerprint, ashlar::Host host);
 
   // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
   ~Overlay();
@@ -172,6 +173,7 @@ class Overlay {
 
   const Settings& settings_;
   const Figures& figures_;
+  ashlar::fileops::ByteLimit& on_their_way_;
   const std::uint64_t size_, fingerprint_;
   const std::uint64_t part_;  // bytes: what the store has as a whole, or not at all; a block, or less
   const ashlar::Host host_;

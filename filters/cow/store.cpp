@@ -99,6 +99,13 @@ void make(const std::string& path, const Header& wanted, std::uint64_t data_at, 
   sync_folder_of(path);
 }
 
+// Opened so that something else than a file does not hold up who opens it; reads and writes may wait.
+Fd may_wait(Fd fd) {
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  if (flags >= 0) static_cast<void>(::fcntl(fd.get(), F_SETFL, flags & ~O_NONBLOCK));
+  return fd;
+}
+
 bool same_file(const struct stat& one, const struct stat& other) {
   return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
@@ -142,7 +149,7 @@ Fd open_or_make(const std::string& path, const Header& wanted, std::uint64_t dat
     if (!fd.valid()) fail("cannot open " + path);
     lock(fd.get(), path);
     if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
-    if (facts.st_nlink != 0) return fd;
+    if (facts.st_nlink != 0) return may_wait(std::move(fd));
     made = false;  // another server has removed it meanwhile: see remove_if_made()
   }
 }
@@ -224,7 +231,7 @@ std::unique_ptr<Store> Store::to_look_at(const std::string& path, const Header& 
                                          Host host) {
   Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (!fd.valid()) fail("cannot open " + path);
-  return of_file(std::move(fd), path, Layout(path, wanted, map_bytes), host);
+  return of_file(may_wait(std::move(fd)), path, Layout(path, wanted, map_bytes), host);
 }
 
 // It is locked still: whoever has opened it meanwhile finds that it has no name any more.
@@ -274,10 +281,8 @@ Status Store::write(const Io& parent, std::uint64_t offset, std::span<const std:
   });
 }
 Status Store::zero(std::uint64_t offset, std::uint64_t bytes, Flags flags) noexcept {
-  return fileops::at_once_or_later(flags, [&](Flags f) {
-    Io io(Op::zero, data_at_ + offset, bytes, f);
-    return file_->zero(io);
-  });
+  Io io(Op::zero, data_at_ + offset, bytes, flags);
+  return file_->zero(io);
 }
 Status Store::flush() noexcept {
   Io io(Op::flush, 0, 0);

@@ -13,9 +13,22 @@ using namespace ashlar;
 
 namespace {
 
-using Buffer = std::unique_ptr<std::byte[]>;
+// Memory for what is on its way. Who holds it waits for the layers below and the store, and for nobody else.
+class Buffer {
+ public:
+  Buffer(fileops::ByteLimit& limit, std::uint64_t bytes, Flags nowait = {})
+      : share_(limit, bytes, !nowait.has(Flag::nowait)),
+        memory_(share_.held() ? new (std::nothrow) std::byte[bytes] : nullptr),
+        failure_(nowait.has(Flag::nowait) ? Status::would_block() : Status{ENOMEM}) {}
+  bool failed() const { return memory_ == nullptr; }
+  Status failure() const { return failure_; }
+  std::byte* get() const { return memory_.get(); }
 
-Buffer buffer_of(std::uint64_t bytes) { return Buffer(new (std::nothrow) std::byte[bytes]); }
+ private:
+  const fileops::ByteLimit::Share share_;
+  const std::unique_ptr<std::byte[]> memory_;
+  const Status failure_;
+};
 
 // What one step of a commit writes before it lets requests through.
 constexpr std::uint64_t commit_step = 8 << 20;
@@ -42,13 +55,13 @@ class OneVerb {
 
 // Reads blocks of the base and keeps them. That they cannot be kept is no error of a read.
 Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std::span<std::byte> into) noexcept {
-  const Buffer buffer = buffer_of(settings_.block);
-  if (buffer == nullptr) return Status{ENOMEM};
   while (!into.empty()) {
     const std::uint64_t block = block_of(at), begin = begin_of(block), end = end_of(block);
     const auto part = into.first(std::min<std::uint64_t>(end - at, into.size()));
     const RangeLock::Hold hold(changing_, block, block + 1, RangeLock::Mode::exclusive);
     if (!hold.held()) return Status{ENOMEM};
+    const Buffer buffer(on_their_way_, settings_.block);
+    if (buffer.failed()) return buffer.failure();
     const Where where = map_.at(block);
     const std::span whole(buffer.get(), end - begin);
     Status s;
@@ -212,8 +225,8 @@ Status Overlay::compose(const Io& io, const Base& base, std::uint64_t at, std::s
   const std::uint64_t begin = at / unit * unit;
   const std::uint64_t end = std::min(end_of(block), begin + (at + from.size() - begin + unit - 1) / unit * unit);
   if (!is_zero(where) && nowait.has(Flag::nowait) && !base.nowait) return Status::would_block();
-  const Buffer buffer = buffer_of(end - begin);
-  if (buffer == nullptr) return Status{ENOMEM};
+  const Buffer buffer(on_their_way_, end - begin, nowait);
+  if (buffer.failed()) return buffer.failure();
   const std::span whole(buffer.get(), end - begin);
   if (is_zero(where)) std::memset(whole.data(), 0, whole.size());
   else if (const Status s = read_edges(io, base, begin, whole, at, at + from.size(), nowait); s.failed()) return s;
@@ -266,8 +279,9 @@ Status Overlay::provision(const Io& io, Blocks blocks) noexcept {
     return s;
   }
   for (std::uint64_t b = blocks.first; b != blocks.last; ++b) {
-    const Buffer zeroes(new (std::nothrow) std::byte[settings_.block]());
-    if (zeroes == nullptr) return Status{ENOMEM};
+    const Buffer zeroes(on_their_way_, settings_.block);
+    if (zeroes.failed()) return zeroes.failure();
+    std::memset(zeroes.get(), 0, settings_.block);
     const std::uint64_t one = takes_room(map_.at(b)) ? 0 : 1;
     if (!reserve(one)) return Status::no_space();
     s = store_->write(io, begin_of(b), {zeroes.get(), end_of(b) - begin_of(b)});
@@ -383,14 +397,13 @@ std::string Overlay::commit(const Base& base) {
 std::uint64_t Overlay::commit_some(const Base& base, std::uint64_t& block) {
   if (const Map::Run first = map_.run(block, map_.blocks()); first.where == Where::base) block = first.end;
   if (block == map_.blocks()) return 0;
-  const Buffer buffer = buffer_of(settings_.block);
-  if (buffer == nullptr) throw std::bad_alloc();
+  std::vector<std::byte> buffer(settings_.block);
   const Gate::Closed closed(gate_);
   std::vector<std::uint64_t> moved;
   std::uint64_t bytes = 0;
   for (; block != map_.blocks() && bytes < commit_step; ++block) {
     if (map_.at(block) == Where::base) continue;
-    commit_block(base, block, {buffer.get(), end_of(block) - begin_of(block)});
+    commit_block(base, block, std::span(buffer).first(end_of(block) - begin_of(block)));
     bytes += end_of(block) - begin_of(block);
     moved.push_back(block);
   }

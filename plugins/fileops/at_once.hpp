@@ -5,8 +5,8 @@
 
 namespace ashlar::fileops {
 
-// `op(flags)`, a read, write or zero of a Backend over HostSyscalls. It is tried with NOWAIT first: what needs not wait
-// is quicker done here than by the host.
+// `op(flags)`, a read or write of a Backend over HostSyscalls. It is tried with NOWAIT first: what need not wait is
+// quicker done here than by the host.
 template <class Op>
 Status at_once_or_later(Flags flags, Op op) noexcept {
   if (const Status s = op(flags | Flag::nowait); s != Status::would_block() || flags.has(Flag::nowait)) return s;

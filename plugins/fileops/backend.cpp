@@ -19,7 +19,10 @@ Backend::Backend(Facts facts, Fd fd, Fd buffered, Syscalls& syscalls, Host host)
       sync_errors_(wait_of(host), Witness(syscalls, fd_.get(), facts.witness)),
       size_(facts.size),
       direct_end_(facts.direct_end),
-      dense_(facts.dense) {}
+      dense_(facts.dense) {
+  // Opening one may wait, and with direct I/O the first FUA write is made by a thread that must not.
+  if (facts.direct && !facts.read_only) sync_errors_.watch();
+}
 
 Backend::~Backend() { log_totals(); }
 

@@ -105,10 +105,10 @@ class Backend {
   Status read_part(std::byte* into, Range range, bool nowait) noexcept;
   Status read_now(std::byte* into, Range range) noexcept;
   Status read_all(std::byte* into, Range range) noexcept;
-  Status read_buffered(int fd, std::byte* into, Range range) noexcept;
+  Status read_buffered(Syscalls& sys, int fd, std::byte* into, Range range) noexcept;
   Status read_direct(std::byte* into, Range range) noexcept;
   Status write_all(const std::byte* from, Range range) noexcept;
-  Status write_buffered(int fd, const std::byte* from, Range range) noexcept;
+  Status write_buffered(Syscalls& sys, int fd, const std::byte* from, Range range) noexcept;
   Status write_direct(const std::byte* from, Range range) noexcept;
   Status write_durably(const std::byte* from, Range range) noexcept;
   std::int64_t write_dsync(const std::byte* from, Range range) noexcept;

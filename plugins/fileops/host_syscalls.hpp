@@ -12,6 +12,7 @@ class HostSyscalls final : public Syscalls {
  public:
   explicit HostSyscalls(Blocking blocking) : blocking_(blocking) {}
 
+  Syscalls& here() override { return here_; }
   ssize_t read(int fd, void* into, std::size_t length, std::uint64_t offset, int flags) override {
     if ((flags & RWF_NOWAIT) != 0) return Syscalls::read(fd, into, length, offset, flags);
     return blocking_.read(fd, {static_cast<std::byte*>(into), length}, offset, flags);
@@ -42,6 +43,7 @@ class HostSyscalls final : public Syscalls {
   }
 
   const Blocking blocking_;
+  Syscalls here_;
 };
 
 }  // namespace ashlar::fileops

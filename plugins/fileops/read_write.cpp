@@ -78,20 +78,20 @@ Status Backend::read_now(std::byte* into, Range range) noexcept {
   }
   if (range.length > inline_max) return Status::would_block();
   const Watch watch(calm_, sys_);
-  return watch.may_run() ? read_all(into, range) : Status::would_block();
+  return watch.may_run() ? read_buffered(sys_.here(), fd_.get(), into, range) : Status::would_block();
 }
 
 Status Backend::read_all(std::byte* into, Range range) noexcept {
-  if (!facts_.direct) return read_buffered(fd_.get(), into, range);
+  if (!facts_.direct) return read_buffered(sys_, fd_.get(), into, range);
   const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = read_direct(into, direct); s.failed()) return s;
-  return read_buffered(buffered_.get(), into + direct.length, {cut, range.end() - cut});
+  return read_buffered(sys_, buffered_.get(), into + direct.length, {cut, range.end() - cut});
 }
 
-Status Backend::read_buffered(int fd, std::byte* into, Range range) noexcept {
+Status Backend::read_buffered(Syscalls& sys, int fd, std::byte* into, Range range) noexcept {
   while (!range.empty()) {
-    const auto n = retry([&] { return sys_.read(fd, into, range.length, range.offset, 0); });
+    const auto n = retry([&] { return sys.read(fd, into, range.length, range.offset, 0); });
     if (n < 0) return answer(-n);
     if (n == 0) return Status::io_error();  // the file has become shorter
     into += n;
@@ -127,21 +127,21 @@ Status Backend::write(Io& io) noexcept {
   if (io.has(Flag::fua) || facts_.direct || range.length > inline_max) return Status::would_block();
   // RWF_NOWAIT is no help here: most file systems refuse it for buffered writes.
   const Watch watch(calm_, sys_);
-  return watch.may_run() ? write_all(from, range) : Status::would_block();
+  return watch.may_run() ? write_buffered(sys_.here(), fd_.get(), from, range) : Status::would_block();
 }
 
 Status Backend::write_all(const std::byte* from, Range range) noexcept {
-  if (!facts_.direct) return write_buffered(fd_.get(), from, range);
+  if (!facts_.direct) return write_buffered(sys_, fd_.get(), from, range);
   const std::uint64_t cut = std::clamp(direct_end_.load(std::memory_order_relaxed), range.offset, range.end());
   const Range direct{range.offset, cut - range.offset};
   if (const Status s = write_direct(from, direct); s.failed()) return s;
-  return write_buffered(buffered_.get(), from + direct.length, {cut, range.end() - cut});
+  return write_buffered(sys_, buffered_.get(), from + direct.length, {cut, range.end() - cut});
 }
 
-Status Backend::write_buffered(int fd, const std::byte* from, Range range) noexcept {
+Status Backend::write_buffered(Syscalls& sys, int fd, const std::byte* from, Range range) noexcept {
   while (!range.empty()) {
     const std::uint64_t piece = std::min(range.length, cached_piece - range.offset % cached_piece);
-    const auto n = retry([&] { return sys_.write(fd, from, piece, range.offset, 0); });
+    const auto n = retry([&] { return sys.write(fd, from, piece, range.offset, 0); });
     if (n < 0) return answer(-n);
     if (n == 0) return Status::io_error();  // would go on for ever
     from += n;

@@ -14,6 +14,9 @@ class Syscalls {
  public:
   virtual ~Syscalls() = default;
 
+  // The same calls, made by the thread that calls them, for what must not wait.
+  virtual Syscalls& here() { return *this; }
+
   // preadv2(2) and pwritev2(2) with one buffer; `flags`: RWF_*.
   virtual ssize_t read(int fd, void* into, std::size_t length, std::uint64_t offset, int flags);
   virtual ssize_t write(int fd, const void* from, std::size_t length, std::uint64_t offset, int flags);

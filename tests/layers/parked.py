@@ -4,6 +4,7 @@ requests wait at once in one thread."""
 import os
 import pathlib
 import random
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
@@ -11,8 +12,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 from lib import processes  # noqa: E402
 from lib.case import Case, main  # noqa: E402
 from lib.libnbd import connect, nbd  # noqa: E402
+from lib.server import SANITIZED  # noqa: E402
 
-PAGE, PAGES = 4096, 2048
+PAGE, PAGES, MIB = 4096, 2048, 1 << 20
 CLIENTS, AT_ONCE, ROUNDS = 2, 200, 15
 # Threads more than before: what the kernel keeps for a ring, and workers for what makes durable or zeroes.
 FEW = 40
@@ -25,6 +27,19 @@ CHAINS = {
     "cache in a file": {"type": "cache", "size": "1M", "store": "."},
     "cache that writes back": {"type": "cache", "size": "1M", "store": ".", "write": "back", "max_dirty": "512K"},
 }
+
+
+# Each with blocks of 1 MiB, of which a request touches a page; and by what requests.
+LARGE_BLOCKS = {
+    "cow that is kept": ({"type": "cow", "scope": "export", "path": "overlay", "block_size": "1M"}, "aio_pwrite"),
+    "cow that keeps what was read": ({"type": "cow", "scope": "export", "on_read": True, "block_size": "1M"}, "aio_pread"),
+    "cache": ({"type": "cache", "size": "16M", "block_size": "1M"}, "aio_pread"),
+}
+
+
+def most_memory(pid):
+    """Bytes that it has had at once so far."""
+    return int(re.search(r"VmHWM:\s*(\d+) kB", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
 
 
 class Crowd:
@@ -98,6 +113,23 @@ class Parked(Case):
                 self.assertLess(most, before + FEW)
                 for client in clients:
                     client.handle.shutdown()
+                server.stop()
+
+    def test_large_blocks_of_many_requests_take_little_memory(self):
+        wide = self.sparse_file("wide.img", 256 * MIB)
+        for name, (layer, way) in LARGE_BLOCKS.items():
+            with self.subTest(name):
+                server = self.serve([{"name": "disk", "plugin": {"type": "file", "path": str(wide), "direct": True}, "filter": [layer]}])
+                handle = connect(server.uri("disk"))
+                before = most_memory(server.pid)
+                page = nbd.Buffer.from_bytearray(bytearray(PAGE))
+                waiting = [getattr(handle, way)(page, at) for at in range(0, 256 * MIB, MIB)]
+                while waiting:
+                    handle.poll(-1)
+                    waiting = [one for one in waiting if not handle.aio_command_completed(one)]
+                if not SANITIZED:  # they keep what was given back
+                    self.assertLess(most_memory(server.pid), before + 128 * MIB)
+                handle.shutdown()
                 server.stop()
 
 

@@ -138,6 +138,7 @@ TEST_CASE("cow: a write that may not wait is done where one write of the store d
     over.disk.on_call({});
     put(expected, 4100, bytes_of(100, 9));
   }
+  CHECK(over.host.blocking().writes() == 0);
   CHECK(read_all(*device, 0, 300001) == expected);
 }
 
