@@ -7,16 +7,12 @@
 namespace ashlar::host {
 namespace {
 
-bool fits_name(const std::string& pattern, const std::string& name) {
-  return fits_pattern(with_upper_attributes(pattern), with_upper_attributes(name));
-}
-
 bool fits(const AccessRule& rule, const Identity& client) {
   const auto has_group = [&](gid_t group) {
     return std::find(client.groups.begin(), client.groups.end(), group) != client.groups.end();
   };
   return (!rule.psk || (!client.psk.empty() && *rule.psk == client.psk)) &&
-         (!rule.dn || (!client.dn.empty() && fits_name(*rule.dn, client.dn))) &&
+         (!rule.dn || (!client.dn.empty() && fits_pattern(*rule.dn, client.dn))) &&
          (!rule.uid || client.uid == rule.uid) && (!rule.user || client.uid == rule.user) &&
          (!rule.group || has_group(*rule.group)) &&
          (!rule.address || (client.address && rule.address->contains(*client.address)));

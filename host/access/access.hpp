@@ -23,7 +23,7 @@ struct Identity {
 // A client fits that is all that is set.
 struct AccessRule {
   std::optional<std::string> psk;
-  std::optional<std::string> dn;  // a pattern, see fits_pattern(); the case of attributes' names is none of it
+  std::optional<std::string> dn;  // a pattern, see fits_pattern()
   std::optional<uid_t> uid;
   std::optional<uid_t> user;
   std::optional<gid_t> group;

@@ -40,16 +40,4 @@ bool fits_pattern(std::string_view pattern, std::string_view name) {
   return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
-std::string with_upper_attributes(std::string_view name) {
-  std::string out(name);
-  bool in_value = false;
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (out[i] == '\\') ++i;  // what follows ends no value
-    else if (out[i] == ',' || out[i] == '+') in_value = false;
-    else if (out[i] == '=') in_value = true;
-    else if (!in_value && out[i] >= 'a' && out[i] <= 'z') out[i] = static_cast<char>(out[i] - 'a' + 'A');
-  }
-  return out;
-}
-
 }  // namespace ashlar::host

@@ -29,16 +29,23 @@ std::size_t bytes_of(const std::vector<protocol::Catalog::Listed>& names) {
 constexpr const char* too_late = "handshake took too long";
 constexpr const char* server_stops = "the server stops";
 
+// So long what could not be opened is told again without a further try.
+constexpr std::chrono::seconds remembered{5};
+
 }  // namespace
 
-// While one lives, the client waits for the server: that is none of the time that it has for its handshake.
+// While one lives, the client waits for the server: that is none of the time that it has for its handshake. It is, from
+// some time on: else a client that asks over and over would never have to be done.
 class Session::ServersTime {
  public:
-  explicit ServersTime(Session& session) : session_(session) {
+  explicit ServersTime(Session& session) : session_(session), counts_(session.servers_times_ != 0) {
+    if (!counts_) return;
+    --session_.servers_times_;
     session_.is_waited_for_.store(true, std::memory_order_relaxed);
   }
   // Who sees that the client is not waiting any more sees its new deadline, too.
   ~ServersTime() {
+    if (!counts_) return;
     session_.deadline_ = session_.deadline_.load() + (std::chrono::steady_clock::now() - since_);
     session_.is_waited_for_.store(false, std::memory_order_release);
   }
@@ -47,6 +54,7 @@ class Session::ServersTime {
 
  private:
   Session& session_;
+  const bool counts_;
   const std::chrono::steady_clock::time_point since_ = std::chrono::steady_clock::now();
 };
 
@@ -61,6 +69,7 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       settings_(context.settings),
       exports_(context.exports.get()),
       deadline_(std::chrono::steady_clock::now() + settings_->handshake_timeout),
+      servers_times_(static_cast<unsigned>(exports_->size()) + 4),
       waiter_(*socket_),
       memory_(context.pool, waiter_, *connection_, stopping_),
       inbox_(memory_),
@@ -360,14 +369,16 @@ std::optional<std::size_t> Session::other(std::string_view name) {
   return visible_->other(std::string(name), context_.exports);
 }
 
-// A client asks for an export by several options, and its storage may take long to say that it cannot be had: what was
-// said once is told again.
+// A client asks for an export by several options, one behind the other, and its storage may take long to say that it
+// cannot be had: what was said just now is told again.
 protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name) {
   const bool renewed = visible_->exported(index).retired();
   if (!renewed && chain_ && open_index_ == index && client_facts_.export_name() == name)
     return {&chain_->geometry(), {}};
   chain_.reset();
-  if (!renewed && failed_ && failed_->index == index && failed_->name == name) return failed_->told;
+  if (!renewed && failed_ && failed_->index == index && failed_->name == name &&
+      std::chrono::steady_clock::now() - failed_->when < remembered)
+    return failed_->told;
   if (renewed && !visible_->renew(index, context_.exports)) return {.is_there = false};
   Export& exported = visible_->exported(index);
   const bool for_reading = exported.read_only() || visible_->read_only(index);
@@ -380,7 +391,7 @@ protocol::Catalog::Opened Session::open(std::size_t index, std::string_view name
     stop();  // it is about to be told
     return {nullptr, e.what()};
   } catch (const OpenError& e) {
-    failed_ = {index, std::string(name), why_not(exported, e)};
+    failed_ = {index, std::string(name), why_not(exported, e), std::chrono::steady_clock::now()};
     return failed_->told;
   } catch (const std::exception& e) {
     log_failure(e.what());

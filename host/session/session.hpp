@@ -164,6 +164,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   // Of the handshake; and whether the client waits for the server there, which has no deadline.
   std::atomic<std::chrono::steady_clock::time_point> deadline_;
   std::atomic<bool> is_waited_for_{false};
+  unsigned servers_times_;  // so often it may yet wait so
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
   std::atomic<bool> waits_to_send_{false};
@@ -194,6 +195,7 @@ class Session : private protocol::Catalog, private Places::Holder {
     std::size_t index = 0;  // in visible_
     std::string name;       // by which it was asked for
     Opened told;
+    std::chrono::steady_clock::time_point when;
   };
   std::optional<Failed> failed_;
   std::optional<protocol::Handshake> handshake_;

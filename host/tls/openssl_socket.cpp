@@ -57,8 +57,18 @@ int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t*
   return n > 0 ? 1 : 0;
 }
 
+// Whether `bytes` more may be taken although the connection is to be broken: once not, so that it can be. Then what has
+// come, within reason: who sends nothing but what OpenSSL answers by itself would keep it for ever. [under the lock]
+bool OpensslSocket::may_go_on(std::size_t bytes) {
+  if (!std::exchange(has_let_abort_, true)) return false;
+  is_left_off_ = bytes > left_after_abort_;
+  if (!is_left_off_) left_after_abort_ -= bytes;
+  return !is_left_off_;
+}
+
 // What has been fetched, then what the connection has; -EAGAIN: nothing more at present. [under the lock]
 ssize_t OpensslSocket::take(std::byte* into, std::size_t room) {
+  if (is_secured_ && is_aborted_.load(std::memory_order_relaxed) && !may_go_on(room)) return -EAGAIN;
   if (made_.size() < much_made) {
     has_paused_ = false;
   } else if (is_secured_ && !has_paused_) {  // once: it may be that nothing can be sent now
@@ -236,6 +246,7 @@ ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
   do {
     n = decrypt_until_pause(into);
     catch_up();
+    if (n == -EAGAIN && is_left_off_) return -ECONNABORTED;
   } while (n == -EAGAIN && has_fetched());
   return n;
 }
@@ -283,6 +294,7 @@ bool OpensslSocket::peek() {
   do {
     is_there = peek_until_pause();
     catch_up();
+    if (is_left_off_) return true;  // the end
   } while (!is_there && holds_);
   return is_there;
 }
@@ -334,21 +346,29 @@ void OpensslSocket::catch_up() noexcept {
     std::atomic_thread_fence(std::memory_order_seq_cst);
     const bool is_aborted = is_aborted_.load(std::memory_order_relaxed);
     if (!is_aborted && !has_news_.load(std::memory_order_relaxed)) return;
-    const std::unique_lock turn(turn_, std::try_to_lock);
+    std::unique_lock turn(turn_, std::try_to_lock);
     if (!turn || has_ended_) return;
-    if (!is_aborted) send_made();
-    else if (!end_at_once()) return;
+    if (!is_aborted) {
+      send_made();
+    } else if (!end_at_once()) {
+      turn.unlock();
+      // Who decrypts comes here behind that. Unless he has been here while the turn was taken.
+      std::atomic_thread_fence(std::memory_order_seq_cst);
+      if (const std::unique_lock nobody_decrypts(mutex_, std::try_to_lock); !nobody_decrypts) return;
+    }
   }
 }
 
 // What the client does not take now goes before what is sent next. [who has the turn]
 void OpensslSocket::send_made() {
+  if (has_unsent()) push(Wait::no, false);
   {
     const std::lock_guard lock(mutex_);
     has_news_.store(false, std::memory_order_relaxed);
-    if (!has_unsent()) take_made();
+    made_waits_ = has_unsent();
+    if (!made_waits_) take_made();
   }
-  if (has_unsent()) push(Wait::no, false);
+  if (has_unsent() && !made_waits_) push(Wait::no, false);
 }
 
 // Ends the stream and breaks the connection. False: it is left to who decrypts at present. [who has the turn]
@@ -388,6 +408,7 @@ int OpensslSocket::push(Wait wait, bool more) {
   if (has_unsent()) return 0;
   unsent_.clear();
   unsent_begin_ = 0;
+  if (std::exchange(made_waits_, false)) has_news_.store(true, std::memory_order_relaxed);
   return 0;
 }
 

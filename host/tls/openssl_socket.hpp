@@ -56,6 +56,7 @@ class OpensslSocket final : public TlsSocket {
   void note_failure();
   ssize_t fetch(Wait wait);
   bool has_fetched() const { return fetched_begin_ != fetched_end_; }
+  bool may_go_on(std::size_t bytes);
   ssize_t take(std::byte* into, std::size_t room);
   ssize_t decrypt(std::span<std::byte> into);
   ssize_t decrypt_until_pause(std::span<std::byte> into);
@@ -105,12 +106,16 @@ class OpensslSocket final : public TlsSocket {
   bool kernel_is_empty_ = false;  // the last receive() of the connection took all
   bool at_end_ = false;           // of the connection's stream
   int receive_error_ = 0;
-  bool holds_ = false;       // decrypted bytes, or such that may be
-  bool has_paused_ = false;  // OpenSSL got no more of what was fetched, so that made_ is sent first
+  bool has_let_abort_ = false;              // see may_go_on()
+  bool is_left_off_ = false;                // nothing more is taken
+  std::size_t left_after_abort_ = 4 << 20;  // bytes
+  bool holds_ = false;                      // decrypted bytes, or such that may be
+  bool has_paused_ = false;                 // OpenSSL got no more of what was fetched, so that made_ is sent first
 
   // [who has the turn]
   std::vector<std::byte> unsent_;  // encrypted
   std::size_t unsent_begin_ = 0;
+  bool made_waits_ = false;         // has_news_ is to be set when nothing is unsent any more
   std::size_t ahead_ = 0;           // bytes that were encrypted, but not told as taken: they come again
   std::vector<std::byte> scratch_;  // what is gathered, or read from a file, to be encrypted
 };

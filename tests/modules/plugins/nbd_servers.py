@@ -460,7 +460,7 @@ class Away(Nbd):
 
     def test_who_comes_meanwhile_waits_once(self):
         """Each option that asks for the export is told the same."""
-        self.server = self.serve([export(self.far(), timeout="500ms")])
+        self.server = self.serve([export(self.far(), timeout="2s")])
         self.other.end()
         with wire.Client(self.server, PATIENCE) as client:
             client.greet()
