@@ -37,8 +37,11 @@ class Image : public std::enable_shared_from_this<Image> {
   bool is_written_to() const { return is_written_to_; }
   // Another has refused librbd the lock for such a request, which is to wait. [any thread]
   void was_refused() noexcept;
-  // Such a request has got the lock after all. [any thread]
-  void is_let_in() noexcept { waits_ = refused_ = false; }
+  // Such a request has been done, so it had the lock: the log tells anew when it is refused again. [any thread]
+  void is_let_in() noexcept {
+    if (waits_.load(std::memory_order_relaxed)) waits_ = false;
+    if (refused_.load(std::memory_order_relaxed)) refused_ = false;
+  }
 
   // Once it is open. [any thread, as are the next]
   rbd_image_t handle() const { return image_.get(); }

@@ -158,13 +158,9 @@ class Rbd final : public Plugin {
     Image& image = *use_.image();
     const auto begin = [&](void* request, std::byte*) { return start(request, call); };
     if (layer_.settings.lock != Lock::automatic) return layer_.requests.ask(&image, 0, begin).result;
-    bool refused = false;
-    const auto on_refused = [&] {
-      refused = true;
-      image.was_refused();
-    };
+    const auto on_refused = [&] { image.was_refused(); };
     const std::int64_t result = layer_.requests.ask_while_refused(&image, on_refused, begin).result;
-    if (refused && result >= 0) image.is_let_in();
+    if (result >= 0) image.is_let_in();
     return result;
   }
 

@@ -73,7 +73,8 @@ class Locks(Doors):
     def kept(self, **more):
         """An image whose lock a client keeps; that client, and one of another server, which takes turns."""
         image = self.image()
-        client = self.connect(server=self.serve([self.export(image, exclusive_lock="require")]))
+        self.keeper = self.serve([self.export(image, exclusive_lock="require")])
+        client = self.connect(server=self.keeper)
         client.pwrite(b"kept", 0)
         self.server = self.serve([self.export(image, **more)])
         return image, client, self.connect()
@@ -96,6 +97,19 @@ class Locks(Doors):
             self.assertTrue(client.aio_command_completed(cookie))
         client.flush()
         self.assertEqual(self.ceph.export(image)[:8 * 4096], b"".join(bytes([1 + n]) * 4096 for n in range(8)))
+
+    def test_each_time_that_the_lock_is_kept_is_told_of(self):
+        """Also where writes failed meanwhile."""
+        image, keeper, client = self.kept(timeout="5s")
+        for times in (1, 2):
+            with self.assertRaises(nbd.Error):
+                client.pwrite(b"in vain", 0)
+            for text in ("keeps it: writes wait", "keeps it: nothing can be written"):
+                self.wait_until(f"the log tells {times} times: {text}", lambda: self.server.log().count(text) == times)
+            keeper.shutdown()
+            self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
+            client.pwrite(b"let in", 0)
+            keeper = self.connect(server=self.keeper)
 
     def test_a_server_whose_writes_wait_for_the_lock_ends(self):
         """In order: it closes the image."""
