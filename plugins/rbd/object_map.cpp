@@ -131,14 +131,13 @@ std::shared_ptr<const ObjectList> ObjectMap::read(std::uint64_t objects) const {
       ObjectList{.object_size = info_.obj_size, .first = 0, .there = std::move(*there)});
 }
 
-// What is in a cache is in no map yet. False: it cannot be flushed, as another keeps the lock.
-bool ObjectMap::flush() {
-  if (!changed_.exchange(false)) return true;
+// What is in a cache is in no map yet. Of who is refused the lock nothing is: librbd flushes before it hands it over.
+void ObjectMap::flush() {
+  if (!changed_.exchange(false)) return;
   const int r = rbd_flush(image_);
-  if (r < 0) changed_ = true;
-  if (r == -EROFS) return false;
+  if (r >= 0 || r == -EROFS) return;
+  changed_ = true;
   check(r, "what was written cannot be flushed");
-  return true;
 }
 
 std::shared_ptr<const ObjectList> ObjectMap::list(std::uint64_t offset, std::uint64_t length) {
@@ -146,7 +145,7 @@ std::shared_ptr<const ObjectList> ObjectMap::list(std::uint64_t offset, std::uin
   std::uint64_t size = 0;
   check(rbd_get_size(image_, &size), "the image does not tell its size");
   if (offset + length > size) return nullptr;
-  if (!flush()) return nullptr;
+  flush();
   auto found = find(offset, length, size);
   return is_valid_in_pool() ? found : nullptr;
 }

@@ -40,7 +40,7 @@ class ObjectMap {
   bool has_map() const;
   bool is_valid() const;
   bool is_valid_in_pool() const;
-  bool flush();
+  void flush();
   std::optional<std::uint64_t> version() const;
   std::shared_ptr<const ObjectList> find(std::uint64_t offset, std::uint64_t length, std::uint64_t size);
   std::shared_ptr<const ObjectList> load(std::uint64_t first, std::uint64_t end) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <ashlar/plugin.hpp>
+#include <cerrno>
 #include <cstring>
 #include <exception>
 
@@ -139,17 +140,21 @@ class Rbd final : public Plugin {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
     const std::int64_t result = ask_with_lock(call);
-    use_.image()->was_changed();
+    if (result != -EROFS) use_.image()->was_changed();  // what is refused the lock is not done
     if (result < 0) return failed(result);
     return io.has(Flag::fua) ? flush_all() : Status::success();
   }
 
-  // librbd takes the lock for a flush, too: who has written nothing leaves it where it is.
+  // librbd takes the lock for a flush, too: who has written nothing leaves it where it is. It hands the lock over only
+  // when all that was written is flushed: who is refused it has nothing left to flush.
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
     if (!use_.image()->is_written_to()) return {};
-    const std::int64_t result = ask_with_lock([&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
-    return result < 0 ? failed(result) : Status::success();
+    const auto begin = [&](void* request, std::byte*) {
+      return start(request, [&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
+    };
+    const std::int64_t result = layer_.requests.ask(use_.image().get(), 0, begin).result;
+    return result < 0 && result != -EROFS ? failed(result) : Status::success();
   }
 
   // For what librbd needs the lock for. `call`: as that of start().

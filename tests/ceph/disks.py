@@ -123,6 +123,7 @@ class Disks(OverCeph):
         late = ["rbd_cache_policy=writeback", "rbd_cache_max_dirty_age=3600"]
         self.server = self.serve([self.export(image, cache=True, options=late)])
         client = self.connect()
+        client.pwrite(b"x", 0)
         client.flush()  # from then on librbd caches
         for n in range(5):
             client.pwrite(b"x" * 512, n * OBJECT)

@@ -111,6 +111,29 @@ class Locks(Doors):
             client.pwrite(b"let in", 0)
             keeper = self.connect(server=self.keeper)
 
+    def test_a_flush_does_not_wait_for_a_lock_that_was_handed_over(self):
+        """Whoever hands it over has flushed before."""
+        image = self.image()
+        late = ["rbd_cache_policy=writeback", "rbd_cache_max_dirty_age=3600"]
+        for cache, content in ((False, b"durable"), (True, b"flushed")):
+            with self.subTest(cache=cache):
+                self.server = self.serve([self.export(image, cache=cache, options=late, timeout="3600s")])
+                client = self.connect()
+                client.pwrite(b"x", 0)
+                client.flush()  # from then on librbd caches
+                client.pwrite(content, 0)
+                keeper = self.connect(server=self.serve([self.export(image, exclusive_lock="require")]))
+                self.assertIsNotNone(self.ceph.lock_owner(image))
+                waits = client.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b"waiting")), 4096)
+                self.wait_for_log("keeps it: writes wait")
+                client.flush()
+                self.assertEqual(libnbd.extents(client, OBJECT, OBJECT), [(OBJECT, nbd.STATE_HOLE | nbd.STATE_ZERO)])
+                self.assertFalse(client.aio_command_completed(waits))
+                self.assertEqual(self.ceph.export(image)[:4100], content + bytes(4093))
+                self.server.stop()
+                keeper.shutdown()
+                self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
+
     def test_a_server_whose_writes_wait_for_the_lock_ends(self):
         """In order: it closes the image."""
         image, keeper, client = self.kept(timeout="3600s")
