@@ -135,7 +135,8 @@ void Image::look_at_size() noexcept {
 }
 
 void Image::look_whether_lost() noexcept {
-  if (!map_ || is_lost()) return;
+  if (!map_) return;
+  if (is_lost()) return requests_.give_up(this);  // those that were begun just before, which librbd never answers
   std::uint64_t size = 0;
   time_t changed = 0;
   if (const int r = rados_stat(cluster_->pool(), "rbd_directory", &size, &changed); r == -ESHUTDOWN) failed(r);

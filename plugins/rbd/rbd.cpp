@@ -135,14 +135,24 @@ class Rbd final : public Plugin {
     return r;
   }
 
+  // While another keeps the lock, librbd is asked again. What the image is like is looked at each time: the other may
+  // have made it smaller meanwhile, or taken it.
   template <class Call>
   Status change(const Io& io, Call call) noexcept {
     if (io.has(Flag::nowait)) return Status::would_block();
-    if (const Status s = may_ask(io); s.failed()) return s;
-    const std::int64_t result = ask_with_lock(call);
-    if (result != -EROFS) use_.image()->was_changed();  // what is refused the lock is not done
-    if (result < 0) return failed(result);
-    return io.has(Flag::fua) ? flush_all() : Status::success();
+    for (const Requests::Clock::time_point since = Requests::Clock::now();;) {
+      if (const Status s = may_ask(io); s.failed()) return s;
+      const std::int64_t result = ask(call);
+      if (result == -EROFS && layer_.settings.lock == Lock::automatic) {
+        use_.image()->was_refused();
+        if (const int r = layer_.requests.sleep_before_asking_again(since); r < 0) return failed(r);
+        continue;
+      }
+      if (result != -EROFS) use_.image()->was_changed();  // what is refused the lock is not done
+      if (result < 0) return failed(result);
+      use_.image()->is_let_in();
+      return io.has(Flag::fua) ? flush_all() : Status::success();
+    }
   }
 
   // librbd takes the lock for a flush, too: who has written nothing leaves it where it is. It hands the lock over only
@@ -150,23 +160,15 @@ class Rbd final : public Plugin {
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
     if (!use_.image()->is_written_to()) return {};
-    const auto begin = [&](void* request, std::byte*) {
-      return start(request, [&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
-    };
-    const std::int64_t result = layer_.requests.ask(use_.image().get(), 0, begin).result;
+    const std::int64_t result = ask([&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
     return result < 0 && result != -EROFS ? failed(result) : Status::success();
   }
 
-  // For what librbd needs the lock for. `call`: as that of start().
+  // What librbd answers to `call`, which is as that of start().
   template <class Call>
-  std::int64_t ask_with_lock(Call call) noexcept {
-    Image& image = *use_.image();
+  std::int64_t ask(Call call) noexcept {
     const auto begin = [&](void* request, std::byte*) { return start(request, call); };
-    if (layer_.settings.lock != Lock::automatic) return layer_.requests.ask(&image, 0, begin).result;
-    const auto on_refused = [&] { image.was_refused(); };
-    const std::int64_t result = layer_.requests.ask_while_refused(&image, on_refused, begin).result;
-    if (result >= 0) image.is_let_in();
-    return result;
+    return layer_.requests.ask(use_.image().get(), 0, begin).result;
   }
 
   static void tell(Io& io, const ObjectList* list) {

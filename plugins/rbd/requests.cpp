@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <new>
 #include <system_error>
 
@@ -49,20 +48,18 @@ Requests::~Requests() {
   if (watcher_.joinable()) watcher_.join();
 }
 
-std::shared_ptr<Requests::Request> Requests::begin(const void* of, std::size_t bytes, Clock::time_point since) {
+std::shared_ptr<Requests::Request> Requests::begin(const void* of, std::size_t bytes) {
   auto memory = buffers_.take(bytes);
   std::list<std::shared_ptr<Request>> place(1);
   auto request = std::make_shared<Request>(*this, of, std::move(memory), wait_);
   place.front() = request;
   request->place_ = place.begin();
-  request->begun_ = since;
+  request->begun_ = Clock::now();
   try {
     const std::lock_guard lock(mutex_);
     have_watched();
-    auto before = waited_for_.end();
-    while (before != waited_for_.begin() && (*std::prev(before))->begun_ > since) --before;
-    waited_for_.splice(before, place);
-    if (rests_ || since < watched_) changed_.notify_one();
+    waited_for_.splice(waited_for_.end(), place);
+    if (rests_) changed_.notify_one();
   } catch (...) {
     request->ticket_.done();  // each ticket has to end
     throw;
@@ -104,11 +101,10 @@ Requests::Answer Requests::wait_for(const std::shared_ptr<Request>& request) {
   return {result, request};
 }
 
-Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, Clock::time_point since, StartBy start,
-                                  void* how) noexcept {
+Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, StartBy start, void* how) noexcept {
   try {
     auto held = std::make_unique<std::shared_ptr<Request>>();  // librbd's
-    const std::shared_ptr<Request> request = begin(of, bytes, since);
+    const std::shared_ptr<Request> request = begin(of, bytes);
     *held = request;
     const int started = start(how, held.get(), request->memory_.data());
     if (started < 0) end(*request, started);
@@ -119,7 +115,6 @@ Requests::Answer Requests::ask_by(const void* of, std::size_t bytes, Clock::time
   }
 }
 
-// -EROFS: it is too late to ask; -ECANCELED: nobody wants the answer any more.
 int Requests::sleep_before_asking_again(Clock::time_point since) const noexcept {
   wait_.sleep_until(std::min(Clock::now() + before_next_ask, since + timeout_));
   if (wait_.cancelled()) return -ECANCELED;
@@ -145,7 +140,7 @@ void Requests::completed(void* request, std::int64_t result) noexcept {
 }
 
 void Requests::run(std::function<void()> job) {
-  const std::shared_ptr<Request> request = begin(nullptr, 0, Clock::now());
+  const std::shared_ptr<Request> request = begin(nullptr, 0);
   try {
     worker_.post([this, request, job = std::move(job)] {
       bool wanted = false;
@@ -169,10 +164,8 @@ void Requests::run(std::function<void()> job) {
 void Requests::wait_for_oldest(std::unique_lock<std::mutex>& lock) {
   const auto begun = waited_for_.front()->begun_, now = Clock::now();
   const bool is_slow = now >= begun + slow_;
-  watched_ = begun;
   changed_.wait_until(lock, is_slow ? std::min(begun + timeout_, now + slow_) : begun + slow_,
-                      [this] { return ends_ || (!waited_for_.empty() && waited_for_.front()->begun_ < watched_); });
-  watched_ = Clock::time_point::min();
+                      [this] { return ends_; });
   if (!is_slow || ends_) return;
   lock.unlock();
   on_slow_();

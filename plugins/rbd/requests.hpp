@@ -4,7 +4,6 @@
 #include <ashlar/host.hpp>
 #include <ashlar/metrics.hpp>
 #include <ashlar/wait.hpp>
-#include <cerrno>
 #include <condition_variable>
 #include <exception>
 #include <functional>
@@ -45,20 +44,15 @@ class Requests {
   // ask() returns, the answer may come later. Waits by ashlar.wait. `of`: for give_up(). [data]
   template <class Start>
   Answer ask(const void* of, std::size_t bytes, Start start) noexcept {
-    return ask_by(of, bytes, Clock::now(), call_of<Start>(), &start);
+    return ask_by(
+        of, bytes,
+        [](void* how, void* request, std::byte* memory) { return (*static_cast<Start*>(how))(request, memory); },
+        &start);
   }
-  // The same, without memory. While librbd answers -EROFS, as another keeps the lock, it is asked again, until the
-  // timeout has passed since the call. `on_refused` is called for each such answer, and must not throw. [data]
-  template <class Refused, class Start>
-  Answer ask_while_refused(const void* of, Refused on_refused, Start start) noexcept {
-    const Clock::time_point since = Clock::now();
-    for (;;) {
-      Answer answer = ask_by(of, 0, since, call_of<Start>(), &start);
-      if (answer.result != -EROFS) return answer;
-      on_refused();
-      if (const int r = sleep_before_asking_again(since); r < 0) return {r, nullptr};
-    }
-  }
+  // Waits before librbd, which has answered -EROFS as another keeps the lock, is asked again. 0: it may be; -EROFS: the
+  // timeout has passed `since`; -ECANCELED: nobody wants the answer any more. It is over only with an answer: librbd
+  // has the whole timeout each time, and does nothing later of what was refused. [data]
+  int sleep_before_asking_again(Clock::time_point since) const noexcept;
   // Those of `of` come to -EIO now. [any thread]
   void give_up(const void* of) noexcept;
   // librbd's answer. [any thread]
@@ -90,15 +84,10 @@ class Requests {
 
  private:
   using StartBy = int (*)(void* how, void* request, std::byte* memory);
-  template <class Start>
-  static StartBy call_of() {
-    return [](void* how, void* request, std::byte* memory) { return (*static_cast<Start*>(how))(request, memory); };
-  }
-  Answer ask_by(const void* of, std::size_t bytes, Clock::time_point since, StartBy start, void* how) noexcept;
-  int sleep_before_asking_again(Clock::time_point since) const noexcept;
+  Answer ask_by(const void* of, std::size_t bytes, StartBy start, void* how) noexcept;
   Answer wait_for(const std::shared_ptr<Request>& request);
   void run(std::function<void()> job);
-  std::shared_ptr<Request> begin(const void* of, std::size_t bytes, Clock::time_point since);
+  std::shared_ptr<Request> begin(const void* of, std::size_t bytes);
   bool end(Request& request, std::int64_t result) noexcept;
   void have_watched();
   void watch() noexcept;
@@ -113,12 +102,11 @@ class Requests {
 
   std::mutex mutex_;                                // of what follows, and of what requests say of themselves
   std::condition_variable changed_;                 // for watcher_
-  std::list<std::shared_ptr<Request>> waited_for_;  // by how long, that which has waited longest first
+  std::list<std::shared_ptr<Request>> waited_for_;  // in the order of their coming
   bool ends_ = false;
-  bool rests_ = false;                                    // watcher_ has seen none
-  Clock::time_point watched_ = Clock::time_point::min();  // since when that has waited which watcher_ sleeps for
-  bool watches_ = false;                                  // watcher_ has not ended, and will look again
-  std::thread watcher_;  // gives up those that take too long; ends when there have been none for a while
+  bool rests_ = false;    // watcher_ has seen none
+  bool watches_ = false;  // watcher_ has not ended, and will look again
+  std::thread watcher_;   // gives up those that take too long; ends when there have been none for a while
 
   Worker worker_;  // last: what it still runs needs the rest
 };

@@ -98,6 +98,18 @@ class Locks(Doors):
         client.flush()
         self.assertEqual(self.ceph.export(image)[:8 * 4096], b"".join(bytes([1 + n]) * 4096 for n in range(8)))
 
+    def has_failed(self, client, cookie):
+        """With which error."""
+        def is_answered():
+            if client.aio_command_completed(cookie):
+                return True
+            client.poll(10)
+            return False
+
+        with self.assertRaises(nbd.Error) as failed:
+            self.wait_until("the request is answered", is_answered)
+        return failed.exception.errno
+
     def test_each_time_that_the_lock_is_kept_is_told_of(self):
         """Also where writes failed meanwhile."""
         image, keeper, client = self.kept(timeout="5s")
@@ -133,6 +145,17 @@ class Locks(Doors):
                 self.server.stop()
                 keeper.shutdown()
                 self.wait_until("the lock is given up", lambda: self.ceph.lock_owner(image) is None)
+
+    def test_a_write_that_waits_and_ends_behind_the_end_of_an_image_that_becomes_smaller_fails(self):
+        image, keeper, client = self.kept(timeout="3600s")
+        within, over = (client.aio_pwrite(nbd.Buffer.from_bytearray(bytearray(b"late")), at) for at in (4096, 8 * MIB - 2))
+        self.wait_for_log("keeps it: writes wait")
+        self.ceph.rbd("resize", "--size", "8M", "--allow-shrink", "--no-progress", image)
+        self.wait_for_log(f"rbd/{image} has {8 * MIB} bytes now")
+        self.assertEqual(self.has_failed(client, over), "ENOSPC")
+        keeper.shutdown()
+        while not client.aio_command_completed(within):
+            client.poll(-1)
 
     def test_a_server_whose_writes_wait_for_the_lock_ends(self):
         """In order: it closes the image."""
