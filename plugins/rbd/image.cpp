@@ -11,6 +11,8 @@ using namespace ashlar;
 
 namespace {
 
+constexpr const char* is_secondary = "the image is mirrored and not the primary one, so only its mirror writes to it";
+
 std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
 
 }  // namespace
@@ -89,23 +91,38 @@ void Image::check_options() const {
 // From then on others who ask for it do not get it.
 void Image::take_lock() {
   if (const int r = rbd_lock_acquire(image_.get(), RBD_LOCK_MODE_EXCLUSIVE); r < 0) {
-    const std::string owner = r == -EROFS ? lock_owner() : "";
-    throw BadParameter("exclusive_lock",
-                       settings_.shown() + ": its exclusive lock is not to be had" +
-                           (r == -EROFS ? ": it is held by another" + owner + ", who keeps it" : ": " + text_of(r)),
-                       r == -EROFS ? EBUSY : -r);
+    const std::string what = settings_.shown() + ": its exclusive lock is not to be had: ";
+    if (look_whether_secondary()) throw BadParameter("exclusive_lock", what + is_secondary, EROFS);
+    if (r != -EROFS) throw BadParameter("exclusive_lock", what + text_of(r), -r);
+    throw BadParameter("exclusive_lock", what + "it is held by another" + lock_owner().value_or("") + ", who keeps it",
+                       EBUSY);
   }
   has_lock_ = true;
 }
 
-std::string Image::lock_owner() const {
+// In words, which are none where it is not known who it is. Nothing: nobody, or this server.
+std::optional<std::string> Image::lock_owner() const {
+  int is_own = 0;
+  if (rbd_is_exclusive_lock_owner(image_.get(), &is_own) == 0 && is_own != 0) return std::nullopt;
   rbd_lock_mode_t mode{};
   char* owners[1] = {};
   std::size_t count = 1;
-  if (rbd_lock_get_owners(image_.get(), &mode, owners, &count) < 0 || count == 0) return "";
+  const int r = rbd_lock_get_owners(image_.get(), &mode, owners, &count);
+  if (r == -ENOENT || (r == 0 && count == 0)) return std::nullopt;
+  if (r < 0) return "";
   std::string name = std::string(" (") + owners[0] + ")";
   rbd_lock_get_owners_cleanup(owners, count);
   return name;
+}
+
+// One that is mirrored from elsewhere is written to by the mirror alone: librbd answers who writes to it as if another
+// kept the lock.
+bool Image::look_whether_secondary() noexcept {
+  rbd_mirror_image_info_t info{};
+  const bool told = rbd_mirror_image_get_info(image_.get(), &info, sizeof(info)) == 0;
+  secondary_ = told && info.state == RBD_MIRROR_IMAGE_ENABLED && !info.primary;
+  if (told) rbd_mirror_image_get_info_cleanup(&info);
+  return secondary_;
 }
 
 // librbd must not be called by the thread that tells of the change.
@@ -146,20 +163,29 @@ std::shared_ptr<const ObjectList> Image::list(std::uint64_t offset, std::uint64_
   return map_->list(offset, length);
 }
 
-void Image::was_refused() noexcept {
-  if (waits_.exchange(true)) return;
-  try {
-    requests_.post([weak = weak_from_this()] {
-      if (const auto still = weak.lock()) still->tell_who_refuses();
-    });
-  } catch (const std::exception&) {
-    // What fails then is told of all the same.
+bool Image::may_wait(bool is_first) noexcept {
+  if (!looks_.exchange(true)) {
+    try {
+      requests_.post([weak = weak_from_this()] {
+        if (const auto still = weak.lock()) still->look_who_refuses();
+      });
+    } catch (const std::exception&) {
+      looks_ = false;  // for the next that is refused
+    }
   }
+  return is_first || !secondary_;
 }
 
-void Image::tell_who_refuses() const noexcept {
-  host_.log(Level::warn, "%s: another%s holds the exclusive lock and keeps it: writes wait for up to %lld s",
-            settings_.shown().c_str(), lock_owner().c_str(), static_cast<long long>(settings_.timeout.count()));
+void Image::look_who_refuses() noexcept {
+  try {
+    const auto owner = look_whether_secondary() ? std::nullopt : lock_owner();
+    if (owner && !waits_.exchange(true))
+      host_.log(Level::warn, "%s: another%s holds the exclusive lock and keeps it: writes wait for up to %lld s",
+                settings_.shown().c_str(), owner->c_str(), static_cast<long long>(settings_.timeout.count()));
+  } catch (const std::exception&) {
+    // Without memory it is told the next time, or when the request fails.
+  }
+  looks_ = false;
 }
 
 int Image::failed(std::int64_t result) noexcept {
@@ -176,8 +202,8 @@ int Image::failed(std::int64_t result) noexcept {
   }
   if (code == EROFS) {
     if (!refused_.exchange(true))
-      host_.log(Level::error, "%s: another holds the exclusive lock and keeps it: nothing can be written",
-                settings_.shown().c_str());
+      host_.log(Level::error, "%s: %s: nothing can be written", settings_.shown().c_str(),
+                secondary_ ? is_secondary : "another holds the exclusive lock and keeps it");
     return EPERM;
   }
   return code == EDQUOT ? ENOSPC : code == EAGAIN ? EIO : code;

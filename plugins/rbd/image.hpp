@@ -35,8 +35,9 @@ class Image : public std::enable_shared_from_this<Image> {
     map_->was_changed();
   }
   bool is_written_to() const { return is_written_to_; }
-  // Another has refused librbd the lock for such a request, which is to wait. [any thread]
-  void was_refused() noexcept;
+  // Such a request was refused. True: it is to wait, as another keeps the lock, or may do so: that is found out after
+  // its first refusal (`is_first`). False: nobody may write to the image. [any thread]
+  bool may_wait(bool is_first) noexcept;
   // Such a request has been done, so it had the lock: the log tells anew when it is refused again. [any thread]
   void is_let_in() noexcept {
     if (waits_.load(std::memory_order_relaxed)) waits_ = false;
@@ -57,10 +58,11 @@ class Image : public std::enable_shared_from_this<Image> {
   void check_features() const;
   void check_options() const;
   void take_lock();
-  std::string lock_owner() const;
+  std::optional<std::string> lock_owner() const;
+  bool look_whether_secondary() noexcept;
   void watch_size();
   void look_at_size() noexcept;
-  void tell_who_refuses() const noexcept;
+  void look_who_refuses() noexcept;
 
   const Settings& settings_;
   const ashlar::Host host_;
@@ -78,4 +80,6 @@ class Image : public std::enable_shared_from_this<Image> {
   std::atomic<std::uint64_t> size_ = 0;
   std::atomic<bool> lost_ = false, is_written_to_ = false;
   std::atomic<bool> waits_ = false, refused_ = false;  // the log tells of it already
+  std::atomic<bool> looks_ = false;                    // look_who_refuses() is under way
+  std::atomic<bool> secondary_ = false;                // as it last was when a request was refused
 };

@@ -140,11 +140,11 @@ class Rbd final : public Plugin {
   template <class Call>
   Status change(const Io& io, Call call) noexcept {
     if (io.has(Flag::nowait)) return Status::would_block();
-    for (const Requests::Clock::time_point since = Requests::Clock::now();;) {
+    const Requests::Clock::time_point since = Requests::Clock::now();
+    for (bool is_first = true;; is_first = false) {
       if (const Status s = may_ask(io); s.failed()) return s;
       const std::int64_t result = ask(call);
-      if (result == -EROFS && layer_.settings.lock == Lock::automatic) {
-        use_.image()->was_refused();
+      if (result == -EROFS && layer_.settings.lock != Lock::require && use_.image()->may_wait(is_first)) {
         if (const int r = layer_.requests.sleep_before_asking_again(since); r < 0) return failed(r);
         continue;
       }

@@ -1,5 +1,6 @@
 """Two servers before one image: who writes, who takes over; and what the README of the plugin tells to type."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -156,6 +157,36 @@ class Locks(Doors):
         keeper.shutdown()
         while not client.aio_command_completed(within):
             client.poll(-1)
+
+    def test_an_image_of_a_mirror_that_is_not_primary(self):
+        """It is refused as if another kept the lock; who would wait for that waits in vain."""
+        image = self.image()
+        self.ceph.rbd("mirror", "pool", "enable", "rbd", "image")
+        self.addCleanup(self.ceph.rbd, "mirror", "pool", "disable", "rbd")
+        self.ceph.rbd("mirror", "image", "enable", image, "snapshot")
+        self.addCleanup(self.ceph.rbd, "mirror", "image", "disable", "--force", image)
+        self.server = self.serve([self.export(image, timeout="3600s"), self.export(image, "keeper", exclusive_lock="require")])
+        client = self.connect()
+        client.pwrite(b"primary", 0)
+        self.ceph.rbd("mirror", "image", "demote", image)
+        for ask in (lambda: client.pwrite(b"refused", 0), lambda: client.zero(4096, 0), lambda: client.trim(OBJECT, 0)):
+            with self.assertRaises(nbd.Error) as failed:
+                ask()
+            self.assertEqual(failed.exception.errno, "EPERM")
+        self.wait_for_log("not the primary one, so only its mirror writes to it: nothing can be written")
+        client.flush()
+        with self.assertRaises(nbd.Error):
+            self.connect("keeper")
+        self.wait_for_log("its exclusive lock is not to be had: the image is mirrored and not the primary one")
+        self.ceph.rbd("mirror", "image", "promote", image)
+
+        def is_written():
+            with contextlib.suppress(nbd.Error):  # until librbd knows
+                client.pwrite(b"again", 0)
+                return True
+
+        self.wait_until("it is written to again", is_written)
+        self.assertEqual(self.ceph.export(image)[:7], b"againry")
 
     def test_a_server_whose_writes_wait_for_the_lock_ends(self):
         """In order: it closes the image."""
