@@ -1,7 +1,11 @@
 #include "image.hpp"
 
+#include <strings.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -12,6 +16,14 @@ using namespace ashlar;
 namespace {
 
 constexpr const char* is_secondary = "the image is mirrored and not the primary one, so only its mirror writes to it";
+
+// Whether Ceph reads it so. Whoever sets an option of an image may write it in each of these ways.
+bool is_true(const char* value) {
+  int number = 0;
+  const char* const end = value + std::strlen(value);
+  const auto [last, error] = std::from_chars(value, end, number);
+  return ::strcasecmp(value, "true") == 0 || (error == std::errc() && last == end && number != 0);
+}
 
 std::string text_of(int error) { return std::generic_category().message(error < 0 ? -error : error); }
 
@@ -77,9 +89,10 @@ void Image::check_options() const {
   int count = 0;
   rbd_config_image_list(image_.get(), nullptr, &count);  // which only tells how many
   std::vector<rbd_config_option_t> options(static_cast<std::size_t>(count));
-  if (rbd_config_image_list(image_.get(), options.data(), &count) < 0) return;
+  if (const int r = rbd_config_image_list(image_.get(), options.data(), &count); r < 0)
+    throw BadParameter("image", settings_.shown() + " does not tell its options: " + text_of(r), -r);
   const bool copies = std::ranges::none_of(options, [](const rbd_config_option_t& one) {
-    return std::string_view(one.name) == copy_option && std::string_view(one.value) != "true";
+    return std::string_view(one.name) == copy_option && !is_true(one.value);
   });
   rbd_config_image_list_cleanup(options.data(), count);
   if (!copies)

@@ -261,8 +261,9 @@ class Disks(OverCeph):
 class Mistakes(OverCeph):
     def test_each_names_its_parameter(self):
         image = self.image("8M", "--image-feature", "layering")
-        locked, own = self.image("8M"), self.image("8M")
+        locked, own, off = (self.image("8M") for _ in range(3))
         self.ceph.rbd("config", "image", "set", own, "rbd_disable_zero_copy_writes", "false")
+        self.ceph.rbd("image-meta", "set", off, "conf_rbd_disable_zero_copy_writes", "0")
         for more, said in (({"image": "nowhere"}, ":[0-9]+:[0-9]+: .*image.*rbd/nowhere: there is no such image"),
                            ({"pool": "puddle"}, 'pool.*the pool "puddle" is not there'),
                            ({"namespace": "none"}, 'namespace.*"none" of the pool "rbd" is not there'),
@@ -282,11 +283,18 @@ class Mistakes(OverCeph):
                            ({"options": ["rbd_cache=true"]}, "rbd_cache is no option for this list"),
                            ({"options": ["rbd_disable_zero_copy_writes=false"]}, "copy_writes is no option for this list"),
                            ({"image": own}, f"image.*write: rbd config image set rbd/{own} rbd_disable_zero_copy_writes true"),
+                           ({"image": off}, f"image.*write: rbd config image set rbd/{off} rbd_disable_zero_copy_writes true"),
                            ({"exclusive_lock": "require"}, f"exclusive_lock.*rbd feature enable rbd/{image} exclusive-lock"),
                            ({"exclusive_lock": "require", "read_only": True}, "exclusive_lock.*is only read"),
                            ({"image": locked, "exclusive_lock": "off"}, f"exclusive_lock.*rbd feature disable rbd/{locked}")):
             with self.subTest(**more):
                 self.assertRegex(self.refused(self.export(**{"image": image, **more})), said)
+
+    def test_an_option_of_an_image_is_read_as_ceph_reads_it(self):
+        for value in ("true", "TRUE", "1"):
+            image = self.image("8M")
+            self.ceph.rbd("image-meta", "set", image, "conf_rbd_disable_zero_copy_writes", value)
+            self.connect(server=self.serve([self.export(image)])).pwrite(b"x", 0)
 
     def test_a_configuration_that_the_environment_names(self):
         one = self.export(self.image("8M"))
