@@ -197,14 +197,17 @@ class Locks(Doors):
         self.assertEqual(libnbd.extents(client, 2 * OBJECT, 0), [(OBJECT, 0), (OBJECT, nbd.STATE_HOLE | nbd.STATE_ZERO)])
         client.flush()
 
+    def break_lock(self, image):
+        locker = re.search(r"(client\.\d+)\s+(auto \d+)", self.ceph.rbd("lock", "ls", image))
+        self.ceph.rbd("lock", "rm", image, locker.group(2), locker.group(1))
+
     def test_a_lock_that_is_taken_by_force(self):
         """The clients of who has lost it fail from then on, and those that come anew are served."""
         image = self.image()
         self.server = self.serve([self.export(image, exclusive_lock="require")])
         client = self.connect()
         client.pwrite(b"mine", 0)
-        locker = re.search(r"(client\.\d+)\s+(auto \d+)", self.ceph.rbd("lock", "ls", image))
-        self.ceph.rbd("lock", "rm", image, locker.group(2), locker.group(1))
+        self.break_lock(image)
         self.ceph.rbd("bench", "--io-type", "write", "--io-size", "4K", "--io-total", "4K", image)
         for ask in (lambda: client.pwrite(b"late", 0), lambda: client.pread(4, 0), client.flush):
             with self.assertRaises(nbd.Error):
@@ -216,6 +219,21 @@ class Locks(Doors):
         with self.assertRaises(nbd.Error):
             client.pread(4, 0)
         self.assertEqual(bytes(again.pread(4, 0)), b"anew")
+
+    def test_a_flush_of_what_was_lost_with_the_lock_fails(self):
+        """It was not handed over: what was in the cache is nowhere, and another keeps the lock."""
+        image = self.image()
+        late = ["rbd_cache_policy=writeback", "rbd_cache_max_dirty_age=3600"]
+        self.server = self.serve([self.export(image, cache=True, options=late)])
+        client = self.connect()
+        client.pwrite(b"flushed", 0)
+        client.flush()  # from then on librbd caches
+        client.pwrite(b"cached", 0)
+        self.break_lock(image)
+        self.connect(server=self.serve([self.export(image, exclusive_lock="require")])).pwrite(b"kept", 4096)
+        with self.assertRaises(nbd.Error):
+            client.flush()
+        self.assertEqual(self.ceph.export(image)[:7], b"flushed")
 
 
 class Takeover(Doors):
