@@ -1,6 +1,7 @@
 #include "cli/cli.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -312,6 +313,9 @@ int run_and_report(std::vector<std::string> args, Streams streams) {
   }
 }
 
+// Since then /dev/null stands in its place, open for reading alone.
+constinit bool stdout_was_closed = false;
+
 }  // namespace
 
 void print_mistake(std::ostream& err, const std::string& text) {
@@ -329,13 +333,23 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 void prepare_process() noexcept {
   // A stdout that is closed takes nothing, and what cannot be printed there is told as a failure.
   for (int fd = 0; fd <= 2; ++fd)
-    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF)
+    if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
       static_cast<void>(::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR));
+      stdout_was_closed = stdout_was_closed || fd == STDOUT_FILENO;
+    }
   for (const int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
   sigset_t none;
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   std::signal(SIGCHLD, SIG_DFL);  // ignored, as whoever started us may have left it, it would lose how a command ended
+}
+
+void let_commands_print() noexcept {
+  if (!stdout_was_closed) return;
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nowhere < 0) return;
+  ::dup2(nowhere, STDOUT_FILENO);
+  ::close(nowhere);
 }
 
 }  // namespace ashlar::host

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <system_error>
 
+#include "cli/cli.hpp"
 #include "cli/commands.hpp"
 #include "cli/words.hpp"
 #include "config/did_you_mean.hpp"
@@ -175,6 +176,7 @@ Config config_to_serve(const CommandOptions& options, Mistakes& mistakes) {
 
 int serve_command(const CommandOptions& options, Streams) {
   Starter starter = starter_of(options);
+  let_commands_print();  // the server itself prints nothing on stdout
   if (starter.parent != nullptr && starter.parent->has_gone()) return exit_ok;
   std::vector<HandedSocket> handed = as_usage("serve: ", [] { return take_handed_sockets(); });
   Mistakes mistakes;

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "../temp_folder.hpp"
 #include "catch.hpp"
 #include "cli/cli.hpp"
 
@@ -42,6 +43,12 @@ TEST_CASE("a stdout that is closed is a failure, and other closed streams do no 
   CHECK(exit_code("srve 2>&-") == 2);
   CHECK(exit_code(inspect + "<&- >/dev/null 2>&-") == 0);
   CHECK(exit_code(inspect + "<&- >&- 2>&-") == 1);
+}
+
+TEST_CASE("a command of serve --run can print although stdout is closed") {
+  const TempFolder folder;
+  const std::string image = folder.write("disk.img", std::string(4096, 'x')).string();
+  CHECK(exit_code("serve " + image + " --run 'echo hello && exit 7' >&- 2>/dev/null") == 7);
 }
 
 TEST_CASE("a standard stream that is closed is opened, so that no disk gets its number") {
