@@ -18,7 +18,8 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 // into.
 void prepare_process() noexcept;
 
-// From now on a stdout that was closed takes what is printed, which goes nowhere: for commands that this process starts.
+// From now on a stdout that was closed takes what is printed, which goes nowhere: for commands that this process
+// starts.
 void let_commands_print() noexcept;
 
 }  // namespace ashlar::host
