@@ -233,8 +233,8 @@ bool Writer::turn(bool last) {
   }
   flush();
   const bool was_empty = drop_trigger_of_empty_ring();
-  // While there is no file, its turn is still to come.
-  if (file_ != nullptr && settings_.ring != 0 && triggers_.due(now)) write_ring_out();
+  // While nothing is in the file, its turn is still to come.
+  if (has_begun() && settings_.ring != 0 && triggers_.due(now)) write_ring_out();
   answer_dump(dumps, now, was_empty);
   forget(std::move(taps));
   return more;

@@ -29,8 +29,8 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
-  // Makes the file, and begins. Throws BadParameter when it cannot be made; while somebody else writes it, it is tried
-  // again and again. Once, before open(). [control]
+  // Makes the file, and begins. What is there stays as it is until a client comes. Throws BadParameter when the file
+  // cannot be made; while somebody else writes it, it is tried again and again. Once, before open(). [control]
   void begin();
   // A connection whose requests are to be written. Throws. [control]
   std::shared_ptr<Tap> open(const TextList& place, std::uint64_t connection, const TextList& client);
@@ -56,6 +56,8 @@ class Writer {
   void begin_to_stop();
   std::uint64_t patience();
   bool holds(std::uint64_t now) const;
+  // Whether something of this run is in the file.
+  bool has_begun() const { return file_ != nullptr && file_->is_written(); }
   void make_file();
   void open_file(std::uint64_t now);
   bool drain(Tap& tap);

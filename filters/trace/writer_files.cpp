@@ -77,10 +77,10 @@ void Writer::end() {
     host_.log(Level::warn, "trace: %s ends; %llu requests have no record", settings_.file().c_str(),
               static_cast<unsigned long long>(lost_in_all_));
   if (file_ == nullptr) return;
-  if (settings_.ring != 0 && triggers_.pending()) note_trigger();
+  if (settings_.ring != 0 && has_begun() && triggers_.pending()) note_trigger();
   file_->end(std::exchange(lost_, 0));
   // While it is still locked, so that the next layer does not take what is moved or removed for its own.
-  if (settings_.ring != 0) {
+  if (settings_.ring != 0 && file_->is_begun()) {
     if (owed_) move_ring();
     else ::unlink(settings_.file().c_str());
   }
@@ -113,15 +113,15 @@ void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty)
   if (asked == dumps_answered_) return;
   dump_error_.clear();
   if (was_empty) dump_answer_ = empty_text;
-  else if (file_ != nullptr && triggers_.pending())
+  else if (has_begun() && triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
   else if (owed_) dump_error_ = why_not_;
   else if (held_) dump_error_ = "somebody else still writes the file";
-  else if (file_ == nullptr) dump_error_ = "nothing is recorded now, as the log says";
+  else if (!has_begun()) dump_error_ = "nothing is recorded now, as the log says";
   else dump_answer_ = "the ring is in " + moved_to_;
   // Who was told that it cannot be done may ask again; a trigger that was there before has its turn later.
-  if (file_ == nullptr && triggers_.pending() && triggers_.why() == verb) triggers_.drop();
+  if (!has_begun() && triggers_.pending() && triggers_.why() == verb) triggers_.drop();
   dumps_answered_ = asked;
   answered_.notify_all();
 }

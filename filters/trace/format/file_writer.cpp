@@ -120,7 +120,7 @@ FileWriter::FileWriter(const std::string& path, const Options& options)
     ::close(fd_);
     throw;
   }
-  is_begun_ = true;
+  is_made_ = true;
 }
 
 FileWriter::~FileWriter() { ::close(fd_); }
@@ -132,11 +132,31 @@ void FileWriter::open_existing() {
   const std::string why = unfit_content(fd_, options_.append, segment_bytes_, options_.max_size != 0);
   if (!why.empty()) throw std::invalid_argument("\"" + path_ + "\" " + why);
   why_readable_ = keep_to_owner(fd_);
-  if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
-  const std::uint64_t size = size_of(fd_);
-  if (size != 0) {
-    slots_ = segments_of(fd_).found;
-    header_ = slots_.back();
+  if (size_of(fd_) == 0) begin();  // nothing can be lost
+}
+
+// Not before there is something to write: a server that cannot start after all leaves what is there. False: it failed,
+// see error(), and can be tried again.
+bool FileWriter::begin() {
+  if (is_begun_) return true;
+  try {
+    if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
+    begin_behind_what_is_there();
+    return is_begun_ = true;
+  } catch (const std::system_error& e) {
+    error_ = e.code().value();
+    entries_.clear();
+    return false;
+  }
+}
+
+void FileWriter::begin_behind_what_is_there() {
+  slots_ = segments_of(fd_).found;
+  header_ = slots_.empty() ? SegmentHeader{} : slots_.back();
+  end_of_file_ = 0;
+  reserved_ = 0;
+  if (!slots_.empty()) {
+    const std::uint64_t size = size_of(fd_);
     auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
       return a.position < b.position;
     });
@@ -154,7 +174,7 @@ void FileWriter::open_existing() {
     }
   }
   begin_segment(next_position(), segment_bytes_);
-  if (!flush()) throw std::system_error(error_, std::generic_category(), path_);
+  if (!flush() && !has_header_) entries_.add(header_);  // it is tried again with what comes
 }
 
 // The rest of the place whose segment was begun last takes the next one, so that small runs are not lost before the
@@ -233,8 +253,9 @@ void FileWriter::begin_segment(std::uint64_t position, std::uint64_t bytes) {
   entries_.add(header_);
 }
 
-// False: there is none, since the disk is full.
+// False: there is none, since the disk is full or fails.
 bool FileWriter::make_room(std::uint64_t size) {
+  if (!begin()) return false;
   const std::uint64_t end = header_.position + header_.segment_bytes;
   if (at_ + entries_.bytes().size() + size + end_room <= end) return true;
   const std::uint64_t closes_at = at_ + entries_.bytes().size();
@@ -309,6 +330,7 @@ void FileWriter::add_end_of_run(std::uint64_t lost) {
 }
 
 void FileWriter::end(std::uint64_t lost) {
+  if (!is_begun_ && (lost == 0 || !begin())) return;
   add_end_of_run(lost);
   if (!write_out(0)) {
     if (!has_header_ && closed_at_ == 0) return;
@@ -365,7 +387,7 @@ bool FileWriter::write_out(std::uint64_t spare) {
       if (n > 0) done += static_cast<std::uint64_t>(n);
       else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
     }
-    if (error != 0 && is_begun_ && options_.again && options_.again(error)) error = 0;
+    if (error != 0 && is_made_ && options_.again && options_.again(error)) error = 0;
   }
   entries_.clear();
   if (error == 0) {
@@ -399,7 +421,7 @@ void FileWriter::forget() {
   entries_.clear();
   lost_ += std::exchange(held_, 0);
   telling_ = new_telling();
-  if (!has_header_) entries_.add(header_);
+  if (is_begun_ && !has_header_) entries_.add(header_);
 }
 
 namespace {

@@ -42,16 +42,17 @@ class FileWriter {
     bool moves = false;          // it will be renamed within its folder
     std::uint64_t run = 0;
     bool continues = false;  // what the run did before is in other files
-    // Asked when a write has failed, once the file has been begun; true: to try it again. None: it is not.
+    // Asked when a write has failed, but not while the writer is made; true: to try it again. None: it is not.
     std::function<bool(int error)> again = {};
   };
   // A file with a limit has so many places for segments. Runs that are appended share one as long as they fit in.
   static constexpr std::uint64_t segments = 8;
   static constexpr std::uint64_t least_max_size = segments * 32 * 1024;
 
-  // Makes the file, mode 0600, or opens it and gives it that mode; what is in it goes unless it is appended to. Throws
-  // std::system_error, BeingWritten, and std::invalid_argument when the file there is no trace, or cannot be appended
-  // to.
+  // Makes the file, mode 0600, or opens it and gives it that mode. What is in it stays as it is until there is
+  // something to write; then it goes, unless it is appended to. Throws std::system_error, BeingWritten, and
+  // std::invalid_argument when the file there is no trace, or cannot be appended to. A disk that takes nothing is no
+  // reason: see error().
   FileWriter(const std::string& path, const Options& options);
   ~FileWriter();
   FileWriter(const FileWriter&) = delete;
@@ -84,11 +85,17 @@ class FileWriter {
   std::uint64_t take_lost() { return std::exchange(lost_, 0); }
 
   int fd() const { return fd_; }
+  // Whether what was there has given way to this run, or to its attempts to write.
+  bool is_begun() const { return is_begun_; }
+  // Whether something of this run is in the file.
+  bool is_written() const { return is_begun_ && (has_header_ || closed_at_ != 0); }
   // errno of why others can still read the file that was there; 0: they cannot.
   int why_readable() const { return why_readable_; }
 
  private:
   void open_existing();
+  bool begin();
+  void begin_behind_what_is_there();
   bool go_on_in_last(std::uint64_t size);
   void fill_place();
   void put_header(const SegmentHeader& header);
@@ -113,7 +120,8 @@ class FileWriter {
   SegmentHeader header_{};            // of the segment that is being written
   bool has_header_ = false;           // it is in the file
   bool reused_ = false;               // behind what has been written stands what was there before
-  bool is_begun_ = false;             // the constructor is done
+  bool is_made_ = false;              // the constructor is done
+  bool is_begun_ = false;             // the file is as this run needs it
   std::uint64_t telling_ = 0;         // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
   std::uint64_t reserved_ = 0;        // so far the disk has given room from at_ on; lower: none is known of

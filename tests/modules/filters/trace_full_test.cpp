@@ -184,6 +184,36 @@ TEST_CASE("trace drops what finds no room in the ring, counts it, and holds nobo
   CHECK(records + reader.completeness().dropped == asked);
 }
 
+TEST_CASE("a trace whose disk takes nothing does not keep a server from starting, and counts what it lost") {
+  for (const bool ring : {false, true}) {
+    const Folder folder;
+    FakeHost host;
+    ModelDisk disk(8192);
+    disk.fail(Op::zero, Status::no_space());
+    Given given{{"path", folder.trace()}};
+    if (ring) given.insert(given.end(), {{"ring", "1M"}, {"trigger", "error"}});
+    {
+      const Traced layer(host, given);
+      FullDisk full(0);
+      layer.begin_serving();
+      const auto device = layer.open_over(disk);
+      CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
+      CHECK_FALSE(ask(*device, Io(Op::zero, 0, 512), 0).ok());
+      while (!host.said("cannot write to")) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (ring) CHECK_THROWS_AS(host.control().call("dump"), Refused);  // both requests have been taken out by then
+      full.end();
+      CHECK(ask(*device, Io(Op::zero, 0, 512), 0) == Status::no_space());
+    }
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    const std::size_t records = all_of(reader).size();
+    CHECK(records >= 1);
+    CHECK(records + reader.completeness().dropped == 3);
+    CHECK(reader.completeness().ended == !ring);
+    CHECK(heard.problems.empty());
+  }
+}
+
 TEST_CASE("trace has requests wait for a full disk when it is told to, and loses none") {
   const Folder folder;
   FakeHost host;

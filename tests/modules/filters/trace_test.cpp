@@ -372,6 +372,28 @@ TEST_CASE("trace begins a file anew over an ended run, but keeps that of a serve
   CHECK(runs_in(path) == std::vector<std::uint64_t>{7});
 }
 
+TEST_CASE("a start that fails leaves what is in the file as it is") {
+  const auto content = [](const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  for (const char* append : {"false", "true"})
+    for (const char* max_size : {"0", "1G"}) {
+      INFO("append = " << append << ", max_size = " << max_size);
+      const Folder folder;
+      write_one(folder.trace(), 7, true);
+      const std::string before = content(folder.trace());
+      FakeHost host;
+      {
+        const Traced layer(host, {{"path", folder.trace()}, {"append", append}, {"max_size", max_size}});
+        layer.begin_serving();
+        CHECK((content(folder.trace()) == before));
+      }  // and no client has come
+      CHECK((content(folder.trace()) == before));
+      CHECK(host.lines().empty());
+    }
+}
+
 TEST_CASE("of a trace behind a symbolic link the file is renamed, and the link stays") {
   const Folder folder, other;
   const std::string link = folder.trace(), real = other.trace();

@@ -543,7 +543,13 @@ TEST_CASE("Without append a trace is begun anew, and what is no trace is left al
   CHECK(std::filesystem::file_size(image) == 14);
   CHECK(unfit(path, {.append = true}).empty());
   CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).empty());  // small enough for it
-  { const FileWriter other(path, {.max_size = 1 << 20, .run = 3}); }
+  const auto size = std::filesystem::file_size(path);
+  {
+    FileWriter other(path, {.max_size = 1 << 20, .run = 3});
+    CHECK(std::filesystem::file_size(path) == size);  // as there is nothing to write
+    CHECK(other.lost(0, 1));
+    CHECK(other.flush());
+  }
   CHECK(unfit(path, {.append = true, .max_size = 1 << 20}).empty());
   CHECK(unfit(path, {.append = true, .max_size = 1 << 19}).find("another max_size") != std::string::npos);
   CHECK(unfit((folder.path() / "none" / "x").string(), {}).find("No such file") != std::string::npos);
