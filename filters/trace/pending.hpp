@@ -89,9 +89,10 @@ void Pending::take(std::uint32_t& head, Wanted&& wanted, Ready&& ready) {
       link = &one.next;
       continue;
     }
+    // First, as it may throw: what has no record then stays here, to be counted.
+    if (one.state != One::State::tried) ready(one);
+    else --tried_;
     *link = one.next;
-    if (one.state == One::State::tried) --tried_;
-    else ready(one);
     one.state = One::State::free;
     one.left = false;
     if (one.payload.capacity() > kept_capacity) one.payload = {};

@@ -1,6 +1,7 @@
 // The ring between a connection's threads and the one that writes, and what belongs together of its events.
 #include <atomic>
 #include <cstring>
+#include <new>
 #include <thread>
 
 #include "catch.hpp"
@@ -275,4 +276,19 @@ TEST_CASE("Thousands of requests under way are kept apart") {
   CHECK(given == std::vector<std::uint64_t>{2});
   pending.give_up(UINT64_MAX, [&](const Pending::One& o) { given.push_back(o.record.id); });
   CHECK(given == std::vector<std::uint64_t>{2, 3});
+}
+
+TEST_CASE("A record that could not be given away stays, to be counted with those behind it") {
+  Pending pending;
+  for (std::uint64_t n = 0; n != 5; ++n) pending.done(asked(7, n, 10 + n), {});
+  std::size_t written = 0, counted = 0;
+  const auto write = [&](const Pending::One&) {
+    if (written == 2) throw std::bad_alloc();
+    ++written;
+  };
+  CHECK_THROWS_AS(pending.give_up(UINT64_MAX, write), std::bad_alloc);
+  CHECK(pending.size() == 3);
+  pending.give_up(UINT64_MAX, [&](const Pending::One&) { ++counted; });
+  CHECK(counted == 3);
+  CHECK(pending.size() == 0);
 }
