@@ -39,6 +39,23 @@ int make_eventfd() {
   return fd;
 }
 
+// A thread that is started meanwhile gets no signals: they are for the server's threads.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigdelset(&all, SIGRTMAX);  // by which the server has each thread enter its sandbox
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
 }  // namespace
 
 Writer::Writer(const Settings& settings, const Host& host)
@@ -78,12 +95,8 @@ void Writer::begin() {
 void Writer::start_thread() {
   if (thread_.joinable()) return;
   triggers_.listen();  // before anybody can know that the layer serves, so that no signal is lost
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::sigdelset(&all, SIGRTMAX);                    // by which the server has each thread enter its sandbox
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);  // the others are for the server's threads
+  const SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 std::shared_ptr<Tap> Writer::open(const TextList& place, std::uint64_t connection, const TextList& client) {

@@ -314,3 +314,28 @@ TEST_CASE("trace that can no longer record holds nobody up, and counts what has 
     CHECK(heard.problems.empty());
   }
 }
+
+TEST_CASE("a layer that gets no memory to begin leaves the signals of the thread that asks as they were") {
+  const Folder folder;
+  bool begins = false;
+  std::size_t refused = 0;
+  for (std::size_t allocations = 0; !begins && allocations != 10'000; ++allocations) {
+    const FakeHost host;
+    const Traced layer(host, {{"path", folder.trace()}});
+    host::allocations_left = allocations;
+    try {
+      layer.begin_serving();
+      begins = true;
+    } catch (const Refused&) {
+      ++refused;
+    } catch (const std::bad_alloc&) {  // of Refused's own text
+      ++refused;
+    }
+    host::allocations_left = SIZE_MAX;
+    sigset_t blocked;
+    REQUIRE(::pthread_sigmask(SIG_SETMASK, nullptr, &blocked) == 0);
+    CHECK(::sigismember(&blocked, SIGTERM) == 0);
+  }
+  CHECK(begins);
+  CHECK(refused > 0);
+}
