@@ -228,7 +228,7 @@ bool Writer::turn(bool last) {
   const std::uint64_t now = monotonic_now();
   if (file_ == nullptr && now >= next_attempt_) open_file(now);
   triggers_.listen();
-  const std::uint64_t dumps = look_for_dump();
+  const std::uint64_t dumps = dumps_asked();
   Taps taps;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -245,10 +245,11 @@ bool Writer::turn(bool last) {
     else finish(*tap);
   }
   flush();
+  pull_for_dumps(dumps);
   const bool was_empty = drop_trigger_of_empty_ring();
   // While nothing is in the file, its turn is still to come.
-  if (has_begun() && settings_.ring != 0 && triggers_.due(now)) write_ring_out();
-  answer_dump(dumps, now, was_empty);
+  const bool moved = has_begun() && settings_.ring != 0 && triggers_.due(now) && write_ring_out();
+  answer_dump(dumps, now, was_empty, moved);
   forget(std::move(taps));
   return more;
 }
@@ -329,10 +330,10 @@ void Writer::give_up_some(Tap& tap) {
 }
 
 void Writer::write(Tap& tap, RecordEntry record, std::span<const std::byte> payload) {
-  if (file_ == nullptr) return count_lost(1);
   record.connection = tap.connection;
   record.entry.place = tap.place;
-  if (settings_.ring != 0) triggers_.look_at(record);
+  if (settings_.ring != 0) triggers_.look_at(record);  // also while there is no file: its turn comes then
+  if (file_ == nullptr) return count_lost(1);
   file_->record(record, payload, *tap.place_texts, tap.client);
   ++new_records_;
   empty_ = false;

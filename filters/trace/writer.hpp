@@ -72,9 +72,10 @@ class Writer {
   void say(int error);
   void say_over();
   void end();
-  void write_ring_out();
-  std::uint64_t look_for_dump();
-  void answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty);
+  bool write_ring_out();
+  std::uint64_t dumps_asked();
+  void pull_for_dumps(std::uint64_t asked);
+  void answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty, bool moved);
   void note_trigger();
   bool keep_what_was_before();
   bool drop_trigger_of_empty_ring();

@@ -34,7 +34,7 @@ void Writer::make_file() {
   options.continues = continues_;
   if (settings_.wait) options.again = [this](int error) { return try_again(error); };
   try {
-    if (!continues_) options.append = keep_what_was_before();
+    options.append = keep_what_was_before();
     file_ = std::make_unique<FileWriter>(settings_.file(), options);
     if (const int error = file_->why_readable())
       host_.log(Level::warn, "trace: others than its owner may read %s, and that cannot be changed: %s",
@@ -82,7 +82,7 @@ void Writer::end() {
   // While it is still locked, so that the next layer does not take what is moved or removed for its own.
   if (settings_.ring != 0 && file_->is_begun()) {
     if (owed_) move_ring();
-    else ::unlink(settings_.file().c_str());
+    else if (file_->is_in_place()) ::unlink(settings_.file().c_str());
   }
   file_.reset();
 }
@@ -100,26 +100,30 @@ std::string Writer::dump() {
   return dump_answer_;
 }
 
-// How many have been asked for by now.
-std::uint64_t Writer::look_for_dump() {
+std::uint64_t Writer::dumps_asked() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (dumps_asked_ != dumps_answered_ && settings_.ring != 0) triggers_.pull(verb);
   return dumps_asked_;
 }
 
+// Behind the triggers that have come: one that is refused must not have taken the place of another.
+void Writer::pull_for_dumps(std::uint64_t asked) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (asked != dumps_answered_ && settings_.ring != 0) triggers_.pull(verb);
+}
+
 // What has come of them.
-void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty) {
+void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty, bool moved) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (asked == dumps_answered_) return;
   dump_error_.clear();
   if (was_empty) dump_answer_ = empty_text;
+  else if (moved) dump_answer_ = "the ring is in " + moved_to_;
   else if (has_begun() && triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
-  else if (owed_) dump_error_ = why_not_;
   else if (held_) dump_error_ = "somebody else still writes the file";
   else if (!has_begun()) dump_error_ = "nothing is recorded now, as the log says";
-  else dump_answer_ = "the ring is in " + moved_to_;
+  else dump_error_ = why_not_;
   // Who was told that it cannot be done may ask again; a trigger that was there before has its turn later.
   if (!has_begun() && triggers_.pending() && triggers_.why() == verb) triggers_.drop();
   dumps_answered_ = asked;
@@ -139,19 +143,26 @@ bool Writer::drop_trigger_of_empty_ring() {
   return true;
 }
 
-void Writer::write_ring_out() {
-  if (file_ == nullptr) return;
+// Whether it is in another file now.
+bool Writer::write_ring_out() {
   note_trigger();
   flush();
-  if (!move_ring()) return;
+  if (!move_ring()) return false;
   file_.reset();
   continues_ = true;
   empty_ = true;
   open_file(monotonic_now());
+  return why_not_.empty();
 }
 
 // False: it stays where it is, which has been said.
 bool Writer::move_ring() {
+  if (!file_->is_in_place()) {  // what stands there may be another server's
+    why_not_ = "\"" + settings_.file() + "\" has been moved or removed: what was in it is not written out";
+    host_.log(Level::warn, "trace: %s", why_not_.c_str());
+    owed_ = false;
+    return true;
+  }
   try {
     moved_to_ = move_away();
     host_.log(Level::info, "trace: the ring is in %s: %s", moved_to_.c_str(), triggers_.why().c_str());

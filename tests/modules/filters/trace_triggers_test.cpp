@@ -1,4 +1,6 @@
 // The filter trace with a ring: when it is written out, and what is not a reason for that.
+#include <sys/stat.h>
+
 #include <chrono>
 #include <csignal>
 #include <filesystem>
@@ -280,4 +282,81 @@ TEST_CASE("a ring that was another layer's until then is begun anew, and nothing
   CHECK(reader.completeness().dropped == 0);
   CHECK_FALSE(std::filesystem::exists(folder.trace() + ".ring"));
   CHECK_FALSE(std::filesystem::exists(folder.trace() + ".1"));
+}
+
+TEST_CASE("a layer whose ring has been moved leaves that of another server alone, which stands there then") {
+  for (const bool triggers : {false, true}) {
+    const Folder folder;
+    const std::string path = folder.trace() + ".ring";
+    FakeHost host;
+    ModelDisk disk(8192);
+    disk.fail(Op::zero, Status::no_space());
+    auto layer = std::make_unique<Traced>(host, Ring::given(folder, triggers ? "error" : ""));
+    layer->begin_serving();
+    std::filesystem::rename(path, path + ".moved");
+    Written other(path, {.max_size = std::uint64_t{1} << 20, .run = 7});
+    other.add(entry(1, 1, 2));
+    REQUIRE(other.writer.flush());
+    CHECK_FALSE(ask(*layer->open_over(disk), Io(Op::zero, 0, 512), 0).ok());
+    layer.reset();
+    CHECK(host.said("has been moved or removed") == triggers);
+    Heard heard;
+    FileReader reader(path, heard);
+    CHECK(ids(all_of(reader)) == std::vector<std::uint64_t>{1});
+    CHECK_FALSE(std::filesystem::exists(folder.trace()));
+  }
+}
+
+TEST_CASE("who asks for a ring is told where it is, also when no other can be begun") {
+  // Its log makes a folder where the next ring would be.
+  struct Host {
+    explicit Host(std::string ring) : next(std::move(ring)), services(*fake.services()) {
+      services.self = this;
+      services.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
+        const auto& here = *static_cast<Host*>(self);
+        const ashlar_host& real = *here.fake.services();
+        real.log(real.self, level, text, length);
+        if (here.fake.said("the ring is in")) ::mkdir(here.next.c_str(), 0700);
+      };
+      services.log_enabled = [](void* self, std::uint32_t level) noexcept {
+        const ashlar_host& real = *static_cast<Host*>(self)->fake.services();
+        return real.log_enabled(real.self, level);
+      };
+      services.extension = [](void* self, const char* id) noexcept {
+        const ashlar_host& real = *static_cast<Host*>(self)->fake.services();
+        return real.extension(real.self, id);
+      };
+    }
+    FakeHost fake;
+    const std::string next;
+    ashlar_host services;
+  };
+  const Folder folder;
+  Host host(folder.trace() + ".ring");
+  ModelDisk disk(8192);
+  const Traced layer(&host.services, Ring::given(folder, ""));
+  CHECK(ask(*layer.open_over(disk), Io(Op::flush, 0, 0), 0).ok());
+  CHECK(host.fake.control().call("dump") == "the ring is in " + folder.trace());
+  CHECK(std::filesystem::is_directory(host.next));
+}
+
+TEST_CASE("a request that fails while somebody else writes the ring has its turn when they have ended, however late") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  disk.fail(Op::zero, Status::no_space());
+  auto other = std::make_unique<Written>(folder.trace() + ".ring",
+                                         FileWriter::Options{.max_size = std::uint64_t{1} << 20, .run = 7});
+  const Traced layer(host, Ring::given(folder, "error"));
+  layer.begin_serving();
+  const auto device = layer.open_over(disk);
+  const auto until_said = [&host](const std::string& text) {
+    for (int i = 0; i < 6000 && !host.said(text); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    REQUIRE(host.said(text));
+  };
+  until_said("requests are not recorded until that is over");  // what comes is no longer kept
+  CHECK_FALSE(ask(*device, Io(Op::zero, 0, 512), 0).ok());
+  CHECK_THROWS_AS(host.control().call("dump"), Refused);  // the writer has taken it out by then
+  other.reset();
+  until_said("the ring is in " + folder.trace() + ": error");
 }
