@@ -9,6 +9,7 @@
 #include <system_error>
 
 #include "kept.hpp"
+#include "last_patience.hpp"
 #include "writer.hpp"
 
 namespace ashlar::trace {
@@ -18,8 +19,8 @@ constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
 // A layer that a reload has replaced lets its file go soon, when no client is left on it. So long what comes is left in
 // the rings, and the file is tried often.
 constexpr std::uint64_t usual_patience = 5 * try_again_after;
-// Of a layer that stops and has something to write.
-constexpr std::uint64_t last_patience = try_again_after;
+// Of layers that stop and have something to write.
+constinit LastPatience last_patience;
 constexpr std::uint64_t first_pause = 1'000'000;
 constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
@@ -55,7 +56,7 @@ void Writer::make_file() {
 std::uint64_t Writer::patience() {
   if (!stop_.load()) return usual_patience;
   const std::lock_guard<std::mutex> lock(mutex_);
-  return lost_ != 0 || !taps_.empty() ? last_patience : 0;
+  return lost_ != 0 || !taps_.empty() ? last_patience.left(monotonic_now()) : 0;
 }
 
 // The first reason for which the file cannot be made is told; it is tried again.

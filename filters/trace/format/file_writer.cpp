@@ -125,6 +125,8 @@ FileWriter::FileWriter(const std::string& path, const Options& options)
 
 FileWriter::~FileWriter() { ::close(fd_); }
 
+bool FileWriter::is_in_place() const { return is_at(path_, fd_); }
+
 void FileWriter::open_existing() {
   if (::flock(fd_, LOCK_EX | LOCK_NB) != 0)
     throw BeingWritten("\"" + path_ + "\" is being written by another layer, or another server");

@@ -85,6 +85,8 @@ class FileWriter {
   std::uint64_t take_lost() { return std::exchange(lost_, 0); }
 
   int fd() const { return fd_; }
+  // Whether the file is still what stands at its path: somebody may have moved or removed it.
+  bool is_in_place() const;
   // Whether what was there has given way to this run, or to its attempts to write.
   bool is_begun() const { return is_begun_; }
   // Whether something of this run is in the file.

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "kept.hpp"
+#include "last_patience.hpp"
 #include "run.hpp"
 #include "traced.hpp"
 
@@ -544,4 +545,14 @@ TEST_CASE("trace counts in the file what it dropped while the layer before it ha
   CHECK(reader.completeness().dropped > 0);
   CHECK(records - 1 + reader.completeness().dropped == all);
   CHECK(reader.completeness().ended);
+}
+
+TEST_CASE("layers that stop one after the other wait for others' files no longer together than one of them would") {
+  constexpr std::uint64_t second = 1'000'000'000;
+  LastPatience patience;
+  CHECK(patience.left(100 * second) == second);
+  CHECK(patience.left(100 * second + second / 4) == second - second / 4);
+  CHECK(patience.left(101 * second) == 0);
+  CHECK(patience.left(105 * second) == 0);
+  CHECK(patience.left(106 * second) == second);  // another stop
 }
