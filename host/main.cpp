@@ -3,6 +3,6 @@
 #include "cli/cli.hpp"
 
 int main(int argc, char** argv) {
-  ashlar::host::prepare_process();
+  if (!ashlar::host::prepare_process()) return 1;
   return ashlar::host::run({argv + (argc > 0 ? 1 : 0), argv + argc}, std::cout, std::cerr);
 }

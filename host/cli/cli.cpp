@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
@@ -330,11 +332,16 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
   }
 }
 
-void prepare_process() noexcept {
+bool prepare_process() noexcept {
   // A stdout that is closed takes nothing, and what cannot be printed there is told as a failure.
   for (int fd = 0; fd <= 2; ++fd)
     if (::fcntl(fd, F_GETFD) == -1 && errno == EBADF) {
-      static_cast<void>(::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR));
+      if (::open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR) != fd) {
+        const char* const why = std::strerror(errno);
+        ::dprintf(STDERR_FILENO, "ashlar: descriptor %d is closed, and /dev/null cannot be opened in its place: %s\n",
+                  fd, why);
+        return false;
+      }
       stdout_was_closed = stdout_was_closed || fd == STDOUT_FILENO;
     }
   for (const int number : {SIGPIPE, SIGXFSZ, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
@@ -342,6 +349,7 @@ void prepare_process() noexcept {
   ::sigemptyset(&none);
   ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   std::signal(SIGCHLD, SIG_DFL);  // ignored, as whoever started us may have left it, it would lose how a command ended
+  return true;
 }
 
 void let_commands_print() noexcept {

@@ -15,8 +15,8 @@ int run(std::vector<std::string> args, std::ostream& out, std::ostream& err) noe
 // reader who has gone and a write beyond `ulimit -f` are errors like any other (EPIPE, EFBIG), and SIGUSR1 and SIGUSR2,
 // which mean nothing here. Blocks no signal, whatever who started it has blocked: a server would not hear SIGTERM.
 // Opens /dev/null for each standard stream that is closed, so that no disk or socket gets its number and is printed
-// into.
-void prepare_process() noexcept;
+// into. False: that failed, which has been said where it could, and nothing else may be opened.
+[[nodiscard]] bool prepare_process() noexcept;
 
 // From now on a stdout that was closed takes what is printed, which goes nowhere: for commands that this process
 // starts.

@@ -1,5 +1,6 @@
 // The process around the command line: exit codes, closed and broken standard streams.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -58,7 +59,7 @@ TEST_CASE("a standard stream that is closed is opened, so that no disk gets its 
     if (child == 0) {
       ::close(closed);
       if (closed == 1) ::close(2);
-      ashlar::host::prepare_process();
+      if (!ashlar::host::prepare_process()) ::_exit(1);
       const int next = ::open("/dev/null", O_RDONLY);
       ::_exit(next > 2 && ::fcntl(closed, F_GETFD) != -1 ? 0 : 1);
     }
@@ -66,4 +67,28 @@ TEST_CASE("a standard stream that is closed is opened, so that no disk gets its 
     ::waitpid(child, &status, 0);
     CHECK(status == 0);
   }
+}
+
+TEST_CASE("where /dev/null cannot be opened for a closed stream, that is said and nothing is begun") {
+  int ends[2];
+  REQUIRE(::pipe(ends) == 0);
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    ::dup2(ends[1], STDERR_FILENO);
+    ::close(STDOUT_FILENO);
+    const rlimit none{.rlim_cur = 1, .rlim_max = 1};  // no descriptor but stdin can be opened
+    ::setrlimit(RLIMIT_NOFILE, &none);
+    ::_exit(ashlar::host::prepare_process() ? 0 : 1);
+  }
+  ::close(ends[1]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 1));
+  char said[256];
+  const ssize_t length = ::read(ends[0], said, sizeof said);
+  ::close(ends[0]);
+  REQUIRE(length > 0);
+  CHECK(std::string(said, static_cast<std::size_t>(length)) ==
+        "ashlar: descriptor 1 is closed, and /dev/null cannot be opened in its place: Too many open files\n");
 }
