@@ -223,9 +223,18 @@ void Writer::begin_to_stop() {
   held_until_ = was_taken_ ? monotonic_now() + patience() : 0;
 }
 
+// What stands at the path is changed when there is something to write, and may have been moved away since it was found
+// there: it is somebody's then.
+void Writer::leave_moved_file() {
+  if (file_ == nullptr || file_->is_begun() || file_->is_in_place()) return;
+  file_.reset();
+  next_attempt_ = 0;
+}
+
 // True: there is more to take out.
 bool Writer::turn(bool last) {
   const std::uint64_t now = monotonic_now();
+  leave_moved_file();
   if (file_ == nullptr && now >= next_attempt_) open_file(now);
   triggers_.listen();
   const std::uint64_t dumps = dumps_asked();

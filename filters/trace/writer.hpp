@@ -51,6 +51,7 @@ class Writer {
   void record_until_stopped();
   void give_up() noexcept;
   bool discard() noexcept;
+  void leave_moved_file();
   bool turn(bool last);
   void pause() const;
   void begin_to_stop();
@@ -106,6 +107,7 @@ class Writer {
   std::uint64_t next_attempt_ = 0;  // to make the file
   bool continues_ = false;          // a ring of this run has been written out
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
+  std::string as_it_was_;           // when that was found out
   std::uint64_t held_until_ = 0;    // so long what comes is left in the rings, as they may be about to let it go
   std::uint64_t taken_pause_ = 0;   // until it is tried again, nanoseconds
   bool owed_ = false;               // the ring has a trigger and is not written out yet

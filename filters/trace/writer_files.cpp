@@ -1,4 +1,5 @@
 // Which file a layer writes: what was there before, the ring, and where that goes.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,14 @@ constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
 constexpr std::uint64_t look_again_after = 10 * try_again_after;
 constexpr const char* verb = "dump";
+// Which file stands at `path`, and of when: the same as long as nobody writes it.
+std::string looks_of(const std::string& path) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) return {};
+  return std::to_string(facts.st_dev) + ' ' + std::to_string(facts.st_ino) + ' ' + std::to_string(facts.st_size) + ' ' +
+         std::to_string(facts.st_mtim.tv_sec) + '.' + std::to_string(facts.st_mtim.tv_nsec);
+}
+
 constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
 
 }  // namespace
@@ -42,7 +51,10 @@ void Writer::make_file() {
                 settings_.file().c_str(), std::strerror(error));
   } catch (const BeingWritten&) {
     const std::uint64_t now = monotonic_now();
-    if (!std::exchange(was_taken_, true)) held_until_ = now + patience();
+    if (!std::exchange(was_taken_, true)) {
+      held_until_ = now + patience();
+      as_it_was_ = looks_of(settings_.file());
+    }
     taken_pause_ = std::clamp(2 * taken_pause_, first_pause, last_pause);
     next_attempt_ = now + taken_pause_;
     throw;
@@ -184,7 +196,8 @@ bool Writer::keep_what_was_before() {
   if (settings_.append || is_written(settings_.file())) return true;
   const Before before = what_is_in(settings_.file());
   if (!before.has_records) return false;
-  const bool goes_on = was_taken_ || before.run == run_;
+  // Who had the file may have written nothing.
+  const bool goes_on = (was_taken_ && looks_of(settings_.file()) != as_it_was_) || before.run == run_;
   if (settings_.ring == 0) {
     if (!goes_on && before.ended) return false;
     FileWriter::Options options = settings_.file_options(run_);

@@ -140,7 +140,7 @@ void FileWriter::open_existing() {
 // Not before there is something to write: a server that cannot start after all leaves what is there. False: it failed,
 // see error(), and can be tried again.
 bool FileWriter::begin() {
-  if (is_begun_) return true;
+  if (is_begun_ || begin_failed_) return is_begun_;
   try {
     if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
     begin_behind_what_is_there();
@@ -148,6 +148,7 @@ bool FileWriter::begin() {
   } catch (const std::system_error& e) {
     error_ = e.code().value();
     entries_.clear();
+    begin_failed_ = true;  // to look for what is there once more may take long
     return false;
   }
 }
@@ -357,7 +358,10 @@ void FileWriter::end(std::uint64_t lost) {
   static_cast<void>(::pwrite(fd_, &header_, sizeof header_, static_cast<off_t>(header_.position)) == sizeof header_);
 }
 
-bool FileWriter::flush() { return entries_.bytes().empty() || write_out(end_room); }
+bool FileWriter::flush() {
+  begin_failed_ = false;
+  return entries_.bytes().empty() || write_out(end_room);
+}
 
 // Has the disk keep room up to there, so that it has some for the end when it is full. Returns an errno; 0: it has, or
 // the file system cannot say.

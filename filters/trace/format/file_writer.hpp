@@ -124,6 +124,7 @@ class FileWriter {
   bool reused_ = false;               // behind what has been written stands what was there before
   bool is_made_ = false;              // the constructor is done
   bool is_begun_ = false;             // the file is as this run needs it
+  bool begin_failed_ = false;         // since the last flush()
   std::uint64_t telling_ = 0;         // who was told of in this one need not be told of again; differs between files
   std::uint64_t at_ = 0;              // position in the file of what entries_ holds
   std::uint64_t reserved_ = 0;        // so far the disk has given room from at_ on; lower: none is known of

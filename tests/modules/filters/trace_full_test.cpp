@@ -6,6 +6,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -206,9 +207,13 @@ TEST_CASE("a trace whose disk takes nothing does not keep a server from starting
     }
     Heard heard;
     FileReader reader(folder.trace(), heard);
-    const std::size_t records = all_of(reader).size();
-    CHECK(records >= 1);
-    CHECK(records + reader.completeness().dropped == 3);
+    std::uint64_t known = all_of(reader).size() + reader.completeness().dropped;
+    // The ring may have been written out before the third request came.
+    if (const std::string next = folder.trace() + ".1"; std::filesystem::exists(next)) {
+      FileReader other(next, heard);
+      known += all_of(other).size() + other.completeness().dropped;
+    }
+    CHECK(known == 3);
     CHECK(reader.completeness().ended == !ring);
     CHECK(heard.problems.empty());
   }

@@ -395,6 +395,40 @@ TEST_CASE("a start that fails leaves what is in the file as it is") {
     }
 }
 
+TEST_CASE("a trace that is moved away before a client comes is not written any more") {
+  const Folder folder;
+  const std::string saved = folder.trace() + ".saved";
+  write_one(folder.trace(), 7, true);
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    layer.begin_serving();
+    std::filesystem::rename(folder.trace(), saved);
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 1).ok());
+  }
+  CHECK(runs_in(saved) == std::vector<std::uint64_t>{7});
+  CHECK(runs_in(folder.trace()) == std::vector{this_run()});
+}
+
+TEST_CASE("a layer that waits for one which nobody has used begins the trace anew, as that one would have") {
+  const Folder folder;
+  write_one(folder.trace(), 7, true);
+  FakeHost host, other;
+  ModelDisk disk(8192);
+  {
+    auto first = std::make_unique<Traced>(host, Given{{"path", folder.trace()}});
+    first->begin_serving();
+    const Traced second(other, {{"path", folder.trace()}});
+    second.begin_serving();
+    first.reset();
+    const auto device = second.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 1).ok());
+  }
+  CHECK(runs_in(folder.trace()) == std::vector{this_run()});
+}
+
 TEST_CASE("of a trace behind a symbolic link the file is renamed, and the link stays") {
   const Folder folder, other;
   const std::string link = folder.trace(), real = other.trace();
