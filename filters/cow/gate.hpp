@@ -48,14 +48,23 @@ class Gate {
     Gate& gate_;
   };
 
+  // Who closes it over and over lets those in between who wait: they look once a pause.
+  void let_in() const {
+    for (int pauses = 0; waiting_ != 0 && pauses != most_pauses; ++pauses) pause();
+  }
+
  private:
+  static constexpr int most_pauses = 20;
+
   bool enter(bool may_wait) {
     for (;;) {
       ++inside_;
       if (!closed_) return true;
       --inside_;
       if (!may_wait || wait_.cancelled()) return false;
+      ++waiting_;
       pause();
+      --waiting_;
     }
   }
   // It is closed rarely, and not for long; but then many may wait.
@@ -63,5 +72,6 @@ class Gate {
 
   const ashlar::Wait wait_;
   std::atomic<std::uint64_t> inside_{0};
+  std::atomic<std::uint64_t> waiting_{0};
   std::atomic<bool> closed_{false};
 };

@@ -383,7 +383,7 @@ std::string Overlay::commit(const Base& base) {
   kept.state = Header::State::committing;
   set_header(kept);
   std::uint64_t done = 0;
-  for (std::uint64_t block = 0; block < map_.blocks();) done += commit_some(base, block);
+  for (std::uint64_t block = 0; block < map_.blocks(); gate_.let_in()) done += commit_some(base, block);
   kept.fingerprint = base.fingerprint();
   kept.state = Header::State::normal;
   set_header(kept);

@@ -38,15 +38,16 @@ constexpr std::chrono::seconds remembered{5};
 // some time on: else a client that asks over and over would never have to be done.
 class Session::ServersTime {
  public:
-  explicit ServersTime(Session& session) : session_(session), counts_(session.servers_times_ != 0) {
+  explicit ServersTime(Session& session) : session_(session), counts_(session.servers_time_left_.count() > 0) {
     if (!counts_) return;
-    --session_.servers_times_;
     session_.is_waited_for_.store(true, std::memory_order_relaxed);
   }
   // Who sees that the client is not waiting any more sees its new deadline, too.
   ~ServersTime() {
     if (!counts_) return;
-    session_.deadline_ = session_.deadline_.load() + (std::chrono::steady_clock::now() - since_);
+    const auto took = std::chrono::steady_clock::now() - since_;
+    session_.servers_time_left_ -= took;
+    session_.deadline_ = session_.deadline_.load() + took;
     session_.is_waited_for_.store(false, std::memory_order_release);
   }
   ServersTime(const ServersTime&) = delete;
@@ -69,7 +70,6 @@ Session::Session(std::unique_ptr<Socket> socket, Peer peer, SessionContext& cont
       settings_(context.settings),
       exports_(context.exports.get()),
       deadline_(std::chrono::steady_clock::now() + settings_->handshake_timeout),
-      servers_times_(static_cast<unsigned>(exports_->size()) + 4),
       waiter_(*socket_),
       memory_(context.pool, waiter_, *connection_, stopping_),
       inbox_(memory_),

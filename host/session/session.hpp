@@ -164,7 +164,7 @@ class Session : private protocol::Catalog, private Places::Holder {
   // Of the handshake; and whether the client waits for the server there, which has no deadline.
   std::atomic<std::chrono::steady_clock::time_point> deadline_;
   std::atomic<bool> is_waited_for_{false};
-  unsigned servers_times_;  // so often it may yet wait so
+  std::chrono::nanoseconds servers_time_left_ = std::chrono::minutes(10);  // so long it may wait so, all in all
   std::atomic<bool> stopping_{false};
   std::atomic<bool> in_transmission_{false};
   std::atomic<bool> waits_to_send_{false};

@@ -58,7 +58,7 @@ int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t*
 }
 
 // Whether `bytes` more may be taken although the connection is to be broken: once not, so that it can be. Then what has
-// come, within reason: who sends nothing but what OpenSSL answers by itself would keep it for ever. [under the lock]
+// come, unless it is nothing but what OpenSSL answers by itself: that could go on for ever. [under the lock]
 bool OpensslSocket::may_go_on(std::size_t bytes) {
   if (!std::exchange(has_let_abort_, true)) return false;
   is_left_off_ = bytes > left_after_abort_;
@@ -264,6 +264,7 @@ ssize_t OpensslSocket::decrypt_until_pause(std::span<std::byte> into) {
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
     count += n;
+    left_after_abort_ = most_after_abort;
   }
   holds_ = ::SSL_has_pending(ssl_.get()) != 0 || has_fetched();
   return static_cast<ssize_t>(count);

@@ -44,6 +44,7 @@ class OpensslSocket final : public TlsSocket {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t most_after_abort = 4 << 20;
   class Gathered;
   class Turn;
 
@@ -106,11 +107,11 @@ class OpensslSocket final : public TlsSocket {
   bool kernel_is_empty_ = false;  // the last receive() of the connection took all
   bool at_end_ = false;           // of the connection's stream
   int receive_error_ = 0;
-  bool has_let_abort_ = false;              // see may_go_on()
-  bool is_left_off_ = false;                // nothing more is taken
-  std::size_t left_after_abort_ = 4 << 20;  // bytes
-  bool holds_ = false;                      // decrypted bytes, or such that may be
-  bool has_paused_ = false;                 // OpenSSL got no more of what was fetched, so that made_ is sent first
+  bool has_let_abort_ = false;                       // see may_go_on()
+  bool is_left_off_ = false;                         // nothing more is taken
+  std::size_t left_after_abort_ = most_after_abort;  // bytes, until there is something for the session
+  bool holds_ = false;                               // decrypted bytes, or such that may be
+  bool has_paused_ = false;  // OpenSSL got no more of what was fetched, so that made_ is sent first
 
   // [who has the turn]
   std::vector<std::byte> unsent_;  // encrypted

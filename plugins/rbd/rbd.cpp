@@ -148,7 +148,8 @@ class Rbd final : public Plugin {
         if (const int r = layer_.requests.sleep_before_asking_again(since); r < 0) return failed(r);
         continue;
       }
-      if (result != -EROFS) use_.image()->was_changed();  // what is refused the lock is not done
+      // What is refused the lock is not done; but of a zero its edges may be, which librbd writes by themselves.
+      if (result != -EROFS || io.op() == Op::zero) use_.image()->was_changed();
       if (result < 0) return failed(result);
       use_.image()->is_let_in();
       return io.has(Flag::fua) ? flush_all() : Status::success();
@@ -156,12 +157,14 @@ class Rbd final : public Plugin {
   }
 
   // librbd takes the lock for a flush, too: who has written nothing leaves it where it is. It hands the lock over only
-  // when all that was written is flushed: who is refused it has nothing left to flush.
+  // when all that was written is flushed: who is refused it has nothing left to flush. With
+  // `require` it hands over nothing.
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
     if (!use_.image()->is_written_to()) return {};
     const std::int64_t result = ask([&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
-    return result < 0 && result != -EROFS ? failed(result) : Status::success();
+    const bool was_handed_over = result == -EROFS && layer_.settings.lock != Lock::require;
+    return result < 0 && !was_handed_over ? failed(result) : Status::success();
   }
 
   // What librbd answers to `call`, which is as that of start().
