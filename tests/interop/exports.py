@@ -56,7 +56,7 @@ class Exports(Case):
 
     def test_more_exports_than_options_are_granted_to_a_lone_one(self):
         names = [f"disk-{number}" for number in range(1200)]
-        server = self.serve([config.memory_export("1M", name) for name in names])
+        server = self.serve([config.memory_export("1M", name) for name in names], handshake_timeout=60)
         listed = run("qemu-nbd", "--list", f"--socket={server.socket}")
         self.assertEqual([line.split("'")[1] for line in listed.splitlines() if "export: '" in line], names)
         shown = json.loads(run("nbdinfo", "--list", "--json", server.uri()))
