@@ -224,17 +224,17 @@ void Writer::begin_to_stop() {
 }
 
 // What stands at the path is changed when there is something to write, and may have been moved away since it was found
-// there: it is somebody's then.
-void Writer::leave_moved_file() {
-  if (file_ == nullptr || file_->is_begun() || file_->is_in_place()) return;
+// there: it is somebody's then. Whether it was, so that there is none now.
+bool Writer::leave_moved_file() {
+  if (file_ == nullptr || file_->is_begun() || file_->is_in_place()) return false;
   file_.reset();
   next_attempt_ = 0;
+  return true;
 }
 
 // True: there is more to take out.
 bool Writer::turn(bool last) {
   const std::uint64_t now = monotonic_now();
-  leave_moved_file();
   if (file_ == nullptr && now >= next_attempt_) open_file(now);
   triggers_.listen();
   const std::uint64_t dumps = dumps_asked();
@@ -245,7 +245,8 @@ bool Writer::turn(bool last) {
     held_ = holds(now);
     if (held_) taps.clear();
   }
-  bool more = false;
+  bool more = leave_moved_file();
+  if (more) taps.clear();  // what they have goes to the next file
   for (auto& tap : taps) {
     const bool closed = tap->closed.load(std::memory_order_acquire) || last;
     const bool tap_has_more = drain(*tap);

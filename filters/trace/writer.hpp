@@ -51,7 +51,7 @@ class Writer {
   void record_until_stopped();
   void give_up() noexcept;
   bool discard() noexcept;
-  void leave_moved_file();
+  bool leave_moved_file();
   bool turn(bool last);
   void pause() const;
   void begin_to_stop();
