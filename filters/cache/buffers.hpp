@@ -1,6 +1,5 @@
 // Buffers: memory for what is on its way between the layers below and the store; no more of it than so many bytes.
 #pragma once
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <fileops/byte_limit.hpp>
@@ -41,7 +40,7 @@ class Buffers {
   // All together, in bytes.
   static constexpr std::uint64_t most = 32 << 20;
   // In use now, in bytes.
-  std::uint64_t used() const { return used_.load(std::memory_order_relaxed); }
+  std::uint64_t used() const { return limit_.used(); }
 
  private:
   using Memory = std::unique_ptr<std::byte[]>;
@@ -56,11 +55,9 @@ class Buffers {
     }
     // A power of two: so that one that was used fits for the next.
     if (memory == nullptr) memory.reset(new (std::nothrow) std::byte[capacity(bytes)]);
-    if (memory != nullptr) used_ += bytes;
     return memory;
   }
   void give_back(Memory memory, std::uint64_t bytes) noexcept {
-    used_ -= bytes;
     const std::lock_guard lock(mutex_);
     if (capacity(bytes) < spare_bytes_) return;
     spare_ = std::move(memory);
@@ -76,7 +73,6 @@ class Buffers {
   std::mutex mutex_;
   Memory spare_;
   std::uint64_t spare_bytes_ = 0;
-  std::atomic<std::uint64_t> used_{0};
 };
 
 }  // namespace ashlar::caching

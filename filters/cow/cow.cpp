@@ -309,8 +309,7 @@ Status Cow::peek(Io& io) noexcept {
 Status Cow::look(Io& io) noexcept {
   if (!overlay_->is_there()) return peek(io);
   const bool seen = try_to([this] {
-    const RangeLock::Hold looking(looking_, 0, 1, RangeLock::Mode::exclusive);
-    if (!looking.held()) throw std::bad_alloc();
+    const Alone alone(looking_);
     if (seen_ == nullptr) seen_ = layer_.as_it_is(base());
   });
   if (!seen) return Status::io_error();

@@ -307,8 +307,12 @@ Status Overlay::flush(Io& io) noexcept {
 }
 
 Status Overlay::persist() noexcept {
-  const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive);
-  return alone.held() ? persist_alone() : Status{ENOMEM};
+  try {
+    const Alone alone(persisting_);
+    return persist_alone();
+  } catch (const std::bad_alloc&) {
+    return Status{ENOMEM};
+  }
 }
 
 // First the data, then the map that says where they are. What changes meanwhile is for the next flush.

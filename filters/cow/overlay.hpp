@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "alone.hpp"
 #include "base.hpp"
 #include "dirty.hpp"
 #include "gate.hpp"
@@ -113,12 +114,6 @@ class Overlay {
   }
 
   // overlay.cpp
-  // Held over calls that wait: as a mutex otherwise. Throws std::bad_alloc.
-  struct Alone : ashlar::RangeLock::Hold {
-    explicit Alone(ashlar::RangeLock& lock) : Hold(lock, 0, 1, ashlar::RangeLock::Mode::exclusive) {
-      if (!held()) throw std::bad_alloc();
-    }
-  };
   ashlar::Status refused(const ashlar::Io& io) const {
     return io.has(ashlar::Flag::nowait) ? ashlar::Status::would_block() : ashlar::Status{ECANCELED};
   }

@@ -27,6 +27,8 @@ constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
 constexpr std::uint64_t look_again_after = 10 * try_again_after;
 constexpr const char* verb = "dump";
+constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
+
 // Which file stands at `path`, and of when: the same as long as nobody writes it.
 std::string looks_of(const std::string& path) {
   struct stat facts {};
@@ -34,8 +36,6 @@ std::string looks_of(const std::string& path) {
   return std::to_string(facts.st_dev) + ' ' + std::to_string(facts.st_ino) + ' ' + std::to_string(facts.st_size) + ' ' +
          std::to_string(facts.st_mtim.tv_sec) + '.' + std::to_string(facts.st_mtim.tv_nsec);
 }
-
-constexpr const char* empty_text = "no file is made, as no request was finished since the ring was begun";
 
 }  // namespace
 

@@ -84,11 +84,13 @@ void check_own(const std::filesystem::path& folder, const Certificates& found) {
     throw FileError(file, "is not made for a server of TLS (its key usage says so)");
 }
 
+constexpr const char* no_authority = "is no certificate of an authority (it lacks CA:TRUE in basicConstraints)";
+
 // Why nothing that it has signed would be taken; empty: it is good.
 std::string authority_fault(X509* certificate) {
   if (const std::string fault = validity_fault(certificate); !fault.empty()) return fault;
   if (::X509_check_ca(certificate) != 0) return {};
-  return "is no certificate of an authority (it lacks CA:TRUE in basicConstraints)";
+  return no_authority;
 }
 
 // Whether one of the authorities has issued it.
@@ -133,10 +135,8 @@ void check_authorities(const std::filesystem::path& file, const Certificates& fo
       continue;
     }
     ++valid;
-    warnings.push_back(
-        file.string() + ": " + name +
-        " is no certificate of an authority (it lacks CA:TRUE in basicConstraints), and lets in only who "
-        "has this certificate itself");
+    warnings.push_back(file.string() + ": " + name + " " + no_authority +
+                       ", and lets in only who has this certificate itself");
   }
   if (valid == 0) throw FileError(file, last);
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);

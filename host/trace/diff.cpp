@@ -77,7 +77,7 @@ struct All {
   std::map<Name, Latencies> ops;
   std::set<PlaceName> places;
   std::set<std::uint64_t> runs;
-  std::uint64_t dropped = 0;  // requests
+  trace::Completeness completeness;
 };
 
 All read_all(const std::string& path, Told& told, bool& broken) {
@@ -93,8 +93,8 @@ All read_all(const std::string& path, Told& told, bool& broken) {
     all.places.insert(name_of(*record.place));
     all.runs.insert(record.run);
   }
-  broken |= reader.completeness().broken;
-  all.dropped = reader.completeness().dropped;
+  all.completeness = reader.completeness();
+  broken |= all.completeness.broken;
   if (all.ops.empty()) throw UsageError(in_quotes(path) + " has no request");
   return all;
 }
@@ -131,14 +131,6 @@ void tell_alone(const std::string& path, const All& all, const All& other, std::
           << name(what.op) << " at " << in_quotes(what.place.tag) << " of export " << in_quotes(what.place.exported)
           << "\n";
   err << std::flush;
-}
-
-// Of requests that are not compared.
-void tell_dropped_of(const std::string& path, const All& all, std::ostream& err) {
-  if (all.dropped != 0)
-    err << "ashlar: trace: diff: " << in_quotes(path) << ": " << all.dropped
-        << " requests were dropped and have no record\n"
-        << std::flush;
 }
 
 constexpr std::size_t fewest_parts = 4;
@@ -279,8 +271,8 @@ int diff_command(const Words& words, Streams streams) {
     if (const auto other = second.ops.find(name); other != second.ops.end())
       all.push_back(compare(name, latencies, other->second));
   if (all.empty()) refuse(first_path, first, second_path, second);
-  tell_dropped_of(first_path, first, streams.err);
-  tell_dropped_of(second_path, second, streams.err);
+  tell_dropped(streams.err, "diff: " + in_quotes(first_path), first.completeness);
+  tell_dropped(streams.err, "diff: " + in_quotes(second_path), second.completeness);
   tell_alone(first_path, first, second, streams.err);
   tell_alone(second_path, second, first, streams.err);
   Output output(output_path, streams.out, {first_path, second_path});

@@ -101,7 +101,7 @@ void Told::problem(const std::string& text) {
   err_ << std::flush;
 }
 
-void tell_dropped(std::ostream& err, const char* command, const trace::Completeness& whole) {
+void tell_dropped(std::ostream& err, const std::string& command, const trace::Completeness& whole) {
   if (whole.dropped != 0)
     err << "ashlar: trace: " << command << ": " << whole.dropped << " requests were dropped and have no record\n"
         << std::flush;

@@ -65,6 +65,6 @@ class Told : public trace::Listener {
 };
 
 // Says on `err`, in the name of the command, that requests have no record.
-void tell_dropped(std::ostream& err, const char* command, const trace::Completeness& whole);
+void tell_dropped(std::ostream& err, const std::string& command, const trace::Completeness& whole);
 
 }  // namespace ashlar::host::traces

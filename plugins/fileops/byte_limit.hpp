@@ -16,12 +16,18 @@ class ByteLimit {
  public:
   ByteLimit(std::optional<Wait> wait, std::uint64_t most) : wait_(wait), most_(most) {}
 
+  // How many have been given out now.
+  std::uint64_t used() const {
+    const std::lock_guard lock(mutex_);
+    return used_;
+  }
+
   // So many bytes, from its construction to its end. More than there are to be had is granted to who is alone.
   class Share {
    public:
     // Waits for its turn, in the order of coming, if it may: see held().
     Share(ByteLimit& of, std::uint64_t bytes, bool may_wait = true)
-        : of_(of), bytes_(bytes), held_(may_wait ? of.take(*this) : of.try_to_take(bytes)) {}
+        : of_(of), bytes_(bytes), held_(of.take(*this, may_wait)) {}
     ~Share() {
       if (held_) of_.give_back(bytes_);
     }
@@ -41,19 +47,17 @@ class ByteLimit {
 
  private:
   bool has_room_for(std::uint64_t bytes) const { return used_ == 0 || (used_ <= most_ && bytes <= most_ - used_); }
-  bool try_to_take(std::uint64_t bytes) noexcept {
-    const std::lock_guard lock(mutex_);
+  // Behind those that wait already. [under the mutex]
+  bool take_now(std::uint64_t bytes) noexcept {
     if (first_ != nullptr || !has_room_for(bytes)) return false;
     used_ += bytes;
     return true;
   }
-  bool take(Share& share) noexcept {
+  bool take(Share& share, bool may_wait) noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (first_ == nullptr && has_room_for(share.bytes_)) {
-        used_ += share.bytes_;
-        return true;
-      }
+      if (take_now(share.bytes_)) return true;
+      if (!may_wait) return false;
       try {
         share.woken_.emplace(wait_);
       } catch (const std::bad_alloc&) {
@@ -78,7 +82,7 @@ class ByteLimit {
 
   const std::optional<Wait> wait_;
   const std::uint64_t most_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::uint64_t used_ = 0;
   Share* first_ = nullptr;  // of those that wait, in the order of their coming
   Share* last_ = nullptr;

@@ -56,7 +56,6 @@ class Handle {
 
   const std::unique_ptr<nbd_handle, Close> handle_;
   Facts facts_;
-  bool lacks_export_ = false;
   std::string why_over_;
   int error_over_ = 0;  // its errno number, 0: libnbd tells none
 };

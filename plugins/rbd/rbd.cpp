@@ -157,8 +157,8 @@ class Rbd final : public Plugin {
   }
 
   // librbd takes the lock for a flush, too: who has written nothing leaves it where it is. It hands the lock over only
-  // when all that was written is flushed: who is refused it has nothing left to flush. With
-  // `require` it hands over nothing.
+  // when all that was written is flushed: who is refused it has nothing left to flush. With `require`
+  // it hands over nothing.
   Status flush_all() noexcept {
     if (use_.image()->is_lost()) return Status::io_error();
     if (!use_.image()->is_written_to()) return {};

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -297,12 +296,7 @@ bool FileReader::is_written_over() const {
   return !now || now->sequence != here().sequence || now->run != here().run;
 }
 
-bool FileReader::is_at_path() const {
-  struct stat there {
-  }, here{};
-  return ::stat(path_.c_str(), &there) == 0 && ::fstat(fd_, &here) == 0 && there.st_dev == here.st_dev &&
-         there.st_ino == here.st_ino;
-}
+bool FileReader::is_at_path() const { return is_at(path_, fd_); }
 
 // A file has its first segment again, and it is another one.
 bool FileReader::is_begun_anew() const {

@@ -48,14 +48,6 @@ int open_or_make(const std::string& path) {
   return fd;
 }
 
-// Whether the open file is still what stands at the path.
-bool is_at(const std::string& path, int fd) {
-  struct stat there {
-  }, here{};
-  return ::stat(path.c_str(), &there) == 0 && ::fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
-         there.st_ino == here.st_ino;
-}
-
 // A file that was there may be of another mode. Returns an errno; 0: nobody but its owner can read it.
 int keep_to_owner(int fd) {
   struct stat status {};

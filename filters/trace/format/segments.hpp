@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "layout.hpp"
@@ -30,5 +31,8 @@ std::size_t read_at(int fd, void* into, std::size_t bytes, std::uint64_t positio
 
 // Size of the file now. Throws std::system_error.
 std::uint64_t size_of(int fd);
+
+// Whether the open file is still what stands at the path.
+bool is_at(const std::string& path, int fd);
 
 }  // namespace ashlar::trace
