@@ -1,11 +1,9 @@
 // The filter cow with `path`, and its verbs: what is found again, thrown away, or written into the base.
-#include <signal.h>
-#include <sys/resource.h>
-
 #include <atomic>
 #include <filesystem>
 #include <thread>
 
+#include "../../unit/full_disk.hpp"
 #include "cow_over.hpp"
 #include "store.hpp"
 
@@ -14,26 +12,6 @@ using namespace ashlar::testing;
 
 namespace {
 
-// Until it is gone, nothing is written to a file behind so many bytes.
-class FileLimit {
- public:
-  explicit FileLimit(rlim_t bytes) {
-    before_handler_ = ::signal(SIGXFSZ, SIG_IGN);
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
-    const rlimit limit{bytes, before_.rlim_max};
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  }
-  ~FileLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    ::signal(SIGXFSZ, before_handler_);
-  }
-  FileLimit(const FileLimit&) = delete;
-  FileLimit& operator=(const FileLimit&) = delete;
-
- private:
-  rlimit before_{};
-  void (*before_handler_)(int);
-};
 // As the file has it.
 Header::State state_in(const std::string& path) {
   Header found;
@@ -65,7 +43,7 @@ TEST_CASE("cow: what is written after a discard that failed is there at the next
       CHECK(device->write(0, bytes_of(block, 7)).ok());
       CHECK(device->flush().ok());
       {
-        const FileLimit limited(limit);
+        const FullDisk limited(limit);
         CHECK_THROWS_AS(over.host.control().call("discard"), Refused);
       }
       CHECK(read_all(*device, 0, block) == (limit == 16 ? bytes_of(block, 7) : part(over.before, 0, block)));
@@ -89,7 +67,7 @@ TEST_CASE("cow: a flush leaves the mark of a discard that is not done yet") {
     CHECK(device->write(0, bytes_of(block, 7)).ok());
     CHECK(device->flush().ok());
     {
-      const FileLimit limited(4096);  // the header can be written, but not the map
+      const FullDisk limited(4096);  // the header can be written, but not the map
       std::atomic<bool> done{false};
       std::thread other([&] {
         while (!done) static_cast<void>(device->flush());

@@ -1,16 +1,15 @@
 // The filter trace when its file cannot keep up: with when_full = "drop" nobody waits and what is lost is counted, with
 // "wait" nothing is lost.
-#include <sys/resource.h>
-
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <filesystem>
 #include <mutex>
 #include <thread>
 
+#include "../../unit/full_disk.hpp"
 #include "../../unit/no_memory.hpp"
+#include "other_host.hpp"
 #include "traced.hpp"
 
 using namespace ashlar;
@@ -19,47 +18,12 @@ using namespace ashlar::trace;
 
 namespace {
 
-// No file of the process may grow beyond 4 KiB, so that a trace is full at once, or beyond `bytes`.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes = 4096) : handler_(::signal(SIGXFSZ, SIG_IGN)) {
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
-    struct rlimit full = before_;
-    full.rlim_cur = bytes;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &full) == 0);
-  }
-  ~FullDisk() { end(); }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-  void end() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    ::signal(SIGXFSZ, handler_);
-  }
-
- private:
-  void (*const handler_)(int);
-  struct rlimit before_ {};
-};
+constexpr rlim_t full_at_once = 4096;  // of a trace, bytes
 
 // A host whose clock is far ahead: who sleeps is awake at once. Keeps how long they wanted to sleep.
-class SleeplessHost {
+class SleeplessHost final : public OtherHost {
  public:
-  SleeplessHost() : host_(*fake_.services()), wait_(*fake_.wait().services()) {
-    host_.self = this;
-    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
-      const ashlar_host& real = *static_cast<SleeplessHost*>(self)->fake_.services();
-      real.log(real.self, level, text, length);
-    };
-    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
-      const ashlar_host& real = *static_cast<SleeplessHost*>(self)->fake_.services();
-      return real.log_enabled(real.self, level);
-    };
-    host_.extension = [](void* self, const char* id) noexcept -> const void* {
-      auto& here = *static_cast<SleeplessHost*>(self);
-      if (std::string_view(id) == ASHLAR_WAIT_ID) return &here.wait_;
-      const ashlar_host& real = *here.fake_.services();
-      return real.extension(real.self, id);
-    };
+  SleeplessHost() : wait_(*fake().wait().services()) {
     wait_.self = this;
     wait_.sleep_until = [](void* self, std::uint64_t until) noexcept {
       auto& here = *static_cast<SleeplessHost*>(self);
@@ -73,40 +37,21 @@ class SleeplessHost {
       return static_cast<std::int32_t>(static_cast<SleeplessHost*>(self)->cancelled_ ? 1 : 0);
     };
   }
-  const ashlar_host* services() const { return &host_; }
-  const FakeHost& fake() const { return fake_; }
   std::uint64_t longest() const { return longest_; }  // nanoseconds
 
  private:
-  FakeHost fake_;
-  ashlar_host host_;
+  const void* extension(const char* id) noexcept override {
+    return std::string_view(id) == ASHLAR_WAIT_ID ? &wait_ : OtherHost::extension(id);
+  }
+
   ashlar_wait wait_;
   std::uint64_t longest_ = 0, sleeps_ = 0;
   bool cancelled_ = false;
 };
 
 // A host whose log does not return as long as it is held: so the writer stands still.
-class HeldHost {
+class HeldHost final : public OtherHost {
  public:
-  HeldHost() : host_(*fake_.services()) {
-    host_.self = this;
-    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
-      auto& here = *static_cast<HeldHost*>(self);
-      here.fake_.services()->log(here.fake_.services()->self, level, text, length);
-      std::unique_lock<std::mutex> lock(here.mutex_);
-      here.changed_.wait(lock, [&here] { return !here.held_; });
-    };
-    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
-      const ashlar_host& real = *static_cast<HeldHost*>(self)->fake_.services();
-      return real.log_enabled(real.self, level);
-    };
-    host_.extension = [](void* self, const char* id) noexcept {
-      const ashlar_host& real = *static_cast<HeldHost*>(self)->fake_.services();
-      return real.extension(real.self, id);
-    };
-  }
-  const ashlar_host* services() const { return &host_; }
-  const FakeHost& fake() const { return fake_; }
   void let_go() {
     const std::lock_guard<std::mutex> lock(mutex_);
     held_ = false;
@@ -114,39 +59,24 @@ class HeldHost {
   }
 
  private:
-  FakeHost fake_;
-  ashlar_host host_;
+  void log(std::uint32_t level, const char* text, std::size_t length) noexcept override {
+    OtherHost::log(level, text, length);
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return !held_; });
+  }
+
   std::mutex mutex_;
   std::condition_variable changed_;
   bool held_ = true;
 };
 
 // A host whose log leaves the writer without memory once it has met the full disk, until that is said.
-class ForgetfulHost {
- public:
-  ForgetfulHost() : host_(*fake_.services()) {
-    host_.self = this;
-    host_.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
-      host::allocations_left = SIZE_MAX;
-      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
-      real.log(real.self, level, text, length);
-      if (std::string_view(text, length).find("cannot write to") != std::string_view::npos) host::allocations_left = 0;
-    };
-    host_.log_enabled = [](void* self, std::uint32_t level) noexcept {
-      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
-      return real.log_enabled(real.self, level);
-    };
-    host_.extension = [](void* self, const char* id) noexcept {
-      const ashlar_host& real = *static_cast<ForgetfulHost*>(self)->fake_.services();
-      return real.extension(real.self, id);
-    };
+class ForgetfulHost final : public OtherHost {
+  void log(std::uint32_t level, const char* text, std::size_t length) noexcept override {
+    host::allocations_left = SIZE_MAX;
+    OtherHost::log(level, text, length);
+    if (std::string_view(text, length).find("cannot write to") != std::string_view::npos) host::allocations_left = 0;
   }
-  const ashlar_host* services() const { return &host_; }
-  const FakeHost& fake() const { return fake_; }
-
- private:
-  FakeHost fake_;
-  ashlar_host host_;
 };
 
 // Asks until the writer has met the full disk, and returns how often.
@@ -161,6 +91,37 @@ std::uint64_t fill(const TestDevice& device, const FakeHost& host) {
 
 }  // namespace
 
+TEST_CASE("trace counts what finds no place, and goes on without") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  const auto lines = [&host] {
+    std::size_t n = 0;
+    for (const auto& line : host.lines()) n += line.text.find("cannot write to") != std::string::npos ? 1 : 0;
+    return n;
+  };
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    const auto device = layer.open_over(disk);
+    FullDisk full(full_at_once);
+    std::uint64_t id = 0;
+    bool well = true;
+    while (lines() == 0) {  // until the file is full
+      for (int i = 0; i < 100; ++i) well &= ask(*device, Io(Op::flush, 0, 0), ++id).ok();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    for (int i = 0; i < 1000; ++i) well &= ask(*device, Io(Op::flush, 0, 0), ++id).ok();
+    CHECK(well);
+    full.end();
+  }
+  CHECK(lines() == 1);
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(all_of(reader).size() + reader.completeness().dropped >= 1100);
+  CHECK(reader.completeness().dropped > 0);
+  CHECK(heard.problems.empty());
+}
+
 TEST_CASE("trace drops what finds no room in the ring, counts it, and holds nobody up") {
   const Folder folder;
   HeldHost host;
@@ -169,7 +130,7 @@ TEST_CASE("trace drops what finds no room in the ring, counts it, and holds nobo
   {
     const Traced layer(host.services(), {{"path", folder.trace()}});
     const auto device = layer.open_over(disk);
-    FullDisk full;
+    FullDisk full(full_at_once);
     asked = fill(*device, host.fake());  // from now on the writer stands still
     full.end();
     constexpr std::uint64_t more = 40'000;  // than a ring holds
@@ -228,7 +189,7 @@ TEST_CASE("trace has requests wait for a full disk when it is told to, and loses
   {
     const Traced layer(host, {{"path", folder.trace()}, {"when_full", "wait"}});
     const auto device = layer.open_over(disk);
-    FullDisk full;
+    FullDisk full(full_at_once);
     asked = fill(*device, host);
     // Who must not wait is told so, and asks no layer below.
     while (ask(*device, Io(Op::flush, 0, 0, Flag::nowait), asked + 1).ok() && asked < 100'000) ++asked;
@@ -261,7 +222,7 @@ TEST_CASE("trace has requests look ever more seldom whether a full disk has room
   ModelDisk disk(8192);
   const Traced layer(host.services(), {{"path", folder.trace()}, {"when_full", "wait"}});
   const auto device = layer.open_over(disk);
-  FullDisk full;
+  FullDisk full(full_at_once);
   std::uint64_t asked = fill(*device, host.fake());
   while (host.longest() == 0 && asked < 100'000) static_cast<void>(ask(*device, Io(Op::flush, 0, 0), ++asked));
   full.end();
@@ -302,7 +263,7 @@ TEST_CASE("trace that can no longer record holds nobody up, and counts what has 
     {
       const Traced layer(host.services(), {{"path", folder.trace()}, {"when_full", when_full}});
       const auto device = layer.open_over(disk);
-      FullDisk full;
+      FullDisk full(full_at_once);
       asked = fill(*device, host.fake());
       full.end();
       constexpr std::uint64_t more = 40'000;  // than a ring holds

@@ -7,6 +7,7 @@
 #include <memory>
 #include <thread>
 
+#include "other_host.hpp"
 #include "traced.hpp"
 #include "triggers.hpp"
 
@@ -309,34 +310,20 @@ TEST_CASE("a layer whose ring has been moved leaves that of another server alone
 
 TEST_CASE("who asks for a ring is told where it is, also when no other can be begun") {
   // Its log makes a folder where the next ring would be.
-  struct Host {
-    explicit Host(std::string ring) : next(std::move(ring)), services(*fake.services()) {
-      services.self = this;
-      services.log = [](void* self, std::uint32_t level, const char* text, std::size_t length) noexcept {
-        const auto& here = *static_cast<Host*>(self);
-        const ashlar_host& real = *here.fake.services();
-        real.log(real.self, level, text, length);
-        if (here.fake.said("the ring is in")) ::mkdir(here.next.c_str(), 0700);
-      };
-      services.log_enabled = [](void* self, std::uint32_t level) noexcept {
-        const ashlar_host& real = *static_cast<Host*>(self)->fake.services();
-        return real.log_enabled(real.self, level);
-      };
-      services.extension = [](void* self, const char* id) noexcept {
-        const ashlar_host& real = *static_cast<Host*>(self)->fake.services();
-        return real.extension(real.self, id);
-      };
+  struct Host final : OtherHost {
+    explicit Host(std::string ring) : next(std::move(ring)) {}
+    void log(std::uint32_t level, const char* text, std::size_t length) noexcept override {
+      OtherHost::log(level, text, length);
+      if (fake().said("the ring is in")) ::mkdir(next.c_str(), 0700);
     }
-    FakeHost fake;
     const std::string next;
-    ashlar_host services;
   };
   const Folder folder;
   Host host(folder.trace() + ".ring");
   ModelDisk disk(8192);
-  const Traced layer(&host.services, Ring::given(folder, ""));
+  const Traced layer(host.services(), Ring::given(folder, ""));
   CHECK(ask(*layer.open_over(disk), Io(Op::flush, 0, 0), 0).ok());
-  CHECK(host.fake.control().call("dump") == "the ring is in " + folder.trace());
+  CHECK(host.fake().control().call("dump") == "the ring is in " + folder.trace());
   CHECK(std::filesystem::is_directory(host.next));
 }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,13 @@ class Written {
   Described place;
   Described client = some_client();
 };
+
+inline std::string scratch(const TempFolder& folder) { return (folder.path() / "disk.trace").string(); }
+inline std::vector<std::uint64_t> from_to(std::uint64_t first, std::uint64_t last) {
+  std::vector<std::uint64_t> all(last - first + 1);
+  std::iota(all.begin(), all.end(), first);
+  return all;
+}
 
 inline std::vector<Record> all_of(FileReader& reader) {
   std::vector<Record> records;
