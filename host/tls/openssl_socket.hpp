@@ -44,6 +44,11 @@ class OpensslSocket final : public TlsSocket {
 
  private:
   using Clock = std::chrono::steady_clock;
+  static constexpr std::size_t record = 16 * 1024;     // the most that one record of TLS carries
+  static constexpr std::size_t batch = 64 * 1024;      // bytes encrypted before they are sent: they stay in the cache
+  static constexpr std::size_t record_overhead = 128;  // more than any cipher adds
+  // Encrypted bytes that wait to be sent: a batch is added where a batch is not yet full.
+  static constexpr std::size_t most_unsent = 2 * (batch + batch / record * record_overhead);
   static constexpr std::size_t most_after_abort = 4 << 20;
   class Gathered;
   class Turn;
