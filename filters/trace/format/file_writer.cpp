@@ -281,6 +281,8 @@ bool FileWriter::make_room_with(std::uint64_t size, Described& place, Described&
 
 void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
                         Described& client) {
+  // Before the record is taken: what is thrown leaves it to who gave it.
+  if (entries_.bytes().size() >= most_at_once) write_out(end_room);
   if (!make_room_with(Entries::size(payload.size()), place, client)) {
     ++lost_;
     return;
@@ -289,7 +291,6 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
   if (record.connection != 0) tell(EntryType::client, record.entry.place, record.connection, client);
   entries_.add(record, payload);
   ++held_;
-  if (entries_.bytes().size() >= most_at_once) write_out(end_room);
 }
 
 bool FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {

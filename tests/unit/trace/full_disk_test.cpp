@@ -1,6 +1,7 @@
 // The trace's file on a disk that takes nothing more, or fails.
 #include <sys/stat.h>
 
+#include <new>
 #include <optional>
 
 #include "../full_disk.hpp"
@@ -85,6 +86,21 @@ TEST_CASE("What the disk has taken of a record in part is cut off") {
   CHECK(ids(all_of(reader)) == from_to(1, 10));
   CHECK_FALSE(reader.completeness().broken);
   CHECK(heard.problems.empty());
+}
+
+TEST_CASE("A record that is not taken, as memory runs out, is left to who gave it") {
+  const TempFolder folder;
+  Written w(scratch(folder), {.run = 1, .again = [](int) -> bool { throw std::bad_alloc(); }});
+  std::uint64_t taken = 0;
+  {
+    const FullDisk full(std::filesystem::file_size(scratch(folder)));
+    CHECK_THROWS_AS([&] {
+      for (;; ++taken) w.add(entry(taken + 1, 1, 2));
+    }(), std::bad_alloc);
+  }
+  w.writer.forget();
+  CHECK(taken > 1000);
+  CHECK(w.writer.take_lost() == taken);
 }
 
 namespace {
