@@ -70,7 +70,9 @@ class Writer {
   void count_lost(std::uint64_t requests);
   void flush();
   bool try_again(int error);
-  void say(int error);
+  bool waits(int error);
+  bool not_made(int error);
+  void say(int error, const char* meanwhile = "requests are not recorded until that is over");
   void say_over();
   void end();
   bool write_ring_out();
@@ -109,6 +111,7 @@ class Writer {
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
   std::string as_it_was_;           // when that was found out
   std::uint64_t held_until_ = 0;    // so long what comes is left in the rings, as they may be about to let it go
+  bool waits_for_disk_ = false;     // likewise, until the file can be made
   std::uint64_t taken_pause_ = 0;   // until it is tried again, nanoseconds
   bool owed_ = false;               // the ring has a trigger and is not written out yet
   bool empty_ = true;               // no request has come to the ring since it was begun

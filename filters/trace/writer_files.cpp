@@ -74,15 +74,24 @@ std::uint64_t Writer::patience() {
 // The first reason for which the file cannot be made is told; it is tried again.
 void Writer::open_file(std::uint64_t now) {
   next_attempt_ = now + try_again_after;
+  waits_for_disk_ = false;
   try {
     make_file();
   } catch (const std::system_error& e) {
-    say(e.code().value());
+    not_made(e.code().value());
   } catch (const std::invalid_argument& e) {
     if (holds(monotonic_now())) return;
     if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
     said_ = EBUSY;
   }
+}
+
+// Whether what comes stays in the rings until the file can be made.
+bool Writer::not_made(int error) {
+  next_attempt_ = monotonic_now() + try_again_after;
+  waits_for_disk_ = waits(error);
+  if (!waits_for_disk_) say(error);
+  return waits_for_disk_;
 }
 
 void Writer::end() {
@@ -134,7 +143,7 @@ void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty,
   else if (has_begun() && triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
-  else if (held_) dump_error_ = "somebody else still writes the file";
+  else if (held_ && !waits_for_disk_) dump_error_ = "somebody else still writes the file";
   else if (!has_begun()) dump_error_ = "nothing is recorded now, as the log says";
   else dump_error_ = why_not_;
   // Who was told that it cannot be done may ask again; a trigger that was there before has its turn later.

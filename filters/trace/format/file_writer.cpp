@@ -133,17 +133,21 @@ void FileWriter::open_existing() {
 // see error(), and can be tried again.
 bool FileWriter::begin() {
   if (is_begun_ || begin_failed_) return is_begun_;
-  try {
-    if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
-    begin_behind_what_is_there();
-    return is_begun_ = true;
-  } catch (const std::system_error& e) {
-    error_ = e.code().value();
-    entries_.clear();
-    begin_failed_ = true;  // to look for what is there once more may take long
-    return false;
-  }
+  do {
+    try {
+      if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
+      begin_behind_what_is_there();
+      return is_begun_ = true;
+    } catch (const std::system_error& e) {
+      error_ = e.code().value();
+      entries_.clear();
+    }
+  } while (tries_again(error_));
+  begin_failed_ = is_made_;  // to look for what is there once more may take long
+  return false;
 }
+
+bool FileWriter::tries_again(int error) const { return is_made_ && options_.again && options_.again(error); }
 
 void FileWriter::begin_behind_what_is_there() {
   slots_ = segments_of(fd_).found;
@@ -386,7 +390,7 @@ bool FileWriter::write_out(std::uint64_t spare) {
       if (n > 0) done += static_cast<std::uint64_t>(n);
       else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
     }
-    if (error != 0 && is_made_ && options_.again && options_.again(error)) error = 0;
+    if (error != 0 && tries_again(error)) error = 0;
   }
   entries_.clear();
   if (error == 0) {

@@ -94,9 +94,11 @@ TEST_CASE("A record that is not taken, as memory runs out, is left to who gave i
   std::uint64_t taken = 0;
   {
     const FullDisk full(std::filesystem::file_size(scratch(folder)));
-    CHECK_THROWS_AS([&] {
-      for (;; ++taken) w.add(entry(taken + 1, 1, 2));
-    }(), std::bad_alloc);
+    CHECK_THROWS_AS(
+        [&] {
+          for (;; ++taken) w.add(entry(taken + 1, 1, 2));
+        }(),
+        std::bad_alloc);
   }
   w.writer.forget();
   CHECK(taken > 1000);
