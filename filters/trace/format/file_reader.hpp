@@ -95,7 +95,7 @@ class FileReader {
   std::uint64_t at_ = 0;           // position of the next entry in the file
   std::vector<std::byte> buffer_;  // what was read from buffer_at_ on
   std::uint64_t buffer_at_ = 0;
-  bool is_gone_ = false;  // the segment is another one since the buffer was read
+  bool is_gone_ = false;                               // the segment is another one since the buffer was read
   std::map<std::uint16_t, const Place*> numbered_;     // in this segment
   std::map<std::uint64_t, std::int64_t> to_realtime_;  // of each run
   std::deque<Place> places_;
