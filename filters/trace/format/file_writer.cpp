@@ -55,6 +55,12 @@ int keep_to_owner(int fd) {
   return (status.st_mode & 0077) == 0 || ::fchmod(fd, 0600) == 0 ? 0 : errno;
 }
 
+// Whether a part of that has no room on the disk, as far as the file system tells.
+bool has_hole(int fd, std::uint64_t from, std::uint64_t until) {
+  const off_t hole = ::lseek(fd, static_cast<off_t>(from), SEEK_HOLE);
+  return hole < 0 || static_cast<std::uint64_t>(hole) < until;
+}
+
 // Never the same twice: one place or client is told of by one writer after another.
 std::uint64_t new_telling() {
   static std::atomic<std::uint64_t> last{0};
@@ -248,6 +254,7 @@ void FileWriter::begin_segment(std::uint64_t position, std::uint64_t bytes) {
   has_header_ = false;
   telling_ = new_telling();
   at_ = position;
+  reserved_ = 0;
   entries_.set_sequence(next.sequence);
   entries_.add(header_);
 }
@@ -341,6 +348,7 @@ void FileWriter::end(std::uint64_t lost) {
       at_ = closed_at_;
       reused_ = true;
       has_header_ = true;
+      reserves_ = false;  // it has kept room there
     }
     add_end_of_run(lost + take_lost());
     static_cast<void>(write_out(0));
@@ -364,7 +372,8 @@ bool FileWriter::flush() {
 // the file system cannot say.
 int FileWriter::reserve(std::uint64_t until) {
   until = std::min(until, header_.position + header_.segment_bytes);
-  if (reused_ || !reserves_ || until <= reserved_ || until <= at_) return 0;
+  if (!reserves_ || until <= reserved_ || until <= at_) return 0;
+  if (reused_ && !has_hole(fd_, at_, until)) return 0;  // a disk that is full may refuse to look for more
   if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at_), static_cast<off_t>(until - at_)) == 0) {
     reserved_ = until;
     return 0;
