@@ -173,6 +173,7 @@ void Writer::record_until_stopped() {
 
 // The thread goes on until the layer stops, so that nobody waits for it: what comes is taken out and counted.
 void Writer::give_up() noexcept {
+  end_last_wait();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     gave_up_ = true;
@@ -251,6 +252,7 @@ bool Writer::turn(bool last) {
     held_ = holds(now);
     if (held_) taps.clear();
   }
+  if (!held_) end_last_wait();
   bool more = leave_moved_file();
   if (more) taps.clear();  // what they have goes to the next file
   for (auto& tap : taps) {

@@ -20,8 +20,6 @@ constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
 // A layer that a reload has replaced lets its file go soon, when no client is left on it. So long what comes is left in
 // the rings, and the file is tried often.
 constexpr std::uint64_t usual_patience = 5 * try_again_after;
-// Of layers that stop and have something to write.
-constinit LastPatience last_patience;
 constexpr std::uint64_t first_pause = 1'000'000;
 constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
@@ -64,11 +62,19 @@ void Writer::make_file() {
   }
 }
 
-// How long somebody else who has the file is waited for, nanoseconds.
+// How long somebody else who has the file is waited for, nanoseconds. A layer that stops waits when it has something to
+// write.
 std::uint64_t Writer::patience() {
   if (!stop_.load()) return usual_patience;
   const std::lock_guard<std::mutex> lock(mutex_);
-  return lost_ != 0 || !taps_.empty() ? last_patience.left(monotonic_now()) : 0;
+  if (lost_ == 0 && taps_.empty()) return 0;
+  waits_since_ = monotonic_now();
+  return last_patience.begin(*waits_since_);
+}
+
+void Writer::end_last_wait() {
+  if (waits_since_) last_patience.end(*waits_since_, monotonic_now());
+  waits_since_.reset();
 }
 
 // The first reason for which the file cannot be made is told; it is tried again.
