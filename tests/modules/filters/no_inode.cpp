@@ -1,7 +1,7 @@
-// open() of a test's program. <fcntl.h> has another declaration of it, and so is not included.
+// open() of a test's program.
 #include "no_inode.hpp"
 
-#include <linux/fcntl.h>
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
