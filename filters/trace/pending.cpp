@@ -25,10 +25,9 @@ RecordEntry Pending::record_of(const Asked& asked) const {
 }
 
 void Pending::done(const Asked& asked, std::span<const std::byte> payload, std::optional<std::uint64_t> sent) {
-  const auto state = asked.lent_cold != 0 ? One::State::lent_cold : One::State::done;
   One* one = first_try_of(asked);
   if (one == nullptr) {
-    one = &add(asked, state);
+    one = &add(asked, One::State::tried);
   } else {
     const RecordEntry first = one->record;
     one->record = record_of(asked);
@@ -37,10 +36,13 @@ void Pending::done(const Asked& asked, std::span<const std::byte> payload, std::
     one->record.tries = static_cast<std::uint8_t>(std::min(first.tries + 1, 255));
     one->record.sent = first.sent;
     one->record.marks |= first.marks & mark_told_nothing;
-    if (one->state == One::State::tried) --tried_;
-    one->state = state;
+    if (one->state != One::State::tried) ++tried_;
+    one->state = One::State::tried;
   }
+  // Where there is no memory for it, the request stays one that was only tried: who handed it in still has to count it.
   one->payload.assign(payload.begin(), payload.end());
+  --tried_;
+  one->state = asked.lent_cold != 0 ? One::State::lent_cold : One::State::done;
   if (!sent) return;
   one->left = true;
   set_sent(one->record, *sent);
@@ -102,9 +104,9 @@ void Pending::append(std::uint32_t at) {
 // More lists when there are many records, so that each stays short.
 void Pending::grow() {
   if (ones_.size() < heads_.size()) return;
-  const std::vector<std::uint32_t> before = std::move(heads_);
-  heads_.assign(before.size() * 2, none);
-  for (std::uint32_t at : before)
+  std::vector<std::uint32_t> lists(heads_.size() * 2, none);  // before the others are taken apart: it may throw
+  heads_.swap(lists);
+  for (std::uint32_t at : lists)
     while (at != none) {
       const std::uint32_t following = ones_[at].next;
       append(at);

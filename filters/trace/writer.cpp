@@ -33,6 +33,9 @@ std::size_t ring_bytes(PayloadKind payload) {
   return payload == PayloadKind::data ? std::size_t{256} << 20 : std::size_t{1} << 20;
 }
 
+// Of a disk that is full or fails, which may be over some time; everything else is a mistake of who wrote the config.
+bool is_of_disk(int error) { return error == ENOSPC || error == EDQUOT || error == EIO; }
+
 int make_eventfd() {
   const int fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (fd < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
@@ -83,7 +86,9 @@ void Writer::begin() {
     said_ = EBUSY;
     host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
   } catch (const std::system_error& e) {
-    throw BadParameter("path", std::string("path: ") + e.what(), e.code().value());
+    const int error = e.code().value();
+    if (!is_of_disk(error)) throw BadParameter("path", std::string("path: ") + e.what(), error);
+    held_ = not_made(error);
   } catch (const std::invalid_argument& e) {
     throw BadParameter("path", std::string("path: ") + e.what());
   }
@@ -168,6 +173,7 @@ void Writer::record_until_stopped() {
 
 // The thread goes on until the layer stops, so that nobody waits for it: what comes is taken out and counted.
 void Writer::give_up() noexcept {
+  end_last_wait();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     gave_up_ = true;
@@ -213,8 +219,9 @@ bool Writer::discard() noexcept {
   return more;
 }
 
-// Whether what comes stays in the rings: somebody else has the file and may be about to let it go.
-bool Writer::holds(std::uint64_t now) const { return file_ == nullptr && now < held_until_; }
+// Whether what comes stays in the rings: somebody else has the file and may be about to let it go, or requests wait
+// until the disk has room for it.
+bool Writer::holds(std::uint64_t now) const { return file_ == nullptr && (waits_for_disk_ || now < held_until_); }
 
 // The file is tried once more. When somebody else has it, they may stop, too, and it has to tell of what was lost.
 void Writer::begin_to_stop() {
@@ -245,6 +252,7 @@ bool Writer::turn(bool last) {
     held_ = holds(now);
     if (held_) taps.clear();
   }
+  if (!held_) end_last_wait();
   bool more = leave_moved_file();
   if (more) taps.clear();  // what they have goes to the next file
   for (auto& tap : taps) {
@@ -382,21 +390,23 @@ void Writer::say_over() {
 
 // With when_full = "wait": the writer waits for the disk, and requests for the writer.
 bool Writer::try_again(int error) {
-  if (stop_.load()) return false;  // what that means is said by who asked to write
-  if (said_ == 0)
-    host_.log(Level::warn, "trace: cannot write to %s: %s; requests wait until it can", settings_.file().c_str(),
-              std::strerror(error));
-  said_ = error;
-  failed_ = monotonic_now();
+  if (!waits(error)) return false;
   std::this_thread::sleep_for(std::chrono::milliseconds(look_every_ms));
   return true;
 }
 
-void Writer::say(int error) {
+// False: the layer stops, and what that means is said by who asked to write; or it does not wait.
+bool Writer::waits(int error) {
+  if (!settings_.wait || stop_.load()) return false;
+  say(error, "requests wait until it can");
+  return true;
+}
+
+void Writer::say(int error, const char* meanwhile) {
   failed_ = monotonic_now();
   if (said_ == 0)
-    host_.log(Level::warn, "trace: cannot write to %s: %s; requests are not recorded until that is over",
-              settings_.file().c_str(), std::strerror(error));
+    host_.log(Level::warn, "trace: cannot write to %s: %s; %s", settings_.file().c_str(), std::strerror(error),
+              meanwhile);
   said_ = error;
 }
 

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,6 +57,7 @@ class Writer {
   void pause() const;
   void begin_to_stop();
   std::uint64_t patience();
+  void end_last_wait();
   bool holds(std::uint64_t now) const;
   // Whether something of this run is in the file.
   bool has_begun() const { return file_ != nullptr && file_->is_written(); }
@@ -70,7 +72,9 @@ class Writer {
   void count_lost(std::uint64_t requests);
   void flush();
   bool try_again(int error);
-  void say(int error);
+  bool waits(int error);
+  bool not_made(int error);
+  void say(int error, const char* meanwhile = "requests are not recorded until that is over");
   void say_over();
   void end();
   bool write_ring_out();
@@ -109,16 +113,18 @@ class Writer {
   bool was_taken_ = false;          // somebody else had the file, and what they wrote is not to be lost
   std::string as_it_was_;           // when that was found out
   std::uint64_t held_until_ = 0;    // so long what comes is left in the rings, as they may be about to let it go
-  std::uint64_t taken_pause_ = 0;   // until it is tried again, nanoseconds
-  bool owed_ = false;               // the ring has a trigger and is not written out yet
-  bool empty_ = true;               // no request has come to the ring since it was begun
-  std::string moved_to_;            // the file of the last ring
-  std::string why_not_;             // the last one could not be moved; empty: it could
-  std::uint64_t new_records_ = 0;   // that written_ does not have yet
-  std::uint64_t lost_ = 0;          // requests without a record of which the file does not tell yet
-  std::uint64_t lost_in_all_ = 0;   // since the file could not be written to
-  std::uint64_t failed_ = 0;        // when a write failed last
-  int said_ = 0;                    // the error that has been told; 0: the file can be written to
+  std::optional<std::uint64_t> waits_since_;  // likewise, when the layer stops
+  bool waits_for_disk_ = false;               // likewise, until the file can be made
+  std::uint64_t taken_pause_ = 0;             // until it is tried again, nanoseconds
+  bool owed_ = false;                         // the ring has a trigger and is not written out yet
+  bool empty_ = true;                         // no request has come to the ring since it was begun
+  std::string moved_to_;                      // the file of the last ring
+  std::string why_not_;                       // the last one could not be moved; empty: it could
+  std::uint64_t new_records_ = 0;             // that written_ does not have yet
+  std::uint64_t lost_ = 0;                    // requests without a record of which the file does not tell yet
+  std::uint64_t lost_in_all_ = 0;             // since the file could not be written to
+  std::uint64_t failed_ = 0;                  // when a write failed last
+  int said_ = 0;                              // the error that has been told; 0: the file can be written to
   Triggers triggers_;
 };
 

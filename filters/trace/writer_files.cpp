@@ -20,8 +20,6 @@ constexpr std::uint64_t try_again_after = 1'000'000'000;  // nanoseconds
 // A layer that a reload has replaced lets its file go soon, when no client is left on it. So long what comes is left in
 // the rings, and the file is tried often.
 constexpr std::uint64_t usual_patience = 5 * try_again_after;
-// Of layers that stop and have something to write.
-constinit LastPatience last_patience;
 constexpr std::uint64_t first_pause = 1'000'000;
 constexpr std::uint64_t last_pause = 100'000'000;
 // What is there is read each time.
@@ -64,25 +62,42 @@ void Writer::make_file() {
   }
 }
 
-// How long somebody else who has the file is waited for, nanoseconds.
+// How long somebody else who has the file is waited for, nanoseconds. A layer that stops waits when it has something to
+// write.
 std::uint64_t Writer::patience() {
   if (!stop_.load()) return usual_patience;
   const std::lock_guard<std::mutex> lock(mutex_);
-  return lost_ != 0 || !taps_.empty() ? last_patience.left(monotonic_now()) : 0;
+  if (lost_ == 0 && taps_.empty()) return 0;
+  waits_since_ = monotonic_now();
+  return last_patience.begin(*waits_since_);
+}
+
+void Writer::end_last_wait() {
+  if (waits_since_) last_patience.end(*waits_since_, monotonic_now());
+  waits_since_.reset();
 }
 
 // The first reason for which the file cannot be made is told; it is tried again.
 void Writer::open_file(std::uint64_t now) {
   next_attempt_ = now + try_again_after;
+  waits_for_disk_ = false;
   try {
     make_file();
   } catch (const std::system_error& e) {
-    say(e.code().value());
+    not_made(e.code().value());
   } catch (const std::invalid_argument& e) {
     if (holds(monotonic_now())) return;
     if (said_ == 0) host_.log(Level::warn, "trace: %s; requests are not recorded until that is over", e.what());
     said_ = EBUSY;
   }
+}
+
+// Whether what comes stays in the rings until the file can be made.
+bool Writer::not_made(int error) {
+  next_attempt_ = monotonic_now() + try_again_after;
+  waits_for_disk_ = waits(error);
+  if (!waits_for_disk_) say(error);
+  return waits_for_disk_;
 }
 
 void Writer::end() {
@@ -134,7 +149,7 @@ void Writer::answer_dump(std::uint64_t asked, std::uint64_t now, bool was_empty,
   else if (has_begun() && triggers_.pending())
     dump_answer_ = "the ring will be written out in " + std::to_string(triggers_.seconds_left(now)) +
                    " s, as one was written out less than 10 s ago";
-  else if (held_) dump_error_ = "somebody else still writes the file";
+  else if (held_ && !waits_for_disk_) dump_error_ = "somebody else still writes the file";
   else if (!has_begun()) dump_error_ = "nothing is recorded now, as the log says";
   else dump_error_ = why_not_;
   // Who was told that it cannot be done may ask again; a trigger that was there before has its turn later.

@@ -25,8 +25,7 @@ Contents only_one(std::map<PlaceName, Contents>& found, const std::string& tag) 
   throw UsageError("the trace has more than one place: " + names + "; say which by --place TAG");
 }
 
-Contents look(const std::string& path, const std::string& tag, trace::Listener& listener) {
-  trace::FileReader reader(path, listener);
+Contents look(trace::FileReader& reader, const std::string& tag) {
   std::map<PlaceName, Contents> found;
   std::map<PlaceName, std::set<std::pair<std::uint64_t, std::uint64_t>>> connections;
   trace::Record record;
@@ -60,7 +59,14 @@ trace::Listener& nobody() {
 }  // namespace
 
 OnePlace::OnePlace(const std::string& path, const std::string& tag, trace::Listener& listener)
-    : path_(path), contents_(look(path, tag, listener)), reader_({path}, nobody()) {}
+    : path_(path), looked_(path, listener), contents_(look(looked_, tag)), reader_({path}, nobody()) {
+  refuse_other(!looked_.is_at_path());
+}
+
+// Another run's requests are not those that were looked at.
+void OnePlace::refuse_other(bool is_other) const {
+  if (is_other || looked_.is_begun_anew()) throw trace::TraceError(path_ + ": it was written over while it was read");
+}
 
 void OnePlace::tell_missing(std::ostream& err, const char* command) const {
   tell_dropped(err, command, contents_.completeness);
@@ -73,6 +79,7 @@ void OnePlace::tell_missing(std::ostream& err, const char* command) const {
 bool OnePlace::next(trace::Record& record) {
   while (reader_.next(record))
     if (name_of(*record.place) == contents_.place) return true;
+  refuse_other(reader_.completeness().broken && !contents_.completeness.broken);
   return false;
 }
 

@@ -36,13 +36,17 @@ class OnePlace {
   void tell_missing(std::ostream& err, const char* command) const;
   const std::string& path() const { return path_; }
 
-  // The place's next record, in the order in which the requests came; false: that was the last one.
+  // The place's next record, in the order in which the requests came; false: that was the last one. Throws
+  // trace::TraceError, also when a server has begun the file anew meanwhile.
   bool next(trace::Record& record);
   // As TraceReader::payload().
   void payload(const trace::Record& record, std::vector<std::byte>& into) { reader_.payload(record, into); }
 
  private:
+  void refuse_other(bool is_other) const;
+
   const std::string path_;
+  trace::FileReader looked_;
   Contents contents_;
   trace::TraceReader reader_;
 };

@@ -193,12 +193,13 @@ int top_command(const Words& words, Streams streams) {
     output.close();
   } catch (const Interrupted&) {  // which is how it ends
   }
-  if (followed.reader().completeness().ended)
-    streams.err << "ashlar: trace: top: the trace has ended: nobody writes it any more\n" << std::flush;
-  else if (!followed.reader().is_being_written())
-    streams.err
-        << "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server was killed\n"
-        << std::flush;
+  // A server that nobody has used since it was started has the file and leaves what ended there before.
+  if (!followed.reader().is_being_written())
+    streams.err << (followed.reader().completeness().ended
+                        ? "ashlar: trace: top: the trace has ended: nobody writes it any more\n"
+                        : "ashlar: trace: top: nobody writes the trace any more, although it has no end: its server "
+                          "was killed\n")
+                << std::flush;
   return told.any() ? exit_failure : exit_ok;
 }
 

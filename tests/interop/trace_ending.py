@@ -129,6 +129,20 @@ class Ending(Case):
         _, err = top.communicate(timeout=600)
         self.assertEqual((top.returncode, err.decode()), (0, self.KILLED))
 
+    def test_top_does_not_say_that_a_trace_has_ended_that_a_server_begins_anew_when_a_client_comes(self):
+        writer = TraceWriter(self.folder / "before.trace").begin()
+        writer.request("flush")
+        trace = writer.end()
+        words = [PROGRAM, "trace", "top", trace, "--interval", "10ms", "--times", "1"]
+        ended = "ashlar: trace: top: the trace has ended: nobody writes it any more\n"
+        for written, said in ((True, ""), (False, ended)):
+            with self.subTest(written=written):
+                held = self.hold(trace) if written else None
+                done = subprocess.run(words, capture_output=True, text=True, timeout=600, check=False)
+                self.assertEqual((done.returncode, done.stderr), (0, said))
+                if written:
+                    held.close()
+
     def test_top_tells_in_the_table_what_is_missing(self):
         running, trace, written = self.running()
         top = processes.start([PROGRAM, "trace", "top", trace, "--interval", "10ms"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -27,6 +27,12 @@ int open_file(const std::string& path) {
   return fd;
 }
 
+int same_file(int fd, const std::string& path) {
+  const int again = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (again < 0) throw TraceError(path + ": " + std::strerror(errno));
+  return again;
+}
+
 template <class T>
 T copied(std::span<const std::byte> from) {
   T to;
@@ -71,6 +77,16 @@ std::int64_t to_realtime(const SegmentHeader& header) {
 
 FileReader::FileReader(const std::string& path, Listener& listener)
     : path_(path), listener_(listener), fd_(open_file(path)) {
+  try {
+    find_segments();
+  } catch (...) {
+    ::close(fd_);
+    throw;
+  }
+}
+
+FileReader::FileReader(const FileReader& other, Listener& listener)
+    : path_(other.path_), listener_(listener), fd_(same_file(other.fd_, path_)) {
   try {
     find_segments();
   } catch (...) {
@@ -204,8 +220,10 @@ bool FileReader::leave() {
   return true;
 }
 
-// Looks for segments that were begun since. False: there are none.
+// Looks for segments that were begun since. False: there are none; those of a file that was begun anew are another
+// trace's.
 bool FileReader::find_newer() {
+  if (is_begun_anew()) return false;
   const std::size_t known = segments_.found.size();
   const std::uint64_t newest = segments_.found.back().sequence;
   Segments now = segments_of(fd_);
@@ -217,15 +235,18 @@ bool FileReader::find_newer() {
   return segments_.found.size() != known;
 }
 
-// Has the buffer hold `bytes` from at_ on, a chunk or less; false: the file ends before.
+// Has the buffer hold `bytes` from at_ on, a chunk or less; false: the file ends before, or the segment is gone.
 bool FileReader::fill(std::uint64_t bytes) {
   if (!buffer_.empty() && at_ >= buffer_at_ && at_ + bytes <= buffer_at_ + buffer_.size()) return true;
   const std::uint64_t rest = here().position + here().segment_bytes - at_;
   buffer_.resize(std::min(chunk, rest));
   buffer_at_ = at_;
   buffer_.resize(read_at(fd_, buffer_.data(), buffer_.size(), at_));
+  // Of a file that is begun anew the checks fit, too, as its segments are counted from 1 on again.
+  is_gone_ = is_written_over();
+  if (is_gone_) buffer_.clear();
   listener_.read(buffer_.size());
-  return buffer_.size() >= bytes;
+  return !is_gone_ && buffer_.size() >= bytes;
 }
 
 // The entry at at_. None: nothing stands there yet, or there is a break, and the segment was left.
@@ -250,13 +271,13 @@ const char* FileReader::look(Entry& found) {
   constexpr const char* cut_off = "the file ends within an entry";
   const std::uint64_t rest = here().position + here().segment_bytes - at_;
   if (rest < sizeof(EntryHeader)) return nullptr;
-  if (!fill(sizeof(EntryHeader))) return buffer_.empty() ? nullptr : cut_off;
+  if (!fill(sizeof(EntryHeader))) return is_gone_ ? written_over : buffer_.empty() ? nullptr : cut_off;
   const auto bytes = [this] { return std::span<const std::byte>(buffer_).subspan(at_ - buffer_at_); };
   const auto header = copied<EntryHeader>(bytes());
   if (header.size == 0) return nullptr;
   if (header.size < sizeof header || header.size % 8 != 0 || header.size > rest) return "this is no entry";
   const std::uint64_t held = std::min<std::uint64_t>(header.size, chunk);
-  if (!fill(held)) return cut_off;
+  if (!fill(held)) return is_gone_ ? written_over : cut_off;
   const Entry entry{bytes().first(held), header.size};
   if (held != entry.size) {
     if (!can_be_so_long(entry.head, entry.size)) return "this is no entry";
@@ -293,7 +314,7 @@ void FileReader::broken(const std::string& what) {
 
 bool FileReader::is_written_over() const {
   const auto now = header_at(fd_, here().position);
-  return !now || now->sequence != here().sequence || now->run != here().run;
+  return !now || now->sequence != here().sequence || now->run != here().run || now->monotonic != here().monotonic;
 }
 
 bool FileReader::is_at_path() const { return is_at(path_, fd_); }
@@ -383,12 +404,7 @@ void FileReader::take_info(std::span<const std::byte> entry) {
 }
 
 void FileReader::take_place(const InfoEntry& info, const Texts& texts) {
-  for (const Place& known : places_) {
-    if (known.run != here().run || known.number != info.entry.place || known.texts != texts) continue;
-    numbered_[info.entry.place] = &known;
-    return;
-  }
-  Place& place = places_.emplace_back();
+  Place place;
   place.file = path_;
   place.run = here().run;
   place.number = info.entry.place;
@@ -402,7 +418,13 @@ void FileReader::take_place(const InfoEntry& info, const Texts& texts) {
   place.payload = kind == "data" ? PayloadKind::data : kind == "hash" ? PayloadKind::hash : PayloadKind::none;
   place.to_realtime = to_realtime_[here().run];
   place.texts = texts;
-  numbered_[info.entry.place] = &place;
+  numbered_[info.entry.place] = known(place);
+}
+
+const Place* FileReader::known(const Place& place) {
+  for (const Place& one : places_)
+    if (one.run == place.run && one.number == place.number && one.texts == place.texts) return &one;
+  return &places_.emplace_back(place);
 }
 
 void FileReader::take_client(const InfoEntry& info, Texts texts) {

@@ -19,6 +19,8 @@ class FileReader {
   // Throws TraceError when the file cannot be opened, is empty, or no segment of a trace is in it. `listener` has to
   // live as long as the reader.
   FileReader(const std::string& path, Listener& listener);
+  // Reads the file that `other` has open, wherever it stands now, from its beginning. Throws likewise.
+  FileReader(const FileReader& other, Listener& listener);
   ~FileReader();
   FileReader(const FileReader&) = delete;
   FileReader& operator=(const FileReader&) = delete;
@@ -49,6 +51,8 @@ class FileReader {
   const std::vector<SegmentHeader>& segments() const { return segments_.found; }
   const std::string& path() const { return path_; }
   const std::deque<Place>& places() const { return places_; }  // met so far
+  // The same one of places(), of which it becomes one.
+  const Place* known(const Place& place);
   const Completeness& completeness() const { return completeness_; }
 
  private:
@@ -91,6 +95,7 @@ class FileReader {
   std::uint64_t at_ = 0;           // position of the next entry in the file
   std::vector<std::byte> buffer_;  // what was read from buffer_at_ on
   std::uint64_t buffer_at_ = 0;
+  bool is_gone_ = false;                               // the segment is another one since the buffer was read
   std::map<std::uint16_t, const Place*> numbered_;     // in this segment
   std::map<std::uint64_t, std::int64_t> to_realtime_;  // of each run
   std::deque<Place> places_;

@@ -55,6 +55,12 @@ int keep_to_owner(int fd) {
   return (status.st_mode & 0077) == 0 || ::fchmod(fd, 0600) == 0 ? 0 : errno;
 }
 
+// Whether a part of that has no room on the disk, as far as the file system tells.
+bool has_hole(int fd, std::uint64_t from, std::uint64_t until) {
+  const off_t hole = ::lseek(fd, static_cast<off_t>(from), SEEK_HOLE);
+  return hole < 0 || static_cast<std::uint64_t>(hole) < until;
+}
+
 // Never the same twice: one place or client is told of by one writer after another.
 std::uint64_t new_telling() {
   static std::atomic<std::uint64_t> last{0};
@@ -133,17 +139,21 @@ void FileWriter::open_existing() {
 // see error(), and can be tried again.
 bool FileWriter::begin() {
   if (is_begun_ || begin_failed_) return is_begun_;
-  try {
-    if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
-    begin_behind_what_is_there();
-    return is_begun_ = true;
-  } catch (const std::system_error& e) {
-    error_ = e.code().value();
-    entries_.clear();
-    begin_failed_ = true;  // to look for what is there once more may take long
-    return false;
-  }
+  do {
+    try {
+      if (!options_.append && ::ftruncate(fd_, 0) != 0) throw std::system_error(errno, std::generic_category(), path_);
+      begin_behind_what_is_there();
+      return is_begun_ = true;
+    } catch (const std::system_error& e) {
+      error_ = e.code().value();
+      entries_.clear();
+    }
+  } while (tries_again(error_));
+  begin_failed_ = is_made_;  // to look for what is there once more may take long
+  return false;
 }
+
+bool FileWriter::tries_again(int error) const { return is_made_ && options_.again && options_.again(error); }
 
 void FileWriter::begin_behind_what_is_there() {
   slots_ = segments_of(fd_).found;
@@ -244,6 +254,7 @@ void FileWriter::begin_segment(std::uint64_t position, std::uint64_t bytes) {
   has_header_ = false;
   telling_ = new_telling();
   at_ = position;
+  reserved_ = 0;
   entries_.set_sequence(next.sequence);
   entries_.add(header_);
 }
@@ -281,6 +292,8 @@ bool FileWriter::make_room_with(std::uint64_t size, Described& place, Described&
 
 void FileWriter::record(const RecordEntry& record, std::span<const std::byte> payload, Described& place,
                         Described& client) {
+  // Before the record is taken: what is thrown leaves it to who gave it.
+  if (entries_.bytes().size() >= most_at_once) write_out(end_room);
   if (!make_room_with(Entries::size(payload.size()), place, client)) {
     ++lost_;
     return;
@@ -289,7 +302,6 @@ void FileWriter::record(const RecordEntry& record, std::span<const std::byte> pa
   if (record.connection != 0) tell(EntryType::client, record.entry.place, record.connection, client);
   entries_.add(record, payload);
   ++held_;
-  if (entries_.bytes().size() >= most_at_once) write_out(end_room);
 }
 
 bool FileWriter::add_info(EntryType type, std::uint16_t place, std::uint64_t connection, const TextList& texts) {
@@ -336,6 +348,7 @@ void FileWriter::end(std::uint64_t lost) {
       at_ = closed_at_;
       reused_ = true;
       has_header_ = true;
+      reserves_ = false;  // it has kept room there
     }
     add_end_of_run(lost + take_lost());
     static_cast<void>(write_out(0));
@@ -359,7 +372,8 @@ bool FileWriter::flush() {
 // the file system cannot say.
 int FileWriter::reserve(std::uint64_t until) {
   until = std::min(until, header_.position + header_.segment_bytes);
-  if (reused_ || !reserves_ || until <= reserved_ || until <= at_) return 0;
+  if (!reserves_ || until <= reserved_ || until <= at_) return 0;
+  if (reused_ && !has_hole(fd_, at_, until)) return 0;  // a disk that is full may refuse to look for more
   if (::fallocate(fd_, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(at_), static_cast<off_t>(until - at_)) == 0) {
     reserved_ = until;
     return 0;
@@ -385,7 +399,7 @@ bool FileWriter::write_out(std::uint64_t spare) {
       if (n > 0) done += static_cast<std::uint64_t>(n);
       else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
     }
-    if (error != 0 && is_made_ && options_.again && options_.again(error)) error = 0;
+    if (error != 0 && tries_again(error)) error = 0;
   }
   entries_.clear();
   if (error == 0) {

@@ -97,6 +97,7 @@ class FileWriter {
  private:
   void open_existing();
   bool begin();
+  bool tries_again(int error) const;
   void begin_behind_what_is_there();
   bool go_on_in_last(std::uint64_t size);
   void fill_place();

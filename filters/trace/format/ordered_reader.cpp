@@ -22,6 +22,9 @@ OrderedReader::OrderedReader(const std::string& path, Listener& listener, std::s
   for (const SegmentHeader& segment : file_.segments()) runs_.try_emplace(segment.run, runs_.size());
 }
 
+OrderedReader::OrderedReader(const OrderedReader& other, Listener& listener)
+    : listener_(listener), file_(other.file_, listener), window_(other.window_), runs_(other.runs_), begun_(true) {}
+
 OrderedReader::Key OrderedReader::key_of(const Record& record) const {
   const auto run = runs_.find(record.run);
   return {run != runs_.end() ? run->second : UINT64_MAX, record.start};
@@ -59,15 +62,15 @@ void OrderedReader::begin() {
 // Does once what next() will do, and keeps what comes out too late.
 void OrderedReader::find_stragglers() {
   QuietListener quiet(listener_);
-  OrderedReader first(file_.path(), quiet, window_);
-  first.runs_ = runs_;
-  first.begun_ = true;
+  OrderedReader first(*this, quiet);
   Record record;
   while (first.heap_.size() <= window_ && first.file_.next(record)) first.heap_.emplace(key_of(record), record);
   while (first.next_of_window(record)) {
     if (key_of(record) >= given_) given_ = key_of(record);
     else stragglers_.push_back(record);
   }
+  if (file_.is_begun_anew()) stragglers_.clear();  // they may be of the other trace
+  for (Record& one : stragglers_) one.place = file_.known(*one.place);
   given_ = {};
   std::sort(stragglers_.begin(), stragglers_.end(), [this](const Record& a, const Record& b) {
     return std::tuple(key_of(a), a.position) > std::tuple(key_of(b), b.position);

@@ -44,6 +44,8 @@ class OrderedReader {
     }
   };
   using Heap = std::priority_queue<std::pair<Key, Record>, std::vector<std::pair<Key, Record>>, Later>;
+  // Reads the same file, and looks for no stragglers.
+  OrderedReader(const OrderedReader& other, Listener& listener);
   void begin();
   void find_stragglers();
   bool next_of_window(Record& record);

@@ -100,8 +100,8 @@ std::optional<std::uint64_t> end_of_entries(int fd, const SegmentHeader& segment
 bool is_at(const std::string& path, int fd) {
   struct stat there {
   }, here{};
-  return ::stat(path.c_str(), &there) == 0 && ::fstat(fd, &here) == 0 && there.st_dev == here.st_dev &&
-         there.st_ino == here.st_ino;
+  if (::stat(path.c_str(), &there) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return ::fstat(fd, &here) != 0 || (there.st_dev == here.st_dev && there.st_ino == here.st_ino);
 }
 
 }  // namespace ashlar::trace

@@ -32,7 +32,7 @@ std::size_t read_at(int fd, void* into, std::size_t bytes, std::uint64_t positio
 // Size of the file now. Throws std::system_error.
 std::uint64_t size_of(int fd);
 
-// Whether the open file is still what stands at the path.
+// Whether the open file is still what stands at the path. It is taken to be where the path cannot be looked at.
 bool is_at(const std::string& path, int fd);
 
 }  // namespace ashlar::trace

@@ -278,12 +278,60 @@ TEST_CASE("trace counts in the file what it dropped while the layer before it ha
   CHECK(reader.completeness().ended);
 }
 
+TEST_CASE("a layer that stops waits for who has its file") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  last_patience.set_most(600'000'000'000);  // only a hang takes as long
+  Other other(folder.trace());
+  std::atomic<bool> stopped{false}, waited{false};
+  std::thread ends;
+  {
+    const Traced layer(host, {{"path", folder.trace()}});
+    layer.begin_serving();  // the other has it
+    CHECK(ask(*layer.open_over(disk), Io(Op::flush, 0, 0), 0).ok());
+    ends = std::thread([&] {
+      while (!stopped && !waited) {
+        waited = last_patience.is_waiting();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      other.end();
+    });
+  }
+  stopped = true;
+  ends.join();
+  last_patience.set_most(LastPatience::usual);
+  CHECK(waited);
+  CHECK_FALSE(last_patience.is_waiting());
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  const std::size_t records = all_of(reader).size();
+  CHECK(records + reader.completeness().dropped == 2);
+  CHECK(reader.completeness().ended);
+}
+
 TEST_CASE("layers that stop one after the other wait for others' files no longer together than one of them would") {
   constexpr std::uint64_t second = 1'000'000'000;
   LastPatience patience;
-  CHECK(patience.left(100 * second) == second);
-  CHECK(patience.left(100 * second + second / 4) == second - second / 4);
-  CHECK(patience.left(101 * second) == 0);
-  CHECK(patience.left(105 * second) == 0);
-  CHECK(patience.left(106 * second) == second);  // another stop
+  CHECK(patience.begin(100 * second) == second);
+  patience.end(100 * second, 100 * second + second / 4);
+  CHECK(patience.begin(100 * second + second / 4) == second - second / 4);
+  patience.end(100 * second + second / 4, 101 * second);
+  CHECK(patience.begin(101 * second) == 0);
+  patience.end(101 * second, 101 * second);
+  // Another stop.
+  CHECK(patience.begin(104 * second) == second * 3 / 5);
+  patience.end(104 * second, 104 * second);
+  CHECK(patience.begin(200 * second) == second);
+}
+
+TEST_CASE("a layer that had to wait for a moment only has not used up what those have that stop behind it") {
+  constexpr std::uint64_t second = 1'000'000'000;
+  LastPatience patience;
+  const std::uint64_t begun = 100 * second;
+  CHECK(patience.begin(begun) == second);
+  CHECK(patience.begin(begun) == second);  // two at once
+  patience.end(begun, begun + 5);
+  patience.end(begun, begun + 5);
+  CHECK(patience.begin(begun + 5) == second - 10);
 }

@@ -308,6 +308,31 @@ TEST_CASE("a layer whose ring has been moved leaves that of another server alone
   }
 }
 
+TEST_CASE("a ring that cannot be looked at is not taken for one that was moved away") {
+  const Folder folder;
+  const auto here = folder.path() / "here", aside = folder.path() / "aside";
+  const std::string path = (here / "disk.trace").string();
+  std::filesystem::create_directory(here);
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const Traced layer(host, {{"path", path}, {"ring", "1M"}});
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 0).ok());
+    std::filesystem::rename(here, aside);
+    std::filesystem::create_symlink(here, here);  // to itself: nobody finds out what is behind it
+    CHECK_THROWS_AS(host.control().call("dump"), Refused);
+    std::filesystem::remove(here);
+    std::filesystem::rename(aside, here);
+  }
+  CHECK(host.said("cannot rename"));
+  CHECK_FALSE(host.said("has been moved or removed"));
+  Heard heard;
+  FileReader reader(path, heard);
+  CHECK(all_of(reader).size() == 1);
+}
+
 TEST_CASE("who asks for a ring is told where it is, also when no other can be begun") {
   // Its log makes a folder where the next ring would be.
   struct Host final : OtherHost {

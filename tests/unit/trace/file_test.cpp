@@ -338,6 +338,37 @@ TEST_CASE("A reader that is overtaken by the writer says so and goes on with wha
   CHECK(!heard.problems.empty());
 }
 
+TEST_CASE("A reader of a trace that is begun anew reads nothing of the other run") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  constexpr std::uint64_t other = 1'000'000;  // ids from here on are of the other run
+  const auto write = [&path](std::uint64_t run, std::uint64_t first, std::uint64_t count, std::uint64_t max_size) {
+    Written w(path, {.max_size = max_size, .run = run});
+    for (std::uint64_t id = first; id < first + count; ++id) w.add(entry(id, id, id + 1));
+    w.writer.end();
+  };
+  for (const std::uint64_t max_size : {std::uint64_t{0}, FileWriter::least_max_size})
+    for (const bool has_begun : {false, true}) {
+      const std::uint64_t count = max_size == 0 ? 30'000 : 500;  // of several reads, or of two segments
+      write(1, 1, count, max_size);
+      Heard heard;
+      FileReader reader(path, heard);
+      Record r;
+      if (has_begun) REQUIRE(reader.next(r));
+      write(2, other, 3 * count, max_size);
+      std::uint64_t last = 1;
+      while (reader.next(r)) {
+        if (r.run != 1 || r.id >= other) FAIL("record " << r.id << " of run " << r.run);
+        last = r.id;
+      }
+      CHECK(last < count);
+      CHECK(reader.completeness().broken);
+      CHECK_FALSE(reader.completeness().ended);
+      REQUIRE_FALSE(heard.problems.empty());
+      CHECK(heard.problems.front().find("the segment was written over while it was read") != std::string::npos);
+    }
+}
+
 TEST_CASE("Without append a trace is begun anew, and what is no trace is left alone") {
   const TempFolder folder;
   const std::string path = scratch(folder);

@@ -1,6 +1,7 @@
 // The trace's file on a disk that takes nothing more, or fails.
 #include <sys/stat.h>
 
+#include <new>
 #include <optional>
 
 #include "../full_disk.hpp"
@@ -38,21 +39,28 @@ TEST_CASE("What the disk does not take is counted, and told when it takes more a
   CHECK(heard.problems.empty());
 }
 
-TEST_CASE("The disk keeps room for the end of a trace until that is written") {
-  const TempFolder folder;
-  const std::string path = scratch(folder);
-  const auto blocks = [&path] {
-    struct stat status {};
-    REQUIRE(::stat(path.c_str(), &status) == 0);
-    return static_cast<std::uint64_t>(status.st_blocks) * 512;
-  };
+namespace {
+
+bool disk_keeps_room(const TempFolder& folder) {
   const int probe = ::open((folder.path() / "probe").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   const bool keeps = ::fallocate(probe, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0;
   ::close(probe);
-  if (!keeps) {
-    WARN("the file system here keeps no room");
-    return;
-  }
+  if (!keeps) WARN("the file system here keeps no room");
+  return keeps;
+}
+
+std::uint64_t kept_of(const std::string& path) {
+  struct stat status {};
+  REQUIRE(::stat(path.c_str(), &status) == 0);
+  return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+}  // namespace
+
+TEST_CASE("The disk keeps room for the end of a trace until that is written") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  if (!disk_keeps_room(folder)) return;
   constexpr std::uint64_t block = 4096, end = 100;
   for (const std::uint64_t max_size : {std::uint64_t{0}, FileWriter::least_max_size}) {
     Written w(path, {.max_size = max_size, .run = 1});
@@ -61,9 +69,37 @@ TEST_CASE("The disk keeps room for the end of a trace until that is written") {
       w.add(entry(id, id, id + 1));
       REQUIRE(w.writer.flush());
     }
-    CHECK(blocks() >= size() + end);
+    CHECK(kept_of(path) >= size() + end);
     w.writer.end();
   }
+}
+
+TEST_CASE("The disk keeps room for the end also in a place that is written over, of which it had kept less") {
+  const TempFolder folder;
+  const std::string path = scratch(folder);
+  if (!disk_keeps_room(folder)) return;
+  constexpr std::uint64_t block = 4096, place = FileWriter::least_max_size / FileWriter::segments, end = 100;
+  Written w(path, {.max_size = FileWriter::least_max_size, .run = 1});
+  std::uint64_t id = 0;
+  const auto add = [&] {
+    ++id;
+    w.add(entry(id, id, id + 1));
+    REQUIRE(w.writer.flush());
+  };
+  // What stands in the first place is of a run that had used little of it.
+  while (std::filesystem::file_size(path) < FileWriter::least_max_size - place / 2) add();
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  REQUIRE(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, block, place - block) == 0);
+  const auto first = [fd] { return header_at(fd, 0).value(); };
+  const std::uint64_t sequence = first().sequence;
+  while (first().sequence == sequence) add();
+  const std::uint64_t kept = kept_of(path);
+  for (std::uint64_t used = 0; used < place / 2; add()) {
+    used = end_of_entries(fd, first()).value();
+    if (used % block < block - end) continue;
+    CHECK(kept_of(path) >= kept + (used / block + 1) * block);
+  }
+  ::close(fd);
 }
 
 TEST_CASE("What the disk has taken of a record in part is cut off") {
@@ -85,6 +121,23 @@ TEST_CASE("What the disk has taken of a record in part is cut off") {
   CHECK(ids(all_of(reader)) == from_to(1, 10));
   CHECK_FALSE(reader.completeness().broken);
   CHECK(heard.problems.empty());
+}
+
+TEST_CASE("A record that is not taken, as memory runs out, is left to who gave it") {
+  const TempFolder folder;
+  Written w(scratch(folder), {.run = 1, .again = [](int) -> bool { throw std::bad_alloc(); }});
+  std::uint64_t taken = 0;
+  {
+    const FullDisk full(std::filesystem::file_size(scratch(folder)));
+    CHECK_THROWS_AS(
+        [&] {
+          for (;; ++taken) w.add(entry(taken + 1, 1, 2));
+        }(),
+        std::bad_alloc);
+  }
+  w.writer.forget();
+  CHECK(taken > 1000);
+  CHECK(w.writer.take_lost() == taken);
 }
 
 namespace {

@@ -30,9 +30,34 @@ TEST_CASE("Records come in the order of their start, however long a request took
     OrderedReader reader(path, heard, window);
     Record r;
     std::uint64_t id = 0;
-    while (reader.next(r))
+    while (reader.next(r)) {
       if (r.id != ++id) FAIL("window " << window << ": record " << r.id << " where " << id << " is due");
+      const auto& places = reader.file().places();
+      if (std::none_of(places.begin(), places.end(), [&r](const Place& one) { return &one == r.place; }))
+        FAIL("window " << window << ": the place of record " << id << " is none of the reader's");
+    }
     CHECK(id == 3000);
+  }
+}
+
+TEST_CASE("A trace that is begun anew before it is read to its end gives nothing of the other run") {
+  const TempFolder folder;
+  const std::string path = (folder.path() / "t").string();
+  constexpr std::uint64_t count = 30'000;  // more than is read at once
+  const auto write = [&path](std::uint64_t run) {
+    Written w(path, {.run = run});
+    for (std::uint64_t id = 1; id <= count; ++id) w.add(entry(id, id % 1000 == 0 ? 0 : id, id + 1));
+    w.writer.end();
+  };
+  for (const std::size_t window : {std::size_t{300}, std::size_t{count}}) {
+    write(1);
+    Heard heard;
+    OrderedReader reader(path, heard, window);
+    write(2);
+    Record r;
+    if (reader.next(r)) FAIL("record " << r.id << " of run " << r.run);
+    CHECK(reader.file().completeness().broken);
+    CHECK(heard.problems == std::vector{path + ": offset 72: the segment was written over while it was read"});
   }
 }
 

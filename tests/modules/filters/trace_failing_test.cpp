@@ -1,0 +1,95 @@
+// The filter trace when its file cannot be made or begun: that is over some time, and until then the export goes on, or
+// with when_full = "wait" its requests wait and none is lost.
+#include <chrono>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "../../unit/full_disk.hpp"
+#include "no_inode.hpp"
+#include "run.hpp"
+#include "traced.hpp"
+
+using namespace ashlar;
+using namespace ashlar::testing;
+using namespace ashlar::trace;
+
+namespace {
+
+template <class What>
+void wait_until(What&& what) {
+  for (int i = 0; i != 6000 && !what(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
+}  // namespace
+
+TEST_CASE("a trace for which no inode is left keeps no server from starting, and is made when there is one") {
+  for (const bool waits : {false, true}) {
+    const Folder folder;
+    FakeHost host;
+    ModelDisk disk(8192);
+    {
+      const Traced layer(host, {{"path", folder.trace()}, {"when_full", waits ? "wait" : "drop"}});
+      NoInode none;
+      layer.begin_serving();
+      CHECK(host.said(waits ? "requests wait until it can" : "requests are not recorded until that is over"));
+      const auto device = layer.open_over(disk);
+      for (std::uint64_t id = 1; id <= 3; ++id) CHECK(ask(*device, Io(Op::flush, 0, 0), id).ok());
+      none.end();
+      wait_until([&folder] { return std::filesystem::exists(folder.trace()); });
+      CHECK(ask(*device, Io(Op::flush, 0, 0), 4).ok());
+    }
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    const std::size_t records = all_of(reader).size();
+    CHECK(records + reader.completeness().dropped == 4);
+    if (waits) CHECK(records == 4);
+    CHECK(reader.completeness().ended);
+    CHECK(heard.problems.empty());
+  }
+}
+
+TEST_CASE("a layer that waits for an inode ends when it is told to, and says what it lost") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    const NoInode none;  // to the layer's end
+    const Traced layer(host, {{"path", folder.trace()}, {"when_full", "wait"}});
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    for (std::uint64_t id = 1; id <= 3; ++id) CHECK(ask(*device, Io(Op::flush, 0, 0), id).ok());
+  }
+  CHECK(host.said("ends; 3 requests have no record"));
+}
+
+TEST_CASE("trace waits, when it is told to, also for the disk that does not let it begin its run") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    Written killed(folder.trace(),
+                   {.run = 7});  // its segment is to become smaller first, for which its header is written
+    killed.add(entry(1, 1, 2));
+    REQUIRE(killed.writer.flush());
+  }
+  const auto runs = [&folder] {
+    Heard heard;
+    FileReader reader(folder.trace(), heard);
+    std::vector<std::uint64_t> all;
+    for (const Record& one : all_of(reader)) all.push_back(one.run);
+    return all;
+  };
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"append", "true"}, {"max_size", "0"}, {"when_full", "wait"}});
+    FullDisk full(0);
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 1).ok());
+    wait_until([&host] { return host.said("cannot write to"); });
+    full.end();
+    CHECK(host.said("requests wait until it can"));
+    wait_until([&] { return host.said("requests are not recorded") || runs().size() == 2; });
+  }
+  CHECK(runs() == std::vector<std::uint64_t>{7, this_run()});
+}
