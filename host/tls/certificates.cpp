@@ -118,6 +118,23 @@ void set_pinned_apart(Certificates& found) {
   found.authorities = std::move(others);
 }
 
+// Takes out what ca-crl.pem revokes, by a list of the name that has issued it. Where that one is not in ca-cert.pem, no
+// list of it counts when a client comes, as nobody can tell whether it is its own.
+void take_out_revoked(const std::filesystem::path& file, Certificates& found, std::vector<std::string>& warnings) {
+  const auto is_revoked = [&](const CertificatePtr& one) {
+    const bool is_so = std::ranges::any_of(found.revoked, [&](const CrlPtr& list) {
+      X509_REVOKED* entry = nullptr;
+      return ::X509_CRL_get0_by_cert(list.get(), &entry, one.get()) == 1;
+    });
+    if (!is_so) return false;
+    warnings.push_back(file.string() + ": " + distinguished_name(::X509_get_subject_name(one.get())) +
+                       " is revoked by ca-crl.pem, and not trusted");
+    return true;
+  };
+  const std::size_t taken_out = std::erase_if(found.authorities, is_revoked) + std::erase_if(found.pinned, is_revoked);
+  found.may_let_in_nobody = taken_out != 0;
+}
+
 // Clients that another of them has signed get in still.
 void check_authorities(const std::filesystem::path& file, const Certificates& found,
                        std::vector<std::string>& warnings) {
@@ -138,7 +155,7 @@ void check_authorities(const std::filesystem::path& file, const Certificates& fo
     warnings.push_back(file.string() + ": " + name + " " + no_authority +
                        ", and lets in only who has this certificate itself");
   }
-  if (valid == 0) throw FileError(file, last);
+  if (valid == 0 && !found.may_let_in_nobody) throw FileError(file, last);
   if (!last.empty()) warnings.push_back(file.string() + ": " + last);
 }
 
@@ -201,9 +218,11 @@ void check_revoked(const std::filesystem::path& file, const Certificates& found,
   for (const auto& [issuer, fault] : bad) {
     const bool other_is_good =
         std::ranges::any_of(good, [&](const X509_NAME* one) { return ::X509_NAME_cmp(one, issuer) == 0; });
+    const std::string no_client = "no client of " + distinguished_name(issuer);
     if (!other_is_good && !fault.is_for_later)
-      throw FileError(file, fault.text + ", so no client would get in; renew it");
-    warnings.push_back(file.string() + ": " + fault.text + (other_is_good ? "" : ", and no client gets in until then"));
+      throw FileError(file, fault.text + ", so " + no_client + " would get in; renew it");
+    warnings.push_back(file.string() + ": " + fault.text +
+                       (other_is_good ? "" : ", and " + no_client + " gets in until then"));
   }
 }
 
@@ -251,15 +270,19 @@ Certificates read_certificates(const std::filesystem::path& folder, bool verifie
   found.chain = read_chain(folder / "server-cert.pem", warnings);
   found.key = read_key(folder / "server-key.pem", warnings);
   check_own(folder, found);
-  if (const auto file = folder / "ca-cert.pem"; is_there(file)) {
-    found.authorities = read_chain(file, warnings);
-    set_pinned_apart(found);
-    if (verifies_clients) check_authorities(file, found, warnings);
-  }
-  if (const auto file = folder / "ca-crl.pem"; is_there(file)) {
-    found.revoked = read_revoked(file, warnings);
-    if (verifies_clients) check_revoked(file, found, warnings);
-  }
+  const std::filesystem::path trusted = folder / "ca-cert.pem", revoked = folder / "ca-crl.pem";
+  const bool has_trusted = is_there(trusted);
+  if (has_trusted) found.authorities = read_chain(trusted, warnings);
+  if (is_there(revoked)) found.revoked = read_revoked(revoked, warnings);
+  if (!verifies_clients) return found;
+  if (!has_trusted)
+    throw FileError(trusted,
+                    "No such file or directory; clients' certificates are verified by it; to let in clients "
+                    "that have none, write verify_client = false");
+  set_pinned_apart(found);
+  take_out_revoked(trusted, found, warnings);
+  check_authorities(trusted, found, warnings);
+  check_revoked(revoked, found, warnings);
   return found;
 }
 

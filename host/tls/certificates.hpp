@@ -30,10 +30,11 @@ struct Certificates {
   std::vector<CertificatePtr> authorities;  // of ca-cert.pem
   std::vector<CertificatePtr> pinned;       // likewise, but clients' own, which stand for themselves
   std::vector<CrlPtr> revoked;
+  bool may_let_in_nobody = false;  // rather than that those before go on to count, who were revoked since
 };
 
-// Reads the folder and looks whether all of it fits together and is valid now; authorities and lists of revoked ones
-// only where clients are verified by them. Throws FileError.
+// Reads the folder and looks whether all of it fits together and is valid now. Where clients are verified, authorities
+// and lists of revoked ones as well; else these are not sorted. Throws FileError.
 Certificates read_certificates(const std::filesystem::path& folder, bool verifies_clients,
                                std::vector<std::string>& warnings);
 

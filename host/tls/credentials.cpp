@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "config/text.hpp"
+#include "tls/judge.hpp"
 
 namespace ashlar::host {
 namespace {
@@ -22,24 +23,6 @@ constexpr unsigned char preferred_id[] = {0x13, 0x01};  // RFC 8446, B.4
 constexpr std::uint64_t options = SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET |
                                   SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
 
-// The certificates of an authority without a list of the revoked ones are good. So is a list of one whose key usage
-// does not name the signing of lists: certtool makes such authorities and lists, and GnuTLS takes them. Of a bad
-// certificate the name is noted.
-int judge_certificate(int well, X509_STORE_CTX* store) {
-  if (well != 0) return well;
-  const int error = ::X509_STORE_CTX_get_error(store);
-  if (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_KEYUSAGE_NO_CRL_SIGN) return 1;
-  try {
-    auto* const ssl = static_cast<SSL*>(::X509_STORE_CTX_get_ex_data(store, ::SSL_get_ex_data_X509_STORE_CTX_idx()));
-    Claims& claims = *static_cast<Claims*>(SSL_get_app_data(ssl));
-    if (X509* bad = ::X509_STORE_CTX_get_current_cert(store))
-      claims.refused = distinguished_name(::X509_get_subject_name(bad));
-  } catch (const std::exception&) {
-    // Without memory it is refused without a name.
-  }
-  return 0;
-}
-
 // Whether the authority that has signed each of them is among them.
 bool all_have_issuers(const std::vector<CertificatePtr>& authorities) {
   return std::ranges::all_of(authorities, [&](const CertificatePtr& one) {
@@ -49,16 +32,44 @@ bool all_have_issuers(const std::vector<CertificatePtr>& authorities) {
   });
 }
 
-// What such a key has signed OpenSSL does not take. `level`: of its policy, see SSL_CTX_set_security_level(3).
-void refuse_weak(const std::vector<CertificatePtr>& authorities, const std::filesystem::path& file, int level) {
+// OpenSSL takes nothing that too weak a key has signed, nor a certificate of it. `level`: of its policy, see
+// SSL_CTX_set_security_level(3).
+void refuse_weak(const Certificates& found, const std::filesystem::path& file, int level,
+                 std::vector<std::string>& warnings) {
   constexpr std::array least{0, 80, 112, 128, 192, 256};  // bits
   const int wanted = least.at(static_cast<std::size_t>(std::clamp<int>(level, 0, least.size() - 1)));
-  for (const CertificatePtr& one : authorities)
-    if (::EVP_PKEY_get_security_bits(::X509_get0_pubkey(one.get())) >= wanted) return;
-  throw FileError(file, "has a key of " +
-                            std::to_string(::EVP_PKEY_get_bits(::X509_get0_pubkey(authorities[0].get()))) +
-                            " bits, which is too weak for OpenSSL's policy here, so no client would get in; make a " +
-                            "new authority");
+  std::vector<std::string> weak;
+  const auto look_at = [&](const CertificatePtr& one) {
+    const EVP_PKEY* const key = ::X509_get0_pubkey(one.get());
+    if (::EVP_PKEY_get_security_bits(key) >= wanted) return;
+    weak.push_back(distinguished_name(::X509_get_subject_name(one.get())) + " has a key of " +
+                   std::to_string(::EVP_PKEY_get_bits(key)) + " bits, which is too weak for OpenSSL's policy here");
+  };
+  std::ranges::for_each(found.authorities, look_at);
+  std::ranges::for_each(found.pinned, look_at);
+  if (weak.size() == found.authorities.size() + found.pinned.size() && !found.may_let_in_nobody)
+    throw FileError(file, weak.front() + ", so no client would get in; make a new one");
+  for (const std::string& one : weak)
+    warnings.push_back(file.string() + ": " + one + ", and lets in no client; make a new one");
+}
+
+// The names by which clients choose the certificate that they show. GnuTLS's show none that another has issued.
+void tell_names(SSL_CTX* context, const Certificates& found) {
+  NamesPtr names(or_bad_alloc(sk_X509_NAME_new_null()));
+  const auto add = [&](const X509_NAME* name) {
+    for (int i = 0; i < sk_X509_NAME_num(names.get()); ++i)
+      if (::X509_NAME_cmp(sk_X509_NAME_value(names.get(), i), name) == 0) return;
+    NamePtr copy(or_bad_alloc(::X509_NAME_dup(name)));
+    if (sk_X509_NAME_push(names.get(), copy.get()) == 0) throw std::bad_alloc();
+    copy.release();
+  };
+  for (const CertificatePtr& one : found.authorities)
+    if (::X509_check_ca(one.get()) != 0) add(::X509_get_subject_name(one.get()));
+  for (const CertificatePtr& one : found.pinned) {
+    add(::X509_get_subject_name(one.get()));
+    add(::X509_get_issuer_name(one.get()));
+  }
+  ::SSL_CTX_set_client_CA_list(context, names.release());
 }
 
 // Whether the kernel can encrypt what a tcp socket sends. (Linux, Documentation/networking/tls.rst)
@@ -233,7 +244,7 @@ void Credentials::add_certificates(const TlsConfig& config, std::vector<std::str
   if (::SSL_CTX_use_PrivateKey(context, found.key.get()) != 1)
     throw FileError(config.certificates / "server-key.pem", openssl_error());
 
-  if (verifies_clients_) trust(found, config);
+  if (verifies_clients_) trust(found, config, warnings);
   // What server-cert.pem lacks between its certificate and the authority is looked for now, not in each handshake.
   if (found.chain.size() == 1)
     SSL_CTX_build_cert_chain(
@@ -242,20 +253,15 @@ void Credentials::add_certificates(const TlsConfig& config, std::vector<std::str
 }
 
 // Lets in clients that an authority's certificate vouches for, and no others.
-void Credentials::trust(Certificates& found, const TlsConfig& config) {
+void Credentials::trust(Certificates& found, const TlsConfig& config, std::vector<std::string>& warnings) {
   SSL_CTX* const context = context_.get();
-  if (found.authorities.empty() && found.pinned.empty())
-    throw FileError(config.certificates / "ca-cert.pem",
-                    "No such file or directory; clients' certificates are verified by it; to let in clients that have "
-                    "none, write verify_client = false");
   X509_STORE* const store = ::SSL_CTX_get_cert_store(context);
   for (const CertificatePtr& one : found.authorities) {
     if (::X509_check_ca(one.get()) == 0) continue;  // else it would be trusted as a client's own
     ::X509_STORE_add_cert(store, one.get());
-    ::SSL_CTX_add_client_CA(context, one.get());
   }
-  if (found.pinned.empty())
-    refuse_weak(found.authorities, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context));
+  refuse_weak(found, config.certificates / "ca-cert.pem", SSL_CTX_get_security_level(context), warnings);
+  tell_names(context, found);
   // What stands in the file is trusted, also without the authority that has signed it. Where that is there, too, chains
   // go on to it, as it may have revoked the one below.
   if (!all_have_issuers(found.authorities)) ::X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
@@ -267,10 +273,7 @@ void Credentials::trust(Certificates& found, const TlsConfig& config) {
 
 // Lets in who has one of these certificates itself, as GnuTLS does.
 void Credentials::pin(std::vector<CertificatePtr> own) {
-  for (const CertificatePtr& one : own) {
-    ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context_.get()), one.get());
-    ::SSL_CTX_add_client_CA(context_.get(), one.get());
-  }
+  for (const CertificatePtr& one : own) ::X509_STORE_add_cert(::SSL_CTX_get_cert_store(context_.get()), one.get());
   pinned_ = std::move(own);
   ::SSL_CTX_set_cert_verify_callback(context_.get(), verify, this);
 }
@@ -279,8 +282,14 @@ int Credentials::verify(X509_STORE_CTX* store, void* self) {
   const X509* const own = ::X509_STORE_CTX_get0_cert(store);
   const bool is_pinned = std::ranges::any_of(static_cast<const Credentials*>(self)->pinned_,
                                              [&](const auto& one) { return ::X509_cmp(one.get(), own) == 0; });
-  // It needs no chain to an authority then.
-  if (is_pinned) ::X509_STORE_CTX_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
+  if (is_pinned) {
+    // It stands for itself: without a chain to an authority, and so without a list of one. Whether one revokes it was
+    // looked at when the files were read.
+    X509_VERIFY_PARAM* const how = ::X509_STORE_CTX_get0_param(store);
+    ::X509_VERIFY_PARAM_clear_flags(how, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+    ::X509_VERIFY_PARAM_set_flags(how, X509_V_FLAG_PARTIAL_CHAIN);
+    ::X509_STORE_CTX_set0_untrusted(store, nullptr);
+  }
   return ::X509_verify_cert(store);
 }
 

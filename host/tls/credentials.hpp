@@ -8,17 +8,11 @@
 
 #include "config/config.hpp"
 #include "tls/certificates.hpp"
+#include "tls/judge.hpp"
 #include "tls/openssl.hpp"
 #include "tls/psk_file.hpp"
 
 namespace ashlar::host {
-
-// Who a client says it is in its handshake, proved or not. An SSL of these credentials has one as its app data.
-struct Claims {
-  std::string user;            // whose key it has asked for last
-  bool user_is_known = false;  // there is such a key
-  std::string refused;         // the name of the certificate that was found bad
-};
 
 // Does not change once it is made; connections that have begun with it go on with it.
 class Credentials {
@@ -38,7 +32,7 @@ class Credentials {
   Credentials() = default;
   void make_context(const TlsConfig& config);
   void add_certificates(const TlsConfig& config, std::vector<std::string>& warnings);
-  void trust(Certificates& found, const TlsConfig& config);
+  void trust(Certificates& found, const TlsConfig& config, std::vector<std::string>& warnings);
   void pin(std::vector<CertificatePtr> own);
   void add_keys(PskFile file);
   void choose_ciphers(const std::string& wanted, std::vector<std::string>& warnings);

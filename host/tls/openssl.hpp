@@ -17,10 +17,18 @@ struct OpensslFree {
     free(object);
   }
 };
+// With what is in them.
+inline void free_certificates(STACK_OF(X509) * all) { sk_X509_pop_free(all, ::X509_free); }
+inline void free_lists(STACK_OF(X509_CRL) * all) { sk_X509_CRL_pop_free(all, ::X509_CRL_free); }
+inline void free_names(STACK_OF(X509_NAME) * all) { sk_X509_NAME_pop_free(all, ::X509_NAME_free); }
 using BioPtr = std::unique_ptr<BIO, OpensslFree<::BIO_free_all>>;
 using BioMethodPtr = std::unique_ptr<BIO_METHOD, OpensslFree<::BIO_meth_free>>;
 using CertificatePtr = std::unique_ptr<X509, OpensslFree<::X509_free>>;
 using CrlPtr = std::unique_ptr<X509_CRL, OpensslFree<::X509_CRL_free>>;
+using CertificatesPtr = std::unique_ptr<STACK_OF(X509), OpensslFree<free_certificates>>;
+using CrlsPtr = std::unique_ptr<STACK_OF(X509_CRL), OpensslFree<free_lists>>;
+using NamePtr = std::unique_ptr<X509_NAME, OpensslFree<::X509_NAME_free>>;
+using NamesPtr = std::unique_ptr<STACK_OF(X509_NAME), OpensslFree<free_names>>;
 using KeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<::EVP_PKEY_free>>;
 using SslPtr = std::unique_ptr<SSL, OpensslFree<::SSL_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, OpensslFree<::SSL_CTX_free>>;

@@ -283,6 +283,10 @@ class KeptOut(TlsCase):
         self.assertEqual(int(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=self.shown(good, made)))), SIZE)
         root.revoke(between.folder / "ca-cert.pem", made / "server" / "ca-crl.pem")
         server = self.secured("require", certificates=made / "server")
+        self.assert_logged(server, "warning .*ca-cert.pem: CN=below,O=ashlar is revoked by ca-crl.pem, and not trusted")
+        self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=good), ok=False).returncode, 0)
+        self.assert_logged(server, 'refused by TLS: ')
+        (good / "client-cert.pem").write_bytes((good / "client-cert.pem").read_bytes() + (between.folder / "ca-cert.pem").read_bytes())
         self.assertNotEqual(run("nbdinfo", "--size", uri(server, "unix", "certificate", folder=good), ok=False).returncode, 0)
         self.assert_logged(server, 'certificate "CN=below,O=ashlar": certificate revoked')
 

@@ -92,7 +92,7 @@ class Mistakes(Case):
         authority = tls.Authority(tls.folder())
         revoked = self.pki / "ca-crl.pem"
         authority.list_revoked(revoked, "-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20210101000000Z")
-        self.assert_mistake(f"{revoked}: has expired on 2021-01-01", ", so no client would get in; renew it")
+        self.assert_mistake(f"{revoked}: has expired on 2021-01-01", ", so no client of CN=", " would get in; renew it")
         old = revoked.read_bytes()
         self.assertEqual(self.check(verify_client=False).returncode, 0)
         authority.list_revoked(revoked)
@@ -103,13 +103,13 @@ class Mistakes(Case):
         authority.list_revoked(revoked, "-crl_lastupdate", "20990101000000Z", "-crl_nextupdate", "20990201000000Z")
         done = self.check()
         self.assertEqual(done.returncode, 0, done.stdout)
-        self.assertIn(f"warning {revoked}: is not valid before 2099-01-01 00:00:00 UTC, and no client gets in until then", done.stdout)
+        self.assertIn(f"warning {revoked}: is not valid before 2099-01-01 00:00:00 UTC, and no client of CN=", done.stdout)
         # Another key of the same name.
         subject = authority.openssl("x509", "-in", self.pki / "ca-cert.pem", "-noout", "-subject", "-nameopt", "compat")
         subject = subject.split("=", 1)[1].strip()
         other = tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE", subject=subject)
         other.list_revoked(revoked)
-        self.assert_mistake(f"{revoked}: is not signed by CN=", " of ca-cert.pem, so no client would get in; renew it")
+        self.assert_mistake(f"{revoked}: is not signed by CN=", " of ca-cert.pem, so no client of CN=", " would get in; renew it")
 
     def test_a_list_of_revoked_that_revokes_something_else_is_a_warning(self):
         revoked = self.pki / "ca-crl.pem"
@@ -127,11 +127,27 @@ class Mistakes(Case):
         for name, extensions, key, text in (
                 ("leaf", ("basicConstraints=critical,CA:FALSE", "extendedKeyUsage=serverAuth"), tls.NEW_KEY,
                  "CN=own CA is no certificate of an authority"),
-                ("weak", ("basicConstraints=critical,CA:TRUE",), weak, "has a key of 1024 bits, which is too weak")):
+                ("weak", ("basicConstraints=critical,CA:TRUE",), weak, "CN=own CA has a key of 1024 bits, which is too weak"),
+                ("weak-own", ("basicConstraints=critical,CA:FALSE",), weak, "CN=own CA has a key of 1024 bits, which is too weak")):
             with self.subTest(name):
                 tls.Authority.of_its_own(self.folder / name, *extensions, key=key)
                 shutil.copy(self.folder / name / "ca-cert.pem", self.pki)
                 self.assert_mistake(f"{self.pki}/ca-cert.pem: {text}")
+
+    def test_a_weak_key_beside_a_good_one_is_a_warning(self):
+        weak = ("-newkey", "rsa:1024", "-nodes")
+        trusted = self.pki / "ca-cert.pem"
+        good = trusted.read_bytes()
+        tls.Authority.of_its_own(self.folder / "own", "basicConstraints=critical,CA:FALSE", subject="/CN=client")
+        own = (self.folder / "own" / "ca-cert.pem").read_bytes()
+        for name, is_ca in (("authority", "TRUE"), ("client", "FALSE")):
+            tls.Authority.of_its_own(self.folder / name, f"basicConstraints=critical,CA:{is_ca}", key=weak, subject=f"/CN=weak {name}")
+            for other in (good, own):
+                trusted.write_bytes((self.folder / name / "ca-cert.pem").read_bytes() + other)
+                done = self.check()
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertIn(f"warning {trusted}: CN=weak {name} has a key of 1024 bits, which is too weak for OpenSSL's policy here, "
+                              "and lets in no client; make a new one", done.stdout)
 
     def test_an_authority_that_is_none_lets_in_only_itself(self):
         for name, extensions in (("leaf", ("basicConstraints=critical,CA:FALSE",)), ("unnamed", ("subjectKeyIdentifier=hash",)),

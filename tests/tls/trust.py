@@ -1,0 +1,139 @@
+"""Whom ca-cert.pem and ca-crl.pem let in when there are several authorities, or clients' own certificates."""
+
+import shutil
+
+from frame import SIZE, TlsCase, main, run, tls, wire
+
+
+class Trust(TlsCase):
+    def setUp(self):
+        super().setUp()
+        self.made = self.folder / "pki"
+        tls.make(self.made, "--server", "localhost", "--client", "host1")
+        self.count = 0
+
+    def authority(self, name, subject=None):
+        return tls.Authority.of_its_own(self.folder / name, "basicConstraints=critical,CA:TRUE", subject=subject or f"/CN={name}")
+
+    def client_of(self, authority, name):
+        folder = authority.issue(self.folder / name, "client", name)
+        shutil.copy(self.made / "ca-cert.pem", folder)  # of the server
+        return folder
+
+    def list_of(self, authority, revoked=None, key_id=False):
+        """A list of the authority, which names its key if `key_id`; revokes the file `revoked`."""
+        file = self.folder / "list.pem"
+        config = authority.config
+        plain = config.read_text()
+        if key_id:
+            config.write_text(plain.replace("default_crl_days", "crl_extensions = list\ndefault_crl_days") +
+                              "[list]\nauthorityKeyIdentifier = keyid:always\n")
+        if revoked is not None:
+            authority.revoke(revoked, file)
+        else:
+            authority.list_revoked(file)
+        config.write_text(plain)
+        return file.read_bytes()
+
+    def trusting(self, *trusted, lists=()):
+        """A server with these files in ca-cert.pem, and these lists in ca-crl.pem."""
+        self.count += 1
+        folder = self.folder / f"server{self.count}"
+        shutil.copytree(self.made / "server", folder)
+        (folder / "ca-cert.pem").write_bytes(b"".join(one.read_bytes() for one in trusted))
+        if lists:
+            (folder / "ca-crl.pem").write_bytes(b"".join(lists))
+        return self.secured(certificates=folder)
+
+    def gets_in(self, server, client):
+        """By GnuTLS and by OpenSSL alike."""
+        where = f"nbds+unix:///disk?socket={server.socket}&tls-certificates={client}"
+        by_gnutls = run("nbdinfo", "--size", where, ok=False).stdout.strip() == str(SIZE)
+        mine = self.greeted(server)
+        try:
+            mine.secure(tls.context(client, self.made / "ca-cert.pem"))
+            by_openssl = mine.option(wire.OPT_LIST)[-1][0] == wire.REP_ACK
+        except (tls.ssl.SSLError, wire.Closed, ConnectionError):
+            by_openssl = False
+        mine.close()
+        self.assertEqual(by_gnutls, by_openssl, server.log()[-1000:])
+        return by_gnutls
+
+    def assert_let_in(self, server, *clients):
+        for client in clients:
+            self.assertTrue(self.gets_in(server, client), f"{client.name}: {server.log()[-1000:]}")
+
+    def assert_kept_out(self, server, *clients):
+        for client in clients:
+            self.assertFalse(self.gets_in(server, client), f"{client.name}: {server.log()[-1000:]}")
+
+    def test_a_clients_own_certificate_that_an_authority_has_signed(self):
+        """That one is not in ca-cert.pem, and its other clients are not let in."""
+        above = self.authority("above")
+        own, other = self.client_of(above, "own"), self.client_of(above, "other")
+        server = self.trusting(own / "client-cert.pem")
+        self.assert_let_in(server, own)
+        self.assert_kept_out(server, other, self.made / "clients" / "host1")
+
+    def test_the_list_of_who_has_signed_a_clients_own_certificate(self):
+        """It holds for that certificate only if it revokes it."""
+        above = self.authority("above")
+        own = self.client_of(above, "own")
+        ours = self.made / "clients" / "host1"
+        both = (own / "client-cert.pem", self.made / "ca-cert.pem")
+        for key_id in (False, True):
+            server = self.trusting(*both, lists=[self.list_of(above, key_id=key_id)])
+            self.assert_let_in(server, own, ours)
+        above.revoke(own / "client-cert.pem", self.folder / "unused.pem")
+        for key_id in (False, True):
+            server = self.trusting(*both, lists=[self.list_of(above, key_id=key_id)])
+            self.assert_logged(server, "ca-cert.pem: CN=own,O=ashlar is revoked by ca-crl.pem, and not trusted")
+            self.assert_let_in(server, ours)
+            self.assert_kept_out(server, own)
+
+    def test_a_list_that_revokes_all_that_is_trusted_is_taken_up(self):
+        """Else those before would go on to count, and let in who was revoked."""
+        above = self.authority("above")
+        own = self.client_of(above, "own")
+        server = self.trusting(own / "client-cert.pem")
+        self.assert_let_in(server, own)
+        folder = self.folder / f"server{self.count}"
+        (folder / "ca-crl.pem").write_bytes(self.list_of(above, own / "client-cert.pem"))
+        self.assert_logged(server, "is revoked by ca-crl.pem, and not trusted")
+        self.assert_kept_out(server, own)
+
+    def test_the_list_of_an_authority_above_those_of_the_file(self):
+        root = tls.Authority(self.made)
+        below = tls.Authority.below(root, self.folder / "below")
+        client = self.client_of(below, "client")
+        for key_id in (False, True):
+            self.assert_let_in(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, key_id=key_id)]), client)
+        root.revoke(below.folder / "ca-cert.pem", self.folder / "unused.pem")
+        for key_id in (False, True):
+            self.assert_kept_out(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, key_id=key_id)]), client)
+
+    def test_a_list_holds_for_the_clients_of_its_authority_alone(self):
+        one, other = self.authority("one"), self.authority("other")
+        revoked, good, others = self.client_of(one, "revoked"), self.client_of(one, "good"), self.client_of(other, "others")
+        server = self.trusting(one.folder / "ca-cert.pem", other.folder / "ca-cert.pem",
+                               lists=[self.list_of(one, revoked / "client-cert.pem")])
+        self.assert_let_in(server, good, others)
+        self.assert_kept_out(server, revoked)
+
+    def test_two_authorities_of_one_name(self):
+        """As of one that goes on with a new key: whichever list OpenSSL finds first, each one's own holds."""
+        old, new = self.authority("old", "/CN=same"), self.authority("new", "/CN=same")
+        (new.work / "serial").write_text("2000\n")
+        of_old, of_new, revoked = self.client_of(old, "of-old"), self.client_of(new, "of-new"), self.client_of(new, "revoked")
+        both = (old.folder / "ca-cert.pem", new.folder / "ca-cert.pem")
+        self.assert_let_in(self.trusting(*both, lists=[self.list_of(old)]), of_old, of_new, revoked)
+        self.assert_let_in(self.trusting(*both, lists=[self.list_of(new)]), of_old, of_new, revoked)
+        lists = [self.list_of(old), self.list_of(new, revoked / "client-cert.pem")]
+        for both_lists in (lists, lists[::-1]):
+            server = self.trusting(*both, lists=both_lists)
+            self.assert_let_in(server, of_old, of_new)
+            self.assert_kept_out(server, revoked)
+
+
+if __name__ == "__main__":
+    main(needs=["openssl", "nbdinfo"], at_once=True)
