@@ -46,8 +46,9 @@ int OpensslSocket::read_bio(BIO* bio, char* into, std::size_t room, std::size_t*
   return n > 0 ? 1 : 0;
 }
 
-// Whether `bytes` more may be taken although the connection is to be broken: once not, so that it can be. Then what has
-// come, unless it is nothing but what OpenSSL answers by itself: that could go on for ever. [under the lock]
+// Whether `bytes` more may be taken although the connection is to be broken: once not of each piece that is fetched, so
+// that it can be; who breaks it may just have met this thread decrypting. Then what has come, unless it is nothing but
+// what OpenSSL answers by itself: that could go on for ever. [under the lock]
 bool OpensslSocket::may_go_on(std::size_t bytes) {
   if (!std::exchange(has_let_abort_, true)) return false;
   is_left_off_ = bytes > left_after_abort_;
@@ -207,6 +208,7 @@ ssize_t OpensslSocket::fetch(Wait wait) {
   if (n <= 0) return n;
   fetched_begin_ = 0;
   fetched_end_ = static_cast<std::size_t>(n);
+  has_let_abort_ = false;
   holds_ = true;
   return n;
 }
@@ -230,6 +232,15 @@ ssize_t OpensslSocket::ended(int result) {
   return receive_error_ != 0 ? -receive_error_ : -EPROTO;
 }
 
+// A client that wants new keys from the server, too, gets them at once: OpenSSL would keep them until something is
+// sent. What the kernel encrypts goes on with its key. [under the lock]
+void OpensslSocket::answer_new_keys() {
+  if (kernel_sends_ || is_broken_ || ::SSL_get_key_update_type(ssl_.get()) == SSL_KEY_UPDATE_NONE) return;
+  if (::SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) != 1 || ::SSL_do_handshake(ssl_.get()) != 1)
+    is_broken_ = true;
+  ::ERR_clear_error();
+}
+
 ssize_t OpensslSocket::decrypt(std::span<std::byte> into) {
   ssize_t n;
   do {
@@ -249,6 +260,7 @@ ssize_t OpensslSocket::decrypt_until_pause(std::span<std::byte> into) {
     const int result = ::SSL_read_ex(ssl_.get(), into.data() + count, into.size() - count, &n);
     if (result != 1) {
       const ssize_t why = ended(result);
+      if (why == -EAGAIN) answer_new_keys();
       holds_ = why != -EAGAIN || has_fetched();  // the end comes again
       return count != 0 ? static_cast<ssize_t>(count) : why;
     }
@@ -296,6 +308,7 @@ bool OpensslSocket::peek_until_pause() {
   std::size_t n = 0;
   const int result = ::SSL_peek_ex(ssl_.get(), &one, 1, &n);
   const bool is_there = result == 1 || ended(result) != -EAGAIN;
+  if (!is_there) answer_new_keys();
   holds_ = is_there || has_fetched();
   return is_there;
 }

@@ -64,6 +64,7 @@ class OpensslSocket final : public TlsSocket {
   bool has_fetched() const { return fetched_begin_ != fetched_end_; }
   bool may_go_on(std::size_t bytes);
   ssize_t take(std::byte* into, std::size_t room);
+  void answer_new_keys();
   ssize_t decrypt(std::span<std::byte> into);
   ssize_t decrypt_until_pause(std::span<std::byte> into);
   ssize_t end_of_stream() const;

@@ -4,6 +4,7 @@ import json
 import os
 import ssl
 import subprocess
+import threading
 
 from frame import PROGRAM, SIZE, TlsCase, config, main, pattern, tls, wire
 from openssl import TLS1_2_VERSION, TLS1_3_VERSION, Speaker
@@ -53,6 +54,30 @@ class CloseNotify(TlsCase):
             self.ashlar("disconnect", str(self.only_client()["id"]))
             self.assert_told(client, *way)
             self.wait_until("the client is gone", lambda: '"clients": []' in self.ashlar("status", "--json"))
+
+    def keys_for_ever(self, how):
+        """A client that only changes keys, and takes the answers, is ended by how()."""
+        client = self.client(self.server)
+        client.greet()
+        speaker = Speaker(client, TLS1_3_VERSION)
+        client.enter("disk")
+        number = str(self.only_client()["id"])
+        ended = []
+        flood = threading.Thread(target=lambda: ended.append(speaker.updates_keys_until_the_end()))
+        flood.start()
+        how(number)
+        flood.join()
+        self.assertEqual(ended, [True], self.server.log()[-2000:])
+
+    def test_by_an_operator_while_keys_change_for_ever(self):
+        self.start()
+        for _ in range(5):
+            self.keys_for_ever(lambda number: self.ashlar("disconnect", number))
+            self.wait_until("the client is gone", lambda: '"clients": []' in self.ashlar("status", "--json"))
+
+    def test_by_a_stop_while_keys_change_for_ever(self):
+        self.start()
+        self.keys_for_ever(lambda _: self.server.stop())
 
     def test_by_an_operator_while_the_disk_hangs(self):
         self.start({"type": "fault", "rules": ["read hang"]})
@@ -124,6 +149,13 @@ class Said(TlsCase):
     def test_renegotiation_is_refused_at_once(self):
         _, speaker = self.speaker(TLS1_2_VERSION)
         self.assertTrue(speaker.is_refused_new_handshake())
+
+    def test_new_keys_are_answered_at_once(self):
+        client, speaker = self.speaker(TLS1_3_VERSION)
+        for at in (0, 512):
+            self.assertTrue(speaker.update_keys())
+            self.assertTrue(speaker.has_answer(), "no answer")
+            self.assert_same(client.ask(wire.CMD_READ, at, 512), pattern(SIZE)[at:at + 512])
 
     def test_new_keys_for_ever(self):
         client, speaker = self.speaker(TLS1_3_VERSION)

@@ -2,14 +2,17 @@
 
 import ctypes
 import ctypes.util
+import select
 import socket
 import struct
+import time
 
 from frame import tls, wire
 
 TLS1_2_VERSION, TLS1_3_VERSION = 0x0303, 0x0304
 SET_MIN_PROTO_VERSION, SET_MAX_PROTO_VERSION = 123, 124  # openssl/ssl.h, SSL_CTRL_…
-UPDATE_REQUESTED, SSL_ERROR_SSL = 1, 1
+UPDATE_REQUESTED = 1
+SSL_ERROR_SSL, SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE = 1, 2, 3
 PATIENCE = 60  # seconds; only a failure takes so long
 
 _library = ctypes.CDLL(ctypes.util.find_library("ssl"))
@@ -56,6 +59,25 @@ class Speaker:
     def update_keys(self):
         """Asks for the server's new ones, too. False: it could not be sent."""
         return _library.SSL_key_update(self.ssl, UPDATE_REQUESTED) == 1 and _library.SSL_do_handshake(self.ssl) == 1
+
+    def updates_keys_until_the_end(self):
+        """Asks for new keys, and takes them, again and again. False: there is no end."""
+        self.plain.setblocking(False)
+        into = ctypes.create_string_buffer(1)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            is_sent = self.update_keys()
+            result = _library.SSL_read(self.ssl, into, 1)
+            # Who still sends when the stream ends may be told by the system alone.
+            if _library.SSL_get_error(self.ssl, result) not in (SSL_ERROR_WANT_READ, SSL_ERROR_WANT_WRITE):
+                return True
+            if not is_sent:
+                select.select([self.plain], [self.plain], [], 1)
+        return False
+
+    def has_answer(self):
+        """Whether the server says something, be it of TLS."""
+        return bool(select.select([self.plain], [], [], PATIENCE)[0])
 
     def is_refused_new_handshake(self):
         """Whether the server answers that it does not want one, rather than nothing."""

@@ -1,5 +1,7 @@
 // What is particular to a socket of TLS; what it has in common with others is tested with the session over it.
 #include <fcntl.h>
+#include <algorithm>
+#include <atomic>
 #include <catch.hpp>
 #include <thread>
 
@@ -197,4 +199,45 @@ TEST_CASE("tls socket: the end of the stream is the end") {
   CHECK(c.socket->receive(some, Wait::yes) == 0);
   CHECK(c.socket->has_input());
   CHECK(c.socket->receive(some, Wait::no) == 0);
+}
+
+// Whether a client that sends nothing but new keys, as fast as it can, is ended before all of them were taken. The
+// abort meets the thread that decrypts at any point.
+void check_end_within_new_keys() {
+  Connected c;
+  constexpr std::size_t piece = 64 << 10, at_work = 4 * piece, before_abort = 8 * piece;
+  const Bytes keys = c.wire.new_keys(50'000);
+  REQUIRE(keys.size() > 2 * before_abort);
+  ::fcntl(c.wire.client(), F_SETFL, ::fcntl(c.wire.client(), F_GETFL) & ~O_NONBLOCK);
+  const int buffered = 128 << 10;  // so that there is always more, and not all of it
+  ::setsockopt(c.wire.client(), SOL_SOCKET, SO_SNDBUF, &buffered, sizeof buffered);
+  std::atomic<std::size_t> sent{0};
+  std::atomic<bool> is_aborted{false};
+  std::thread client([&] {
+    while (sent < keys.size()) {
+      if (sent >= before_abort) is_aborted.wait(false);
+      const auto next = std::span(keys).subspan(sent);
+      if (!send_raw(c.wire.client(), next.first(std::min(next.size(), piece)))) return;
+      sent += piece;
+      sent.notify_one();
+    }
+  });
+  ssize_t result = 0;
+  std::thread server([&] {
+    Bytes some(10);
+    do result = c.socket->receive(some, Wait::yes);
+    while (result == -EAGAIN);
+  });
+  for (std::size_t now = 0; (now = sent) < at_work;) sent.wait(now);
+  c.socket->abort();
+  is_aborted = true;
+  is_aborted.notify_one();
+  client.join();
+  server.join();
+  CHECK(result <= 0);
+  CHECK(sent < keys.size());
+}
+
+TEST_CASE("tls socket: who sends nothing but new keys is ended at once, not when all of them were taken") {
+  for (int i = 0; i < 2; ++i) check_end_within_new_keys();
 }

@@ -64,6 +64,22 @@ class TlsClient {
     return n > 0 ? static_cast<std::size_t>(n) : 0;
   }
   void limit_waiting(int milliseconds) { patience_ = milliseconds; }
+  std::vector<std::byte> new_keys(int times) {
+    const BioPtr out(::BIO_new(::BIO_s_mem()));
+    const std::lock_guard lock(mutex_);
+    BIO* const own = ::SSL_get_wbio(ssl_.get());
+    ::BIO_up_ref(own);
+    ::BIO_up_ref(out.get());
+    ::SSL_set0_wbio(ssl_.get(), out.get());
+    for (int i = 0; i < times; ++i) {
+      ::SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED);
+      ::SSL_do_handshake(ssl_.get());
+    }
+    ::SSL_set0_wbio(ssl_.get(), own);
+    const std::string text = text_of(out.get());
+    const auto* const bytes = reinterpret_cast<const std::byte*>(text.data());
+    return {bytes, bytes + text.size()};
+  }
 
  private:
   template <class Call>
@@ -137,6 +153,9 @@ class TlsWire final : public Wire {
   }
   void limit_waiting(int milliseconds) override {
     if (tls_) tls_->limit_waiting(milliseconds);
+  }
+  std::vector<std::byte> new_keys(int times) override {
+    return tls_ ? tls_->new_keys(times) : std::vector<std::byte>();
   }
 
  private:

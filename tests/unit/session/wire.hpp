@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "socket/socket.hpp"
 
@@ -24,6 +25,8 @@ class Wire {
   virtual std::size_t receive(std::span<std::byte> into) = 0;
   // How long the client waits, beside SO_RCVTIMEO of its socket.
   virtual void limit_waiting(int /*milliseconds*/) {}
+  // What the client sends, as it goes over its descriptor, to change its keys so many times; nothing where it has none.
+  virtual std::vector<std::byte> new_keys(int /*times*/) { return {}; }
 };
 
 // For a client's end that stays the caller's.

@@ -79,6 +79,8 @@ class WirePair {
 
   // By the client. False: the server took it no more.
   bool send(std::span<const std::byte> bytes) { return wire_->send(bytes); }
+  // See Wire.
+  Bytes new_keys(int times) { return wire_->new_keys(times); }
   // Exactly `count` bytes, by the client; fewer when the stream ends. At most `portion` at a time.
   Bytes receive(std::size_t count, std::size_t portion = SIZE_MAX) {
     Bytes bytes(count);
