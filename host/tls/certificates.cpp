@@ -215,13 +215,13 @@ void check_revoked(const std::filesystem::path& file, const Certificates& found,
     if (fault.text.empty()) good.push_back(issuer);
     else bad.push_back({issuer, std::move(fault)});
   }
-  for (const auto& [issuer, fault] : bad) {
+  for (const Bad& one : bad) {
     const bool other_is_good =
-        std::ranges::any_of(good, [&](const X509_NAME* one) { return ::X509_NAME_cmp(one, issuer) == 0; });
-    const std::string no_client = "no client of " + distinguished_name(issuer);
-    if (!other_is_good && !fault.is_for_later)
-      throw FileError(file, fault.text + ", so " + no_client + " would get in; renew it");
-    warnings.push_back(file.string() + ": " + fault.text +
+        std::ranges::any_of(good, [&](const X509_NAME* issuer) { return ::X509_NAME_cmp(issuer, one.issuer) == 0; });
+    const std::string no_client = "no client of " + distinguished_name(one.issuer);
+    if (!other_is_good && !one.fault.is_for_later)
+      throw FileError(file, one.fault.text + ", so " + no_client + " would get in; renew it");
+    warnings.push_back(file.string() + ": " + one.fault.text +
                        (other_is_good ? "" : ", and " + no_client + " gets in until then"));
   }
 }
