@@ -439,6 +439,28 @@ class Away(Nbd):
         self.wait_until("it is served again", lambda: self.reads(client))
         client.shutdown()
 
+    def test_only_the_time_in_which_it_is_away_counts(self):
+        """A read meets two cuts that are further apart than it may wait, while the server answers others."""
+        self.server = self.serve([export(self.far(way="hangs"), timeout="8s")])
+        client, other = self.client(), self.client()
+        buffer = nbd.Buffer(512)
+        cookie = client.aio_pread(buffer, 0)
+        self.assertTrue(self.other.arrived.acquire(timeout=PATIENCE))
+        self.other.cut()
+        self.assertTrue(self.other.arrived.acquire(timeout=PATIENCE), "it is not asked again")
+        self.other.way = "well"
+        self.other.disk[:512] = b"x" * 512
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            other.pread(512, 512)
+            time.sleep(0.1)
+        self.assertFalse(client.aio_command_completed(cookie))
+        self.other.cut()
+        while not client.aio_command_completed(cookie):
+            client.poll(-1)
+        self.assertEqual(bytes(buffer.to_bytearray()), b"x" * 512)
+        self.assertEqual(self.other.asked.count((wire.CMD_READ, 0, 0, 512)), 3)
+
     def test_silence_is_as_being_away(self):
         uri = self.far(way="hangs")
         self.server = self.serve([export(uri, timeout="500ms")])
