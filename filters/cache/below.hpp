@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ashlar/geometry.hpp>
 #include <ashlar/io.hpp>
+#include <fileops/byte_limit.hpp>
 
 namespace ashlar::caching {
 
@@ -10,6 +11,7 @@ struct Below {
   void* self;
   Status (*call)(void* self, Io& io) noexcept;
   const Geometry& geometry;
+  fileops::ByteLimit::User& user;  // whose buffers are those that the call takes
 
   Status next(Io& io) const noexcept { return call(self, io); }
   Status next(Io&& io) const noexcept { return call(self, io); }

@@ -16,18 +16,21 @@ class Buffers {
   // How requests wait for others to give theirs back.
   explicit Buffers(const Wait& wait) : limit_(wait, most) {}
 
-  // A buffer of so many bytes; waits while there are too many. Who has one waits for the layers below and the store,
-  // and for nobody else. See failed().
+  // A buffer of so many bytes; waits while there are too many, if it may. Who has one waits for the layers below and
+  // the store, and for nobody else. See failed().
   class Lease {
    public:
-    Lease(Buffers& from, std::uint64_t bytes)
-        : from_(from), bytes_(bytes), share_(from.limit_, bytes), memory_(share_.held() ? from.take(bytes) : nullptr) {}
+    Lease(Buffers& from, fileops::ByteLimit::User& user, std::uint64_t bytes, bool may_wait = true)
+        : from_(from),
+          bytes_(bytes),
+          share_(from.limit_, user, bytes, may_wait),
+          memory_(share_.held() ? from.take(bytes) : nullptr) {}
     ~Lease() {
       if (memory_ != nullptr) from_.give_back(std::move(memory_), bytes_);
     }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    bool failed() const { return memory_ == nullptr; }  // out of memory
+    bool failed() const { return memory_ == nullptr; }  // out of memory, or it was not to wait
     std::span<std::byte> bytes() const { return {memory_.get(), bytes_}; }
 
    private:
@@ -37,7 +40,7 @@ class Buffers {
     std::unique_ptr<std::byte[]> memory_;
   };
 
-  // All together, in bytes.
+  // All together, in bytes; but that each connection may have one.
   static constexpr std::uint64_t most = 32 << 20;
   // In use now, in bytes.
   std::uint64_t used() const { return limit_.used(); }

@@ -59,7 +59,7 @@ class Cache final : public Filter {
  private:
   caching::Below here() noexcept {
     const auto call = [](void* self, Io& io) noexcept { return static_cast<Cache*>(self)->next(io); };
-    return {this, call, below()};
+    return {this, call, below(), user_};
   }
   bool writes_back() const;
   std::shared_ptr<Contents> take_part() const;
@@ -68,6 +68,7 @@ class Cache final : public Filter {
   Layer& layer_;
   const bool read_only_;
   const Purpose purpose_;
+  fileops::ByteLimit::User user_;
   const std::shared_ptr<Contents> contents_;
   std::atomic<std::uint64_t> known_losses_{contents_->losses()};  // of which it was told, or that were before it
 };
@@ -108,11 +109,11 @@ Cache::Layer::Layer(const Create& create)
 }
 
 void Cache::Layer::offer_verbs() {
-  const auto below_of = [](VerbCall& call) {
+  const auto below_of = [](VerbCall& call, fileops::ByteLimit::User& user) {
     call.refuse_arguments();
     if (!call.has_below()) throw std::runtime_error("there are no layers below");
     const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
-    return caching::Below{&call, next, call.below()};
+    return caching::Below{&call, next, call.below(), user};
   };
   verbs_.offer("status", "how much is kept, and how much of it the layer below does not have yet",
                [this](VerbCall& call) {
@@ -126,13 +127,15 @@ void Cache::Layer::offer_verbs() {
   verbs_.offer("warm", "load what the list of the parameter warm has", ashlar::Below::read,
                [this, below_of](VerbCall& call) {
                  call.refuse_arguments();
-                 const caching::Below below = below_of(call);
+                 fileops::ByteLimit::User user;
+                 const caching::Below below = below_of(call, user);
                  call.answer(of_export_over(below)->warm(below));
                });
   verbs_.offer("write-back", "write below what it does not have yet, and flush", ashlar::Below::write,
                [this, below_of](VerbCall& call) {
                  call.refuse_arguments();
-                 const caching::Below below = below_of(call);
+                 fileops::ByteLimit::User user;
+                 const caching::Below below = below_of(call, user);
                  call.answer(of_export_over(below)->write_back_now(below));
                });
 }

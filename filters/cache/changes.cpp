@@ -26,7 +26,7 @@ Status Contents::change_below(const Io& io, const Below& below, Range range, Cha
 }
 
 Status Contents::write(Io& io, const Below& below) noexcept {
-  if (io.has(Flag::nowait)) return settings_.back ? keep_at_once(io) : Status::would_block();
+  if (io.has(Flag::nowait)) return settings_.back ? keep_at_once(io, below) : Status::would_block();
   const Range all{io.offset(), io.end()};
   // Kept first, it might be written back by another connection before it is here, and not be durable.
   if (!settings_.back || io.has(Flag::fua) || !may_be_dirty(all)) return through(io, below, all);
@@ -84,8 +84,8 @@ Status Contents::keep(const Io& io, const Below& below, Range part) noexcept {
 // Units of which the write has only a part are read first.
 Status Contents::fill_edges(const Io& io, const Below& below, const Pin& pin, Range part, Mask edges) noexcept {
   const std::uint64_t begin = part.begin / settings_.block * settings_.block;
-  const Buffers::Lease lease(buffers_, unit_);
-  if (lease.failed()) return Status{ENOMEM};
+  const Buffers::Lease lease(buffers_, below.user, unit_, !io.has(Flag::nowait));
+  if (lease.failed()) return io.has(Flag::nowait) ? Status::would_block() : Status{ENOMEM};
   while (edges != 0) {
     const Range edge = first_run(edges & ~(edges - 1), begin);
     const auto bytes = lease.bytes().first(edge.length());
@@ -99,7 +99,7 @@ Status Contents::fill_edges(const Io& io, const Below& below, const Pin& pin, Ra
 }
 
 // What can be kept without waiting for anything.
-Status Contents::keep_at_once(const Io& io) noexcept {
+Status Contents::keep_at_once(const Io& io, const Below& below) noexcept {
   const Range part{io.offset(), io.end()};
   Room room(*this);
   if (io.has(Flag::fua) || !settings_.folder.empty() || part.end > block_end(part.begin) || !claim(part, room))
@@ -109,7 +109,7 @@ Status Contents::keep_at_once(const Io& io) noexcept {
   if (!alone.held() || (units != part && !is_here(units))) return Status::would_block();
   const auto never = [](void*, Io&) noexcept { return Status::would_block(); };
   static constexpr Geometry none{};
-  return keep(io, Below{nullptr, never, none}, part);
+  return keep(io, Below{nullptr, never, none, below.user}, part);
 }
 
 Status Contents::through(const Io& io, const Below& below, Range part) noexcept {

@@ -199,7 +199,7 @@ Status Contents::fetch(const Io& io, const Below& below, Range need, Range windo
   }
   const bool direct = window == need && !into.empty();
   std::optional<Buffers::Lease> lease;
-  if (!direct && lease.emplace(buffers_, window.length()).failed()) return Status{ENOMEM};
+  if (!direct && lease.emplace(buffers_, below.user, window.length()).failed()) return Status{ENOMEM};
   std::span<std::byte> bytes = direct ? into : lease->bytes();
   const std::uint64_t drops_before = drops();
   if (const Status s = read_window(io, below, need, window, bytes); s.failed()) return s;

@@ -118,7 +118,7 @@ class Contents {
   // changes.cpp
   Status write_within(const Io& io, const Below& below, Range part) noexcept;
   Status keep(const Io& io, const Below& below, Range part) noexcept;
-  Status keep_at_once(const Io& io) noexcept;
+  Status keep_at_once(const Io& io, const Below& below) noexcept;
   Status fill_edges(const Io& io, const Below& below, const Pin& pin, Range part, Mask edges) noexcept;
   Status through(const Io& io, const Below& below, Range part) noexcept;
   void update(const Io& io, Range part) noexcept;

@@ -116,7 +116,7 @@ Status Contents::write_back_held(const Io& io, const Below& below, Range range) 
     const Range run = dirty_run(range);
     if (run.empty()) break;
     const RangeLock::Hold keep(changing_, run.begin, run.end, RangeLock::Mode::shared);
-    const Buffers::Lease lease(buffers_, run.length());
+    const Buffers::Lease lease(buffers_, below.user, run.length());
     if (!keep.held() || lease.failed()) return Status{ENOMEM};
     Status s = copy_dirty(io, run, lease.bytes());
     if (s.ok()) s = below.write(io, run.begin, lease.bytes(), durability(below));

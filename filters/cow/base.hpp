@@ -2,6 +2,7 @@
 #pragma once
 #include <ashlar/io.hpp>
 #include <cstdint>
+#include <fileops/byte_limit.hpp>
 #include <span>
 
 struct Base {
@@ -11,6 +12,8 @@ struct Base {
   std::uint32_t minimum;  // as in Geometry
   std::uint32_t maximum;  // likewise; 0: no limit
   bool nowait;            // whether it knows Flag::nowait
+  // Whose buffers are those that the call takes.
+  ashlar::fileops::ByteLimit::User& user;
   // What makes a write there durable, where no flush does.
   ashlar::Flags durable = {};
 

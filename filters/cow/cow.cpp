@@ -103,7 +103,7 @@ class Cow final : public Filter {
   Status peek(Io& io) noexcept;
   Base base() noexcept {
     const auto call = [](void* self, Io& io) noexcept { return static_cast<Cow*>(self)->next(io); };
-    return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait), {}};
+    return {this, call, below().size, below().minimum, below().maximum, below().flags.has(Flag::nowait), user_, {}};
   }
   template <class Begin>
   bool try_to(Begin begin) noexcept;
@@ -111,6 +111,7 @@ class Cow final : public Filter {
   Layer& layer_;
   const bool read_only_;
   const Purpose purpose_;
+  fileops::ByteLimit::User user_;
   std::shared_ptr<Overlay> overlay_;
   Lent lent_;
   RangeLock looking_;
@@ -240,7 +241,8 @@ void Cow::Layer::commit(VerbCall& call) {
   if (!call.has_below()) throw std::runtime_error("there are no layers below");
   const auto next = [](void* self, Io& io) noexcept { return static_cast<const VerbCall*>(self)->next(io); };
   const Flags durable = call.below().ops.has(Op::flush) ? Flags{} : call.below().flags & Flag::fua;
-  const Base base{&call, next, call.below().size, call.below().minimum, call.below().maximum, false, durable};
+  fileops::ByteLimit::User user;
+  const Base base{&call, next, call.below().size, call.below().minimum, call.below().maximum, false, user, durable};
   if (base.size != overlay.size()) throw std::runtime_error("the layer below has another size than the overlay");
   const std::string answer = overlay.commit(base);
   if (!call.below().ops.has(Op::flush) && !call.below().flags.has(Flag::fua))

@@ -281,7 +281,7 @@ Status Overlay::zero(Io& io, const Base& base) noexcept {
   // The edges are written.
   if (io.has(Flag::fast) && (head_end != io.offset() || tail != io.end())) return Status::not_supported();
   if (!blocks.empty()) {
-    const Status s = io.has(Flag::may_trim) ? make_holes(blocks) : provision(io, blocks);
+    const Status s = io.has(Flag::may_trim) ? make_holes(blocks) : provision(io, base, blocks);
     if (s.failed()) return s;
   }
   if (const Status s = write_zeroes(io, base, io.offset(), head_end); s.failed()) return s;

@@ -160,7 +160,7 @@ class Overlay {
                          ashlar::Flags nowait = {}) noexcept;
   void set_in_store(std::uint64_t begin, std::uint64_t end);
   ashlar::Status write_zeroes(const ashlar::Io& io, const Base& base, std::uint64_t at, std::uint64_t end) noexcept;
-  ashlar::Status provision(const ashlar::Io& io, Blocks blocks) noexcept;
+  ashlar::Status provision(const ashlar::Io& io, const Base& base, Blocks blocks) noexcept;
   ashlar::Status make_holes(Blocks blocks) noexcept;
   std::uint64_t commit_some(const Base& base, std::uint64_t& block);
   void commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer);

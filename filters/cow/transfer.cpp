@@ -16,8 +16,8 @@ namespace {
 // Memory for what is on its way. Who holds it waits for the layers below and the store, and for nobody else.
 class Buffer {
  public:
-  Buffer(fileops::ByteLimit& limit, std::uint64_t bytes, Flags nowait = {})
-      : share_(limit, bytes, !nowait.has(Flag::nowait)),
+  Buffer(fileops::ByteLimit& limit, const Base& base, std::uint64_t bytes, Flags nowait = {})
+      : share_(limit, base.user, bytes, !nowait.has(Flag::nowait)),
         memory_(share_.held() ? new (std::nothrow) std::byte[bytes] : nullptr),
         failure_(nowait.has(Flag::nowait) ? Status::would_block() : Status{ENOMEM}) {}
   bool failed() const { return memory_ == nullptr; }
@@ -60,7 +60,7 @@ Status Overlay::read_kept(const Io& io, const Base& base, std::uint64_t at, std:
     const auto part = into.first(std::min<std::uint64_t>(end - at, into.size()));
     const RangeLock::Hold hold(changing_, block, block + 1, RangeLock::Mode::exclusive);
     if (!hold.held()) return Status{ENOMEM};
-    const Buffer buffer(on_their_way_, settings_.block);
+    const Buffer buffer(on_their_way_, base, settings_.block);
     if (buffer.failed()) return buffer.failure();
     const Where where = map_.at(block);
     const std::span whole(buffer.get(), end - begin);
@@ -225,7 +225,7 @@ Status Overlay::compose(const Io& io, const Base& base, std::uint64_t at, std::s
   const std::uint64_t begin = at / unit * unit;
   const std::uint64_t end = std::min(end_of(block), begin + (at + from.size() - begin + unit - 1) / unit * unit);
   if (!is_zero(where) && nowait.has(Flag::nowait) && !base.nowait) return Status::would_block();
-  const Buffer buffer(on_their_way_, end - begin, nowait);
+  const Buffer buffer(on_their_way_, base, end - begin, nowait);
   if (buffer.failed()) return buffer.failure();
   const std::span whole(buffer.get(), end - begin);
   if (is_zero(where)) std::memset(whole.data(), 0, whole.size());
@@ -264,7 +264,7 @@ Status Overlay::write_zeroes(const Io& io, const Base& base, std::uint64_t at, s
 }
 
 // Zeroes that have room in the store. FAST: only as the file system has it.
-Status Overlay::provision(const Io& io, Blocks blocks) noexcept {
+Status Overlay::provision(const Io& io, const Base& base, Blocks blocks) noexcept {
   const RangeLock::Hold hold(changing_, blocks.first, blocks.last, RangeLock::Mode::exclusive);
   if (!hold.held()) return Status{ENOMEM};
   std::uint64_t more = 0;
@@ -279,7 +279,7 @@ Status Overlay::provision(const Io& io, Blocks blocks) noexcept {
     return s;
   }
   for (std::uint64_t b = blocks.first; b != blocks.last; ++b) {
-    const Buffer zeroes(on_their_way_, settings_.block);
+    const Buffer zeroes(on_their_way_, base, settings_.block);
     if (zeroes.failed()) return zeroes.failure();
     std::memset(zeroes.get(), 0, settings_.block);
     const std::uint64_t one = takes_room(map_.at(b)) ? 0 : 1;

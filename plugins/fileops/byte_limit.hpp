@@ -1,11 +1,11 @@
 // ByteLimit: how many bytes the requests of a layer may have in buffers of their own at once. So many requests may wait
-// on fibers that each of them having a buffer would be too much.
+// on fibers that each of them having a buffer would be too much. A connection that has none never waits for others, for
+// what they ask of the layers below may hang, when what this one asks does not.
 #pragma once
 #include <cstdint>
 #include <mutex>
 #include <new>
 #include <optional>
-#include <utility>
 
 #include "wakeup.hpp"
 
@@ -22,14 +22,21 @@ class ByteLimit {
     return used_;
   }
 
-  // So many bytes, from its construction to its end. More than there are to be had is granted to who is alone.
+  // One connection, or one call of a verb. Outlives its shares.
+  class User {
+    friend class ByteLimit;
+    std::uint64_t used_ = 0;  // under the mutex of the limit
+  };
+
+  // So many bytes, from its construction to its end. A user that has none is granted them at once, also more than there
+  // are to be had.
   class Share {
    public:
     // Waits for its turn, in the order of coming, if it may: see held().
-    Share(ByteLimit& of, std::uint64_t bytes, bool may_wait = true)
-        : of_(of), bytes_(bytes), held_(of.take(*this, may_wait)) {}
+    Share(ByteLimit& of, User& user, std::uint64_t bytes, bool may_wait = true)
+        : of_(of), user_(user), bytes_(bytes), held_(of.take(*this, may_wait)) {}
     ~Share() {
-      if (held_) of_.give_back(bytes_);
+      if (held_) of_.give_back(*this);
     }
     Share(const Share&) = delete;
     Share& operator=(const Share&) = delete;
@@ -39,6 +46,7 @@ class ByteLimit {
    private:
     friend class ByteLimit;
     ByteLimit& of_;
+    User& user_;
     const std::uint64_t bytes_;
     std::optional<Wakeup> woken_;  // done when it has its bytes; of one that waits
     Share* behind_ = nullptr;
@@ -46,38 +54,49 @@ class ByteLimit {
   };
 
  private:
-  bool has_room_for(std::uint64_t bytes) const { return used_ == 0 || (used_ <= most_ && bytes <= most_ - used_); }
-  // Behind those that wait already. [under the mutex]
-  bool take_now(std::uint64_t bytes) noexcept {
-    if (first_ != nullptr || !has_room_for(bytes)) return false;
-    used_ += bytes;
-    return true;
+  // [under the mutex, as are the next two]
+  bool has_room_for(std::uint64_t bytes) const { return used_ <= most_ && bytes <= most_ - used_; }
+  void grant(Share& share) noexcept {
+    used_ += share.bytes_;
+    share.user_.used_ += share.bytes_;
+  }
+  // To the one that `at` leads to, which waits.
+  void grant_waiting(Share*& at) noexcept {
+    Share& share = *at;
+    at = share.behind_;
+    if (end_ == &share.behind_) end_ = &at;
+    grant(share);
+    share.woken_->done();  // with that it may be gone
   }
   bool take(Share& share, bool may_wait) noexcept {
     {
       const std::lock_guard lock(mutex_);
-      if (take_now(share.bytes_)) return true;
+      // None of a user that has nothing waits.
+      if (share.user_.used_ == 0 || (first_ == nullptr && has_room_for(share.bytes_))) {
+        grant(share);
+        return true;
+      }
       if (!may_wait) return false;
       try {
         share.woken_.emplace(wait_);
       } catch (const std::bad_alloc&) {
         return false;
       }
-      (last_ != nullptr ? last_->behind_ : first_) = &share;
-      last_ = &share;
+      *end_ = &share;
+      end_ = &share.behind_;
     }
     share.woken_->wait();
     return true;
   }
-  void give_back(std::uint64_t bytes) noexcept {
+  void give_back(const Share& share) noexcept {
     const std::lock_guard lock(mutex_);
-    used_ -= bytes;
-    while (first_ != nullptr && has_room_for(first_->bytes_)) {
-      Share* const next = std::exchange(first_, first_->behind_);
-      if (first_ == nullptr) last_ = nullptr;
-      used_ += next->bytes_;
-      next->woken_->done();  // with that it may be gone
-    }
+    User& user = share.user_;
+    used_ -= share.bytes_;
+    user.used_ -= share.bytes_;
+    while (first_ != nullptr && has_room_for(first_->bytes_)) grant_waiting(first_);
+    if (user.used_ != 0) return;
+    for (Share** at = &first_; *at != nullptr; at = &(*at)->behind_)
+      if (&(*at)->user_ == &user) return grant_waiting(*at);
   }
 
   const std::optional<Wait> wait_;
@@ -85,7 +104,7 @@ class ByteLimit {
   mutable std::mutex mutex_;
   std::uint64_t used_ = 0;
   Share* first_ = nullptr;  // of those that wait, in the order of their coming
-  Share* last_ = nullptr;
+  Share** end_ = &first_;   // where the next one is put
 };
 
 }  // namespace ashlar::fileops

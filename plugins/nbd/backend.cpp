@@ -90,7 +90,6 @@ int Backend::run(Request& request) noexcept {
   try {
     Wait::Ticket ticket(wait_);
     request.ticket = &ticket;
-    request.begun = now();
     if (request.kind == Request::Kind::flush) request.covered = losses_.covered();
     give(request);
     ticket.on_cancel([](void* a) noexcept { static_cast<Asked*>(a)->backend.give_up(static_cast<Asked*>(a)->request); },
@@ -149,9 +148,12 @@ void Backend::give(Request& request) noexcept {
   }
 }
 
-// Who has waited for a silent server has waited for one that was away.
+// The time in which the server was there counts for nothing. Who has waited for a silent server has waited for one that
+// was away.
 void Backend::give_again(Request& request, Request::Time heard) noexcept {
-  if (request.deadline == Request::Time{}) request.deadline = std::max(request.begun, heard) + settings_.timeout;
+  const Request::Time away_since = std::max(request.given, heard);
+  if (request.deadline == Request::Time{}) request.deadline = away_since + settings_.timeout;
+  else request.deadline += away_since - request.given;
   if (request.given_up) return finish(request, ECANCELED);
   if (request.deadline <= now()) return finish(request, ETIMEDOUT);
   repeats_.add();

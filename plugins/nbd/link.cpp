@@ -34,6 +34,7 @@ Link::~Link() {
 
 bool Link::submit(Request& request) noexcept {
   request.link = this;
+  request.given = std::chrono::steady_clock::now();
   {
     const std::lock_guard lock(mutex_);
     if (!open_) return false;
@@ -43,7 +44,7 @@ bool Link::submit(Request& request) noexcept {
       backend_.finish(request, ENOMEM);
       return true;
     }
-    if (load_ == 0) busy_since_ = std::chrono::steady_clock::now();  // before it can be seen that there is one
+    if (load_ == 0) busy_since_ = request.given;  // before it can be seen that there is one
     load_.fetch_add(1);
   }
   if (sleeps_.exchange(false)) waker_.wake();  // somebody has to see that no answer comes

@@ -30,7 +30,7 @@ struct Request {
   ashlar::Wait::Ticket* ticket = nullptr;
   std::atomic<Link*> link = nullptr;   // where it is under way
   std::atomic<bool> given_up = false;  // nobody wants the answer any more
-  Time begun{};                        // when somebody began to wait for it
+  Time given{};                        // when it was given to its link
   Time deadline{};                     // by when a connection must be there; none before one was missed
   std::size_t place = 0;               // among those of its link
 

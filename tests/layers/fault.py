@@ -19,6 +19,8 @@ PATIENCE = 60  # seconds; only a failure takes so long
 
 
 class Fault(Case):
+    each = 100 if SANITIZED else 1000  # requests of a client, where very many hang
+
     def start(self, exports, **settings):
         self.control = f"unix:{self.folder}/control.sock"
         self.server = self.serve(exports, control=self.control, **settings)
@@ -120,32 +122,49 @@ class Fault(Case):
         other.shutdown()
         self.server.stop()
 
-    def test_where_all_layers_park_what_hangs_keeps_no_threads_and_little_memory(self):
-        hanging = {"name": "null", "filters": [{"type": "fault", "rules": ["read hang"]}], "plugin": {"type": "null", "size": "1G"}}
+    def all_hang(self, op):
+        """Ten clients with requests that hang, where all layers park: returns the clients, and the requests as each has sent them."""
+        hanging = {"name": "null", "filters": [{"type": "fault", "rules": [f"{op} hang"]}], "plugin": {"type": "null", "size": "1G"}}
         self.start([hanging])
         before, threads = processes.resident_bytes(self.server.pid), processes.threads(self.server.pid)
+        command, payload = (wire.CMD_READ, b"") if op == "read" else (wire.CMD_WRITE, bytes(4096))
+        requests = b"".join(wire.request(command, 4096 * n, 4096) + payload for n in range(self.each))
         clients = [wire.Client(self.server) for _ in range(10)]
-        each = 100 if SANITIZED else 1000
         for client in clients:
             self.addCleanup(client.close)
             client.go("null")
-            client.send(b"".join(wire.request(wire.CMD_READ, 4096 * n, 4096) for n in range(each)))
-        self.wait_until("all hang", lambda: self.in_flight("null") == 10 * each)
+            client.send(requests)
+        self.wait_until("all hang", lambda: self.in_flight("null") == 10 * self.each)
         self.assertLessEqual(processes.threads(self.server.pid), threads + 10 + 5, "a thread for each client, and those of the server")
         if not SANITIZED:
             self.assertLess(processes.resident_bytes(self.server.pid) - before, 100 << 20)
         clients[0].request(wire.CMD_FLUSH)
         self.assertEqual(clients[0].simple_reply(), (0, b""))
+        return clients, requests
+
+    def test_where_all_layers_park_what_hangs_keeps_no_threads_and_little_memory(self):
+        clients, requests = self.all_hang("read")
         for client in clients[5:]:
             client.close()
-        self.wait_until("who left is gone", lambda: self.in_flight("null") == 5 * each)
+        self.wait_until("who left is gone", lambda: self.in_flight("null") == 5 * self.each)
         self.ashlar("null/fault", "remove", "1")
         for client in clients[:4]:
-            for _ in range(each):
+            for _ in range(self.each):
                 self.assertEqual(client.simple_reply(4096), (0, bytes(4096)))
         self.ashlar("null/fault", "add", "read hang")
-        clients[0].send(b"".join(wire.request(wire.CMD_READ, 4096 * n, 4096) for n in range(each)))
-        self.wait_until("they hang again", lambda: self.in_flight("null") >= each)
+        clients[0].send(requests)
+        self.wait_until("they hang again", lambda: self.in_flight("null") >= self.each)
+        self.server.stop()
+
+    def test_where_all_layers_park_writes_that_hang_keep_no_threads_and_little_memory(self):
+        clients, requests = self.all_hang("write")
+        self.ashlar("null/fault", "remove", "1")
+        for client in clients:
+            for _ in range(self.each):
+                self.assertEqual(client.simple_reply(), (0, b""))
+        self.ashlar("null/fault", "add", "write hang")
+        clients[0].send(requests)
+        self.wait_until("they hang again", lambda: self.in_flight("null") == self.each)
         self.server.stop()
 
     def test_the_rig_of_the_examples(self):

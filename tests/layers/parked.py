@@ -10,9 +10,9 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
 
 from lib import processes  # noqa: E402
-from lib.case import Case, main  # noqa: E402
+from lib.case import PATIENCE, Case, main  # noqa: E402
 from lib.libnbd import connect, nbd  # noqa: E402
-from lib.server import SANITIZED  # noqa: E402
+from lib.server import PROGRAM, SANITIZED  # noqa: E402
 
 PAGE, PAGES, MIB = 4096, 2048, 1 << 20
 CLIENTS, AT_ONCE, ROUNDS = 2, 200, 15
@@ -131,6 +131,33 @@ class Parked(Case):
                 if not SANITIZED:  # they keep what was given back
                     self.assertLess(most_memory(server.pid), before + 128 * MIB)
                 handle.shutdown()
+                server.stop()
+
+    def test_large_blocks_of_one_client_that_hangs_keep_no_other_from_its_own(self):
+        wide = self.sparse_file("wide.img", 256 * MIB)
+        for name, (layer, way) in LARGE_BLOCKS.items():
+            with self.subTest(name):
+                control = f"unix:{self.folder}/{len(self.servers)}-control.sock"
+                server = self.serve([{"name": "disk", "plugin": {"type": "file", "path": str(wide), "direct": True},
+                                      "filter": [layer, {"type": "fault"}]}], control=control)
+                hangs, other = connect(server.uri("disk")), connect(server.uri("disk"))
+                fault = [PROGRAM, "control", "--control", control, "disk/fault"]
+                processes.run(*fault, "add", f"range=0..{128 * MIB} read hang", timeout=PATIENCE)
+                page = nbd.Buffer.from_bytearray(bytearray(PAGE))
+                for at in range(0, 64 * MIB, MIB):
+                    getattr(hangs, way)(page, at)
+                self.wait_until("all the memory is on its way",
+                                lambda: "hits=32" in processes.run(*fault, "list", timeout=PATIENCE))
+                waiting = [getattr(other, way)(page, at) for at in range(128 * MIB, 144 * MIB, MIB)]
+
+                def are_done():
+                    other.poll(0)
+                    waiting[:] = [one for one in waiting if not other.aio_command_completed(one)]
+                    return not waiting
+
+                self.wait_until("the other's are done", are_done)
+                processes.run(*fault, "remove", "1", timeout=PATIENCE)
+                other.shutdown()
                 server.stop()
 
 

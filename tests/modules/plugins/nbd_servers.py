@@ -99,6 +99,16 @@ class Nbd(Case):
             return False
         return True
 
+    def writes(self, data):
+        """Whether a client that comes may write this at the beginning."""
+        try:
+            client = self.client()
+        except nbd.Error:
+            return False
+        client.pwrite(data, 0)
+        client.shutdown()
+        return True
+
     def client(self, name="disk"):
         return libnbd.connect(self.server.uri(name))
 
@@ -425,6 +435,23 @@ class Away(Nbd):
         client.flush()
         client.shutdown()
 
+    def test_a_write_is_made_though_its_client_has_gone_and_before_those_of_the_next(self):
+        self.server = self.serve([{**export(self.far()), "exclusive": True}], control=f"unix:{self.folder}/control.sock")
+        with wire.Client(self.server, PATIENCE) as gone:
+            gone.go("disk")
+            self.other.end()
+            self.logged("the connection is lost")
+            gone.request(wire.CMD_WRITE, 0, 512, data=b"x" * 512)
+            self.wait_until("the write waits", lambda: self.in_flight() == 1)
+        with wire.Client(self.server, PATIENCE) as following:
+            following.greet()
+            refused, why = following.option(wire.OPT_GO, wire.go_data("disk"))[-1]
+            self.assertEqual((refused, b"is exclusive" in why), (wire.REP_ERR_POLICY, True), why)
+        self.far()
+        self.wait_until("it is made", lambda: self.other.disk[:512] == b"x" * 512)
+        self.wait_until("the next client may write", lambda: self.writes(b"y" * 512))
+        self.assertEqual(self.other.disk[:512], b"y" * 512)
+
     def test_requests_fail_in_the_end(self):
         uri = self.far()
         self.server = self.serve([export(uri, timeout="500ms")])
@@ -438,6 +465,28 @@ class Away(Nbd):
         # The next try to reach it may come later than a request waits.
         self.wait_until("it is served again", lambda: self.reads(client))
         client.shutdown()
+
+    def test_only_the_time_in_which_it_is_away_counts(self):
+        """A read meets two cuts that are further apart than it may wait, while the server answers others."""
+        self.server = self.serve([export(self.far(way="hangs"), timeout="8s")])
+        client, other = self.client(), self.client()
+        buffer = nbd.Buffer(512)
+        cookie = client.aio_pread(buffer, 0)
+        self.assertTrue(self.other.arrived.acquire(timeout=PATIENCE))
+        self.other.cut()
+        self.assertTrue(self.other.arrived.acquire(timeout=PATIENCE), "it is not asked again")
+        self.other.way = "well"
+        self.other.disk[:512] = b"x" * 512
+        end = time.monotonic() + 9
+        while time.monotonic() < end:
+            other.pread(512, 512)
+            time.sleep(0.1)
+        self.assertFalse(client.aio_command_completed(cookie))
+        self.other.cut()
+        while not client.aio_command_completed(cookie):
+            client.poll(-1)
+        self.assertEqual(bytes(buffer.to_bytearray()), b"x" * 512)
+        self.assertEqual(self.other.asked.count((wire.CMD_READ, 0, 0, 512)), 3)
 
     def test_silence_is_as_being_away(self):
         uri = self.far(way="hangs")
