@@ -1,6 +1,7 @@
 #include "chain/export.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/extension.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -12,6 +13,8 @@
 
 namespace ashlar::host {
 namespace {
+
+bool connects_to_others(const Layer& plugin) { return rules::connects(plugin.library().module()); }
 
 // How many of `layers`, from the top down, may be written to: up to the first that never writes below.
 std::size_t layers_written(std::span<const std::unique_ptr<Layer>> layers) {
@@ -34,7 +37,7 @@ Export::Export(Unopened, const Config& config, const ExportConfig& own_config, R
   backend_->serving = true;
 }
 
-Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
+Export::Export(Uncreated, const Config& config, const ExportConfig& own_config, Registry& registry,
                const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
                const std::shared_ptr<PlacesByName>& places)
     : Export(Unopened{}, config, own_config, registry, logger, std::move(activity), before, places) {
@@ -42,15 +45,22 @@ Export::Export(const Config& config, const ExportConfig& own_config, Registry& r
   if (own().is_template()) {
     const Template* const known = before != nullptr ? before->as_template() : nullptr;
     template_ = std::make_unique<Template>(config_, registry_, logger_, activity_, accounts_, known, places);
+    connects_ = connects_to_others(*template_->layers().back());
     return;
   }
   try {
-    backend_->layers = make();
-    backend_->made.store(backend_->layers.get(), std::memory_order_release);
+    loaded_ = load();
+    connects_ = connects_to_others(*loaded_->all.back());
   } catch (const OpenError& e) {
-    if (!own().optional) throw mistake_of(e);
-    logger_->warn("{}; it is optional, and will be tried again for each client", e.what());
+    not_loaded_ = warning_of(e);
   }
+}
+
+Export::Export(const Config& config, const ExportConfig& own_config, Registry& registry,
+               const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
+               const std::shared_ptr<PlacesByName>& places)
+    : Export(Uncreated{}, config, own_config, registry, logger, std::move(activity), before, places) {
+  if (const std::string warning = create(); !warning.empty()) logger_->warn("{}", warning);
 }
 
 Export::Export(const Config& config, const ExportConfig& own_config, const Export& before)
@@ -60,7 +70,8 @@ Export::Export(const Config& config, const ExportConfig& own_config, const Expor
       logger_(before.logger_),
       backend_(before.backend_),
       places_(before.places_),
-      accounts_(before.accounts_) {
+      accounts_(before.accounts_),
+      connects_(before.connects_) {
   if (before.template_ != nullptr) template_ = std::make_unique<Template>(config_, *before.template_);
 }
 
@@ -105,7 +116,29 @@ std::unique_ptr<Layer> Export::layer(ModuleKind kind, const LayerConfig& config,
                                  config, static_cast<std::uint32_t>(index + 1), implicit, logger_, *activity_);
 }
 
-std::unique_ptr<Layers> Export::make() {
+std::string Export::create() {
+  if (template_ != nullptr) return template_->try_to_list();
+  if (loaded_ == nullptr) return not_loaded_;
+  try {
+    take(create(std::move(loaded_)));
+    return {};
+  } catch (const OpenError& e) {
+    return warning_of(e);
+  }
+}
+
+// Of an export that is not optional it is a mistake.
+std::string Export::warning_of(const OpenError& e) const {
+  if (!own().optional) throw mistake_of(e);
+  return std::string(e.what()) + "; it is optional, and will be tried again for each client";
+}
+
+void Export::take(std::unique_ptr<Layers> created) {
+  backend_->layers = std::move(created);
+  backend_->made.store(backend_->layers.get(), std::memory_order_release);
+}
+
+std::unique_ptr<Layers> Export::load() const {
   auto layers = std::make_unique<Layers>();
   // Every mistake of the config is found before any module is asked to do something.
   Mistakes mistakes;
@@ -115,7 +148,11 @@ std::unique_ptr<Layers> Export::make() {
   for (const LayerConfig& filter : own().filters) add(ModuleKind::filter, filter);
   add(ModuleKind::plugin, own().plugin);
   mistakes.throw_if_any();
-  create(*layers);
+  return layers;
+}
+
+std::unique_ptr<Layers> Export::create(std::unique_ptr<Layers> layers) {
+  create_each(*layers);
   try {
     if (own().zero_emulation) add_zero_emulation(*layers);
     note_size(open(*layers, read_only())->geometry().size);
@@ -126,7 +163,7 @@ std::unique_ptr<Layers> Export::make() {
 }
 
 // Each layer is created by itself, so one that cannot be does not keep what is wrong with the others from being told.
-void Export::create(Layers& layers) {
+void Export::create_each(Layers& layers) {
   Mistakes mistakes;
   for (const auto& one : layers.all) {
     layers.serial = layers.serial || one->library().serial();
@@ -190,14 +227,15 @@ std::unique_ptr<Chain> Export::open(const ForClient* client, bool for_reading) {
   return chain;
 }
 
-void Export::try_as(const std::string& who) {
-  if (template_ != nullptr) return;
+std::string Export::try_as(const std::string& who) {
+  if (template_ != nullptr) return {};
   try {
     open();
+    return {};
   } catch (const OpenError& e) {
     const std::string text = "as " + who + ": " + e.what();
     if (!own().optional) throw mistake(config_, e.facts().place, e.facts().key, text);
-    logger_->warn("{}; it is optional, and will be tried again for each client", text);
+    return text + "; it is optional, and will be tried again for each client";
   }
 }
 
@@ -234,10 +272,9 @@ Layers& Export::made() {
   const std::lock_guard lock(backend_->make_mutex);
   if (backend_->layers != nullptr) return *backend_->layers;
   try {
-    auto made = make();
+    auto made = create(load());
     if (backend_->serving) begin_serving(*made);
-    backend_->layers = std::move(made);
-    backend_->made.store(backend_->layers.get(), std::memory_order_release);
+    take(std::move(made));
   } catch (const ConfigError& e) {  // in the parameters of a module that was not there at the start
     throw OpenError(
         {.who = "export " + in_quotes(name()), .cause = "it has a module that cannot be used", .status = EIO},

@@ -37,11 +37,19 @@ class VerbError : public std::runtime_error {
 
 class Export {
  public:
-  // Loads the modules and creates the layers, opens the chain once to see that it can be opened, and adds
-  // zero-emulation right above a plugin that may answer "not supported". Throws ConfigError, Stopped. An optional
-  // export whose layers cannot be created or opened is logged and stays without layers: each open() tries all that
-  // anew. `registry` outlives it. `before`: the export of this name whose place it is to take, or null: it shares the
-  // accounts, so that counts go on. `places`: where it has the places of its clients from; null: they are its own.
+  // Loads the modules and checks their parameters; create() has to be called next. Throws ConfigError. `registry`
+  // outlives it. `before`: the export of this name whose place it is to take, or null: it shares the accounts, so that
+  // counts go on. `places`: where it has the places of its clients from; null: they are its own.
+  struct Uncreated {};
+  Export(Uncreated, const Config& config, const ExportConfig& own, Registry& registry,
+         const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity, const Export* before,
+         const std::shared_ptr<PlacesByName>& places);
+  // Creates the layers, opens the chain once to see that it can be opened, and adds zero-emulation right above a plugin
+  // that may answer "not supported". Throws ConfigError, Stopped. An optional export whose layers cannot be created or
+  // opened stays without layers: each open() tries all that anew. Returns the warning that tells of it; empty: there is
+  // nothing to warn of. May wait long for other machines. [another export may be created at the same time]
+  std::string create();
+  // Both at once; the warning is logged.
   Export(const Config& config, const ExportConfig& own, Registry& registry,
          const std::shared_ptr<spdlog::logger>& logger, std::shared_ptr<Activity> activity = Activity::make(),
          const Export* before = nullptr, const std::shared_ptr<PlacesByName>& places = nullptr);
@@ -91,6 +99,8 @@ class Export {
   std::span<const std::unique_ptr<Layer>> layers() const;
   // One call at a time into the whole export, because a layer wants it so. [any thread]
   bool serial() const;
+  // Whether its plugin says that it connects to others. (abi.h, ASHLAR_CONNECTS_ID)
+  bool connects() const { return connects_; }
   Activity& activity() const { return *activity_; }
   // Bytes, as it had them when it was opened last. None: it has not been opened yet. [any thread]
   std::optional<std::uint64_t> size() const;
@@ -108,9 +118,10 @@ class Export {
   // other client. Throws OpenError, Stopped. [any thread]
   std::unique_ptr<Chain> open(const ForClient* client = nullptr, bool for_reading = false);
 
-  // The same, on trial, when the process has become another user; `who` says which. An optional export that cannot be
-  // opened is a warning, and a template has nothing to open. Throws ConfigError, Stopped.
-  void try_as(const std::string& who);
+  // The same, on trial, when the process has become another user; `who` says which. Returns the warning that an
+  // optional export cannot be opened; empty: there is nothing to warn of. A template has nothing to open. Throws
+  // ConfigError, Stopped.
+  std::string try_as(const std::string& who);
 
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
   // opened for this call. `cancellation`: when nobody wants the answer any more; null: when the server stops. Returns
@@ -131,8 +142,11 @@ class Export {
 
   const ExportConfig& own() const { return config_.exports.front(); }
   std::unique_ptr<Layer> layer(ModuleKind kind, const LayerConfig& config, std::size_t index, bool implicit) const;
-  std::unique_ptr<Layers> make();
-  void create(Layers& layers);
+  std::unique_ptr<Layers> load() const;
+  std::unique_ptr<Layers> create(std::unique_ptr<Layers> loaded);
+  void create_each(Layers& layers);
+  void take(std::unique_ptr<Layers> created);
+  std::string warning_of(const OpenError& e) const;
   ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
   void begin_serving(const Layers& layers) const;
@@ -152,6 +166,9 @@ class Export {
   const std::shared_ptr<ExportPlaces> places_;
   const std::shared_ptr<Accounts> accounts_;
   std::unique_ptr<Template> template_;
+  std::unique_ptr<Layers> loaded_;  // until create()
+  std::string not_loaded_;          // why not: the warning that create() returns
+  bool connects_ = false;
   std::atomic<bool> retired_{false}, clients_leave_{false};
 };
 

@@ -5,7 +5,7 @@
 
 #include "chain/export.hpp"
 #include "chain/find_module.hpp"
-#include "chain/make_export.hpp"
+#include "chain/make_exports.hpp"
 #include "chain/star.hpp"
 #include "chain/star_paths.hpp"
 #include "config/text.hpp"
@@ -31,13 +31,6 @@ Template::Template(const Config& config, Registry& registry, std::shared_ptr<spd
   add(ModuleKind::plugin, own().plugin);
   mistakes.throw_if_any();
   check_star();
-  if (!can_list()) return;
-  try {
-    list(1);
-  } catch (const OpenError& e) {
-    if (!own().optional) throw mistake(config_, e.facts().place, e.facts().key, e.what());
-    logger_->warn("{}; it is optional, and will be tried again when clients list it", e.what());
-  }
 }
 
 Template::Template(const Config& config, const Template& before)
@@ -134,6 +127,16 @@ std::vector<std::shared_ptr<Export>> Template::take_unused(const Export& but) {
 }
 
 bool Template::can_list() const { return lists_exports(*layers().back()); }
+
+std::string Template::try_to_list() {
+  try {
+    list(1);
+    return {};
+  } catch (const OpenError& e) {
+    if (!own().optional) throw mistake(config_, e.facts().place, e.facts().key, e.what());
+    return std::string(e.what()) + "; it is optional, and will be tried again when clients list it";
+  }
+}
 
 // One that has failed is not asked again: a layer is created once.
 Layer& Template::lister() {

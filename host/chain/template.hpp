@@ -28,9 +28,8 @@ class Template {
   // longest ago are let go of, each time when so many have been added.
   static constexpr std::size_t most_unused = 100;
 
-  // `config`: of the template alone. Loads the modules and checks their parameters; has the plugin list on trial what
-  // it could serve, if it can. What has become of exports that are kept no longer is added to `accounts`. Throws
-  // ConfigError, Stopped. All but `config` outlive it.
+  // `config`: of the template alone. Loads the modules and checks their parameters. What has become of exports that are
+  // kept no longer is added to `accounts`. Throws ConfigError. All but `config` outlive it.
   Template(const Config& config, Registry& registry, std::shared_ptr<spdlog::logger> logger,
            std::shared_ptr<Activity> activity, std::shared_ptr<Accounts> accounts, const Template* before,
            std::shared_ptr<PlacesByName> places);
@@ -49,6 +48,9 @@ class Template {
   // The layers as the config has them, from the client's side down. None of them is created.
   const std::vector<std::unique_ptr<Layer>>& layers() const { return prototype_->layers; }
   bool can_list() const;
+  // Has the plugin list on trial what it could serve, if it can. Returns the warning that it has failed, where it is
+  // optional; empty: there is nothing to warn of. Throws ConfigError, Stopped.
+  std::string try_to_list();
   // The names of the exports that there could be now, `most` at most; none if the plugin cannot list them, or if they
   // take more than `most_bytes`, see listed_exports(). Throws OpenError, Stopped. [any thread that may wait for
   // modules]

@@ -1,4 +1,7 @@
-#include "chain/make_export.hpp"
+#include <sstream>
+
+#include "chain/beside.hpp"
+#include "chain/make_exports.hpp"
 #include "cli/check_as.hpp"
 #include "cli/check_export.hpp"
 #include "cli/check_sandbox.hpp"
@@ -48,6 +51,35 @@ void try_as_user(const Config& config, const Exports& exports, const Privileges&
     warnings.push_back("what " + user.who + " may open is not checked: only root may act as another user");
 }
 
+// What is told of one export; not all of it is asked for.
+struct Told {
+  std::optional<Seen> seen;
+  json::object object;
+  std::string text;
+};
+
+// Each of them is opened once more.
+std::vector<Told> tell_of(const Exports& exports, const std::optional<Identity>& client, bool as_json,
+                          const Config& config, Tls* tls, Mistakes& mistakes, std::vector<std::string>& warnings) {
+  std::vector<Told> all(exports.size());
+  const auto tell = [&](std::size_t index) {
+    Export& exported = *exports[index];
+    const ExportConfig& own = exported.config().exports.front();
+    Told& told = all[index];
+    if (client) told.seen = seen_by(*client, exported, config.server.tls, tls);
+    if (as_json) {
+      told.object = export_to_json(own, exported, client ? &*told.seen : nullptr);
+    } else if (!client) {
+      std::ostringstream text;
+      print_export(text, own, exported);
+      told.text = text.str();
+    }
+    return std::string();
+  };
+  take_beside(exports, tell, mistakes, warnings);
+  return all;
+}
+
 }  // namespace
 
 std::vector<const char*> names(Ops ops) {
@@ -79,15 +111,12 @@ int check_command(const CommandOptions& options, Streams streams) {
   if (client) read_tls();
   const std::optional<Privileges> user = user_of(config, mistakes);
   json::array exports;
-  Exports made;
   std::vector<Seen> seen;
-  for (const ExportConfig& own : config.exports) {
-    const std::shared_ptr<Export> exported = make_export(config, own, registry, log.logger(), activity, mistakes);
-    if (exported == nullptr) continue;
-    made.push_back(exported);
-    if (client) seen.push_back(seen_by(*client, *exported, config.server.tls, tls.get()));
-    if (options.json) exports.push_back(export_to_json(own, *exported, client ? &seen.back() : nullptr));
-    else if (!client) print_export(streams.out, own, *exported);
+  const Exports made = make_exports(config, registry, log.logger(), activity, mistakes);
+  for (Told& told : tell_of(made, client, options.json, config, tls.get(), mistakes, warnings)) {
+    if (told.seen) seen.push_back(std::move(*told.seen));
+    if (options.json) exports.push_back(std::move(told.object));
+    streams.out << told.text;
   }
   if (client && !options.json) print_seen(streams.out, seen);
   if (!client) read_tls();

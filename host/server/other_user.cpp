@@ -1,5 +1,6 @@
 #include "server/other_user.hpp"
 
+#include "chain/beside.hpp"
 #include "config/read_again.hpp"
 #include "config/traces.hpp"
 
@@ -19,7 +20,9 @@ void try_as(const Privileges& user, const Config& config, const Exports& exports
             std::vector<std::string>& warnings) {
   for (const Mistake& one : unreadable(config)) warnings.push_back(warning_of(one, user));
   refuse_folders_of_traces(config, mistakes, user.who);
-  for (const auto& one : exports) mistakes.gather([&] { one->try_as(user.who); });
+  // Threads have the privileges of the one that makes them.
+  take_beside(
+      exports, [&](std::size_t index) { return exports[index]->try_as(user.who); }, mistakes, warnings);
 }
 
 // From now on each client's backend is opened as that user: what it may not open is told now, and not to clients.

@@ -4,7 +4,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "chain/make_export.hpp"
+#include "chain/make_exports.hpp"
 #include "chain/template.hpp"
 #include "config/same.hpp"
 #include "config/text.hpp"
@@ -64,16 +64,12 @@ std::shared_ptr<const Exports> SetupMaker::make_exports(const Config& config, Re
   for (const auto& one : before)
     if (const Template* const of = one->as_template())
       for (auto& made : of->exports()) known.emplace(made->name(), made);
-  auto all = std::make_shared<Exports>();
-  for (const ExportConfig& own : config.exports) {
-    const auto found = known.find(own.name);
-    std::shared_ptr<Export> made = export_after(found != known.end() ? found->second : nullptr, config, own);
-    if (made == nullptr)
-      made = make_export(config, own, registry, logger_, activity_, mistakes,
-                         found != known.end() ? found->second.get() : nullptr, places_);
-    if (made != nullptr) all->push_back(std::move(made));
-  }
-  return all;
+  const auto served_before = [&](const std::string& name) {
+    const auto found = known.find(name);
+    return found != known.end() ? found->second : nullptr;
+  };
+  return std::make_shared<const Exports>(
+      host::make_exports(config, registry, logger_, activity_, mistakes, served_before, places_));
 }
 
 std::unique_ptr<Tls> SetupMaker::make_tls(const Config& config, Mistakes& mistakes) {

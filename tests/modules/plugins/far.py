@@ -1,6 +1,7 @@
 """An NBD server for the tests of the plugin nbd: a disk in memory, which does as it is told to do wrong."""
 
 import pathlib
+import select
 import socket
 import struct
 import sys
@@ -21,11 +22,12 @@ class Gone(Exception):
 
 class Far:
     """Listens at a unix socket until end(). `way` is what to do with reads and writes: "well", or the name of a method below.
-    `blocks`: minimum, preferred and maximum block size, told if asked for."""
+    `blocks`: minimum, preferred and maximum block size, told if asked for. `greets`: when it says its first word."""
 
-    def __init__(self, path, size=1 << 20, flags=USUAL, blocks=None, structured=True, way="well", export=b""):
+    def __init__(self, path, size=1 << 20, flags=USUAL, blocks=None, structured=True, way="well", export=b"", greets=None):
         self.path, self.size, self.flags, self.blocks, self.structured, self.way = str(path), size, flags, blocks, structured, way
         self.disk, self.export, self.error = bytearray(size), export, wire.EIO
+        self.greets, self.open_now = greets, 0
         self.asked, self.connected, self.clients = [], 0, []
         self.takers = []  # for each that was asked for: the socket over which it came
         self.arrived = threading.Semaphore(0)  # one for each request that is left without an answer
@@ -63,11 +65,14 @@ class Far:
             with self.lock:
                 self.clients.append(client)
                 self.connected += 1
+                self.open_now += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         try:
             with client:
+                if self.greets is not None:
+                    self._keep_silent(client)
                 if self.way == "garbage":
                     client.sendall(b"this is no NBD server, whatever you ask of it\n" * 4)
                 elif self.way != "silent":
@@ -78,6 +83,15 @@ class Far:
                     self._take(client, 1 << 20)
         except (Gone, OSError):
             pass
+        finally:
+            with self.lock:
+                self.open_now -= 1
+
+    def _keep_silent(self, client):
+        """A client says nothing before it has been greeted: what can be read is its end."""
+        while not self.greets.wait(0.02):
+            if select.select([client], [], [], 0)[0]:
+                raise Gone
 
     @staticmethod
     def _take(client, length):
