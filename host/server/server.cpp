@@ -60,7 +60,8 @@ rlimit raise_descriptor_limit() {
 }
 
 // Two threads: the loop's, which hears signals, clients and timers from the first moment to the last and never waits
-// for a module; and the modules', which creates what is served and in the end destroys it, and may wait for ever.
+// for a module; and the modules', which creates what is served and in the end destroys it, and may wait for ever. Where
+// it creates several exports at once, it waits for the threads that help it (chain/beside.hpp).
 //
 //   modules' thread: create_all            (waits)                              destroy_all
 //   the loop's:      (waits)     created   begin_serving ... stop ... all_ended  (waits)     destroyed
