@@ -22,12 +22,13 @@ class Gone(Exception):
 
 class Far:
     """Listens at a unix socket until end(). `way` is what to do with reads and writes: "well", or the name of a method below.
-    `blocks`: minimum, preferred and maximum block size, told if asked for. `greets`: when it says its first word."""
+    `blocks`: minimum, preferred and maximum block size, told if asked for. `greets`: when it says its first word; the
+    first so many as `greeted` hear it at once."""
 
-    def __init__(self, path, size=1 << 20, flags=USUAL, blocks=None, structured=True, way="well", export=b"", greets=None):
+    def __init__(self, path, size=1 << 20, flags=USUAL, blocks=None, structured=True, way="well", export=b"", greets=None, greeted=0):
         self.path, self.size, self.flags, self.blocks, self.structured, self.way = str(path), size, flags, blocks, structured, way
         self.disk, self.export, self.error = bytearray(size), export, wire.EIO
-        self.greets, self.open_now = greets, 0
+        self.greets, self.greeted, self.open_now = greets, greeted, 0
         self.asked, self.connected, self.clients = [], 0, []
         self.takers = []  # for each that was asked for: the socket over which it came
         self.arrived = threading.Semaphore(0)  # one for each request that is left without an answer
@@ -66,12 +67,13 @@ class Far:
                 self.clients.append(client)
                 self.connected += 1
                 self.open_now += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                waits = self.greets is not None and self.connected > self.greeted
+            threading.Thread(target=self._serve, args=(client, waits), daemon=True).start()
 
-    def _serve(self, client):
+    def _serve(self, client, waits):
         try:
             with client:
-                if self.greets is not None:
+                if waits:
                     self._keep_silent(client)
                 if self.way == "garbage":
                     client.sendall(b"this is no NBD server, whatever you ask of it\n" * 4)

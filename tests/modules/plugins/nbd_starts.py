@@ -2,6 +2,7 @@
 """Exports over several NBD servers that say nothing for now: a start, a reload and a check wait for all of them at once."""
 
 import json
+import os
 import pathlib
 import signal
 import sys
@@ -38,14 +39,14 @@ class Starts(Case):
         uri = f"nbd+unix:///?socket={self.folder}/{name}.far"
         return {"name": name, **own, "plugin": {"type": "nbd", "uri": uri, "connections": 1}}
 
-    def crowd(self):
-        """Exports over as many servers, none of which says a word before greets."""
+    def crowd(self, greeted=0):
+        """Exports over as many servers, none of which says a word before greets, but to so many as `greeted`."""
         names = [f"far{number}" for number in range(CROWD)]
-        self.others = [self.other(name, greets=self.greets) for name in names]
+        self.others = [self.other(name, greets=self.greets, greeted=greeted) for name in names]
         return [self.export(name) for name in names]
 
     def all_are_asked(self):
-        now = sum(other.open_now != 0 for other in self.others)
+        now = sum(other.open_now != 0 and other.connected > other.greeted for other in self.others)
         self.at_once = max(self.at_once, now)
         return now == len(self.others)
 
@@ -103,6 +104,18 @@ class Starts(Case):
         said = json.loads(run(PROGRAM, "reload", "--json", "--control", control, timeout=2 * PATIENCE))
         self.assertEqual(self.at_once, CROWD)
         self.assertEqual(len(said["added"]), CROWD)
+        self.assertEqual(self.size("far0"), SIZE)
+
+    def test_who_has_become_another_user_waits_for_all_at_once(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root")
+        self.folder.chmod(0o777)
+        exports = self.crowd(greeted=1)  # as root
+        for other in self.others:
+            os.chmod(other.path, 0o777)
+        self.greet_when_all_are_asked()
+        self.server = self.serve(exports, user="nobody")
+        self.assertEqual(self.at_once, CROWD)
         self.assertEqual(self.size("far0"), SIZE)
 
     def test_a_check_waits_for_all_at_once(self):
