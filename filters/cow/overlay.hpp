@@ -163,7 +163,7 @@ class Overlay {
   ashlar::Status provision(const ashlar::Io& io, const Base& base, Blocks blocks) noexcept;
   ashlar::Status make_holes(Blocks blocks) noexcept;
   std::uint64_t commit_some(const Base& base, std::uint64_t& block);
-  void commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer);
+  void commit_blocks(const Base& base, Where where, Blocks blocks, std::span<std::byte> buffer);
   void forget_all(Header header);
 
   const Settings& settings_;

@@ -1,5 +1,6 @@
 // Overlay's ways between base and store: blocks that are written for the first time, and those that go back.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <new>
@@ -30,8 +31,11 @@ class Buffer {
   const Status failure_;
 };
 
-// What one step of a commit writes before it lets requests through.
+// What one request of a commit writes at most: blocks that lie together go together.
+constexpr std::uint64_t commit_request = 1 << 20;
+// A step of it writes so much, or is over after so long, before it lets requests through.
 constexpr std::uint64_t commit_step = 8 << 20;
+constexpr std::chrono::milliseconds commit_time{100};
 
 void must(Status s, const char* what) {
   if (s.failed()) throw std::system_error(s.code(), std::generic_category(), what);
@@ -397,43 +401,47 @@ std::string Overlay::commit(const Base& base) {
 std::uint64_t Overlay::commit_some(const Base& base, std::uint64_t& block) {
   if (const Map::Run first = map_.run(block, map_.blocks()); first.where == Where::base) block = first.end;
   if (block == map_.blocks()) return 0;
-  std::vector<std::byte> buffer(settings_.block);
+  const std::uint64_t together = commit_request / settings_.block;
+  std::vector<std::byte> buffer(commit_request);
   const Gate::Closed closed(gate_);
-  std::vector<std::uint64_t> moved;
-  std::uint64_t bytes = 0;
-  for (; block != map_.blocks() && bytes < commit_step; ++block) {
-    if (map_.at(block) == Where::base) continue;
-    commit_block(base, block, std::span(buffer).first(end_of(block) - begin_of(block)));
-    bytes += end_of(block) - begin_of(block);
-    moved.push_back(block);
+  const auto until = std::chrono::steady_clock::now() + commit_time;
+  std::vector<Blocks> moved;
+  std::uint64_t bytes = 0, room = 0;
+  while (block != map_.blocks() && bytes < commit_step && (moved.empty() || std::chrono::steady_clock::now() < until)) {
+    const auto [where, end] = map_.run(block, std::min(block + together, map_.blocks()));
+    const Blocks blocks{block, end};
+    block = end;
+    if (where == Where::base) continue;
+    commit_blocks(base, where, blocks, buffer);
+    bytes += end_of(blocks.last - 1) - begin_of(blocks.first);
+    if (takes_room(where)) room += blocks.last - blocks.first;
+    moved.push_back(blocks);
   }
   if (const Status s = base.next(Io(Op::flush, 0, 0)); s != Status::not_supported())
     must(s, "the base cannot be flushed");
-  std::uint64_t room = 0;
-  for (const std::uint64_t b : moved) {
-    room += takes_room(map_.at(b));
-    set(b, Where::base);
-  }
+  for (const Blocks& blocks : moved)
+    for (std::uint64_t b = blocks.first; b != blocks.last; ++b) set(b, Where::base);
   release(room);
   must(persist(), "the overlay cannot be written");
-  for (const std::uint64_t b : moved)
-    static_cast<void>(store_->zero(begin_of(b), end_of(b) - begin_of(b), Flag::may_trim));
+  for (const Blocks& blocks : moved)
+    static_cast<void>(
+        store_->zero(begin_of(blocks.first), end_of(blocks.last - 1) - begin_of(blocks.first), Flag::may_trim));
   return bytes;
 }
 
-void Overlay::commit_block(const Base& base, std::uint64_t block, std::span<std::byte> buffer) {
-  const std::uint64_t begin = begin_of(block);
-  const Io commit(Op::write, begin, buffer.size());
-  if (is_zero(map_.at(block))) {
-    const Status s = base.next(Io(Op::zero, begin, buffer.size(), Flag::may_trim | base.durable));
+// Blocks that all are at one place. What the base cannot zero is written.
+void Overlay::commit_blocks(const Base& base, Where where, Blocks blocks, std::span<std::byte> buffer) {
+  const std::uint64_t begin = begin_of(blocks.first), end = end_of(blocks.last - 1);
+  if (is_zero(where)) {
+    const Status s = base.next(Io(Op::zero, begin, end - begin, Flag::may_trim | base.durable));
     if (s.ok()) return;
     std::ranges::fill(buffer, std::byte{0});
-  } else {
-    must(store_->read(commit, begin, buffer), "the overlay cannot be read");
   }
-  for (std::uint64_t at = 0; at != buffer.size();) {
-    const std::uint64_t n = base.at_most(buffer.size() - at);
-    must(base.next(Io::write(begin + at, buffer.subspan(at, n), base.durable)), "the base cannot be written");
-    at += n;
+  for (std::uint64_t at = begin; at != end;) {
+    const auto part = buffer.first(base.at_most(std::min<std::uint64_t>(buffer.size(), end - at)));
+    Io commit = Io::write(at, part, base.durable);
+    if (!is_zero(where)) must(store_->read(commit, at, part), "the overlay cannot be read");
+    must(base.next(commit), "the base cannot be written");
+    at += part.size();
   }
 }

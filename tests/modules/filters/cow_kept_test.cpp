@@ -1,7 +1,9 @@
 // The filter cow with `path`, and its verbs: what is found again, thrown away, or written into the base.
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <thread>
+#include <vector>
 
 #include "../../unit/full_disk.hpp"
 #include "cow_over.hpp"
@@ -170,6 +172,53 @@ TEST_CASE("cow: commit writes the overlay into the base") {
   CHECK(read_all(*device, 0, 300001) == expected);
   CHECK(over.host.control().call("status").find("allocated 0\n") != std::string::npos);
   CHECK(over.disk.breaches().empty());
+}
+
+TEST_CASE("cow: what lies together is committed together, in requests that the base takes") {
+  for (const std::uint32_t most : {0u, 65536u}) {
+    Scratch scratch;
+    Over over(kept(scratch));
+    over.disk.geometry().maximum = most;
+    const auto device = over.layer->open_over(over.disk);
+    Bytes expected = over.before;
+    for (std::uint64_t at = 0; at < 49 * block; at += block) {
+      put(expected, at, bytes_of(block, 7));
+      CHECK(device->write(at, bytes_of(block, 7)).ok());
+    }
+    std::fill(expected.begin() + 50 * block, expected.begin() + 60 * block, std::byte{0});
+    CHECK(device->zero(50 * block, 10 * block, Flag::may_trim).ok());
+    over.disk.forget_calls();
+    over.host.control().call_over(over.disk, "commit");
+    CHECK(over.disk.count(Op::write) == (most == 0 ? 1 : 4));
+    CHECK(over.disk.count(Op::zero) == 1);
+    CHECK(over.disk.durable() == expected);
+    CHECK(over.disk.breaches().empty());
+  }
+}
+
+TEST_CASE("cow: a commit into a slow base lets requests in between") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  const auto device = over.layer->open_over(over.disk);
+  for (std::uint64_t at = 0; at < 70 * block; at += 2 * block) CHECK(device->write(at, bytes_of(block, 7)).ok());
+  std::atomic<int> reads{0}, wrong{0};
+  std::vector<int> reads_before;  // each write
+  over.disk.on_call([&](const Call& call) {
+    if (call.op != Op::write) return;
+    reads_before.push_back(reads);
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  });
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    for (; !done; ++reads) wrong += read_all(*device, 0, block) != bytes_of(block, 7);
+  });
+  over.host.control().call_over(over.disk, "commit");
+  done = true;
+  other.join();
+  CHECK(wrong == 0);
+  REQUIRE(reads_before.size() == 35);
+  // One more may have been done, and not been counted yet, when the commit began.
+  CHECK(reads_before.back() > reads_before.front() + 1);
 }
 
 TEST_CASE("cow: commit is durable over a layer without flush, by FUA") {
