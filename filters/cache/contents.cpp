@@ -332,7 +332,10 @@ Status Contents::cache(Io& io, const Below& below) noexcept {
 
 std::string Contents::status() const {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t used = has_begun() ? blocks_->used() * settings_.block : 0;
+  // A slot may have nothing, where the store could not take it.
+  std::uint64_t used = 0;
+  for (Slot slot = 0; has_begun() && slot != blocks_->slots(); ++slot)
+    if ((*blocks_)[slot].valid != 0) used += settings_.block;
   return "size " + std::to_string(settings_.bytes) + "\nblock_size " + std::to_string(settings_.block) + "\nused " +
          std::to_string(used) + "\ndirty " + std::to_string(dirty_bytes_.load()) + "\n";
 }

@@ -10,7 +10,9 @@
 #include <fileops/host_syscalls.hpp>
 #include <fileops/temporary.hpp>
 #include <shared_mutex>
+#include <string>
 #include <system_error>
+#include <utility>
 
 namespace ashlar::caching {
 
@@ -46,8 +48,10 @@ class Memory final : public Store {
 
 class File final : public Store {
  public:
-  File(fileops::Fd fd, std::uint64_t bytes, std::uint64_t block, Host host)
-      : block_(block),
+  File(fileops::Fd fd, std::string folder, std::uint64_t bytes, std::uint64_t block, Host host)
+      : folder_(std::move(folder)),
+        block_(block),
+        host_(host),
         syscalls_(Blocking(host)),
         file_(
             [&] {
@@ -67,14 +71,21 @@ class File final : public Store {
   }
   Status write(const Io& parent, std::uint32_t slot, std::uint64_t offset,
                std::span<const std::byte> from) noexcept override {
-    return fileops::at_once_or_later({}, [&](Flags f) {
+    const Status s = fileops::at_once_or_later({}, [&](Flags f) {
       Io io = Io::write(parent, slot * block_ + offset, from, f);
       return file_.write(io);
     });
+    // It costs speed alone, so that nobody is told but by the log.
+    if (s.failed())
+      host_.log(Level::warn, "what is to be kept in %s cannot be written: %s", folder_.c_str(),
+                std::strerror(s.code()));
+    return s;
   }
 
  private:
+  const std::string folder_;
   const std::uint64_t block_;
+  const Host host_;
   fileops::HostSyscalls syscalls_;
   fileops::Backend file_;
 };
@@ -87,7 +98,7 @@ std::unique_ptr<Store> Store::in_memory(std::uint32_t slots, std::uint64_t block
 
 std::unique_ptr<Store> Store::in_file(const std::string& folder, std::uint32_t slots, std::uint64_t block, Host host) {
   const std::uint64_t bytes = slots * block;
-  return std::make_unique<File>(fileops::temporary_file(folder, bytes), bytes, block, host);
+  return std::make_unique<File>(fileops::temporary_file(folder, bytes), folder, bytes, block, host);
 }
 
 }  // namespace ashlar::caching

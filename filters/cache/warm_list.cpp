@@ -5,6 +5,7 @@
 #include <ashlar/rules/text.hpp>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <optional>
 
@@ -55,7 +56,10 @@ WarmList::WarmList(std::vector<Range> ranges) {
 
 WarmList WarmList::read(const std::string& path) {
   std::ifstream file(path);
-  if (!file) throw BadParameter("warm", "cannot open " + path, errno != 0 ? errno : EIO);
+  if (!file) {
+    const int error = errno != 0 ? errno : EIO;
+    throw BadParameter("warm", "cannot open " + path + ": " + std::strerror(error), error);
+  }
   std::vector<Range> ranges;
   std::string line;
   for (std::uint64_t number = 1; std::getline(file, line); ++number) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "../../unit/full_disk.hpp"
 #include "cache_over.hpp"
 #include "catch.hpp"
 
@@ -41,6 +42,26 @@ TEST_CASE("cache: what the store cannot give back is read below, and what is dir
     Bytes into(4096);
     if (dirty) CHECK(device->read(0, into).failed());
     else CHECK((read_all(*device, 0, 4096) == expected));
+  }
+}
+
+TEST_CASE("cache: what the store has no room for is read below again, which status and the log tell") {
+  for (const bool back : {false, true}) {
+    const Scratch scratch;
+    CacheOver over(Given{{"store", scratch.path("")}, {"write", back ? "back" : "through"}});
+    const auto device = over.open();
+    read_all(*device, 0, 1);  // from when on there is a file
+    const FullDisk limited(40960);
+    CHECK((read_all(*device, 0, 131072) == part(over.before, 0, 131072)));
+    CHECK(over.verb("status").find("used 40960\n") != std::string::npos);
+    CHECK(over.host.said("what is to be kept in " + scratch.path("") + " cannot be written"));
+    over.disk.forget_calls();
+    CHECK((read_all(*device, 0, 131072) == part(over.before, 0, 131072)));
+    CHECK(over.disk.count(Op::read) != 0);
+    Bytes expected = over.before;
+    put(expected, 200000, bytes_of(8192, 7));
+    CHECK(device->write(200000, bytes_of(8192, 7)).ok());
+    CHECK((read_all(*device, 0, 262144) == part(expected, 0, 262144)));
   }
 }
 
