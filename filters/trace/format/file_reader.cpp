@@ -75,24 +75,17 @@ std::int64_t to_realtime(const SegmentHeader& header) {
 
 }  // namespace
 
-FileReader::FileReader(const std::string& path, Listener& listener)
-    : path_(path), listener_(listener), fd_(open_file(path)) {
-  try {
-    find_segments();
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+FileReader::FileReader(const std::string& path, int fd, Listener& listener)
+    : path_(path), listener_(listener), fd_(fd) {}
+
+FileReader::FileReader(const std::string& path, Listener& listener) : FileReader(path, open_file(path), listener) {
+  find_segments();
 }
 
 FileReader::FileReader(const FileReader& other, Listener& listener)
-    : path_(other.path_), listener_(listener), fd_(same_file(other.fd_, path_)) {
-  try {
-    find_segments();
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+    : FileReader(other.path_, same_file(other.fd_, other.path_), listener) {
+  segments_ = other.segments_;
+  to_realtime_ = other.to_realtime_;
 }
 
 FileReader::~FileReader() { ::close(fd_); }

@@ -19,7 +19,8 @@ class FileReader {
   // Throws TraceError when the file cannot be opened, is empty, or no segment of a trace is in it. `listener` has to
   // live as long as the reader.
   FileReader(const std::string& path, Listener& listener);
-  // Reads the file that `other` has open, wherever it stands now, from its beginning. Throws likewise.
+  // Reads the same trace from its beginning, wherever its file stands now, and whatever has become of it. Throws
+  // TraceError.
   FileReader(const FileReader& other, Listener& listener);
   ~FileReader();
   FileReader(const FileReader&) = delete;
@@ -56,7 +57,7 @@ class FileReader {
   const Completeness& completeness() const { return completeness_; }
 
  private:
-  class Close;
+  FileReader(const std::string& path, int fd, Listener& listener);
   void find_segments();
   bool enter(std::size_t segment);
   bool leave();
