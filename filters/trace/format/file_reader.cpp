@@ -126,14 +126,6 @@ void FileReader::find_segments() {
   for (const SegmentHeader& one : segments_.found) to_realtime_.try_emplace(one.run, to_realtime(one));
 }
 
-void FileReader::rewind() {
-  completeness_ = {};
-  current_ = 0;
-  inside_ = false;
-  buffer_.clear();
-  find_segments();
-}
-
 bool FileReader::next(Record& record) {
   try {
     return read_next(record);

@@ -29,8 +29,6 @@ class FileReader {
   // The next record; false: there is none now. When a server writes the file, a later call may find more; only then is
   // a call behind the end of use. Throws TraceError when the file cannot be read.
   bool next(Record& record);
-  // Begins anew, without telling the listener again what it was told.
-  void rewind();
 
   // Skips what stands before the last segment that was there when the reader was made. Before next().
   void go_to_last_segment() { current_ = segments_.found.size() - 1; }
@@ -48,7 +46,7 @@ class FileReader {
   // longer there, as the segment was written over.
   void payload(const Record& record, std::vector<std::byte>& into);
 
-  // By sequence, as they were when the reader was made, or rewound.
+  // By sequence: those that have been found.
   const std::vector<SegmentHeader>& segments() const { return segments_.found; }
   const std::string& path() const { return path_; }
   const std::deque<Place>& places() const { return places_; }  // met so far
