@@ -254,6 +254,8 @@ bool Writer::turn(bool last) {
   }
   if (!held_) end_last_wait();
   bool more = leave_moved_file();
+  // It may be moved away, too, while requests wait for the disk.
+  if (settings_.wait && file_ != nullptr && !taps.empty() && !file_->begin()) more = leave_moved_file();
   if (more) taps.clear();  // what they have goes to the next file
   for (auto& tap : taps) {
     const bool closed = tap->closed.load(std::memory_order_acquire) || last;
