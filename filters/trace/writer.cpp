@@ -369,10 +369,11 @@ void Writer::count_lost(std::uint64_t requests) {
 
 void Writer::flush() {
   if (file_ == nullptr) return;
-  if (new_records_ != 0) written_.add(static_cast<double>(std::exchange(new_records_, 0)));
   const bool well = file_->flush();
   // Also of what was written while it came together, when much did; a small write may go well behind a large one.
   const std::uint64_t lost = file_->take_lost();
+  if (new_records_ != lost) written_.add(static_cast<double>(new_records_ - lost));
+  new_records_ = 0;
   count_lost(lost);
   if (lost != 0 || !well) say(file_->error());
   if (!well) return;
