@@ -160,7 +160,6 @@ void FileWriter::begin_behind_what_is_there() {
   slots_ = segments_of(fd_).found;
   header_ = slots_.empty() ? SegmentHeader{} : slots_.back();
   end_of_file_ = 0;
-  reserved_ = 0;
   if (!slots_.empty()) {
     const std::uint64_t size = size_of(fd_);
     auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
