@@ -254,6 +254,8 @@ bool Writer::turn(bool last) {
   }
   if (!held_) end_last_wait();
   bool more = leave_moved_file();
+  // It may be moved away, too, while requests wait for the disk.
+  if (settings_.wait && file_ != nullptr && !taps.empty() && !file_->begin()) more = leave_moved_file();
   if (more) taps.clear();  // what they have goes to the next file
   for (auto& tap : taps) {
     const bool closed = tap->closed.load(std::memory_order_acquire) || last;
@@ -367,10 +369,11 @@ void Writer::count_lost(std::uint64_t requests) {
 
 void Writer::flush() {
   if (file_ == nullptr) return;
-  if (new_records_ != 0) written_.add(static_cast<double>(std::exchange(new_records_, 0)));
   const bool well = file_->flush();
   // Also of what was written while it came together, when much did; a small write may go well behind a large one.
   const std::uint64_t lost = file_->take_lost();
+  if (new_records_ != lost) written_.add(static_cast<double>(new_records_ - lost));
+  new_records_ = 0;
   count_lost(lost);
   if (lost != 0 || !well) say(file_->error());
   if (!well) return;

@@ -68,6 +68,7 @@ std::uint64_t Writer::patience() {
   if (!stop_.load()) return usual_patience;
   const std::lock_guard<std::mutex> lock(mutex_);
   if (lost_ == 0 && taps_.empty()) return 0;
+  end_last_wait();  // an attempt right before begin_to_stop() may have begun one
   waits_since_ = monotonic_now();
   return last_patience.begin(*waits_since_);
 }

@@ -75,24 +75,17 @@ std::int64_t to_realtime(const SegmentHeader& header) {
 
 }  // namespace
 
-FileReader::FileReader(const std::string& path, Listener& listener)
-    : path_(path), listener_(listener), fd_(open_file(path)) {
-  try {
-    find_segments();
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+FileReader::FileReader(const std::string& path, int fd, Listener& listener)
+    : path_(path), listener_(listener), fd_(fd) {}
+
+FileReader::FileReader(const std::string& path, Listener& listener) : FileReader(path, open_file(path), listener) {
+  find_segments();
 }
 
 FileReader::FileReader(const FileReader& other, Listener& listener)
-    : path_(other.path_), listener_(listener), fd_(same_file(other.fd_, path_)) {
-  try {
-    find_segments();
-  } catch (...) {
-    ::close(fd_);
-    throw;
-  }
+    : FileReader(other.path_, same_file(other.fd_, other.path_), listener) {
+  segments_ = other.segments_;
+  to_realtime_ = other.to_realtime_;
 }
 
 FileReader::~FileReader() { ::close(fd_); }
@@ -131,14 +124,6 @@ void FileReader::find_segments() {
     completeness_.broken = true;
   }
   for (const SegmentHeader& one : segments_.found) to_realtime_.try_emplace(one.run, to_realtime(one));
-}
-
-void FileReader::rewind() {
-  completeness_ = {};
-  current_ = 0;
-  inside_ = false;
-  buffer_.clear();
-  find_segments();
 }
 
 bool FileReader::next(Record& record) {
@@ -223,10 +208,10 @@ bool FileReader::leave() {
 // Looks for segments that were begun since. False: there are none; those of a file that was begun anew are another
 // trace's.
 bool FileReader::find_newer() {
-  if (is_begun_anew()) return false;
   const std::size_t known = segments_.found.size();
   const std::uint64_t newest = segments_.found.back().sequence;
-  Segments now = segments_of(fd_);
+  const Segments now = segments_of(fd_);
+  if (is_begun_anew()) return false;
   for (const SegmentHeader& one : now.found) {
     if (one.sequence <= newest) continue;
     segments_.found.push_back(one);
@@ -319,12 +304,14 @@ bool FileReader::is_written_over() const {
 
 bool FileReader::is_at_path() const { return is_at(path_, fd_); }
 
-// A file has its first segment again, and it is another one.
+// A file has its first segment again, and it is another one; or that was written over, too, by a run that did not begin
+// behind what is known of the file.
 bool FileReader::is_begun_anew() const {
   const auto now = header_at(fd_, 0);
-  const SegmentHeader& known = segments_.found.front();
-  return now && now->sequence == 1 &&
-         (known.sequence != 1 || now->run != known.run || now->monotonic != known.monotonic);
+  if (!now) return false;
+  const SegmentHeader& first = segments_.found.front();
+  if (now->sequence == 1) return first.sequence != 1 || now->run != first.run || now->monotonic != first.monotonic;
+  return !to_realtime_.contains(now->run) && now->sequence - now->index <= segments_.found.back().sequence;
 }
 
 bool FileReader::is_being_written() const {

@@ -19,7 +19,8 @@ class FileReader {
   // Throws TraceError when the file cannot be opened, is empty, or no segment of a trace is in it. `listener` has to
   // live as long as the reader.
   FileReader(const std::string& path, Listener& listener);
-  // Reads the file that `other` has open, wherever it stands now, from its beginning. Throws likewise.
+  // Reads the same trace from its beginning, wherever its file stands now, and whatever has become of it. Throws
+  // TraceError.
   FileReader(const FileReader& other, Listener& listener);
   ~FileReader();
   FileReader(const FileReader&) = delete;
@@ -28,8 +29,6 @@ class FileReader {
   // The next record; false: there is none now. When a server writes the file, a later call may find more; only then is
   // a call behind the end of use. Throws TraceError when the file cannot be read.
   bool next(Record& record);
-  // Begins anew, without telling the listener again what it was told.
-  void rewind();
 
   // Skips what stands before the last segment that was there when the reader was made. Before next().
   void go_to_last_segment() { current_ = segments_.found.size() - 1; }
@@ -47,7 +46,7 @@ class FileReader {
   // longer there, as the segment was written over.
   void payload(const Record& record, std::vector<std::byte>& into);
 
-  // By sequence, as they were when the reader was made, or rewound.
+  // By sequence: those that have been found.
   const std::vector<SegmentHeader>& segments() const { return segments_.found; }
   const std::string& path() const { return path_; }
   const std::deque<Place>& places() const { return places_; }  // met so far
@@ -56,7 +55,7 @@ class FileReader {
   const Completeness& completeness() const { return completeness_; }
 
  private:
-  class Close;
+  FileReader(const std::string& path, int fd, Listener& listener);
   void find_segments();
   bool enter(std::size_t segment);
   bool leave();

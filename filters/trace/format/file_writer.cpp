@@ -135,8 +135,6 @@ void FileWriter::open_existing() {
   if (size_of(fd_) == 0) begin();  // nothing can be lost
 }
 
-// Not before there is something to write: a server that cannot start after all leaves what is there. False: it failed,
-// see error(), and can be tried again.
 bool FileWriter::begin() {
   if (is_begun_ || begin_failed_) return is_begun_;
   do {
@@ -153,13 +151,15 @@ bool FileWriter::begin() {
   return false;
 }
 
-bool FileWriter::tries_again(int error) const { return is_made_ && options_.again && options_.again(error); }
+// What is still as it was may have been moved away meanwhile: it is somebody's then.
+bool FileWriter::tries_again(int error) const {
+  return is_made_ && options_.again && options_.again(error) && (is_begun_ || is_in_place());
+}
 
 void FileWriter::begin_behind_what_is_there() {
   slots_ = segments_of(fd_).found;
   header_ = slots_.empty() ? SegmentHeader{} : slots_.back();
   end_of_file_ = 0;
-  reserved_ = 0;
   if (!slots_.empty()) {
     const std::uint64_t size = size_of(fd_);
     auto& last = *std::max_element(slots_.begin(), slots_.end(), [](const SegmentHeader& a, const SegmentHeader& b) {
@@ -179,7 +179,9 @@ void FileWriter::begin_behind_what_is_there() {
     }
   }
   begin_segment(next_position(), segment_bytes_);
-  if (!flush() && !has_header_) entries_.add(header_);  // it is tried again with what comes
+  if (flush() || has_header_) return;
+  if (!is_in_place()) throw std::system_error(error_, std::generic_category(), path_);
+  entries_.add(header_);  // it is tried again with what comes
 }
 
 // The rest of the place whose segment was begun last takes the next one, so that small runs are not lost before the

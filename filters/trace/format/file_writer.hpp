@@ -61,6 +61,10 @@ class FileWriter {
   // The longest payload that a record can have in such a file.
   static std::uint64_t most_payload(const Options& options);
 
+  // Has what is there give way to this run, or goes on behind it. Not before there is something to write, which has it
+  // done, too: a server that cannot start after all leaves what is there. False: it failed, see error(), or the file
+  // was moved away while it waited for the disk; it is tried again behind the next flush().
+  bool begin();
   // These add to what the next flush() writes; they write themselves when much has come together.
   void record(const RecordEntry& record, std::span<const std::byte> payload, Described& place, Described& client);
   // Tells of a connection, which may never have a record.
@@ -96,7 +100,6 @@ class FileWriter {
 
  private:
   void open_existing();
-  bool begin();
   bool tries_again(int error) const;
   void begin_behind_what_is_there();
   bool go_on_in_last(std::uint64_t size);

@@ -69,7 +69,6 @@ void OrderedReader::find_stragglers() {
     if (key_of(record) >= given_) given_ = key_of(record);
     else stragglers_.push_back(record);
   }
-  if (file_.is_begun_anew()) stragglers_.clear();  // they may be of the other trace
   for (Record& one : stragglers_) one.place = file_.known(*one.place);
   given_ = {};
   std::sort(stragglers_.begin(), stragglers_.end(), [this](const Record& a, const Record& b) {

@@ -93,3 +93,37 @@ TEST_CASE("trace waits, when it is told to, also for the disk that does not let 
   }
   CHECK(runs() == std::vector<std::uint64_t>{7, this_run()});
 }
+
+TEST_CASE("a trace that is moved away while its next run waits for the disk is left alone") {
+  const Folder folder;
+  const std::string aside = (folder.path() / "aside").string();
+  FakeHost host;
+  ModelDisk disk(8192);
+  {
+    Written killed(folder.trace(), {.run = 7});
+    killed.add(entry(1, 1, 2));
+    REQUIRE(killed.writer.flush());
+  }
+  const auto runs_in = [](const std::string& path) {
+    Heard heard;
+    FileReader reader(path, heard);
+    std::vector<std::uint64_t> all;
+    for (const Record& one : all_of(reader)) all.push_back(one.run);
+    CHECK(reader.completeness().dropped == 0);
+    return all;
+  };
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"append", "true"}, {"max_size", "0"}, {"when_full", "wait"}});
+    FullDisk full(0);
+    layer.begin_serving();
+    const auto device = layer.open_over(disk);
+    CHECK(ask(*device, Io(Op::flush, 0, 0), 1).ok());
+    wait_until([&host] { return host.said("cannot write to"); });
+    std::filesystem::rename(folder.trace(), aside);
+    wait_until([&folder] { return std::filesystem::exists(folder.trace()); });
+    full.end();
+    wait_until([&folder] { return std::filesystem::file_size(folder.trace()) != 0; });
+  }
+  CHECK(runs_in(aside) == std::vector<std::uint64_t>{7});
+  CHECK(runs_in(folder.trace()) == std::vector<std::uint64_t>{this_run()});
+}

@@ -8,6 +8,7 @@
 
 #include "kept.hpp"
 #include "last_patience.hpp"
+#include "other_host.hpp"
 #include "run.hpp"
 #include "traced.hpp"
 
@@ -308,6 +309,39 @@ TEST_CASE("a layer that stops waits for who has its file") {
   const std::size_t records = all_of(reader).size();
   CHECK(records + reader.completeness().dropped == 2);
   CHECK(reader.completeness().ended);
+}
+
+TEST_CASE("a layer that finds while it stops that somebody has its file waits for them once") {
+  // While its log tells of the file that is moved away, somebody makes another there, and the layer is told to stop.
+  struct Host final : OtherHost {
+    explicit Host(std::string of) : path(std::move(of)) {}
+    void log(std::uint32_t level, const char* text, std::size_t length) noexcept override {
+      OtherHost::log(level, text, length);
+      if (!fake().said("a server left when it died") || other != nullptr) return;
+      other = std::make_unique<Other>(path);
+      is_taken = true;
+      while (!stops) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    const std::string path;
+    std::unique_ptr<Other> other;
+    std::atomic<bool> is_taken{false}, stops{false};
+  };
+  const Folder folder;
+  Host host(folder.trace());
+  ModelDisk disk(8192);
+  {
+    Written killed(folder.trace(), {.run = 7});
+    killed.add(entry(1, 1, 2));
+    REQUIRE(killed.writer.flush());
+  }
+  {
+    const Traced layer(host.services(), {{"path", folder.trace()}});
+    CHECK(ask(*layer.open_over(disk), Io(Op::flush, 0, 0), 0).ok());
+    while (!host.is_taken) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    host.stops = true;
+  }
+  CHECK_FALSE(last_patience.is_waiting());
 }
 
 TEST_CASE("layers that stop one after the other wait for others' files no longer together than one of them would") {

@@ -347,15 +347,20 @@ TEST_CASE("A reader of a trace that is begun anew reads nothing of the other run
     for (std::uint64_t id = first; id < first + count; ++id) w.add(entry(id, id, id + 1));
     w.writer.end();
   };
-  for (const std::uint64_t max_size : {std::uint64_t{0}, FileWriter::least_max_size})
+  struct Case {
+    std::uint64_t max_size, count, count_of_other;
+  };
+  for (const auto& [max_size, count, count_of_other] :
+       {Case{0, 30'000, 90'000},                         // of several reads
+        Case{FileWriter::least_max_size, 500, 1500},     // of two segments
+        Case{FileWriter::least_max_size, 500, 15'000}})  // the other is written over, too
     for (const bool has_begun : {false, true}) {
-      const std::uint64_t count = max_size == 0 ? 30'000 : 500;  // of several reads, or of two segments
       write(1, 1, count, max_size);
       Heard heard;
       FileReader reader(path, heard);
       Record r;
       if (has_begun) REQUIRE(reader.next(r));
-      write(2, other, 3 * count, max_size);
+      write(2, other, count_of_other, max_size);
       std::uint64_t last = 1;
       while (reader.next(r)) {
         if (r.run != 1 || r.id >= other) FAIL("record " << r.id << " of run " << r.run);

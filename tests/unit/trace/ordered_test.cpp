@@ -61,6 +61,35 @@ TEST_CASE("A trace that is begun anew before it is read to its end gives nothing
   }
 }
 
+TEST_CASE("What is read of a trace is given, also when the file is cut to nothing meanwhile") {
+  // Cuts the file once something of it has been read.
+  struct Cutting : Heard {
+    explicit Cutting(std::string of) : path(std::move(of)) {}
+    void read(std::uint64_t bytes) override {
+      if (bytes != 0) REQUIRE(::truncate(path.c_str(), 0) == 0);
+    }
+    const std::string path;
+  };
+  const TempFolder folder;
+  const std::string path = (folder.path() / "t").string();
+  constexpr std::uint64_t count = 30'000;  // more than is read at once
+  {
+    Written w(path, {.run = 1});
+    for (std::uint64_t id = 1; id <= count; ++id) w.add(entry(id, id, id + 1));
+    w.writer.end();
+  }
+  Cutting cutting(path);
+  OrderedReader reader(path, cutting, 300);
+  Record r;
+  std::uint64_t id = 0;
+  while (reader.next(r))
+    if (r.id != ++id) FAIL("record " << r.id << " where " << id << " is due");
+  CHECK(id > 300);
+  CHECK(id < count);
+  CHECK(reader.file().completeness().broken);
+  CHECK_FALSE(cutting.problems.empty());
+}
+
 TEST_CASE("Several traces are one, by run, start and id") {
   const TempFolder folder;
   const std::string above = (folder.path() / "above").string(), below = (folder.path() / "below").string();
