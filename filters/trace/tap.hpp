@@ -40,6 +40,7 @@ struct Tap {
   Described client;
   Pending pending;
   std::uint64_t known_dropped = 0, known_unseen = 0, known_newest = 0;
+  bool taken = false;           // out by the turn that is under way
   bool came = false;            // the file tells of it
   bool misses_replies = false;  // some of those that are pending may have left unseen
 };

@@ -25,6 +25,9 @@ constexpr std::uint64_t quiet = 10 * second;
 constexpr int look_every_ms = 100;
 // So many events of one connection are taken out before it is another one's turn.
 constexpr int most_events = 1 << 14;
+// While nothing is taken out, connections that are gone leave so many bytes at most.
+constexpr std::size_t most_left = 64 << 20;
+constexpr std::size_t cost_of_one = 16 << 10;  // of a connection, beside what is in its ring
 // Of one connection. A server has nowhere near as many replies under way.
 constexpr std::size_t most_pending = 1 << 16;
 
@@ -198,25 +201,47 @@ bool Writer::discard() noexcept {
   bool more = false;
   const std::lock_guard<std::mutex> lock(mutex_);
   for (auto at = taps_.begin(); at != taps_.end();) {
-    Tap& tap = **at;
-    const bool closed = tap.closed.load(std::memory_order_acquire);
-    std::uint64_t lost = 0;
-    tap.pending.give_up(UINT64_MAX, [&lost](const Pending::One&) { ++lost; });
-    int events = 0;
-    while (const Ring::Event* const event = events < most_events ? tap.ring.front() : nullptr) {
-      ++events;
-      if (event->kind == event_done) ++lost;
-      tap.ring.pop();
-    }
-    tap.ring.release();
-    const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
-    count_lost(lost + dropped - std::exchange(tap.known_dropped, dropped));
-    const bool tap_has_more = events == most_events;
+    const bool closed = (*at)->closed.load(std::memory_order_acquire);
+    const bool tap_has_more = discard(**at);
     more |= tap_has_more;
     at = closed && !tap_has_more ? taps_.erase(at) : at + 1;
   }
   left_.notify_all();
   return more;
+}
+
+// Likewise, of one connection.
+bool Writer::discard(Tap& tap) noexcept {
+  std::uint64_t lost = 0;
+  tap.pending.give_up(UINT64_MAX, [&lost](const Pending::One&) { ++lost; });
+  int events = 0;
+  while (const Ring::Event* const event = events < most_events ? tap.ring.front() : nullptr) {
+    ++events;
+    if (event->kind == event_done) ++lost;
+    tap.ring.pop();
+  }
+  tap.ring.release();
+  const std::uint64_t dropped = tap.dropped.load(std::memory_order_relaxed);
+  count_lost(lost + dropped - std::exchange(tap.known_dropped, dropped));
+  return events == most_events;
+}
+
+// With when_full = "wait" a request waits for the disk, but its client does not: who comes and goes meanwhile must not
+// take all memory.
+void Writer::limit_what_is_left() noexcept {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::size_t left = 0;
+  std::erase_if(taps_, [this, &left](const auto& tap) {
+    if (tap->taken || !tap->closed.load(std::memory_order_acquire)) return false;
+    const std::size_t bytes = tap->ring.capacity() - tap->ring.room() + cost_of_one;
+    if (bytes <= most_left - left) {
+      left += bytes;
+      return false;
+    }
+    while (discard(*tap)) {
+    }
+    return true;
+  });
 }
 
 // Whether what comes stays in the rings: somebody else has the file and may be about to let it go, or requests wait
@@ -252,11 +277,13 @@ bool Writer::turn(bool last) {
     held_ = holds(now);
     if (held_) taps.clear();
   }
-  if (!held_) end_last_wait();
+  if (held_) limit_what_is_left();
+  else end_last_wait();
   bool more = leave_moved_file();
   // It may be moved away, too, while requests wait for the disk.
   if (settings_.wait && file_ != nullptr && !taps.empty() && !file_->begin()) more = leave_moved_file();
   if (more) taps.clear();  // what they have goes to the next file
+  for (const auto& tap : taps) tap->taken = true;
   for (auto& tap : taps) {
     const bool closed = tap->closed.load(std::memory_order_acquire) || last;
     const bool tap_has_more = drain(*tap);
@@ -286,6 +313,7 @@ void Writer::forget(Taps finished) {
   for (const auto& tap : finished)
     if (tap != nullptr) std::erase(taps_, tap);
   finished.clear();
+  for (const auto& tap : taps_) tap->taken = false;
   left_.notify_all();
 }
 
@@ -377,9 +405,9 @@ void Writer::flush() {
   count_lost(lost);
   if (lost != 0 || !well) say(file_->error());
   if (!well) return;
-  if (lost_ != 0) {
-    if (!file_->lost(0, lost_) || !file_->flush()) return say(file_->error());
-    lost_ = 0;
+  if (const std::uint64_t told = lost_; told != 0) {
+    if (!file_->lost(0, told) || !file_->flush()) return say(file_->error());
+    lost_ -= told;  // more may have been lost while it waited for the disk
   }
   if (said_ == 0) lost_in_all_ = 0;
   else if (monotonic_now() - failed_ > quiet) say_over();
@@ -394,6 +422,7 @@ void Writer::say_over() {
 // With when_full = "wait": the writer waits for the disk, and requests for the writer.
 bool Writer::try_again(int error) {
   if (!waits(error)) return false;
+  limit_what_is_left();
   std::this_thread::sleep_for(std::chrono::milliseconds(look_every_ms));
   return true;
 }

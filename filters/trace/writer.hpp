@@ -52,6 +52,8 @@ class Writer {
   void record_until_stopped();
   void give_up() noexcept;
   bool discard() noexcept;
+  bool discard(Tap& tap) noexcept;
+  void limit_what_is_left() noexcept;
   bool leave_moved_file();
   bool turn(bool last);
   void pause() const;

@@ -63,6 +63,30 @@ TEST_CASE("a layer that waits for an inode ends when it is told to, and says wha
   CHECK(host.said("ends; 3 requests have no record"));
 }
 
+TEST_CASE("of clients that have gone while a trace waits for its disk no more than 64 MiB are kept") {
+  const Folder folder;
+  FakeHost host;
+  ModelDisk disk(1 << 20);
+  const Bytes bytes = bytes_of(1 << 20, 7);
+  {
+    const Traced layer(host, {{"path", folder.trace()}, {"payload", "data"}, {"when_full", "wait"}});
+    NoInode none;
+    layer.begin_serving();
+    std::uint64_t id = 0;
+    for (int client = 0; client != 5; ++client) {
+      const auto device = layer.open_over(disk);
+      for (int i = 0; i != 20; ++i) CHECK(ask(*device, Io::write(0, bytes), ++id).ok());
+    }
+    wait_until([&host] { return host.metrics().value("requests_dropped") == 40; });
+    none.end();
+  }
+  Heard heard;
+  FileReader reader(folder.trace(), heard);
+  CHECK(all_of(reader).size() == 60);
+  CHECK(reader.completeness().dropped == 40);
+  CHECK(heard.problems.empty());
+}
+
 TEST_CASE("trace waits, when it is told to, also for the disk that does not let it begin its run") {
   const Folder folder;
   FakeHost host;
