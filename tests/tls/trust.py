@@ -122,6 +122,20 @@ class Trust(TlsCase):
         self.assert_let_in(server, good, others)
         self.assert_kept_out(server, revoked)
 
+    def test_what_is_below_an_authority_that_is_revoked(self):
+        """It is not trusted without that one, also where it stands in ca-cert.pem itself."""
+        root = tls.Authority(self.made)
+        between = tls.Authority.below(root, self.folder / "between")
+        below = tls.Authority.below(between, self.folder / "below", "low")
+        client = self.client_of(below, "client")
+        files = [one.folder / "ca-cert.pem" for one in (below, between, root)]
+        self.assert_let_in(self.trusting(*files, lists=[self.list_of(root)]), client)
+        lists = [self.list_of(root, between.folder / "ca-cert.pem")]
+        for order in (files, files[::-1], files[:2]):
+            server = self.trusting(*order, self.authority("other").folder / "ca-cert.pem", lists=lists)
+            self.assert_logged(server, "CN=low,O=ashlar is signed by one that ca-crl.pem revokes, and not trusted")
+            self.assert_kept_out(server, client)
+
     def test_a_list_that_names_an_older_certificate_of_its_authority(self):
         """As of one that was renewed with the key that it had."""
         authority = self.authority("one")
