@@ -203,6 +203,14 @@ ListFault list_fault(X509_CRL* list, const std::vector<CertificatePtr>& authorit
   return {};
 }
 
+// OpenSSL would take it for the whole list of its authority, in place of an older one that is whole.
+void refuse_changes_alone(const std::filesystem::path& file, const std::vector<CrlPtr>& lists) {
+  for (const CrlPtr& list : lists)
+    if (::X509_CRL_get_ext_by_NID(list.get(), NID_delta_crl, -1) >= 0)
+      throw FileError(file, "the list of " + distinguished_name(::X509_CRL_get_issuer(list.get())) +
+                                " has only what is new since another one (a delta CRL); wanted a whole one");
+}
+
 bool is_of_one(const X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
   return std::ranges::any_of(
       authorities, [&](const CertificatePtr& one) { return has_name(one.get(), ::X509_CRL_get_issuer(list)); });
@@ -219,6 +227,7 @@ void warn_of_own(const std::filesystem::path& file, const Certificates& found, s
 // A list may be of an authority between those of ca-cert.pem and a client, which that client shows; and there may be
 // several of one authority, of which one has to be good.
 void check_revoked(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
+  refuse_changes_alone(file, found.revoked);
   warn_of_own(file, found, warnings);
   struct Bad {
     const X509_NAME* issuer;
