@@ -118,21 +118,43 @@ void set_pinned_apart(Certificates& found) {
   found.authorities = std::move(others);
 }
 
+bool is_revoked(X509* certificate, const std::vector<CrlPtr>& lists) {
+  return std::ranges::any_of(lists, [&](const CrlPtr& list) {
+    X509_REVOKED* entry = nullptr;
+    return ::X509_CRL_get0_by_cert(list.get(), &entry, certificate) == 1;
+  });
+}
+
 // Takes out what ca-crl.pem revokes, by a list of the name that has issued it. Where that one is not in ca-cert.pem, no
-// list of it counts when a client comes, as nobody can tell whether it is its own.
+// list of it counts when a client comes, as nobody can tell whether it is its own. What is below one that is taken out
+// goes with it: it would be trusted without that one.
 void take_out_revoked(const std::filesystem::path& file, Certificates& found, std::vector<std::string>& warnings) {
-  const auto is_revoked = [&](const CertificatePtr& one) {
-    const bool is_so = std::ranges::any_of(found.revoked, [&](const CrlPtr& list) {
-      X509_REVOKED* entry = nullptr;
-      return ::X509_CRL_get0_by_cert(list.get(), &entry, one.get()) == 1;
-    });
-    if (!is_so) return false;
-    warnings.push_back(file.string() + ": " + distinguished_name(::X509_get_subject_name(one.get())) +
-                       " is revoked by ca-crl.pem, and not trusted");
-    return true;
+  std::vector<CertificatePtr> taken_out;
+  const auto fault_of = [&](X509* one) -> std::string {
+    if (is_revoked(one, found.revoked)) return "is revoked by ca-crl.pem";
+    const bool is_below = is_issued_by_one(one, taken_out) && !is_issued_by_one(one, found.authorities);
+    return is_below ? "is signed by one that ca-crl.pem revokes" : "";
   };
-  const std::size_t taken_out = std::erase_if(found.authorities, is_revoked) + std::erase_if(found.pinned, is_revoked);
-  found.may_let_in_nobody = taken_out != 0;
+  const auto take_out_of = [&](std::vector<CertificatePtr>& some) {
+    for (auto at = some.begin(); at != some.end();) {
+      const std::string fault = fault_of(at->get());
+      if (fault.empty()) {
+        ++at;
+        continue;
+      }
+      warnings.push_back(file.string() + ": " + distinguished_name(::X509_get_subject_name(at->get())) + " " + fault +
+                         ", and not trusted");
+      taken_out.push_back(std::move(*at));
+      at = some.erase(at);
+    }
+  };
+  std::size_t before;
+  do {
+    before = taken_out.size();
+    take_out_of(found.authorities);
+    take_out_of(found.pinned);
+  } while (taken_out.size() != before);
+  found.may_let_in_nobody = !taken_out.empty();
 }
 
 // Clients that another of them has signed get in still.
@@ -181,6 +203,14 @@ ListFault list_fault(X509_CRL* list, const std::vector<CertificatePtr>& authorit
   return {};
 }
 
+// OpenSSL would take it for the whole list of its authority, in place of an older one that is whole.
+void refuse_changes_alone(const std::filesystem::path& file, const std::vector<CrlPtr>& lists) {
+  for (const CrlPtr& list : lists)
+    if (::X509_CRL_get_ext_by_NID(list.get(), NID_delta_crl, -1) >= 0)
+      throw FileError(file, "the list of " + distinguished_name(::X509_CRL_get_issuer(list.get())) +
+                                " has only what is new since another one (a delta CRL); wanted a whole one");
+}
+
 bool is_of_one(const X509_CRL* list, const std::vector<CertificatePtr>& authorities) {
   return std::ranges::any_of(
       authorities, [&](const CertificatePtr& one) { return has_name(one.get(), ::X509_CRL_get_issuer(list)); });
@@ -197,6 +227,7 @@ void warn_of_own(const std::filesystem::path& file, const Certificates& found, s
 // A list may be of an authority between those of ca-cert.pem and a client, which that client shows; and there may be
 // several of one authority, of which one has to be good.
 void check_revoked(const std::filesystem::path& file, const Certificates& found, std::vector<std::string>& warnings) {
+  refuse_changes_alone(file, found.revoked);
   warn_of_own(file, found, warnings);
   struct Bad {
     const X509_NAME* issuer;

@@ -4,6 +4,7 @@
 #include <openssl/x509v3.h>
 
 #include <exception>
+#include <optional>
 
 namespace ashlar::host {
 namespace {
@@ -45,8 +46,9 @@ bool is_of_namesake(X509_STORE_CTX* store, X509_CRL* list, const X509* issuer) {
   return false;
 }
 
-// What is wrong with a certificate by the lists that its own issuer has signed; X509_V_OK: nothing, or there are none.
-int fault_by_own_lists(X509_STORE_CTX* store, const Judged& judged) {
+// What is wrong with a certificate by the lists that its own issuer has signed, X509_V_OK if nothing; none: there are
+// no such lists.
+std::optional<int> fault_by_own_lists(X509_STORE_CTX* store, const Judged& judged) {
   const CrlsPtr lists(::X509_STORE_CTX_get1_crls(store, ::X509_get_subject_name(judged.issuer)));
   bool has_own = false, has_valid = false;
   for (int i = 0; i < sk_X509_CRL_num(lists.get()); ++i) {
@@ -57,25 +59,31 @@ int fault_by_own_lists(X509_STORE_CTX* store, const Judged& judged) {
     X509_REVOKED* entry = nullptr;
     if (::X509_CRL_get0_by_cert(list, &entry, judged.certificate) == 1) return X509_V_ERR_CERT_REVOKED;
   }
-  return !has_own || has_valid ? X509_V_OK : X509_V_ERR_CRL_HAS_EXPIRED;
+  if (!has_own) return std::nullopt;
+  return has_valid ? X509_V_OK : X509_V_ERR_CRL_HAS_EXPIRED;
 }
 
 // Whether a fault of a list is none of the certificate's. A list holds for those that its authority has signed, but
 // OpenSSL goes by that one's name.
 bool is_no_fault_of_its_own(X509_STORE_CTX* store, int error) {
-  // It lets in those whom an authority without a list has signed. It is also no fault that an authority's key usage
-  // does not name the signing of lists: certtool makes such authorities and lists, and GnuTLS takes them.
-  if (error == X509_V_ERR_UNABLE_TO_GET_CRL || error == X509_V_ERR_KEYUSAGE_NO_CRL_SIGN) return true;
-  const bool is_of_list = error == X509_V_ERR_CRL_SIGNATURE_FAILURE || error == X509_V_ERR_CRL_NOT_YET_VALID ||
-                          error == X509_V_ERR_CRL_HAS_EXPIRED || error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER;
+  // It is no fault that an authority's key usage does not name the signing of lists: certtool makes such authorities
+  // and lists, and GnuTLS takes them.
+  if (error == X509_V_ERR_KEYUSAGE_NO_CRL_SIGN) return true;
+  // OpenSSL passes over lists, also those of the issuer: of some reasons only, or such as name another certificate of
+  // the same key.
+  const bool has_found_none = error == X509_V_ERR_UNABLE_TO_GET_CRL;
+  const bool is_of_list = has_found_none || error == X509_V_ERR_CRL_SIGNATURE_FAILURE ||
+                          error == X509_V_ERR_CRL_NOT_YET_VALID || error == X509_V_ERR_CRL_HAS_EXPIRED ||
+                          error == X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER;
   if (!is_of_list) return false;
   const Judged judged = judged_at(store);
   // Nobody can tell whether the list is of its issuer. Whom it revokes was not trusted when the files were read.
   if (judged.issuer == nullptr) return true;
-  if (!is_of_namesake(store, ::X509_STORE_CTX_get0_current_crl(store), judged.issuer)) return false;
-  const int fault = fault_by_own_lists(store, judged);
-  ::X509_STORE_CTX_set_error(store, fault);
-  return fault == X509_V_OK;
+  const std::optional<int> fault = fault_by_own_lists(store, judged);
+  // Whom an authority without a list has signed is let in.
+  if (!fault) return has_found_none || is_of_namesake(store, ::X509_STORE_CTX_get0_current_crl(store), judged.issuer);
+  ::X509_STORE_CTX_set_error(store, *fault);
+  return *fault == X509_V_OK;
 }
 
 }  // namespace

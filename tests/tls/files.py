@@ -111,6 +111,15 @@ class Mistakes(Case):
         other.list_revoked(revoked)
         self.assert_mistake(f"{revoked}: is not signed by CN=", " of ca-cert.pem, so no client of CN=", " would get in; renew it")
 
+    def test_a_list_of_changes_alone(self):
+        """OpenSSL would take it for all that its authority revokes."""
+        authority = tls.Authority.of_its_own(self.folder / "own", "basicConstraints=critical,CA:TRUE")
+        shutil.copy(authority.folder / "ca-cert.pem", self.pki)
+        authority.config.write_text(authority.config.read_text().replace("default_crl_days", "crl_extensions = list\ndefault_crl_days") +
+                                    "[list]\n2.5.29.20 = ASN1:INTEGER:2\n2.5.29.27 = critical, ASN1:INTEGER:1\n")
+        authority.list_revoked(self.pki / "ca-crl.pem")
+        self.assert_mistake(f"{self.pki}/ca-crl.pem: the list of CN=own CA has only what is new", "wanted a whole one")
+
     def test_a_list_of_revoked_that_revokes_something_else_is_a_warning(self):
         revoked = self.pki / "ca-crl.pem"
         tls.Authority.of_its_own(self.folder / "other", "basicConstraints=critical,CA:TRUE").list_revoked(revoked)

@@ -1,8 +1,11 @@
 """Whom ca-cert.pem and ca-crl.pem let in when there are several authorities, or clients' own certificates."""
 
+import datetime
 import shutil
 
 from frame import SIZE, TlsCase, main, run, tls, wire
+
+NAMES_KEY = "authorityKeyIdentifier = keyid:always"
 
 
 class Trust(TlsCase):
@@ -20,14 +23,13 @@ class Trust(TlsCase):
         shutil.copy(self.made / "ca-cert.pem", folder)  # of the server
         return folder
 
-    def list_of(self, authority, revoked=None, key_id=False):
-        """A list of the authority, which names its key if `key_id`; revokes the file `revoked`."""
+    def list_of(self, authority, revoked=None, says=""):
+        """A list of the authority that revokes the file `revoked`, with these lines for its extensions."""
         file = self.folder / "list.pem"
         config = authority.config
         plain = config.read_text()
-        if key_id:
-            config.write_text(plain.replace("default_crl_days", "crl_extensions = list\ndefault_crl_days") +
-                              "[list]\nauthorityKeyIdentifier = keyid:always\n")
+        if says:
+            config.write_text(plain.replace("default_crl_days", "crl_extensions = list\ndefault_crl_days") + f"[list]\n{says}\n")
         if revoked is not None:
             authority.revoke(revoked, file)
         else:
@@ -81,12 +83,12 @@ class Trust(TlsCase):
         own = self.client_of(above, "own")
         ours = self.made / "clients" / "host1"
         both = (own / "client-cert.pem", self.made / "ca-cert.pem")
-        for key_id in (False, True):
-            server = self.trusting(*both, lists=[self.list_of(above, key_id=key_id)])
+        for says in ("", NAMES_KEY):
+            server = self.trusting(*both, lists=[self.list_of(above, says=says)])
             self.assert_let_in(server, own, ours)
         above.revoke(own / "client-cert.pem", self.folder / "unused.pem")
-        for key_id in (False, True):
-            server = self.trusting(*both, lists=[self.list_of(above, key_id=key_id)])
+        for says in ("", NAMES_KEY):
+            server = self.trusting(*both, lists=[self.list_of(above, says=says)])
             self.assert_logged(server, "ca-cert.pem: CN=own,O=ashlar is revoked by ca-crl.pem, and not trusted")
             self.assert_let_in(server, ours)
             self.assert_kept_out(server, own)
@@ -106,11 +108,11 @@ class Trust(TlsCase):
         root = tls.Authority(self.made)
         below = tls.Authority.below(root, self.folder / "below")
         client = self.client_of(below, "client")
-        for key_id in (False, True):
-            self.assert_let_in(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, key_id=key_id)]), client)
+        for says in ("", NAMES_KEY):
+            self.assert_let_in(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, says=says)]), client)
         root.revoke(below.folder / "ca-cert.pem", self.folder / "unused.pem")
-        for key_id in (False, True):
-            self.assert_kept_out(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, key_id=key_id)]), client)
+        for says in ("", NAMES_KEY):
+            self.assert_kept_out(self.trusting(below.folder / "ca-cert.pem", lists=[self.list_of(root, says=says)]), client)
 
     def test_a_list_holds_for_the_clients_of_its_authority_alone(self):
         one, other = self.authority("one"), self.authority("other")
@@ -118,6 +120,53 @@ class Trust(TlsCase):
         server = self.trusting(one.folder / "ca-cert.pem", other.folder / "ca-cert.pem",
                                lists=[self.list_of(one, revoked / "client-cert.pem")])
         self.assert_let_in(server, good, others)
+        self.assert_kept_out(server, revoked)
+
+    def test_what_is_below_an_authority_that_is_revoked(self):
+        """It is not trusted without that one, also where it stands in ca-cert.pem itself."""
+        root = tls.Authority(self.made)
+        between = tls.Authority.below(root, self.folder / "between")
+        below = tls.Authority.below(between, self.folder / "below", "low")
+        client = self.client_of(below, "client")
+        files = [one.folder / "ca-cert.pem" for one in (below, between, root)]
+        self.assert_let_in(self.trusting(*files, lists=[self.list_of(root)]), client)
+        lists = [self.list_of(root, between.folder / "ca-cert.pem")]
+        for order in (files, files[::-1], files[:2]):
+            server = self.trusting(*order, self.authority("other").folder / "ca-cert.pem", lists=lists)
+            self.assert_logged(server, "CN=low,O=ashlar is signed by one that ca-crl.pem revokes, and not trusted")
+            self.assert_kept_out(server, client)
+
+    def test_a_list_that_names_an_older_certificate_of_its_authority(self):
+        """As of one that was renewed with the key that it had."""
+        authority = self.authority("one")
+        revoked, good = self.client_of(authority, "revoked"), self.client_of(authority, "good")
+        renewed = self.folder / "renewed.pem"
+        authority.openssl("req", "-x509", "-config", authority.folder / "plain.cnf", "-key", authority.folder / "ca-key.pem",
+                          "-subj", "/CN=one", "-addext", "basicConstraints=critical,CA:TRUE", "-out", renewed)
+        named = self.list_of(authority, revoked / "client-cert.pem", "authorityKeyIdentifier = keyid:always, issuer:always")
+        server = self.trusting(renewed, lists=[named])
+        self.assert_let_in(server, good)
+        self.assert_kept_out(server, revoked)
+
+    def test_a_list_for_some_reasons(self):
+        authority = self.authority("one")
+        revoked, good = self.client_of(authority, "revoked"), self.client_of(authority, "good")
+        says = "issuingDistributionPoint = critical, @part\n[part]\nonlysomereasons = keyCompromise"
+        server = self.trusting(authority.folder / "ca-cert.pem", lists=[self.list_of(authority, revoked / "client-cert.pem", says)])
+        self.assert_let_in(server, good)
+        self.assert_kept_out(server, revoked)
+
+    def test_the_list_of_a_key_before(self):
+        """It may be the newer one; the authority's own holds beside it."""
+        old, new = self.authority("old", "/CN=same"), self.authority("new", "/CN=same")
+        good, revoked = self.client_of(new, "good"), self.client_of(new, "revoked")
+        own = self.folder / "own.pem"
+        new.revoke(revoked / "client-cert.pem", self.folder / "unused.pem")
+        now = datetime.datetime.now(datetime.timezone.utc)
+        dates = [f"{at:%Y%m%d%H%M%SZ}" for at in (now - datetime.timedelta(days=1), now + datetime.timedelta(days=1))]
+        new.list_revoked(own, "-crl_lastupdate", dates[0], "-crl_nextupdate", dates[1])
+        server = self.trusting(new.folder / "ca-cert.pem", lists=[self.list_of(old), own.read_bytes()])
+        self.assert_let_in(server, good)
         self.assert_kept_out(server, revoked)
 
     def test_two_authorities_of_one_name(self):

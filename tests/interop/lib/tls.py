@@ -104,11 +104,11 @@ class Authority:
         return cls(folder)
 
     @classmethod
-    def below(cls, above, folder):
+    def below(cls, above, folder, name="below"):
         """One that another one has signed."""
         folder.mkdir(parents=True, exist_ok=True)
         request = above.work / "request.pem"
-        above.openssl("req", "-new", *NEW_KEY, "-keyout", folder / "ca-key.pem", "-subj", "/O=ashlar/CN=below", "-out", request)
+        above.openssl("req", "-new", *NEW_KEY, "-keyout", folder / "ca-key.pem", "-subj", f"/O=ashlar/CN={name}", "-out", request)
         above.openssl("ca", "-config", above.config, "-batch", "-notext", "-in", request, "-extensions", "between",
                       "-out", folder / "ca-cert.pem")
         return cls(folder)
