@@ -148,6 +148,24 @@ class Starts(Case):
             for one in self.others:
                 one.end()
 
+    def test_what_goes_while_a_check_waits_is_told_with_the_other_mistakes(self):
+        away = self.other("away", way="garbage", greets=self.greets)
+        image = self.sparse_file("image", SIZE)
+        exports = [config.memory_export("2M", "near"), config.file_export(image, "gone"), self.export("away")]
+
+        def remove():
+            end = time.monotonic() + PATIENCE
+            while not away.connected and time.monotonic() < end:
+                time.sleep(0.01)
+            image.unlink()  # it was opened before anybody else was asked
+            self.greets.set()
+
+        self.in_background(remove)
+        done = run(PROGRAM, "check", self.write("goes.toml", config.toml(exports)), ok=False, timeout=2 * PATIENCE)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        for told in ('export "near"\n', f"cannot open '{image}'", "/away.far cannot be reached"):
+            self.assertIn(told, done.stdout)
+
     def two_that_are_no_servers(self, **own):
         """Exports over them; the first says so only when the last has."""
         first = self.other("first", way="garbage", greets=self.greets)
