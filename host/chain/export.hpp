@@ -123,6 +123,9 @@ class Export {
   // ConfigError, Stopped.
   std::string try_as(const std::string& who);
 
+  // Why it could not be opened, as a mistake of its config.
+  ConfigError mistake_of(const OpenError& e) const;
+
   // Has the layer at `index` of layers() answer a verb that it offers. If the verb asks for it, the layers below are
   // opened for this call. `cancellation`: when nobody wants the answer any more; null: when the server stops. Returns
   // the answer; throws VerbError, OpenError when they cannot be opened, Stopped. [any thread]
@@ -147,7 +150,6 @@ class Export {
   void create_each(Layers& layers);
   void take(std::unique_ptr<Layers> created);
   std::string warning_of(const OpenError& e) const;
-  ConfigError mistake_of(const OpenError& e) const;
   Layers& made();
   void begin_serving(const Layers& layers) const;
   void note_size(std::uint64_t size);

@@ -1,3 +1,4 @@
+#include <set>
 #include <sstream>
 
 #include "chain/beside.hpp"
@@ -58,7 +59,7 @@ struct Told {
   std::string text;
 };
 
-// Each of them is opened once more.
+// Each of them is opened once more. One that has gone since it was made is a mistake, and nothing is told of it.
 std::vector<Told> tell_of(const Exports& exports, const std::optional<Identity>& client, bool as_json,
                           const Config& config, Tls* tls, Mistakes& mistakes, std::vector<std::string>& warnings) {
   std::vector<Told> all(exports.size());
@@ -66,18 +67,25 @@ std::vector<Told> tell_of(const Exports& exports, const std::optional<Identity>&
     Export& exported = *exports[index];
     const ExportConfig& own = exported.config().exports.front();
     Told& told = all[index];
-    if (client) told.seen = seen_by(*client, exported, config.server.tls, tls);
-    if (as_json) {
-      told.object = export_to_json(own, exported, client ? &*told.seen : nullptr);
-    } else if (!client) {
-      std::ostringstream text;
-      print_export(text, own, exported);
-      told.text = text.str();
+    try {
+      if (client) told.seen = seen_by(*client, exported, config.server.tls, tls);
+      if (as_json) {
+        told.object = export_to_json(own, exported, client ? &*told.seen : nullptr);
+      } else if (!client) {
+        std::ostringstream text;
+        print_export(text, own, exported);
+        told.text = text.str();
+      }
+    } catch (const OpenError& e) {
+      throw exported.mistake_of(e);
     }
     return std::string();
   };
-  take_beside(exports, tell, mistakes, warnings);
-  return all;
+  const std::set<std::size_t> mistaken = take_beside(exports, tell, mistakes, warnings);
+  std::vector<Told> told;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (!mistaken.contains(i)) told.push_back(std::move(all[i]));
+  return told;
 }
 
 }  // namespace

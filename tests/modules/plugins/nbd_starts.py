@@ -39,11 +39,11 @@ class Starts(Case):
         uri = f"nbd+unix:///?socket={self.folder}/{name}.far"
         return {"name": name, **own, "plugin": {"type": "nbd", "uri": uri, "connections": 1}}
 
-    def crowd(self, greeted=0):
+    def crowd(self, greeted=0, way="well", **own):
         """Exports over as many servers, none of which says a word before greets, but to so many as `greeted`."""
         names = [f"far{number}" for number in range(CROWD)]
-        self.others = [self.other(name, greets=self.greets, greeted=greeted) for name in names]
-        return [self.export(name) for name in names]
+        self.others = [self.other(name, greets=self.greets, greeted=greeted, way=way) for name in names]
+        return [self.export(name, **own) for name in names]
 
     def all_are_asked(self):
         now = sum(other.open_now != 0 and other.connected > other.greeted for other in self.others)
@@ -125,9 +125,20 @@ class Starts(Case):
         self.assertEqual(self.at_once, CROWD)
         self.assertEqual([one["name"] for one in said["exports"]], [f"far{number}" for number in range(CROWD)])
 
+    def test_a_check_that_tells_of_them_waits_for_all_at_once(self):
+        """What could not be opened is tried once more for that."""
+        file = self.write("check.toml", config.toml(self.crowd(greeted=1, way="garbage", optional=True)))
+        self.greet_when_all_are_asked()
+        check = processes.start([PROGRAM, "check", "--json", file], stdout=processes.subprocess.PIPE,
+                                stderr=processes.subprocess.DEVNULL)
+        self.addCleanup(self.ended, check)
+        said = json.loads(check.communicate(timeout=2 * PATIENCE)[0])
+        self.assertEqual(self.at_once, CROWD)
+        self.assertEqual([one["opened"] for one in said["exports"]], [False] * CROWD)
+
     def test_a_start_that_waits_for_all_of_them_ends_when_it_is_told_to(self):
         for own in ({}, {"optional": True}):
-            process, log = self.started([{**one, **own} for one in self.crowd()])
+            process, log = self.started(self.crowd(**own))
             self.wait_until("all are asked", self.all_are_asked)
             process.send_signal(signal.SIGTERM)
             self.assertEqual(process.wait(PATIENCE), 0)
@@ -136,6 +147,24 @@ class Starts(Case):
                 self.assertNotIn(other, log())
             for one in self.others:
                 one.end()
+
+    def test_what_goes_while_a_check_waits_is_told_with_the_other_mistakes(self):
+        away = self.other("away", way="garbage", greets=self.greets)
+        image = self.sparse_file("image", SIZE)
+        exports = [config.memory_export("2M", "near"), config.file_export(image, "gone"), self.export("away")]
+
+        def remove():
+            end = time.monotonic() + PATIENCE
+            while not away.connected and time.monotonic() < end:
+                time.sleep(0.01)
+            image.unlink()  # it was opened before anybody else was asked
+            self.greets.set()
+
+        self.in_background(remove)
+        done = run(PROGRAM, "check", self.write("goes.toml", config.toml(exports)), ok=False, timeout=2 * PATIENCE)
+        self.assertEqual(done.returncode, 2, done.stdout)
+        for told in ('export "near"\n', f"cannot open '{image}'", "/away.far cannot be reached"):
+            self.assertIn(told, done.stdout)
 
     def two_that_are_no_servers(self, **own):
         """Exports over them; the first says so only when the last has."""

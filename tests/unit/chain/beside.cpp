@@ -14,7 +14,8 @@
 namespace ashlar::host {
 namespace {
 
-constexpr std::chrono::seconds patience{60};  // only a failure takes so long
+constexpr std::chrono::seconds patience{60};            // only a failure takes so long
+constexpr std::chrono::milliseconds for_one_more{200};  // that must not come
 
 constexpr ashlar_connects connects_table{sizeof(ashlar_connects), 0};
 
@@ -58,9 +59,9 @@ class Course {
     ++over_;
     changed_.notify_all();
   }
-  // Whether they came to be; false: it was waited for in vain.
-  bool are_under_way(std::size_t count) {
-    return wait([&] { return order_.size() >= count; });
+  // Whether so many have begun; false: it was waited for in vain.
+  bool have_begun(std::size_t count, std::chrono::milliseconds longest = patience) {
+    return wait([&] { return order_.size() >= count; }, longest);
   }
   bool are_over(std::size_t count) {
     return wait([&] { return over_ >= count; });
@@ -71,9 +72,9 @@ class Course {
 
  private:
   template <class Holds>
-  bool wait(Holds holds) {
+  bool wait(Holds holds, std::chrono::milliseconds longest = patience) {
     std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, patience, holds);
+    return changed_.wait_for(lock, longest, holds);
   }
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -96,7 +97,8 @@ TEST_CASE("beside: those that connect are under way at once, up to 16 of them") 
   std::atomic<bool> in_vain{false};
   several.take([&](std::size_t index) {
     course.enter(index);
-    if (!course.are_under_way(std::min<std::size_t>(count, 16))) in_vain = true;
+    if (!course.have_begun(std::min<std::size_t>(count, 16))) in_vain = true;
+    if (count > 16) course.have_begun(17, for_one_more);  // while none of the 16 has left, one too many would be seen
     course.leave();
     return std::string();
   });
