@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "star.hpp"
+
 using namespace ashlar;
 
 namespace {
@@ -94,6 +96,13 @@ void Settings::read_tls(const Params& params) {
        "over a unix socket it has to be said whom the certificate must name: write server_name = \"localhost\", or "
        "verify "
        "= false");
+}
+
+// In a URI some characters of a name are written otherwise: what has them would become another name there.
+std::string Settings::star_in(std::string_view name) const {
+  std::string star = ::star_in(export_name, name);
+  const bool is_in_uri = uri && !uri->export_name.empty();
+  return is_in_uri && star.find_first_of("%?#") != star.npos ? std::string() : star;
 }
 
 void Settings::check_files() const {

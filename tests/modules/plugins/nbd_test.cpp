@@ -12,6 +12,7 @@
 #include "facts.hpp"
 #include "losses.hpp"
 #include "scratch.hpp"
+#include "star.hpp"
 #include "uri.hpp"
 
 using namespace ashlar;
@@ -126,8 +127,30 @@ TEST_CASE("nbd: a loss is told when something was written and not flushed") {
   CHECK(of.lost());
   CHECK_FALSE(of.lost());  // over another connection, at the same time
   CHECK(of.told() == 0);   // who comes now is told, too
+  CHECK(of.untold());
   CHECK(of.tell() == 1);
+  CHECK_FALSE(of.untold());
   CHECK(of.told() == 1);
+}
+
+TEST_CASE("nbd: what the star of a template stands for in a name") {
+  CHECK(star_in("*", "a") == "a");
+  CHECK(star_in("a*c", "abc") == "b");
+  CHECK(star_in("a*", "ab*") == "b*");
+  CHECK(star_in("*-*", "ab-ab") == "ab");
+  for (const auto& [pattern, name] : std::initializer_list<std::pair<const char*, const char*>>{{"a", "a"},
+                                                                                                {"", ""},
+                                                                                                {"*", ""},
+                                                                                                {"a*", "a"},
+                                                                                                {"a*", "ba"},
+                                                                                                {"*a", "ab"},
+                                                                                                {"ab*ba", "aba"},
+                                                                                                {"ab*ba", "abba"},
+                                                                                                {"*-*", "a-b"},
+                                                                                                {"*-*", "ab-a"}}) {
+    CAPTURE(pattern);
+    CHECK(star_in(pattern, name).empty());
+  }
 }
 
 TEST_CASE("nbd: what a server may be") {
