@@ -31,6 +31,8 @@ void need_readable(const char* name, const std::string& path) {
     throw BadParameter(name, path + " cannot be read: " + std::generic_category().message(errno), errno);
 }
 
+bool is_there(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
 }  // namespace
 
 Settings::Settings(const Params& params)
@@ -78,8 +80,10 @@ void Settings::read_tls(const Params& params) {
     tls = Tls::require;
   }
   if (tls == Tls::off) {
+    const std::string why = " needs tls = \"require\", or a uri that begins with nbds";
     for (const char* const name : {"certificates", "psk", "user", "server_name"})
-      need(!params.has(name), name, std::string(name) + " needs tls = \"require\", or a uri that begins with nbds");
+      need(!params.has(name), name, name + why);
+    need(verify, "verify", "verify = false" + why);
     return;
   }
   need(certificates.empty() || psk.empty(), "psk", "certificates and psk exclude each other");
@@ -107,5 +111,12 @@ std::string Settings::star_in(std::string_view name) const {
 
 void Settings::check_files() const {
   if (!psk.empty()) need_readable("psk", psk);
-  if (!certificates.empty()) need_readable("certificates", certificates + "/ca-cert.pem");
+  if (certificates.empty()) return;
+  need_readable("certificates", certificates + "/ca-cert.pem");
+  // Where one of them is missing, libnbd shows no certificate of ours.
+  const std::string cert = certificates + "/client-cert.pem", key = certificates + "/client-key.pem";
+  if (is_there(cert) || is_there(key)) {
+    need_readable("certificates", cert);
+    need_readable("certificates", key);
+  }
 }

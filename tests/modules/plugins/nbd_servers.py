@@ -322,6 +322,13 @@ class Over(Nbd):
         for name in (*shown, "elsewhere/linked"):
             self.assertEqual(self.client(name).get_size(), SIZE, name)
 
+    def test_the_log_tells_why_the_exports_of_a_server_are_not_listed(self):
+        below = self.serve([config.memory_export(SIZE, "a")])
+        self.server = self.serve([export(unix(below.socket), "far/*", export="*"), config.memory_export(SIZE, "here")])
+        below.stop()
+        self.assertEqual(re.findall(r'export="(.*)"', run("nbdinfo", "--list", "--no-content", self.server.uri())), ["here"])
+        self.logged(r'error .*: export "far/\*": .* cannot be asked for its exports: No such file')
+
     def test_an_export_that_is_gone_there_is_none_here(self):
         uri = self.far(export=b"b")
         self.server = self.serve([{**export(uri, "far/*", export="*"), "optional": True}])
@@ -422,6 +429,13 @@ class Lies(Nbd):
         self.far(size=2 * SIZE)
         self.assertEqual(bytes(client.pread(512, 0)), bytes(512))
         self.assertEqual(self.client().get_size(), 2 * SIZE)
+
+    def test_what_is_too_long(self):
+        for size in (1 << 63, (1 << 64) - 1):
+            uri = self.far()
+            self.other.size = size
+            self.assertIn("cannot be reached: it is longer than any disk can be", self.refused(export(uri)))
+            self.other.end()
 
     def test_what_is_no_server(self):
         self.assertIn("cannot be reached", self.refused(export(self.far(way="garbage"))))
@@ -642,6 +656,21 @@ class Away(Nbd):
                 told = "the export ends before a flush has told that what was written before the connection was lost may be gone"
                 self.assertEqual(told in self.server.log(), not flushes)
 
+    def test_under_retry_that_reopens_one_failed_flush_is_followed_by_others(self):
+        self.server = self.serve([{**export(self.far()), "filter": [{"type": "retry", "reopen": True}]}])
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
+        self.other.cut()
+        self.logged("the next flush of each client fails")
+        client.pwrite(b"x" * 512, 0, nbd.CMD_FLAG_FUA)
+        for write in (client.flush, client.flush, lambda: client.pwrite(b"x" * 512, 0, nbd.CMD_FLAG_FUA)):
+            with self.assertRaises(nbd.Error):
+                write()
+        client.pwrite(b"x" * 512, 0)
+        client.shutdown()
+        self.logged("closed export")
+        self.client().flush()
+
     def test_where_there_is_no_flush_none_is_said_to_fail(self):
         self.server = self.serve([export(self.far(flags=("fua", "trim", "zero")))])
         client = self.client()
@@ -796,6 +825,12 @@ class Programs(Nbd):
                 self.server.stop()
             self.logged(f"info disk/nbd: sh: {line}")
         self.logged("sh has ended with exit code 0")
+
+    def test_what_it_prints_that_is_no_text_is_logged_as_text(self):
+        script = r"printf 'a\000b\377c\303\251\303\n'; exec nbdkit memory 1M"
+        self.server = self.serve([export(command=["sh", "-c", script])])
+        self.logged(r"info disk/nbd: sh: a.*\n")
+        self.assertIn("sh: a\\x00b\\xffc\u00e9\\xc3\n", self.server.log_path.read_bytes().decode())
 
     def test_programs_that_are_no_servers(self):
         def says(words, text, **more):
