@@ -99,6 +99,17 @@ class Nbd(Case):
             return False
         return True
 
+    def flushes(self):
+        """Whether a client that comes can flush."""
+        client = self.client()
+        try:
+            client.flush()
+        except nbd.Error:
+            return False
+        finally:
+            client.shutdown()
+        return True
+
     def writes(self, data):
         """Whether a client that comes may write this at the beginning."""
         try:
@@ -668,8 +679,7 @@ class Away(Nbd):
                 write()
         client.pwrite(b"x" * 512, 0)
         client.shutdown()
-        self.logged("closed export")
-        self.client().flush()
+        self.wait_until("it is forgotten when all have gone", self.flushes)
 
     def test_where_there_is_no_flush_none_is_said_to_fail(self):
         self.server = self.serve([export(self.far(flags=("fua", "trim", "zero")))])
