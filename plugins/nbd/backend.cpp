@@ -35,6 +35,11 @@ Backend::Backend(const Create& create)
 Backend::~Backend() {
   for (const auto& link : links_) link->end();  // all of them, before one is waited for
   links_.clear();
+  if (has_flush() && losses_.untold())
+    host_.log(Level::error,
+              "%s: the export ends before a flush has told that what was written before the connection was lost may "
+              "be gone",
+              settings_.shown.c_str());
   if (command_ && is_silent() && !losses_.unflushed()) command_->hurry();
 }
 
@@ -187,6 +192,11 @@ bool Backend::wants(unsigned number) noexcept {
   return clients_ != 0 && facts_ && facts_->multi_conn;
 }
 
+bool Backend::has_flush() noexcept {
+  const std::lock_guard lock(mutex_);
+  return facts_ && facts_->ops.has(Op::flush);
+}
+
 bool Backend::has_waiting() noexcept {
   const std::lock_guard lock(mutex_);
   return !waiting_.empty();
@@ -261,9 +271,12 @@ void Backend::gone(Link& link) noexcept {
 void Backend::lost(const std::string& why) noexcept {
   const bool may_be_lost = losses_.lost();
   if (may_be_lost) lost_flushes_.add();
-  host_.log(
-      Level::warn, "%s: the connection is lost: %s%s", settings_.shown.c_str(), why.c_str(),
-      may_be_lost ? "; what was written since the last flush may be lost, the next flush of each client fails" : "");
+  const char* and_with_it = "";
+  if (may_be_lost && has_flush())
+    and_with_it = "; what was written since the last flush may be lost, the next flush of each client fails";
+  else if (may_be_lost)
+    and_with_it = "; what was written without FUA may be lost, the server has no flush that could tell";
+  host_.log(Level::warn, "%s: the connection is lost: %s%s", settings_.shown.c_str(), why.c_str(), and_with_it);
 }
 
 void Backend::not_flushed(const char* why) noexcept {
@@ -287,7 +300,9 @@ std::unique_ptr<Handle> Backend::make_handle(const Waker& waker, std::function<s
   return std::make_unique<Handle>(settings_, socket, patience, lists);
 }
 
+// Where the '*' stands elsewhere, no server tells what could stand for it.
 void Backend::list(const ExportsSink& sink) {
+  if (!settings_.has_star()) return;
   try {
     const Waker waker;
     const auto why_not = [this] { return std::string(wait_.cancelled() ? "nobody waits for it any more" : ""); };
@@ -296,7 +311,8 @@ void Backend::list(const ExportsSink& sink) {
     make_handle(waker, why_not, true)
         ->list(
             [&](const char* name, const char* description) {
-              if (*name != 0) goes_on = goes_on && sink.add(name, description);  // the default export has none
+              const std::string star = settings_.star_in(name);
+              if (!star.empty()) goes_on = goes_on && sink.add(star, description);
             },
             patience);
   } catch (const Unreachable& e) {

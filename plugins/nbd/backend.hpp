@@ -35,7 +35,7 @@ class Backend {
   // thrown BadParameter. [control]
   Facts open(ashlar::Purpose purpose);
   void close(ashlar::Purpose purpose) noexcept;
-  // Tells each export of the server. Throws BadParameter. [control]
+  // Tells what the '*' in the export's name could stand for. Throws BadParameter. [control]
   void list(const ashlar::ExportsSink& sink);
   // Has the server carry it out; waits by ashlar.wait. Returns its errno number. [data]
   int run(Request& request) noexcept;
@@ -74,6 +74,7 @@ class Backend {
   Link* pick(const Request& request) noexcept;
   Link* oldest() noexcept;
   bool any_ready() noexcept;
+  bool has_flush() noexcept;
   void give_up(Request& request) noexcept;
   void fail_waiting(const std::function<bool(const Request&)>& fits, int error) noexcept;
   void be_the_same_user();

@@ -14,8 +14,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "patience.hpp"
+#include "printable.hpp"
 
 using namespace ashlar;
 
@@ -290,7 +292,8 @@ void Command::take_output(std::string_view text) {
 
 void Command::log_line(std::string_view line) {
   if (line.empty()) return;
-  host_.log(Level::info, "%s: %.*s", name_.c_str(), static_cast<int>(line.size()), line.data());
+  std::string text = printable::text(line);
+  host_.log(Level::info, "%s: %s", name_.c_str(), text.c_str());
   const std::lock_guard lock(mutex_);
-  (first_line_.empty() ? first_line_ : last_line_) = line;
+  (first_line_.empty() ? first_line_ : last_line_) = std::move(text);
 }

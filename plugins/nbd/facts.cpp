@@ -25,7 +25,7 @@ std::string number(std::uint64_t n) { return std::to_string(n); }
 
 std::string fault_of(const Facts& facts) {
   const std::uint64_t minimum = minimum_of(facts);
-  if (facts.size > INT64_MAX) return "it is longer than any disk can be";
+  if (facts.size > INT64_MAX) return too_long;
   if (!std::has_single_bit(minimum) || minimum > largest_minimum)
     return "its minimum block size is " + number(minimum) + ", which is no power of two up to 65536";
   if (maximum_of(facts) < std::max<std::uint64_t>(minimum, 512))

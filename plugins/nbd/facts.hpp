@@ -15,6 +15,7 @@ struct Facts {
 
 // What is wrong with it, by itself; empty: nothing.
 std::string fault_of(const Facts& facts);
+inline constexpr char too_long[] = "it is longer than any disk can be";
 
 // How the export has become one that cannot stand for the former; empty: it can. It may have grown.
 std::string fault_of_change(const Facts& before, const Facts& now);

@@ -146,7 +146,7 @@ void Handle::shake_hands(const Settings& settings, int socket, const Patience& p
 void Handle::learn(const Settings& settings) {
   nbd_handle* const h = handle_.get();
   const std::int64_t size = ::nbd_get_size(h);
-  must(size < 0 ? -1 : 0);
+  if (size < 0) throw Unreachable(too_long);  // no error of libnbd's: it hands on what the server has said
   facts_.size = static_cast<std::uint64_t>(size);
   const auto block = [h](int which) {
     return static_cast<std::uint64_t>(std::max<std::int64_t>(::nbd_get_block_size(h, which), 0));
@@ -213,6 +213,7 @@ bool Handle::is_over() const noexcept {
 
 // A reading of what has come goes before: so says libnbd of one that is ready for both.
 void Handle::move_once(short events) noexcept {
+  if (is_over()) return;
   nbd_handle* const h = handle_.get();
   const unsigned direction = ::nbd_aio_get_direction(h);
   int result = 0;
@@ -220,7 +221,12 @@ void Handle::move_once(short events) noexcept {
     result = ::nbd_aio_notify_read(h);
   else if ((events & POLLOUT) != 0 && (direction & LIBNBD_AIO_DIRECTION_WRITE) != 0) result = ::nbd_aio_notify_write(h);
   else if ((events & (POLLHUP | POLLERR)) != 0) result = ::nbd_aio_notify_write(h);
-  if (result != -1 || !is_over() || !why_over_.empty()) return;
+  if (result == -1 && is_over()) note_end();
+}
+
+// [behind the call in which the connection has ended] libnbd's last error says why.
+void Handle::note_end() noexcept {
+  if (!why_over_.empty()) return;
   try {
     why_over_ = last_error();
     error_over_ = ::nbd_get_errno();
@@ -259,8 +265,10 @@ int Handle::send(Request& r, Done done) noexcept {
       cookie = ::nbd_aio_block_status(h, r.length, r.offset, {extents_came, &r, nullptr}, over, flags);
       break;
   }
+  const int error = cookie == -1 ? ::nbd_get_errno() : 0;
+  // libnbd takes a request also where to send it has broken the connection.
+  if (::nbd_aio_is_dead(h) == 1) note_end();
   if (cookie != -1) return 0;
-  const int error = ::nbd_get_errno();
   return error != 0 ? error : EIO;
 }
 

@@ -53,6 +53,7 @@ class Handle {
   void shake_hands(const Settings& settings, int socket, const Patience& patience, bool lists);
   void learn(const Settings& settings);
   void move_once(short events) noexcept;
+  void note_end() noexcept;
 
   const std::unique_ptr<nbd_handle, Close> handle_;
   Facts facts_;

@@ -35,6 +35,12 @@ class Losses {
     return true;
   }
 
+  // Whether nobody has been told of the last loss.
+  bool untold() const {
+    const std::lock_guard lock(mutex_);
+    return told_ != losses_;
+  }
+
   // What a device that is opened now has been told of: a loss that nobody has heard of yet is told to those who come
   // later, too.
   std::uint64_t told() const {

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "star.hpp"
+
 using namespace ashlar;
 
 namespace {
@@ -28,6 +30,8 @@ void need_readable(const char* name, const std::string& path) {
   if (::access(path.c_str(), R_OK) != 0)
     throw BadParameter(name, path + " cannot be read: " + std::generic_category().message(errno), errno);
 }
+
+bool is_there(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 
@@ -76,8 +80,10 @@ void Settings::read_tls(const Params& params) {
     tls = Tls::require;
   }
   if (tls == Tls::off) {
+    const std::string why = " needs tls = \"require\", or a uri that begins with nbds";
     for (const char* const name : {"certificates", "psk", "user", "server_name"})
-      need(!params.has(name), name, std::string(name) + " needs tls = \"require\", or a uri that begins with nbds");
+      need(!params.has(name), name, name + why);
+    need(verify, "verify", "verify = false" + why);
     return;
   }
   need(certificates.empty() || psk.empty(), "psk", "certificates and psk exclude each other");
@@ -96,7 +102,21 @@ void Settings::read_tls(const Params& params) {
        "= false");
 }
 
+// In a URI some characters of a name are written otherwise: what has them would become another name there.
+std::string Settings::star_in(std::string_view name) const {
+  std::string star = ::star_in(export_name, name);
+  const bool is_in_uri = uri && !uri->export_name.empty();
+  return is_in_uri && star.find_first_of("%?#") != star.npos ? std::string() : star;
+}
+
 void Settings::check_files() const {
   if (!psk.empty()) need_readable("psk", psk);
-  if (!certificates.empty()) need_readable("certificates", certificates + "/ca-cert.pem");
+  if (certificates.empty()) return;
+  need_readable("certificates", certificates + "/ca-cert.pem");
+  // Where one of them is missing, libnbd shows no certificate of ours.
+  const std::string cert = certificates + "/client-cert.pem", key = certificates + "/client-key.pem";
+  if (is_there(cert) || is_there(key)) {
+    need_readable("certificates", cert);
+    need_readable("certificates", key);
+  }
 }

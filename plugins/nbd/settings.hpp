@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "uri.hpp"
@@ -19,6 +20,10 @@ struct Settings {
   const char* at_fault() const { return uri ? "uri" : "command"; }
   // A certificate has to name the server, and there is a name to compare it with.
   bool names_server() const { return tls != Tls::off && psk.empty() && verify; }
+  // Whether the export's name has the '*' of a template.
+  bool has_star() const { return export_name.find('*') != std::string::npos; }
+  // What stands for that '*' when the export is `name`; empty: nothing could.
+  std::string star_in(std::string_view name) const;
 
   std::optional<Uri> uri;
   std::vector<std::string> command;  // the program and its arguments, where there is no uri

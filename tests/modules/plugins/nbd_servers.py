@@ -99,6 +99,17 @@ class Nbd(Case):
             return False
         return True
 
+    def flushes(self):
+        """Whether a client that comes can flush."""
+        client = self.client()
+        try:
+            client.flush()
+        except nbd.Error:
+            return False
+        finally:
+            client.shutdown()
+        return True
+
     def writes(self, data):
         """Whether a client that comes may write this at the beginning."""
         try:
@@ -306,6 +317,29 @@ class Over(Nbd):
         self.assertEqual(self.client("far/b").get_size(), 2 * SIZE)
         self.assert_unknown("far/c")
 
+    def test_a_part_of_the_exports_of_a_server(self):
+        """What stands around the * in the parameter stands around it in the names there. Where it stands elsewhere, which names there
+        are is not known."""
+        below = self.serve([config.memory_export(SIZE, name) for name in ("with1", "with-two", "other", "wit", "with", "a?th-a?th")])
+        (self.folder / "linked.sock").symlink_to(below.socket)
+        self.server = self.serve([export(unix(below.socket), "before/*", export="with*"),
+                                  export(unix(below.socket), "behind/*", export="*th"),
+                                  export(unix(below.socket), "twice/*", export="*-*"),
+                                  export(unix(below.socket, "*th*"), "of_uri/*"),
+                                  export(unix(below.socket, "*wo"), "behind_in_uri/*"),
+                                  export(unix(self.folder / "*.sock", "other"), "elsewhere/*")])
+        shown = set(re.findall(r'export="(.*)"', run("nbdinfo", "--list", "--no-content", self.server.uri())))
+        self.assertEqual(shown, {"before/1", "before/-two", "behind/wi", "behind/a?th-a?", "twice/a?th", "behind_in_uri/with-t"})
+        for name in (*shown, "elsewhere/linked"):
+            self.assertEqual(self.client(name).get_size(), SIZE, name)
+
+    def test_the_log_tells_why_the_exports_of_a_server_are_not_listed(self):
+        below = self.serve([config.memory_export(SIZE, "a")])
+        self.server = self.serve([export(unix(below.socket), "far/*", export="*"), config.memory_export(SIZE, "here")])
+        below.stop()
+        self.assertEqual(re.findall(r'export="(.*)"', run("nbdinfo", "--list", "--no-content", self.server.uri())), ["here"])
+        self.logged(r'error .*: export "far/\*": .* cannot be asked for its exports: No such file')
+
     def test_an_export_that_is_gone_there_is_none_here(self):
         uri = self.far(export=b"b")
         self.server = self.serve([{**export(uri, "far/*", export="*"), "optional": True}])
@@ -406,6 +440,13 @@ class Lies(Nbd):
         self.far(size=2 * SIZE)
         self.assertEqual(bytes(client.pread(512, 0)), bytes(512))
         self.assertEqual(self.client().get_size(), 2 * SIZE)
+
+    def test_what_is_too_long(self):
+        for size in (1 << 63, (1 << 64) - 1):
+            uri = self.far()
+            self.other.size = size
+            self.assertIn("cannot be reached: it is longer than any disk can be", self.refused(export(uri)))
+            self.other.end()
 
     def test_what_is_no_server(self):
         self.assertIn("cannot be reached", self.refused(export(self.far(way="garbage"))))
@@ -608,6 +649,67 @@ class Away(Nbd):
                 self.assertEqual("what was written since the last flush may be lost" in self.server.log(), told)
                 self.other.end()
 
+    def test_what_was_lost_and_nobody_was_told_of_is_told_at_the_end(self):
+        for flushes in (False, True):
+            with self.subTest(flushes=flushes):
+                self.server = self.serve([export(self.far())])
+                client = self.client()
+                client.pwrite(b"x" * 512, 0)
+                self.other.end()
+                self.logged("the connection is lost")
+                if flushes:
+                    self.far()
+                    with self.assertRaises(nbd.Error):
+                        client.flush()
+                    self.other.end()
+                client.shutdown()
+                self.server.stop()
+                told = "the export ends before a flush has told that what was written before the connection was lost may be gone"
+                self.assertEqual(told in self.server.log(), not flushes)
+
+    def test_under_retry_that_reopens_one_failed_flush_is_followed_by_others(self):
+        self.server = self.serve([{**export(self.far()), "filter": [{"type": "retry", "reopen": True}]}])
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
+        self.other.cut()
+        self.logged("the next flush of each client fails")
+        client.pwrite(b"x" * 512, 0, nbd.CMD_FLAG_FUA)
+        for write in (client.flush, client.flush, lambda: client.pwrite(b"x" * 512, 0, nbd.CMD_FLAG_FUA)):
+            with self.assertRaises(nbd.Error):
+                write()
+        client.pwrite(b"x" * 512, 0)
+        client.shutdown()
+        self.wait_until("it is forgotten when all have gone", self.flushes)
+
+    def test_where_there_is_no_flush_none_is_said_to_fail(self):
+        self.server = self.serve([export(self.far(flags=("fua", "trim", "zero")))])
+        client = self.client()
+        client.pwrite(b"x" * 512, 0, nbd.CMD_FLAG_FUA)
+        self.other.cut()
+        self.logged("the connection is lost: [^;]*\n")
+        client.pwrite(b"x" * 512, 0)
+        self.other.cut()
+        self.logged("the connection is lost: .*; what was written without FUA may be lost, the server has no flush that could tell\n")
+        client.shutdown()
+        self.server.stop()
+        self.assertNotRegex(self.server.log(), "flush (of|has)")
+
+    def test_a_server_that_stops_instead_of_flushing_may_lose_what_was_written(self):
+        self.server = self.serve([export(self.far())])
+        client = self.client()
+        client.pwrite(b"x" * 512, 0)
+        self.other.way = "stops"
+        flush = client.aio_flush()
+        self.logged("the connection is lost: the server stops; what was written since the last flush may be lost")
+        self.other.way = "well"
+        with self.assertRaises(nbd.Error):
+            while not client.aio_command_completed(flush):
+                client.poll(-1)
+        self.assertEqual(set(self.other.asked[1:]), {(wire.CMD_FLUSH, 0, 0, 0)})
+        self.assertGreater(len(self.other.asked), 2, "it is not made again")
+        client.flush()
+        client.shutdown()
+
     def test_a_flush_goes_over_the_oldest_connection(self):
         """What it was acknowledged over is lost with it. A newer one may lead to a server that never had it, and would flush in vain."""
         uri = self.far(flags=(*far.USUAL, "multi_conn"))
@@ -733,6 +835,12 @@ class Programs(Nbd):
                 self.server.stop()
             self.logged(f"info disk/nbd: sh: {line}")
         self.logged("sh has ended with exit code 0")
+
+    def test_what_it_prints_that_is_no_text_is_logged_as_text(self):
+        script = r"printf 'a\000b\377c\303\251\303\n'; exec nbdkit memory 1M"
+        self.server = self.serve([export(command=["sh", "-c", script])])
+        self.logged(r"info disk/nbd: sh: a.*\n")
+        self.assertIn("sh: a\\x00b\\xffc\u00e9\\xc3\n", self.server.log_path.read_bytes().decode())
 
     def test_programs_that_are_no_servers(self):
         def says(words, text, **more):

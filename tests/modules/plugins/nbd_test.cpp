@@ -1,4 +1,9 @@
 // The parts of the plugin nbd that need no server, and what it says of parameters (plugins/nbd/README.md).
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <csignal>
 #include <string>
@@ -10,8 +15,10 @@
 #include "catch.hpp"
 #include "coverage.hpp"
 #include "facts.hpp"
+#include "handle.hpp"
 #include "losses.hpp"
 #include "scratch.hpp"
+#include "star.hpp"
 #include "uri.hpp"
 
 using namespace ashlar;
@@ -126,8 +133,30 @@ TEST_CASE("nbd: a loss is told when something was written and not flushed") {
   CHECK(of.lost());
   CHECK_FALSE(of.lost());  // over another connection, at the same time
   CHECK(of.told() == 0);   // who comes now is told, too
+  CHECK(of.untold());
   CHECK(of.tell() == 1);
+  CHECK_FALSE(of.untold());
   CHECK(of.told() == 1);
+}
+
+TEST_CASE("nbd: what the star of a template stands for in a name") {
+  CHECK(star_in("*", "a") == "a");
+  CHECK(star_in("a*c", "abc") == "b");
+  CHECK(star_in("a*", "ab*") == "b*");
+  CHECK(star_in("*-*", "ab-ab") == "ab");
+  for (const auto& [pattern, name] : std::initializer_list<std::pair<const char*, const char*>>{{"a", "a"},
+                                                                                                {"", ""},
+                                                                                                {"*", ""},
+                                                                                                {"a*", "a"},
+                                                                                                {"a*", "ba"},
+                                                                                                {"*a", "ab"},
+                                                                                                {"ab*ba", "aba"},
+                                                                                                {"ab*ba", "abba"},
+                                                                                                {"*-*", "a-b"},
+                                                                                                {"*-*", "ab-a"}}) {
+    CAPTURE(pattern);
+    CHECK(star_in(pattern, name).empty());
+  }
 }
 
 TEST_CASE("nbd: what a server may be") {
@@ -221,6 +250,7 @@ TEST_CASE("nbd: refuses parameters that make no sense, and names them") {
   says({{"uri", "nbd://127.0.0.1:1/" + name}}, "more than 4096 bytes");
   says({tcp, {"timeout", "0s"}}, "timeout = \"0s\" is no time");
   says({tcp, {"psk", "/x"}}, "psk needs tls");
+  says({tcp, {"verify", "false"}}, "verify = false needs tls");
   says({tls, {"tls", "off"}}, "goes with tls");
   says({tls}, "whom is to be trusted?");
   says({tls, {"psk", "/x"}}, "psk needs user");
@@ -230,6 +260,12 @@ TEST_CASE("nbd: refuses parameters that make no sense, and names them") {
   says({tls, {"verify", "false"}, {"server_name", "x"}}, "server_name is for certificates");
   says({tcp}, "nbd://127.0.0.1:1/ cannot be reached: Connection refused");
   says({local, certificates, {"server_name", "localhost"}}, "cannot be reached: No such file");
+  for (const auto& [there, said] : {std::pair{"client-cert.pem", "/client-key.pem cannot be read"},
+                                    {"client-key.pem", "/client-cert.pem cannot be read"}}) {
+    std::ofstream(scratch.path(there)) << "x";
+    says({local, certificates, {"server_name", "localhost"}}, said);
+    std::filesystem::remove(scratch.path(there));
+  }
 }
 
 namespace {
@@ -246,6 +282,37 @@ pid_t program(const FakeHost& host) {
 }
 
 }  // namespace
+
+TEST_CASE("nbd: a connection that breaks while a request is sent tells why") {
+  if (!has_nbdkit()) SKIP_CASE("needs nbdkit");
+  int ends[2];
+  REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+  const pid_t server = ::fork();
+  if (server == 0) {
+    ::dup2(ends[1], 0);
+    ::dup2(ends[1], 1);
+    ::execl("/usr/bin/nbdkit", "nbdkit", "-s", "memory", "1M", nullptr);
+    ::_exit(1);
+  }
+  ::close(ends[1]);
+  ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+  const Values values(own_module(), {{"uri", "nbd://127.0.0.1/"}});
+  const Settings settings(Params(own_module().params, {values.data(), own_module().n_params}));
+  const Waker waker;
+  const Patience patience(waker, std::chrono::steady_clock::now() + std::chrono::seconds(60), [] { return ""; });
+  Handle handle(settings, ends[0], patience);
+  ::kill(server, SIGKILL);
+  ::waitpid(server, nullptr, 0);
+  Bytes data(512);
+  Request request;
+  request.kind = Request::Kind::write;
+  request.length = 512;
+  request.data = data.data();
+  static_cast<void>(handle.send(request, [](void*, int*) noexcept { return 1; }));
+  CHECK(handle.is_over());
+  handle.move(POLLHUP);
+  CHECK(handle.why_over().find("Broken pipe") != std::string::npos);
+}
 
 TEST_CASE("nbd: random requests to a program") {
   if (!has_nbdkit()) SKIP_CASE("needs nbdkit");
