@@ -84,7 +84,9 @@ void Overlay::check_kept() const {
   const Header ours{static_cast<std::uint32_t>(settings_.block), {}, size_, fingerprint_};
   Header found;
   try {
-    if (Store::look(settings_.path, found)) must_fit(settings_.path, found, ours);
+    if (!Store::look(settings_.path, found)) return;
+    must_fit(settings_.path, found, ours);
+    Store::must_be_whole(settings_.path, ours, map_.bytes());
   } catch (const BadParameter&) {
     throw;
   } catch (const std::exception& e) {

@@ -78,8 +78,22 @@ int take_room(int fd, std::uint64_t bytes) {
   return fileops::verdict(error) == fileops::Verdict::unsupported ? 0 : error;
 }
 
+// There is no file at `path`; then there is nothing that only seems to be none.
+void must_not_lead_nowhere(const std::string& path) {
+  struct stat facts {};
+  if (::lstat(path.c_str(), &facts) == 0 && S_ISLNK(facts.st_mode))
+    throw std::runtime_error(path + " is a link that leads nowhere");
+}
+
+void must_have(const std::string& path, const struct stat& facts, std::uint64_t bytes) {
+  if (static_cast<std::uint64_t>(facts.st_size) < bytes)
+    throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
+                             std::to_string(bytes) + " bytes");
+}
+
 // By another name first, so that nobody ever finds a part of it.
 void make(const std::string& path, const Header& wanted, std::uint64_t data_at, std::uint64_t end) {
+  must_not_lead_nowhere(path);
   std::string scratch = path + ".XXXXXX";
   const Fd fd{::mkostemp(scratch.data(), O_CLOEXEC)};  // 0600
   if (!fd.valid()) fail("cannot make " + path);
@@ -185,7 +199,10 @@ bool Store::is_there(const std::string& path) noexcept {
 
 bool Store::look(const std::string& path, Header& found) {
   const Fd fd{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
-  if (!fd.valid() && errno == ENOENT) return false;
+  if (!fd.valid() && errno == ENOENT) {
+    must_not_lead_nowhere(path);
+    return false;
+  }
   if (!fd.valid()) fail("cannot open " + path);
   found = read_header(fd.get(), path);
   return true;
@@ -202,13 +219,17 @@ struct Store::Layout {
   std::uint64_t data_at, end;
 };
 
+void Store::must_be_whole(const std::string& path, const Header& wanted, std::uint64_t map_bytes) {
+  struct stat facts {};
+  if (::stat(path.c_str(), &facts) != 0) fail("cannot look at " + path);
+  must_have(path, facts, Layout(path, wanted, map_bytes).end);
+}
+
 std::unique_ptr<Store> Store::of_file(Fd fd, const std::string& path, const Layout& layout, Host host) {
   struct stat facts {};
   if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
   const Header header = read_header(fd.get(), path);
-  if (static_cast<std::uint64_t>(facts.st_size) < layout.end)
-    throw std::runtime_error(path + " has been cut: it has " + std::to_string(facts.st_size) + " of " +
-                             std::to_string(layout.end) + " bytes");
+  must_have(path, facts, layout.end);
   std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, layout.data_at, layout.end, host));
   store->header_ = header;
   return store;

@@ -30,8 +30,10 @@ class Store {
   // Whether there is a file at `path`, or it cannot be told.
   static bool is_there(const std::string& path) noexcept;
   // What `path` holds, or nothing if there is no such file. Changes nothing. Throws std::runtime_error when it is
-  // no overlay, std::system_error.
+  // no overlay, or a link that leads nowhere, std::system_error.
   static bool look(const std::string& path, Header& found);
+  // Throws likewise when the file that is there, with the header `wanted`, has been cut.
+  static void must_be_whole(const std::string& path, const Header& wanted, std::uint64_t map_bytes);
   // Opens it, or makes it of `wanted`, complete or not at all; keeps others from using it. `map_bytes`: in whole pages.
   // Throws likewise, and when another has it.
   static std::unique_ptr<Store> kept(const std::string& path, const Header& wanted, std::uint64_t map_bytes,

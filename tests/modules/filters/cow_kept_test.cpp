@@ -145,11 +145,29 @@ TEST_CASE("cow: a kept overlay is refused over another base, with other blocks, 
   over.given[0].second = "8192";
   CHECK(said(over.disk, "was made with block_size = 4096"));
   over.given[0].second = "4096";
+  const std::uint64_t end = std::filesystem::file_size(scratch.path("overlay.cow"));
+  std::filesystem::resize_file(scratch.path("overlay.cow"), end - 1);
+  CHECK(said(over.disk, "has been cut: it has " + std::to_string(end - 1) + " of " + std::to_string(end) + " bytes"));
   std::filesystem::resize_file(scratch.path("overlay.cow"), 10);
   CHECK(said(over.disk, "is broken (its checksum is wrong)"));
   CHECK(said(over.disk, "overlay.cow"));
   std::filesystem::resize_file(scratch.path("overlay.cow"), 0);
   CHECK(said(over.disk, "is no overlay of this filter"));
+}
+
+TEST_CASE("cow: a path that is a link which leads nowhere is refused, and makes nothing") {
+  Scratch scratch;
+  Over over(kept(scratch));
+  std::filesystem::create_symlink(scratch.path("nowhere"), scratch.path("overlay.cow"));
+  over.start();
+  CHECK(refusal([&] { over.layer->open_over(over.disk); }) ==
+        scratch.path("overlay.cow") + " is a link that leads nowhere");
+  std::filesystem::remove(scratch.path("overlay.cow"));
+  const auto device = over.layer->open_over(over.disk);
+  std::filesystem::create_symlink(scratch.path("nowhere"), scratch.path("overlay.cow"));  // after it was looked at
+  CHECK(device->write(0, bytes_of(block, 7)) == Status::io_error());
+  CHECK(over.host.said("is a link that leads nowhere"));
+  CHECK_FALSE(std::filesystem::exists(scratch.path("nowhere")));
 }
 
 // Returns what the disk holds then.
