@@ -84,6 +84,9 @@ class Cow final : public Filter {
   };
 
   Cow(Layer& layer, const Open& open);
+  ~Cow() override {
+    if (overlay_ != nullptr) overlay_->leave();
+  }
 
   Geometry describe() override;
   Status process(Io& io) noexcept override;

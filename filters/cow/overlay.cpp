@@ -69,13 +69,14 @@ Overlay::Overlay(const Settings& settings, const Figures& figures, fileops::Byte
 Overlay::~Overlay() {
   figures_.allocated.add(-static_cast<double>(used_ * settings_.block));
   if (store_ == nullptr || !store_->is_kept()) return;
-  if (!used_by_some_) {
+  if (!used_by_some_ && !has_taken_tail_) {
     if (map_.is_clear()) store_->remove_if_made(settings_.path);
     return;
   }
   // What was written is told to be there, also if nobody has flushed it.
-  if (is_persisted()) return;
-  if (const Status s = persist(); s.failed())
+  const Status s = is_persisted() ? Status::success() : persist();
+  static_cast<void>(store_->tail().cut());
+  if (s.failed())
     host_.log(Level::error, "what was not flushed is lost: %s cannot be written (%s)", settings_.path.c_str(),
               std::generic_category().message(s.code()).c_str());
 }
@@ -128,7 +129,10 @@ void Overlay::begin_to_look() {
   begin_with([this](const Header& ours) {
     store_ = Store::to_look_at(settings_.path, ours, map_.bytes(), host_);
     must_fit(settings_.path, store_->header(), ours);
-    if (store_->header().state != Header::State::discarding) read_map();
+    if (store_->header().state != Header::State::discarding) {
+      read_map();
+      static_cast<void>(read_tail());
+    }
   });
 }
 
@@ -142,8 +146,33 @@ void Overlay::read_map() {
   }
 }
 
+// Returns whether there were pages that the server before has not written to the map in the file.
+bool Overlay::read_tail() {
+  const auto [numbers, contents] = store_->tail().read();
+  for (std::size_t n = 0; n != numbers.size(); ++n) {
+    if (numbers[n] >= map_.pages()) continue;
+    map_.load(numbers[n], std::span(contents).subspan(n * Map::page_bytes, Map::page_bytes));
+    dirty_->mark(numbers[n]);
+  }
+  return !numbers.empty();
+}
+
+// It counts until a flush has written its pages. A discard that was broken off is of what was there before
+// it, also in a tail. What does not count is cut off, so that it never comes to count.
+void Overlay::take_tail() {
+  Tail& tail = store_->tail();
+  if (store_->header().state != Header::State::discarding && read_tail()) {
+    has_taken_tail_ = true;
+    host_.log(Level::info, "%s: found what was not flushed when its server ended", settings_.path.c_str());
+  } else if (const int error = tail.cut(); error != 0) {
+    throw std::system_error(error, std::generic_category(),
+                            "cannot cut off what is behind the end of " + settings_.path);
+  }
+}
+
 void Overlay::load() {
   read_map();
+  take_tail();
   release(used_);  // of an attempt before
   const std::uint64_t room = map_.count_room();
   used_ = room;
@@ -172,6 +201,32 @@ void Overlay::set_header(const Header& header) {
 
 bool Overlay::is_persisted() const noexcept {
   return store_->has_header() && store_->header().state != Header::State::discarding && !dirty_->any();
+}
+
+// When the server stops, overlays are flushed one after the other, behind what may hang. So what was acknowledged to a
+// client is put where the next start finds it before: the client does not wait for a flush to do so.
+void Overlay::leave() noexcept {
+  if (!has_begun() || settings_.path.empty()) return;
+  const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive, std::try_to_lock);
+  if (alone.held()) write_tail();
+}
+
+// What cannot be written there is lost if the server is ended before it is flushed. A discard that is under way is of
+// all that a tail could tell of.
+void Overlay::write_tail() noexcept {
+  if (has_lost_data_ || !store_->has_header() || store_->header().state == Header::State::discarding) return;
+  try {
+    Tail::Pages pages;
+    for (std::uint64_t i = 0; i != map_.pages(); ++i)
+      if (dirty_->has(i)) pages.numbers.push_back(i);
+    if (pages.numbers.empty()) return;
+    pages.contents.resize(pages.numbers.size() * Map::page_bytes);
+    for (std::size_t n = 0; n != pages.numbers.size(); ++n)
+      map_.save(pages.numbers[n], std::span(pages.contents).subspan(n * Map::page_bytes, Map::page_bytes));
+    store_->tail().write(pages);
+  } catch (const std::bad_alloc&) {
+    // It is as if there were no room for it.
+  }
 }
 
 Overlay::Run Overlay::run_of_blocks(std::uint64_t at, std::uint64_t end) const {
@@ -317,7 +372,8 @@ Status Overlay::persist() noexcept {
   }
 }
 
-// First the data, then the map that says where they are. What changes meanwhile is for the next flush.
+// First the data, then the map that says where they are. The disk may take its time for both: meanwhile there is the
+// tail. What changes meanwhile is for the next flush.
 Status Overlay::persist_alone() noexcept {
   std::vector<std::uint64_t> pages;
   try {
@@ -335,6 +391,7 @@ Status Overlay::persist_alone() noexcept {
 }
 
 Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
+  write_tail();
   pages.reserve(64);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
     if (!dirty_->has(i)) continue;
@@ -344,13 +401,23 @@ Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
   std::vector<std::byte> contents(pages.size() * Map::page_bytes);
   const auto page = [&](std::size_t n) { return std::span(contents).subspan(n * Map::page_bytes, Map::page_bytes); };
   for (std::size_t n = 0; n != pages.size(); ++n) map_.save(pages[n], page(n));
-  if (const Status s = store_->flush(); s.failed()) return s;
+  if (const Status s = flush_store(); s.failed()) return s;
   for (std::size_t n = 0; n != pages.size(); ++n)
     if (const Status s = store_->write_page(pages[n], page(n)); s.failed()) return s;
   if (!pages.empty())
-    if (const Status s = store_->flush(); s.failed()) return s;
+    if (const Status s = flush_store(); s.failed()) return s;
+  if (const int error = store_->tail().forget(); error != 0) return Status{error};
   settle_header();
   return Status::success();
+}
+
+// Once it has failed nobody knows which of the data are there that a tail would tell of.
+Status Overlay::flush_store() noexcept {
+  const Status s = store_->flush();
+  if (s.ok()) return s;
+  has_lost_data_ = true;
+  static_cast<void>(store_->tail().forget());
+  return s;
 }
 
 // A discard is done when the map is in the file. If that has failed then, it is done now: the next start would take

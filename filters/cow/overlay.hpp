@@ -51,7 +51,8 @@ class Overlay {
   Overlay(const Settings& settings, const Figures& figures, ashlar::fileops::ByteLimit& on_their_way,
           std::uint64_t size, std::uint64_t minimum, std::uint64_t fingerprint, ashlar::Host host);
 
-  // Flushes what is kept. Removes a file that begin() has made, if nobody has used it.
+  // Flushes what is kept. If the process is ended meanwhile, what was written is there at the next start all the same,
+  // unless the machine has gone down. Removes a file that begin() has made, if nobody has used it.
   ~Overlay();
   Overlay(const Overlay&) = delete;
   Overlay& operator=(const Overlay&) = delete;
@@ -70,6 +71,8 @@ class Overlay {
   bool is_there() const noexcept { return !settings_.path.empty() && Store::is_there(settings_.path); }
   // A client or a verb has come: what begin() makes, or has made, stays.
   void use() noexcept { used_by_some_ = true; }
+  // A client leaves.
+  void leave() noexcept;
 
   // The ops, as in Device. `lent`: of the device. [data]
   ashlar::Status read(ashlar::Io& io, const Base& base, bool may_keep, Lent& lent) noexcept;
@@ -130,13 +133,17 @@ class Overlay {
   ashlar::Status persist() noexcept;
   ashlar::Status persist_alone() noexcept;  // holding persisting_
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
+  ashlar::Status flush_store() noexcept;
   void settle_header();
   bool is_persisted() const noexcept;
+  void write_tail() noexcept;  // holding persisting_
+  void take_tail();
   Header header() const;
   void set_header(const Header& header);
   template <class Open>
   void begin_with(Open open);
   void read_map();
+  bool read_tail();
   void load();
 
   // transfer.cpp: between base and store
@@ -178,12 +185,14 @@ class Overlay {
   std::shared_ptr<Store> store_;       // another one after a discard, while `gate_` is closed
   std::atomic<bool> has_lent_{false};  // something of store_
   std::atomic<bool> begun_{false}, used_by_some_{false};
+  bool has_taken_tail_ = false;  // of a server before
   ashlar::RangeLock beginning_;
 
   Gate gate_;
   ashlar::RangeLock changing_;            // blocks
   std::atomic<std::uint64_t> used_{0};    // blocks that take room in the store
   std::unique_ptr<Dirty> dirty_;          // of one that is kept
-  mutable ashlar::RangeLock persisting_;  // also over the header of the store, since begin()
+  mutable ashlar::RangeLock persisting_;  // also over the header of the store and its tail, since begin()
+  bool has_lost_data_ = false;            // the store could not be made durable
   std::atomic<bool> verb_runs_{false};
 };

@@ -221,8 +221,7 @@ struct Store::Layout {
 
 void Store::must_be_whole(const std::string& path, const Header& wanted, std::uint64_t map_bytes) {
   struct stat facts {};
-  if (::stat(path.c_str(), &facts) != 0) fail("cannot look at " + path);
-  must_have(path, facts, Layout(path, wanted, map_bytes).end);
+  if (::stat(path.c_str(), &facts) == 0) must_have(path, facts, Layout(path, wanted, map_bytes).end);
 }
 
 std::unique_ptr<Store> Store::of_file(Fd fd, const std::string& path, const Layout& layout, Host host) {
@@ -230,7 +229,9 @@ std::unique_ptr<Store> Store::of_file(Fd fd, const std::string& path, const Layo
   if (::fstat(fd.get(), &facts) != 0) fail("cannot look at " + path);
   const Header header = read_header(fd.get(), path);
   must_have(path, facts, layout.end);
+  const int of_tail = fd.get();
   std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, layout.data_at, layout.end, host));
+  store->tail_.emplace(of_tail, layout.end, host);
   store->header_ = header;
   return store;
 }

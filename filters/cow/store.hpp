@@ -6,8 +6,11 @@
 #include <fileops/backend.hpp>
 #include <fileops/host_syscalls.hpp>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "tail.hpp"
 
 struct Header {
   enum class State : std::uint32_t { normal, committing, discarding };
@@ -32,7 +35,7 @@ class Store {
   // What `path` holds, or nothing if there is no such file. Changes nothing. Throws std::runtime_error when it is
   // no overlay, or a link that leads nowhere, std::system_error.
   static bool look(const std::string& path, Header& found);
-  // Throws likewise when the file that is there, with the header `wanted`, has been cut.
+  // Throws likewise when the file, with the header `wanted`, is there and has been cut.
   static void must_be_whole(const std::string& path, const Header& wanted, std::uint64_t map_bytes);
   // Opens it, or makes it of `wanted`, complete or not at all; keeps others from using it. `map_bytes`: in whole pages.
   // Throws likewise, and when another has it.
@@ -50,6 +53,8 @@ class Store {
   void set_header(const Header& header);
   // Whether the file has just the header().
   bool has_header() const { return has_header_; }
+  // What the map in the file lacks. Of one that is_kept().
+  Tail& tail() { return *tail_; }
   // A page of the map; durable with the next flush.
   ashlar::Status read_page(std::uint64_t page, std::span<std::byte> into) noexcept;
   ashlar::Status write_page(std::uint64_t page, std::span<const std::byte> from) noexcept;
@@ -76,5 +81,6 @@ class Store {
   bool has_header_ = true;
   std::uint64_t device_ = 0, inode_ = 0;  // of a file that kept() has made; 0: it was there
   ashlar::fileops::HostSyscalls syscalls_;
+  std::optional<Tail> tail_;
   const std::unique_ptr<ashlar::fileops::Backend> file_;
 };

@@ -131,6 +131,24 @@ class Cow(Case):
         self.start(**self.kept())
         self.assertEqual(bytes(self.connected().pread(1024, 0)), b"1" * 512 + BASE[:512])
 
+    def test_what_nobody_has_flushed_outlives_a_server_that_was_killed(self):
+        overlay, tail = self.folder / "disk.cow", 64 + 8 + 4096
+        self.start(**self.kept())
+        end = overlay.stat().st_size
+        client = libnbd.connect(self.server.uri("disk"))
+        client.pwrite(b"1" * 512, 0)
+        client.shutdown()
+        self.wait_until("the server has seen it leave", lambda: overlay.stat().st_size == end + tail)
+        self.server.process.kill()
+        self.server.process.wait()
+        self.server.stopped = True
+        for _ in range(2):  # the first one ends before anybody comes
+            self.start(**self.kept())
+            self.server.stop()
+            self.assertEqual(overlay.stat().st_size, end)
+        self.start(**self.kept())
+        self.assertEqual(bytes(self.connected().pread(1024, 0)), b"1" * 512 + BASE[:512])
+
     @unittest.skipIf(os.geteuid() != 0, "needs root: mounts a small file system")
     def test_on_a_full_disk_what_was_written_can_be_flushed_and_discarded(self):
         os.truncate(self.disk, 4 << 20)
