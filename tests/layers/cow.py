@@ -18,6 +18,7 @@ from lib.storage import Storage  # noqa: E402
 
 SIZE = 1 << 20
 BASE = b"b" * SIZE
+TWO_BLOCKS = b"1" * 65536 + BASE[:65536] + b"1" * 65536
 PATIENCE = 60  # seconds; only a failure takes so long
 
 
@@ -51,6 +52,11 @@ class Cow(Case):
         client = libnbd.connect(self.server.uri("disk"))
         self.addCleanup(client.shutdown)
         return client
+
+    def write_two_blocks(self, client):
+        """A commit writes them one after the other, for there is one between them."""
+        client.pwrite(TWO_BLOCKS[:65536], 0)
+        client.pwrite(TWO_BLOCKS[131072:], 131072)
 
     def test_commit_with_a_client_that_goes_on(self):
         overlay = self.folder / "disk.cow"
@@ -176,12 +182,12 @@ class Cow(Case):
         own = {"scope": "export", "path": str(self.folder / "disk.cow")}
         self.start(faults, **own)
         client = self.connected()
-        client.pwrite(b"1" * 131072, 0)
+        self.write_two_blocks(client)
         self.assertIn("No space left", self.ashlar("commit", code=1))
         refusal = self.ashlar("discard", code=1)
         for words in ("a commit is unfinished", "commit again", "discard force"):
             self.assertIn(words, refusal)
-        self.assertEqual(bytes(client.pread(131072, 0)), b"1" * 131072)
+        self.assertEqual(bytes(client.pread(len(TWO_BLOCKS), 0)), TWO_BLOCKS)
         self.assertIn('no argument but "force"', self.ashlar("discard", "now", code=2))
         self.assertEqual(self.ashlar("discard", "force"), "131072 bytes discarded\n")
         self.wait_until("the log has it", lambda: "the base stays changed in part" in self.server.log())
@@ -200,11 +206,11 @@ class Cow(Case):
 
     def test_a_commit_that_was_unfinished_is_finished(self):
         self.start({"type": "fault", "rules": ["write error=ENOSPC after=1 times=1"]}, **self.kept())
-        self.connected().pwrite(b"1" * 131072, 0)
+        self.write_two_blocks(self.connected())
         self.assertIn("No space left", self.ashlar("commit", code=1))
         self.assertEqual(self.ashlar("commit"), "131072 bytes committed\n")
         self.assertEqual(self.ashlar("discard"), "0 bytes discarded\n")
-        self.assertEqual(self.disk.read_bytes(), b"1" * 131072 + BASE[131072:])
+        self.assertEqual(self.disk.read_bytes(), TWO_BLOCKS + BASE[len(TWO_BLOCKS):])
 
     def test_verbs_that_change_are_refused_where_the_export_is_read_only(self):
         own = {"scope": "export", "path": str(self.folder / "disk.cow")}
