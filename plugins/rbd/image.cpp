@@ -29,8 +29,8 @@ std::string text_of(int error) { return std::generic_category().message(error < 
 
 }  // namespace
 
-Image::Image(const Settings& settings, const Host& host, Requests& requests, bool writable)
-    : settings_(settings), host_(host), requests_(requests), writable_(writable) {}
+Image::Image(const Settings& settings, Log& log, Requests& requests, bool writable)
+    : settings_(settings), log_(log), requests_(requests), writable_(writable) {}
 
 Image::~Image() {
   if (watch_) rbd_update_unwatch(image_.get(), *watch_);
@@ -159,9 +159,8 @@ void Image::look_at_size() noexcept {
   if (rbd_get_size(image_.get(), &size) < 0) return;
   const std::uint64_t before = size_.exchange(size);
   if (before != size)
-    host_.log(Level::info, "%s has %llu bytes now and had %llu: clients that come from now on are told",
-              settings_.shown().c_str(), static_cast<unsigned long long>(size),
-              static_cast<unsigned long long>(before));
+    log_.log(Level::info, "%s has %llu bytes now and had %llu: clients that come from now on are told",
+             settings_.shown().c_str(), static_cast<unsigned long long>(size), static_cast<unsigned long long>(before));
 }
 
 void Image::look_whether_lost() noexcept {
@@ -193,8 +192,8 @@ void Image::look_who_refuses() noexcept {
   try {
     const auto owner = look_whether_secondary() ? std::nullopt : lock_owner();
     if (owner && !waits_.exchange(true))
-      host_.log(Level::warn, "%s: another%s holds the exclusive lock and keeps it: writes wait for up to %lld s",
-                settings_.shown().c_str(), owner->c_str(), static_cast<long long>(settings_.timeout.count()));
+      log_.log(Level::warn, "%s: another%s holds the exclusive lock and keeps it: writes wait for up to %lld s",
+               settings_.shown().c_str(), owner->c_str(), static_cast<long long>(settings_.timeout.count()));
   } catch (const std::exception&) {
     // Without memory it is told the next time, or when the request fails.
   }
@@ -206,17 +205,17 @@ int Image::failed(std::int64_t result) noexcept {
   if (code == ESHUTDOWN) {  // which is what Ceph calls EBLOCKLISTED
     if (!lost_.exchange(true)) {
       requests_.give_up(this);
-      host_.log(Level::error,
-                "%s: another has taken the image from this server by force: its clients' requests fail from now on, "
-                "clients that come are served anew",
-                settings_.shown().c_str());
+      log_.log(Level::error,
+               "%s: another has taken the image from this server by force: its clients' requests fail from now on, "
+               "clients that come are served anew",
+               settings_.shown().c_str());
     }
     return EIO;
   }
   if (code == EROFS) {
     if (!refused_.exchange(true))
-      host_.log(Level::error, "%s: %s: nothing can be written", settings_.shown().c_str(),
-                secondary_ ? is_secondary : "another holds the exclusive lock and keeps it");
+      log_.log(Level::error, "%s: %s: nothing can be written", settings_.shown().c_str(),
+               secondary_ ? is_secondary : "another holds the exclusive lock and keeps it");
     return EPERM;
   }
   return code == EDQUOT ? ENOSPC : code == EAGAIN ? EIO : code;

@@ -1,19 +1,19 @@
 // Image: an RBD image, opened; shared by the devices of a layer.
 #pragma once
-#include <ashlar/host.hpp>
 #include <atomic>
 #include <memory>
 #include <optional>
 
 #include "cluster.hpp"
+#include "log.hpp"
 #include "object_map.hpp"
 #include "requests.hpp"
 #include "settings.hpp"
 
 class Image : public std::enable_shared_from_this<Image> {
  public:
-  // `settings` and `requests` outlive it. `writable`: it will be written to. Opens nothing yet.
-  Image(const Settings& settings, const ashlar::Host& host, Requests& requests, bool writable);
+  // `settings`, `log` and `requests` outlive it. `writable`: it will be written to. Opens nothing yet.
+  Image(const Settings& settings, Log& log, Requests& requests, bool writable);
   // Closes it, which waits for what librbd has been asked; blocks. [the worker]
   ~Image();
   Image(const Image&) = delete;
@@ -65,7 +65,7 @@ class Image : public std::enable_shared_from_this<Image> {
   void look_who_refuses() noexcept;
 
   const Settings& settings_;
-  const ashlar::Host host_;
+  Log& log_;
   Requests& requests_;
   const bool writable_;
 

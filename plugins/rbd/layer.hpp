@@ -1,20 +1,16 @@
-// Layer: an export's image, opened for as long as it has clients.
+// Layer: an export, and how its devices have their image.
 #pragma once
 #include <ashlar/device.hpp>
-#include <atomic>
 #include <memory>
-#include <mutex>
-#include <thread>
-#include <vector>
 
-#include "image.hpp"
-#include "requests.hpp"
+#include "images.hpp"
 
 class Layer {
  public:
   // Throws BadParameter, std::runtime_error.
-  explicit Layer(const ashlar::Create& create);
-  // Waits until all is closed.
+  explicit Layer(const ashlar::Create& create) : images_(std::make_shared<Images>(create)) {}
+  // Waits until all is closed. When the cluster does not answer and nothing was written, for no longer than a request
+  // does: a thread that nobody waits for goes on then with what belongs to it.
   ~Layer();
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
@@ -24,8 +20,7 @@ class Layer {
    public:
     // Waits by ashlar.wait. Throws BadParameter, std::system_error, std::bad_alloc.
     Use(Layer& layer, bool writable, bool wants_lock);
-    // The last one has the image closed, and does not wait for that.
-    ~Use();
+    ~Use() { images_.leave(std::move(image_)); }
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
 
@@ -33,30 +28,14 @@ class Layer {
     std::uint64_t size() const { return size_; }
 
    private:
-    Layer& layer_;
+    Images& images_;
     std::shared_ptr<Image> image_;
     std::uint64_t size_ = 0;
   };
 
-  const Settings settings;
-  const ashlar::Host host;
+  const Settings& settings() const { return images_->settings; }
+  Requests& requests() { return images_->requests; }
 
  private:
-  // One that is used.
-  struct Used {
-    std::shared_ptr<Image> image;
-    std::size_t devices = 0;
-  };
-  std::shared_ptr<Image> enter(bool writable);
-  void leave(std::shared_ptr<Image> image) noexcept;
-  void close(std::shared_ptr<Image> image) noexcept;
-  void look_at_slow() noexcept;
-
-  std::atomic<bool> looks_ = false;   // look_at_slow() is under way
-  std::vector<std::thread> closing_;  // each closes an image [the worker]
-  std::mutex mutex_;                  // of the next
-  std::vector<Used> used_[2];  // only read, and writable; the last one is taken by those who come, unless it is lost
-
- public:
-  Requests requests;  // last: what it still runs needs the rest
+  const std::shared_ptr<Images> images_;
 };

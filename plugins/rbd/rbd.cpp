@@ -37,14 +37,14 @@ class Rbd final : public Plugin {
 
   static void probe(const ProbeRequest& request) { probe_image(request); }
   static void list_exports(Layer& layer, const ExportsSink& sink) {
-    const auto names = layer.requests.call([settings = layer.settings] { return Cluster(settings).images(); });
-    list_names(layer.settings.image, names, sink);
+    const auto names = layer.requests().call([settings = layer.settings()] { return Cluster(settings).images(); });
+    list_names(layer.settings().image, names, sink);
   }
 
   Rbd(Layer& layer, const Open& open)
       : layer_(layer),
-        writable_(!layer.settings.read_only && !open.read_only),
-        use_(layer, writable_, layer.settings.lock == Lock::require && open.purpose == Purpose::client) {}
+        writable_(!layer.settings().read_only && !open.read_only),
+        use_(layer, writable_, layer.settings().lock == Lock::require && open.purpose == Purpose::client) {}
 
   Geometry describe() override {
     return {.size = use_.size(),
@@ -58,7 +58,7 @@ class Rbd final : public Plugin {
   Status read(Io& io) noexcept override {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
-    const auto answer = layer_.requests.ask(use_.image().get(), io.length(), [&](void* request, std::byte* memory) {
+    const auto answer = layer_.requests().ask(use_.image().get(), io.length(), [&](void* request, std::byte* memory) {
       return start(request, [&](rbd_completion_t c) {
         return rbd_aio_read(handle(), io.offset(), io.length(), reinterpret_cast<char*>(memory), c);
       });
@@ -98,7 +98,7 @@ class Rbd final : public Plugin {
     if (io.has(Flag::nowait)) return Status::would_block();
     if (const Status s = may_ask(io); s.failed()) return s;
     try {
-      const auto list = layer_.requests.call(
+      const auto list = layer_.requests().call(
           [image = use_.image(), offset = io.offset(), length = io.length()] { return image->list(offset, length); });
       tell(io, list.get());
       return {};
@@ -144,8 +144,8 @@ class Rbd final : public Plugin {
     for (bool is_first = true;; is_first = false) {
       if (const Status s = may_ask(io); s.failed()) return s;
       const std::int64_t result = ask(call);
-      if (result == -EROFS && layer_.settings.lock != Lock::require && use_.image()->may_wait(is_first)) {
-        if (const int r = layer_.requests.sleep_before_asking_again(since); r < 0) return failed(r);
+      if (result == -EROFS && layer_.settings().lock != Lock::require && use_.image()->may_wait(is_first)) {
+        if (const int r = layer_.requests().sleep_before_asking_again(since); r < 0) return failed(r);
         continue;
       }
       // What is refused the lock is not done; but of a zero its edges may be, which librbd writes by themselves.
@@ -163,7 +163,7 @@ class Rbd final : public Plugin {
     if (use_.image()->is_lost()) return Status::io_error();
     if (!use_.image()->is_written_to()) return {};
     const std::int64_t result = ask([&](rbd_completion_t c) { return rbd_aio_flush(handle(), c); });
-    const bool was_handed_over = result == -EROFS && layer_.settings.lock != Lock::require;
+    const bool was_handed_over = result == -EROFS && layer_.settings().lock != Lock::require;
     return result < 0 && !was_handed_over ? failed(result) : Status::success();
   }
 
@@ -171,7 +171,7 @@ class Rbd final : public Plugin {
   template <class Call>
   std::int64_t ask(Call call) noexcept {
     const auto begin = [&](void* request, std::byte*) { return start(request, call); };
-    return layer_.requests.ask(use_.image().get(), 0, begin).result;
+    return layer_.requests().ask(use_.image().get(), 0, begin).result;
   }
 
   static void tell(Io& io, const ObjectList* list) {

@@ -39,7 +39,9 @@ Requests::Requests(const Host& host, Clock::duration timeout, std::function<void
       slow_(std::min<Clock::duration>(timeout / 4, std::chrono::seconds(2))),
       on_slow_(std::move(on_slow)) {}
 
-Requests::~Requests() {
+Requests::~Requests() { end_watch(); }
+
+void Requests::end_watch() noexcept {
   {
     const std::lock_guard lock(mutex_);
     ends_ = true;

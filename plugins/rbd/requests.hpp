@@ -81,6 +81,10 @@ class Requests {
   void post(std::function<void()> f) { worker_.post(std::move(f)); }
   // Returns when the worker has done all that it was given.
   void finish() { worker_.finish(); }
+  // No request will come. The host is not called any more once this has returned.
+  void end_watch() noexcept;
+  // When the worker has begun with what it does, or has done last. [any thread]
+  Clock::time_point last_job_begun() const { return worker_.last_begun(); }
 
  private:
   using StartBy = int (*)(void* how, void* request, std::byte* memory);

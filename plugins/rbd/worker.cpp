@@ -1,6 +1,5 @@
 #include "worker.hpp"
 
-#include <chrono>
 #include <utility>
 
 namespace {
@@ -16,6 +15,11 @@ void Worker::finish() {
   }
   changed_.notify_one();
   if (thread_.joinable()) thread_.join();
+}
+
+std::chrono::steady_clock::time_point Worker::last_begun() const {
+  const std::lock_guard lock(mutex_);
+  return last_begun_;
 }
 
 void Worker::post(std::function<void()> job) {
@@ -45,6 +49,7 @@ void Worker::run() noexcept {
     {
       const std::function<void()> job = std::move(jobs_.front());
       jobs_.pop_front();
+      last_begun_ = std::chrono::steady_clock::now();
       lock.unlock();
       job();
     }

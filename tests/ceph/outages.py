@@ -7,8 +7,10 @@ import signal
 import subprocess
 
 from frame import MIB, OBJECT, PATIENCE, OverCeph
-from lib import libnbd, processes
+from lib import config, libnbd, processes
 from lib.libnbd import nbd
+from lib.processes import run
+from lib.server import PROGRAM
 
 
 class Silence(OverCeph):
@@ -95,6 +97,48 @@ class Silence(OverCeph):
         self.assertIsNotNone(found, self.server.log())
         hours, minutes, seconds = found.groups()
         return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+    def test_an_export_that_cannot_be_opened_is_refused(self):
+        """The monitor answers and the OSD does not, so librbd neither opens the image nor ends."""
+        image = self.image()
+        self.halted()
+        self.assertIn("the cluster was asked in vain", self.refused(self.export(image, timeout="1s")))
+
+    def test_an_image_that_cannot_be_probed(self):
+        image = self.image()
+        self.halted()
+        done = run("env", f"CEPH_CONF={self.ceph.conf}", PROGRAM, "probe", "--plugin", "rbd", f"rbd/{image}", ok=False,
+                   timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(f"rbd/{image}: Connection timed out", done.stdout)
+
+    def test_an_optional_export_that_cannot_be_opened_keeps_nobody_waiting(self):
+        """Neither at the start, nor in a reload, nor at the end."""
+        image = self.image()
+        memory = {"name": "memory", "plugin": {"type": "memory", "size": "1M"}}
+        optional = self.export(image, timeout="1s", optional=True)
+        control = f"unix:{self.folder}/control.sock"
+        self.halted()
+        self.server = self.serve([memory, optional], control=control)
+        self.wait_for_log("it is optional, and will be tried again for each client")
+        self.assertEqual(self.connect("memory").get_size(), MIB)
+        for exports, code in (([memory, self.export(image, timeout="1s")], 2), ([memory, optional], 0)):
+            with self.subTest(code=code):
+                self.write("0.toml", config.toml(exports, listen=[f"unix:{self.folder}/0.sock"], control=control))
+                done = run(PROGRAM, "reload", "--control", control, ok=False, timeout=PATIENCE)
+                self.assertEqual(done.returncode, code, done.stdout)
+        self.ceph.go_on("osd")
+        self.wait_until("the export is served", self.is_served)
+        self.halted()
+        self.server.stop()  # with exit code 0: nothing has been written
+        self.assertIn("what was opened is left to be closed", self.server.log().rpartition("SIGTERM")[2])
+
+    def is_served(self):
+        try:
+            self.connect()
+            return True
+        except nbd.Error:
+            return False
 
     def test_a_cluster_that_is_not_there(self):
         told = self.refused(self.export("any", conf=str(self.write("none.conf",
