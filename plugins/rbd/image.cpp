@@ -39,6 +39,12 @@ Image::~Image() {
 std::uint64_t Image::open(bool wants_lock) {
   if (!map_) open_image();
   if (wants_lock && !has_lock_) take_lock();
+  if (snapshot_)
+    if (const int r = snapshot_->look(); r < 0)
+      throw BadParameter("snapshot",
+                         settings_.shown() + (r == -ENOENT ? ": the snapshot has been removed"
+                                                           : " does not tell whether it is there: " + text_of(r)),
+                         failed(r));
   std::uint64_t size = 0;
   if (const int r = rbd_get_size(image_.get(), &size); r < 0)
     throw std::system_error(-r, std::generic_category(), settings_.shown() + " does not tell its size");
@@ -55,16 +61,30 @@ void Image::open_image() {
         "image", settings_.shown() + (r == -ENOENT ? ": there is no such image" : " cannot be opened: " + text_of(r)),
         -r);
   image_.reset(image);
-  if (!settings_.snapshot.empty())
-    if (const int r = rbd_snap_set(image, settings_.snapshot.c_str()); r < 0)
-      throw BadParameter(
-          "snapshot",
-          settings_.shown() + (r == -ENOENT ? ": the image has no such snapshot" : " cannot be opened: " + text_of(r)),
-          -r);
+  if (!settings_.snapshot.empty()) open_snapshot();
   check_features();
   check_options();
   watch_size();
   map_.emplace(image, cluster_->pool(), !settings_.snapshot.empty());
+}
+
+// By its number: another of its name may come later.
+void Image::open_snapshot() {
+  std::uint64_t number = 0;
+  int r = rbd_snap_get_id(image_.get(), settings_.snapshot.c_str(), &number);
+  if (r >= 0) r = rbd_snap_set_by_id(image_.get(), number);
+  if (r < 0)
+    throw BadParameter(
+        "snapshot",
+        settings_.shown() + (r == -ENOENT ? ": the image has no such snapshot" : " cannot be opened: " + text_of(r)),
+        -r);
+  std::uint8_t is_old = 0;  // of the first format of images, whose header tells less
+  rbd_get_old_format(image_.get(), &is_old);
+  if (is_old != 0) return;
+  char id[RBD_MAX_IMAGE_NAME_SIZE] = "";
+  if (r = rbd_get_id(image_.get(), id, sizeof id); r < 0)
+    throw BadParameter("image", settings_.shown() + " does not tell its number: " + text_of(r), -r);
+  snapshot_.emplace(cluster_->pool(), std::string("rbd_header.") + id, number);
 }
 
 void Image::check_features() const {
@@ -210,6 +230,12 @@ int Image::failed(std::int64_t result) noexcept {
                "clients that come are served anew",
                settings_.shown().c_str());
     }
+    return EIO;
+  }
+  if (code == ENOENT && snapshot_) {
+    if (!removed_.exchange(true))
+      log_.log(Level::error, "%s: the snapshot has been removed: its clients' reads fail from now on",
+               settings_.shown().c_str());
     return EIO;
   }
   if (code == EROFS) {

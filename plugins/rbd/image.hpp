@@ -9,6 +9,7 @@
 #include "object_map.hpp"
 #include "requests.hpp"
 #include "settings.hpp"
+#include "snapshot.hpp"
 
 class Image : public std::enable_shared_from_this<Image> {
  public:
@@ -50,11 +51,16 @@ class Image : public std::enable_shared_from_this<Image> {
   std::uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   // The cluster has shut it out, as another has taken its lock by force: no request of it will ever succeed.
   bool is_lost() const { return lost_.load(std::memory_order_relaxed); }
+  // Its snapshot has been removed: what is read of it is not what it was.
+  bool is_removed() const { return removed_.load(std::memory_order_relaxed); }
+  // What is read of one holds if this says behind it that the snapshot is there; null: it is none.
+  Snapshot* snapshot() { return snapshot_ ? &*snapshot_ : nullptr; }
   // What a request comes to that librbd has answered with `result`, which is negative: an errno number.
   int failed(std::int64_t result) noexcept;
 
  private:
   void open_image();
+  void open_snapshot();
   void check_features() const;
   void check_options() const;
   void take_lock();
@@ -75,10 +81,11 @@ class Image : public std::enable_shared_from_this<Image> {
   std::optional<Cluster> cluster_;
   std::unique_ptr<void, Close> image_;
   std::optional<ObjectMap> map_;
+  std::optional<Snapshot> snapshot_;
   bool has_lock_ = false;
   std::optional<std::uint64_t> watch_;
   std::atomic<std::uint64_t> size_ = 0;
-  std::atomic<bool> lost_ = false, is_written_to_ = false;
+  std::atomic<bool> lost_ = false, removed_ = false, is_written_to_ = false;
   std::atomic<bool> waits_ = false, refused_ = false;  // the log tells of it already
   std::atomic<bool> looks_ = false;                    // look_who_refuses() is under way
   std::atomic<bool> secondary_ = false;                // as it last was when a request was refused

@@ -41,7 +41,7 @@ std::shared_ptr<Image> Images::enter(bool writable) {
                                     "[[export]] has one, too");
   const std::lock_guard lock(mutex_);
   std::vector<Used>& used = used_[writable ? 1 : 0];
-  if (used.empty() || used.back().image->is_lost())
+  if (used.empty() || used.back().image->is_lost() || used.back().image->is_removed())
     used.push_back({std::make_shared<Image>(settings, log, requests, writable), 0});
   ++used.back().devices;
   return used.back().image;

@@ -49,7 +49,8 @@ class Images : public std::enable_shared_from_this<Images> {
   std::atomic<std::size_t> unsaved_ = 0;  // that were written to, and are not closed yet
   std::vector<std::thread> closing_;      // each closes an image [the worker]
   std::mutex mutex_;                      // of the next
-  std::vector<Used> used_[2];  // only read, and writable; the last one is taken by those who come, unless it is lost
+  std::vector<Used>
+      used_[2];  // only read, and writable; the last one is taken by who comes, unless it is lost or removed
 
  public:
   Requests requests;  // last: what it still runs needs the rest

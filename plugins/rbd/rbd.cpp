@@ -64,6 +64,7 @@ class Rbd final : public Plugin {
       });
     });
     if (answer.result < 0) return failed(answer.result);
+    if (const Status s = confirm(); s.failed()) return s;
     // What librbd does not read are zeroes behind the end of what there is.
     const auto got = static_cast<std::size_t>(std::min<std::uint64_t>(answer.result, io.length()));
     std::memcpy(io.buffer().data(), answer.data(), got);
@@ -100,6 +101,7 @@ class Rbd final : public Plugin {
     try {
       const auto list = layer_.requests().call(
           [image = use_.image(), offset = io.offset(), length = io.length()] { return image->list(offset, length); });
+      if (const Status s = confirm(); s.failed()) return s;
       tell(io, list.get());
       return {};
     } catch (const std::system_error& e) {
@@ -115,9 +117,18 @@ class Rbd final : public Plugin {
 
   // librbd would leave out what lies behind the end of an image that has been made smaller, without a word.
   Status may_ask(const Io& io) const noexcept {
-    if (use_.image()->is_lost()) return Status::io_error();
+    if (use_.image()->is_lost() || use_.image()->is_removed()) return Status::io_error();
     if (io.end() > use_.image()->size()) return io.op() == Op::write ? Status::no_space() : Status::io_error();
     return {};
+  }
+
+  // Whether what has just been read of a snapshot is the snapshot's: whether that is still there.
+  Status confirm() const noexcept {
+    Snapshot* const snapshot = use_.image()->snapshot();
+    if (snapshot == nullptr) return {};
+    const auto ask = [&](void* request, std::byte*) { return snapshot->ask(request); };
+    const std::int64_t result = layer_.requests().ask(use_.image().get(), 0, ask).result;
+    return result < 0 ? failed(result) : Status::success();
   }
 
   // Has `call`, a callable int(rbd_completion_t), ask librbd on behalf of `request`.

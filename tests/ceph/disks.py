@@ -6,8 +6,8 @@ import random
 import subprocess
 import threading
 
-from frame import MIB, OBJECT, OverCeph
-from lib import config, libnbd
+from frame import MIB, OBJECT, PATIENCE, OverCeph
+from lib import config, libnbd, processes
 from lib.libnbd import nbd
 from lib.processes import run
 from lib.server import PROGRAM
@@ -216,6 +216,46 @@ class Disks(OverCeph):
         self.assertEqual(bytes(old.pread(6, OBJECT)), b"before")
         self.assertEqual(data_of(old), [(OBJECT, OBJECT)])
         self.assertEqual(data_of(old), self.ceph.diff(f"{image}@then"))
+
+    def test_a_snapshot_that_is_removed(self):
+        """Ceph has zeroes and the bytes of now in its place: each answer is the snapshot's, or an error."""
+        image = self.image()
+        self.server = self.serve([self.export(image), self.export(image, "past", snapshot="then", optional=True)])
+        client = self.connect()
+        for place in (OBJECT, 2 * OBJECT):
+            client.pwrite(b"before", place)
+        self.ceph.rbd("snap", "create", f"{image}@then")
+        client.pwrite(b"behind", OBJECT)
+        old = self.connect("past")
+        self.assertEqual(data_of(old), [(OBJECT, 2 * OBJECT)])
+        removal = processes.start(["rbd", "-c", str(self.ceph.conf), "snap", "rm", "--no-progress", f"{image}@then"])
+        self.addCleanup(removal.wait)
+        self.addCleanup(removal.kill)
+        asks = [lambda place=place: self.assertEqual(bytes(old.pread(6, place)), b"before") for place in (OBJECT, 2 * OBJECT)]
+        self.wait_until("reads fail", lambda: any(self.fails(ask) for ask in asks))
+        self.assertEqual(removal.wait(PATIENCE), 0)
+        client.pwrite(b"behind", OBJECT)
+        for ask in (*asks, lambda: libnbd.extents(old, 4 * MIB, 0), lambda: self.connect("past")):
+            self.assertTrue(self.fails(ask))
+        self.wait_for_log(f"rbd/{image}@then: the snapshot has been removed")
+        self.ceph.rbd("snap", "create", f"{image}@then")  # another one
+        self.assertEqual(bytes(self.connect("past").pread(6, OBJECT)), b"behind")
+        self.assertTrue(all(self.fails(ask) for ask in asks))
+
+    def test_a_client_that_comes_when_the_snapshot_is_removed(self):
+        image = self.image()
+        self.ceph.rbd("snap", "create", f"{image}@then")
+        self.server = self.serve([self.export(image, snapshot="then")])
+        self.connect()
+        self.ceph.rbd("snap", "rm", "--no-progress", f"{image}@then")
+        self.assertTrue(self.fails(self.connect))
+
+    def fails(self, ask):
+        try:
+            ask()
+            return False
+        except nbd.Error:
+            return True
 
     def test_namespaces_and_templates(self):
         self.ceph.rbd("namespace", "create", "rbd/tenant")
