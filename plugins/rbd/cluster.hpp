@@ -10,6 +10,9 @@
 
 // Has the library that `code` is in stay until the process ends.
 void keep_loaded(const void* code);
+// The same for `code` that a thread goes on with when nobody waits for it any more. The process ends without the
+// destructors of static objects then, as that thread and those of Ceph's libraries still use theirs.
+void leave_behind(const void* code);
 
 class Cluster {
  public:

@@ -84,7 +84,7 @@ void Images::close(std::shared_ptr<Image> image, bool unsaved) noexcept {
     if (over.wait_for(lost ? most_for_lost : settings.timeout) == std::future_status::ready) {
       thread.join();
     } else if (lost) {
-      keep_loaded(&most_for_lost);
+      leave_behind(&most_for_lost);
       thread.detach();
     } else {
       closing_.push_back(std::move(thread));

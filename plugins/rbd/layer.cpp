@@ -31,7 +31,7 @@ Layer::~Layer() {
   } else {
     images_->log.log(Level::warn, "%s: the cluster does not answer: what was opened is left to be closed when it does",
                      settings().shown().c_str());
-    keep_loaded(&here);
+    leave_behind(&here);
     thread.detach();
   }
   images_->log.end();  // a lost image that cannot be closed still has it, too

@@ -73,7 +73,7 @@ Seen look_in_time(const Settings& settings) {
     thread.join();
     return seen.get();
   }
-  keep_loaded(&more_than_monitors);
+  leave_behind(&more_than_monitors);
   thread.detach();
   throw std::system_error(ETIMEDOUT, std::generic_category(), settings.shown());
 }

@@ -113,7 +113,7 @@ class Silence(OverCeph):
         self.assertIn(f"rbd/{image}: Connection timed out", done.stdout)
 
     def test_an_optional_export_that_cannot_be_opened_keeps_nobody_waiting(self):
-        """Neither at the start, nor in a reload, nor at the end."""
+        """Neither at the start, nor in a check or reload, nor at the end."""
         image = self.image()
         memory = {"name": "memory", "plugin": {"type": "memory", "size": "1M"}}
         optional = self.export(image, timeout="1s", optional=True)
@@ -122,6 +122,8 @@ class Silence(OverCeph):
         self.server = self.serve([memory, optional], control=control)
         self.wait_for_log("it is optional, and will be tried again for each client")
         self.assertEqual(self.connect("memory").get_size(), MIB)
+        told = run(PROGRAM, "check", self.folder / "0.toml", timeout=PATIENCE)
+        self.assertRegex(told, r"OK: \S*0\.toml: 2 exports\n")
         for exports, code in (([memory, self.export(image, timeout="1s")], 2), ([memory, optional], 0)):
             with self.subTest(code=code):
                 self.write("0.toml", config.toml(exports, listen=[f"unix:{self.folder}/0.sock"], control=control))
