@@ -202,8 +202,7 @@ void Link::serve() noexcept {
     const short ready = wait_for_answers(events);
     const Time now = std::chrono::steady_clock::now();
     if (ready != 0) {
-      heard_ = now;
-      if (!take_answers(ready)) return lost("the server stops");
+      if (!take_answers(ready, now)) return lost("the server stops");
       if (now - looked < tick) continue;
     }
     looked = now;
@@ -230,10 +229,11 @@ short Link::wait_for_answers(short events) noexcept {
   return ready;
 }
 
-// False: the server has said that it stops.
-bool Link::take_answers(short ready) noexcept {
+// False: the server has said that it stops. That the connection has ended is no sign of life.
+bool Link::take_answers(short ready, Time now) noexcept {
   turn_.take();
   handle_->move(ready);
+  if (!handle_->is_over()) heard_ = now;
   send_new();
   const bool stops = server_stops_;
   turn_.give_back();

@@ -55,7 +55,7 @@ class Link {
   bool flush_last(Handle& handle, const Patience& patience) noexcept;
   void lost(const std::string& why) noexcept;
   short wait_for_answers(short events) noexcept;
-  bool take_answers(short ready) noexcept;
+  bool take_answers(short ready, Time now) noexcept;
   Time silent_since() const noexcept;
   const char* fault_of_silence(Time now) noexcept;
   bool is_unwanted() noexcept;

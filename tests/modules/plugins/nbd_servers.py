@@ -538,6 +538,23 @@ class Away(Nbd):
         self.logged("silent for the whole timeout")
         self.assertEqual(len(self.other.asked), 1)  # it had waited for the whole timeout then, and was not asked again
 
+    def test_silence_that_the_server_ends_itself_counts(self):
+        """Else a request would be asked again and again, and never fail."""
+        self.server = self.serve([export(self.far(way="hangs"), timeout="2s")])
+        client = self.client()
+
+        def cut_often():
+            for _ in range(8):
+                if not self.other.arrived.acquire(timeout=PATIENCE):
+                    return
+                time.sleep(1.5)
+                self.other.cut()
+            self.other.way = "well"
+
+        threading.Thread(target=cut_often, daemon=True).start()
+        with self.assertRaises(nbd.Error):
+            client.pread(512, 0)
+
     def test_who_comes_meanwhile_waits_and_is_not_taken_for_a_slow_one(self):
         self.server = self.serve([export(self.far())], handshake_timeout=5)
         self.other.end()
