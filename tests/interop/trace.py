@@ -133,19 +133,20 @@ class Trace(Case):
             {"type": "trace", "path": "below.trace", "tag": "below", "payload": "data"}])], control=control)
         handle = libnbd.connect(server.uri("disk"))
         handle.pread(4096, 0)  # not in the overlay
-        handle.pwrite(b"x" * 8192, 4096)
+        for at in (4096, 12288):  # what lies together is one request
+            handle.pwrite(b"x" * 4096, at)
         handle.flush()
         done = subprocess.run([PROGRAM, "control", "--control", control, "disk/cow", "commit"], capture_output=True, text=True,
                               timeout=600, check=False)
         self.assertEqual((done.returncode, done.stdout), (0, "8192 bytes committed\n"), done.stderr)
         handle.shutdown()
         server.stop()
-        self.assertEqual(image.read_bytes()[4096:12288], b"x" * 8192)
+        self.assertEqual(image.read_bytes()[4096:16384], b"x" * 4096 + bytes(4096) + b"x" * 4096)
         for tag in ("above", "below"):
             seen = TraceFile(self.file(f"{tag}.trace")).records
             of_verb = [r for r in seen if r["connection"] == 0]
             self.assertEqual([(r["offset"], r["data"]) for r in of_verb if r["op"] == "write"],
-                             [(4096, b"x" * 4096), (8192, b"x" * 4096)])
+                             [(4096, b"x" * 4096), (12288, b"x" * 4096)])
             self.assertEqual([r["op"] for r in of_verb if r["op"] in ("write", "flush")], ["write", "write", "flush"])
             for r in of_verb:
                 self.assertEqual((r["id"], r["sent"], r["result"]), (0, r["done"], 0))
