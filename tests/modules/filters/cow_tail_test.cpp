@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,22 +24,29 @@ namespace {
 
 enum class Syncs { done, held, failing };
 std::atomic<Syncs> syncs{Syncs::done};
-std::atomic<unsigned> done_first{0};            // of those that are held
-std::atomic<bool>* is_held = nullptr;           // shared with the process that does so
-constexpr std::uint64_t head = 8 + 40 + 8 + 8;  // of a tail: magic, boot, pages, checksum
+std::atomic<unsigned> done_first{0};                // of those that are held, and of the writes
+std::atomic<off_t> writes_held{INT64_MAX};          // those to there, and behind it
+std::atomic<bool>* is_held = nullptr;               // shared with the process that does so
+constexpr std::uint64_t head = 8 + 40 + 8 + 8 + 8;  // of a tail: magic, boot, serial number, pages, checksum
+
+[[noreturn]] void hold() {
+  *is_held = true;
+  for (;;) ::pause();
+}
 
 }  // namespace
 
 // Of the test's program.
+extern "C" ssize_t pwritev2(int fd, const iovec* parts, int count, off_t at, int flags) {
+  if (at >= writes_held && done_first-- == 0) hold();
+  return ::syscall(SYS_pwritev2, fd, parts, count, at, off_t{0}, flags);
+}
 extern "C" int fdatasync(int fd) {
   if (syncs == Syncs::failing) {
     errno = EIO;
     return -1;
   }
-  if (syncs == Syncs::held && done_first-- == 0) {
-    *is_held = true;
-    for (;;) ::pause();
-  }
+  if (syncs == Syncs::held && done_first-- == 0) hold();
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 
@@ -193,8 +201,41 @@ TEST_CASE("cow: what was acknowledged to a client that has left is there after t
       const auto device = one.open_over(over.disk);
       if (device->write(0, bytes_of(block, 7)).failed()) ::_exit(2);
     }
-    *is_held = true;
-    for (;;) ::pause();
+    hold();
+  });
+  put(over.expected, 0, bytes_of(block, 7));
+  over.shows_expected();
+}
+
+TEST_CASE("cow: what a client has left is there until what another leaves is whole") {
+  for (const unsigned written : {0, 1, 2}) {
+    Kept over;
+    over.stop_without_time([&](const TestDevice&) {
+      const TestLayer one(own_module(), over.host, over.given);
+      const auto leave = [&](std::uint64_t at) {
+        if (one.open_over(over.disk)->write(at, bytes_of(block, 7)).failed()) ::_exit(2);
+      };
+      leave(0);
+      done_first = written;
+      writes_held = static_cast<off_t>(over.tail_at());
+      leave(20480);
+    });
+    put(over.expected, 0, bytes_of(block, 7));
+    over.shows_expected();
+  }
+}
+
+TEST_CASE("cow: what a client has left stays where a disk that has become full has no room for what another leaves") {
+  Kept over;
+  over.stop_without_time([&](const TestDevice&) {
+    const TestLayer one(own_module(), over.host, over.given);
+    const auto leave = [&](std::uint64_t at) {
+      if (one.open_over(over.disk)->write(at, bytes_of(block, 7)).failed()) ::_exit(2);
+    };
+    leave(0);
+    const FullDisk limited(over.tail_at() + head + 8 + 4096);
+    leave(20480);
+    hold();
   });
   put(over.expected, 0, bytes_of(block, 7));
   over.shows_expected();
@@ -264,8 +305,7 @@ TEST_CASE("cow: where the disk has failed a stop leaves nothing that may tell of
     static_cast<void>(device.write(0, bytes_of(block, 7)));
     syncs = Syncs::failing;
     if (device.flush().ok()) ::_exit(2);
-    *is_held = true;
-    for (;;) ::pause();
+    hold();
   });
   over.shows_expected();
 }
