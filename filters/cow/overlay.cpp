@@ -189,13 +189,13 @@ void Overlay::load() {
   set_header(kept);
 }
 
-Header Overlay::header() const {
-  const Alone alone(persisting_);
+Header Overlay::header() {
+  const Persisting persisting(*this);
   return store_->header();
 }
 
 void Overlay::set_header(const Header& header) {
-  const Alone alone(persisting_);
+  const Persisting persisting(*this);
   store_->set_header(header);
 }
 
@@ -204,11 +204,21 @@ bool Overlay::is_persisted() const noexcept {
 }
 
 // When the server stops, overlays are flushed one after the other, behind what may hang. So what was acknowledged to a
-// client is put where the next start finds it before: the client does not wait for a flush to do so.
+// client is put where the next start finds it before. It does not wait for a flush to do so: who flushes does it then.
 void Overlay::leave() noexcept {
   if (!has_begun() || settings_.path.empty()) return;
-  const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive, std::try_to_lock);
-  if (alone.held()) write_tail();
+  tail_is_due_ = true;
+  write_tail_that_is_due();
+}
+
+// Whoever finds another at work leaves it to that one.
+void Overlay::write_tail_that_is_due() noexcept {
+  while (tail_is_due_) {
+    const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive, std::try_to_lock);
+    if (!alone.held()) return;
+    tail_is_due_ = false;
+    write_tail();
+  }
 }
 
 // What cannot be written there is lost if the server is ended before it is flushed. A discard that is under way is of
@@ -365,7 +375,7 @@ Status Overlay::flush(Io& io) noexcept {
 
 Status Overlay::persist() noexcept {
   try {
-    const Alone alone(persisting_);
+    const Persisting persisting(*this);
     return persist_alone();
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};

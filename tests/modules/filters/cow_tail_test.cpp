@@ -9,9 +9,11 @@
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "../../unit/full_disk.hpp"
 #include "cow_over.hpp"
@@ -22,10 +24,11 @@ using namespace ashlar::testing;
 
 namespace {
 
-enum class Syncs { done, held, failing };
+enum class Syncs { done, held, slow, failing };
 std::atomic<Syncs> syncs{Syncs::done};
 std::atomic<unsigned> done_first{0};                // of those that are held, and of the writes
 std::atomic<off_t> writes_held{INT64_MAX};          // those to there, and behind it
+std::atomic<bool> is_slow{false};                   // one waits until they are no more
 std::atomic<bool>* is_held = nullptr;               // shared with the process that does so
 constexpr std::uint64_t head = 8 + 40 + 8 + 8 + 8;  // of a tail: magic, boot, serial number, pages, checksum
 
@@ -46,6 +49,7 @@ extern "C" int fdatasync(int fd) {
     errno = EIO;
     return -1;
   }
+  for (; syncs == Syncs::slow; std::this_thread::sleep_for(std::chrono::milliseconds(1))) is_slow = true;
   if (syncs == Syncs::held && done_first-- == 0) hold();
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
@@ -203,6 +207,27 @@ TEST_CASE("cow: what was acknowledged to a client that has left is there after t
     }
     hold();
   });
+  put(over.expected, 0, bytes_of(block, 7));
+  over.shows_expected();
+}
+
+TEST_CASE("cow: what a client has left during the flush of another is there after the server was killed behind it") {
+  Kept over;
+  over.stop_without_time([&](const TestDevice&) {
+    const TestLayer one(own_module(), over.host, over.given);
+    const auto other = one.open_over(over.disk);
+    if (other->write(20480, bytes_of(block, 7)).failed()) ::_exit(2);
+    syncs = Syncs::slow;
+    std::thread flush([&] {
+      if (other->flush().failed()) ::_exit(2);
+    });
+    while (!is_slow) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (one.open_over(over.disk)->write(0, bytes_of(block, 7)).failed()) ::_exit(2);
+    syncs = Syncs::done;
+    flush.join();
+    hold();
+  });
+  put(over.expected, 20480, bytes_of(block, 7));
   put(over.expected, 0, bytes_of(block, 7));
   over.shows_expected();
 }
