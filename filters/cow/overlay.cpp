@@ -136,7 +136,9 @@ void Overlay::begin_to_look() {
   });
 }
 
+// What an attempt before has found may be of before another server had the file.
 void Overlay::read_map() {
+  map_.clear();
   std::vector<std::byte> page(Map::page_bytes);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
     if (const Status s = store_->read_page(i, page); s.failed())

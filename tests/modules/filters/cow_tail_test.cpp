@@ -106,6 +106,29 @@ class Kept : public Over {
     REQUIRE(WIFSIGNALED(status));
     start();
   }
+  // Over a disk that has room for the header, and not for the map.
+  void break_off_a_discard() {
+    layer.reset();
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const TestLayer one(own_module(), host, given);
+      const auto device = one.open_over(disk);
+      const FullDisk limited(4096);  // the header can be written, but not the map
+      try {
+        host.control().call("discard");
+      } catch (const Refused&) {
+        ::_exit(0);
+      }
+      ::_exit(1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    Header found;
+    REQUIRE(Store::look(path(), found));
+    REQUIRE(found.state == Header::State::discarding);
+  }
   // Whether behind the end there is something that could count.
   bool has_tail() const {
     char first = 0;
@@ -338,27 +361,25 @@ TEST_CASE("cow: where the disk has failed a stop leaves nothing that may tell of
 TEST_CASE("cow: what a stop has left is discarded, also by a discard that was broken off") {
   Kept over;
   over.lose_one_block();
-  over.layer.reset();
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const TestLayer one(own_module(), over.host, over.given);
-    const auto device = one.open_over(over.disk);
-    const FullDisk limited(4096);  // the header can be written, but not the map
-    try {
-      over.host.control().call("discard");
-    } catch (const Refused&) {
-      ::_exit(0);
-    }
-    ::_exit(1);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
-  Header found;
-  REQUIRE(Store::look(over.path(), found));
-  CHECK(found.state == Header::State::discarding);
+  over.break_off_a_discard();
   CHECK(over.bytes() > over.end);
   over.expected = over.before;
   over.shows_expected();
+}
+
+TEST_CASE("cow: a start that has failed knows nothing of what another server has discarded since") {
+  Kept over;
+  over.break_off_a_discard();
+  over.start();
+  const auto device = over.layer->open_over(over.disk);
+  syncs = Syncs::failing;
+  CHECK(device->flush().failed());
+  syncs = Syncs::done;
+  {
+    const TestLayer other(own_module(), over.host, over.given);
+    CHECK(other.open_over(over.disk)->flush().ok());
+  }
+  CHECK(device->flush().ok());
+  over.expected = over.before;
+  CHECK(over.differs_at(*device) == Kept::none);
 }
