@@ -423,12 +423,9 @@ Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
   return Status::success();
 }
 
-// Once it has failed nobody knows which of the data are there that a tail would tell of.
 Status Overlay::flush_store() noexcept {
   const Status s = store_->flush();
-  if (s.ok()) return s;
-  has_lost_data_ = true;
-  static_cast<void>(store_->tail().forget());
+  if (s.failed()) has_lost_data_ = true;
   return s;
 }
 

@@ -309,7 +309,10 @@ Status Store::zero(std::uint64_t offset, std::uint64_t bytes, Flags flags) noexc
   Io io(Op::zero, data_at_ + offset, bytes, flags);
   return file_->zero(io);
 }
+// Once it has failed nobody knows which of the data are there that a tail would tell of.
 Status Store::flush() noexcept {
   Io io(Op::flush, 0, 0);
-  return file_->flush(io);
+  const Status s = file_->flush(io);
+  if (s.failed() && tail_) static_cast<void>(tail_->forget());
+  return s;
 }

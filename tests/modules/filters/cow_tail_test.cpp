@@ -358,6 +358,24 @@ TEST_CASE("cow: where the disk has failed a stop leaves nothing that may tell of
   over.shows_expected();
 }
 
+TEST_CASE("cow: where the end of a commit cannot be made durable nothing is left that may tell of data that are lost") {
+  Kept over;
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(block, 7)).ok());
+  bool has_left = false;
+  over.disk.on_call([&](const Call& call) {  // it looks at what the base is now
+    if (has_left || call.op != Op::read) return;
+    has_left = true;
+    CHECK(over.layer->open_over(over.disk)->write(20480, bytes_of(block, 7)).ok());
+    CHECK(over.has_tail());
+    syncs = Syncs::failing;
+  });
+  CHECK_THROWS_AS(over.host.control().call_over(over.disk, "commit"), Refused);
+  syncs = Syncs::done;
+  CHECK(has_left);
+  CHECK_FALSE(over.has_tail());
+}
+
 TEST_CASE("cow: what a stop has left is discarded, also by a discard that was broken off") {
   Kept over;
   over.lose_one_block();
