@@ -75,10 +75,13 @@ Overlay::~Overlay() {
   }
   // What was written is told to be there, also if nobody has flushed it.
   const Status s = is_persisted() ? Status::success() : persist();
-  static_cast<void>(store_->tail().cut());
-  if (s.failed())
-    host_.log(Level::error, "what was not flushed is lost: %s cannot be written (%s)", settings_.path.c_str(),
-              std::generic_category().message(s.code()).c_str());
+  if (s.ok()) {
+    static_cast<void>(store_->tail().cut());
+    return;
+  }
+  host_.log(Level::error, "what was not flushed %s: %s cannot be written (%s)",
+            store_->tail().counts() ? "lasts until the machine goes down" : "is lost", settings_.path.c_str(),
+            std::generic_category().message(s.code()).c_str());
 }
 
 void Overlay::check_kept() const {

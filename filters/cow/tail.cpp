@@ -122,7 +122,7 @@ bool Tail::put(std::span<const std::byte> bytes, std::uint64_t at) noexcept {
 
 void Tail::write(const Pages& pages) noexcept {
   if (boot_.empty()) return;
-  const bool stays = serial_ != none_counts;
+  const bool stays = counts();
   if (stays && head_of(pages, serial_).check == check_) return;  // it is there
   const Head head = head_of(pages, serial_ + 1);
   const std::uint64_t at = place_of(serial_ + 1);

@@ -34,6 +34,7 @@ class Tail {
   // In place of what is there, which stays if the file has no room for more. Does nothing if it cannot be told which
   // boot this is. Whoever writes to the map in the file calls forget() before that counts as done.
   void write(const Pages& pages) noexcept;
+  bool counts() const noexcept { return serial_ != none_counts; }
   // Nothing is there that counts; the room is kept. Returns errno.
   int forget() noexcept;
   // The file ends at its end again, whatever is behind it. Returns errno.
