@@ -75,10 +75,13 @@ Overlay::~Overlay() {
   }
   // What was written is told to be there, also if nobody has flushed it.
   const Status s = is_persisted() ? Status::success() : persist();
-  static_cast<void>(store_->tail().cut());
-  if (s.failed())
-    host_.log(Level::error, "what was not flushed is lost: %s cannot be written (%s)", settings_.path.c_str(),
-              std::generic_category().message(s.code()).c_str());
+  if (s.ok()) {
+    static_cast<void>(store_->tail().cut());
+    return;
+  }
+  host_.log(Level::error, "what was not flushed %s: %s cannot be written (%s)",
+            store_->tail().counts() ? "lasts until the machine goes down" : "is lost", settings_.path.c_str(),
+            std::generic_category().message(s.code()).c_str());
 }
 
 void Overlay::check_kept() const {
@@ -136,7 +139,9 @@ void Overlay::begin_to_look() {
   });
 }
 
+// What an attempt before has found may be of before another server had the file.
 void Overlay::read_map() {
+  map_.clear();
   std::vector<std::byte> page(Map::page_bytes);
   for (std::uint64_t i = 0; i != map_.pages(); ++i) {
     if (const Status s = store_->read_page(i, page); s.failed())
@@ -189,13 +194,13 @@ void Overlay::load() {
   set_header(kept);
 }
 
-Header Overlay::header() const {
-  const Alone alone(persisting_);
+Header Overlay::header() {
+  const Persisting persisting(*this);
   return store_->header();
 }
 
 void Overlay::set_header(const Header& header) {
-  const Alone alone(persisting_);
+  const Persisting persisting(*this);
   store_->set_header(header);
 }
 
@@ -204,11 +209,21 @@ bool Overlay::is_persisted() const noexcept {
 }
 
 // When the server stops, overlays are flushed one after the other, behind what may hang. So what was acknowledged to a
-// client is put where the next start finds it before: the client does not wait for a flush to do so.
+// client is put where the next start finds it before. It does not wait for a flush to do so: who flushes does it then.
 void Overlay::leave() noexcept {
   if (!has_begun() || settings_.path.empty()) return;
-  const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive, std::try_to_lock);
-  if (alone.held()) write_tail();
+  tail_is_due_ = true;
+  write_tail_that_is_due();
+}
+
+// Whoever finds another at work leaves it to that one.
+void Overlay::write_tail_that_is_due() noexcept {
+  while (tail_is_due_) {
+    const RangeLock::Hold alone(persisting_, 0, 1, RangeLock::Mode::exclusive, std::try_to_lock);
+    if (!alone.held()) return;
+    tail_is_due_ = false;
+    write_tail();
+  }
 }
 
 // What cannot be written there is lost if the server is ended before it is flushed. A discard that is under way is of
@@ -365,7 +380,7 @@ Status Overlay::flush(Io& io) noexcept {
 
 Status Overlay::persist() noexcept {
   try {
-    const Alone alone(persisting_);
+    const Persisting persisting(*this);
     return persist_alone();
   } catch (const std::bad_alloc&) {
     return Status{ENOMEM};
@@ -411,12 +426,9 @@ Status Overlay::persist_pages(std::vector<std::uint64_t>& pages) {
   return Status::success();
 }
 
-// Once it has failed nobody knows which of the data are there that a tail would tell of.
 Status Overlay::flush_store() noexcept {
   const Status s = store_->flush();
-  if (s.ok()) return s;
-  has_lost_data_ = true;
-  static_cast<void>(store_->tail().forget());
+  if (s.failed()) has_lost_data_ = true;
   return s;
 }
 

@@ -83,7 +83,7 @@ class Overlay {
   ashlar::Status extents(ashlar::Io& io, const Base& base, bool base_tells) noexcept;
 
   // The verbs. They throw what is told to who has asked; one of them runs at a time. [control]
-  std::string status() const;
+  std::string status();
   // `force`: also what a commit that was broken off has not written yet.
   std::string discard(bool force);
   std::string commit(const Base& base);
@@ -130,6 +130,21 @@ class Overlay {
     used_ -= blocks;
     figures_.allocated.add(-static_cast<double>(blocks * settings_.block));
   }
+  // Holds persisting_, and behind that does what a client that has left meanwhile could not do.
+  class Persisting {
+   public:
+    explicit Persisting(Overlay& overlay) : overlay_(overlay), alone_(std::in_place, overlay.persisting_) {}
+    ~Persisting() {
+      alone_.reset();
+      overlay_.write_tail_that_is_due();
+    }
+    Persisting(const Persisting&) = delete;
+    Persisting& operator=(const Persisting&) = delete;
+
+   private:
+    Overlay& overlay_;
+    std::optional<Alone> alone_;
+  };
   ashlar::Status persist() noexcept;
   ashlar::Status persist_alone() noexcept;  // holding persisting_
   ashlar::Status persist_pages(std::vector<std::uint64_t>& pages);
@@ -137,8 +152,9 @@ class Overlay {
   void settle_header();
   bool is_persisted() const noexcept;
   void write_tail() noexcept;  // holding persisting_
+  void write_tail_that_is_due() noexcept;
   void take_tail();
-  Header header() const;
+  Header header();
   void set_header(const Header& header);
   template <class Open>
   void begin_with(Open open);
@@ -192,7 +208,8 @@ class Overlay {
   ashlar::RangeLock changing_;            // blocks
   std::atomic<std::uint64_t> used_{0};    // blocks that take room in the store
   std::unique_ptr<Dirty> dirty_;          // of one that is kept
-  mutable ashlar::RangeLock persisting_;  // also over the header of the store and its tail, since begin()
+  ashlar::RangeLock persisting_;          // also over the header of the store and its tail, since begin()
+  std::atomic<bool> tail_is_due_{false};  // a client has left
   bool has_lost_data_ = false;            // the store could not be made durable
   std::atomic<bool> verb_runs_{false};
 };

@@ -15,6 +15,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "map.hpp"
+
 using namespace ashlar;
 using fileops::Fd;
 
@@ -212,11 +214,12 @@ bool Store::look(const std::string& path, Header& found) {
 struct Store::Layout {
   Layout(const std::string& path, const Header& wanted, std::uint64_t map_bytes) {
     const std::uint64_t unit = std::max<std::uint64_t>(wanted.block, header_bytes);
+    map_pages = map_bytes / Map::page_bytes;
     data_at = (header_bytes + map_bytes + unit - 1) / unit * unit;
     if (wanted.size > static_cast<std::uint64_t>(std::numeric_limits<off_t>::max()) - data_at) fail(path, EFBIG);
     end = data_at + wanted.size;
   }
-  std::uint64_t data_at, end;
+  std::uint64_t map_pages, data_at, end;
 };
 
 void Store::must_be_whole(const std::string& path, const Header& wanted, std::uint64_t map_bytes) {
@@ -231,7 +234,7 @@ std::unique_ptr<Store> Store::of_file(Fd fd, const std::string& path, const Layo
   must_have(path, facts, layout.end);
   const int of_tail = fd.get();
   std::unique_ptr<Store> store(new Store(std::move(fd), header_bytes, layout.data_at, layout.end, host));
-  store->tail_.emplace(of_tail, layout.end, host);
+  store->tail_.emplace(of_tail, layout.end, layout.map_pages, host);
   store->header_ = header;
   return store;
 }
@@ -306,7 +309,10 @@ Status Store::zero(std::uint64_t offset, std::uint64_t bytes, Flags flags) noexc
   Io io(Op::zero, data_at_ + offset, bytes, flags);
   return file_->zero(io);
 }
+// Once it has failed nobody knows which of the data are there that a tail would tell of.
 Status Store::flush() noexcept {
   Io io(Op::flush, 0, 0);
-  return file_->flush(io);
+  const Status s = file_->flush(io);
+  if (s.failed() && tail_) static_cast<void>(tail_->forget());
+  return s;
 }

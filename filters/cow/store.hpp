@@ -68,6 +68,7 @@ class Store {
   ashlar::Status write(const ashlar::Io& parent, std::uint64_t offset, std::span<const std::byte> from,
                        ashlar::Flags flags = {}) noexcept;
   ashlar::Status zero(std::uint64_t offset, std::uint64_t bytes, ashlar::Flags flags) noexcept;
+  // If it fails, no tail counts any more.
   ashlar::Status flush() noexcept;
 
  private:

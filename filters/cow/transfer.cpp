@@ -315,7 +315,7 @@ Status Overlay::make_holes(Blocks blocks) noexcept {
   return Status::success();
 }
 
-std::string Overlay::status() const {
+std::string Overlay::status() {
   const std::uint64_t used = used_ * settings_.block;
   std::string text = "size " + std::to_string(size_) + "\nblock_size " + std::to_string(settings_.block) +
                      "\nallocated " + std::to_string(used) + "\n";
@@ -331,7 +331,7 @@ std::string Overlay::status() const {
 // pages of the map are even told to be changed. `header`: as it is to be, but for its state.
 void Overlay::forget_all(Header header) {
   if (store_->is_kept()) {
-    const Alone alone(persisting_);
+    const Persisting persisting(*this);
     header.state = Header::State::discarding;
     store_->set_header(header);
     map_.clear();

@@ -138,7 +138,7 @@ class Cow(Case):
         self.assertEqual(bytes(self.connected().pread(1024, 0)), b"1" * 512 + BASE[:512])
 
     def test_what_nobody_has_flushed_outlives_a_server_that_was_killed(self):
-        overlay, tail = self.folder / "disk.cow", 64 + 8 + 4096
+        overlay, tail = self.folder / "disk.cow", 72 + 8 + 4096
         self.start(**self.kept())
         end = overlay.stat().st_size
         client = libnbd.connect(self.server.uri("disk"))

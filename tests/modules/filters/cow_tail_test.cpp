@@ -3,14 +3,17 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "../../unit/full_disk.hpp"
 #include "cow_over.hpp"
@@ -21,24 +24,38 @@ using namespace ashlar::testing;
 
 namespace {
 
-enum class Syncs { done, held, failing };
+enum class Syncs { done, held, slow, failing };
 std::atomic<Syncs> syncs{Syncs::done};
-std::atomic<unsigned> done_first{0};            // of those that are held
-std::atomic<bool>* is_held = nullptr;           // shared with the process that does so
-constexpr std::uint64_t head = 8 + 40 + 8 + 8;  // of a tail: magic, boot, pages, checksum
+std::atomic<unsigned> done_first{0};                // of those that are held, and of the writes
+std::atomic<off_t> writes_held{INT64_MAX};          // those to there, and behind it
+std::atomic<bool> map_is_full{false};               // as where the file system writes in another place each time
+std::atomic<bool> is_slow{false};                   // one waits until they are no more
+std::atomic<bool>* is_held = nullptr;               // shared with the process that does so
+constexpr std::uint64_t head = 8 + 40 + 8 + 8 + 8;  // of a tail: magic, boot, serial number, pages, checksum
+
+[[noreturn]] void hold() {
+  *is_held = true;
+  for (;;) ::pause();
+}
 
 }  // namespace
 
 // Of the test's program.
+extern "C" ssize_t pwritev2(int fd, const iovec* parts, int count, off_t at, int flags) {
+  if (map_is_full && at == 4096) {
+    errno = ENOSPC;
+    return -1;
+  }
+  if (at >= writes_held && done_first-- == 0) hold();
+  return ::syscall(SYS_pwritev2, fd, parts, count, at, off_t{0}, flags);
+}
 extern "C" int fdatasync(int fd) {
   if (syncs == Syncs::failing) {
     errno = EIO;
     return -1;
   }
-  if (syncs == Syncs::held && done_first-- == 0) {
-    *is_held = true;
-    for (;;) ::pause();
-  }
+  for (; syncs == Syncs::slow; std::this_thread::sleep_for(std::chrono::milliseconds(1))) is_slow = true;
+  if (syncs == Syncs::held && done_first-- == 0) hold();
   return static_cast<int>(::syscall(SYS_fdatasync, fd));
 }
 
@@ -93,6 +110,29 @@ class Kept : public Over {
     REQUIRE(::waitpid(child, &status, 0) == child);
     REQUIRE(WIFSIGNALED(status));
     start();
+  }
+  // Over a disk that has room for the header, and not for the map.
+  void break_off_a_discard() {
+    layer.reset();
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+      const TestLayer one(own_module(), host, given);
+      const auto device = one.open_over(disk);
+      const FullDisk limited(4096);  // the header can be written, but not the map
+      try {
+        host.control().call("discard");
+      } catch (const Refused&) {
+        ::_exit(0);
+      }
+      ::_exit(1);
+    }
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+    Header found;
+    REQUIRE(Store::look(path(), found));
+    REQUIRE(found.state == Header::State::discarding);
   }
   // Whether behind the end there is something that could count.
   bool has_tail() const {
@@ -193,8 +233,62 @@ TEST_CASE("cow: what was acknowledged to a client that has left is there after t
       const auto device = one.open_over(over.disk);
       if (device->write(0, bytes_of(block, 7)).failed()) ::_exit(2);
     }
-    *is_held = true;
-    for (;;) ::pause();
+    hold();
+  });
+  put(over.expected, 0, bytes_of(block, 7));
+  over.shows_expected();
+}
+
+TEST_CASE("cow: what a client has left during the flush of another is there after the server was killed behind it") {
+  Kept over;
+  over.stop_without_time([&](const TestDevice&) {
+    const TestLayer one(own_module(), over.host, over.given);
+    const auto other = one.open_over(over.disk);
+    if (other->write(20480, bytes_of(block, 7)).failed()) ::_exit(2);
+    syncs = Syncs::slow;
+    std::thread flush([&] {
+      if (other->flush().failed()) ::_exit(2);
+    });
+    while (!is_slow) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (one.open_over(over.disk)->write(0, bytes_of(block, 7)).failed()) ::_exit(2);
+    syncs = Syncs::done;
+    flush.join();
+    hold();
+  });
+  put(over.expected, 20480, bytes_of(block, 7));
+  put(over.expected, 0, bytes_of(block, 7));
+  over.shows_expected();
+}
+
+TEST_CASE("cow: what a client has left is there until what another leaves is whole") {
+  for (const unsigned written : {0, 1, 2}) {
+    Kept over;
+    over.stop_without_time([&](const TestDevice&) {
+      const TestLayer one(own_module(), over.host, over.given);
+      const auto leave = [&](std::uint64_t at) {
+        if (one.open_over(over.disk)->write(at, bytes_of(block, 7)).failed()) ::_exit(2);
+      };
+      leave(0);
+      done_first = written;
+      writes_held = static_cast<off_t>(over.tail_at());
+      leave(20480);
+    });
+    put(over.expected, 0, bytes_of(block, 7));
+    over.shows_expected();
+  }
+}
+
+TEST_CASE("cow: what a client has left stays where a disk that has become full has no room for what another leaves") {
+  Kept over;
+  over.stop_without_time([&](const TestDevice&) {
+    const TestLayer one(own_module(), over.host, over.given);
+    const auto leave = [&](std::uint64_t at) {
+      if (one.open_over(over.disk)->write(at, bytes_of(block, 7)).failed()) ::_exit(2);
+    };
+    leave(0);
+    const FullDisk limited(over.tail_at() + head + 8 + 4096);
+    leave(20480);
+    hold();
   });
   put(over.expected, 0, bytes_of(block, 7));
   over.shows_expected();
@@ -264,36 +358,62 @@ TEST_CASE("cow: where the disk has failed a stop leaves nothing that may tell of
     static_cast<void>(device.write(0, bytes_of(block, 7)));
     syncs = Syncs::failing;
     if (device.flush().ok()) ::_exit(2);
-    *is_held = true;
-    for (;;) ::pause();
+    hold();
   });
   over.shows_expected();
+}
+
+TEST_CASE("cow: where the map cannot be written at a stop, what was written is there at the next start") {
+  Kept over;
+  CHECK(over.layer->open_over(over.disk)->write(0, bytes_of(block, 7)).ok());
+  map_is_full = true;
+  over.layer.reset();
+  map_is_full = false;
+  CHECK(over.host.said("what was not flushed lasts until the machine goes down"));
+  put(over.expected, 0, bytes_of(block, 7));
+  over.shows_expected();
+}
+
+TEST_CASE("cow: where the end of a commit cannot be made durable nothing is left that may tell of data that are lost") {
+  Kept over;
+  const auto device = over.layer->open_over(over.disk);
+  CHECK(device->write(0, bytes_of(block, 7)).ok());
+  bool has_left = false;
+  over.disk.on_call([&](const Call& call) {  // it looks at what the base is now
+    if (has_left || call.op != Op::read) return;
+    has_left = true;
+    CHECK(over.layer->open_over(over.disk)->write(20480, bytes_of(block, 7)).ok());
+    CHECK(over.has_tail());
+    syncs = Syncs::failing;
+  });
+  CHECK_THROWS_AS(over.host.control().call_over(over.disk, "commit"), Refused);
+  syncs = Syncs::done;
+  CHECK(has_left);
+  CHECK_FALSE(over.has_tail());
 }
 
 TEST_CASE("cow: what a stop has left is discarded, also by a discard that was broken off") {
   Kept over;
   over.lose_one_block();
-  over.layer.reset();
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    const TestLayer one(own_module(), over.host, over.given);
-    const auto device = one.open_over(over.disk);
-    const FullDisk limited(4096);  // the header can be written, but not the map
-    try {
-      over.host.control().call("discard");
-    } catch (const Refused&) {
-      ::_exit(0);
-    }
-    ::_exit(1);
-  }
-  int status = 0;
-  REQUIRE(::waitpid(child, &status, 0) == child);
-  REQUIRE((WIFEXITED(status) && WEXITSTATUS(status) == 0));
-  Header found;
-  REQUIRE(Store::look(over.path(), found));
-  CHECK(found.state == Header::State::discarding);
+  over.break_off_a_discard();
   CHECK(over.bytes() > over.end);
   over.expected = over.before;
   over.shows_expected();
+}
+
+TEST_CASE("cow: a start that has failed knows nothing of what another server has discarded since") {
+  Kept over;
+  over.break_off_a_discard();
+  over.start();
+  const auto device = over.layer->open_over(over.disk);
+  syncs = Syncs::failing;
+  CHECK(device->flush().failed());
+  syncs = Syncs::done;
+  {
+    const TestLayer other(own_module(), over.host, over.given);
+    CHECK(other.open_over(over.disk)->flush().ok());
+  }
+  CHECK(device->flush().ok());
+  over.expected = over.before;
+  CHECK(over.differs_at(*device) == Kept::none);
 }
