@@ -29,20 +29,33 @@ Snapshot::~Snapshot() {
 }
 
 // A snapshot whose bytes go is one in the trash first.
-int Snapshot::outcome(int got, const Reply& reply) noexcept {
-  if (got == -EOPNOTSUPP) return 0;  // OSDs before Ceph 13 do not tell
-  if (got < 0) return got;
+int Snapshot::outcome(int result, Reply& reply) noexcept {
   std::uint32_t kind = 0;
-  if (static_cast<std::size_t>(got) < at_kind + sizeof kind) return -EIO;
-  std::memcpy(&kind, reply.data() + at_kind, sizeof kind);
+  const bool tells = reply.size >= at_kind + sizeof kind;
+  if (tells) std::memcpy(&kind, reply.bytes + at_kind, sizeof kind);
+  rados_buffer_free(reply.bytes);
+  reply = {};
+  if (result == -EOPNOTSUPP) return 0;  // OSDs before Ceph 13 do not tell
+  if (result < 0) return result;
+  if (!tells) return -EIO;
   return le32toh(kind) == RBD_SNAP_NAMESPACE_TYPE_TRASH ? -ENOENT : 0;
+}
+
+template <class Call>
+int Snapshot::question(Reply& reply, Call call) const noexcept {
+  const rados_read_op_t op = rados_create_read_op();
+  rados_read_op_exec(op, class_of, method, reinterpret_cast<const char*>(&id_), sizeof id_, &reply.bytes, &reply.size,
+                     nullptr);
+  const int r = call(op);
+  rados_release_read_op(op);
+  return r;
 }
 
 int Snapshot::look() const noexcept {
   Reply reply;
-  const int got = rados_exec(pool_, header_.c_str(), class_of, method, reinterpret_cast<const char*>(&id_), sizeof id_,
-                             reply.data(), reply.size());
-  return outcome(got, reply);
+  const int r =
+      question(reply, [this](rados_read_op_t op) { return rados_read_op_operate(op, pool_, header_.c_str(), 0); });
+  return outcome(r, reply);
 }
 
 int Snapshot::ask(void* request) noexcept {
@@ -78,17 +91,17 @@ void Snapshot::go_on() noexcept {
 int Snapshot::begin() noexcept {
   rados_completion_t completion = nullptr;
   if (const int r = rados_aio_create_completion2(this, &answered, &completion); r < 0) return r;
-  const int r = rados_aio_exec(pool_, header_.c_str(), completion, class_of, method,
-                               reinterpret_cast<const char*>(&id_), sizeof id_, reply_.data(), reply_.size());
+  const int r = question(
+      reply_, [&](rados_read_op_t op) { return rados_aio_read_op_operate(op, pool_, completion, header_.c_str(), 0); });
   if (r < 0) rados_aio_release(completion);
   return r;
 }
 
 void Snapshot::answered(rados_completion_t completion, void* self) noexcept {
   Snapshot& snapshot = *static_cast<Snapshot*>(self);
-  const int got = rados_aio_get_return_value(completion);
+  const int result = rados_aio_get_return_value(completion);
   rados_aio_release(completion);
-  snapshot.tell(outcome(got, snapshot.reply_));
+  snapshot.tell(outcome(result, snapshot.reply_));
   snapshot.go_on();
 }
 

@@ -4,8 +4,8 @@
 #pragma once
 #include <rados/librados.h>
 
-#include <array>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <mutex>
 #include <string>
@@ -27,9 +27,17 @@ class Snapshot {
   int ask(void* request) noexcept;
 
  private:
-  using Reply = std::array<char, 8192>;  // holds the snapshot's name, too
+  // librados's, to be given back. It is as long as the snapshot's name, which others may change: rados_aio_exec() would
+  // write behind the end of memory of ours that it does not fit in.
+  struct Reply {
+    char* bytes = nullptr;
+    std::size_t size = 0;
+  };
 
-  static int outcome(int got, const Reply& reply) noexcept;
+  // Has `call`, a callable int(rados_read_op_t), ask for it.
+  template <class Call>
+  int question(Reply& reply, Call call) const noexcept;
+  static int outcome(int result, Reply& reply) noexcept;
   static void answered(rados_completion_t completion, void* self) noexcept;
   void go_on() noexcept;
   int begin() noexcept;
@@ -38,7 +46,7 @@ class Snapshot {
   const rados_ioctx_t pool_;
   const std::string header_;
   const std::uint64_t id_;  // little endian
-  Reply reply_{};           // librados's while the cluster is asked
+  Reply reply_;             // librados's while the cluster is asked
 
   std::mutex mutex_;  // of the next
   std::condition_variable over_;
