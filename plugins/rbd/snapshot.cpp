@@ -4,6 +4,7 @@
 #include <rbd/librbd.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <utility>
@@ -23,76 +24,54 @@ constexpr std::size_t at_kind = 20;
 Snapshot::Snapshot(rados_ioctx_t pool, std::string header, std::uint64_t id)
     : pool_(pool), header_(std::move(header)), id_(htole64(id)) {}
 
-Snapshot::~Snapshot() {
-  std::unique_lock lock(mutex_);
-  over_.wait(lock, [this] { return !asks_; });
-}
-
-// A snapshot whose bytes go is one in the trash first.
-int Snapshot::outcome(int got, const Reply& reply) noexcept {
-  if (got == -EOPNOTSUPP) return 0;  // OSDs before Ceph 13 do not tell
-  if (got < 0) return got;
+// A snapshot whose bytes go is one in the trash first. librados makes the memory for the answer, which is as long as
+// the snapshot's name, and others may change that.
+int Snapshot::look() const noexcept {
+  char* reply = nullptr;
+  std::size_t size = 0;
+  const rados_read_op_t op = rados_create_read_op();
+  rados_read_op_exec(op, class_of, method, reinterpret_cast<const char*>(&id_), sizeof id_, &reply, &size, nullptr);
+  const int r = rados_read_op_operate(op, pool_, header_.c_str(), 0);
+  rados_release_read_op(op);
   std::uint32_t kind = 0;
-  if (static_cast<std::size_t>(got) < at_kind + sizeof kind) return -EIO;
-  std::memcpy(&kind, reply.data() + at_kind, sizeof kind);
+  const bool tells = size >= at_kind + sizeof kind;
+  if (tells) std::memcpy(&kind, reply + at_kind, sizeof kind);
+  rados_buffer_free(reply);
+  if (r == -EOPNOTSUPP) return 0;  // OSDs before Ceph 13 do not tell
+  if (r < 0) return r;
+  if (!tells) return -EIO;
   return le32toh(kind) == RBD_SNAP_NAMESPACE_TYPE_TRASH ? -ENOENT : 0;
 }
 
-int Snapshot::look() const noexcept {
-  Reply reply;
-  const int got = rados_exec(pool_, header_.c_str(), class_of, method, reinterpret_cast<const char*>(&id_), sizeof id_,
-                             reply.data(), reply.size());
-  return outcome(got, reply);
-}
-
 int Snapshot::ask(void* request) noexcept {
+  const std::lock_guard lock(mutex_);
   try {
-    const std::lock_guard lock(mutex_);
     waiting_.push_back(request);
-    if (std::exchange(asks_, true)) return 0;
   } catch (const std::exception&) {
     return -ENOMEM;
   }
-  go_on();
+  if (asks_) return 0;
+  try {
+    worker_.post([this] { go_on(); });
+  } catch (const std::exception&) {
+    waiting_.pop_back();
+    return -ENOMEM;
+  }
+  asks_ = true;
   return 0;
 }
 
-// Of one thread at a time: the one that has set asks_, then librados's, with each answer.
 void Snapshot::go_on() noexcept {
+  std::vector<void*> asked_for;
   for (;;) {
     {
       const std::lock_guard lock(mutex_);
-      if (waiting_.empty()) {
-        asks_ = false;
-        over_.notify_all();
-        return;
-      }
-      asked_.swap(waiting_);
+      asks_ = !waiting_.empty();
+      if (!asks_) return;
+      asked_for.swap(waiting_);
     }
-    const int r = begin();
-    if (r >= 0) return;
-    tell(r);
+    const int result = look();
+    for (void* const request : asked_for) Requests::completed(request, result);
+    asked_for.clear();
   }
-}
-
-int Snapshot::begin() noexcept {
-  rados_completion_t completion = nullptr;
-  if (const int r = rados_aio_create_completion2(this, &answered, &completion); r < 0) return r;
-  const int r = rados_aio_exec(pool_, header_.c_str(), completion, class_of, method,
-                               reinterpret_cast<const char*>(&id_), sizeof id_, reply_.data(), reply_.size());
-  if (r < 0) rados_aio_release(completion);
-  return r;
-}
-
-void Snapshot::answered(rados_completion_t completion, void* self) noexcept {
-  Snapshot& snapshot = *static_cast<Snapshot*>(self);
-  const int got = rados_aio_get_return_value(completion);
-  rados_aio_release(completion);
-  snapshot.tell(outcome(got, snapshot.reply_));
-  snapshot.go_on();
-}
-
-void Snapshot::tell(int result) noexcept {
-  for (void* const request : asked_) Requests::completed(request, result);
-  asked_.clear();
 }

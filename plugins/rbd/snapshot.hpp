@@ -4,45 +4,39 @@
 #pragma once
 #include <rados/librados.h>
 
-#include <array>
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
 #include <string>
 #include <vector>
 
+#include "worker.hpp"
+
 class Snapshot {
  public:
-  // The one with the number `id`, of the image whose header is the object `header` in `pool`, which outlives it.
+  // The one with the number `id`, of the image whose header is the object `header` in `pool`, which outlives it. The
+  // destructor waits until the cluster has answered. [the worker]
   Snapshot(rados_ioctx_t pool, std::string header, std::uint64_t id);
-  // Waits until the cluster has answered. [the worker]
-  ~Snapshot();
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
-  // 0: it is there; -ENOENT: it has been removed; another negative errno number: nobody knows. Blocks. [the worker]
+  // 0: it is there; -ENOENT: it has been removed; another negative errno number: nobody knows. Blocks. [any thread]
   int look() const noexcept;
   // The same by Requests::completed(request, …), as the cluster tells it when asked from now on. All who come while it
   // is being asked are answered by the question behind that. A negative errno number: there will be no answer. [data]
   int ask(void* request) noexcept;
 
  private:
-  using Reply = std::array<char, 8192>;  // holds the snapshot's name, too
-
-  static int outcome(int got, const Reply& reply) noexcept;
-  static void answered(rados_completion_t completion, void* self) noexcept;
   void go_on() noexcept;
-  int begin() noexcept;
-  void tell(int result) noexcept;
 
   const rados_ioctx_t pool_;
   const std::string header_;
   const std::uint64_t id_;  // little endian
-  Reply reply_{};           // librados's while the cluster is asked
 
-  std::mutex mutex_;  // of the next
-  std::condition_variable over_;
-  bool asks_ = false;           // somebody goes on
+  std::mutex mutex_;            // of the next
+  bool asks_ = false;           // go_on() is under way
   std::vector<void*> waiting_;  // for the next question
-  std::vector<void*> asked_;    // for; of who goes on
+
+  // Last: it needs the rest. One of its own, as librados lets even those wait who ask without waiting for the answer,
+  // while too much is under way that an OSD does not answer.
+  Worker worker_;
 };

@@ -242,6 +242,17 @@ class Disks(OverCeph):
         self.assertEqual(bytes(self.connect("past").pread(6, OBJECT)), b"behind")
         self.assertTrue(all(self.fails(ask) for ask in asks))
 
+    def test_a_snapshot_with_a_long_name(self):
+        """Which it is given while it is read; Ceph knows no longest one."""
+        image = self.image()
+        self.server = self.serve([self.export(image), self.export(image, "past", snapshot="then", optional=True)])
+        self.connect().pwrite(b"before", OBJECT)
+        self.ceph.rbd("snap", "create", f"{image}@then")
+        old = self.connect("past")
+        self.ceph.rbd("snap", "rename", f"{image}@then", f"{image}@{'n' * 20000}")
+        self.assertEqual(bytes(old.pread(6, OBJECT)), b"before")
+        self.assertEqual(data_of(self.connect("past")), [(OBJECT, OBJECT)])
+
     def test_a_client_that_comes_when_the_snapshot_is_removed(self):
         image = self.image()
         self.ceph.rbd("snap", "create", f"{image}@then")

@@ -62,6 +62,21 @@ class Silence(OverCeph):
             reader.stdin.flush()
         self.assertEqual(reader.wait(PATIENCE), 0)
 
+    def test_who_asks_for_a_snapshot_waits_no_longer_when_librados_lets_nobody_ask(self):
+        """A hole is read without the OSD, but not the answer whether the snapshot is there."""
+        image = self.image()
+        self.server = self.serve([self.export(image), self.export(image, "past", snapshot="then", timeout="1s", optional=True,
+                                                                  options=["objecter_inflight_ops=1"])])
+        self.connect().pwrite(b"x", 0)
+        self.ceph.rbd("snap", "create", f"{image}@then")
+        client = self.connect("past")
+        self.halted()
+        for place in (0, OBJECT):
+            errors = []
+            client.aio_pread(nbd.Buffer(1), place, lambda error, errors=errors: errors.append(error) or 1)
+            self.wait_until("the read fails", lambda: client.poll(100) and errors)
+            self.assertNotEqual(errors, [0])
+
     def test_a_client_that_goes_away_ends_its_reads(self):
         image = self.image()
         self.server = self.serve([self.export(image, timeout="3600s")])
