@@ -6,7 +6,7 @@ import signal
 import struct
 import subprocess
 
-from reloading import MIB, PROGRAM, READ, WRITE, Case, Reloading, config, main, wire
+from reloading import MIB, PROGRAM, READ, WRITE, Case, Reloading, config, main, processes, wire
 
 KEEP = config.memory_export("1M", "keep")
 UNTOUCHED = {"changed": [], "new_layers": [], "removed": [], "added": [], "server": [], "listening": [], "closed": [],
@@ -157,8 +157,7 @@ class Exports(Reloading):
         self.wait_until("the file is closed", lambda: not self.has_open(disk))
 
     def has_open(self, path):
-        folder = f"/proc/{self.server.pid}/fd"
-        return str(path) in [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+        return str(path) in processes.open_files(self.server.pid)
 
     def test_a_trace_has_one_writer_across_a_change(self):
         traced = {**KEEP, "filters": [{"type": "trace", "path": str(self.folder / "a.trace")}]}

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from reloading import MIB, READ, Reloading, config, main
+from reloading import MIB, READ, Reloading, config, main, processes
 
 KEEP = config.memory_export("1M", "keep")
 
@@ -101,11 +101,7 @@ class Mistakes(Reloading):
         self.refused([config.file_export(disk, "new"), KEEP],
                      listen=[f"unix:{self.folder}/new.sock", f"unix:{self.folder}/no/where.sock"])
         self.assertFalse((self.folder / "new.sock").exists())
-        self.wait_until("the file is closed", lambda: str(disk) not in self.open_files())
-
-    def open_files(self):
-        folder = f"/proc/{self.server.pid}/fd"
-        return [os.readlink(f"{folder}/{fd}") for fd in os.listdir(folder) if os.path.lexists(f"{folder}/{fd}")]
+        self.wait_until("the file is closed", lambda: str(disk) not in processes.open_files(self.server.pid))
 
     def test_for_programs_they_are_json(self):
         self.file.write_text("[[[")

@@ -7,6 +7,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "control"))
 
 from frame import MIB, PATIENCE, PROGRAM, Case, Running, config, libnbd, main, wire  # noqa: E402,F401
+from lib import processes  # noqa: E402,F401
 
 READ, WRITE = wire.CMD_READ, wire.CMD_WRITE
 

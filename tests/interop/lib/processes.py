@@ -57,15 +57,20 @@ def open_descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def open_sockets(pid):
-    """How many of its descriptors are sockets: of clients, and listening ones."""
-    found = 0
+def open_files(pid):
+    """What its descriptors lead to."""
+    found = []
     for descriptor in pathlib.Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found += os.readlink(descriptor).startswith("socket:")
+            found.append(os.readlink(descriptor))
         except FileNotFoundError:
             pass  # closed meanwhile
     return found
+
+
+def open_sockets(pid):
+    """How many of its descriptors are sockets: of clients, and listening ones."""
+    return sum(path.startswith("socket:") for path in open_files(pid))
 
 
 def threads(pid):
