@@ -21,8 +21,9 @@ class Snapshot {
 
   // 0: it is there; -ENOENT: it has been removed; another negative errno number: nobody knows. Blocks. [any thread]
   int look() const noexcept;
-  // The same by Requests::completed(request, …), as the cluster tells it when asked from now on. All who come while it
-  // is being asked are answered by the question behind that. A negative errno number: there will be no answer. [data]
+  // The same by Requests::completed(), for `request`, as the cluster tells it when asked from now on. All who come
+  // while it is being asked are answered by the question behind that. A negative errno number: there will be no
+  // answer. [data]
   int ask(void* request) noexcept;
 
  private:

@@ -100,9 +100,7 @@ TEST_CASE("trace waits, when it is told to, also for the disk that does not let 
   const auto runs = [&folder] {
     Heard heard;
     FileReader reader(folder.trace(), heard);
-    std::vector<std::uint64_t> all;
-    for (const Record& one : all_of(reader)) all.push_back(one.run);
-    return all;
+    return runs_of(reader);
   };
   {
     const Traced layer(host, {{"path", folder.trace()}, {"append", "true"}, {"max_size", "0"}, {"when_full", "wait"}});
@@ -131,10 +129,9 @@ TEST_CASE("a trace that is moved away while its next run waits for the disk is l
   const auto runs_in = [](const std::string& path) {
     Heard heard;
     FileReader reader(path, heard);
-    std::vector<std::uint64_t> all;
-    for (const Record& one : all_of(reader)) all.push_back(one.run);
+    const std::vector<std::uint64_t> runs = runs_of(reader);
     CHECK(reader.completeness().dropped == 0);
-    return all;
+    return runs;
   };
   {
     const Traced layer(host, {{"path", folder.trace()}, {"append", "true"}, {"max_size", "0"}, {"when_full", "wait"}});

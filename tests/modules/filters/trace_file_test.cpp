@@ -22,8 +22,7 @@ namespace {
 std::vector<std::uint64_t> runs_in(const std::string& path) {
   Heard heard;
   FileReader reader(path, heard);
-  std::vector<std::uint64_t> runs;
-  for (const Record& one : all_of(reader)) runs.push_back(one.run);
+  const std::vector<std::uint64_t> runs = runs_of(reader);
   CHECK(heard.problems.empty());
   return runs;
 }

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "../../unit/trace/written.hpp"
 #include "bench.hpp"
@@ -77,6 +78,13 @@ inline const ashlar_replied& told(const TestDevice& device) {
 inline Status ask(const TestDevice& device, Io io, std::uint64_t id) {
   io.ashlar_io::id = id;
   return device.process(io);
+}
+
+// The run of each record.
+inline std::vector<std::uint64_t> runs_of(trace::FileReader& reader) {
+  std::vector<std::uint64_t> runs;
+  for (const trace::Record& one : trace::all_of(reader)) runs.push_back(one.run);
+  return runs;
 }
 
 }  // namespace ashlar::testing
