@@ -2,6 +2,7 @@
 #include "cli/json.hpp"
 
 #include <algorithm>
+#include <ashlar/rules/utf8.hpp>
 #include <boost/json/src.hpp>
 #include <string>
 
@@ -47,7 +48,7 @@ void print(std::ostream& out, const json::value& value, std::size_t depth) {
 json::string json_text(std::string_view text) {
   json::string out;
   while (!text.empty()) {
-    const std::size_t length = protocol::utf8_length(text);
+    const std::size_t length = rules::utf8_length(text);
     if (length == 0) out += "\xef\xbf\xbd";
     else out += json::string_view(text.data(), length);
     text.remove_prefix(length == 0 ? 1 : length);
